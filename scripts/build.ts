@@ -1,0 +1,99 @@
+// Answers: what is shipped? dist/ (the executable, bundled, for the image) and lib/ (the typed library, for npm).
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+const root = resolve(import.meta.dirname, '..');
+const require = createRequire(import.meta.url);
+const shebang = '#!/usr/bin/env node\n';
+
+const entries = {
+  lockstep: 'src/main.ts',
+  // A worker thread is started by its file's address, so it is a file of its own.
+  'hook-worker': 'src/adapters/postgres/hook-worker.ts',
+};
+
+/** Bundles the executable into `outDir`, which is emptied first. `plugins` run before esbuild's own reading of files. */
+export async function buildBundle({ outDir, plugins = [] }: { outDir: string; plugins?: Plugin[] }): Promise<Metafile> {
+  await rm(outDir, { recursive: true, force: true });
+  await mkdir(outDir, { recursive: true });
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file)))),
+    outdir: resolve(outDir),
+    outExtension: { '.js': '.mjs' },
+    // Chunks lie flat beside the entries: the parser looks for its WASM in its own folder.
+    chunkNames: '[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    minify: true,
+    // Names stay, so that a stack trace in a log can be read.
+    keepNames: true,
+    // Node prints the whole line of an uncaught error: keep it short.
+    lineLimit: 160,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    // The ES module of a package where there are both: its exports keep their names when loaded with import().
+    mainFields: ['module', 'main'],
+    external: ['pg-native'],
+    // Bundled CommonJS calls require(); under another name, as yargs declares `createRequire` itself.
+    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+    define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
+    // The notices are in THIRD-PARTY-LICENSES.txt, once and complete.
+    legalComments: 'none',
+    logLevel: 'warning',
+    metafile: true,
+    plugins,
+  });
+  await makeExecutable(join(outDir, 'lockstep.mjs'));
+  if (Object.keys(metafile.inputs).some((file) => file.includes('node_modules/libpg-query/'))) {
+    await copyFile(join(dirname(require.resolve('libpg-query')), 'libpg-query.wasm'), join(outDir, 'libpg-query.wasm'));
+    await chmod(join(outDir, 'libpg-query.wasm'), 0o644);
+  }
+  await writeFile(join(outDir, 'THIRD-PARTY-LICENSES.txt'), await thirdPartyLicenses(metafile));
+  return metafile;
+}
+
+async function makeExecutable(file: string): Promise<void> {
+  const text = await readFile(file, 'utf8');
+  if (!text.startsWith('#!')) await writeFile(file, shebang + text);
+  await chmod(file, 0o755);
+}
+
+/** One notice for every package that esbuild put into the bundle. */
+async function thirdPartyLicenses(metafile: Metafile): Promise<string> {
+  const folders = new Set<string>();
+  for (const file of Object.keys(metafile.inputs)) {
+    const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
+    if (folder !== undefined) folders.add(folder);
+  }
+  const notices: string[] = [];
+  for (const folder of [...folders].sort()) {
+    const path = join(root, folder);
+    const about = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as { name: string; version: string; license?: string };
+    const licenseFile = (await readdir(path)).find((name) => /^licen[cs]e/i.test(name));
+    const text = licenseFile === undefined ? '' : (await readFile(join(path, licenseFile), 'utf8')).trim();
+    notices.push(`${about.name} ${about.version} (${about.license ?? 'see below'})\n\n${text}\n`);
+  }
+  return notices.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** Emits src/index.ts and what it imports as .js and .d.ts. */
+async function buildLibrary(): Promise<void> {
+  await rm(join(root, 'lib'), { recursive: true, force: true });
+  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+}
+
+if (import.meta.main) {
+  const outDir = join(root, 'dist');
+  await buildBundle({ outDir });
+  await buildLibrary();
+  for (const name of (await readdir(outDir)).sort()) {
+    const { size } = await stat(join(outDir, name));
+    console.log(`${(size / 1000).toFixed(0).padStart(6)} kB  dist/${name}`);
+  }
+}
