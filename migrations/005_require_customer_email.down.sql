@@ -1,0 +1,3 @@
+ALTER TABLE customers
+  ALTER COLUMN email DROP NOT NULL,
+  DROP CONSTRAINT customers_email_normalised;
