@@ -1,0 +1,188 @@
+/** How each event is logged: its level, its constant sentence, its facts as fields. */
+import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
+import { describeHolder } from '../../core/runner.ts';
+import { errorFields, holderFields } from './fields.ts';
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+
+export interface Description {
+  readonly level: Level;
+  /** The same for every event of the type, so that logs can be searched for it. */
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** The facts for people; follows the message in the text format. */
+  readonly detail?: string;
+  /** The human output on stdout, or the error at the end, says it too. */
+  readonly toldToPeople?: true;
+}
+
+type Descriptions = { readonly [T in MigratorEventType]: (event: MigratorEventOf<T>) => Description };
+
+const DESCRIPTIONS: Descriptions = {
+  'database.waiting': ({ attempt, retryInMs, error }) => ({
+    level: 'warn',
+    message: 'the database cannot be reached yet',
+    fields: { attempt, retryInMs, error: errorFields(error) },
+    detail: `${error.summary}; trying again in ${seconds(retryInMs)}`,
+  }),
+  'session.opened': ({ address, pid, serverVersion }) => ({
+    level: 'debug',
+    message: 'connected',
+    fields: { address, pid, serverVersion },
+    detail: `${address}, PostgreSQL ${serverVersion}, pid ${pid}`,
+  }),
+  'session.setting-refused': ({ setting, reason }) => ({
+    level: 'debug',
+    message: 'the server refused a session setting; going on without it',
+    fields: { setting, reason },
+    detail: `${setting}: ${reason}`,
+  }),
+  'lock.waiting': ({ key, waitedMs, holder }) => ({
+    level: 'info',
+    message: 'waiting for the lock',
+    fields: { key, waitedMs, ...(holder && { holder: holderFields(holder) }) },
+    detail: holder ? `held by ${describeHolder(holder)}` : 'its holder cannot be seen',
+  }),
+  'lock.acquired': ({ key, waitedMs }) => ({
+    level: 'info',
+    message: 'got the lock',
+    fields: { key, waitedMs },
+    detail: `key ${key}${waitedMs < 1000 ? '' : `, after ${seconds(waitedMs)}`}`,
+  }),
+  'lock.released': ({ key }) => ({ level: 'debug', message: 'released the lock', fields: { key }, detail: `key ${key}` }),
+  'lock.waiters-cancelled': ({ waiters }) => ({
+    level: 'warn',
+    message: 'cancelled runners that blocked inside PostgreSQL on the lock',
+    fields: { waiters: waiters.map(holderFields) },
+    detail: waiters.map(describeHolder).join(', '),
+  }),
+  'wait.pending': ({ message, pending }) => ({
+    level: 'info',
+    message: 'not up to date yet',
+    fields: { text: message, pending, count: pending.length },
+    detail: message,
+  }),
+  'run.planned': ({ direction, versions }) => ({
+    level: 'info',
+    message: 'the plan is made',
+    fields: { direction, versions, count: versions.length },
+    detail: `${count(versions)} ${direction}`,
+  }),
+  'run.lost': ({ run, runner, version }) => ({
+    level: 'warn',
+    message: 'an earlier run never said how it ended',
+    fields: { lostRun: run, runner, ...(version !== undefined && { version }) },
+    detail: `${runner}${version === undefined ? '' : `, at ${version}`}`,
+  }),
+  'migration.skipped': ({ version, direction }) => ({
+    level: 'info',
+    message: 'skipped: nothing to do for it',
+    fields: { version, direction },
+    detail: `${direction} ${version}`,
+    toldToPeople: true,
+  }),
+  'migration.all-skipped': ({ versions, direction }) => ({
+    level: 'info',
+    message: 'nothing to do',
+    fields: { direction, count: versions.length },
+    detail: `${count(versions)} already ${direction === 'up' ? 'applied' : 'rolled back'}`,
+    toldToPeople: true,
+  }),
+  'migration.started': ({ version, direction }) => ({
+    level: 'info',
+    message: 'running a migration',
+    fields: { version, direction },
+    detail: `${direction} ${version}`,
+  }),
+  'migration.retrying': ({ version, attempt, retryInMs, error }) => ({
+    level: 'warn',
+    message: 'a migration did not get its table lock; it was rolled back and is tried again',
+    fields: { version, attempt, retryInMs, error: errorFields(error) },
+    detail: `${version}: ${error.summary}; attempt ${attempt}, again in ${seconds(retryInMs)}`,
+  }),
+  'migration.applied': ({ version, durationMs }) => ({
+    level: 'info',
+    message: 'applied',
+    fields: { version, direction: 'up', durationMs },
+    detail: `${version} in ${seconds(durationMs)}`,
+    toldToPeople: true,
+  }),
+  'migration.rolled-back': ({ version, durationMs }) => ({
+    level: 'info',
+    message: 'rolled back',
+    fields: { version, direction: 'down', durationMs },
+    detail: `${version} in ${seconds(durationMs)}`,
+    toldToPeople: true,
+  }),
+  'migration.baselined': ({ version }) => ({
+    level: 'info',
+    message: 'recorded as applied without running it',
+    fields: { version },
+    detail: version,
+    toldToPeople: true,
+  }),
+  'migration.failed': ({ version, direction, error }) => ({
+    level: 'error',
+    message: 'a migration failed',
+    fields: { version, direction, error: errorFields(error) },
+    detail: `${direction} ${version}: ${error.summary}`,
+    toldToPeople: true,
+  }),
+  'statement.finished': ({ version, statement, of }) => ({
+    level: 'info',
+    message: 'a statement is done',
+    fields: { version, statement, of },
+    detail: `${version}, ${statement} of ${of}`,
+  }),
+  'index.dropped': ({ version, index }) => ({
+    level: 'warn',
+    message: 'dropped an invalid index that a failed build had left',
+    fields: { version, index },
+    detail: `${index} of ${version}`,
+  }),
+  'hook.started': ({ version }) => ({ level: 'info', message: 'running a pre-migration hook', fields: { version }, detail: version }),
+  'hook.finished': ({ version, durationMs }) => ({
+    level: 'info',
+    message: 'a pre-migration hook is done',
+    fields: { version, durationMs },
+    detail: `${version} in ${seconds(durationMs)}`,
+  }),
+  'hook.log': ({ version, message }) => ({
+    level: 'info',
+    message: 'a pre-migration hook says',
+    fields: { version, text: message },
+    detail: `${version}: ${message}`,
+  }),
+  'server.notice': ({ severity, message }) => ({
+    level: severity === 'WARNING' ? 'warn' : severity.startsWith('DEBUG') ? 'debug' : 'info',
+    message: 'the server says',
+    fields: { severity, text: message },
+    detail: `${severity}: ${message}`,
+  }),
+  warning: ({ message, version }) => ({
+    level: 'warn',
+    message: 'warning',
+    fields: { text: message, ...(version !== undefined && { version }) },
+    detail: message,
+  }),
+  'run.finished': ({ applied, durationMs }) => ({
+    level: 'info',
+    message: 'done',
+    fields: { versions: applied, count: applied.length, durationMs },
+    detail: `${count(applied)} in ${seconds(durationMs)}`,
+    toldToPeople: true,
+  }),
+};
+
+export function describeEvent(event: MigratorEvent): Description {
+  // The table has a function per type; TypeScript can't tie the two together.
+  return (DESCRIPTIONS[event.type] as (event: MigratorEvent) => Description)(event);
+}
+
+function seconds(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+function count(versions: readonly string[]): string {
+  return versions.length === 1 ? '1 migration' : `${versions.length} migrations`;
+}

@@ -1,0 +1,25 @@
+/** The facts of an error and of a holder, as fields of a log line. */
+import type { MigratorError } from '../../core/errors.ts';
+import type { Holder } from '../../core/runner.ts';
+
+/** An error's facts; the rows in DETAIL and the line of SQL go to the log and nowhere else. */
+export function errorFields(error: MigratorError): Record<string, unknown> {
+  const { problems, version, location, server, holder } = error.details;
+  return {
+    code: error.code,
+    exit: error.exit,
+    summary: error.summary,
+    ...(error.hint !== undefined && { next: error.hint }),
+    ...(problems !== undefined && { problems }),
+    ...(version !== undefined && { version }),
+    ...(location && { file: location.file, line: location.line, column: location.column, sql: location.text }),
+    ...server,
+    ...(holder && { holder: holderFields(holder) }),
+    ...(error.code === 'INTERNAL' && error.cause instanceof Error && { stack: error.cause.stack }),
+  };
+}
+
+/** Who holds the lock, or waits for it. */
+export function holderFields({ pid, applicationName, since, doing }: Holder): Record<string, unknown> {
+  return { pid, applicationName, ...(since && { since: since.toISOString() }), ...(doing !== undefined && { doing }) };
+}

@@ -1,0 +1,80 @@
+/** A client that somebody gave us, from a pool or alone; it goes back as it came, or not at all. */
+import pg from 'pg';
+
+import { toMigratorError, MigratorError } from '../../core/errors.ts';
+import type { Connected } from './database.ts';
+import type { HookPool } from './hooks.ts';
+import { codeForSqlstate, serverErrorOf } from './sqlstate.ts';
+
+/** What the library needs of `pg.Pool`; a pool of another copy of the driver fits too. */
+export interface PoolLike {
+  connect(): Promise<ClientLike & { release(destroy?: boolean | Error): void }>;
+}
+
+/** What the library needs of `pg.Client`, connected. */
+export interface ClientLike {
+  query(...args: never[]): unknown;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+}
+
+/** A client whose session was changed is destroyed: nobody else may get our settings or our lock. */
+export async function fromPool(pool: PoolLike): Promise<Connected> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw poolError(error);
+  });
+  return {
+    client: client as unknown as pg.ClientBase,
+    address: 'the pool',
+    borrowed: true,
+    release: ({ untouched }) => {
+      client.release(!untouched);
+      return Promise.resolve();
+    },
+    interrupt: () => interrupt(client as unknown as pg.Client),
+  };
+}
+
+/** The caller ends the client; we only leave no lock in it. */
+export function fromClient(client: ClientLike): Promise<Connected> {
+  const real = client as unknown as pg.Client;
+  return Promise.resolve({
+    client: real,
+    address: 'the connection',
+    borrowed: true,
+    release: async ({ untouched }) => {
+      if (untouched) return;
+      for (const undo of ['ROLLBACK', 'RESET ALL', 'UNLISTEN *']) await real.query(undo).catch(() => undefined);
+    },
+    interrupt: () => interrupt(real),
+  });
+}
+
+/** Without the address there is no cancel request: the server notices the closed socket within a second. */
+function interrupt(client: pg.Client): Promise<void> {
+  client.connection.stream.destroy();
+  return Promise.resolve();
+}
+
+function poolError(error: unknown): MigratorError {
+  if (error instanceof MigratorError) return error;
+  const server = serverErrorOf(error);
+  const known = server && codeForSqlstate(server.sqlstate, 'before-steps');
+  const message = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return toMigratorError(error);
+  return new MigratorError(known ?? 'DATABASE_UNAVAILABLE', `the pool gave no connection: ${message}`, { server, cause: error });
+}
+
+/**
+ * A pool like the given one, for hooks: they must not wait for clients that waiting runners hold.
+ * @throws MigratorError CONFIG_INVALID for a pool that does not tell how it was made.
+ */
+export function poolLike(pool: PoolLike): HookPool {
+  const { options } = pool as { readonly options?: pg.PoolConfig };
+  if (!options) {
+    throw new MigratorError('CONFIG_INVALID', 'a hook needs a pool of its own, and the given pool does not tell its options', {
+      hint: 'give runMigrations a pg.Pool or a connectionString',
+    });
+  }
+  // The password is not enumerable there, so that it shows in no log.
+  return new pg.Pool({ ...options, password: options.password, max: 4 });
+}

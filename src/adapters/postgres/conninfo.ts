@@ -1,0 +1,85 @@
+/** The two ways to write a database address, a URL or `key=value` words, as keywords and values (PostgreSQL manual, "Connection Strings"). */
+
+/** A later word wins over an earlier one, as in libpq. */
+export type Conninfo = ReadonlyMap<string, string>;
+
+/**
+ * The keywords of an address, or why it is none.
+ * No problem quotes the text: where an address is malformed, any part of it may be a piece of the password.
+ */
+export function parseConninfo(text: string): Conninfo | { readonly problem: string } {
+  const address = text.trim();
+  try {
+    if (/^postgres(ql)?:\/\//.test(address)) return parseUrl(address.replace(/^\w+:\/\//, ''));
+    if (/^[\w+.-]+:/.test(address)) return { problem: 'it must start with postgres:// or postgresql://' };
+    if (address.includes('=')) return parseWords(address);
+    return { problem: 'it is neither a postgres:// URL nor a list of key=value words' };
+  } catch (error) {
+    if (error instanceof MalformedAddress) return { problem: error.message };
+    throw error;
+  }
+}
+
+/** Never leaves this file. */
+class MalformedAddress extends Error {}
+
+const ENCODE = 'percent-encode special characters (@ is %40, / is %2F, : is %3A, % is %25)';
+
+/** `user:password@host1:port1,host2:port2/database?keyword=value&…`; a `/` or `@` inside a part has to be encoded. */
+function parseUrl(url: string): Conninfo {
+  const keywords = new Map<string, string>();
+  const put = (keyword: string, value: string | undefined): void => {
+    if (value !== undefined && value !== '') keywords.set(keyword, decode(value));
+  };
+  // libpq ends the credentials at the first @ that comes before any slash.
+  const [, user, password, rest = ''] = /^(?:([^@/:]*)(?::([^@/]*))?@)?(.*)$/s.exec(url) ?? [];
+  const [, hosts = '', database, query] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? [];
+  put('user', user);
+  put('password', password);
+  putHosts(hosts, put);
+  put('dbname', database);
+  for (const word of query === undefined || query === '' ? [] : query.split('&')) {
+    const [keyword = '', value, ...more] = word.split('=');
+    if (keyword === '' || value === undefined || more.length > 0) {
+      throw new MalformedAddress(`after the ? each parameter is one keyword=value, joined by &: ${ENCODE}, = is %3D, & is %26`);
+    }
+    // JDBC's way to ask for TLS, which libpq knows too.
+    if (word === 'ssl=true') keywords.set('sslmode', 'require');
+    else keywords.set(decode(keyword), decode(value));
+  }
+  return keywords;
+}
+
+function putHosts(list: string, put: (keyword: string, value: string) => void): void {
+  const places = list.split(',').map((place) => /^(?:\[([^\]]*)\]|([^:[\]@]*))(?::(\d*))?$/.exec(place));
+  const hosts = places.map((place) => {
+    if (place === null) throw new MalformedAddress(`a host and port in it can't be read: ${ENCODE} in the user name and the password`);
+    return place[1] ?? place[2] ?? '';
+  });
+  const ports = places.map((place) => place?.[3] ?? '');
+  put('host', hosts.join(','));
+  if (ports.some((port) => port !== '')) put('port', ports.join(','));
+}
+
+/** Unlike in a web form, + is a plus sign. */
+function decode(text: string): string {
+  try {
+    const decoded = decodeURIComponent(text);
+    if (!decoded.includes('\0')) return decoded;
+  } catch {
+    // Falls through: not two hexadecimal digits after a %, or not UTF-8.
+  }
+  throw new MalformedAddress(`a % in it is not followed by the code of a character: ${ENCODE}`);
+}
+
+/** `host=… dbname='with spaces' password=…`; in both forms a backslash takes the next character as it is. */
+function parseWords(text: string): Conninfo {
+  const keywords = new Map<string, string>();
+  const word = /\s*([^\s=]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?)(?=\s|$)\s*/sy;
+  while (word.lastIndex < text.length) {
+    const found = word.exec(text);
+    if (found === null) throw new MalformedAddress("after a keyword=value comes no second one: put a value with spaces or quotes into '…'");
+    keywords.set(found[1] ?? '', (found[2] ?? found[3] ?? '').replace(/\\(.)/gs, '$1'));
+  }
+  return keywords;
+}

@@ -1,0 +1,69 @@
+/** Opens sessions: on a connection of our own, or on a client of a pool that somebody gave us. */
+import type pg from 'pg';
+
+import type { Database, Reporter, Session } from '../../core/ports.ts';
+import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
+import type { TableName } from '../../core/table-name.ts';
+import { PostgresSession } from './session.ts';
+import { Wire } from './wire.ts';
+
+/** A connected client, and how it is given back. */
+export interface Connected {
+  readonly client: pg.ClientBase;
+  readonly address: string;
+  /** Came from somebody's pool: it has that somebody's session settings, and its name is not ours. */
+  readonly borrowed: boolean;
+  /** `untouched`: the session is as it was when it came. */
+  readonly release: (session: { readonly untouched: boolean }) => Promise<void>;
+  /** Makes the statement that runs fail soon, on the server too. */
+  readonly interrupt: () => Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly connect: (applicationName: string, signal: AbortSignal) => Promise<Connected>;
+  readonly table: TableName;
+  readonly lockKey: bigint | undefined;
+  readonly role: string | undefined;
+  readonly serverSettings: Readonly<Record<string, string>>;
+  /** One per run; the journal's rows carry it. */
+  readonly run: string;
+  readonly reporter: Reporter;
+}
+
+export class PostgresDatabase implements Database {
+  readonly #options: DatabaseOptions;
+
+  constructor(options: DatabaseOptions) {
+    this.#options = options;
+  }
+
+  async open(runner: RunnerIdentity, signal: AbortSignal): Promise<Session> {
+    const { connect, table, lockKey, role, serverSettings, run, reporter } = this.#options;
+    const name = applicationName(runner);
+    const connected = await connect(name, signal);
+    const { client, borrowed } = connected;
+    const wire = new Wire(client);
+    wire.listen('notice', (notice: { readonly severity?: string; readonly message?: string }) => {
+      reporter.report({ type: 'server.notice', severity: notice.severity ?? '', message: notice.message ?? '' });
+    });
+    try {
+      return await PostgresSession.open({
+        wire,
+        address: connected.address,
+        check: { table, lockKey, serverSettings },
+        writer: { run, runner },
+        role,
+        ...(borrowed && { borrowedName: name }),
+        onRefused: (setting, reason) => {
+          reporter.report({ type: 'session.setting-refused', setting, reason });
+        },
+        close: connected.release,
+        interrupt: connected.interrupt,
+      });
+    } catch (error) {
+      wire.detach();
+      await connected.release({ untouched: false });
+      throw error;
+    }
+  }
+}

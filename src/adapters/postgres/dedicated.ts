@@ -1,0 +1,93 @@
+/** A connection of our own, by libpq's rules; it can be interrupted, and hooks get a pool to the same place. */
+import pg from 'pg';
+
+import { MigratorError } from '../../core/errors.ts';
+import { parseAddress, type AddressInput } from './address.ts';
+import { openClient } from './connect.ts';
+import { describeAddress, type ConnectionSettings } from './connection-settings.ts';
+import type { Connected } from './database.ts';
+import type { DirectClient } from './driver.ts';
+import { chosenStatements } from './settings.ts';
+import { cancelRequest, poolConfig, type ResolvedTarget } from './target.ts';
+
+/** A cancelled statement ends at once as a rule; one that does not is cut off. */
+const CANCEL_GRACE_MS = 2_000;
+/** The server closes after our goodbye; a network that swallows it must not keep us. */
+const GOODBYE_MS = 1_000;
+
+/** Where hooks connect to: plain data, so that it can go to a worker thread. */
+export interface HookTarget {
+  readonly target: ResolvedTarget;
+  readonly serverSettings: Readonly<Record<string, string>>;
+  readonly role: string | undefined;
+}
+
+/** @throws MigratorError CONFIG_INVALID with every problem of the address. */
+export function readAddress(input: AddressInput): ConnectionSettings {
+  const { settings, problems } = parseAddress(input);
+  if (settings) return settings;
+  throw new MigratorError('CONFIG_INVALID', 'the database address cannot be used', {
+    problems,
+    hint: 'for example: DATABASE_URL=postgresql://user@host:5432/database',
+  });
+}
+
+export class DedicatedConnections {
+  readonly #address: () => Promise<ConnectionSettings>;
+  readonly #role: string | undefined;
+  #hookTarget: HookTarget | undefined;
+
+  /** `address` is asked at each attempt: what it reads from files may have changed. */
+  constructor(address: () => Promise<ConnectionSettings>, role: string | undefined) {
+    this.#address = address;
+    this.#role = role;
+  }
+
+  readonly connect = async (applicationName: string, signal: AbortSignal): Promise<Connected> => {
+    const settings = await this.#address();
+    const { client, target } = await openClient(settings, { applicationName, signal });
+    // What is told about a lost connection comes from those who wait for an answer.
+    client.on('error', () => undefined);
+    this.#hookTarget = { target, serverSettings: settings.serverSettings, role: this.#role };
+    return {
+      client,
+      address: describeAddress(settings),
+      borrowed: false,
+      release: () => goodbye(client),
+      interrupt: () => interrupt(client, target),
+    };
+  };
+
+  /** @throws MigratorError INTERNAL before the first connection. */
+  readonly hookTarget = (): HookTarget => {
+    if (this.#hookTarget) return this.#hookTarget;
+    throw new MigratorError('INTERNAL', 'a hook was to run before there was a connection');
+  };
+}
+
+async function interrupt(client: DirectClient, target: ResolvedTarget): Promise<void> {
+  const cutOff = setTimeout(() => client.connection.stream.destroy(), CANCEL_GRACE_MS);
+  client.once('end', () => {
+    clearTimeout(cutOff);
+  });
+  // Refused or lost: then the connection is cut off, which the server notices within a second.
+  await cancelRequest(target, client.processID, client.secretKey).catch(() => undefined);
+}
+
+async function goodbye(client: DirectClient): Promise<void> {
+  const cutOff = setTimeout(() => client.connection.stream.destroy(), GOODBYE_MS);
+  await client.end().catch(() => undefined);
+  clearTimeout(cutOff);
+}
+
+/** A small pool with the session settings that the migrations have. */
+export function hookPool({ target, serverSettings, role }: HookTarget): pg.Pool {
+  const statements = chosenStatements({ serverSettings, role, serverVersion: 0 });
+  // pg-pool waits for the promise; its types do not say so.
+  const onConnect: (client: pg.ClientBase) => unknown = async (client) => {
+    if (statements.length > 0) await client.query(statements.join(';\n'));
+  };
+  const pool = new pg.Pool({ ...poolConfig(target, { max: 4 }), onConnect });
+  pool.on('error', () => undefined);
+  return pool;
+}

@@ -1,0 +1,29 @@
+/** The entry of the thread in which a hook runs; it talks to its parent by messages only. */
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { hookPool } from './dedicated.ts';
+import { describe, importHook, type HookWorkerData, type HookWorkerMessage } from './hooks.ts';
+
+const { path, version, target } = workerData as HookWorkerData;
+const stop = new AbortController();
+
+function tell(message: HookWorkerMessage): void {
+  parentPort?.postMessage(message);
+}
+
+parentPort?.on('message', (reason: string) => {
+  stop.abort(new Error(reason));
+});
+
+const pool = hookPool(target);
+try {
+  const hook = await importHook(path);
+  const log = (message: unknown): void => {
+    tell({ type: 'log', message: String(message) });
+  };
+  await hook({ pool, version, log, signal: stop.signal });
+  await pool.end();
+  tell({ type: 'done' });
+} catch (error) {
+  tell({ type: 'failed', message: describe(error) });
+}

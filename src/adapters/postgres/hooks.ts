@@ -1,0 +1,196 @@
+/** Runs pre-migration hooks: in a worker thread for the command line, in the caller's thread for the library. */
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+
+import { MigratorError } from '../../core/errors.ts';
+import type { Migration, Version } from '../../core/migration.ts';
+import type { HookRunner, Reporter } from '../../core/ports.ts';
+import type { HookTarget } from './dedicated.ts';
+
+/** What a hook module exports as its default. */
+export type Hook = (context: HookContext) => unknown;
+
+/** A `pg.Pool`, told by its shape so that users of the types need not have those of the driver. */
+export interface HookPool {
+  query(text: string, values?: readonly unknown[]): Promise<HookResult>;
+  connect(): Promise<HookClient>;
+  end(): Promise<void>;
+}
+
+interface HookClient {
+  query(text: string, values?: readonly unknown[]): Promise<HookResult>;
+  release(destroy?: boolean | Error): void;
+}
+
+interface HookResult {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as the driver has it: only the hook's author knows the columns
+  readonly rows: any[];
+  readonly rowCount: number | null;
+}
+
+export interface HookContext {
+  /** A pool of the hook's own, never the session that holds the lock. */
+  readonly pool: HookPool;
+  readonly version: Version;
+  readonly log: (message: string) => void;
+  /** Aborts on a signal, on a lost session, and when the hook's time is up. */
+  readonly signal: AbortSignal;
+}
+
+export interface HookWorkerData {
+  readonly path: string;
+  readonly version: Version;
+  readonly target: HookTarget;
+}
+
+export type HookWorkerMessage =
+  | { readonly type: 'log'; readonly message: string }
+  | { readonly type: 'done' }
+  | { readonly type: 'failed'; readonly message: string };
+
+/** How long a hook may go on after it was told to stop. */
+const STOP_GRACE_MS = 2_000;
+
+interface RunOptions {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** A hook that keeps its thread busy must not starve the session that holds the lock. */
+export class WorkerHooks implements HookRunner {
+  readonly #target: () => HookTarget;
+  readonly #reporter: Reporter;
+  readonly #workerUrl: URL;
+
+  constructor(target: () => HookTarget, reporter: Reporter, workerUrl: URL) {
+    this.#target = target;
+    this.#reporter = reporter;
+    this.#workerUrl = workerUrl;
+  }
+
+  has(migration: Migration): boolean {
+    return migration.hookPath !== undefined;
+  }
+
+  async run({ version, hookPath: path = '' }: Migration, options: RunOptions): Promise<void> {
+    const workerData: HookWorkerData = { path, version, target: this.#target() };
+    const worker = new Worker(this.#workerUrl, { workerData, stdout: true, stderr: true });
+    const log = (message: string): void => {
+      if (message !== '') this.#reporter.report({ type: 'hook.log', version, message });
+    };
+    for (const stream of [worker.stdout, worker.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        text.split('\n').forEach(log);
+      });
+    }
+    const finished = new Promise<void>((resolve, reject) => {
+      worker.on('message', (message: HookWorkerMessage) => {
+        if (message.type === 'log') log(message.message);
+        else if (message.type === 'done') resolve();
+        else reject(hookFailed(version, message.message));
+      });
+      worker.on('error', (error) => {
+        reject(hookFailed(version, String(error)));
+      });
+      worker.on('exit', (code) => {
+        reject(hookFailed(version, `it ended its thread with code ${code}`));
+      });
+    });
+    try {
+      await bounded(version, finished, options, (reason) => {
+        worker.postMessage(reason);
+      });
+    } finally {
+      await worker.terminate();
+    }
+  }
+}
+
+/** The library's hooks: given as functions, or found as modules. */
+export class ThreadHooks implements HookRunner {
+  readonly #given: Readonly<Record<Version, Hook>>;
+  readonly #pool: () => HookPool;
+  readonly #reporter: Reporter;
+
+  constructor(given: Readonly<Record<Version, Hook>>, pool: () => HookPool, reporter: Reporter) {
+    this.#given = given;
+    this.#pool = pool;
+    this.#reporter = reporter;
+  }
+
+  has(migration: Migration): boolean {
+    return migration.hookPath !== undefined || Object.hasOwn(this.#given, migration.version);
+  }
+
+  async run({ version, hookPath }: Migration, options: RunOptions): Promise<void> {
+    const stop = new AbortController();
+    const pool = this.#pool();
+    const log = (message: string): void => {
+      this.#reporter.report({ type: 'hook.log', version, message });
+    };
+    const call = async (): Promise<void> => {
+      const hook = this.#given[version] ?? (await importHook(hookPath ?? ''));
+      await hook({ pool, version, log, signal: stop.signal });
+    };
+    try {
+      const finished = call().catch((error: unknown) => {
+        throw hookFailed(version, describe(error), error);
+      });
+      await bounded(version, finished, options, (reason) => {
+        stop.abort(new Error(reason));
+      });
+    } finally {
+      await pool.end().catch(() => undefined);
+    }
+  }
+}
+
+/** @throws Error when the module has no function as its default export. */
+export async function importHook(path: string): Promise<Hook> {
+  const module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown };
+  if (typeof module.default === 'function') return module.default as Hook;
+  throw new Error(`${path} does not export a function as its default`);
+}
+
+export function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Waits for the hook; tells it to stop on the signal or after its time, and gives it a moment to do so. */
+async function bounded(
+  version: Version,
+  finished: Promise<void>,
+  { timeoutMs, signal }: RunOptions,
+  stop: (reason: string) => void,
+): Promise<void> {
+  const timeUp = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : new AbortController().signal;
+  const stopped = AbortSignal.any([signal, timeUp]);
+  let grace: NodeJS.Timeout | undefined;
+  const overdue = new Promise<never>((_resolve, reject) => {
+    stopped.addEventListener('abort', () => {
+      stop(timeUp.aborted ? 'the time of this hook is up' : 'the run is ending');
+      grace = setTimeout(reject, STOP_GRACE_MS, new Error('the hook went on after it was told to stop'));
+    });
+  });
+  try {
+    await Promise.race([finished, overdue]);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!timeUp.aborted) throw error;
+    throw new MigratorError('HOOK_FAILED', `the hook of ${version} was not done within --hook-timeout=${timeoutMs / 1000}s`, {
+      version,
+      cause: error,
+      hint: 'make the hook faster, or give it more time; it must be idempotent, for it runs again',
+    });
+  } finally {
+    clearTimeout(grace);
+  }
+}
+
+function hookFailed(version: Version, message: string, cause?: unknown): MigratorError {
+  return new MigratorError('HOOK_FAILED', `the hook of ${version} failed: ${message}`, {
+    version,
+    cause,
+    hint: 'nothing was recorded: correct the hook (or what it found) and run again; it must be idempotent',
+  });
+}

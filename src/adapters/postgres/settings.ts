@@ -1,0 +1,61 @@
+/** The session's settings: those that free a dead holder's lock in seconds, and the reset between migrations. */
+import { identifier, literal } from './sql.ts';
+
+/** The first server that knows `transaction_timeout`. */
+const VERSION_17 = 170_000;
+
+export interface SessionSettings {
+  /** From the address. */
+  readonly serverSettings: Readonly<Record<string, string>>;
+  readonly role: string | undefined;
+  readonly serverVersion: number;
+}
+
+/**
+ * Name and value of each; hosted servers refuse some of them.
+ * A killed runner's statement goes on until the server looks at the socket, a lost node's until TCP
+ * gives up, a frozen runner's until the session was idle for too long
+ * (PostgreSQL manual, "Connections and Authentication", "Client Connection Defaults").
+ */
+export function hygiene(serverVersion: number): ReadonlyMap<string, string> {
+  const settings = new Map([
+    ['client_connection_check_interval', '1s'],
+    ['idle_session_timeout', '60s'],
+    ['idle_in_transaction_session_timeout', '60s'],
+    ['tcp_keepalives_idle', '10'],
+    ['tcp_keepalives_interval', '5'],
+    ['tcp_keepalives_count', '3'],
+    ['tcp_user_timeout', '25s'],
+    ['synchronous_commit', 'on'],
+    ['lock_timeout', '0'],
+    ['statement_timeout', '0'],
+  ]);
+  if (serverVersion >= VERSION_17) settings.set('transaction_timeout', '0');
+  return settings;
+}
+
+export function setStatement(name: string, value: string): string {
+  return `SELECT pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`;
+}
+
+/** What the user asked for: the address's settings win over ours, and the role comes last. */
+export function chosenStatements({ serverSettings, role }: SessionSettings): string[] {
+  const statements = Object.entries(serverSettings).map(([name, value]) => setStatement(name, value));
+  return role === undefined ? statements : [...statements, `SET ROLE ${identifier(role)}`];
+}
+
+/**
+ * Undoes what a migration left in the session, but keeps the lock: DISCARD ALL would free it
+ * (PostgreSQL manual, "DISCARD").
+ */
+export const RESET_STATEMENTS: readonly string[] = [
+  'SET SESSION AUTHORIZATION DEFAULT',
+  'RESET ROLE',
+  'RESET ALL',
+  'CLOSE ALL',
+  'DEALLOCATE ALL',
+  'UNLISTEN *',
+  'DISCARD PLANS',
+  'DISCARD SEQUENCES',
+  'DISCARD TEMP',
+];

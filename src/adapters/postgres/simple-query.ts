@@ -1,0 +1,89 @@
+/** A simple-protocol query for pg's `client.query`: several statements in one message, a bounded memory. */
+import type pg from 'pg';
+
+export interface ResultSet {
+  /** The command tag's first word, for example `COMMIT`. */
+  readonly command: string;
+  readonly rows: readonly (readonly (string | null)[])[];
+}
+
+/** What `client.query(submittable)` calls on us; pg's own Query and pg-cursor implement the same. */
+interface WireConnection {
+  query(text: string): void;
+  sendCopyFail(message: string): void;
+}
+
+/** A migration may SELECT a whole table: rows beyond this are dropped. */
+const MAX_ROWS = 100_000;
+
+/** Resolves with a result per statement; rejects with the first error, which gets the results before it as `results`. */
+export class SimpleQuery {
+  readonly result: Promise<readonly ResultSet[]>;
+  readonly #text: string;
+  readonly #keepRows: boolean;
+  readonly #finished: ResultSet[] = [];
+  #rows: (readonly (string | null)[])[] = [];
+  #resolve: (results: readonly ResultSet[]) => void = () => undefined;
+  #reject: (error: Error) => void = () => undefined;
+
+  constructor(text: string, options: { readonly keepRows: boolean }) {
+    this.#text = text;
+    this.#keepRows = options.keepRows;
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  submit(connection: WireConnection): void {
+    connection.query(this.#text);
+  }
+
+  handleRowDescription(): void {
+    this.#rows = [];
+  }
+
+  handleDataRow(message: { readonly fields: (string | null)[] }): void {
+    if (this.#keepRows && this.#rows.length < MAX_ROWS) this.#rows.push(message.fields);
+  }
+
+  handleCommandComplete(message: { readonly text: string }): void {
+    this.#finished.push({ command: message.text.split(' ', 1)[0] ?? '', rows: this.#rows });
+    this.#rows = [];
+  }
+
+  handleEmptyQuery(): void {
+    this.#rows = [];
+  }
+
+  handlePortalSuspended(): void {
+    // Only the extended protocol suspends portals.
+  }
+
+  handleCopyInResponse(connection: WireConnection): void {
+    connection.sendCopyFail('a migration cannot read COPY data from the client');
+  }
+
+  handleCopyData(): void {
+    // COPY TO STDOUT: nobody is there to read it.
+  }
+
+  handleReadyForQuery(): void {
+    this.#resolve(this.#finished);
+  }
+
+  handleError(error: Error): void {
+    this.#reject(Object.assign(error, { results: this.#finished }));
+  }
+}
+
+/** The results of the statements before the one that failed, from the error or its cause. */
+export function resultsBefore(error: unknown): readonly ResultSet[] {
+  const { results, cause } = error as { results?: readonly ResultSet[]; cause?: unknown };
+  return results ?? (cause === undefined ? [] : resultsBefore(cause));
+}
+
+/** pg's types know only its own Query classes. */
+export function submit(client: pg.ClientBase, query: SimpleQuery): void {
+  client.query(query as unknown as pg.Submittable);
+}

@@ -1,0 +1,116 @@
+/** Every way a run can fail, its exit code, and the one error class that carries it. */
+
+import type { Outcome } from './outcome.ts';
+import type { Holder } from './runner.ts';
+
+/** What a Kubernetes Job should do with an exit code: give up at once, or count it against `backoffLimit`. */
+type JobAction = 'FailJob' | 'Count' | 'Ignore';
+
+interface ErrorEntry {
+  readonly exit: number;
+  readonly job: JobAction;
+  readonly meaning: string;
+}
+
+/** The tens digit says who acts: 2x the user, 3x nobody (retry), 4x a person at the database. */
+export const ERRORS = {
+  INTERNAL: { exit: 1, job: 'Count', meaning: 'a bug in Lockstep' },
+  CONFIG_INVALID: { exit: 20, job: 'FailJob', meaning: 'flags, environment, pooler, lock key' },
+  MIGRATIONS_INVALID: { exit: 21, job: 'FailJob', meaning: 'the migration files' },
+  HISTORY_CONFLICT: { exit: 22, job: 'FailJob', meaning: 'the files and the history of the database disagree' },
+  ACCESS_REFUSED: { exit: 23, job: 'FailJob', meaning: 'authentication, missing database, permission' },
+  ROLLBACK_REFUSED: { exit: 24, job: 'FailJob', meaning: 'no target, no down script, or irreversible' },
+  DATABASE_UNAVAILABLE: { exit: 30, job: 'Count', meaning: 'the database was not reached in time, or was lost' },
+  LOCK_TIMEOUT: { exit: 31, job: 'Count', meaning: 'another runner holds the lock' },
+  CONTENTION: { exit: 32, job: 'Count', meaning: 'a table lock was not had, also after the retries' },
+  PENDING: { exit: 33, job: 'Count', meaning: 'migrations are still pending' },
+  OUTCOME_UNKNOWN: { exit: 34, job: 'Count', meaning: 'the connection was lost after a migration was sent' },
+  HOOK_FAILED: { exit: 35, job: 'Count', meaning: 'a pre-migration hook failed; nothing was recorded' },
+  MIGRATION_FAILED: { exit: 40, job: 'FailJob', meaning: 'the SQL failed; rolled back, not recorded' },
+  MIGRATION_INCOMPLETE: { exit: 41, job: 'FailJob', meaning: 'a statement-by-statement migration stopped half-way' },
+  INTERRUPTED: { exit: 143, job: 'Ignore', meaning: 'a signal ended the run (143 SIGTERM, 130 SIGINT)' },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A place in a migration file; `line` and `column` count characters from 1. */
+export interface SourceLocation {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The line of SQL itself, secrets masked. */
+  readonly text: string;
+}
+
+/** What the server said, as in its ErrorResponse. */
+export interface ServerError {
+  readonly sqlstate: string;
+  readonly message: string;
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly where?: string | undefined;
+}
+
+export interface ErrorDetails {
+  /** Each offender when there are several, one line each. */
+  readonly problems?: readonly string[] | undefined;
+  readonly version?: string | undefined;
+  readonly location?: SourceLocation | undefined;
+  readonly server?: ServerError | undefined;
+  /** Who holds the lock that was not to be had. */
+  readonly holder?: Holder | undefined;
+  /** What the run did before it failed. */
+  readonly outcome?: Outcome | undefined;
+  /** What interrupted the run. */
+  readonly signal?: 'SIGINT' | 'SIGTERM' | undefined;
+}
+
+interface MigratorErrorInit extends ErrorDetails {
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** 128 + the signal's number, as shells report it. */
+const SIGINT_EXIT = 130;
+
+/** The only error that Lockstep throws on purpose: what failed, why, and what to do next. */
+export class MigratorError extends Error {
+  override readonly name = 'MigratorError';
+  readonly code: ErrorCode;
+  readonly summary: string;
+  readonly hint: string | undefined;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, summary: string, init: MigratorErrorInit = {}) {
+    const { hint, cause, ...details } = init;
+    super(summary, { cause });
+    this.code = code;
+    this.summary = summary;
+    this.hint = hint;
+    this.details = details;
+  }
+
+  get exit(): number {
+    return this.details.signal === 'SIGINT' ? SIGINT_EXIT : ERRORS[this.code].exit;
+  }
+
+  /** The same error with more known about it. */
+  with(more: MigratorErrorInit): MigratorError {
+    return new MigratorError(this.code, this.summary, {
+      ...this.details,
+      hint: this.hint,
+      cause: this.cause,
+      ...more,
+    });
+  }
+}
+
+/** `error` as a MigratorError: anything unexpected is INTERNAL. */
+export function toMigratorError(error: unknown): MigratorError {
+  if (error instanceof MigratorError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new MigratorError('INTERNAL', `unexpected error: ${message}`, {
+    cause: error,
+    hint: 'this is a bug in Lockstep: please report it with the log of this run',
+  });
+}

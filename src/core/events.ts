@@ -1,0 +1,35 @@
+/** Everything worth telling while a command runs, as one union. */
+import type { MigratorError } from './errors.ts';
+import type { Direction, Version } from './migration.ts';
+import type { Holder } from './runner.ts';
+
+export type MigratorEvent =
+  | { readonly type: 'database.waiting'; readonly attempt: number; readonly retryInMs: number; readonly error: MigratorError }
+  | { readonly type: 'session.opened'; readonly address: string; readonly pid: number; readonly serverVersion: string }
+  | { readonly type: 'session.setting-refused'; readonly setting: string; readonly reason: string }
+  | { readonly type: 'lock.waiting'; readonly key: string; readonly waitedMs: number; readonly holder: Holder | undefined }
+  | { readonly type: 'lock.acquired'; readonly key: string; readonly waitedMs: number }
+  | { readonly type: 'lock.released'; readonly key: string }
+  | { readonly type: 'lock.waiters-cancelled'; readonly waiters: readonly Holder[] }
+  | { readonly type: 'wait.pending'; readonly message: string; readonly pending: readonly Version[] }
+  | { readonly type: 'run.planned'; readonly direction: Direction; readonly versions: readonly Version[] }
+  | { readonly type: 'run.lost'; readonly run: string; readonly runner: string; readonly version: Version | undefined }
+  | { readonly type: 'migration.skipped'; readonly version: Version; readonly direction: Direction }
+  | { readonly type: 'migration.all-skipped'; readonly versions: readonly Version[]; readonly direction: Direction }
+  | { readonly type: 'migration.started'; readonly version: Version; readonly direction: Direction }
+  | { readonly type: 'migration.retrying'; readonly version: Version; readonly attempt: number; readonly retryInMs: number; readonly error: MigratorError }
+  | { readonly type: 'migration.applied'; readonly version: Version; readonly durationMs: number }
+  | { readonly type: 'migration.rolled-back'; readonly version: Version; readonly durationMs: number }
+  | { readonly type: 'migration.baselined'; readonly version: Version }
+  | { readonly type: 'migration.failed'; readonly version: Version; readonly direction: Direction; readonly error: MigratorError }
+  | { readonly type: 'statement.finished'; readonly version: Version; readonly statement: number; readonly of: number }
+  | { readonly type: 'index.dropped'; readonly version: Version; readonly index: string }
+  | { readonly type: 'hook.started'; readonly version: Version }
+  | { readonly type: 'hook.finished'; readonly version: Version; readonly durationMs: number }
+  | { readonly type: 'hook.log'; readonly version: Version; readonly message: string }
+  | { readonly type: 'server.notice'; readonly severity: string; readonly message: string }
+  | { readonly type: 'warning'; readonly message: string; readonly version?: Version }
+  | { readonly type: 'run.finished'; readonly applied: readonly Version[]; readonly durationMs: number };
+
+export type MigratorEventType = MigratorEvent['type'];
+export type MigratorEventOf<T extends MigratorEventType> = Extract<MigratorEvent, { type: T }>;

@@ -1,0 +1,45 @@
+/** What the database remembers: the history (applied versions), the journal (events), and where they are. */
+import type { Direction, Version } from './migration.ts';
+
+/** A row of the history table. */
+export interface AppliedVersion {
+  readonly version: Version;
+  readonly checksum?: string | undefined;
+  readonly appliedAt?: Date | undefined;
+}
+
+/** The history as one read saw it. */
+export interface HistoryState {
+  readonly exists: boolean;
+  readonly applied: readonly AppliedVersion[];
+}
+
+export type JournalEvent =
+  | 'run started'
+  | 'run ended'
+  | 'run lost'
+  | 'started'
+  | 'statement started'
+  | 'statement done'
+  | 'applied'
+  | 'rolled back'
+  | 'baselined'
+  | 'failed';
+
+/** A row of the journal; rows are only ever added. */
+export interface JournalEntry {
+  readonly id: string;
+  readonly at: Date;
+  readonly run: string;
+  readonly event: JournalEvent;
+  readonly command?: string | undefined;
+  readonly version?: Version | undefined;
+  readonly direction?: Direction | undefined;
+  readonly statement?: number | undefined;
+  readonly durationMs?: number | undefined;
+  readonly error?: string | undefined;
+  readonly runner?: string | undefined;
+  readonly release?: string | undefined;
+  readonly image?: string | undefined;
+  readonly checksum?: string | undefined;
+}

@@ -1,0 +1,142 @@
+/** What a migration is: its version, scripts and directives, read from file names and text. */
+import { createHash } from 'node:crypto';
+
+import { nearest } from './nearest.ts';
+
+export type Direction = 'up' | 'down';
+
+/** The file name without `.up.sql`, for example `007_add_index`. */
+export type Version = string;
+
+/** What the leading comment block of a file asks for. */
+export interface Directives {
+  readonly noTransaction: boolean;
+  readonly irreversible: boolean;
+  readonly lockTimeoutMs?: number;
+  readonly statementTimeoutMs?: number;
+}
+
+export interface Script {
+  /** The file's name, without its folder. */
+  readonly file: string;
+  /** The text without its byte order mark. */
+  readonly text: string;
+  readonly checksum: string;
+  readonly directives: Directives;
+}
+
+export interface Migration {
+  readonly version: Version;
+  readonly up: Script;
+  readonly down?: Script;
+  /** The absolute path of the pre-migration hook's module. */
+  readonly hookPath?: string;
+}
+
+export type FileKind = 'up' | 'down' | 'before';
+
+const FILE_NAME = /^(?<version>(?<number>\d+)_.+)\.(?<kind>up\.sql|down\.sql|before\.mjs)$/s;
+const KINDS: Readonly<Record<string, FileKind>> = {
+  'up.sql': 'up',
+  'down.sql': 'down',
+  'before.mjs': 'before',
+};
+
+/** The parts of `<number>_<name>.(up.sql|down.sql|before.mjs)`; undefined when the name does not fit. */
+export function parseFileName(file: string): { version: Version; kind: FileKind } | undefined {
+  const groups = FILE_NAME.exec(file)?.groups;
+  const kind = KINDS[groups?.['kind'] ?? ''];
+  return groups?.['version'] !== undefined && kind ? { version: groups['version'], kind } : undefined;
+}
+
+/** The leading number of a version; undefined for a version that another tool wrote. */
+export function versionNumber(version: Version): bigint | undefined {
+  const digits = /^\d+/.exec(version)?.[0];
+  return digits === undefined ? undefined : BigInt(digits);
+}
+
+/** By number as a number, then by name (code units); versions without a number come last. */
+export function compareVersions(a: Version, b: Version): number {
+  const [left, right] = [versionNumber(a), versionNumber(b)];
+  if (left !== right) {
+    if (left === undefined) return 1;
+    if (right === undefined) return -1;
+    return left < right ? -1 : 1;
+  }
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
+/** SHA-256 in hex of the text without BOM, CRLF as LF. */
+export function checksum(text: string): string {
+  return createHash('sha256').update(withoutBom(text).replaceAll('\r\n', '\n')).digest('hex');
+}
+
+export function withoutBom(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, m: 60_000, h: 3_600_000 };
+
+/** `250ms`, `2s`, `30min`, `1h`, or `0`, in milliseconds; undefined when it is none of these. */
+export function parseDuration(text: string): number | undefined {
+  if (text === '0') return 0;
+  const match = /^(?<amount>\d+(?:\.\d+)?)(?<unit>ms|s|min|m|h)$/.exec(text);
+  const unit = UNITS[match?.groups?.['unit'] ?? ''];
+  if (unit === undefined) return undefined;
+  const ms = Math.round(Number(match?.groups?.['amount']) * unit);
+  return Number.isSafeInteger(ms) && ms <= MAX_DURATION_MS ? ms : undefined;
+}
+
+/** PostgreSQL's timeouts are 32-bit milliseconds, and so are Node's timers. */
+const MAX_DURATION_MS = 2_147_483_647;
+
+const DIRECTIVES = ['no-transaction', 'irreversible', 'lock-timeout', 'statement-timeout'];
+
+/** Reads `-- lockstep: …` lines of the leading comment block; every bad one is a problem with its line. */
+export function parseDirectives(text: string): { directives: Directives; problems: string[] } {
+  const problems: string[] = [];
+  const found: { -readonly [K in keyof Directives]: Directives[K] } = { noTransaction: false, irreversible: false };
+  for (const [index, line] of leadingComments(text)) {
+    const body = /^--\s*lockstep:(?<body>.*)$/i.exec(line)?.groups?.['body']?.trim();
+    if (body === undefined) continue;
+    const problem = readDirective(body, found);
+    if (problem !== undefined) problems.push(`line ${index + 1}: ${problem}`);
+  }
+  return { directives: found, problems };
+}
+
+function* leadingComments(text: string): Generator<[number, string]> {
+  let inBlock = false;
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+    const line = raw.trim();
+    if (inBlock) inBlock = !line.endsWith('*/');
+    else if (line.startsWith('/*')) inBlock = !line.endsWith('*/');
+    else if (line.startsWith('--')) yield [index, line];
+    else if (line !== '') return;
+  }
+}
+
+function readDirective(
+  body: string,
+  found: { -readonly [K in keyof Directives]: Directives[K] },
+): string | undefined {
+  const [name = '', value] = body.split('=', 2).map((part) => part.trim());
+  switch (name) {
+    case 'no-transaction':
+    case 'irreversible':
+      if (value !== undefined) return `directive "${name}" takes no value`;
+      found[name === 'irreversible' ? 'irreversible' : 'noTransaction'] = true;
+      return undefined;
+    case 'lock-timeout':
+    case 'statement-timeout': {
+      const ms = parseDuration(value ?? '');
+      if (ms === undefined) return `directive "${name}" needs a duration such as ${name}=2s (ms, s, min, h)`;
+      found[name === 'lock-timeout' ? 'lockTimeoutMs' : 'statementTimeoutMs'] = ms;
+      return undefined;
+    }
+    default: {
+      const guess = nearest(name, DIRECTIVES);
+      return `unknown directive "${name}"${guess ? `; did you mean "${guess}"?` : `; known are ${DIRECTIVES.join(', ')}`}`;
+    }
+  }
+}

@@ -1,0 +1,163 @@
+/** What the engine needs from the world. Adapters implement it; tests fake it. */
+import type { MigratorEvent } from './events.ts';
+import type { HistoryState, JournalEntry } from './history.ts';
+import type { Direction, Migration, Script, Version } from './migration.ts';
+import type { Holder, RunnerIdentity } from './runner.ts';
+import type { ConcurrentIndex, SqlPiece, Unit } from './script-plan.ts';
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Resolves after `ms`, or as soon as the signal aborts. Never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** From 0 up to 1, for jitter. */
+  random(): number;
+}
+
+export interface Reporter {
+  report(event: MigratorEvent): void;
+}
+
+/** The migration files, in order. */
+export interface MigrationSource {
+  /** @throws MigratorError MIGRATIONS_INVALID naming every offender at once. */
+  read(): Promise<MigrationSet>;
+}
+
+export interface MigrationSet {
+  readonly migrations: readonly Migration[];
+  readonly warnings: readonly string[];
+}
+
+export interface Database {
+  /**
+   * One attempt to open a session, without retries.
+   * @throws MigratorError DATABASE_UNAVAILABLE when trying again may help, else ACCESS_REFUSED or CONFIG_INVALID.
+   */
+  open(runner: RunnerIdentity, signal: AbortSignal): Promise<Session>;
+}
+
+/** What the nothing-pending message tells, in one round trip and without the exclusive lock. */
+export interface Check {
+  /** Nobody held the lock exclusively at a moment before the history was read. */
+  readonly free: boolean;
+  /** Undefined while not free: a try that failed without a holder; try again soon. */
+  readonly holder: Holder | undefined;
+  /** Why commands that write can't run here now. */
+  readonly writesRefused: 'standby' | 'read-only' | undefined;
+  readonly history: HistoryState;
+}
+
+/** One pinned connection. Every query of a run goes through it, one at a time. */
+export interface Session {
+  readonly address: string;
+  readonly database: string;
+  readonly pid: number;
+  readonly lock: AdvisoryLock;
+  readonly history: History;
+  readonly executor: Executor;
+  /** Aborts once the connection is gone; its reason is a MigratorError. */
+  readonly lost: AbortSignal;
+  /** @throws MigratorError HISTORY_CONFLICT for another tool's table, CONFIG_INVALID for another lock key or a pooler. */
+  check(): Promise<Check>;
+  /** Session settings that make a dead holder's lock free in seconds; needed before the lock is tried. Only the first call sends them. */
+  configure(): Promise<void>;
+  /** Ends the statement that runs, on the server too: soon every query of this session fails. */
+  interrupt(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface AdvisoryLock {
+  /** The 64-bit key in decimal. */
+  readonly key: string;
+  tryAcquire(): Promise<boolean>;
+  /** Releases and wakes the waiters. Only after tryAcquire() was true. */
+  release(): Promise<void>;
+  /** Joins the queue: from now on a release by another Lockstep wakes `nextRelease`. */
+  joinQueue(): Promise<void>;
+  leaveQueue(): Promise<void>;
+  /** Resolves when a release was announced; stays pending otherwise. */
+  nextRelease(): Promise<void>;
+  /** Who holds it, with what the journal knows of the run. */
+  holder(): Promise<Holder | undefined>;
+  /** Sessions that wait in the queue, or block inside PostgreSQL on the key. */
+  waiters(): Promise<readonly Waiter[]>;
+  /** Cancels the statements of sessions that block inside PostgreSQL on the key; returns them. */
+  cancelBlockedWaiters(): Promise<readonly Holder[]>;
+  /** Ends the holder's session; false when it was gone or could not be ended. */
+  terminate(holder: Holder): Promise<boolean>;
+}
+
+export interface Waiter extends Holder {
+  /** True for a session that blocks inside `pg_advisory_lock`. */
+  readonly blocked: boolean;
+}
+
+/** A migration on its way into or out of the database. */
+export interface StepScript {
+  readonly version: Version;
+  readonly direction: Direction;
+  /** What runs. */
+  readonly script: Script;
+  /** What the history row and the journal keep. */
+  readonly migration: Migration;
+}
+
+export interface History {
+  /** Creates the tables, or completes those of the original Go runner. Only under the lock. */
+  ensureTables(): Promise<void>;
+  /** Read again under the lock. */
+  read(): Promise<HistoryState>;
+  /** Writes how runs ended that never said so, and returns them. */
+  startRun(): Promise<readonly JournalEntry[]>;
+  endRun(error: string | undefined): Promise<void>;
+  recordFailure(step: StepScript, error: string): Promise<void>;
+  /** Statements of this script that the journal says are done, and the one that was started last. */
+  statementsOf(step: StepScript): Promise<StatementProgress>;
+  baseline(migrations: readonly Migration[]): Promise<void>;
+  /** Fills in checksums that rows of the original Go runner lack. */
+  completeChecksums(migrations: readonly Migration[]): Promise<void>;
+  /** The whole journal, oldest first; empty when there is none. */
+  journal(): Promise<readonly JournalEntry[]>;
+}
+
+export interface StatementProgress {
+  /** Checksums of the finished statements, first to last. */
+  readonly done: readonly string[];
+  readonly startedIndex: number | undefined;
+}
+
+export interface Limits {
+  readonly lockTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+}
+
+/** How a concurrent index stands in the catalog. */
+export type IndexState = 'absent' | 'valid' | 'invalid' | 'being built';
+
+export interface Executor {
+  /** Resets what the last migration left in the session, and says in the journal what comes now. */
+  begin(step: StepScript): Promise<void>;
+  /**
+   * The history row, the script and the fence in one transaction and one message.
+   * @throws MigratorError MIGRATION_FAILED, CONTENTION (rolled back), or OUTCOME_UNKNOWN.
+   */
+  transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits): Promise<void>;
+  /** One statement of a statement-by-statement script, in one transaction with the fence and its journal row. */
+  statement(step: StepScript, unit: Unit, limits: Limits): Promise<void>;
+  /** One statement outside a transaction; the journal says that it started. */
+  statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void>;
+  /** Says in the journal, after the fence, that a statement outside a transaction is done. */
+  statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void>;
+  /** The history row of a statement-by-statement script, after its last statement. */
+  finish(step: StepScript, durationMs: number): Promise<void>;
+  indexState(index: ConcurrentIndex): Promise<IndexState>;
+  dropIndex(index: ConcurrentIndex): Promise<void>;
+}
+
+/** Runs pre-migration hooks. */
+export interface HookRunner {
+  has(migration: Migration): boolean;
+  /** @throws MigratorError HOOK_FAILED when it throws, or is not done after `timeoutMs`. */
+  run(migration: Migration, options: { timeoutMs: number; signal: AbortSignal }): Promise<void>;
+}

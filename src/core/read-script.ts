@@ -1,0 +1,88 @@
+/** Gets from a script's text to its statements, past what psql understands and the server doesn't. */
+import { COPY_THROUGH_CLIENT, copiesThroughClient } from './refusals.ts';
+import { remarkAt } from './remark.ts';
+import type { ParseResult, ScriptRemark } from './script-plan.ts';
+import { blank, endOfLine, skipBlank } from './sql-text.ts';
+
+/** UTF-8 bytes. A parse tree takes a hundred times as much memory as its text. */
+export const MAX_PARSED_BYTES = 2_000_000;
+
+/** So many psql commands and COPY data are looked past, each for one more parse of the text. */
+const MAX_ATTEMPTS = 25;
+
+export interface Reading {
+  /** The text as it may be sent: as long as the script's, with pg_dump's `\restrict` lines blanked. */
+  readonly text: string;
+  readonly parse: ParseResult | 'too large';
+  readonly problems: readonly ScriptRemark[];
+}
+
+/** Yields the texts that it wants to be parsed, and is given the results. */
+type Reader<Result> = Generator<string, Result, ParseResult>;
+
+export function* readScript(script: string): Reader<Reading> {
+  if (Buffer.byteLength(script) > MAX_PARSED_BYTES) {
+    return { text: withoutRestrict(script, skipBlank(script, 0)) ?? script, parse: 'too large', problems: [] };
+  }
+  const problems: ScriptRemark[] = [];
+  let text = script;
+  let parse = yield text;
+  for (let attempt = 1; !parse.ok && attempt < MAX_ATTEMPTS; attempt += 1) {
+    const next = yield* lookPast(text, parse.offset);
+    if (next === undefined) break;
+    if (next.problem) problems.push(next.problem);
+    text = next.text;
+    parse = yield text;
+  }
+  return { text, parse, problems };
+}
+
+interface Detour {
+  readonly text: string;
+  readonly problem?: ScriptRemark;
+}
+
+function* lookPast(text: string, offset: number): Reader<Detour | undefined> {
+  const restricted = withoutRestrict(text, offset);
+  if (restricted !== undefined) return { text: restricted };
+  return (yield* withoutCopy(text, offset)) ?? withoutCommand(text, offset);
+}
+
+/** Blanks all of pg_dump's `\restrict KEY` and `\unrestrict KEY` lines with the key of the one at `offset`, if one is there. */
+function withoutRestrict(text: string, offset: number): string | undefined {
+  if (!/^[\r\n]?$/.test(text.charAt(offset - 1))) return undefined;
+  const line = text.slice(offset, endOfLine(text, offset));
+  const key = /^\\(?:un)?restrict[ \t]+(?<key>[A-Za-z0-9]+)[ \t]*$/.exec(line)?.groups?.['key'];
+  if (key === undefined) return undefined;
+  const lines = new RegExp(`^\\\\(?:un)?restrict[ \\t]+${key}[ \\t]*$`, 'gm');
+  return text.replace(lines, (match) => ' '.repeat(match.length));
+}
+
+/** Blanks a COPY … FROM STDIN with its data lines, if they are why the text can't be read from `offset` on. */
+function* withoutCopy(text: string, offset: number): Reader<Detour | undefined> {
+  if (!/\bstdin\b/i.test(text.slice(0, offset))) return undefined;
+  let semicolon = text.lastIndexOf(';', offset);
+  for (let attempt = 1; semicolon > 0 && attempt < MAX_ATTEMPTS; attempt += 1) {
+    const before = yield text.slice(0, semicolon);
+    if (before.ok) {
+      const copy = before.statements.findLast(({ kind, node }) => copiesThroughClient(kind, node) && node['is_from'] === true);
+      if (!copy) return undefined;
+      const dataEnd = /^\\\.[ \t]*$/m.exec(text.slice(copy.end));
+      if (!dataEnd && copy !== before.statements.at(-1)) return undefined;
+      const end = dataEnd ? copy.end + dataEnd.index + dataEnd[0].length : text.length;
+      return { text: blank(text, copy.start, end), problem: remarkAt(text, copy.start, COPY_THROUGH_CLIENT) };
+    }
+    semicolon = text.lastIndexOf(';', semicolon - 1);
+  }
+  return undefined;
+}
+
+function withoutCommand(text: string, offset: number): Detour | undefined {
+  if (text[offset] !== '\\') return undefined;
+  const end = endOfLine(text, offset);
+  const command = /^\\\S*/.exec(text.slice(offset, end))?.[0] ?? '';
+  const message = `${command} is a command of psql, which the server doesn't know: remove it, or write the SQL that it stands for`;
+  const rest = blank(text, offset, end).slice(offset + 1);
+  // The semicolon stands for what \gexec and its like end: the statement before them.
+  return { text: `${text.slice(0, offset)};${rest}`, problem: remarkAt(text, offset, message) };
+}

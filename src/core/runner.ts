@@ -1,0 +1,58 @@
+/** Who runs: the name a runner shows to other sessions, and how a holder of the lock is told. */
+
+export type CommandName =
+  | 'up'
+  | 'down'
+  | 'wait'
+  | 'status'
+  | 'history'
+  | 'validate'
+  | 'baseline'
+  | 'lock'
+  | 'create';
+
+/** What a runner knows of itself; it goes into `application_name` and into the journal. */
+export interface RunnerIdentity {
+  readonly command: CommandName;
+  /** Lockstep's version. */
+  readonly productVersion: string;
+  /** The pod's name, else the host's. */
+  readonly name: string;
+  readonly release?: string | undefined;
+  readonly image?: string | undefined;
+}
+
+/** The session that holds the lock exclusively, as far as other sessions may see it. */
+export interface Holder {
+  readonly pid: number;
+  /** Empty when the session set none. */
+  readonly applicationName: string;
+  /** When its run started, from the journal. */
+  readonly since?: Date | undefined;
+  /** What it is doing, from the journal, for example `up 007_add_index`. */
+  readonly doing?: string | undefined;
+}
+
+/** PostgreSQL cuts `application_name` after this many bytes. */
+const MAX_APPLICATION_NAME = 63;
+
+/** `lockstep <command> <version> <runner>`: the one field about a holder that every role can read. */
+export function applicationName(runner: RunnerIdentity): string {
+  // The server replaces other characters by `?`; doing it here keeps the length known.
+  const text = `lockstep ${runner.command} ${runner.productVersion} ${runner.name}`;
+  return text.replaceAll(/[^\x20-\x7e]/gu, '?').slice(0, MAX_APPLICATION_NAME);
+}
+
+/** Only an `up` leaves what is applied as it is: whoever has nothing pending need not wait for it. */
+export function onlyAddsToHistory(holder: Holder): boolean {
+  return /^lockstep up /.test(holder.applicationName);
+}
+
+/** One line about a holder for people: application name, pid, since when, doing what. */
+export function describeHolder(holder: Holder): string {
+  const parts = [holder.applicationName === '' ? 'a session without a name' : `"${holder.applicationName}"`];
+  parts.push(`(pid ${holder.pid})`);
+  if (holder.since) parts.push(`since ${holder.since.toISOString()}`);
+  if (holder.doing !== undefined) parts.push(`running ${holder.doing}`);
+  return parts.join(' ');
+}

@@ -1,0 +1,84 @@
+/** How one script will be run: in one transaction, or statement by statement. */
+
+/** An index that a `CONCURRENTLY` statement makes, rebuilds or drops. */
+export interface ConcurrentIndex {
+  readonly action: 'create' | 'drop' | 'reindex';
+  readonly schema?: string;
+  readonly name: string;
+  /** The table of a CREATE INDEX. */
+  readonly table?: { readonly schema?: string; readonly name: string };
+  readonly ifNotExists: boolean;
+}
+
+/** A piece of the script's text, as it is sent. */
+export interface SqlPiece {
+  readonly sql: string;
+  /** Where `sql` begins in the script's text, in UTF-16 code units. */
+  readonly offset: number;
+  /**
+   * Takes table locks that others would queue behind (DDL): run it under `lock_timeout`. False from where the script
+   * sets lock_timeout itself, so set ours only between a blocking piece and one that is not.
+   */
+  readonly blocking: boolean;
+}
+
+/** One step of a statement-by-statement script. */
+export interface Unit extends SqlPiece {
+  /** Counts from 1. */
+  readonly index: number;
+  /** The parser's name of the statement, for example `IndexStmt`. */
+  readonly kind: string;
+  /** May run in a transaction, so it commits together with its journal row. */
+  readonly transactional: boolean;
+  /** Waits for other sessions' snapshots: a runner that blocks on our lock must be out of the way. */
+  readonly waitsForSnapshots: boolean;
+  readonly concurrentIndexes: readonly ConcurrentIndex[];
+  /** The table of REINDEX TABLE CONCURRENTLY; a failed one leaves invalid indexes `…_ccnew` on it. */
+  readonly reindexedTable?: { readonly schema?: string; readonly name: string };
+  /** The script has set lock_timeout itself: leave it as it is. `blocking` is false then. */
+  readonly ownLockTimeout?: boolean;
+  /** Changes only the session (SET, temporary tables): done again when the script is resumed. */
+  readonly sessionOnly: boolean;
+}
+
+export type ScriptPlan =
+  | { readonly mode: 'transaction'; readonly pieces: readonly SqlPiece[] }
+  | { readonly mode: 'statements'; readonly units: readonly Unit[] };
+
+/** Something about a script that a person should know; `line` counts from 1. */
+export interface ScriptRemark {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+export interface ScriptAnalysis {
+  readonly plan: ScriptPlan;
+  /** Why the script is refused (exit 21). */
+  readonly problems: readonly ScriptRemark[];
+  /** Worth a warning whenever the script is about to run. */
+  readonly warnings: readonly ScriptRemark[];
+  /** What only `validate` tells: syntax the parser can't read, and hazards. */
+  readonly syntaxError?: ScriptRemark;
+  readonly hazards: readonly ScriptRemark[];
+}
+
+/** A raw statement as the parser gives it. Offsets are UTF-16 code units of the parsed text. */
+export interface ParsedStatement {
+  readonly kind: string;
+  /** The parse tree's node for `kind`, PostgreSQL's own field names. */
+  readonly node: Readonly<Record<string, unknown>>;
+  /** Of the first token, after white space and comments. */
+  readonly start: number;
+  /** One past the last character, before the semicolon. */
+  readonly end: number;
+}
+
+export type ParseResult =
+  | { readonly ok: true; readonly statements: readonly ParsedStatement[] }
+  | { readonly ok: false; readonly message: string; readonly offset: number };
+
+/** Reads SQL with PostgreSQL's grammar. */
+export interface SqlParser {
+  parse(text: string): Promise<ParseResult>;
+}

@@ -1,0 +1,81 @@
+/** What each statement of a script is: where it may run, which locks it takes, which indexes it builds. */
+import type { ConcurrentIndex, ParsedStatement } from './script-plan.ts';
+import { setsParameter, TemporaryRelations } from './session-rules.ts';
+import { child, droppedNames, membersOf, relationName, textOf, type RelationName } from './syntax-tree.ts';
+import { runsOutsideTransaction, takesBlockingLocks, waitsForSnapshots } from './transaction-rules.ts';
+
+export type TransactionControl = 'begin' | 'commit' | 'rollback' | 'savepoint';
+
+export interface Statement extends ParsedStatement {
+  /** PostgreSQL refuses it in a transaction block. */
+  readonly outside: boolean;
+  /** See `SqlPiece.blocking`. */
+  readonly blocking: boolean;
+  readonly waitsForSnapshots: boolean;
+  readonly sessionOnly: boolean;
+  /** A procedure or DO block, which may commit. */
+  readonly mayCommit: boolean;
+  readonly concurrentIndexes: readonly ConcurrentIndex[];
+  /** The table of REINDEX TABLE CONCURRENTLY. */
+  readonly reindexedTable: RelationName | undefined;
+  /** Prepared transactions are not control: they are not about the transaction one is in. */
+  readonly control: TransactionControl | undefined;
+  readonly setsLockTimeout: 'session' | 'transaction' | undefined;
+}
+
+const CONTROL: Readonly<Record<string, TransactionControl>> = {
+  TRANS_STMT_BEGIN: 'begin',
+  TRANS_STMT_START: 'begin',
+  TRANS_STMT_COMMIT: 'commit',
+  TRANS_STMT_ROLLBACK: 'rollback',
+  TRANS_STMT_SAVEPOINT: 'savepoint',
+  TRANS_STMT_RELEASE: 'savepoint',
+  TRANS_STMT_ROLLBACK_TO: 'savepoint',
+};
+
+/** In the order of the script, for a statement can depend on those before it. */
+export function classify(statements: readonly ParsedStatement[]): readonly Statement[] {
+  const temporary = new TemporaryRelations();
+  const withoutSlot = new Set<string>();
+  return statements.map((statement) => {
+    const { kind, node } = statement;
+    const subscription = textOf(node, 'subname') ?? '';
+    if (kind === 'AlterSubscriptionStmt' && takesSlotAway(statement)) withoutSlot.add(subscription);
+    const waits = waitsForSnapshots(kind, node);
+    return {
+      ...statement,
+      outside: runsOutsideTransaction(kind, node) && !(kind === 'DropSubscriptionStmt' && withoutSlot.has(subscription)),
+      blocking: takesBlockingLocks(kind, node),
+      waitsForSnapshots: waits,
+      sessionOnly: temporary.isSessionOnly(kind, node),
+      mayCommit: kind === 'CallStmt' || kind === 'DoStmt',
+      concurrentIndexes: waits ? concurrentIndexes(statement) : [],
+      reindexedTable: waits && reindexes(statement, 'TABLE') ? relationName(child(node, 'relation')) : undefined,
+      control: kind === 'TransactionStmt' ? CONTROL[textOf(node, 'kind') ?? ''] : undefined,
+      setsLockTimeout: setsParameter(kind, node, 'lock_timeout'),
+    };
+  });
+}
+
+/** `ALTER SUBSCRIPTION … SET (slot_name = NONE)`: dropping it needs nobody else then. */
+function takesSlotAway({ node }: ParsedStatement): boolean {
+  const slot = membersOf(node, 'options', 'DefElem').find((element) => element['defname'] === 'slot_name');
+  return textOf(child(child(slot, 'arg'), 'String'), 'sval') === 'none';
+}
+
+function reindexes({ kind, node }: ParsedStatement, what: 'INDEX' | 'TABLE'): boolean {
+  return kind === 'ReindexStmt' && textOf(node, 'kind') === `REINDEX_OBJECT_${what}`;
+}
+
+function concurrentIndexes(statement: ParsedStatement): readonly ConcurrentIndex[] {
+  const { kind, node } = statement;
+  const relation = relationName(child(node, 'relation'));
+  if (kind === 'DropStmt') {
+    return droppedNames(node).map((index) => ({ action: 'drop', ...index, ifNotExists: false }));
+  }
+  if (reindexes(statement, 'INDEX') && relation) return [{ action: 'reindex', ...relation, ifNotExists: false }];
+  const name = textOf(node, 'idxname');
+  if (kind !== 'IndexStmt' || name === undefined || !relation) return [];
+  const schema = relation.schema !== undefined && { schema: relation.schema };
+  return [{ action: 'create', ...schema, name, table: relation, ifNotExists: node['if_not_exists'] === true }];
+}

@@ -1,0 +1,13 @@
+/** Reads a script with the parser, and says how it will be run. */
+import { parseFileName, type Script } from '../core/migration.ts';
+import { readScript } from '../core/read-script.ts';
+import { planScript } from '../core/script-analysis.ts';
+import type { ScriptAnalysis, SqlParser } from '../core/script-plan.ts';
+
+export async function analyze(script: Script, parser: SqlParser): Promise<ScriptAnalysis> {
+  const reader = readScript(script.text);
+  let step = reader.next();
+  while (step.done !== true) step = reader.next(await parser.parse(step.value));
+  const direction = parseFileName(script.file)?.kind === 'down' ? 'down' : 'up';
+  return planScript(step.value, script.directives, direction);
+}

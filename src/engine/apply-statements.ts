@@ -1,0 +1,143 @@
+/** Runs a script statement by statement: resumes where a run stopped, and leaves no INVALID index behind. */
+import { MigratorError } from '../core/errors.ts';
+import { checksum } from '../core/migration.ts';
+import type { Limits, Session, StepScript } from '../core/ports.ts';
+import type { Unit } from '../core/script-plan.ts';
+import { retrying } from './retry.ts';
+import type { StepContext } from './step-context.ts';
+
+/** Statements that may simply run again when nobody knows whether they ended. */
+const REPEATABLE: ReadonlySet<string> = new Set(['VacuumStmt', 'ReindexStmt', 'ClusterStmt', 'AlterSystemStmt']);
+
+export interface StatementsContext extends StepContext {
+  readonly session: Session;
+  readonly step: StepScript;
+  readonly limits: Limits;
+}
+
+export async function runUnits(units: readonly Unit[], context: StatementsContext): Promise<void> {
+  const { session, step, ports } = context;
+  const { done, startedIndex } = await session.history.statementsOf(step);
+  requireSameStatements(step, units, done);
+  for (const unit of units) {
+    // What only changes the session was lost with the session that did it.
+    if (unit.index <= done.length && !unit.sessionOnly) continue;
+    await runUnit(unit, { ...context, resumed: unit.index === startedIndex });
+    ports.reporter.report({
+      type: 'statement.finished',
+      version: step.version,
+      statement: unit.index,
+      of: units.length,
+    });
+  }
+}
+
+/** What is finished stays finished only if the file still begins with it. */
+function requireSameStatements(step: StepScript, units: readonly Unit[], done: readonly string[]): void {
+  const differs = done.findIndex((sum, index) => {
+    const unit = units[index];
+    return unit === undefined || checksum(unit.sql) !== sum;
+  });
+  if (differs === -1) return;
+  throw new MigratorError(
+    'HISTORY_CONFLICT',
+    `${step.script.file} was applied in part, and its statement ${differs + 1} is not the one that ran`,
+    {
+      version: step.version,
+      hint: 'restore the file as it was when it ran; new statements may only follow the finished ones',
+    },
+  );
+}
+
+async function runUnit(unit: Unit, context: StatementsContext & { readonly resumed: boolean }): Promise<void> {
+  const { session, step, ports, signal, limits } = context;
+  const { executor } = session;
+  const attempt = { version: step.version, signal, retry: unit.blocking || unit.waitsForSnapshots };
+  if (unit.transactional) {
+    await retrying(attempt, ports, () => executor.statement(step, unit, limits));
+    return;
+  }
+  const startedAt = ports.clock.now();
+  if (!context.resumed || !(await tookEffect(unit, context))) {
+    await retrying(attempt, ports, () => runAlone(unit, context));
+  }
+  await requireValid(unit, context);
+  await executor.statementDone(step, unit, ports.clock.now() - startedAt);
+}
+
+async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
+  const { session, step, limits } = context;
+  if (unit.waitsForSnapshots) await clearTheWay(context);
+  await dropInvalid(unit, context);
+  try {
+    await session.executor.statementAlone(step, unit, limits);
+  } catch (error) {
+    // The first error is the one to tell, whatever happens to the index.
+    if (!session.lost.aborted) await dropInvalid(unit, context).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Whether a statement that a dead run had started has done its work, by what the catalog shows. */
+async function tookEffect(unit: Unit, { session, step }: StatementsContext): Promise<boolean> {
+  if (unit.concurrentIndexes.length === 0) {
+    if (REPEATABLE.has(unit.kind)) return false;
+    throw new MigratorError(
+      'MIGRATION_INCOMPLETE',
+      `${step.script.file} stopped in statement ${unit.index}, and nobody can know whether it took effect`,
+      {
+        version: step.version,
+        hint:
+          'look at the database; undo by hand what the statement did, or do by hand what is left of the file' +
+          ` and record it with "lockstep baseline --to ${step.version}"`,
+      },
+    );
+  }
+  for (const index of unit.concurrentIndexes) {
+    const state = await session.executor.indexState(index);
+    if (index.action === 'reindex' || state !== (index.action === 'drop' ? 'absent' : 'valid')) return false;
+  }
+  return true;
+}
+
+/** An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one. */
+async function dropInvalid(unit: Unit, { session, step, ports }: StatementsContext): Promise<void> {
+  for (const index of unit.concurrentIndexes) {
+    if (index.action !== 'create' || (await session.executor.indexState(index)) !== 'invalid') continue;
+    await session.executor.dropIndex(index);
+    ports.reporter.report({ type: 'index.dropped', version: step.version, index: index.name });
+  }
+}
+
+async function requireValid(unit: Unit, { session, step }: StatementsContext): Promise<void> {
+  for (const index of unit.concurrentIndexes) {
+    if (index.action !== 'create') continue;
+    const state = await session.executor.indexState(index);
+    if (state === 'valid') continue;
+    throw new MigratorError(
+      'MIGRATION_FAILED',
+      `${step.script.file} ended without an error, but its index ${index.name} is ${state} on that table`,
+      {
+        version: step.version,
+        hint: 'something else has that name, or is building it: look at the index, then run again',
+      },
+    );
+  }
+}
+
+/** A runner that blocks inside PostgreSQL on our key has a snapshot: the build would wait for it, and it for us. */
+async function clearTheWay({ session, step, options, ports }: StatementsContext): Promise<void> {
+  const { lock } = session;
+  if (options.cancelBlockedWaiters) {
+    const waiters = await lock.cancelBlockedWaiters();
+    if (waiters.length > 0) ports.reporter.report({ type: 'lock.waiters-cancelled', waiters });
+    return;
+  }
+  const blocked = (await lock.waiters()).filter((waiter) => waiter.blocked);
+  if (blocked.length === 0) return;
+  const names = blocked.map((waiter) => `"${waiter.applicationName}" (pid ${waiter.pid})`).join(', ');
+  throw new MigratorError('CONTENTION', `${step.script.file} would wait for sessions that wait for our lock: ${names}`, {
+    version: step.version,
+    hint: 'stop those runners, or allow them to be cancelled (leave out --no-cancel-blocked-waiters)',
+  });
+}

@@ -1,0 +1,57 @@
+/** Runs one migration: hook, then its script in one transaction or statement by statement. */
+import type { Limits, Session, StepScript } from '../core/ports.ts';
+import type { ScriptPlan } from '../core/script-plan.ts';
+import { runUnits } from './apply-statements.ts';
+import { retrying } from './retry.ts';
+import type { StepContext } from './step-context.ts';
+
+export interface PlannedStep {
+  readonly step: StepScript;
+  readonly plan: ScriptPlan;
+}
+
+/** Resolves with the milliseconds it took. @throws MigratorError; then nothing more of the step will run. */
+export async function applyStep(
+  session: Session,
+  { step, plan }: PlannedStep,
+  context: StepContext,
+): Promise<number> {
+  const { ports, options, signal } = context;
+  const startedAt = ports.clock.now();
+  const limits = limitsOf(step, options.limits);
+  await runHook(session, step, context);
+  await session.executor.begin(step);
+  ports.reporter.report({ type: 'migration.started', version: step.version, direction: step.direction });
+  if (plan.mode === 'transaction') {
+    const retry = plan.pieces.some((piece) => piece.blocking);
+    await retrying({ version: step.version, retry, signal }, ports, () =>
+      session.executor.transaction(step, plan.pieces, limits),
+    );
+    return ports.clock.now() - startedAt;
+  }
+  await runUnits(plan.units, { ...context, session, step, limits });
+  const durationMs = ports.clock.now() - startedAt;
+  await session.executor.finish(step, durationMs);
+  return durationMs;
+}
+
+function limitsOf({ script }: StepScript, defaults: Limits): Limits {
+  return {
+    lockTimeoutMs: script.directives.lockTimeoutMs ?? defaults.lockTimeoutMs,
+    statementTimeoutMs: script.directives.statementTimeoutMs ?? defaults.statementTimeoutMs,
+  };
+}
+
+async function runHook(session: Session, { direction, migration }: StepScript, context: StepContext): Promise<void> {
+  const { ports, options, signal } = context;
+  if (direction === 'down' || !ports.hooks.has(migration)) return;
+  const { version } = migration;
+  const startedAt = ports.clock.now();
+  ports.reporter.report({ type: 'hook.started', version });
+  await ports.hooks.run(migration, {
+    timeoutMs: options.hookTimeoutMs,
+    signal: AbortSignal.any([signal, session.lost]),
+  });
+  session.lost.throwIfAborted();
+  ports.reporter.report({ type: 'hook.finished', version, durationMs: ports.clock.now() - startedAt });
+}

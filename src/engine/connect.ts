@@ -1,0 +1,87 @@
+/** Waits for the database: opens a session, again and again with growing pauses, until a deadline. */
+import { MigratorError, toMigratorError } from '../core/errors.ts';
+import type { Check, Clock, Database, Reporter, Session } from '../core/ports.ts';
+import type { RunnerIdentity } from '../core/runner.ts';
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+export interface ConnectOptions {
+  readonly runner: RunnerIdentity;
+  /** How long to wait for the database, in milliseconds. */
+  readonly connectWaitMs: number;
+  /** A standby or a read-only server counts as not there yet. */
+  readonly writes: boolean;
+}
+
+export interface ConnectPorts {
+  readonly database: Database;
+  readonly reporter: Reporter;
+  readonly clock: Clock;
+}
+
+/**
+ * A session and its first check.
+ * @throws MigratorError DATABASE_UNAVAILABLE after the deadline; at once for what waiting cannot mend.
+ */
+export async function connect(
+  options: ConnectOptions,
+  { database, reporter, clock }: ConnectPorts,
+  signal: AbortSignal,
+): Promise<{ session: Session; check: Check }> {
+  const deadline = clock.now() + options.connectWaitMs;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await openOnce(options, database, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      const error = toMigratorError(cause);
+      const left = deadline - clock.now();
+      if (error.code !== 'DATABASE_UNAVAILABLE') throw error;
+      if (left <= 0) throw gaveUp(error, options.connectWaitMs);
+      const retryInMs = Math.min(left, jitter(clock, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS));
+      reporter.report({ type: 'database.waiting', attempt, retryInMs, error });
+      await clock.sleep(retryInMs, signal);
+      signal.throwIfAborted();
+    }
+  }
+}
+
+async function openOnce(
+  { runner, writes }: ConnectOptions,
+  database: Database,
+  signal: AbortSignal,
+): Promise<{ session: Session; check: Check }> {
+  const session = await database.open(runner, signal);
+  try {
+    const check = await session.check();
+    if (writes && check.writesRefused) throw notWritable(session.address, check.writesRefused);
+    return { session, check };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+function notWritable(address: string, why: 'standby' | 'read-only'): MigratorError {
+  return why === 'standby'
+    ? new MigratorError('DATABASE_UNAVAILABLE', `${address} is a standby, which takes no writes`, {
+        hint: 'give the address of the primary',
+      })
+    : new MigratorError('DATABASE_UNAVAILABLE', `${address} is read-only (default_transaction_read_only is on)`, {
+        hint: 'wait until the server takes writes again, or find out who made it read-only',
+      });
+}
+
+function gaveUp(error: MigratorError, connectWaitMs: number): MigratorError {
+  return new MigratorError(error.code, `${error.summary} (gave up after --connect-wait=${connectWaitMs / 1000}s)`, {
+    ...error.details,
+    hint: error.hint ?? 'check the address and that the server runs, or wait longer with --connect-wait',
+    cause: error,
+  });
+}
+
+/** Between half of `ms` and `ms`, so that many runners do not come back at the same moment. */
+export function jitter(clock: Clock, ms: number, longest = Infinity): number {
+  return Math.round(Math.min(ms, longest) * (0.5 + clock.random() / 2));
+}

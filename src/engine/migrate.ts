@@ -1,0 +1,130 @@
+/** `up` and `down`: preview → lock → read again → plan again → apply → outcome. The whole order is here. */
+import type { HistoryState } from '../core/history.ts';
+import type { Direction, Migration } from '../core/migration.ts';
+import { planDown, planOrThrow, planUp, type Plan } from '../core/plan.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { Check, MigrationSource, Session, StepScript } from '../core/ports.ts';
+import type { SqlParser } from '../core/script-plan.ts';
+import { onlyAddsToHistory, type RunnerIdentity } from '../core/runner.ts';
+import type { DownTarget, UpTarget } from '../core/target.ts';
+import { analyzeSteps } from './analyze-steps.ts';
+import { applyStep } from './apply.ts';
+import { connect, type ConnectPorts } from './connect.ts';
+import { holdLock } from './hold-lock.ts';
+import { interruptedBy } from './interrupting.ts';
+import { Progress } from './progress.ts';
+import type { ApplyOptions, ApplyPorts } from './step-context.ts';
+
+export type Request =
+  | { readonly direction: 'up'; readonly target: UpTarget }
+  | { readonly direction: 'down'; readonly target: DownTarget };
+
+export interface MigrateOptions extends ApplyOptions {
+  readonly request: Request;
+  readonly runner: RunnerIdentity;
+  readonly strict: boolean;
+  readonly dryRun: boolean;
+  readonly connectWaitMs: number;
+  readonly lockWaitMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface MigratePorts extends ApplyPorts, ConnectPorts {
+  readonly source: MigrationSource;
+  readonly parser: SqlParser;
+}
+
+/** @throws MigratorError; its `details.outcome` says what was done before it. */
+export async function migrate(options: MigrateOptions, ports: MigratePorts): Promise<Outcome> {
+  const { request, signal, dryRun } = options;
+  const progress = new Progress(request.direction, dryRun, ports);
+  try {
+    const { migrations } = await ports.source.read();
+    const { session, check } = await connect({ ...options, writes: !dryRun }, ports, signal);
+    try {
+      const run: Run = { migrations, session, progress, options, ports };
+      await interruptedBy(signal, session, () => planThenLock(run, check));
+    } finally {
+      await session.close();
+    }
+    return progress.succeeded();
+  } catch (error) {
+    throw progress.failed(signal.aborted ? signal.reason : error);
+  }
+}
+
+/** What the parts below share. */
+interface Run {
+  readonly migrations: readonly Migration[];
+  readonly session: Session;
+  readonly progress: Progress;
+  readonly options: MigrateOptions;
+  readonly ports: MigratePorts;
+}
+
+/** The plan made before the lock is a preview: it fails early, and lets replicas leave without the lock. */
+async function planThenLock(run: Run, check: Check): Promise<void> {
+  const { session, progress, options, ports } = run;
+  const { lockWaitMs, signal, dryRun } = options;
+  const settled = (now: Check): true | undefined => {
+    // While others roll back, a plan made now is about a state that will not last.
+    const lasts = now.free || (now.holder !== undefined && onlyAddsToHistory(now.holder));
+    if (!lasts && !dryRun) return undefined;
+    const preview = plan(run, now.history);
+    if (dryRun) progress.planned(preview);
+    else if (preview.steps.length === 0) progress.upToDate(preview);
+    else return undefined;
+    return true;
+  };
+  const body = async (waitedMs: number): Promise<true> => {
+    progress.waitedMs = waitedMs;
+    await planAgainAndApply(run);
+    return true;
+  };
+  await holdLock<true>({ session, check, settled, body, lockWaitMs, signal }, ports);
+}
+
+/** Under the lock. What was planned before is forgotten: history changes while one waits. */
+async function planAgainAndApply(run: Run): Promise<void> {
+  const { migrations, session, progress, options, ports } = run;
+  const { request, signal } = options;
+  const { history } = session;
+  await history.ensureTables();
+  const state = await history.read();
+  const planned = plan(run, state);
+  await history.completeChecksums(withoutChecksum(migrations, state));
+  if (planned.steps.length === 0) {
+    progress.upToDate(planned);
+    return;
+  }
+  const steps = await analyzeSteps(planned.steps.map((migration) => scriptOf(migration, request.direction)), ports);
+  progress.start(planned);
+  progress.lost(await history.startRun());
+  await progress.recording(session, async () => {
+    for (const planned of steps) {
+      signal.throwIfAborted();
+      await progress.step(session, planned.step, () => applyStep(session, planned, { options, ports, signal }));
+    }
+  });
+}
+
+/** @throws MigratorError with every problem of the plan. */
+function plan({ migrations, session, options }: Run, { applied }: HistoryState): Plan {
+  const { request, strict } = options;
+  return planOrThrow(
+    request.direction === 'up'
+      ? planUp(migrations, applied, { target: request.target, strict })
+      : planDown(migrations, applied, { target: request.target, strict, database: session.database }),
+  );
+}
+
+function scriptOf(migration: Migration, direction: Direction): StepScript {
+  const script = direction === 'up' ? migration.up : (migration.down ?? migration.up);
+  return { version: migration.version, direction, script, migration };
+}
+
+/** Rows of the original Go runner have none: they compare as equal, and are completed by whoever holds the lock. */
+function withoutChecksum(migrations: readonly Migration[], { applied }: HistoryState): Migration[] {
+  const bare = new Set(applied.filter((row) => row.checksum === undefined).map((row) => row.version));
+  return migrations.filter((migration) => bare.has(migration.version));
+}

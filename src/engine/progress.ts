@@ -1,0 +1,127 @@
+/** Keeps count of one run, tells it as it goes, and makes the outcome of it. */
+import { toMigratorError, type MigratorError } from '../core/errors.ts';
+import type { JournalEntry } from '../core/history.ts';
+import type { Direction, Version } from '../core/migration.ts';
+import type { Outcome, StepResult } from '../core/outcome.ts';
+import type { Plan } from '../core/plan.ts';
+import type { Clock, Reporter, Session, StepScript } from '../core/ports.ts';
+
+export class Progress {
+  waitedMs = 0;
+  readonly #direction: Direction;
+  readonly #dryRun: boolean;
+  readonly #reporter: Reporter;
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #done: StepResult[] = [];
+  readonly #warnings = new Set<string>();
+  #planned: readonly Version[] = [];
+  #skipped: readonly Version[] = [];
+  #pending: readonly Version[] = [];
+  #failedVersion: Version | undefined;
+
+  constructor(direction: Direction, dryRun: boolean, { reporter, clock }: { reporter: Reporter; clock: Clock }) {
+    this.#direction = direction;
+    this.#dryRun = dryRun;
+    this.#reporter = reporter;
+    this.#clock = clock;
+    this.#startedAt = clock.now();
+  }
+
+  /** Each warning is told once, however often the plan is made. */
+  warn(messages: readonly string[]): void {
+    for (const message of messages) {
+      if (this.#warnings.has(message)) continue;
+      this.#warnings.add(message);
+      this.#reporter.report({ type: 'warning', message });
+    }
+  }
+
+  upToDate(plan: Plan): void {
+    this.planned(plan);
+    this.#reporter.report({ type: 'migration.all-skipped', versions: plan.skipped, direction: this.#direction });
+  }
+
+  planned(plan: Plan): void {
+    this.warn(plan.warnings);
+    this.#planned = plan.steps.map((migration) => migration.version);
+    this.#skipped = plan.skipped;
+    this.#pending = plan.pending;
+  }
+
+  start(plan: Plan): void {
+    this.planned(plan);
+    const direction = this.#direction;
+    this.#reporter.report({ type: 'run.planned', direction, versions: this.#planned });
+    for (const version of plan.skipped) this.#reporter.report({ type: 'migration.skipped', version, direction });
+  }
+
+  lost(runs: readonly JournalEntry[]): void {
+    for (const { run, runner, version } of runs) {
+      this.#reporter.report({ type: 'run.lost', run, runner: runner ?? '', version });
+    }
+  }
+
+  /** Whatever ends the run is written into the journal, if the session still lives. */
+  async recording(session: Session, body: () => Promise<void>): Promise<void> {
+    try {
+      await body();
+    } catch (error) {
+      if (!session.lost.aborted) await session.history.endRun(summaryOf(error)).catch(() => undefined);
+      throw error;
+    }
+    await session.history.endRun(undefined);
+  }
+
+  async step(session: Session, step: StepScript, apply: () => Promise<number>): Promise<void> {
+    const { version, direction } = step;
+    try {
+      const durationMs = await apply();
+      this.#done.push({ version, direction, durationMs });
+      const type = direction === 'up' ? 'migration.applied' : 'migration.rolled-back';
+      this.#reporter.report({ type, version, durationMs });
+    } catch (cause) {
+      const error = toMigratorError(cause);
+      this.#failedVersion = version;
+      this.#reporter.report({ type: 'migration.failed', version, direction, error });
+      if (!session.lost.aborted) await session.history.recordFailure(step, summaryOf(error)).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  succeeded(): Outcome {
+    const outcome = this.#outcome();
+    const applied = this.#done.map((step) => step.version);
+    if (!this.#dryRun) this.#reporter.report({ type: 'run.finished', applied, durationMs: outcome.durationMs });
+    return outcome;
+  }
+
+  /** The error, and with it what was done before it. */
+  failed(cause: unknown): MigratorError {
+    return toMigratorError(cause).with({ outcome: this.#outcome() });
+  }
+
+  #outcome(): Outcome {
+    const done = new Set(this.#done.map((step) => step.version));
+    return {
+      command: this.#direction,
+      done: this.#done,
+      notRun: this.#planned.filter((version) => !done.has(version) && version !== this.#failedVersion),
+      skipped: this.#skipped,
+      pending: this.#direction === 'up' ? this.#pending.filter((version) => !done.has(version)) : [...this.#pending, ...done],
+      warnings: [...this.#warnings],
+      dryRun: this.#dryRun,
+      waitedMs: this.waitedMs,
+      durationMs: this.#clock.now() - this.#startedAt,
+      ...(this.#failedVersion !== undefined && { failedVersion: this.#failedVersion }),
+    };
+  }
+}
+
+/** The journal keeps the server's words, but no rows of the user's (DETAIL). */
+function summaryOf(cause: unknown): string {
+  const error = toMigratorError(cause);
+  const { server } = error.details;
+  return server ? `${error.code}: ${error.summary}: ${server.message} (${server.sqlstate})` : `${error.code}: ${error.summary}`;
+}
+

@@ -1,0 +1,68 @@
+/** `validate`: everything about the files that can be told without a database. */
+import { MigratorError, type ErrorCode } from '../core/errors.ts';
+import type { Script } from '../core/migration.ts';
+import { equalNumbers } from '../core/plan.ts';
+import type { MigrationSource } from '../core/ports.ts';
+import type { ScriptRemark, SqlParser } from '../core/script-plan.ts';
+import { analyze } from './analyze.ts';
+
+/** `line` and `column` count from 1. */
+export interface Finding {
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+export interface ValidateReport {
+  /** How many migrations there are. */
+  readonly migrations: number;
+  readonly findings: readonly Finding[];
+  /** Why the command fails. */
+  readonly error?: MigratorError;
+}
+
+/** @throws MigratorError MIGRATIONS_INVALID when the files cannot even be read as migrations. */
+export async function validate(
+  source: MigrationSource,
+  parser: SqlParser,
+  { strict }: { readonly strict: boolean },
+): Promise<ValidateReport> {
+  const { migrations } = await source.read();
+  const findings: Finding[] = [];
+  for (const { up, down } of migrations) {
+    findings.push(...(await findingsOf(up, parser)));
+    if (down) findings.push(...(await findingsOf(down, parser)));
+  }
+  const invalid = findings.some(({ severity }) => severity === 'error');
+  const duplicates = equalNumbers(migrations);
+  const severity = strict ? 'error' : 'warning';
+  findings.push(...duplicates.map((message): Finding => ({ severity, message })));
+  const code = failure(invalid, strict && duplicates.length > 0, strict && findings.length > 0);
+  return {
+    migrations: migrations.length,
+    findings,
+    ...(code && {
+      error: new MigratorError(code, 'the migration files are not valid', {
+        hint: 'correct what is listed; without --strict, warnings do not fail',
+      }),
+    }),
+  };
+}
+
+function failure(invalid: boolean, duplicates: boolean, warnings: boolean): ErrorCode | undefined {
+  if (invalid) return 'MIGRATIONS_INVALID';
+  if (duplicates) return 'HISTORY_CONFLICT';
+  return warnings ? 'MIGRATIONS_INVALID' : undefined;
+}
+
+async function findingsOf(script: Script, parser: SqlParser): Promise<Finding[]> {
+  const { problems, syntaxError, warnings, hazards } = await analyze(script, parser);
+  const found = (severity: Finding['severity'], remarks: readonly ScriptRemark[]): Finding[] =>
+    remarks.map((remark) => ({ severity, file: script.file, ...remark }));
+  return [
+    ...found('error', [...problems, ...(syntaxError ? [syntaxError] : [])]),
+    ...found('warning', [...(syntaxError ? [] : warnings), ...hazards]),
+  ];
+}

@@ -1,0 +1,76 @@
+/** `wait`: returns when nothing is pending; it only reads. */
+import { MigratorError } from '../core/errors.ts';
+import type { Migration, Version } from '../core/migration.ts';
+import { statusOf } from '../core/plan.ts';
+import type { Check, Clock, MigrationSource, Reporter, Session } from '../core/ports.ts';
+import { describeHolder, onlyAddsToHistory } from '../core/runner.ts';
+import { connect, jitter, type ConnectPorts } from './connect.ts';
+import type { InspectOptions } from './inspect.ts';
+import { interruptedBy } from './interrupting.ts';
+
+const POLL_MS = 1_000;
+
+export interface WaitOptions extends InspectOptions {
+  /** How long to wait, in milliseconds; 0 looks once. */
+  readonly timeoutMs: number;
+}
+
+export interface WaitPorts extends ConnectPorts {
+  readonly source: MigrationSource;
+  readonly reporter: Reporter;
+  readonly clock: Clock;
+}
+
+/** The versions that are there now. @throws MigratorError PENDING when the time is up. */
+export async function waitUntilApplied(options: WaitOptions, ports: WaitPorts): Promise<readonly Version[]> {
+  const { migrations } = await ports.source.read();
+  const deadline = ports.clock.now() + options.timeoutMs;
+  for (;;) {
+    const { session, check } = await connect({ ...options, writes: false }, ports, options.signal);
+    try {
+      await interruptedBy(options.signal, session, () => poll(session, check, { ...options, migrations, deadline }, ports));
+      return migrations.map((migration) => migration.version);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      // A server that restarts meanwhile is waited for as at the start.
+      if (!session.lost.aborted || ports.clock.now() >= deadline) throw error;
+    } finally {
+      await session.close();
+    }
+  }
+}
+
+async function poll(
+  session: Session,
+  first: Check,
+  { migrations, deadline, timeoutMs, signal }: WaitOptions & { readonly migrations: readonly Migration[]; readonly deadline: number },
+  { clock, reporter }: WaitPorts,
+): Promise<void> {
+  let told = '';
+  for (let check = first; ; check = await session.check()) {
+    const pending = pendingIn(migrations, check);
+    const rollsBack = check.holder !== undefined && !onlyAddsToHistory(check.holder) ? check.holder : undefined;
+    if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
+    const message = rollsBack
+      ? `waiting until ${describeHolder(rollsBack)} is done`
+      : `waiting for ${pending.length} pending: ${pending.slice(0, 5).join(', ')}${pending.length > 5 ? ', …' : ''}`;
+    if (clock.now() >= deadline) throw timedOut(message, pending, timeoutMs);
+    if (message !== told) reporter.report({ type: 'wait.pending', message, pending });
+    told = message;
+    await clock.sleep(jitter(clock, POLL_MS), signal);
+    signal.throwIfAborted();
+  }
+}
+
+function pendingIn(migrations: readonly Migration[], check: Check): Version[] {
+  return statusOf(migrations, check.history.applied)
+    .filter(({ state }) => state === 'pending' || state === 'out of order')
+    .map(({ version }) => version);
+}
+
+function timedOut(message: string, pending: readonly Version[], timeoutMs: number): MigratorError {
+  return new MigratorError('PENDING', `not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`, {
+    problems: pending.map((version) => `${version} is pending`),
+    hint: 'look at the runner that applies them (its log, or "lockstep history"), or wait longer',
+  });
+}

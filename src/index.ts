@@ -1,0 +1,220 @@
+/** The library: `runMigrations` does what the command line does, and touches nothing of `process`. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+
+import { systemClock } from './adapters/clock/system-clock.ts';
+import { createFileSource } from './adapters/files/source.ts';
+import { fromClient, fromPool, poolLike, type ClientLike, type PoolLike } from './adapters/postgres/borrowed.ts';
+import { PostgresDatabase, type DatabaseOptions } from './adapters/postgres/database.ts';
+import { DedicatedConnections, hookPool, readAddress } from './adapters/postgres/dedicated.ts';
+import { ThreadHooks, type Hook, type HookContext, type HookPool } from './adapters/postgres/hooks.ts';
+import { createSqlParser } from './adapters/sql-parser/parser.ts';
+import { MigratorError, type ErrorCode } from './core/errors.ts';
+import type { MigratorEvent } from './core/events.ts';
+import type { Direction, Version } from './core/migration.ts';
+import type { Outcome, StepResult } from './core/outcome.ts';
+import type { Reporter } from './core/ports.ts';
+import { parseTableName, type TableName } from './core/table-name.ts';
+import { migrate, type Request } from './engine/migrate.ts';
+import { VERSION } from './version.ts';
+
+export { MigratorError };
+export type {
+  ClientLike,
+  Direction,
+  ErrorCode,
+  Hook,
+  HookContext,
+  HookPool,
+  MigratorEvent,
+  Outcome,
+  PoolLike,
+  Reporter,
+  StepResult,
+  Version,
+};
+
+/** Where the database is: exactly one of the three. */
+type Place =
+  /** A `pg.Pool`: one client of it is pinned for the run, and destroyed if the run changed its session. */
+  | { readonly pool: PoolLike; readonly connection?: never; readonly connectionString?: never }
+  /** A connected `pg.Client`; it stays the caller's. */
+  | { readonly connection: ClientLike; readonly pool?: never; readonly connectionString?: never }
+  /** An address by libpq's rules. The environment is not read. */
+  | { readonly connectionString: string; readonly pool?: never; readonly connection?: never };
+
+/** Where the migrations are. */
+type Files =
+  /** A flat directory, as `--dir`. */
+  | { readonly dir: string; readonly files?: never }
+  /** Paths of the single files; only their base names matter. */
+  | { readonly files: readonly string[]; readonly dir?: never };
+
+/** Durations are in milliseconds; the defaults are those of the command line. */
+export type RunMigrationsOptions = Place &
+  Files & {
+    readonly direction: Direction;
+    /** `up`: stop after this version. `down`: the version that stays as the newest. */
+    readonly to?: Version;
+    /** `down`: roll back this many of the newest applied versions. */
+    readonly steps?: number;
+    /** `down`: roll back everything; `confirm` must be the name of the connected database. */
+    readonly all?: boolean;
+    readonly confirm?: string;
+    /** `name` or `schema.name`, taken literally. Default `schema_migrations`. */
+    readonly table?: string;
+    readonly lockKey?: bigint | number | string;
+    /** Pre-migration hooks by version, beside those in the directory. They run in this thread. */
+    readonly hooks?: Readonly<Record<Version, Hook>>;
+    readonly strict?: boolean;
+    readonly dryRun?: boolean;
+    readonly allowEmpty?: boolean;
+    readonly role?: string;
+    readonly connectWaitMs?: number;
+    readonly lockWaitMs?: number;
+    readonly lockTimeoutMs?: number;
+    readonly statementTimeoutMs?: number;
+    readonly hookTimeoutMs?: number;
+    readonly cancelBlockedWaiters?: boolean;
+    /** What other runners are told of this one. Default: the host's name. */
+    readonly runnerName?: string;
+    readonly release?: string;
+    readonly image?: string;
+    /** Ends the run in order: the statement is cancelled, its transaction rolled back, the lock released. */
+    readonly signal?: AbortSignal;
+    readonly reporter?: Reporter;
+  };
+
+/** The command line's defaults. */
+const DEFAULTS = {
+  table: 'schema_migrations',
+  connectWaitMs: 60_000,
+  lockWaitMs: 600_000,
+  lockTimeoutMs: 5_000,
+  statementTimeoutMs: 0,
+  hookTimeoutMs: 1_800_000,
+};
+
+/**
+ * Applies or rolls back migrations under the lock, and resolves when the database is at the target.
+ * @throws MigratorError with a `code`; `details.outcome` says what was done, what failed and what was not run.
+ */
+export async function runMigrations(options: RunMigrationsOptions): Promise<Outcome> {
+  const settings = readOptions(options);
+  const reporter: Reporter = options.reporter ?? { report: () => undefined };
+  const { connect, hookPool, serverSettings } = connectionOf(options);
+  const { table, lockKey, request } = settings;
+  return await migrate(
+    {
+      ...DEFAULTS,
+      ...whereDefined(options),
+      request,
+      runner: {
+        command: request.direction,
+        productVersion: VERSION,
+        name: options.runnerName ?? hostname(),
+        release: options.release,
+        image: options.image,
+      },
+      limits: {
+        lockTimeoutMs: options.lockTimeoutMs ?? DEFAULTS.lockTimeoutMs,
+        statementTimeoutMs: options.statementTimeoutMs ?? DEFAULTS.statementTimeoutMs,
+      },
+      strict: options.strict ?? false,
+      dryRun: options.dryRun ?? false,
+      cancelBlockedWaiters: options.cancelBlockedWaiters ?? true,
+      signal: options.signal ?? new AbortController().signal,
+    },
+    {
+      clock: systemClock,
+      reporter,
+      parser: createSqlParser(),
+      source: createFileSource({ dir: options.dir ?? '', allowEmpty: options.allowEmpty ?? false }),
+      database: new PostgresDatabase({ connect, table, lockKey, role: options.role, serverSettings, run: randomUUID(), reporter }),
+      hooks: new ThreadHooks(options.hooks ?? {}, hookPool, reporter),
+    },
+  );
+}
+
+interface Settings {
+  readonly request: Request;
+  readonly table: TableName;
+  readonly lockKey: bigint | undefined;
+}
+
+/** Before any connection is made. @throws MigratorError CONFIG_INVALID with every problem, or ROLLBACK_REFUSED. */
+function readOptions(options: RunMigrationsOptions): Settings {
+  const problems: string[] = [];
+  const places = [options.pool, options.connection, options.connectionString].filter((place) => place !== undefined);
+  if (places.length !== 1) problems.push('give exactly one of pool, connection, connectionString');
+  if ((options.dir === undefined) === (options.files === undefined)) problems.push('give exactly one of dir, files');
+  const table = parseTableName(options.table ?? DEFAULTS.table);
+  if (typeof table === 'string') problems.push(table);
+  const lockKey = readLockKey(options.lockKey);
+  if (typeof lockKey === 'string') problems.push(lockKey);
+  // A caller without types may pass anything.
+  const direction: unknown = options.direction;
+  if (direction !== 'up' && direction !== 'down') {
+    problems.push(`direction ${JSON.stringify(direction)} is neither "up" nor "down"`);
+  }
+  if (problems.length > 0 || typeof table === 'string' || typeof lockKey === 'string') {
+    throw new MigratorError('CONFIG_INVALID', 'runMigrations: an option is wrong', { problems });
+  }
+  return { request: direction === 'down' ? downRequest(options) : upRequest(options), table, lockKey };
+}
+
+function readLockKey(key: bigint | number | string | undefined): bigint | undefined | string {
+  if (key === undefined) return undefined;
+  try {
+    const value = BigInt(key);
+    return BigInt.asIntN(64, value) === value ? value : `lockKey ${key} does not fit into 64 bits`;
+  } catch {
+    return `lockKey ${JSON.stringify(String(key))} is not a whole number`;
+  }
+}
+
+function upRequest({ to }: RunMigrationsOptions): Request {
+  return { direction: 'up', target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to } };
+}
+
+function downRequest({ to, steps, all, confirm }: RunMigrationsOptions): Request {
+  const targets = [to, steps, all === true ? all : undefined].filter((target) => target !== undefined);
+  if (targets.length === 1) {
+    if (to !== undefined) return { direction: 'down', target: { kind: 'version', version: to } };
+    if (steps !== undefined && Number.isInteger(steps) && steps > 0) {
+      return { direction: 'down', target: { kind: 'steps', count: steps } };
+    }
+    if (all === true && confirm !== undefined) return { direction: 'down', target: { kind: 'all', database: confirm } };
+  }
+  throw new MigratorError('ROLLBACK_REFUSED', 'a rollback needs exactly one target', {
+    hint: 'give one of: to (the version that stays), steps (a whole number from 1), all together with confirm (the name of the database)',
+  });
+}
+
+interface Connection extends Pick<DatabaseOptions, 'connect' | 'serverSettings'> {
+  readonly hookPool: () => HookPool;
+}
+
+function connectionOf({ pool, connection, connectionString, role }: RunMigrationsOptions): Connection {
+  if (pool) return { connect: () => fromPool(pool), hookPool: () => poolLike(pool), serverSettings: {} };
+  if (connection) return { connect: () => fromClient(connection), hookPool: noHookPool, serverSettings: {} };
+  const settings = readAddress({ databaseUrl: connectionString, env: {} });
+  const connections = new DedicatedConnections(() => Promise.resolve(settings), role);
+  return {
+    connect: connections.connect,
+    hookPool: () => hookPool(connections.hookTarget()),
+    serverSettings: settings.serverSettings,
+  };
+}
+
+function noHookPool(): never {
+  throw new MigratorError('CONFIG_INVALID', 'a hook needs a pool of its own, which a single connection cannot give', {
+    hint: 'give runMigrations a pool or a connectionString',
+  });
+}
+
+/** Options that are there but undefined leave the default as it is. */
+function whereDefined(options: RunMigrationsOptions): Partial<typeof DEFAULTS> {
+  const keys = ['connectWaitMs', 'lockWaitMs', 'hookTimeoutMs'] as const;
+  return Object.fromEntries(keys.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
+}

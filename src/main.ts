@@ -1,0 +1,47 @@
+/** The process: arguments, environment, signals, exit code. Nothing else touches `process`. */
+import { hostname } from 'node:os';
+
+import { reportFailure, runCommand, type World } from './app.ts';
+import { parseArguments } from './cli.ts';
+import { parseConfig } from './config.ts';
+import { MigratorError, toMigratorError } from './core/errors.ts';
+
+const interrupted = new AbortController();
+
+/** The first signal ends the run in order; a second one ends the process. */
+function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
+  const error = new MigratorError('INTERRUPTED', `interrupted by ${signal}`, {
+    signal,
+    hint: 'run again; what was committed before is recorded, everything else was rolled back',
+  });
+  if (interrupted.signal.aborted) process.exit(error.exit);
+  interrupted.abort(error);
+}
+
+const world: World = {
+  env: process.env,
+  home: process.env['HOME'],
+  stdout: process.stdout,
+  stderr: process.stderr,
+  terminal: process.stderr.isTTY,
+  signal: interrupted.signal,
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const parsed = parseArguments(argv, Math.min(process.stdout.columns || 100, 120));
+    if ('help' in parsed || 'version' in parsed) {
+      process.stdout.write(`${'help' in parsed ? parsed.help : parsed.version}\n`);
+      return 0;
+    }
+    const config = parseConfig(parsed, process.env, { terminal: world.terminal, hostname: hostname() });
+    return await runCommand(config, world);
+  } catch (cause) {
+    return await reportFailure(toMigratorError(cause), world, { json: argv.includes('--json') });
+  }
+}
+
+process.on('SIGINT', onSignal);
+process.on('SIGTERM', onSignal);
+process.title = 'lockstep';
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,165 @@
+/** The one JSON document that `--json` prints; docs/schemas/ has a schema of each. */
+import type { ErrorCode, MigratorError } from '../core/errors.ts';
+import type { JournalEntry } from '../core/history.ts';
+import type { Version } from '../core/migration.ts';
+import type { Outcome, StepResult } from '../core/outcome.ts';
+import type { VersionState, VersionStatus } from '../core/plan.ts';
+import type { CommandName, Holder } from '../core/runner.ts';
+import { masked } from './error-text.ts';
+import type { Finding, LockReport, ValidateReport } from './reports.ts';
+
+/** What failed, why, and what to do next. Rows (DETAIL) and lines of SQL are in the log only. */
+interface ErrorBody {
+  readonly code: ErrorCode;
+  readonly summary: string;
+  readonly next?: string;
+  readonly problems?: readonly string[];
+  readonly version?: Version;
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+  readonly sqlstate?: string;
+  readonly message?: string;
+  readonly serverHint?: string;
+}
+
+/** In place of a command's own document when there is nothing but the error to tell. */
+export interface ErrorDocument {
+  readonly command?: CommandName;
+  readonly exit: number;
+  readonly error: ErrorBody;
+}
+
+interface HolderBody {
+  readonly pid: number;
+  readonly applicationName: string;
+  readonly since?: string;
+  readonly doing?: string;
+}
+
+/** Of `up`, `down`, `baseline` and `wait`. */
+export interface OutcomeDocument {
+  readonly command: Outcome['command'];
+  readonly exit: number;
+  readonly done: readonly StepResult[];
+  readonly notRun: readonly Version[];
+  readonly skipped: readonly Version[];
+  readonly pending: readonly Version[];
+  readonly warnings: readonly string[];
+  readonly dryRun: boolean;
+  readonly waitedMs: number;
+  readonly durationMs: number;
+  readonly failedVersion?: Version;
+  readonly holder?: HolderBody;
+  readonly error?: ErrorBody;
+}
+
+export interface StatusDocument {
+  readonly command: 'status';
+  readonly upToDate: boolean;
+  readonly migrations: readonly { readonly version: Version; readonly state: VersionState; readonly appliedAt?: string }[];
+}
+
+export interface HistoryDocument {
+  readonly command: 'history';
+  readonly entries: readonly (Omit<JournalEntry, 'at'> & { readonly at: string })[];
+}
+
+export interface LockDocument {
+  readonly command: 'lock';
+  readonly key: string;
+  readonly holder: HolderBody | null;
+  readonly waiters: readonly (HolderBody & { readonly blocked: boolean })[];
+  readonly terminated?: boolean;
+}
+
+export interface ValidateDocument {
+  readonly command: 'validate';
+  readonly valid: boolean;
+  readonly migrations: number;
+  readonly findings: readonly Finding[];
+}
+
+export interface CreateDocument {
+  readonly command: 'create';
+  readonly files: readonly string[];
+}
+
+export type JsonDocument =
+  | ErrorDocument
+  | OutcomeDocument
+  | StatusDocument
+  | HistoryDocument
+  | LockDocument
+  | ValidateDocument
+  | CreateDocument;
+
+export function outcomeDocument({ command, ...facts }: Outcome, error?: MigratorError): OutcomeDocument {
+  return {
+    command,
+    exit: error?.exit ?? 0,
+    ...facts,
+    ...(error?.details.holder && { holder: holderBody(error.details.holder) }),
+    ...(error && { error: errorBody(error) }),
+  };
+}
+
+export function errorDocument(error: MigratorError, command?: CommandName): ErrorDocument {
+  return { ...(command !== undefined && { command }), exit: error.exit, error: errorBody(error) };
+}
+
+export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
+  const migrations = rows.map(({ version, state, appliedAt }) => ({ version, state, ...(appliedAt && { appliedAt: appliedAt.toISOString() }) }));
+  return { command: 'status', upToDate: !rows.some(({ state }) => state === 'pending' || state === 'out of order'), migrations };
+}
+
+export function historyDocument(entries: readonly JournalEntry[]): HistoryDocument {
+  return {
+    command: 'history',
+    entries: entries.map((entry) => {
+      const { id, at, run, event, command, version, direction, statement, durationMs, error, runner, release, image, checksum } = entry;
+      const who = { runner, release, image };
+      return { id, at: at.toISOString(), run, event, command, version, direction, statement, durationMs, error, ...who, checksum };
+    }),
+  };
+}
+
+export function lockDocument({ key, holder, waiters, terminated }: LockReport): LockDocument {
+  return {
+    command: 'lock',
+    key,
+    holder: holder ? holderBody(holder) : null,
+    waiters: waiters.map((waiter) => ({ ...holderBody(waiter), blocked: waiter.blocked })),
+    ...(terminated !== undefined && { terminated }),
+  };
+}
+
+export function validateDocument({ migrations, findings }: ValidateReport): ValidateDocument {
+  return { command: 'validate', valid: !findings.some(({ severity }) => severity === 'error'), migrations, findings };
+}
+
+export function createDocument(files: readonly string[]): CreateDocument {
+  return { command: 'create', files };
+}
+
+/** The text for stdout: no passwords, and a line break at the end. */
+export function formatJson(document: JsonDocument): string {
+  return `${JSON.stringify(document, (_key, value: unknown) => (typeof value === 'string' ? masked(value) : value), 2)}\n`;
+}
+
+function errorBody({ code, summary, hint, details: { problems, version, location, server } }: MigratorError): ErrorBody {
+  return {
+    code,
+    summary,
+    ...(hint !== undefined && { next: hint }),
+    ...(problems && { problems }),
+    ...(version !== undefined && { version }),
+    ...(location && { file: location.file, line: location.line, column: location.column }),
+    ...(server && { sqlstate: server.sqlstate, message: server.message }),
+    ...(server?.hint !== undefined && { serverHint: server.hint }),
+  };
+}
+
+function holderBody({ pid, applicationName, since, doing }: Holder): HolderBody {
+  return { pid, applicationName, ...(since && { since: since.toISOString() }), ...(doing !== undefined && { doing }) };
+}

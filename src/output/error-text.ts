@@ -1,0 +1,58 @@
+/** A failure as people read it on stderr: what failed, why, and what to do next. */
+import { ERRORS, type ErrorCode, type MigratorError } from '../core/errors.ts';
+import { caretLines, maskPasswords } from '../core/source-location.ts';
+
+/** Three parts, each line below the first indented. Ends without a line break. */
+export function formatError(error: MigratorError): string {
+  return [
+    ...part('error:', [`${error.summary} (${error.code})`, ...place(error)]),
+    ...part('why:', why(error)),
+    ...part('next:', [error.hint ?? nextStep(error.code)]),
+  ].join('\n');
+}
+
+function part(label: string, lines: readonly string[]): string[] {
+  return lines
+    .flatMap((line) => masked(line).split(/\r?\n/))
+    .map((line, index) => `${index === 0 ? label.padEnd(7) : ' '.repeat(7)}${printable(line)}`);
+}
+
+function place({ details: { location } }: MigratorError): string[] {
+  return location ? [`${location.file}:${location.line}:${location.column}`, ...caretLines(location)] : [];
+}
+
+function why({ code, cause, details: { server, problems = [] } }: MigratorError): string[] {
+  if (server) {
+    return [
+      `${server.message} (SQLSTATE ${server.sqlstate})`,
+      ...(server.detail === undefined ? [] : [`detail: ${server.detail}`]),
+      ...(server.hint === undefined ? [] : [`hint: ${server.hint}`]),
+      ...problems,
+    ];
+  }
+  if (problems.length > 0) return [...problems];
+  if (code === 'INTERNAL' && cause instanceof Error && cause.stack !== undefined) return [cause.stack];
+  return [ERRORS[code].meaning];
+}
+
+/** The tens digit of the exit code says who acts. */
+function nextStep(code: ErrorCode): string {
+  switch (Math.floor(ERRORS[code].exit / 10)) {
+    case 2:
+      return 'correct this, then run the command again';
+    case 4:
+      return 'see "lockstep history" for what was done, correct the cause, then run the command again';
+    default:
+      return 'run the command again; it starts from what the database says';
+  }
+}
+
+/** A server or a hook may quote a password, or an address with one. */
+export function masked(text: string): string {
+  return maskPasswords(text).replaceAll(/(:\/\/[^:@/\s]*):[^@/\s]*@/g, '$1:***@');
+}
+
+/** Text from elsewhere must not steer the terminal. */
+export function printable(line: string): string {
+  return line.replaceAll('\t', ' ').replaceAll(/\p{Cc}/gu, '?');
+}

@@ -1,0 +1,97 @@
+/** What the read-only commands and a dry run tell people on stdout. */
+import type { JournalEntry } from '../core/history.ts';
+import type { Direction, Version } from '../core/migration.ts';
+import type { VersionStatus } from '../core/plan.ts';
+import type { Waiter } from '../core/ports.ts';
+import { describeHolder, type Holder } from '../core/runner.ts';
+import { masked, printable } from './error-text.ts';
+
+/** What `lock` found, and did. */
+export interface LockReport {
+  readonly key: string;
+  readonly holder?: Holder | undefined;
+  readonly waiters: readonly Waiter[];
+  /** Whether the holder's session was ended; absent when nobody asked for it. */
+  readonly terminated?: boolean | undefined;
+}
+
+/** Something that `validate` found. `line` and `column` count from 1. */
+export interface Finding {
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+}
+
+export interface ValidateReport {
+  /** How many migrations there are. */
+  readonly migrations: number;
+  readonly findings: readonly Finding[];
+}
+
+/** What a dry run would do; `sql` is shown where it is given. */
+export interface DryRunStep {
+  readonly version: Version;
+  readonly direction: Direction;
+  readonly sql?: string | undefined;
+}
+
+export function formatStatus(rows: readonly VersionStatus[]): string {
+  if (rows.length === 0) return 'no migrations';
+  const counts = new Map<string, number>();
+  for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const summary = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
+  return table(['VERSION', 'STATE', 'APPLIED AT'], [...rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? ''])]).concat('', summary).join('\n');
+}
+
+export function formatHistory(entries: readonly JournalEntry[]): string {
+  if (entries.length === 0) return 'the journal is empty';
+  const rows = entries.map((entry) => [
+    entry.at.toISOString(),
+    entry.statement === undefined ? entry.event : `${entry.event} ${entry.statement}`,
+    entry.version ?? entry.command ?? '',
+    entry.durationMs === undefined ? '' : `${entry.durationMs} ms`,
+    entry.runner ?? '',
+    entry.release ?? '',
+    entry.error ?? '',
+  ]);
+  return table(['TIME', 'EVENT', 'VERSION', 'TOOK', 'RUNNER', 'RELEASE', 'ERROR'], rows).join('\n');
+}
+
+export function formatLock({ key, holder, waiters, terminated }: LockReport): string {
+  const lines = [`lock ${key}: ${holder ? `held by ${describeHolder(holder)}` : 'nobody holds it'}`];
+  for (const waiter of waiters) lines.push(`  waiting: ${describeHolder(waiter)}${waiter.blocked ? ', blocked inside PostgreSQL' : ''}`);
+  if (terminated !== undefined) lines.push(terminated ? "the holder's session was ended" : "the holder's session could not be ended");
+  return lines.map(printable).join('\n');
+}
+
+export function formatValidation({ migrations, findings }: ValidateReport): string {
+  const lines = findings.map(({ severity, message, file, line, column }) => {
+    const place = [file, line, column].filter((part) => part !== undefined).join(':');
+    return printable(`${place === '' ? '' : `${place}: `}${severity}: ${masked(message)}`);
+  });
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  return [...lines, [count(migrations, 'migration'), count(errors, 'error'), count(findings.length - errors, 'warning')].join(', ')].join('\n');
+}
+
+export function formatDryRun(steps: readonly DryRunStep[]): string {
+  const lines = steps.flatMap(({ version, direction, sql }) => [
+    `  would ${direction === 'up' ? 'apply' : 'roll back'} ${version}`,
+    ...(sql === undefined ? [] : masked(sql).trimEnd().split(/\r?\n/).map((line) => `      ${printable(line)}`)),
+  ]);
+  return ['Dry run: nothing is changed.', ...(lines.length === 0 ? ['  nothing to do'] : lines)].join('\n');
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+/** Columns as wide as their longest cell; empty columns are left out. */
+function table(head: readonly string[], body: readonly (readonly string[])[]): string[] {
+  const rows = [head, ...body.map((row) => row.map((cell) => printable(masked(cell).replaceAll(/\s*\n\s*/g, ' '))))];
+  const columns = head.map((_, column) => column).filter((column) => body.some((row) => row[column] !== ''));
+  const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  const widths = columns.map((column) => [column, width(column)] as const);
+  return rows.map((row) => widths.map(([column, size]) => (row[column] ?? '').padEnd(size)).join('  ').trimEnd());
+}
