@@ -50,6 +50,13 @@ export default {
       to: { path: '^src/(main|index)\\.ts$' },
     },
     {
+      name: 'output-only-formats',
+      comment: 'src/output turns what core knows into text and JSON: it asks nobody for anything.',
+      severity: 'error',
+      from: { path: '^src/output/' },
+      to: { path: '^src/', pathNot: '^src/(core|output)/' },
+    },
+    {
       name: 'settings-stand-alone',
       comment: 'src/cli.ts and src/config.ts turn words into a Config: they know core, and neither the engine nor the app.',
       severity: 'error',
@@ -87,7 +94,7 @@ export default {
       name: 'no-orphans',
       comment: 'Nobody imports this file and it imports nobody: delete it, or use it.',
       severity: 'error',
-      from: { orphan: true, path: '^src/', pathNot: '^src/(main|index)\\.ts$|/hook-worker\\.ts$' },
+      from: { orphan: true, path: '^src/', pathNot: '^src/(main|index)\\.ts$|/hook-worker\\.ts$|\\.d\\.ts$' },
       to: {},
     },
     {

@@ -79,11 +79,14 @@ export async function runCommand(config: Config, world: World): Promise<number> 
   return error?.exit ?? 0;
 }
 
+interface Shape {
+  readonly json: boolean;
+  readonly format: 'text' | 'json';
+}
+
 /** Tells a failure that came before there was a Config. Resolves with the exit code. */
-export async function reportFailure(error: MigratorError, world: World, { json }: { readonly json: boolean }): Promise<number> {
-  const format = world.terminal ? 'text' : 'json';
-  const identity: RunnerIdentity = { command: 'up', productVersion: VERSION, name: '' };
-  const log = createLogReporter({ format, level: 'info', destination: world.stderr, color: false, identity, humanOutput: true });
+export async function reportFailure(error: MigratorError, world: World, { json, format }: Shape): Promise<number> {
+  const log = createLogReporter({ format, level: 'info', destination: world.stderr, color: false, humanOutput: true });
   if (json) world.stdout.write(documents.formatJson(documents.errorDocument(error)));
   tellFailure(error, { log, format }, world);
   await log.flush();
@@ -100,7 +103,7 @@ function tellFailure(
 }
 
 function identify({ command, identity }: Config): RunnerIdentity {
-  return { command, productVersion: VERSION, name: identity.pod, release: identity.release, image: identity.image };
+  return { run: randomUUID(), command, productVersion: VERSION, name: identity.pod, release: identity.release, image: identity.image };
 }
 
 interface Wiring {
@@ -143,12 +146,11 @@ async function openPorts(config: DatabaseConfig, world: World, { reporter }: Wir
   const { serverSettings } = await address();
   const connections = new DedicatedConnections(address, connection.role);
   const { table, lockKey, role } = connection;
-  const run = randomUUID();
   const { connect, hookTarget } = connections;
   return {
     clock: systemClock,
     reporter,
-    database: new PostgresDatabase({ connect, table, lockKey, role, serverSettings, run, reporter }),
+    database: new PostgresDatabase({ connect, table, lockKey, role, serverSettings, reporter }),
     hooks: new WorkerHooks(hookTarget, reporter, HOOK_WORKER),
   };
 }

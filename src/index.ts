@@ -110,6 +110,7 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       ...whereDefined(options),
       request,
       runner: {
+        run: randomUUID(),
         command: request.direction,
         productVersion: VERSION,
         name: options.runnerName ?? hostname(),
@@ -129,8 +130,8 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       clock: systemClock,
       reporter,
       parser: createSqlParser(),
-      source: createFileSource({ dir: options.dir ?? '', allowEmpty: options.allowEmpty ?? false }),
-      database: new PostgresDatabase({ connect, table, lockKey, role: options.role, serverSettings, run: randomUUID(), reporter }),
+      source: createFileSource({ ...filesOf(options), allowEmpty: options.allowEmpty ?? false }),
+      database: new PostgresDatabase({ connect, table, lockKey, role: options.role, serverSettings, reporter }),
       hooks: new ThreadHooks(options.hooks ?? {}, hookPool, reporter),
     },
   );
@@ -161,6 +162,10 @@ function readOptions(options: RunMigrationsOptions): Settings {
     throw new MigratorError('CONFIG_INVALID', 'runMigrations: an option is wrong', { problems });
   }
   return { request: direction === 'down' ? downRequest(options) : upRequest(options), table, lockKey };
+}
+
+function filesOf({ dir, files }: RunMigrationsOptions): Files {
+  return dir === undefined ? { files } : { dir };
 }
 
 function readLockKey(key: bigint | number | string | undefined): bigint | undefined | string {

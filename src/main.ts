@@ -37,10 +37,21 @@ async function main(argv: readonly string[]): Promise<number> {
     const config = parseConfig(parsed, process.env, { terminal: world.terminal, hostname: hostname() });
     return await runCommand(config, world);
   } catch (cause) {
-    return await reportFailure(toMigratorError(cause), world, { json: argv.includes('--json') });
+    return await reportFailure(toMigratorError(cause), world, { json: argv.includes('--json'), format: logFormat(argv) });
   }
 }
 
+/** As the settings say, if they can be believed: something is wrong with them. */
+function logFormat(argv: readonly string[]): 'text' | 'json' {
+  const words = argv.flatMap((word) => word.split('='));
+  const wanted = words[words.indexOf('--log-format') + 1];
+  const said = words.includes('--log-format') ? wanted : process.env['LOCKSTEP_LOG_FORMAT'];
+  if (said === 'text' || said === 'json') return said;
+  return world.terminal ? 'text' : 'json';
+}
+
+// A reader that went away (`lockstep up | head`) must not end a migration.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 process.title = 'lockstep';

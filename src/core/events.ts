@@ -5,7 +5,7 @@ import type { Holder } from './runner.ts';
 
 export type MigratorEvent =
   | { readonly type: 'database.waiting'; readonly attempt: number; readonly retryInMs: number; readonly error: MigratorError }
-  | { readonly type: 'session.opened'; readonly address: string; readonly pid: number; readonly serverVersion: string }
+  | { readonly type: 'session.opened'; readonly address: string; readonly database: string; readonly pid: number }
   | { readonly type: 'session.setting-refused'; readonly setting: string; readonly reason: string }
   | { readonly type: 'lock.waiting'; readonly key: string; readonly waitedMs: number; readonly holder: Holder | undefined }
   | { readonly type: 'lock.acquired'; readonly key: string; readonly waitedMs: number }

@@ -97,9 +97,13 @@ export function parseDirectives(text: string): { directives: Directives; problem
   const problems: string[] = [];
   const found: { -readonly [K in keyof Directives]: Directives[K] } = { noTransaction: false, irreversible: false };
   for (const [index, line] of leadingComments(text)) {
-    const body = /^--\s*lockstep:(?<body>.*)$/i.exec(line)?.groups?.['body']?.trim();
-    if (body === undefined) continue;
-    const problem = readDirective(body, found);
+    const groups = /^--\s*lockstep\b\s*(?<colon>:?)(?<body>.*)$/i.exec(line)?.groups;
+    if (!groups) continue;
+    const body = (groups['body'] ?? '').trim();
+    const [word = ''] = body.split(/[=\s]/, 1);
+    // Without the colon it may be a sentence about us.
+    if (groups['colon'] === '' && !DIRECTIVES.includes(word)) continue;
+    const problem = groups['colon'] === '' ? `write "-- lockstep: ${body}", with a colon` : readDirective(body, found);
     if (problem !== undefined) problems.push(`line ${index + 1}: ${problem}`);
   }
   return { directives: found, problems };

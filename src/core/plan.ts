@@ -72,7 +72,7 @@ export function equalNumbers(migrations: readonly Migration[]): string[] {
   const byNumber = Map.groupBy(migrations, (migration) => versionNumber(migration.version));
   return [...byNumber.values()]
     .filter((group) => group.length > 1)
-    .map((group) => `the same number is used by ${group.map((migration) => migration.version).join(' and ')}`);
+    .map((group) => `the same number twice, so their names decide the order: ${group.map((migration) => migration.version).join(', ')}`);
 }
 
 export function planUp(

@@ -10,6 +10,8 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms`, or as soon as the signal aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Aborts after `ms`. */
+  deadline(ms: number): AbortSignal;
   /** From 0 up to 1, for jitter. */
   random(): number;
 }
@@ -26,7 +28,6 @@ export interface MigrationSource {
 
 export interface MigrationSet {
   readonly migrations: readonly Migration[];
-  readonly warnings: readonly string[];
 }
 
 export interface Database {

@@ -5,10 +5,12 @@ import type { ParseResult, ScriptRemark } from './script-plan.ts';
 import { blank, endOfLine, skipBlank } from './sql-text.ts';
 
 /** UTF-8 bytes. A parse tree takes a hundred times as much memory as its text. */
-export const MAX_PARSED_BYTES = 2_000_000;
+const MAX_PARSED_BYTES = 2_000_000;
 
 /** So many psql commands and COPY data are looked past, each for one more parse of the text. */
 const MAX_ATTEMPTS = 25;
+
+const NUL_CHARACTER = "a NUL character can't be sent to the server: is the file text in UTF-8?";
 
 export interface Reading {
   /** The text as it may be sent: as long as the script's, with pg_dump's `\restrict` lines blanked. */
@@ -21,11 +23,12 @@ export interface Reading {
 type Reader<Result> = Generator<string, Result, ParseResult>;
 
 export function* readScript(script: string): Reader<Reading> {
-  if (Buffer.byteLength(script) > MAX_PARSED_BYTES) {
-    return { text: withoutRestrict(script, skipBlank(script, 0)) ?? script, parse: 'too large', problems: [] };
+  const nul = script.indexOf('\0');
+  const problems = nul === -1 ? [] : [remarkAt(script, nul, NUL_CHARACTER)];
+  let text = script.replaceAll('\0', ' ');
+  if (Buffer.byteLength(text) > MAX_PARSED_BYTES) {
+    return { text: withoutRestrict(text, skipBlank(text, 0)) ?? text, parse: 'too large', problems };
   }
-  const problems: ScriptRemark[] = [];
-  let text = script;
   let parse = yield text;
   for (let attempt = 1; !parse.ok && attempt < MAX_ATTEMPTS; attempt += 1) {
     const next = yield* lookPast(text, parse.offset);

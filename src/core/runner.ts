@@ -13,6 +13,8 @@ export type CommandName =
 
 /** What a runner knows of itself; it goes into `application_name` and into the journal. */
 export interface RunnerIdentity {
+  /** A UUID of this run alone; its log lines and its rows in the journal carry it. */
+  readonly run: string;
   readonly command: CommandName;
   /** Lockstep's version. */
   readonly productVersion: string;

@@ -62,7 +62,7 @@ export class TemporaryRelations {
 }
 
 /** SET LOCAL and SET TRANSACTION end with their transaction. */
-export function isLocalSet(node: TreeNode): boolean {
+function isLocalSet(node: TreeNode): boolean {
   return node['is_local'] === true || textOf(node, 'name') === 'TRANSACTION';
 }
 

@@ -25,9 +25,11 @@ export function offsetOfCharacter(text: string, position: number): number {
   return offset;
 }
 
-/** The string after the word PASSWORD, hidden. */
-export function maskPasswords(sql: string): string {
-  return sql.replaceAll(/(\bpassword\s*=?\s*)(?:[eu]&?)?'(?:[^']|'')*'?/gi, "$1'***'");
+/** Hides the string after the word PASSWORD, and the password of an address. */
+export function maskPasswords(text: string): string {
+  return text
+    .replaceAll(/(\bpassword\s*=?\s*)(?:[eu]&?)?'(?:[^']|'')*'?/gi, "$1'***'")
+    .replaceAll(/(:\/\/[^:@/\s]*):[^@/\s]*@/g, '$1:***@');
 }
 
 /** The line with a caret under the column; long lines are cut around it. */

@@ -4,7 +4,7 @@ import { setsParameter, TemporaryRelations } from './session-rules.ts';
 import { child, droppedNames, membersOf, relationName, textOf, type RelationName } from './syntax-tree.ts';
 import { runsOutsideTransaction, takesBlockingLocks, waitsForSnapshots } from './transaction-rules.ts';
 
-export type TransactionControl = 'begin' | 'commit' | 'rollback' | 'savepoint';
+type TransactionControl = 'begin' | 'commit' | 'rollback' | 'savepoint';
 
 export interface Statement extends ParsedStatement {
   /** PostgreSQL refuses it in a transaction block. */

@@ -14,7 +14,7 @@ export interface FunctionCall {
   readonly args: readonly TreeNode[];
 }
 
-export function isNode(value: unknown): value is TreeNode {
+function isNode(value: unknown): value is TreeNode {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -88,7 +88,7 @@ export function constantText(node: TreeNode | undefined): string | undefined {
   return textOf(child(child(node, 'A_Const'), 'sval'), 'sval');
 }
 
-export function functionCall(node: TreeNode): FunctionCall {
+function functionCall(node: TreeNode): FunctionCall {
   return { name: nameParts(node, 'funcname').at(-1) ?? '', args: children(node, 'args') };
 }
 

@@ -8,7 +8,7 @@ export interface Group {
   readonly block: boolean;
 }
 
-export interface Fault {
+interface Fault {
   readonly statement: Statement;
   readonly message: string;
 }

@@ -5,6 +5,8 @@ import type { RunnerIdentity } from '../core/runner.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
+/** Also `--connect-wait=0` gives one attempt the time that it needs. */
+const SHORTEST_ATTEMPT_MS = 10_000;
 
 export interface ConnectOptions {
   readonly runner: RunnerIdentity;
@@ -30,12 +32,18 @@ export async function connect(
   signal: AbortSignal,
 ): Promise<{ session: Session; check: Check }> {
   const deadline = clock.now() + options.connectWaitMs;
+  // Until the session has its own settings, nobody but us notices a server that never answers.
+  const limit = AbortSignal.any([signal, clock.deadline(Math.max(options.connectWaitMs, SHORTEST_ATTEMPT_MS))]);
+  let last: MigratorError | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await openOnce(options, database, signal);
+      const { session, check } = await openOnce(options, database, limit);
+      reporter.report({ type: 'session.opened', address: session.address, database: session.database, pid: session.pid });
+      return { session, check };
     } catch (cause) {
       signal.throwIfAborted();
-      const error = toMigratorError(cause);
+      const error: MigratorError = limit.aborted ? (last ?? noAnswer(cause)) : toMigratorError(cause);
+      last = error;
       const left = deadline - clock.now();
       if (error.code !== 'DATABASE_UNAVAILABLE') throw error;
       if (left <= 0) throw gaveUp(error, options.connectWaitMs);
@@ -71,6 +79,10 @@ function notWritable(address: string, why: 'standby' | 'read-only'): MigratorErr
     : new MigratorError('DATABASE_UNAVAILABLE', `${address} is read-only (default_transaction_read_only is on)`, {
         hint: 'wait until the server takes writes again, or find out who made it read-only',
       });
+}
+
+function noAnswer(cause: unknown): MigratorError {
+  return new MigratorError('DATABASE_UNAVAILABLE', 'the database accepted the connection, but did not answer', { cause });
 }
 
 function gaveUp(error: MigratorError, connectWaitMs: number): MigratorError {

@@ -1,7 +1,8 @@
 /** Commands that only look: `status`, `history`, `lock`. */
 import type { JournalEntry } from '../core/history.ts';
-import type { MigrationSource, Session, Waiter } from '../core/ports.ts';
-import type { Holder, RunnerIdentity } from '../core/runner.ts';
+import type { MigrationSource, Session } from '../core/ports.ts';
+import type { LockReport } from '../core/reports.ts';
+import type { RunnerIdentity } from '../core/runner.ts';
 import { statusOf, type VersionStatus } from '../core/plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { interruptedBy } from './interrupting.ts';
@@ -26,14 +27,6 @@ export async function readStatus(
 /** The journal, oldest entry first. */
 export function readJournal(options: InspectOptions, ports: ConnectPorts): Promise<readonly JournalEntry[]> {
   return inSession(options, ports, (session) => session.history.journal());
-}
-
-export interface LockReport {
-  readonly key: string;
-  readonly holder: Holder | undefined;
-  readonly waiters: readonly Waiter[];
-  /** Whether the holder's session was ended; undefined when nobody asked for it. */
-  readonly terminated?: boolean;
 }
 
 export function inspectLock(

@@ -3,25 +3,9 @@ import { MigratorError, type ErrorCode } from '../core/errors.ts';
 import type { Script } from '../core/migration.ts';
 import { equalNumbers } from '../core/plan.ts';
 import type { MigrationSource } from '../core/ports.ts';
+import type { Finding, ValidateReport } from '../core/reports.ts';
 import type { ScriptRemark, SqlParser } from '../core/script-plan.ts';
 import { analyze } from './analyze.ts';
-
-/** `line` and `column` count from 1. */
-export interface Finding {
-  readonly severity: 'error' | 'warning';
-  readonly message: string;
-  readonly file?: string;
-  readonly line?: number;
-  readonly column?: number;
-}
-
-export interface ValidateReport {
-  /** How many migrations there are. */
-  readonly migrations: number;
-  readonly findings: readonly Finding[];
-  /** Why the command fails. */
-  readonly error?: MigratorError;
-}
 
 /** @throws MigratorError MIGRATIONS_INVALID when the files cannot even be read as migrations. */
 export async function validate(

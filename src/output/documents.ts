@@ -4,9 +4,9 @@ import type { JournalEntry } from '../core/history.ts';
 import type { Version } from '../core/migration.ts';
 import type { Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan.ts';
+import type { Finding, LockReport, ValidateReport } from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
-import { masked } from './error-text.ts';
-import type { Finding, LockReport, ValidateReport } from './reports.ts';
+import { maskPasswords } from '../core/source-location.ts';
 
 /** What failed, why, and what to do next. Rows (DETAIL) and lines of SQL are in the log only. */
 interface ErrorBody {
@@ -144,7 +144,7 @@ export function createDocument(files: readonly string[]): CreateDocument {
 
 /** The text for stdout: no passwords, and a line break at the end. */
 export function formatJson(document: JsonDocument): string {
-  return `${JSON.stringify(document, (_key, value: unknown) => (typeof value === 'string' ? masked(value) : value), 2)}\n`;
+  return `${JSON.stringify(document, (_key, value: unknown) => (typeof value === 'string' ? maskPasswords(value) : value), 2)}\n`;
 }
 
 function errorBody({ code, summary, hint, details: { problems, version, location, server } }: MigratorError): ErrorBody {

@@ -13,7 +13,7 @@ export function formatError(error: MigratorError): string {
 
 function part(label: string, lines: readonly string[]): string[] {
   return lines
-    .flatMap((line) => masked(line).split(/\r?\n/))
+    .flatMap((line) => maskPasswords(line).split(/\r?\n/))
     .map((line, index) => `${index === 0 ? label.padEnd(7) : ' '.repeat(7)}${printable(line)}`);
 }
 
@@ -47,10 +47,6 @@ function nextStep(code: ErrorCode): string {
   }
 }
 
-/** A server or a hook may quote a password, or an address with one. */
-export function masked(text: string): string {
-  return maskPasswords(text).replaceAll(/(:\/\/[^:@/\s]*):[^@/\s]*@/g, '$1:***@');
-}
 
 /** Text from elsewhere must not steer the terminal. */
 export function printable(line: string): string {

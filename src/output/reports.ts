@@ -2,33 +2,10 @@
 import type { JournalEntry } from '../core/history.ts';
 import type { Direction, Version } from '../core/migration.ts';
 import type { VersionStatus } from '../core/plan.ts';
-import type { Waiter } from '../core/ports.ts';
-import { describeHolder, type Holder } from '../core/runner.ts';
-import { masked, printable } from './error-text.ts';
-
-/** What `lock` found, and did. */
-export interface LockReport {
-  readonly key: string;
-  readonly holder?: Holder | undefined;
-  readonly waiters: readonly Waiter[];
-  /** Whether the holder's session was ended; absent when nobody asked for it. */
-  readonly terminated?: boolean | undefined;
-}
-
-/** Something that `validate` found. `line` and `column` count from 1. */
-export interface Finding {
-  readonly severity: 'error' | 'warning';
-  readonly message: string;
-  readonly file?: string | undefined;
-  readonly line?: number | undefined;
-  readonly column?: number | undefined;
-}
-
-export interface ValidateReport {
-  /** How many migrations there are. */
-  readonly migrations: number;
-  readonly findings: readonly Finding[];
-}
+import type { LockReport, ValidateReport } from '../core/reports.ts';
+import { describeHolder } from '../core/runner.ts';
+import { maskPasswords } from '../core/source-location.ts';
+import { printable } from './error-text.ts';
 
 /** What a dry run would do; `sql` is shown where it is given. */
 export interface DryRunStep {
@@ -69,7 +46,7 @@ export function formatLock({ key, holder, waiters, terminated }: LockReport): st
 export function formatValidation({ migrations, findings }: ValidateReport): string {
   const lines = findings.map(({ severity, message, file, line, column }) => {
     const place = [file, line, column].filter((part) => part !== undefined).join(':');
-    return printable(`${place === '' ? '' : `${place}: `}${severity}: ${masked(message)}`);
+    return printable(`${place === '' ? '' : `${place}: `}${severity}: ${maskPasswords(message)}`);
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   return [...lines, [count(migrations, 'migration'), count(errors, 'error'), count(findings.length - errors, 'warning')].join(', ')].join('\n');
@@ -78,7 +55,7 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
 export function formatDryRun(steps: readonly DryRunStep[]): string {
   const lines = steps.flatMap(({ version, direction, sql }) => [
     `  would ${direction === 'up' ? 'apply' : 'roll back'} ${version}`,
-    ...(sql === undefined ? [] : masked(sql).trimEnd().split(/\r?\n/).map((line) => `      ${printable(line)}`)),
+    ...(sql === undefined ? [] : maskPasswords(sql).trimEnd().split(/\r?\n/).map((line) => `      ${printable(line)}`)),
   ]);
   return ['Dry run: nothing is changed.', ...(lines.length === 0 ? ['  nothing to do'] : lines)].join('\n');
 }
@@ -89,7 +66,7 @@ function count(number: number, what: string): string {
 
 /** Columns as wide as their longest cell; empty columns are left out. */
 function table(head: readonly string[], body: readonly (readonly string[])[]): string[] {
-  const rows = [head, ...body.map((row) => row.map((cell) => printable(masked(cell).replaceAll(/\s*\n\s*/g, ' '))))];
+  const rows = [head, ...body.map((row) => row.map((cell) => printable(maskPasswords(cell).replaceAll(/\s*\n\s*/g, ' '))))];
   const columns = head.map((_, column) => column).filter((column) => body.some((row) => row[column] !== ''));
   const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   const widths = columns.map((column) => [column, width(column)] as const);

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/ports.ts';
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  deadline: (ms) => AbortSignal.timeout(ms),
   random: () => Math.random(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {

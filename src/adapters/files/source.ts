@@ -1,6 +1,6 @@
-/** Reads the migrations of one flat directory, and names every file that is wrong at once. */
+/** Reads migrations from one flat directory, or from files named one by one; names every file that is wrong at once. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 
 import { MigratorError } from '../../core/errors.ts';
 import {
@@ -8,7 +8,6 @@ import {
   compareVersions,
   parseDirectives,
   parseFileName,
-  versionNumber,
   withoutBom,
   type FileKind,
   type Migration,
@@ -17,35 +16,37 @@ import {
 } from '../../core/migration.ts';
 import type { MigrationSet, MigrationSource } from '../../core/ports.ts';
 
-export interface FileSourceOptions {
-  readonly dir: string;
-  /** A directory without migration files is no mistake. */
+export type FileSourceOptions = ({ readonly dir: string } | { readonly files: readonly string[] }) & {
+  /** No migration files at all is no mistake. */
   readonly allowEmpty: boolean;
-}
+};
 
+/** Paths of one version's files. */
 type Files = Partial<Record<FileKind, string>>;
 
-export function createFileSource({ dir, allowEmpty }: FileSourceOptions): MigrationSource {
+export function createFileSource(options: FileSourceOptions): MigrationSource {
+  const place = 'dir' in options ? options.dir : 'the list of files';
   return {
     async read(): Promise<MigrationSet> {
       const problems: string[] = [];
-      const versions = groupByVersion(await listFiles(dir, problems), problems);
+      const paths = 'dir' in options ? await listDirectory(options.dir) : options.files;
+      const versions = groupByVersion(await onlyFiles(paths, problems), problems);
       const migrations: Migration[] = [];
       for (const [version, files] of versions) {
-        const migration = await readMigration(dir, version, files, problems);
+        const migration = await readMigration(version, files, problems);
         if (migration) migrations.push(migration);
       }
-      if (problems.length > 0) throw invalid(dir, problems);
-      if (migrations.length === 0 && !allowEmpty) throw noFiles(`there are no migration files in ${dir}`);
+      if (problems.length > 0) throw invalid(place, problems);
+      if (migrations.length === 0 && !options.allowEmpty) throw noFiles(`there are no migration files in ${place}`);
       migrations.sort((a, b) => compareVersions(a.version, b.version));
-      return { migrations, warnings: sameNumbers(migrations) };
+      return { migrations };
     },
   };
 }
 
-function invalid(dir: string, problems: readonly string[]): MigratorError {
+function invalid(place: string, problems: readonly string[]): MigratorError {
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-  return new MigratorError('MIGRATIONS_INVALID', `the migration files in ${dir} have ${count}`, {
+  return new MigratorError('MIGRATIONS_INVALID', `the migration files in ${place} have ${count}`, {
     problems: problems.toSorted(),
     hint: 'correct the files; a migration is <number>_<name>.up.sql, with an optional .down.sql and .before.mjs',
   });
@@ -57,18 +58,22 @@ function noFiles(summary: string): MigratorError {
   });
 }
 
-/** Names of regular files. Kubernetes mounts a ConfigMap as symbolic links into a dot directory, so links are followed. */
-async function listFiles(dir: string, problems: string[]): Promise<string[]> {
+async function listDirectory(dir: string): Promise<string[]> {
   const names = await readdir(dir).catch((error: unknown) => {
     throw noFiles(`the migration directory ${dir} ${whyUnreadable(error)}`);
   });
+  return names.filter(isMeant).map((name) => join(dir, name));
+}
+
+/** Kubernetes mounts a ConfigMap as symbolic links into a dot directory, so links are followed. */
+async function onlyFiles(paths: readonly string[], problems: string[]): Promise<string[]> {
   const files: string[] = [];
-  for (const name of names.filter(isMeant)) {
-    const entry = await stat(join(dir, name)).catch((error: unknown) => whyUnreadable(error));
-    if (typeof entry === 'string') problems.push(`${name}: ${entry}`);
+  for (const path of paths) {
+    const entry = await stat(path).catch((error: unknown) => whyUnreadable(error));
+    if (typeof entry === 'string') problems.push(`${basename(path)}: ${entry}`);
     // A container runtime makes a directory where the source of a file mount is missing.
-    else if (!entry.isFile()) problems.push(`${name}: is not a file`);
-    else files.push(name);
+    else if (!entry.isFile()) problems.push(`${basename(path)}: is not a file`);
+    else files.push(path);
   }
   return files;
 }
@@ -88,39 +93,43 @@ function whyUnreadable(error: unknown): string {
   return reasons[code] ?? `cannot be read (${code})`;
 }
 
-function groupByVersion(names: readonly string[], problems: string[]): Map<Version, Files> {
+function groupByVersion(paths: readonly string[], problems: string[]): Map<Version, Files> {
   const versions = new Map<Version, Files>();
-  for (const name of names) {
+  for (const path of paths) {
+    const name = basename(path);
     const parsed = parseFileName(name);
     if (!parsed) {
       problems.push(`${name}: is not named <number>_<name>.up.sql, .down.sql or .before.mjs`);
       continue;
     }
     const files = versions.get(parsed.version) ?? {};
-    files[parsed.kind] = name;
+    const twin = files[parsed.kind];
+    if (twin !== undefined) problems.push(`${name}: is given twice, as ${twin} and ${path}`);
+    files[parsed.kind] = path;
     versions.set(parsed.version, files);
   }
   for (const [version, { up, down, before }] of versions) {
     if (up !== undefined) continue;
-    for (const name of [down, before]) if (name !== undefined) problems.push(`${name}: there is no ${version}.up.sql`);
+    for (const path of [down, before]) if (path !== undefined) problems.push(`${basename(path)}: there is no ${version}.up.sql`);
   }
   return versions;
 }
 
-async function readMigration(dir: string, version: Version, files: Files, problems: string[]): Promise<Migration | undefined> {
-  const up = files.up === undefined ? undefined : await readScript(dir, files.up, problems);
-  const down = files.down === undefined ? undefined : await readScript(dir, files.down, problems);
+async function readMigration(version: Version, files: Files, problems: string[]): Promise<Migration | undefined> {
+  const up = files.up === undefined ? undefined : await readScript(files.up, problems);
+  const down = files.down === undefined ? undefined : await readScript(files.down, problems);
   if (!up) return undefined;
   return {
     version,
     up,
     ...(down && { down }),
-    ...(files.before !== undefined && { hookPath: resolve(dir, files.before) }),
+    ...(files.before !== undefined && { hookPath: resolve(files.before) }),
   };
 }
 
-async function readScript(dir: string, file: string, problems: string[]): Promise<Script | undefined> {
-  const bytes = await readFile(join(dir, file)).catch((error: unknown) => whyUnreadable(error));
+async function readScript(path: string, problems: string[]): Promise<Script | undefined> {
+  const file = basename(path);
+  const bytes = await readFile(path).catch((error: unknown) => whyUnreadable(error));
   const text = typeof bytes === 'string' ? { problem: bytes } : decode(bytes);
   if ('problem' in text) {
     problems.push(`${file}: ${text.problem}`);
@@ -141,12 +150,4 @@ function decode(bytes: Buffer): { decoded: string } | { problem: string } {
     const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
     return { problem: utf16 ? 'is UTF-16; save it as UTF-8' : 'is not valid UTF-8' };
   }
-}
-
-/** Real directories have such pairs, so they are a warning; `migrations` is in order. */
-function sameNumbers(migrations: readonly Migration[]): string[] {
-  const byNumber = Map.groupBy(migrations, ({ version }) => versionNumber(version));
-  return [...byNumber.values()]
-    .filter((group) => group.length > 1)
-    .map((group) => `the same number twice, so their names decide the order: ${group.map(({ version }) => version).join(', ')}`);
 }

@@ -25,11 +25,11 @@ const DESCRIPTIONS: Descriptions = {
     fields: { attempt, retryInMs, error: errorFields(error) },
     detail: `${error.summary}; trying again in ${seconds(retryInMs)}`,
   }),
-  'session.opened': ({ address, pid, serverVersion }) => ({
+  'session.opened': ({ address, database, pid }) => ({
     level: 'debug',
     message: 'connected',
-    fields: { address, pid, serverVersion },
-    detail: `${address}, PostgreSQL ${serverVersion}, pid ${pid}`,
+    fields: { address, database, pid },
+    detail: `${address}, database ${database}, pid ${pid}`,
   }),
   'session.setting-refused': ({ setting, reason }) => ({
     level: 'debug',

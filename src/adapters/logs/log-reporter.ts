@@ -72,13 +72,13 @@ interface Line {
   readonly time: Date;
 }
 
-function identityFields({ command, name, release, image }: RunnerIdentity): Record<string, unknown> {
-  return { command, pod: name, ...(release !== undefined && { release }), ...(image !== undefined && { image }) };
+function identityFields({ run, command, name, release, image }: RunnerIdentity): Record<string, unknown> {
+  return { run, command, pod: name, ...(release !== undefined && { release }), ...(image !== undefined && { image }) };
 }
 
 function jsonLine({ time, level, message, fields }: Line): string {
   const line = { time: time.toISOString(), level, msg: message, ...fields };
-  return JSON.stringify(line, (_key, value: unknown) => (typeof value === 'string' ? masked(value) : value));
+  return JSON.stringify(line, (_key, value: unknown) => (typeof value === 'string' ? maskPasswords(value) : value));
 }
 
 const COLORS: Readonly<Partial<Record<Level, string>>> = { debug: '\u001b[2m', warn: '\u001b[33m', error: '\u001b[31m' };
@@ -86,7 +86,7 @@ const COLORS: Readonly<Partial<Record<Level, string>>> = { debug: '\u001b[2m', w
 function textLine({ time, level, message, detail }: Line, color: boolean): string {
   const sentence = detail === undefined ? message : `${message}: ${detail}`;
   // A message from elsewhere can neither start a line of its own nor steer the terminal.
-  const text = `${clock(time)} ${masked(sentence)}`.replaceAll(/\s*\n\s*/g, ' ').replaceAll(/\p{Cc}/gu, '?');
+  const text = `${clock(time)} ${maskPasswords(sentence)}`.replaceAll(/\s*\n\s*/g, ' ').replaceAll(/\p{Cc}/gu, '?');
   const start = color ? COLORS[level] : undefined;
   return start === undefined ? text : `${start}${text}\u001b[0m`;
 }
@@ -96,7 +96,3 @@ function clock(time: Date): string {
   return `${time.toTimeString().slice(0, 8)}.${String(time.getMilliseconds()).padStart(3, '0')}`;
 }
 
-/** A hook or the server may quote an address or a password. */
-function masked(text: string): string {
-  return maskPasswords(text).replaceAll(/(:\/\/[^:@/\s]*):[^@/\s]*@/g, '$1:***@');
-}

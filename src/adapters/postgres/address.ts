@@ -67,7 +67,9 @@ function readHosts(given: Given, hasAddress: boolean): HostSettings[] {
   const ports = given.list('port') ?? ['5432'];
   const hosts = names ?? addresses;
   if (hosts === undefined) {
-    problems.push(hasAddress ? 'the database address names no host, and neither does PGHOST' : 'no database address: set DATABASE_URL or PGHOST');
+    problems.push(
+      hasAddress ? 'the database address names no host, and neither does PGHOST' : 'no database address: set DATABASE_URL or PGHOST',
+    );
     return [];
   }
   if (addresses !== undefined && addresses.length !== hosts.length) problems.push('hostaddr: must have as many entries as host');

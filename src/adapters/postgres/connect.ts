@@ -29,6 +29,13 @@ interface Place extends HostSettings {
 
 type Encryption = 'none' | 'tls-if-offered' | 'tls';
 
+/** What stays the same from attempt to attempt. */
+interface Opening extends OpenOptions {
+  readonly settings: ConnectionSettings;
+  /** Of all attempts so far. */
+  readonly failures: MigratorError[];
+}
+
 interface Failure {
   readonly error: MigratorError;
   /** Whether the same server is worth a try with the next encryption. */
@@ -55,9 +62,10 @@ const INVALID_AUTHORIZATION = '28000';
  */
 export async function openClient(settings: ConnectionSettings, options: OpenOptions): Promise<Opened> {
   const failures: MigratorError[] = [];
+  const opening = { ...options, settings, failures };
   for (const host of inOrder(settings.hosts, settings)) {
-    for (const place of await placesOf(host, settings, options.signal, failures)) {
-      const opened = await openAt(place, settings, options, failures);
+    for (const place of await placesOf(host, opening)) {
+      const opened = await openAt(place, opening);
       if (opened !== undefined) return opened;
       if (failures.at(-1)?.code !== 'DATABASE_UNAVAILABLE') throw summed(failures);
     }
@@ -65,20 +73,20 @@ export async function openClient(settings: ConnectionSettings, options: OpenOpti
   throw summed(failures);
 }
 
-async function openAt(place: Place, settings: ConnectionSettings, options: OpenOptions, failures: MigratorError[]): Promise<Opened | undefined> {
+async function openAt(place: Place, opening: Opening): Promise<Opened | undefined> {
   // On a unix socket there is no TLS, whatever sslmode says.
-  const encryptions = place.host.startsWith('/') ? (['none'] as const) : ENCRYPTIONS[settings.tls.mode];
+  const encryptions = place.host.startsWith('/') ? (['none'] as const) : ENCRYPTIONS[opening.settings.tls.mode];
   for (const encryption of encryptions) {
-    const result = await attempt(place, encryption, settings, options);
+    const result = await attempt(place, encryption, opening);
     if ('client' in result) return result;
-    failures.push(result.error);
+    opening.failures.push(result.error);
     if (!result.mayFallBack) return undefined;
   }
   return undefined;
 }
 
-async function attempt(place: Place, encryption: Encryption, settings: ConnectionSettings, options: OpenOptions): Promise<Opened | Failure> {
-  const { signal, applicationName } = options;
+async function attempt(place: Place, encryption: Encryption, opening: Opening): Promise<Opened | Failure> {
+  const { settings, signal, applicationName } = opening;
   const limit = limited(settings, signal);
   let isConnected = false;
   try {
@@ -100,7 +108,7 @@ async function attempt(place: Place, encryption: Encryption, settings: Connectio
 }
 
 /** The addresses of a host; none, and one more failure, when its name is not known. */
-async function placesOf(host: HostSettings, settings: ConnectionSettings, signal: AbortSignal, failures: MigratorError[]): Promise<Place[]> {
+async function placesOf(host: HostSettings, { settings, signal, failures }: Opening): Promise<Place[]> {
   const fixed = host.address ?? (isIP(host.host) !== 0 || host.host.startsWith('/') ? host.host : undefined);
   if (fixed !== undefined) return [{ ...host, address: fixed }];
   const limit = limited(settings, signal);

@@ -1,4 +1,4 @@
-/** The two ways to write a database address, a URL or `key=value` words, as keywords and values (PostgreSQL manual, "Connection Strings"). */
+/** The two ways to write a database address, a URL or `key=value` words (PostgreSQL manual, "Connection Strings"). */
 
 /** A later word wins over an earlier one, as in libpq. */
 export type Conninfo = ReadonlyMap<string, string>;
@@ -78,7 +78,9 @@ function parseWords(text: string): Conninfo {
   const word = /\s*([^\s=]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?)(?=\s|$)\s*/sy;
   while (word.lastIndex < text.length) {
     const found = word.exec(text);
-    if (found === null) throw new MalformedAddress("after a keyword=value comes no second one: put a value with spaces or quotes into '…'");
+    if (found === null) {
+      throw new MalformedAddress("after a keyword=value comes no second one: put a value with spaces or quotes into '…'");
+    }
     keywords.set(found[1] ?? '', (found[2] ?? found[3] ?? '').replace(/\\(.)/gs, '$1'));
   }
   return keywords;

@@ -1,13 +1,13 @@
 /** What the parts of one session share. */
+import type { RunnerIdentity } from '../../core/runner.ts';
 import type { Relation } from './relation.ts';
-import type { JournalWriter } from './journal.ts';
 import type { SessionSettings } from './settings.ts';
 import { identifier } from './sql.ts';
 import type { Wire } from './wire.ts';
 
 export interface SessionContext {
   readonly wire: Wire;
-  readonly writer: JournalWriter;
+  readonly runner: RunnerIdentity;
   readonly settings: SessionSettings;
   /** As the newest check found it. */
   relation: Relation;

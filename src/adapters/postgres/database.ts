@@ -25,8 +25,6 @@ export interface DatabaseOptions {
   readonly lockKey: bigint | undefined;
   readonly role: string | undefined;
   readonly serverSettings: Readonly<Record<string, string>>;
-  /** One per run; the journal's rows carry it. */
-  readonly run: string;
   readonly reporter: Reporter;
 }
 
@@ -38,11 +36,15 @@ export class PostgresDatabase implements Database {
   }
 
   async open(runner: RunnerIdentity, signal: AbortSignal): Promise<Session> {
-    const { connect, table, lockKey, role, serverSettings, run, reporter } = this.#options;
+    const { connect, table, lockKey, role, serverSettings, reporter } = this.#options;
     const name = applicationName(runner);
     const connected = await connect(name, signal);
     const { client, borrowed } = connected;
     const wire = new Wire(client);
+    const giveUp = (): void => {
+      wire.giveUp(signal.reason);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
     wire.listen('notice', (notice: { readonly severity?: string; readonly message?: string }) => {
       reporter.report({ type: 'server.notice', severity: notice.severity ?? '', message: notice.message ?? '' });
     });
@@ -51,7 +53,7 @@ export class PostgresDatabase implements Database {
         wire,
         address: connected.address,
         check: { table, lockKey, serverSettings },
-        writer: { run, runner },
+        runner,
         role,
         ...(borrowed && { borrowedName: name }),
         onRefused: (setting, reason) => {
@@ -64,6 +66,8 @@ export class PostgresDatabase implements Database {
       wire.detach();
       await connected.release({ untouched: false });
       throw error;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
     }
   }
 }

@@ -53,7 +53,7 @@ export class DirectClient extends pg.Client {
   constructor(config: DirectConfig = {}) {
     super(config);
     this.#applicationName = config.application_name ?? '';
-    if (config.channelBinding === 'require') this.#requireChannelBinding();
+    if (config.channelBinding === 'require') this.#requireChannelBinding(config.enableChannelBinding === true);
   }
 
   /** The whole start-up packet, but for the client encoding (UTF8). Poolers refuse any other setting in it. */
@@ -62,7 +62,7 @@ export class DirectClient extends pg.Client {
   }
 
   /** Hangs up before a password goes out in any way but SCRAM bound to the TLS channel. */
-  #requireChannelBinding(): void {
+  #requireChannelBinding(isEnabled: boolean): void {
     const { connection } = this;
     let isBound = false;
     const refuse = (): void => {
@@ -74,16 +74,13 @@ export class DirectClient extends pg.Client {
     connection.on('authenticationCleartextPassword', refuse);
     connection.on('authenticationMD5Password', refuse);
     connection.on('authenticationSASL', ({ mechanisms }: { mechanisms: string[] }) => {
-      isBound = mechanisms.includes('SCRAM-SHA-256-PLUS') && this.#isEncrypted();
+      // What is enabled and offered is what the driver chooses.
+      isBound = isEnabled && mechanisms.includes('SCRAM-SHA-256-PLUS');
       if (!isBound) refuse();
     });
     connection.on('authenticationOk', () => {
       if (!isBound) refuse();
     });
-  }
-
-  #isEncrypted(): boolean {
-    return 'encrypted' in this.connection.stream;
   }
 }
 

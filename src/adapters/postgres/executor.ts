@@ -121,16 +121,16 @@ export class PostgresExecutor implements Executor {
 
   /** The journal's row and the fence in one: its NOT NULL event is null unless this backend still holds the lock. */
   #fencedRow(values: JournalValues, durationSql?: string): string[] {
-    const { relation, writer } = this.#context;
+    const { relation, runner } = this.#context;
     const eventSql = `CASE WHEN ${thisBackendHolds(relation.key)} THEN ${literal(values.event)} END`;
     return [
       ...asOurselves(this.#context),
-      journalInsert(relation.journal, writer, values, { eventSql, ...(durationSql !== undefined && { durationSql }) }),
+      journalInsert(relation.journal, runner, values, { eventSql, ...(durationSql !== undefined && { durationSql }) }),
     ];
   }
 
   #insert(values: JournalValues): string {
-    return journalInsert(this.#context.relation.journal, this.#context.writer, values);
+    return journalInsert(this.#context.relation.journal, this.#context.runner, values);
   }
 
   async #send(step: StepScript, message: Message): Promise<void> {

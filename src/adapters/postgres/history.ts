@@ -42,10 +42,10 @@ export class PostgresHistory implements History {
 
   /** The lock is ours, so whoever started and never said how it ended is gone. */
   #lostRun(entry: JournalEntry): string {
-    const { relation, writer } = this.#context;
+    const { relation, runner } = this.#context;
     return journalInsert(
       relation.journal,
-      { run: entry.run, runner: writer.runner },
+      { ...runner, run: entry.run },
       { event: 'run lost', error: 'the runner was gone before it could say how the run ended' },
     );
   }
@@ -107,7 +107,7 @@ export class PostgresHistory implements History {
   }
 
   #insert(values: JournalValues): string {
-    return journalInsert(this.#context.relation.journal, this.#context.writer, values);
+    return journalInsert(this.#context.relation.journal, this.#context.runner, values);
   }
 
   async #write(...statements: readonly string[]): Promise<void> {

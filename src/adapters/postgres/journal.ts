@@ -6,12 +6,6 @@ import type { RunnerIdentity } from '../../core/runner.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 
-/** What a run writes into each of its rows. */
-export interface JournalWriter {
-  readonly run: string;
-  readonly runner: RunnerIdentity;
-}
-
 /** The columns of a row; values are SQL expressions only where the name says so. */
 export interface JournalValues {
   readonly event: JournalEvent;
@@ -66,25 +60,25 @@ export function createJournal(journal: string): string {
 /** An INSERT of one row. `eventSql` and `durationSql` replace the plain values by expressions of the server's. */
 export function journalInsert(
   journal: string,
-  writer: JournalWriter,
+  runner: RunnerIdentity,
   values: JournalValues,
   expressions: { readonly eventSql?: string; readonly durationSql?: string } = {},
 ): string {
   const { step } = values;
   const down = values.event === 'applied' || values.event === 'baselined' ? step?.migration.down : undefined;
   const row: Record<(typeof COLUMNS)[number], string> = {
-    run: literal(writer.run),
+    run: literal(runner.run),
     event: expressions.eventSql ?? literal(values.event),
-    command: literal(writer.runner.command),
+    command: literal(runner.command),
     version: literal(step?.version),
     direction: literal(step?.direction),
     statement: literal(values.statement),
     duration_ms: expressions.durationSql ?? literal(values.durationMs),
     error: literal(values.error),
-    runner: literal(writer.runner.name),
-    release: literal(writer.runner.release),
-    image: literal(writer.runner.image),
-    lockstep: literal(writer.runner.productVersion),
+    runner: literal(runner.name),
+    release: literal(runner.release),
+    image: literal(runner.image),
+    lockstep: literal(runner.productVersion),
     checksum: literal(values.statementChecksum ?? step?.script.checksum),
     // Any image can roll back, also one that lacks the file.
     down_sql: literal(down?.text),

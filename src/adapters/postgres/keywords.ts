@@ -92,7 +92,8 @@ const FOREIGN: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^schema$/, 'a parameter of Prisma: write search_path=… instead'],
   [/^currentschema$/, 'a parameter of JDBC: write search_path=… instead'],
   [/^(pgbouncer|connection_limit|pool_timeout|socket_timeout|sslaccept|sslidentity)$/, 'a parameter of Prisma: take it out of the address'],
-  [/^(pool_\w+|default_query_exec_mode|statement_cache_\w+|description_cache_\w+)$/, 'a parameter of pgx or Prisma: take it out of the address'],
+  [/^(pool|statement_cache|description_cache)_\w+$/, 'a parameter of pgx or Prisma: take it out of the address'],
+  [/^default_query_exec_mode$/, 'a parameter of pgx: take it out of the address'],
   [/^uselibpqcompat$/, 'a parameter of node-postgres: take it out of the address; sslmode means what it means in libpq anyway'],
 ];
 

@@ -30,7 +30,8 @@ async function read(path: string, isNamed: boolean): Promise<string | undefined>
     return await readFile(path, 'utf8');
   } catch (cause) {
     if (!isNamed) return undefined;
-    throw new MigratorError('CONFIG_INVALID', `cannot read the password file ${path} (${(cause as NodeJS.ErrnoException).code})`, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new MigratorError('CONFIG_INVALID', `cannot read the password file ${path} (${code})`, { cause });
   }
 }
 

@@ -1,12 +1,12 @@
 /** One pinned session: what the engine does to the database goes through it. */
 import { MigratorError } from '../../core/errors.ts';
 import type { Check, Session } from '../../core/ports.ts';
+import type { RunnerIdentity } from '../../core/runner.ts';
 import { PostgresLock } from './advisory-lock.ts';
 import { runCheck, type CheckOptions, type CheckResult } from './check.ts';
 import type { SessionContext } from './context.ts';
 import { PostgresExecutor } from './executor.ts';
 import { PostgresHistory } from './history.ts';
-import type { JournalWriter } from './journal.ts';
 import { resolveRelation } from './relation.ts';
 import { chosenStatements, hygiene, setStatement } from './settings.ts';
 import { serverErrorOf } from './sqlstate.ts';
@@ -16,7 +16,7 @@ export interface SessionOptions {
   readonly wire: Wire;
   readonly address: string;
   readonly check: CheckOptions;
-  readonly writer: JournalWriter;
+  readonly runner: RunnerIdentity;
   readonly role: string | undefined;
   /** For a client of somebody's pool: the name to take while the run uses it. */
   readonly borrowedName?: string;
@@ -46,7 +46,7 @@ export class PostgresSession implements Session {
     this.pid = first.backendPid;
     this.#context = {
       wire: options.wire,
-      writer: options.writer,
+      runner: options.runner,
       settings: { serverSettings: { ...options.check.serverSettings }, role: options.role, serverVersion: first.serverVersion },
       relation: resolveRelation(options.check.table, first.facts),
       role: first.role,

@@ -12,7 +12,8 @@ import type { ResolvedTarget } from './target.ts';
  * @throws MigratorError ACCESS_REFUSED, CONFIG_INVALID, or DATABASE_UNAVAILABLE when trying again may help.
  */
 export async function startUp(socket: Socket, target: ResolvedTarget, wanted: TargetSession, signal: AbortSignal): Promise<DirectClient> {
-  const client = new DirectClient({ ...directConfig(target, target.tls !== false), stream: connectedStream(socket) });
+  const { address: host, port, tls } = target;
+  const client = new DirectClient({ ...directConfig(target, tls !== false), host, port, stream: connectedStream(socket) });
   const parameters = new Map<string, string>();
   client.connection.on('parameterStatus', (status: { parameterName: string; parameterValue: string }) =>
     parameters.set(status.parameterName, status.parameterValue),
@@ -50,13 +51,16 @@ function startUpError(error: unknown, place: string): MigratorError {
   const { code = '', message } = error as NodeJS.ErrnoException;
   // The driver gives its SASL errors no code. A certificate of ours that the server refuses shows only now (TLS 1.3).
   const isRefused = message.startsWith('SASL') || code.startsWith('ERR_SSL_');
-  return new MigratorError(isRefused ? 'ACCESS_REFUSED' : 'DATABASE_UNAVAILABLE', `cannot log in to ${place}: ${message}`, { cause: error });
+  return new MigratorError(isRefused ? 'ACCESS_REFUSED' : 'DATABASE_UNAVAILABLE', `cannot log in to ${place}: ${message}`, {
+    cause: error,
+  });
 }
 
 function refusal(server: ServerError, place: string, cause: unknown): MigratorError {
   // PgBouncer has one SQLSTATE for nearly everything: only its words tell this refusal from one that passes.
   const isAboutParameter = server.sqlstate === '08P01' && server.message.includes('startup parameter');
-  return new MigratorError(isAboutParameter ? 'CONFIG_INVALID' : codeAtStart(server.sqlstate), `cannot log in to ${place}: ${server.message}`, {
+  const code = isAboutParameter ? 'CONFIG_INVALID' : codeAtStart(server.sqlstate);
+  return new MigratorError(code, `cannot log in to ${place}: ${server.message}`, {
     server,
     cause,
     hint: isAboutParameter ? 'a connection pooler is in between: connect to the server itself' : undefined,

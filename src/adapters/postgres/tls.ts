@@ -63,12 +63,15 @@ async function readRoots({ mode, rootCert, folder }: TlsSettings): Promise<strin
 }
 
 /** The client's own certificate, if it has one. */
-async function readIdentity({ sendsCert, cert: file, key: keyFile, keyPassword, folder }: TlsSettings): Promise<Pick<Tls, 'cert' | 'key' | 'passphrase'>> {
-  const cert = sendsCert ? await read('sslcert', file, folder, 'postgresql.crt') : undefined;
+async function readIdentity(settings: TlsSettings): Promise<Pick<Tls, 'cert' | 'key' | 'passphrase'>> {
+  const { folder } = settings;
+  const cert = settings.sendsCert ? await read('sslcert', settings.cert, folder, 'postgresql.crt') : undefined;
   if (cert === undefined) return { cert, key: undefined, passphrase: undefined };
-  const key = await read('sslkey', keyFile, folder, 'postgresql.key');
-  if (key !== undefined) return { cert, key, passphrase: keyPassword };
-  throw new MigratorError('CONFIG_INVALID', 'there is a client certificate, but no private key for it', { hint: 'name it with sslkey (PGSSLKEY)' });
+  const key = await read('sslkey', settings.key, folder, 'postgresql.key');
+  if (key !== undefined) return { cert, key, passphrase: settings.keyPassword };
+  throw new MigratorError('CONFIG_INVALID', 'there is a client certificate, but no private key for it', {
+    hint: 'name it with sslkey (PGSSLKEY)',
+  });
 }
 
 /** Options for `tls.connect`, also for those connections that the driver opens itself. */

@@ -21,7 +21,7 @@ interface TransactionOptions extends MessageOptions {
 export class Wire {
   readonly client: pg.ClientBase;
   readonly #lost = new AbortController();
-  #inFlight = 0;
+  readonly #inFlight = new Set<SimpleQuery>();
   #lastUsed = performance.now();
   #owesRollback = false;
   readonly #listening: (() => void)[] = [];
@@ -67,7 +67,7 @@ export class Wire {
     this.lost.throwIfAborted();
     if (this.#owesRollback) await this.#rollBack();
     const query = new SimpleQuery(sql, { keepRows: options.keepRows ?? true });
-    this.#inFlight += 1;
+    this.#inFlight.add(query);
     try {
       submit(this.client, query);
       return await query.result;
@@ -77,7 +77,7 @@ export class Wire {
       this.#onLost(error);
       throw connectionLost(error);
     } finally {
-      this.#inFlight -= 1;
+      this.#inFlight.delete(query);
       this.#lastUsed = performance.now();
     }
   }
@@ -122,10 +122,16 @@ export class Wire {
   /** Sends something at least every 15 s from now on, but never while a query is in flight. */
   keepAwake(): void {
     this.#heartbeat ??= setInterval(() => {
-      if (this.#inFlight > 0 || performance.now() - this.#lastUsed < HEARTBEAT_MS / 2) return;
+      if (this.#inFlight.size > 0 || performance.now() - this.#lastUsed < HEARTBEAT_MS / 2) return;
       // A failure shows as a lost connection.
       this.message('SELECT 1').catch(() => undefined);
     }, HEARTBEAT_MS / 2);
+  }
+
+  /** Takes the connection for lost: whatever waits for an answer fails with the reason. */
+  giveUp(reason: unknown): void {
+    this.#onLost(reason);
+    for (const query of this.#inFlight) query.handleError(connectionLost(reason));
   }
 
   /** Stops listening to the client, which may go back to a pool. */

@@ -1,0 +1,31 @@
+/** What the commands that only look have found. */
+import type { MigratorError } from './errors.ts';
+import type { Waiter } from './ports.ts';
+import type { Holder } from './runner.ts';
+
+/** Of `lock`. */
+export interface LockReport {
+  readonly key: string;
+  readonly holder: Holder | undefined;
+  readonly waiters: readonly Waiter[];
+  /** Whether the holder's session was ended; absent when nobody asked for it. */
+  readonly terminated?: boolean;
+}
+
+/** Something that `validate` found. `line` and `column` count from 1. */
+export interface Finding {
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** Of `validate`. */
+export interface ValidateReport {
+  /** How many migrations there are. */
+  readonly migrations: number;
+  readonly findings: readonly Finding[];
+  /** Why the command fails. */
+  readonly error?: MigratorError;
+}

@@ -1,0 +1,136 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { parseArguments } from '../../src/cli.ts';
+import { COMMAND_NAMES } from '../../src/commands.ts';
+import { ERRORS, MigratorError } from '../../src/core/errors.ts';
+import { belongsTo, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type RawOptions } from '../../src/options.ts';
+import { VERSION } from '../../src/version.ts';
+
+function read(line: string): unknown {
+  return parseArguments(line.split(' ').filter((word) => word !== ''));
+}
+
+function problemsOf(line: string): readonly string[] {
+  try {
+    read(line);
+  } catch (error) {
+    expect(error).to.be.instanceOf(MigratorError).with.property('exit', 20);
+    expect((error as MigratorError).hint).to.match(/^run: lockstep .*--help$/);
+    return (error as MigratorError).details.problems ?? [];
+  }
+  throw new Error(`accepted: ${line}`);
+}
+
+describe('parseArguments', () => {
+  const accepted: [string, RawOptions][] = [
+    ['up', { command: 'up', flags: {} }],
+    ['up --to 007_a', { command: 'up', flags: { to: '007_a' } }],
+    ['up --to=0x10', { command: 'up', flags: { to: '0x10' } }],
+    ['up --to 1e3', { command: 'up', flags: { to: '1e3' } }],
+    ['down --steps -1', { command: 'down', flags: { steps: '-1' } }],
+    ['lock --lock-key -5 --json', { command: 'lock', flags: { lockKey: '-5', json: true } }],
+    ['up --strict --no-dry-run', { command: 'up', flags: { strict: true, dryRun: false } }],
+    ['up --strict=no --verbose=1', { command: 'up', flags: { strict: false, verbose: true } }],
+    ['up --no-cancel-blocked-waiters', { command: 'up', flags: { cancelBlockedWaiters: false } }],
+    ['up --to --json', { command: 'up', flags: { to: '', json: true } }],
+    ['up --to=', { command: 'up', flags: { to: '' } }],
+    ['up --database-url postgres://u:p@h/d?a=b', { command: 'up', flags: { databaseUrl: 'postgres://u:p@h/d?a=b' } }],
+    ['create add_users', { command: 'create', name: 'add_users', flags: {} }],
+    ['create 007', { command: 'create', name: '007', flags: {} }],
+    ['create --dir ./m x', { command: 'create', name: 'x', flags: { dir: './m' } }],
+    ['create', { command: 'create', flags: {} }],
+  ];
+  for (const [line, options] of accepted) {
+    it(`lockstep ${line}`, () => {
+      expect(read(line)).to.deep.equal(options);
+    });
+  }
+
+  const refused: [string, ...string[]][] = [
+    ['', 'no command; give one of up, down, wait, status, history, validate, baseline, lock, create'],
+    ['UP', 'unknown command "UP"; did you mean "up"?'],
+    ['statsu', 'unknown command "statsu"; did you mean "status"?'],
+    ['--json up', 'the command comes first, then its flags; "--json" is not a command'],
+    ['up UP', '"up" takes no word "UP"'],
+    ['up to 007_a', '"up" takes no word "to"; did you mean --to?', '"up" takes no word "007_a"'],
+    ['up -- x', 'unknown flag "--"'],
+    ['up --databse-url x --lock-wiat 5m', 'unknown flag "--databse-url"; did you mean --database-url?', 'unknown flag "--lock-wiat"; did you mean --lock-wait?'],
+    ['up --lockWait 5m', 'unknown flag "--lockWait"; did you mean --lock-wait?'],
+    ['up -to 5', 'unknown flag "-to"; did you mean --to?'],
+    ['up -v', 'unknown flag "-v"'],
+    ['up --lock.wait 5m', 'unknown flag "--lock.wait"; did you mean --lock-wait?'],
+    ['up --exit-code', '--exit-code is not for "up"; it is for status'],
+    ['up --to 1 --to 2', '--to is given 2 times'],
+    ['up --strict --no-strict', 'give only one of --strict, --no-strict'],
+    ['up --strict=perhaps', '--strict takes no such value; write --strict or --no-strict'],
+    ['up --no-strict=true', '--no-strict takes no such value; write --strict or --no-strict'],
+    ['up --no-strcit', 'unknown flag "--no-strcit"; did you mean --no-strict?'],
+    ['up --help=no', '--help takes no value'],
+    ['up --get-yargs-completions', 'unknown flag "--get-yargs-completions"'],
+    ['create a b', '"create" takes no word "b"'],
+    ['create --name a', 'unknown flag "--name"'],
+  ];
+  for (const [line, ...problems] of refused) {
+    it(`refuses: lockstep ${line}`, () => {
+      expect(problemsOf(line)).to.deep.equal(problems);
+    });
+  }
+
+  it('never quotes a secret', () => {
+    const secret = 'postgres://u:hunter2@h/d';
+    for (const line of [secret, `up ${secret}`, `up --databse-url=${secret}`, `up --strict=${secret}`, `--database-url=${secret}`]) {
+      expect(problemsOf(line).join()).to.not.match(/hunter2/);
+    }
+  });
+
+  it('reads any words, or says what is wrong with them', () => {
+    const word = fc.oneof(fc.string(), fc.constantFrom('--to', '--strict', '--no-strict', '--', '-', '--json=', '--__proto__', '-h', '5', 'true'));
+    fc.assert(
+      fc.property(fc.constantFrom(...COMMAND_NAMES), fc.array(word, { maxLength: 6 }), (command, words) => {
+        try {
+          parseArguments([command, ...words]);
+        } catch (error) {
+          expect(error).to.be.instanceOf(MigratorError).with.property('code', 'CONFIG_INVALID');
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('the help', () => {
+  const helpOf = (...words: string[]) => {
+    const read = parseArguments(words, 100);
+    if (!('help' in read)) throw new Error('no help');
+    return read.help;
+  };
+
+  it('of Lockstep names every command and exit code', () => {
+    const help = helpOf('--help');
+    for (const command of COMMAND_NAMES) expect(help).to.match(new RegExp(`lockstep ${command}\\b`));
+    for (const { exit } of Object.values(ERRORS)) expect(help).to.match(new RegExp(`^ +${exit}  `, 'm'));
+    expect(help).to.contain('ENVIRONMENT').and.contain('EXIT CODES');
+    expect(helpOf('-h')).to.equal(help);
+  });
+
+  for (const command of COMMAND_NAMES) {
+    it(`of ${command} names its own flags and no others`, () => {
+      const help = helpOf(command, '--help');
+      for (const key of OPTION_KEYS) {
+        const flag = optionEntry(key).default === 'true' ? negatedFlagOf(key) : flagOf(key);
+        expect(new RegExp(`^ +${flag} `, 'm').test(help), flag).to.equal(belongsTo(key, command));
+      }
+      expect(help).to.contain('Examples:').and.not.match(/\[string\]|\[boolean\]/);
+    });
+  }
+
+  it('keeps to the width of the terminal', () => {
+    for (const line of helpOf('up', '--help').split('\n')) expect(line.length).to.be.at.most(100);
+  });
+
+  it('--version says the version', () => {
+    expect(parseArguments(['--version'])).to.deep.equal({ version: VERSION });
+    expect(parseArguments(['up', '--version'])).to.deep.equal({ version: VERSION });
+  });
+});

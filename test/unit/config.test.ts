@@ -1,0 +1,237 @@
+import { expect } from 'chai';
+
+import { parseConfig, type Config, type DownConfig, type UpConfig } from '../../src/config.ts';
+import { MigratorError } from '../../src/core/errors.ts';
+import type { CommandName } from '../../src/core/runner.ts';
+import { belongsTo, envOf, flagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../../src/options.ts';
+import type { Environment } from '../../src/settings.ts';
+
+const FACTS = { terminal: false, hostname: 'host-1' };
+
+type Flags = RawOptions['flags'];
+
+function parse(command: CommandName, flags: Flags = {}, env: Environment = {}): Config {
+  return parseConfig({ command, flags, ...(command === 'create' && { name: 'add_x' }) }, env, FACTS);
+}
+
+function up(flags: Flags = {}, env: Environment = {}): UpConfig {
+  return parse('up', flags, env) as UpConfig;
+}
+
+function errorOf(body: () => unknown): MigratorError {
+  try {
+    body();
+  } catch (error) {
+    expect(error).to.be.instanceOf(MigratorError);
+    return error as MigratorError;
+  }
+  throw new Error('nothing was thrown');
+}
+
+function problemsOf(body: () => unknown): readonly string[] {
+  const error = errorOf(body);
+  expect(error.code).to.equal('CONFIG_INVALID');
+  return error.details.problems ?? [];
+}
+
+describe('parseConfig: where a setting comes from', () => {
+  const table: [name: string, flags: Flags, env: Environment, url: string | undefined][] = [
+    ['nothing', {}, {}, undefined],
+    ['the standard environment', {}, { DATABASE_URL: 'standard' }, 'standard'],
+    ['LOCKSTEP_* before the standard environment', {}, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: 'own' }, 'own'],
+    ['a flag before all', { databaseUrl: 'flag' }, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: 'own' }, 'flag'],
+    ['an empty variable counts as unset', {}, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: '' }, 'standard'],
+    ['a file by a flag before an address by a variable', { databaseUrlFile: '/f' }, { LOCKSTEP_DATABASE_URL: 'own' }, undefined],
+    ['a file by LOCKSTEP_* before the standard environment', {}, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL_FILE: '/f' }, undefined],
+  ];
+  for (const [name, flags, env, url] of table) {
+    it(name, () => {
+      const { connection } = up(flags, env);
+      expect(connection.databaseUrl).to.equal(url);
+      expect(connection.databaseUrlFile).to.equal(/a file/.test(name) ? '/f' : undefined);
+    });
+  }
+
+  it('a weaker file does not get in the way of a stronger address', () => {
+    const { connection } = up({ databaseUrl: 'flag' }, { LOCKSTEP_DATABASE_URL_FILE: '/f' });
+    expect(connection).to.include({ databaseUrl: 'flag' }).and.not.have.property('databaseUrlFile');
+  });
+
+  it('two addresses from the same source are a problem', () => {
+    const env = { LOCKSTEP_DATABASE_URL: 'postgres://u:secret@h/d', LOCKSTEP_DATABASE_URL_FILE: '/f' };
+    expect(problemsOf(() => up({}, env))).to.deep.equal(['give only one of LOCKSTEP_DATABASE_URL, LOCKSTEP_DATABASE_URL_FILE']);
+  });
+
+  it('flag, then variable, then default, for a duration and for a boolean', () => {
+    const env = { LOCKSTEP_LOCK_WAIT: '4m', LOCKSTEP_CANCEL_BLOCKED_WAITERS: 'no' };
+    expect(up().limits.lockWaitMs).to.equal(600_000);
+    expect(up({}, env).limits.lockWaitMs).to.equal(240_000);
+    expect(up({ lockWait: '1s' }, env).limits.lockWaitMs).to.equal(1000);
+    expect(up().cancelBlockedWaiters).to.equal(true);
+    expect(up({}, env).cancelBlockedWaiters).to.equal(false);
+    expect(up({ cancelBlockedWaiters: true }, env).cancelBlockedWaiters).to.equal(true);
+  });
+
+  it('a variable of another command is ignored, also a wrong one', () => {
+    expect(up({}, { LOCKSTEP_STEPS: 'many', LOCKSTEP_TIMEOUT: 'x' }).target).to.deep.equal({ kind: 'latest' });
+  });
+
+  it('the log is text on a terminal only, and the host stands in for the pod', () => {
+    expect(up().log).to.deep.equal({ format: 'json', level: 'info' });
+    expect(parseConfig({ command: 'up', flags: {} }, {}, { ...FACTS, terminal: true }).log.format).to.equal('text');
+    expect(up().identity).to.deep.equal({ pod: 'host-1' });
+    const env = { LOCKSTEP_POD: 'p', LOCKSTEP_RELEASE: 'r', LOCKSTEP_IMAGE: 'i' };
+    expect(up({}, env).identity).to.deep.equal({ pod: 'p', release: 'r', image: 'i' });
+  });
+});
+
+/** A text and what it becomes, for every option; the path leads to it in the Config. */
+const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, path: string, value: unknown, more?: Flags]>> = {
+  to: ['007_a', 'up', 'target.version', '007_a'],
+  steps: ['2', 'down', 'target.count', 2],
+  all: ['yes', 'down', 'target.kind', 'all', { confirm: 'shop' }],
+  confirm: ['shop', 'down', 'target.database', 'shop', { all: true }],
+  dryRun: ['1', 'up', 'dryRun', true],
+  timeout: ['2m', 'wait', 'timeoutMs', 120_000],
+  terminate: ['on', 'lock', 'terminate', true],
+  exitCode: ['TRUE', 'status', 'exitCode', true],
+  databaseUrl: ['postgresql://h/d', 'history', 'connection.databaseUrl', 'postgresql://h/d'],
+  databaseUrlFile: ['/f', 'wait', 'connection.databaseUrlFile', '/f'],
+  passwordFile: ['/p', 'status', 'connection.passwordFile', '/p'],
+  role: ['owner', 'baseline', 'connection.role', 'owner', { to: '1_a' }],
+  connectWait: ['0', 'lock', 'connection.connectWaitMs', 0],
+  table: ['app.moves', 'up', 'connection.table', { schema: 'app', name: 'moves' }],
+  lockKey: ['0xffffffffffffffff', 'up', 'connection.lockKey', -1n],
+  dir: ['/m', 'create', 'dir', '/m'],
+  allowEmpty: ['true', 'wait', 'files.allowEmpty', true],
+  strict: ['true', 'validate', 'files.strict', true],
+  lockWait: ['250ms', 'baseline', 'limits.lockWaitMs', 250, { to: '1_a' }],
+  lockTimeout: ['1.5s', 'up', 'limits.lockTimeoutMs', 1500],
+  statementTimeout: ['1h', 'up', 'limits.statementTimeoutMs', 3_600_000],
+  hookTimeout: ['5min', 'up', 'hookTimeoutMs', 300_000],
+  cancelBlockedWaiters: ['off', 'up', 'cancelBlockedWaiters', false],
+  json: ['true', 'validate', 'json', true],
+  verbose: ['true', 'up', 'verbose', true],
+  logFormat: ['text', 'create', 'log.format', 'text'],
+  logLevel: ['debug', 'validate', 'log.level', 'debug'],
+  release: ['r', 'up', 'identity.release', 'r'],
+  pod: ['p', 'up', 'identity.pod', 'p'],
+  image: ['i', 'up', 'identity.image', 'i'],
+};
+
+function at(config: unknown, path: string): unknown {
+  return path.split('.').reduce((value, part) => (value as Record<string, unknown>)[part], config);
+}
+
+describe('parseConfig: every option', () => {
+  for (const key of OPTION_KEYS) {
+    const [text, command, path, value, more = {}] = EVERY[key];
+    it(`${flagOf(key)} and ${envOf(key)}`, () => {
+      expect(at(parse(command, { ...more, [key]: text }), path)).to.deep.equal(value);
+      expect(at(parse(command, more, { [envOf(key)]: text }), path)).to.deep.equal(value);
+    });
+  }
+
+  it('names its commands, and its default is a value of its own', () => {
+    for (const key of OPTION_KEYS) {
+      const { commands, default: text } = optionEntry(key);
+      expect(commands, key).to.not.be.empty;
+      expect(belongsTo(key, commands[0] ?? 'create')).to.equal(true);
+      if (text !== undefined) expect(() => up({ [key]: text }), key).to.not.throw();
+    }
+  });
+
+  it('the flags and variables are spelled alike', () => {
+    expect(flagOf('databaseUrlFile')).to.equal('--database-url-file');
+    expect(envOf('databaseUrlFile')).to.equal('LOCKSTEP_DATABASE_URL_FILE');
+  });
+});
+
+describe('parseConfig: problems', () => {
+  it('names all of them at once', () => {
+    const flags = { to: '', lockWait: '5 minutes', table: 'a.b.c', lockKey: 'x' };
+    const env = { LOCKSTEP_LOG_LEVEL: 'loud', LOCKSTEP_STRICT: 'perhaps', LOCKSTEP_HOOK_TIMEOUT: '0' };
+    const error = errorOf(() => up(flags, env));
+    expect(error.exit).to.equal(20);
+    expect(error.hint).to.equal('run: lockstep up --help');
+    expect(error.details.problems).to.deep.equal([
+      '--to: needs a value',
+      '--table: table "a.b.c" has 3 parts; give "name" or "schema.name"',
+      '--lock-key: "x" is not a decimal or 0x hexadecimal number',
+      'LOCKSTEP_STRICT: "perhaps" is neither true nor false',
+      '--lock-wait: "5 minutes" is not a duration; give for example 250ms, 5s, 10m or 1h',
+      'LOCKSTEP_HOOK_TIMEOUT: "0" is too short; it must be at least 1ms',
+      'LOCKSTEP_LOG_LEVEL: "loud" is none of: debug, info, warn, error',
+    ]);
+  });
+
+  const wrong: [CommandName, Flags, RegExp][] = [
+    ['down', { steps: '0' }, /whole number from 1 up/],
+    ['down', { steps: '1.5' }, /whole number from 1 up/],
+    ['down', { steps: '1', to: '001_a' }, /give only one of --to, --steps/],
+    ['down', { steps: '1', confirm: 'shop' }, /goes only with --all/],
+    ['up', { to: 'migrations/007_a.up.sql' }, /give the version "007_a"/],
+    ['up', { lockKey: '9223372036854775808' }, /64 bits/],
+    ['up', { lockKey: '0x10000000000000000' }, /64 bits/],
+    ['up', { lockWait: '1000h' }, /not a duration/],
+    ['baseline', {}, /--to: needed/],
+  ];
+  for (const [command, flags, text] of wrong) {
+    it(`${command} ${JSON.stringify(flags)}`, () => {
+      expect(problemsOf(() => parse(command, flags))).to.have.length(1).and.to.satisfy(([problem]: string[]) => text.test(problem!));
+    });
+  }
+
+  it('a name for create is needed, and becomes a file name', () => {
+    const named = (name?: string) => () => parseConfig({ command: 'create', flags: {}, ...(name !== undefined && { name }) }, {}, FACTS);
+    expect(named('add_users-2')()).to.include({ command: 'create', name: 'add_users-2', dir: './migrations' });
+    for (const name of [undefined, '', '../x', 'a b', 'ä', 'a'.repeat(101)]) expect(problemsOf(named(name))).to.have.length(1);
+  });
+
+  it('never quotes an address that landed in another setting', () => {
+    const secret = 'postgres://u:hunter2@h/d';
+    for (const key of OPTION_KEYS) {
+      const command = optionEntry(key).commands[0]!;
+      if (key === 'databaseUrl') continue;
+      const { problems } = errorOf(() => parse(command, { [key]: secret })).details;
+      expect(problems?.join(), key).to.match(/looks like a database address/).and.not.match(/hunter2/);
+    }
+  });
+});
+
+describe('parseConfig: the target of down', () => {
+  const target = (flags: Flags, env: Environment = {}) => (parse('down', flags, env) as DownConfig).target;
+
+  it('is one of three', () => {
+    expect(target({ to: '001_a' })).to.deep.equal({ kind: 'version', version: '001_a' });
+    expect(target({ steps: '3' })).to.deep.equal({ kind: 'steps', count: 3 });
+    expect(target({ all: true, confirm: 'shop' })).to.deep.equal({ kind: 'all', database: 'shop' });
+  });
+
+  it('by a flag wins over another one by a variable', () => {
+    expect(target({ steps: '1' }, { LOCKSTEP_TO: '001_a', LOCKSTEP_ALL: 'true', LOCKSTEP_CONFIRM: 'x' })).to.deep.equal({ kind: 'steps', count: 1 });
+  });
+
+  it('is refused with 24 when there is none, or --all is not confirmed', () => {
+    for (const flags of [{}, { all: false }, { all: true }, { all: true, confirm: undefined }] as Flags[]) {
+      const error = errorOf(() => target(flags));
+      expect(error.exit).to.equal(24);
+      expect(error.hint).to.match(/--to VERSION.*--steps N.*--all --confirm DATABASE/);
+    }
+  });
+});
+
+describe('parseConfig: unknown variables', () => {
+  it('warns of what looks mistyped, and of nothing else', () => {
+    const env = {
+      LOCKSTEP_DATABSE_URL: 'x',
+      LOCKSTEP_SERVICE_HOST: '10.0.0.1',
+      LOCKSTEP_PORT: 'tcp://10.0.0.1:80',
+      LOCKSTEP_PORT_80_TCP_ADDR: '10.0.0.1',
+      LOCKSTEP_TERMINATION_MESSAGE: 'x',
+      LOCKSTEP_LOCKWAIT: '',
+      OTHER: 'x',
+    };
+    expect(up({}, env).warnings).to.deep.equal(['the variable LOCKSTEP_DATABSE_URL is not read; did you mean LOCKSTEP_DATABASE_URL?']);
+  });
+});

@@ -1,0 +1,206 @@
+import { Writable } from 'node:stream';
+import { expect } from 'chai';
+
+import { describeEvent } from '../../src/adapters/logs/describe-event.ts';
+import { createHumanOutput } from '../../src/adapters/logs/human.ts';
+import { createLogReporter, type LogOptions } from '../../src/adapters/logs/log-reporter.ts';
+import { MigratorError } from '../../src/core/errors.ts';
+import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../src/core/events.ts';
+
+const error = new MigratorError('CONTENTION', '007_x did not get its lock', {
+  location: { file: '007_x.up.sql', line: 3, column: 5, text: 'ALTER TABLE t' },
+  server: { sqlstate: '55P03', message: 'canceling statement due to lock timeout', detail: 'Key (id)=(1)' },
+  hint: 'try again later',
+});
+const since = new Date('2024-05-06T07:08:09.000Z');
+const holder = { pid: 123, applicationName: 'lockstep up 0.1.0 pod-a', since, doing: 'up 007_x' };
+
+/** An event of each type, and the line about it in the text format. */
+const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventOf<T>, 'type'>, string] } = {
+  'database.waiting': [{ attempt: 2, retryInMs: 1500, error }, 'the database cannot be reached yet: 007_x did not get its lock; trying again in 1.5 s'],
+  'session.opened': [{ address: 'db:5432', database: 'shop', pid: 7 }, 'connected: db:5432, database shop, pid 7'],
+  'session.setting-refused': [{ setting: 'x', reason: 'unknown' }, 'the server refused a session setting; going on without it: x: unknown'],
+  'lock.waiting': [
+    { key: '1', waitedMs: 5000, holder },
+    'waiting for the lock: held by "lockstep up 0.1.0 pod-a" (pid 123) since 2024-05-06T07:08:09.000Z running up 007_x',
+  ],
+  'lock.acquired': [{ key: '1', waitedMs: 5000 }, 'got the lock: key 1, after 5.0 s'],
+  'lock.released': [{ key: '1' }, 'released the lock: key 1'],
+  'lock.waiters-cancelled': [
+    { waiters: [{ pid: 5, applicationName: '' }] },
+    'cancelled runners that blocked inside PostgreSQL on the lock: a session without a name (pid 5)',
+  ],
+  'wait.pending': [{ message: 'waiting for 1 pending: 007_x', pending: ['007_x'] }, 'not up to date yet: waiting for 1 pending: 007_x'],
+  'run.planned': [{ direction: 'up', versions: ['007_x', '008_y'] }, 'the plan is made: 2 migrations up'],
+  'run.lost': [{ run: 'r', runner: 'pod-b', version: '006_w' }, 'an earlier run never said how it ended: pod-b, at 006_w'],
+  'migration.skipped': [{ version: '007_x', direction: 'up' }, 'skipped: nothing to do for it: up 007_x'],
+  'migration.all-skipped': [{ versions: ['007_x'], direction: 'up' }, 'nothing to do: 1 migration already applied'],
+  'migration.started': [{ version: '007_x', direction: 'down' }, 'running a migration: down 007_x'],
+  'migration.retrying': [
+    { version: '007_x', attempt: 1, retryInMs: 200, error },
+    'a migration did not get its table lock; it was rolled back and is tried again: 007_x: 007_x did not get its lock; attempt 1, again in 200 ms',
+  ],
+  'migration.applied': [{ version: '007_x', durationMs: 12 }, 'applied: 007_x in 12 ms'],
+  'migration.rolled-back': [{ version: '007_x', durationMs: 1234 }, 'rolled back: 007_x in 1.2 s'],
+  'migration.baselined': [{ version: '007_x' }, 'recorded as applied without running it: 007_x'],
+  'migration.failed': [{ version: '007_x', direction: 'up', error }, 'a migration failed: up 007_x: 007_x did not get its lock'],
+  'statement.finished': [{ version: '007_x', statement: 1, of: 3 }, 'a statement is done: 007_x, 1 of 3'],
+  'index.dropped': [{ version: '007_x', index: 'i' }, 'dropped an invalid index that a failed build had left: i of 007_x'],
+  'hook.started': [{ version: '007_x' }, 'running a pre-migration hook: 007_x'],
+  'hook.finished': [{ version: '007_x', durationMs: 5 }, 'a pre-migration hook is done: 007_x in 5 ms'],
+  'hook.log': [{ version: '007_x', message: 'hello' }, 'a pre-migration hook says: 007_x: hello'],
+  'server.notice': [{ severity: 'NOTICE', message: 'hm' }, 'the server says: NOTICE: hm'],
+  warning: [{ message: 'beware' }, 'warning: beware'],
+  'run.finished': [{ applied: ['007_x'], durationMs: 61_000 }, 'done: 1 migration in 61.0 s'],
+};
+
+const ALL = Object.entries(EVENTS).map(([type, [facts, text]]) => ({ event: { type, ...facts } as MigratorEvent, text }));
+
+/** A stream that takes its time, as a pipe may. */
+function sink(): Writable & { text: string } {
+  const stream = new Writable({
+    highWaterMark: 16,
+    write(chunk: Buffer, _encoding, done) {
+      setImmediate(() => {
+        stream.text += chunk.toString();
+        done();
+      });
+    },
+  }) as Writable & { text: string };
+  stream.text = '';
+  return stream;
+}
+
+async function log(events: readonly MigratorEvent[], options: Partial<LogOptions> = {}): Promise<string[]> {
+  const destination = sink();
+  const identity = { command: 'up', run: '0198c0de-0000-7000-8000-000000000000', productVersion: '0.1.0', name: 'pod-a', release: 'shop@1' } as const;
+  const reporter = createLogReporter({ format: 'json', level: 'debug', color: false, identity, humanOutput: true, ...options, destination });
+  for (const event of events) reporter.report(event);
+  await reporter.flush();
+  return destination.text.split('\n').slice(0, -1);
+}
+
+describe('describeEvent', () => {
+  for (const { event, text } of ALL) {
+    it(event.type, () => {
+      const { level, message, detail } = describeEvent(event);
+      expect(['debug', 'info', 'warn', 'error']).to.include(level);
+      expect(`${message}: ${detail}`).to.equal(text);
+    });
+  }
+
+  it('has a sentence of its own for each type', () => {
+    expect(new Set(ALL.map(({ event }) => describeEvent(event).message)).size).to.equal(ALL.length);
+  });
+
+  it('tells the severity of a notice', () => {
+    const level = (severity: string) => describeEvent({ type: 'server.notice', severity, message: '' }).level;
+    expect(['WARNING', 'NOTICE', 'INFO', 'DEBUG1'].map(level)).to.deep.equal(['warn', 'info', 'info', 'debug']);
+  });
+
+  it('gives the facts of a holder and of an error as fields', () => {
+    const { fields } = describeEvent({ type: 'lock.waiting', key: '1', waitedMs: 5, holder });
+    expect(fields).to.deep.equal({ key: '1', waitedMs: 5, holder: { ...holder, since: since.toISOString() } });
+    expect(describeEvent({ type: 'lock.waiting', key: '1', waitedMs: 5, holder: undefined }).fields).to.not.have.property('holder');
+    expect(describeEvent({ type: 'migration.failed', version: '007_x', direction: 'up', error }).fields['error']).to.deep.equal({
+      code: 'CONTENTION',
+      exit: 32,
+      summary: '007_x did not get its lock',
+      next: 'try again later',
+      ...{ file: '007_x.up.sql', line: 3, column: 5, sql: 'ALTER TABLE t' },
+      ...{ sqlstate: '55P03', message: 'canceling statement due to lock timeout', detail: 'Key (id)=(1)' },
+    });
+  });
+});
+
+describe('createLogReporter', () => {
+  it('writes one JSON object a line, with the facts and the runner as fields', async () => {
+    const lines = (await log(ALL.map(({ event }) => event))).map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.map((line) => line['event'])).to.deep.equal(Object.keys(EVENTS));
+    for (const line of lines) {
+      expect(line).to.include({ command: 'up', pod: 'pod-a', release: 'shop@1' }).and.include.keys('level', 'msg');
+      expect(new Date(String(line['time'])).toISOString()).to.equal(line['time']);
+    }
+    expect(lines.find((line) => line['event'] === 'migration.applied')).to.include({ level: 'info', msg: 'applied', version: '007_x', durationMs: 12 });
+  });
+
+  it('writes one line of text for people', async () => {
+    const lines = await log(ALL.map(({ event }) => event), { format: 'text' });
+    for (const line of lines) expect(line).to.match(/^\d\d:\d\d:\d\d\.\d{3} /);
+    expect(lines.map((line) => line.slice(13))).to.deep.equal(ALL.map(({ text }) => text));
+  });
+
+  it('does not tell people twice what stdout says', async () => {
+    const events: MigratorEvent[] = [
+      { type: 'migration.applied', version: '1_a', durationMs: 1 },
+      { type: 'warning', message: 'beware' },
+      { type: 'run.finished', applied: ['1_a'], durationMs: 1 },
+    ];
+    expect(await log(events, { format: 'text', level: 'info' })).to.have.length(1);
+    expect(await log(events, { format: 'text', level: 'info', humanOutput: false })).to.have.length(3);
+    expect(await log(events, { format: 'json', level: 'info' })).to.have.length(3);
+    expect(await log(events, { format: 'json', level: 'warn' })).to.have.length(1);
+  });
+
+  it('keeps secrets out, and each message on its line', async () => {
+    const message = "first\nsecond \u001b[2J postgres://u:hunter2@h/d ALTER ROLE r PASSWORD 'hunter2'";
+    for (const format of ['json', 'text'] as const) {
+      const lines = await log([{ type: 'hook.log', version: '1_a', message }], { format });
+      expect(lines).to.have.length(1);
+      expect(lines[0]).to.match(/first.*second/).and.not.match(/hunter2|\u001b/);
+    }
+  });
+
+  it('colours by level', async () => {
+    const [line] = await log([{ type: 'warning', message: 'beware' }], { format: 'text', color: true });
+    expect(line).to.match(/^\u001b\[33m.*\u001b\[0m$/);
+  });
+
+  it('ends with the failure, and loses no line', async () => {
+    const destination = sink();
+    const reporter = createLogReporter({ format: 'json', level: 'info', color: false, humanOutput: true, destination });
+    for (let index = 0; index < 300; index += 1) reporter.report({ type: 'warning', message: String(index) });
+    reporter.fail(error, 32);
+    await reporter.flush();
+    const lines = destination.text.trimEnd().split('\n');
+    expect(lines).to.have.length(301);
+    expect(JSON.parse(lines.at(-1)!)).to.deep.include({ level: 'error', event: 'run.failed', msg: 'failed' });
+  });
+});
+
+describe('createHumanOutput', () => {
+  function print(events: readonly MigratorEvent[], verbose = false): string {
+    let text = '';
+    const stdout = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        text += chunk.toString();
+        done();
+      },
+    });
+    const reporter = createHumanOutput({ stdout, verbose });
+    for (const event of events) reporter.report(event);
+    return text;
+  }
+
+  it('prints the lines that people grep for', () => {
+    const events: MigratorEvent[] = [
+      { type: 'migration.skipped', version: '1_a', direction: 'up' },
+      { type: 'migration.started', version: '2_b', direction: 'up' },
+      { type: 'migration.applied', version: '2_b', durationMs: 1 },
+      { type: 'migration.skipped', version: '3_c', direction: 'down' },
+      { type: 'migration.rolled-back', version: '2_b', durationMs: 1 },
+      { type: 'migration.baselined', version: '4_d' },
+      { type: 'run.finished', applied: [], durationMs: 1 },
+    ];
+    expect(print(events)).to.equal(
+      '  skip 1_a (already applied)\n  up 2_b\n  skip 3_c (not applied)\n  down 2_b\n  baseline 4_d\nDone.\n',
+    );
+  });
+
+  it('counts when everything is skipped, unless it is to be verbose', () => {
+    const event: MigratorEvent = { type: 'migration.all-skipped', versions: ['1_a', '2_b'], direction: 'up' };
+    expect(print([event])).to.equal('  skip 2 migrations (already applied)\n');
+    expect(print([event], true)).to.equal('  skip 1_a (already applied)\n  skip 2_b (already applied)\n');
+    expect(print([{ ...event, versions: ['1_a'], direction: 'down' }])).to.equal('  skip 1 migration (not applied)\n');
+  });
+});

@@ -1,0 +1,227 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { expect } from 'chai';
+
+import { ERRORS, MigratorError } from '../../src/core/errors.ts';
+import type { JournalEntry } from '../../src/core/history.ts';
+import type { Outcome } from '../../src/core/outcome.ts';
+import type { LockReport, ValidateReport } from '../../src/core/reports.ts';
+import * as documents from '../../src/output/documents.ts';
+import { formatError } from '../../src/output/error-text.ts';
+import * as reports from '../../src/output/reports.ts';
+
+const at = new Date('2024-05-06T07:08:09Z');
+
+const failure = new MigratorError('MIGRATION_FAILED', '007_x failed; it was rolled back', {
+  version: '007_x',
+  location: { file: '007_x.up.sql', line: 3, column: 14, text: '  ALTER TABLE nope ADD x int' },
+  server: { sqlstate: '42P01', message: 'relation "nope" does not exist', detail: 'row secret', hint: 'look\nbetter' },
+  hint: 'correct the file',
+});
+
+describe('formatError', () => {
+  it('says what failed, why, and what to do next', () => {
+    expect(formatError(failure).split('\n')).to.deep.equal([
+      'error: 007_x failed; it was rolled back (MIGRATION_FAILED)',
+      '       007_x.up.sql:3:14',
+      '         ALTER TABLE nope ADD x int',
+      '                    ^',
+      'why:   relation "nope" does not exist (SQLSTATE 42P01)',
+      '       detail: row secret',
+      '       hint: look',
+      '       better',
+      'next:  correct the file',
+    ]);
+  });
+
+  it('gives each of several problems a line', () => {
+    const error = new MigratorError('CONFIG_INVALID', '2 settings are wrong', { problems: ['--to: a', '--dir: b'] });
+    expect(formatError(error)).to.equal(
+      'error: 2 settings are wrong (CONFIG_INVALID)\nwhy:   --to: a\n       --dir: b\nnext:  correct this, then run the command again',
+    );
+  });
+
+  it('has all three parts for every code', () => {
+    for (const code of Object.keys(ERRORS) as (keyof typeof ERRORS)[]) {
+      expect(formatError(new MigratorError(code, 'x'))).to.match(/^error: x \(\w+\)\nwhy: {3}\S.*\nnext: {2}\S/);
+    }
+  });
+
+  it('shows where a bug is', () => {
+    expect(formatError(new MigratorError('INTERNAL', 'x', { cause: new Error('boom') }))).to.match(/why: {3}Error: boom\n.*output\.test\.ts/);
+  });
+
+  it('shows no secret, and does not steer the terminal', () => {
+    const error = new MigratorError('HOOK_FAILED', "postgres://u:hunter2@h/d PASSWORD 'hunter2' \u001b[2J");
+    expect(formatError(error)).to.not.match(/hunter2|\u001b/);
+  });
+});
+
+const entry: JournalEntry = {
+  ...{ id: '1', at, run: 'r', event: 'failed', command: 'up', version: '007_x', direction: 'up', durationMs: 12 },
+  ...{ error: 'MIGRATION_FAILED: two\nlines', runner: 'pod-a', release: 'shop@1', image: 'i', checksum: 'c' },
+};
+const holder = { pid: 1, applicationName: 'lockstep up 0.1.0 pod-a', since: at, doing: 'up 007_x' };
+const lock: LockReport = { key: '42', holder, waiters: [{ pid: 2, applicationName: '', blocked: true }], terminated: true };
+const validation: ValidateReport = {
+  migrations: 2,
+  findings: [
+    { severity: 'error', message: 'syntax error', file: '1_a.up.sql', line: 2, column: 3 },
+    { severity: 'warning', message: 'the same number twice' },
+  ],
+};
+
+describe('reports', () => {
+  it('status', () => {
+    const rows = [{ version: '1_a', state: 'applied', appliedAt: at }, { version: '10_b', state: 'pending' }] as const;
+    expect(reports.formatStatus(rows)).to.equal(
+      'VERSION  STATE    APPLIED AT\n1_a      applied  2024-05-06T07:08:09.000Z\n10_b     pending\n\n1 applied, 1 pending',
+    );
+    expect(reports.formatStatus([])).to.equal('no migrations');
+  });
+
+  it('history', () => {
+    const rows: JournalEntry[] = [{ id: '1', at, run: 'r', event: 'run started', command: 'up', runner: 'pod-a' }, entry];
+    expect(reports.formatHistory(rows).split('\n')).to.deep.equal([
+      'TIME                      EVENT        VERSION  TOOK   RUNNER  RELEASE  ERROR',
+      '2024-05-06T07:08:09.000Z  run started  up              pod-a',
+      '2024-05-06T07:08:09.000Z  failed       007_x    12 ms  pod-a   shop@1   MIGRATION_FAILED: two lines',
+    ]);
+    expect(reports.formatHistory([])).to.equal('the journal is empty');
+  });
+
+  it('lock', () => {
+    expect(reports.formatLock(lock)).to.equal(
+      'lock 42: held by "lockstep up 0.1.0 pod-a" (pid 1) since 2024-05-06T07:08:09.000Z running up 007_x\n' +
+        "  waiting: a session without a name (pid 2), blocked inside PostgreSQL\nthe holder's session was ended",
+    );
+    expect(reports.formatLock({ key: '42', holder: undefined, waiters: [] })).to.equal('lock 42: nobody holds it');
+  });
+
+  it('validate', () => {
+    expect(reports.formatValidation(validation)).to.equal(
+      '1_a.up.sql:2:3: error: syntax error\nwarning: the same number twice\n2 migrations, 1 error, 1 warning',
+    );
+  });
+
+  it('dry run', () => {
+    const steps: reports.DryRunStep[] = [
+      { version: '2_b', direction: 'down', sql: "DROP TABLE b;\nALTER ROLE r PASSWORD 'hunter2';\n" },
+      { version: '1_a', direction: 'up' },
+    ];
+    expect(reports.formatDryRun(steps)).to.equal(
+      "Dry run: nothing is changed.\n  would roll back 2_b\n      DROP TABLE b;\n      ALTER ROLE r PASSWORD '***';\n  would apply 1_a",
+    );
+    expect(reports.formatDryRun([])).to.equal('Dry run: nothing is changed.\n  nothing to do');
+  });
+});
+
+const outcome: Outcome = {
+  ...{ command: 'up', done: [{ version: '1_a', direction: 'up', durationMs: 1.5 }], notRun: ['3_c'], skipped: [], pending: ['2_b', '3_c'] },
+  ...{ warnings: ['w'], dryRun: false, waitedMs: 0, durationMs: 2, failedVersion: '2_b' },
+};
+
+/** Documents as full and as empty as they get, by the name of their schema. */
+const DOCUMENTS: Readonly<Record<string, readonly documents.JsonDocument[]>> = {
+  outcome: [
+    documents.outcomeDocument(outcome, failure.with({ holder })),
+    documents.outcomeDocument({ command: 'wait', done: [], notRun: [], skipped: [], pending: [], warnings: [], dryRun: true, waitedMs: 0, durationMs: 0 }),
+  ],
+  error: [
+    documents.errorDocument(failure, 'up'),
+    documents.errorDocument(new MigratorError('CONFIG_INVALID', 'x', { problems: ['a'] })),
+    ...(Object.keys(ERRORS) as (keyof typeof ERRORS)[]).map((code) => documents.errorDocument(new MigratorError(code, 'x'))),
+  ],
+  status: [
+    documents.statusDocument([]),
+    documents.statusDocument((['applied', 'pending', 'unknown', 'changed', 'out of order'] as const).map((state) => ({ version: '1_a', state, appliedAt: at }))),
+  ],
+  history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'statement done', statement: 1 }])],
+  lock: [documents.lockDocument(lock), documents.lockDocument({ key: '42', holder: undefined, waiters: [] })],
+  validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
+};
+
+describe('documents', () => {
+  it('keep rows, lines of SQL and passwords to themselves', () => {
+    const text = documents.formatJson(documents.outcomeDocument({ ...outcome, warnings: ["PASSWORD 'hunter2'"] }, failure));
+    expect(text).to.match(/\}\n$/).and.not.match(/row secret|ALTER TABLE|hunter2/);
+    expect(JSON.parse(text).error).to.include({ file: '007_x.up.sql', line: 3, column: 14, sqlstate: '42P01', next: 'correct the file' });
+  });
+
+  it('say whether all is well', () => {
+    expect(documents.statusDocument([{ version: '1_a', state: 'out of order' }]).upToDate).to.equal(false);
+    expect(documents.statusDocument([{ version: '1_a', state: 'unknown' }]).upToDate).to.equal(true);
+    expect(documents.validateDocument(validation).valid).to.equal(false);
+  });
+});
+
+type Schema = Readonly<Record<string, unknown>>;
+
+describe('docs/schemas', () => {
+  const folder = new URL('../../docs/schemas/', import.meta.url);
+  const schemas = new Map<string, Schema>();
+
+  before(async () => {
+    for (const file of await readdir(folder)) {
+      const schema = JSON.parse(await readFile(new URL(file, folder), 'utf8')) as Schema;
+      expect(schema['$id'], file).to.equal(`urn:lockstep:schema:${file.replace('.schema.json', '')}`);
+      schemas.set(String(schema['$id']), schema);
+    }
+  });
+
+  for (const [name, examples] of Object.entries(DOCUMENTS)) {
+    it(name, () => {
+      const schema = schemas.get(`urn:lockstep:schema:${name}`)!;
+      for (const example of examples) expect(violations(JSON.parse(documents.formatJson(example)), schema, schema)).to.deep.equal([]);
+      expect(violations({ command: 'nonsense' }, schema, schema), 'a schema that refuses nothing').to.not.be.empty;
+    });
+  }
+
+  it('have a document each', () => {
+    expect([...schemas.keys()].map((id) => id.replace('urn:lockstep:schema:', '')).sort()).to.deep.equal(Object.keys(DOCUMENTS).sort());
+  });
+
+  /** The keywords that our schemas use; any other one is an error, so that none is passed over. */
+  function violations(value: unknown, schema: Schema, root: Schema, path = '$'): string[] {
+    return Object.entries(schema).flatMap(([keyword, rule]) => {
+      const fail = (ok: boolean) => (ok ? [] : [`${path}: ${keyword} ${JSON.stringify(rule)}`]);
+      const fields = (typeof value === 'object' ? (value ?? {}) : {}) as Record<string, unknown>;
+      switch (keyword) {
+        case '$schema': case '$id': case '$defs': case 'title': case 'description':
+          return [];
+        case 'type':
+          return fail(typeOf(value) === rule || (rule === 'number' && typeOf(value) === 'integer'));
+        case 'const':
+          return fail(value === rule);
+        case 'enum':
+          return fail((rule as unknown[]).includes(value));
+        case 'minimum':
+          return fail((value as number) >= (rule as number));
+        case 'format':
+          return fail(rule === 'date-time' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(String(value)));
+        case 'required':
+          return fail((rule as string[]).every((key) => key in fields));
+        case 'additionalProperties':
+          return fail(rule === false && Object.keys(fields).every((key) => key in (schema['properties'] as object)));
+        case 'properties':
+          return Object.entries(rule as Record<string, Schema>).flatMap(([key, inner]) => (key in fields ? violations(fields[key], inner, root, `${path}.${key}`) : []));
+        case 'items':
+          return (value as unknown[]).flatMap((item, index) => violations(item, rule as Schema, root, `${path}[${index}]`));
+        case 'anyOf':
+          return fail((rule as Schema[]).some((inner) => violations(value, inner, root, path).length === 0));
+        case '$ref': {
+          const [id, name] = String(rule).split('#/$defs/') as [string, string];
+          const target = id === '' ? root : schemas.get(id)!;
+          return violations(value, (target['$defs'] as Record<string, Schema>)[name]!, target, path);
+        }
+        default:
+          throw new Error(`a keyword that this test does not know: ${keyword}`);
+      }
+    });
+  }
+
+  function typeOf(value: unknown): string {
+    if (value === null) return 'null';
+    if (Array.isArray(value)) return 'array';
+    return Number.isInteger(value) ? 'integer' : typeof value;
+  }
+});
