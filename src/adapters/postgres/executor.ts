@@ -49,7 +49,7 @@ export class PostgresExecutor implements Executor {
     const message = this.#open({ ...limits, lockTimeoutMs: unit.blocking ? limits.lockTimeoutMs : 0 }, unit.ownLockTimeout)
       .addSource(unit)
       .add(...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit) }, DURATION_SQL));
-    await this.#send(step, message.add('COMMIT'));
+    await this.#send(step, message.add('COMMIT'), unit);
   }
 
   async statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
@@ -69,7 +69,7 @@ export class PostgresExecutor implements Executor {
     try {
       await wire.message(message.text, { keepRows: false });
     } catch (error) {
-      throw stepError(error, step, { message, relation, alone: true });
+      throw stepError(error, step, { message, relation, unit });
     }
   }
 
@@ -133,12 +133,14 @@ export class PostgresExecutor implements Executor {
     return journalInsert(this.#context.relation.journal, this.#context.runner, values);
   }
 
-  async #send(step: StepScript, message: Message): Promise<void> {
+  async #send(step: StepScript, message: Message, unit?: Unit): Promise<void> {
     const { relation, wire } = this.#context;
+    // Lost before it was sent: then it is known that nothing of it ran.
+    wire.lost.throwIfAborted();
     try {
       await wire.transaction(message.text.replace(/;\n$/, ''), { keepRows: false });
     } catch (error) {
-      throw stepError(error, step, { message, relation });
+      throw stepError(error, step, { message, relation, ...(unit && { unit }) });
     }
   }
 }

@@ -1,6 +1,7 @@
 /** What a server error means while a migration runs. */
 import { MigratorError, type ErrorCode } from '../../core/errors.ts';
 import type { StepScript } from '../../core/ports.ts';
+import type { Unit } from '../../core/script-plan.ts';
 import { locate } from '../../core/source-location.ts';
 import type { Message } from './message.ts';
 import type { Relation } from './relation.ts';
@@ -30,7 +31,7 @@ interface ErrorFields {
 export function stepError(
   error: unknown,
   step: StepScript,
-  sent: { readonly message: Message; readonly relation: Relation; readonly alone?: boolean },
+  sent: { readonly message: Message; readonly relation: Relation; readonly unit?: Unit },
 ): MigratorError {
   const server = serverErrorOf(error);
   if (!server) return withoutServerError(error, step);
@@ -39,12 +40,15 @@ export function stepError(
   const ours = tableError(server.sqlstate, fields, step, sent.relation);
   if (ours) return ours;
   const code = codeForSqlstate(server.sqlstate, 'in-step') ?? 'MIGRATION_FAILED';
-  const offset = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
+  const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
+  // Without a position (a constraint, a lock) the statement itself is the place, where it is known.
+  const offset = position ?? sent.unit?.offset;
   return new MigratorError(code, what, {
     version: step.version,
     server,
     ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
-    hint: HINTS[server.sqlstate] ?? (sent.alone === true ? 'correct the file and run again' : NEXT[code]),
+    ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
+    hint: HINTS[server.sqlstate] ?? (sent.unit ? 'correct this statement and run again' : NEXT[code]),
     cause: error,
   });
 }
