@@ -23,7 +23,7 @@ export default {
     },
     {
       name: 'engine-speaks-to-ports',
-      comment: 'src/engine imports only core and engine: it speaks to the ports in src/core/ports.ts, and src/app.ts decides what stands behind them.',
+      comment: 'src/engine imports only core and engine: it speaks to the ports in src/core/ports.ts, and src/app decides what stands behind them.',
       severity: 'error',
       from: { path: '^src/engine/' },
       to: { pathNot: '^src/(core|engine)/' },
@@ -37,9 +37,9 @@ export default {
     },
     {
       name: 'wiring-has-one-place',
-      comment: 'Only src/app.ts (the commands) and src/index.ts (the library) import adapters: everything else asks for a port.',
+      comment: 'Only src/app (the commands) and src/index.ts (the library) import adapters: everything else asks for a port.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(app|index)\\.ts$|^src/adapters/' },
+      from: { path: '^src/', pathNot: '^src/app/|^src/index\\.ts$|^src/adapters/' },
       to: { path: '^src/adapters/' },
     },
     {
@@ -61,7 +61,7 @@ export default {
       comment: 'src/cli.ts and src/config.ts turn words into a Config: they know core, and neither the engine nor the app.',
       severity: 'error',
       from: { path: '^src/(cli|config)\\.ts$' },
-      to: { path: '^src/(engine/|app\\.ts$)' },
+      to: { path: '^src/(engine|app)/' },
     },
     livesIn('pg', '^src/adapters/postgres/', 'Only src/adapters/postgres knows the driver `pg`: ask for a Session or another port of src/core/ports.ts.'),
     livesIn('@kubernetes/client-node', '^src/adapters/kubernetes/', 'Only src/adapters/kubernetes knows the Kubernetes client: report a MigratorEvent instead.'),

@@ -37,8 +37,7 @@ interface LogConfig {
 }
 
 interface IdentityConfig {
-  /** The pod's name, else the host's. */
-  readonly pod: string;
+  readonly pod?: string;
   readonly release?: string;
   readonly image?: string;
 }
@@ -143,8 +142,8 @@ function connectionConfig(values: OptionValues): ConnectionConfig {
   return { ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, role, lockKey }), connectWaitMs: connectWait, table };
 }
 
-function identityConfig({ pod = '', release, image }: OptionValues): IdentityConfig {
-  return { pod, ...whereDefined({ release, image }) };
+function identityConfig({ pod, release, image }: OptionValues): IdentityConfig {
+  return whereDefined({ pod, release, image });
 }
 
 function limitsConfig({ lockWait, lockTimeout, statementTimeout }: OptionValues): LimitsConfig {

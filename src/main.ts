@@ -1,7 +1,8 @@
 /** The process: arguments, environment, signals, exit code. Nothing else touches `process`. */
 import { hostname } from 'node:os';
 
-import { reportFailure, runCommand, type World } from './app.ts';
+import { reportFailure, runCommand } from './app/run-command.ts';
+import type { World } from './app/world.ts';
 import { parseArguments } from './cli.ts';
 import { parseConfig } from './config.ts';
 import { MigratorError, toMigratorError } from './core/errors.ts';
@@ -21,6 +22,7 @@ function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
 const world: World = {
   env: process.env,
   home: process.env['HOME'],
+  hostname: hostname(),
   stdout: process.stdout,
   stderr: process.stderr,
   terminal: process.stderr.isTTY,
@@ -34,7 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
       process.stdout.write(`${'help' in parsed ? parsed.help : parsed.version}\n`);
       return 0;
     }
-    const config = parseConfig(parsed, process.env, { terminal: world.terminal, hostname: hostname() });
+    const config = parseConfig(parsed, process.env, { terminal: world.terminal });
     return await runCommand(config, world);
   } catch (cause) {
     return await reportFailure(toMigratorError(cause), world, { json: argv.includes('--json'), format: logFormat(argv) });

@@ -132,7 +132,7 @@ export const OPTIONS = {
   },
 
   release: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The release this run belongs to; kept in the journal.' },
-  pod: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The name of this runner, shown to those who wait.', defaultHelp: 'the host name' },
+  pod: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The name of this runner, shown to those who wait.', defaultHelp: "the address's application_name, else the host name" },
   image: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The image this run comes from; kept in the journal.' },
 } as const satisfies Record<string, OptionEntry>;
 

@@ -9,7 +9,6 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface Facts {
   /** The log goes to a terminal. */
   readonly terminal: boolean;
-  readonly hostname: string;
 }
 
 interface Setting {
@@ -77,7 +76,6 @@ function findSetting(key: OptionKey, raw: RawOptions, env: Environment): Setting
 
 function defaultText(key: OptionKey, facts: Facts): string | undefined {
   if (key === 'logFormat') return facts.terminal ? 'text' : 'json';
-  if (key === 'pod') return facts.hostname;
   const { type, default: text } = optionEntry(key);
   return text ?? (type === 'boolean' ? 'false' : undefined);
 }

@@ -6,7 +6,7 @@ import type { CommandName } from '../../src/core/runner.ts';
 import { belongsTo, envOf, flagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../../src/options.ts';
 import type { Environment } from '../../src/settings.ts';
 
-const FACTS = { terminal: false, hostname: 'host-1' };
+const FACTS = { terminal: false };
 
 type Flags = RawOptions['flags'];
 
@@ -76,10 +76,10 @@ describe('parseConfig: where a setting comes from', () => {
     expect(up({}, { LOCKSTEP_STEPS: 'many', LOCKSTEP_TIMEOUT: 'x' }).target).to.deep.equal({ kind: 'latest' });
   });
 
-  it('the log is text on a terminal only, and the host stands in for the pod', () => {
+  it('the log is text on a terminal only, and a pod is named only if somebody names it', () => {
     expect(up().log).to.deep.equal({ format: 'json', level: 'info' });
     expect(parseConfig({ command: 'up', flags: {} }, {}, { ...FACTS, terminal: true }).log.format).to.equal('text');
-    expect(up().identity).to.deep.equal({ pod: 'host-1' });
+    expect(up().identity).to.deep.equal({});
     const env = { LOCKSTEP_POD: 'p', LOCKSTEP_RELEASE: 'r', LOCKSTEP_IMAGE: 'i' };
     expect(up({}, env).identity).to.deep.equal({ pod: 'p', release: 'r', image: 'i' });
   });

@@ -1,0 +1,75 @@
+/** The commands that look at the database, wait for it, or record in it; from Config to answer. */
+import { systemClock } from '../adapters/clock/system-clock.ts';
+import { createFileSource } from '../adapters/files/source.ts';
+import type { BaselineConfig, DownConfig, UpConfig, WaitConfig } from '../config.ts';
+import { MigratorError } from '../core/errors.ts';
+import type { VersionStatus } from '../core/plan.ts';
+import { baseline } from '../engine/baseline.ts';
+import { inspectLock, readJournal, readStatus, type InspectOptions } from '../engine/inspect.ts';
+import { waitUntilApplied } from '../engine/wait.ts';
+import * as documents from '../output/documents.ts';
+import * as reports from '../output/reports.ts';
+import { openPorts, type DatabaseConfig, type DatabasePorts, type Wiring } from './wiring.ts';
+import type { Answer, World } from './world.ts';
+
+type LookingConfig = Exclude<DatabaseConfig, UpConfig | DownConfig>;
+
+export async function databaseAnswer(config: LookingConfig, world: World, wiring: Wiring): Promise<Answer> {
+  const ports = await openPorts(config, world, wiring);
+  const { connectWaitMs } = config.connection;
+  const options: InspectOptions = { runner: ports.runner, connectWaitMs, signal: world.signal };
+  switch (config.command) {
+    case 'baseline':
+      return await baselineAnswer(config, options, ports);
+    case 'wait':
+      return await waitAnswer(config, options, ports);
+    case 'status': {
+      const rows = await readStatus(options, { ...ports, source: createFileSource(config.files) });
+      const document = documents.statusDocument(rows);
+      const error = config.exitCode && !document.upToDate ? pendingError(rows) : undefined;
+      return { document, text: reports.formatStatus(rows), error };
+    }
+    case 'history': {
+      const entries = await readJournal(options, ports);
+      return { document: documents.historyDocument(entries), text: reports.formatHistory(entries) };
+    }
+    case 'lock': {
+      const report = await inspectLock({ ...options, terminate: config.terminate }, ports);
+      return { document: documents.lockDocument(report), text: reports.formatLock(report) };
+    }
+  }
+}
+
+function pendingError(rows: readonly VersionStatus[]): MigratorError {
+  const pending = rows.filter(({ state }) => state === 'pending' || state === 'out of order');
+  return new MigratorError('PENDING', `${pending.length} of ${rows.length} migrations are pending`, {
+    hint: 'apply them with "lockstep up"',
+  });
+}
+
+async function baselineAnswer(config: BaselineConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {
+  const startedAt = systemClock.now();
+  const { recorded, skipped, waitedMs } = await baseline(
+    { ...options, to: config.to, lockWaitMs: config.limits.lockWaitMs },
+    { ...ports, source: createFileSource(config.files) },
+  );
+  const durationMs = systemClock.now() - startedAt;
+  ports.reporter.report({ type: 'run.finished', applied: recorded, durationMs });
+  const done = recorded.map((version) => ({ version, direction: 'up' as const, durationMs: 0 }));
+  return { document: documents.outcomeDocument({ ...NOTHING, command: 'baseline', done, skipped, waitedMs, durationMs }) };
+}
+
+async function waitAnswer(config: WaitConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {
+  const startedAt = systemClock.now();
+  const skipped = await waitUntilApplied(
+    { ...options, timeoutMs: config.timeoutMs },
+    { ...ports, source: createFileSource(config.files) },
+  );
+  const durationMs = systemClock.now() - startedAt;
+  return {
+    document: documents.outcomeDocument({ ...NOTHING, command: 'wait', skipped, waitedMs: durationMs, durationMs }),
+    text: 'Nothing is pending.',
+  };
+}
+
+const NOTHING = { done: [], notRun: [], skipped: [], pending: [], warnings: [], dryRun: false, waitedMs: 0 } as const;

@@ -1,0 +1,102 @@
+/** Runs one command: tells its events and its answer, and gives its exit code. */
+import { randomUUID } from 'node:crypto';
+
+import { createMigration } from '../adapters/files/create.ts';
+import { createFileSource } from '../adapters/files/source.ts';
+import { createHumanOutput } from '../adapters/logs/human.ts';
+import { createLogReporter, type LogReporter } from '../adapters/logs/log-reporter.ts';
+import { createSqlParser } from '../adapters/sql-parser/parser.ts';
+import type { Config } from '../config.ts';
+import { toMigratorError, type MigratorError } from '../core/errors.ts';
+import type { Reporter } from '../core/ports.ts';
+import type { RunnerIdentity } from '../core/runner.ts';
+import { validate } from '../engine/validate.ts';
+import * as documents from '../output/documents.ts';
+import { formatError } from '../output/error-text.ts';
+import { formatValidation } from '../output/reports.ts';
+import { VERSION } from '../version.ts';
+import { databaseAnswer } from './database-commands.ts';
+import { migrateAnswer } from './migrate-command.ts';
+import type { Wiring } from './wiring.ts';
+import type { Answer, World } from './world.ts';
+
+/** Runs the command, tells its outcome, and resolves with the exit code. */
+export async function runCommand(config: Config, world: World): Promise<number> {
+  const json = 'json' in config && config.json;
+  const runner = identify(config, world);
+  const log = createLogReporter({
+    ...config.log,
+    destination: world.stderr,
+    color: world.terminal,
+    identity: runner,
+    humanOutput: !json,
+  });
+  const human = createHumanOutput({ stdout: world.stdout, verbose: 'verbose' in config && config.verbose });
+  const reporter: Reporter = {
+    report(event) {
+      log.report(event);
+      if (!json) human.report(event);
+    },
+  };
+  for (const message of config.warnings) reporter.report({ type: 'warning', message });
+  const { document, text, error } = await answer(config, world, { runner, reporter }).catch((cause: unknown) => {
+    const failure = toMigratorError(cause);
+    const { outcome } = failure.details;
+    const document = outcome ? documents.outcomeDocument(outcome, failure) : documents.errorDocument(failure, config.command);
+    return { document, error: failure, text: undefined };
+  });
+  if (json) world.stdout.write(documents.formatJson(document));
+  else if (text !== undefined) world.stdout.write(`${text}\n`);
+  if (error) tellFailure(error, { log, format: config.log.format }, world);
+  await log.flush();
+  return error?.exit ?? 0;
+}
+
+interface Shape {
+  readonly json: boolean;
+  readonly format: 'text' | 'json';
+}
+
+/** Tells a failure that came before there was a Config. Resolves with the exit code. */
+export async function reportFailure(error: MigratorError, world: World, { json, format }: Shape): Promise<number> {
+  const log = createLogReporter({ format, level: 'info', destination: world.stderr, color: false, humanOutput: true });
+  if (json) world.stdout.write(documents.formatJson(documents.errorDocument(error)));
+  tellFailure(error, { log, format }, world);
+  await log.flush();
+  return error.exit;
+}
+
+function tellFailure(
+  error: MigratorError,
+  { log, format }: { readonly log: LogReporter; readonly format: 'text' | 'json' },
+  world: World,
+): void {
+  if (format === 'json') log.fail(error, error.exit);
+  else world.stderr.write(`${formatError(error)}\n`);
+}
+
+function identify({ command, identity: { pod, release, image } }: Config, { hostname }: World): RunnerIdentity {
+  return { run: randomUUID(), command, productVersion: VERSION, name: pod ?? hostname, release, image };
+}
+
+async function answer(config: Config, world: World, wiring: Wiring): Promise<Answer> {
+  switch (config.command) {
+    case 'create': {
+      const files = await createMigration({ dir: config.dir, name: config.name, now: new Date() });
+      return { document: documents.createDocument(files), text: files.join('\n') };
+    }
+    case 'validate': {
+      const report = await validate(createFileSource(config.files), createSqlParser(), config.files);
+      return { document: documents.validateDocument(report), text: formatValidation(report), error: report.error };
+    }
+    case 'up':
+    case 'down':
+      return await migrateAnswer(config, world, wiring);
+    case 'baseline':
+    case 'wait':
+    case 'status':
+    case 'history':
+    case 'lock':
+      return await databaseAnswer(config, world, wiring);
+  }
+}

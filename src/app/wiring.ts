@@ -1,0 +1,66 @@
+/** Builds the ports of a command from the adapters. */
+import { readFile } from 'node:fs/promises';
+
+import { systemClock } from '../adapters/clock/system-clock.ts';
+import type { ConnectionSettings } from '../adapters/postgres/connection-settings.ts';
+import { PostgresDatabase } from '../adapters/postgres/database.ts';
+import { DedicatedConnections, readAddress } from '../adapters/postgres/dedicated.ts';
+import { WorkerHooks } from '../adapters/postgres/hooks.ts';
+import type { Config, ConnectionConfig } from '../config.ts';
+import { MigratorError } from '../core/errors.ts';
+import type { Reporter } from '../core/ports.ts';
+import type { RunnerIdentity } from '../core/runner.ts';
+import type { ConnectPorts } from '../engine/connect.ts';
+import type { World } from './world.ts';
+
+export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'validate' }>;
+
+export interface Wiring {
+  readonly runner: RunnerIdentity;
+  readonly reporter: Reporter;
+}
+
+export interface DatabasePorts extends ConnectPorts {
+  readonly runner: RunnerIdentity;
+  readonly hooks: WorkerHooks;
+}
+
+/** The address is read once now, for its settings and its problems, and again at each attempt to connect. */
+export async function openPorts(config: DatabaseConfig, world: World, { runner, reporter }: Wiring): Promise<DatabasePorts> {
+  const { table, lockKey, role } = config.connection;
+  const address = (): Promise<ConnectionSettings> => readSettings(config.connection, world);
+  const { serverSettings, runnerName } = await address();
+  const { connect, hookTarget } = new DedicatedConnections(address, role);
+  return {
+    // The address may name the runner (application_name) where nobody else does.
+    runner: { ...runner, name: config.identity.pod ?? runnerName ?? runner.name },
+    clock: systemClock,
+    reporter,
+    database: new PostgresDatabase({ connect, table, lockKey, role, serverSettings, reporter }),
+    hooks: new WorkerHooks(hookTarget, reporter, HOOK_WORKER),
+  };
+}
+
+/** Beside this file in the bundle, beside its sources before. */
+const HOOK_WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? '../adapters/postgres/hook-worker.ts' : './hook-worker.mjs',
+  import.meta.url,
+);
+
+async function readSettings(connection: ConnectionConfig, { env, home }: World): Promise<ConnectionSettings> {
+  const { databaseUrlFile, passwordFile } = connection;
+  const databaseUrl = databaseUrlFile === undefined ? connection.databaseUrl : await readSecret(databaseUrlFile);
+  return readAddress({ databaseUrl, env, home, passwordFile });
+}
+
+async function readSecret(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (cause) {
+    throw new MigratorError('CONFIG_INVALID', `--database-url-file: ${file} cannot be read`, {
+      cause,
+      problems: [cause instanceof Error ? cause.message : String(cause)],
+      hint: 'mount the Secret there, or correct the path',
+    });
+  }
+}
