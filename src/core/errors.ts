@@ -40,6 +40,8 @@ export interface SourceLocation {
   readonly column: number;
   /** The line of SQL itself, secrets masked. */
   readonly text: string;
+  /** Where in `text` the place is, where the mask has moved it; else it is the column. */
+  readonly caret?: number;
 }
 
 /** What the server said, as in its ErrorResponse. */

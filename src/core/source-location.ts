@@ -8,12 +8,19 @@ const MAX_LINE = 160;
 export function locate(file: string, text: string, offset: number): SourceLocation {
   const at = Math.min(Math.max(offset, 0), text.length);
   const before = text.slice(0, at);
-  const lineStart = before.lastIndexOf('\n') + 1;
-  const lineEnd = text.indexOf('\n', at);
   const line = before.split('\n').length;
-  const column = Array.from(text.slice(lineStart, at)).length + 1;
-  const whole = text.slice(lineStart, lineEnd === -1 ? text.length : lineEnd).replace(/\r$/, '');
-  return { file, line, column, text: maskPasswords(whole) };
+  const column = characters(before.slice(before.lastIndexOf('\n') + 1)).length + 1;
+  // The word PASSWORD may stand on another line than its string, so the whole text is masked.
+  const masked = maskRanges(text, at);
+  const start = masked.text.lastIndexOf('\n', masked.at - 1) + 1;
+  const end = masked.text.indexOf('\n', masked.at);
+  const shown = masked.text.slice(start, end === -1 ? masked.text.length : end).replace(/\r$/, '');
+  const caret = characters(masked.text.slice(start, masked.at)).length + 1;
+  return { file, line, column, text: shown, ...(caret !== column && { caret }) };
+}
+
+function characters(text: string): string[] {
+  return Array.from(text);
 }
 
 /** The UTF-16 offset of the `position`th character (from 1) of `text`, as PostgreSQL counts. */
@@ -25,17 +32,49 @@ export function offsetOfCharacter(text: string, position: number): number {
   return offset;
 }
 
+const BLANK = String.raw`(?:[\s=]|--[^\n]*|/\*[^]*?\*/)*`;
+const QUOTED = String.raw`(?:e'(?:[^'\\]|\\[^]|'')*(?:'|$)|(?:u&)?'(?:[^']|'')*(?:'|$))`;
+const DOLLARS = String.raw`(?<tag>\$\w*\$)[^]*?(?:\k<tag>|$)`;
+/** Strings parted by a line break are one string. */
+const SECRET = new RegExp(String.raw`(?<=\bpassword${BLANK})(?:${QUOTED}(?:\s*\n\s*${QUOTED})*|${DOLLARS})`, 'gi');
+const IN_ADDRESS = /(?<=:\/\/[^:@/\s]*:)[^@/\s]*(?=@)|(?<=\bpassword=)[^\s'$&]+/gi;
+
+const MASK = '***';
+
 /** Hides the string after the word PASSWORD, and the password of an address. */
 export function maskPasswords(text: string): string {
-  return text
-    .replaceAll(/(\bpassword\s*=?\s*)(?:[eu]&?)?'(?:[^']|'')*'?/gi, "$1'***'")
-    .replaceAll(/(:\/\/[^:@/\s]*):[^@/\s]*@/g, '$1:***@');
+  return maskRanges(text, 0).text;
 }
 
-/** The line with a caret under the column; long lines are cut around it. */
+/** The masked text, and where in it the offset `at` is now. */
+function maskRanges(text: string, at: number): { text: string; at: number } {
+  let masked = '';
+  let rest = 0;
+  let moved = at;
+  for (const { start, end, mask } of secretRanges(text)) {
+    masked += text.slice(rest, start) + mask;
+    rest = end;
+    if (end <= at) moved += mask.length - (end - start);
+    else if (start < at) moved = masked.length - mask.length;
+  }
+  return { text: masked + text.slice(rest), at: moved };
+}
+
+function secretRanges(text: string): { start: number; end: number; mask: string }[] {
+  if (!/password|:\/\//i.test(text)) return [];
+  const found = [...text.matchAll(SECRET)].map((match) => ({ match, mask: `'${MASK}'` }));
+  found.push(...[...text.matchAll(IN_ADDRESS)].map((match) => ({ match, mask: MASK })));
+  const ranges = found.map(({ match, mask }) => ({ start: match.index, end: match.index + match[0].length, mask }));
+  ranges.sort((a, b) => a.start - b.start);
+  // One inside another is hidden already.
+  return ranges.filter(({ start }, index) => ranges.slice(0, index).every((earlier) => earlier.end <= start));
+}
+
+/** The line with a caret under the place; long lines are cut around it. */
 export function caretLines(location: SourceLocation): [string, string] {
-  const characters = Array.from(location.text);
-  const start = location.column > MAX_LINE - 20 ? location.column - MAX_LINE / 2 : 0;
-  const shown = characters.slice(start, start + MAX_LINE).join('').replaceAll('\t', ' ');
-  return [shown, `${' '.repeat(Math.max(0, location.column - 1 - start))}^`];
+  const line = characters(location.text);
+  const caret = location.caret ?? location.column;
+  const start = caret > MAX_LINE - 20 ? caret - MAX_LINE / 2 : 0;
+  const shown = line.slice(start, start + MAX_LINE).join('').replaceAll('\t', ' ');
+  return [shown, `${' '.repeat(Math.max(0, caret - 1 - start))}^`];
 }

@@ -2,6 +2,8 @@
 import type { SqlPiece } from '../../core/script-plan.ts';
 import { offsetOfCharacter } from '../../core/source-location.ts';
 
+const END = '\n;\n';
+
 interface SourcePart {
   readonly messageStart: number;
   readonly length: number;
@@ -29,14 +31,15 @@ export class Message {
       length: piece.sql.length,
       sourceOffset: piece.offset,
     });
-    this.#text += `${piece.sql}\n;\n`;
+    this.#text += piece.sql + END;
     return this;
   }
 
   /** Where in the file the server's `position` (characters of the message, from 1) lies; undefined when it is in our text. */
   sourceOffset(position: number): number | undefined {
     const at = offsetOfCharacter(this.#text, position);
-    const part = this.#sources.find((one) => at >= one.messageStart && at <= one.messageStart + one.length);
-    return part && part.sourceOffset + (at - part.messageStart);
+    const part = this.#sources.find((one) => at >= one.messageStart && at < one.messageStart + one.length + END.length);
+    // An error at the end of the file is told at the semicolon that we put there.
+    return part && part.sourceOffset + Math.min(at - part.messageStart, part.length);
   }
 }
