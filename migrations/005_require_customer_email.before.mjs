@@ -20,6 +20,6 @@ export default async function normaliseEmails({ pool, version, log, signal }) {
     );
     if (rowCount === 0) break;
     done += rowCount;
-    log(`${version}: ${done} e-mail addresses normalised`);
+    log(`${done} e-mail addresses normalised`);
   }
 }

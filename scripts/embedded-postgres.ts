@@ -325,7 +325,8 @@ class Server implements Postgres {
     const postmaster = spawn(
       join(this.#native, 'bin', 'postgres'),
       ['-D', this.dataDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-      { ...this.#account.become, cwd: this.#folder, env: environment, stdio: ['ignore', log, log] },
+      // Ctrl-C in a terminal is for those who use the server; they stop it when they are done.
+      { ...this.#account.become, detached: true, cwd: this.#folder, env: environment, stdio: ['ignore', log, log] },
     );
     closeSync(log);
     postmaster.unref();

@@ -102,7 +102,7 @@ const DEFAULTS = {
 export async function runMigrations(options: RunMigrationsOptions): Promise<Outcome> {
   const settings = readOptions(options);
   const reporter: Reporter = options.reporter ?? { report: () => undefined };
-  const { connect, hookPool, serverSettings } = connectionOf(options);
+  const { hookPool, ...connection } = connectionOf(options);
   const { table, lockKey, request } = settings;
   return await migrate(
     {
@@ -131,7 +131,7 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       reporter,
       parser: createSqlParser(),
       source: createFileSource({ ...filesOf(options), allowEmpty: options.allowEmpty ?? false }),
-      database: new PostgresDatabase({ connect, table, lockKey, role: options.role, serverSettings, reporter }),
+      database: new PostgresDatabase({ ...connection, table, lockKey, role: options.role, reporter }),
       hooks: new ThreadHooks(options.hooks ?? {}, hookPool, reporter),
     },
   );
@@ -196,17 +196,21 @@ function downRequest({ to, steps, all, confirm }: RunMigrationsOptions): Request
   });
 }
 
-interface Connection extends Pick<DatabaseOptions, 'connect' | 'serverSettings'> {
+interface Connection extends Pick<DatabaseOptions, 'connect' | 'watch' | 'serverSettings'> {
   readonly hookPool: () => HookPool;
 }
 
 function connectionOf({ pool, connection, connectionString, role }: RunMigrationsOptions): Connection {
-  if (pool) return { connect: () => fromPool(pool), hookPool: () => poolLike(pool), serverSettings: {} };
+  if (pool) {
+    const connect: DatabaseOptions['connect'] = (_name, signal) => fromPool(pool, signal);
+    return { connect, watch: connect, hookPool: () => poolLike(pool), serverSettings: {} };
+  }
   if (connection) return { connect: () => fromClient(connection), hookPool: noHookPool, serverSettings: {} };
   const settings = readAddress({ databaseUrl: connectionString, env: {} });
   const connections = new DedicatedConnections(() => Promise.resolve(settings), role);
   return {
     connect: connections.connect,
+    watch: connections.connect,
     hookPool: () => hookPool(connections.hookTarget()),
     serverSettings: settings.serverSettings,
   };

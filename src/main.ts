@@ -1,23 +1,14 @@
-/** The process: arguments, environment, signals, exit code. Nothing else touches `process`. */
+/**
+ * The process: arguments, environment, signals, exit code. Nothing else touches `process`.
+ * It imports the rest when it listens to signals already: as PID 1, a signal that nobody listens to is lost.
+ */
 import { hostname } from 'node:os';
 
-import { reportFailure, runCommand } from './app/run-command.ts';
 import type { World } from './app/world.ts';
-import { parseArguments } from './cli.ts';
-import { parseConfig } from './config.ts';
 import { MigratorError, toMigratorError } from './core/errors.ts';
 
+const argv = process.argv.slice(2);
 const interrupted = new AbortController();
-
-/** The first signal ends the run in order; a second one ends the process. */
-function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
-  const error = new MigratorError('INTERRUPTED', `interrupted by ${signal}`, {
-    signal,
-    hint: 'run again; what was committed before is recorded, everything else was rolled back',
-  });
-  if (interrupted.signal.aborted) process.exit(error.exit);
-  interrupted.abort(error);
-}
 
 const world: World = {
   env: process.env,
@@ -29,32 +20,61 @@ const world: World = {
   signal: interrupted.signal,
 };
 
-async function main(argv: readonly string[]): Promise<number> {
+async function main(): Promise<number> {
   try {
+    const { parseArguments } = await import('./cli.ts');
     const parsed = parseArguments(argv, Math.min(process.stdout.columns || 100, 120));
     if ('help' in parsed || 'version' in parsed) {
       process.stdout.write(`${'help' in parsed ? parsed.help : parsed.version}\n`);
       return 0;
     }
-    const config = parseConfig(parsed, process.env, { terminal: world.terminal });
-    return await runCommand(config, world);
+    const [{ parseConfig }, { runCommand }] = await Promise.all([import('./config.ts'), import('./app/run-command.ts')]);
+    return await runCommand(parseConfig(parsed, process.env, { terminal: world.terminal }), world);
   } catch (cause) {
-    return await reportFailure(toMigratorError(cause), world, { json: argv.includes('--json'), format: logFormat(argv) });
+    return await fail(cause);
   }
 }
 
+async function fail(cause: unknown): Promise<number> {
+  const { reportFailure } = await import('./app/run-command.ts');
+  return await reportFailure(toMigratorError(cause), world, { json: argv.includes('--json'), format: logFormat() });
+}
+
 /** As the settings say, if they can be believed: something is wrong with them. */
-function logFormat(argv: readonly string[]): 'text' | 'json' {
+function logFormat(): 'text' | 'json' {
   const words = argv.flatMap((word) => word.split('='));
-  const wanted = words[words.indexOf('--log-format') + 1];
-  const said = words.includes('--log-format') ? wanted : process.env['LOCKSTEP_LOG_FORMAT'];
+  const flag = words.indexOf('--log-format');
+  const said = flag === -1 ? process.env['LOCKSTEP_LOG_FORMAT'] : words[flag + 1];
   if (said === 'text' || said === 'json') return said;
   return world.terminal ? 'text' : 'json';
 }
 
+/** The first signal ends the run in order; a second one ends the process. */
+function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
+  const error = new MigratorError('INTERRUPTED', `interrupted by ${signal}`, {
+    signal,
+    hint: 'run again; what was committed before is recorded, everything else was rolled back',
+  });
+  if (interrupted.signal.aborted) process.exit(error.exit);
+  interrupted.abort(error);
+}
+
+/** What nobody caught is a bug of ours; it is told like every other failure, and is never taken for success. */
+function onBug(cause: unknown): void {
+  const exit = (): never => process.exit(1);
+  fail(cause).then(exit, exit);
+}
+
+process.title = 'lockstep';
 // A reader that went away (`lockstep up | head`) must not end a migration.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
-process.title = 'lockstep';
-process.exitCode = await main(process.argv.slice(2));
+process.on('uncaughtException', onBug);
+process.on('unhandledRejection', onBug);
+const onDrained = (): void => {
+  onBug(new Error('nothing is left to wait for, but the command has not ended'));
+};
+process.on('beforeExit', onDrained);
+process.exitCode = await main();
+process.off('beforeExit', onDrained);

@@ -36,7 +36,7 @@ export async function openPorts(config: DatabaseConfig, world: World, { runner, 
     runner: { ...runner, name: config.identity.pod ?? runnerName ?? runner.name },
     clock: systemClock,
     reporter,
-    database: new PostgresDatabase({ connect, table, lockKey, role, serverSettings, reporter }),
+    database: new PostgresDatabase({ connect, watch: connect, table, lockKey, role, serverSettings, reporter }),
     hooks: new WorkerHooks(hookTarget, reporter, HOOK_WORKER),
   };
 }

@@ -1,7 +1,7 @@
 /** Every way a run can fail, its exit code, and the one error class that carries it. */
 
 import type { Outcome } from './outcome.ts';
-import type { Holder } from './runner.ts';
+import type { Blocker, Holder } from './runner.ts';
 
 /** What a Kubernetes Job should do with an exit code: give up at once, or count it against `backoffLimit`. */
 type JobAction = 'FailJob' | 'Count' | 'Ignore';
@@ -61,6 +61,8 @@ export interface ErrorDetails {
   readonly server?: ServerError | undefined;
   /** Who holds the lock that was not to be had. */
   readonly holder?: Holder | undefined;
+  /** Who kept a table lock from us. */
+  readonly blockers?: readonly Blocker[] | undefined;
   /** What the run did before it failed. */
   readonly outcome?: Outcome | undefined;
   /** What interrupted the run. */

@@ -1,7 +1,7 @@
 /** Everything worth telling while a command runs, as one union. */
 import type { MigratorError } from './errors.ts';
 import type { Direction, Version } from './migration.ts';
-import type { Holder } from './runner.ts';
+import type { Blocker, Holder } from './runner.ts';
 
 export type MigratorEvent =
   | { readonly type: 'database.waiting'; readonly attempt: number; readonly retryInMs: number; readonly error: MigratorError }
@@ -23,6 +23,13 @@ export type MigratorEvent =
   | { readonly type: 'migration.baselined'; readonly version: Version }
   | { readonly type: 'migration.failed'; readonly version: Version; readonly direction: Direction; readonly error: MigratorError }
   | { readonly type: 'statement.finished'; readonly version: Version; readonly statement: number; readonly of: number }
+  | {
+      readonly type: 'statement.running';
+      readonly version: Version;
+      readonly elapsedMs: number;
+      readonly progress: { readonly phase: string; readonly percent?: number } | undefined;
+      readonly blockers: readonly Blocker[];
+    }
   | { readonly type: 'index.dropped'; readonly version: Version; readonly index: string }
   | { readonly type: 'hook.started'; readonly version: Version }
   | { readonly type: 'hook.finished'; readonly version: Version; readonly durationMs: number }

@@ -1,19 +1,8 @@
 /** What is allowed but often regretted; `validate` tells of it. */
 import type { Direction } from './migration.ts';
 import type { Statement } from './statements.ts';
-import {
-  child,
-  constantText,
-  descendants,
-  droppedNames,
-  membersOf,
-  nameParts,
-  option,
-  relationName,
-  textOf,
-  type RelationName,
-  type TreeNode,
-} from './syntax-tree.ts';
+import type { RelationName } from './script-plan.ts';
+import { child, constantText, descendants, droppedNames, membersOf, nameParts, option, relationName, textOf, type TreeNode } from './syntax-tree.ts';
 import { commandsOf } from './transaction-rules.ts';
 
 export interface HazardContext {

@@ -2,7 +2,7 @@
 import type { MigratorEvent } from './events.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
 import type { Direction, Migration, Script, Version } from './migration.ts';
-import type { Holder, RunnerIdentity } from './runner.ts';
+import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
 import type { ConcurrentIndex, SqlPiece, Unit } from './script-plan.ts';
 
 export interface Clock {
@@ -63,9 +63,17 @@ export interface Session {
   check(): Promise<Check>;
   /** Session settings that make a dead holder's lock free in seconds; needed before the lock is tried. Only the first call sends them. */
   configure(): Promise<void>;
+  /** Looks at this session from another one, for as long as a statement runs. */
+  observe(signal: AbortSignal): Promise<Observation>;
   /** Ends the statement that runs, on the server too: soon every query of this session fails. */
   interrupt(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface Observation {
+  /** In the server's words; the percentage where it can be known. */
+  readonly progress?: { readonly phase: string; readonly percent?: number };
+  readonly blockers: readonly Blocker[];
 }
 
 export interface AdvisoryLock {
@@ -152,6 +160,8 @@ export interface Executor {
   statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void>;
   /** The history row of a statement-by-statement script, after its last statement. */
   finish(step: StepScript, durationMs: number): Promise<void>;
+  /** Who holds locks now on what these pieces name; for the report after a lock was not to be had. */
+  blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]>;
   indexState(index: ConcurrentIndex): Promise<IndexState>;
   dropIndex(index: ConcurrentIndex): Promise<void>;
 }

@@ -35,6 +35,16 @@ export interface Holder {
   readonly doing?: string | undefined;
 }
 
+/** A session that keeps a lock which a migration waits for. */
+export interface Blocker {
+  readonly pid: number;
+  readonly applicationName: string;
+  readonly state?: string;
+  readonly query?: string;
+  /** When its transaction began. */
+  readonly since?: Date;
+}
+
 /** PostgreSQL cuts `application_name` after this many bytes. */
 const MAX_APPLICATION_NAME = 63;
 
@@ -48,6 +58,15 @@ export function applicationName(runner: RunnerIdentity): string {
 /** Only an `up` leaves what is applied as it is: whoever has nothing pending need not wait for it. */
 export function onlyAddsToHistory(holder: Holder): boolean {
   return /^lockstep up /.test(holder.applicationName);
+}
+
+/** One line about a blocker for people. */
+export function describeBlocker({ pid, applicationName, state, query, since }: Blocker): string {
+  const parts = [applicationName === '' ? 'a session without a name' : `"${applicationName}"`, `(pid ${pid})`];
+  if (state !== undefined) parts.push(state);
+  if (since) parts.push(`since ${since.toISOString()}`);
+  if (query !== undefined) parts.push(`with: ${query.replaceAll(/\s+/g, ' ')}`);
+  return parts.join(' ');
 }
 
 /** One line about a holder for people: application name, pid, since when, doing what. */

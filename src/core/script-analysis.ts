@@ -4,7 +4,7 @@ import type { Direction, Directives } from './migration.ts';
 import type { Reading } from './read-script.ts';
 import { findRefusals } from './refusals.ts';
 import { remarkAt } from './remark.ts';
-import type { ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
+import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
 import { isMomentary } from './session-rules.ts';
 import { classify, type Statement } from './statements.ts';
 import { layOut, type Group, type Layout } from './transaction-layout.ts';
@@ -35,7 +35,7 @@ export function planScript(reading: Reading, directives: Directives, direction: 
 function unread(reading: Reading, directives: Directives, why: ScriptRemark): ScriptAnalysis {
   const inSpite = directives.noTransaction ? ', in spite of its no-transaction directive' : '';
   return {
-    plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true }] },
+    plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [] }] },
     problems: reading.problems,
     warnings: [{ ...why, message: `${why.message}; the file runs as one transaction${inSpite}` }],
     hazards: [],
@@ -78,7 +78,7 @@ function piecesOf(text: string, statements: readonly Statement[]): readonly SqlP
     if (run?.blocking === blocking) run.statements.push(statement);
     else runs.push({ blocking, statements: [statement] });
   }
-  return runs.map((run) => ({ ...span(text, run.statements), blocking: run.blocking }));
+  return runs.map((run) => ({ ...span(text, run.statements), blocking: run.blocking, relations: relationsOf(run.statements) }));
 }
 
 function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean): readonly Unit[] {
@@ -92,6 +92,7 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
       index: position + 1,
       kind: first && statements.length === 1 ? first.kind : 'TransactionStmt',
       blocking: !ownLockTimeout && statements.some(({ blocking }) => blocking),
+      relations: relationsOf(statements),
       transactional: block || !statements.some(({ outside, mayCommit }) => outside || (noTransaction && mayCommit)),
       waitsForSnapshots: statements.some((statement) => statement.waitsForSnapshots),
       concurrentIndexes: statements.flatMap(({ concurrentIndexes }) => concurrentIndexes),
@@ -100,6 +101,11 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
       ...(ownLockTimeout && { ownLockTimeout }),
     };
   });
+}
+
+function relationsOf(statements: readonly Statement[]): readonly RelationName[] {
+  const all = statements.flatMap(({ relations }) => relations);
+  return [...new Map(all.map((relation) => [JSON.stringify(relation), relation])).values()];
 }
 
 /** The text from the first statement to the last, with the comments between them. */

@@ -10,6 +10,12 @@ export interface ConcurrentIndex {
   readonly ifNotExists: boolean;
 }
 
+/** A table, view or index as a statement names it. */
+export interface RelationName {
+  readonly schema?: string;
+  readonly name: string;
+}
+
 /** A piece of the script's text, as it is sent. */
 export interface SqlPiece {
   readonly sql: string;
@@ -20,6 +26,8 @@ export interface SqlPiece {
    * sets lock_timeout itself, so set ours only between a blocking piece and one that is not.
    */
   readonly blocking: boolean;
+  /** What a blocking piece names: whoever locks one of these may keep it from its own lock. */
+  readonly relations: readonly RelationName[];
 }
 
 /** One step of a statement-by-statement script. */

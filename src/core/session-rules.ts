@@ -1,17 +1,6 @@
 /** Which statements change only the session, so that a resumed script must do them again. */
-import {
-  child,
-  children,
-  constantText,
-  descendants,
-  droppedNames,
-  functionCalls,
-  membersOf,
-  relationName,
-  textOf,
-  type RelationName,
-  type TreeNode,
-} from './syntax-tree.ts';
+import type { RelationName } from './script-plan.ts';
+import { child, children, constantText, descendants, droppedNames, functionCalls, membersOf, relationName, textOf, type TreeNode } from './syntax-tree.ts';
 
 type Rule = (node: TreeNode) => boolean;
 

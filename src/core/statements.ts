@@ -1,7 +1,7 @@
 /** What each statement of a script is: where it may run, which locks it takes, which indexes it builds. */
-import type { ConcurrentIndex, ParsedStatement } from './script-plan.ts';
+import type { ConcurrentIndex, ParsedStatement, RelationName } from './script-plan.ts';
 import { setsParameter, TemporaryRelations } from './session-rules.ts';
-import { child, droppedNames, membersOf, relationName, textOf, type RelationName } from './syntax-tree.ts';
+import { child, droppedNames, membersOf, relationName, relationsIn, textOf } from './syntax-tree.ts';
 import { runsOutsideTransaction, takesBlockingLocks, waitsForSnapshots } from './transaction-rules.ts';
 
 type TransactionControl = 'begin' | 'commit' | 'rollback' | 'savepoint';
@@ -11,6 +11,8 @@ export interface Statement extends ParsedStatement {
   readonly outside: boolean;
   /** See `SqlPiece.blocking`. */
   readonly blocking: boolean;
+  /** See `SqlPiece.relations`. */
+  readonly relations: readonly RelationName[];
   readonly waitsForSnapshots: boolean;
   readonly sessionOnly: boolean;
   /** A procedure or DO block, which may commit. */
@@ -42,10 +44,12 @@ export function classify(statements: readonly ParsedStatement[]): readonly State
     const subscription = textOf(node, 'subname') ?? '';
     if (kind === 'AlterSubscriptionStmt' && takesSlotAway(statement)) withoutSlot.add(subscription);
     const waits = waitsForSnapshots(kind, node);
+    const blocking = takesBlockingLocks(kind, node);
     return {
       ...statement,
       outside: runsOutsideTransaction(kind, node) && !(kind === 'DropSubscriptionStmt' && withoutSlot.has(subscription)),
-      blocking: takesBlockingLocks(kind, node),
+      blocking,
+      relations: blocking ? relationsIn(kind, node) : [],
       waitsForSnapshots: waits,
       sessionOnly: temporary.isSessionOnly(kind, node),
       mayCommit: kind === 'CallStmt' || kind === 'DoStmt',

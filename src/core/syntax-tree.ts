@@ -1,12 +1,8 @@
 /** Looks into PostgreSQL's parse tree: field names are PostgreSQL's, false and empty values are left out of it. */
 
-export type TreeNode = Readonly<Record<string, unknown>>;
+import type { RelationName } from './script-plan.ts';
 
-/** A table, view or index as a statement names it. */
-export interface RelationName {
-  readonly schema?: string;
-  readonly name: string;
-}
+export type TreeNode = Readonly<Record<string, unknown>>;
 
 export interface FunctionCall {
   /** Without its schema. */
@@ -81,6 +77,16 @@ export function* descendants(root: unknown): Generator<readonly [kind: string, n
       }
     }
   }
+}
+
+/** Every table, view or index that a statement names. */
+export function relationsIn(kind: string, root: TreeNode): readonly RelationName[] {
+  const found = kind === 'DropStmt' ? [...droppedNames(root)] : [];
+  for (const [, node] of descendants(root)) {
+    const relation = relationName(node);
+    if (relation) found.push(relation);
+  }
+  return found;
 }
 
 /** A string constant's value. */

@@ -5,6 +5,7 @@ import type { Limits, Session, StepScript } from '../core/ports.ts';
 import type { Unit } from '../core/script-plan.ts';
 import { retrying } from './retry.ts';
 import type { StepContext } from './step-context.ts';
+import { watching } from './watch.ts';
 
 /** Statements that may simply run again when nobody knows whether they ended. */
 const REPEATABLE: ReadonlySet<string> = new Set(['VacuumStmt', 'ReindexStmt', 'ClusterStmt', 'AlterSystemStmt']);
@@ -52,9 +53,11 @@ function requireSameStatements(step: StepScript, units: readonly Unit[], done: r
 async function runUnit(unit: Unit, context: StatementsContext & { readonly resumed: boolean }): Promise<void> {
   const { session, step, ports, signal, limits } = context;
   const { executor } = session;
-  const attempt = { version: step.version, signal, retry: unit.blocking || unit.waitsForSnapshots };
+  const attempt = { session, version: step.version, pieces: [unit], signal, retry: unit.blocking || unit.waitsForSnapshots };
   if (unit.transactional) {
-    await retrying(attempt, ports, () => executor.statement(step, unit, limits));
+    await retrying(attempt, ports, () =>
+      watching({ session, version: step.version }, ports, () => executor.statement(step, unit, limits)),
+    );
     return;
   }
   const startedAt = ports.clock.now();
@@ -66,11 +69,11 @@ async function runUnit(unit: Unit, context: StatementsContext & { readonly resum
 }
 
 async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
-  const { session, step, limits } = context;
+  const { session, step, ports, limits } = context;
   if (unit.waitsForSnapshots) await clearTheWay(context);
   await dropInvalid(unit, context);
   try {
-    await session.executor.statementAlone(step, unit, limits);
+    await watching({ session, version: step.version }, ports, () => session.executor.statementAlone(step, unit, limits));
   } catch (error) {
     // The first error is the one to tell, whatever happens to the index.
     if (!session.lost.aborted) await dropInvalid(unit, context).catch(() => undefined);

@@ -3,6 +3,7 @@ import type { Limits, Session, StepScript } from '../core/ports.ts';
 import type { ScriptPlan } from '../core/script-plan.ts';
 import { runUnits } from './apply-statements.ts';
 import { retrying } from './retry.ts';
+import { watching } from './watch.ts';
 import type { StepContext } from './step-context.ts';
 
 export interface PlannedStep {
@@ -24,8 +25,8 @@ export async function applyStep(
   ports.reporter.report({ type: 'migration.started', version: step.version, direction: step.direction });
   if (plan.mode === 'transaction') {
     const retry = plan.pieces.some((piece) => piece.blocking);
-    await retrying({ version: step.version, retry, signal }, ports, () =>
-      session.executor.transaction(step, plan.pieces, limits),
+    await retrying({ session, version: step.version, pieces: plan.pieces, retry, signal }, ports, () =>
+      watching({ session, version: step.version }, ports, () => session.executor.transaction(step, plan.pieces, limits)),
     );
     return ports.clock.now() - startedAt;
   }

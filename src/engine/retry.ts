@@ -1,7 +1,9 @@
-/** Tries a step again while its table locks are not to be had. */
+/** Tries a step again while its table locks are not to be had, and says who keeps them. */
 import { MigratorError } from '../core/errors.ts';
 import type { Version } from '../core/migration.ts';
-import type { Clock, Reporter } from '../core/ports.ts';
+import type { Clock, Reporter, Session } from '../core/ports.ts';
+import { describeBlocker } from '../core/runner.ts';
+import type { SqlPiece } from '../core/script-plan.ts';
 import { jitter } from './connect.ts';
 
 /** DDL that does not get its lock gives way to those who wait behind it, and comes back this often and this long. */
@@ -13,27 +15,49 @@ const LONGEST_PAUSE_MS = 30_000;
 /** 57014 is a cancel or the statement timeout: another try would only take as long again. */
 const CANCELLED = '57014';
 
+export interface Attempt {
+  readonly session: Session;
+  readonly version: Version;
+  /** What is sent. */
+  readonly pieces: readonly SqlPiece[];
+  readonly retry: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** @throws MigratorError CONTENTION naming the blockers, after the last attempt; every other error at once. */
 export async function retrying(
-  { version, retry, signal }: { readonly version: Version; readonly retry: boolean; readonly signal: AbortSignal },
+  attempt: Attempt,
   { clock, reporter }: { readonly clock: Clock; readonly reporter: Reporter },
   attemptOnce: () => Promise<void>,
 ): Promise<void> {
+  const { version, retry, signal } = attempt;
   const deadline = clock.now() + MAX_RETRY_MS;
-  for (let attempt = 1; ; attempt += 1) {
+  for (let count = 1; ; count += 1) {
     try {
       await attemptOnce();
       return;
-    } catch (error) {
-      const mendable =
-        error instanceof MigratorError &&
-        error.code === 'CONTENTION' &&
-        error.details.server !== undefined &&
-        error.details.server.sqlstate !== CANCELLED;
-      if (!retry || !mendable || attempt >= MAX_ATTEMPTS || clock.now() >= deadline) throw error;
-      const retryInMs = jitter(clock, FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
-      reporter.report({ type: 'migration.retrying', version, attempt, retryInMs, error });
+    } catch (cause) {
+      if (!isContention(cause)) throw cause;
+      const error = await withBlockers(cause, attempt);
+      if (!retry || count >= MAX_ATTEMPTS || clock.now() >= deadline) throw error;
+      const retryInMs = jitter(clock, FIRST_PAUSE_MS * 2 ** (count - 1), LONGEST_PAUSE_MS);
+      reporter.report({ type: 'migration.retrying', version, attempt: count, retryInMs, error });
       await clock.sleep(retryInMs, signal);
       signal.throwIfAborted();
     }
   }
+}
+
+function isContention(error: unknown): error is MigratorError {
+  if (!(error instanceof MigratorError) || error.code !== 'CONTENTION') return false;
+  const { server } = error.details;
+  return server !== undefined && server.sqlstate !== CANCELLED;
+}
+
+async function withBlockers(error: MigratorError, { session, pieces }: Attempt): Promise<MigratorError> {
+  // Only told, so whatever keeps us from looking must not hide the error.
+  const blockers = await session.executor.blockersOf(pieces).catch(() => []);
+  if (blockers.length === 0) return error;
+  const problems = [...(error.details.problems ?? []), ...blockers.map((blocker) => `blocked by ${describeBlocker(blocker)}`)];
+  return error.with({ blockers, problems });
 }

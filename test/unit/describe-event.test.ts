@@ -38,7 +38,16 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   'migration.started': [{ version: '007_x', direction: 'down' }, 'running a migration: down 007_x'],
   'migration.retrying': [
     { version: '007_x', attempt: 1, retryInMs: 200, error },
-    'a migration did not get its table lock; it was rolled back and is tried again: 007_x: 007_x did not get its lock; attempt 1, again in 200 ms',
+    'a migration did not get its table lock; it was rolled back and is tried again: 007_x, attempt 1, again in 200 ms; canceling statement due to lock timeout',
+  ],
+  'statement.running': [
+    {
+      version: '007_x',
+      elapsedMs: 10_000,
+      progress: { phase: 'building index: scanning table', percent: 42 },
+      blockers: [{ pid: 7, applicationName: 'psql', state: 'idle in transaction', query: 'LOCK\n  t' }],
+    },
+    'a statement is still running: 007_x, 10.0 s, building index: scanning table 42 %, blocked by "psql" (pid 7) idle in transaction with: LOCK t',
   ],
   'migration.applied': [{ version: '007_x', durationMs: 12 }, 'applied: 007_x in 12 ms'],
   'migration.rolled-back': [{ version: '007_x', durationMs: 1234 }, 'rolled back: 007_x in 1.2 s'],

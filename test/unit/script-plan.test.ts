@@ -13,7 +13,13 @@ function analyzed(text: string): Promise<ScriptAnalysis> {
   return analyze({ file: '001_x.up.sql', text, checksum: '', directives }, parser);
 }
 
-async function piecesOf(text: string): Promise<readonly SqlPiece[]> {
+/** Without the relations, which a test of their own looks at. */
+async function piecesOf(text: string): Promise<readonly Omit<SqlPiece, 'relations'>[]> {
+  const pieces = await namedPiecesOf(text);
+  return pieces.map(({ relations: _, ...piece }) => piece);
+}
+
+async function namedPiecesOf(text: string): Promise<readonly SqlPiece[]> {
   const { plan, problems } = await analyzed(text);
   expect(problems).to.deep.equal([]);
   if (plan.mode !== 'transaction') throw new Error('this script runs statement by statement');
@@ -154,6 +160,7 @@ describe('a script that runs statement by statement', () => {
       kind: 'IndexStmt',
       transactional: false,
       blocking: false,
+      relations: [],
       waitsForSnapshots: true,
       sessionOnly: false,
       concurrentIndexes: [{ action: 'create', schema: 's', name: 'i', table: { schema: 's', name: 't' }, ifNotExists: true }],
@@ -309,7 +316,7 @@ describe("pg_dump's \\restrict lines", () => {
     const text = `-- dump\n\\restrict a\nSELECT '${'é'.repeat(1_000_000)}';\n\\unrestrict a\n`;
     const { plan, warnings, syntaxError } = await analyzed(text);
     const sql = text.replace('\\restrict a', ' '.repeat(11)).replace('\\unrestrict a', ' '.repeat(13));
-    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql, offset: 0, blocking: true }] });
+    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql, offset: 0, blocking: true, relations: [] }] });
     expect(warnings).to.have.nested.property('[0].message').that.matches(/2 MB/);
     expect(syntaxError).to.equal(undefined);
   });
@@ -319,7 +326,7 @@ describe('a script that the parser cannot read', () => {
   it('is sent whole, with a warning', async () => {
     const text = "SELECT 'é';\nSELECT system_user AS é FROM é.😀 GRUOP BY 1;\nVACUUM;";
     const { plan, warnings, syntaxError, problems } = await analyzed(text);
-    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true }] });
+    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [] }] });
     expect(syntaxError).to.deep.equal({ line: 2, column: 40, message: 'syntax error at or near "BY"' });
     expect(warnings).to.have.lengthOf(1).and.to.have.nested.property('[0].message').that.matches(/syntax error.*one transaction$/);
     expect(problems).to.deep.equal([]);
@@ -339,7 +346,7 @@ describe('a script that the parser cannot read', () => {
 
   it('is sent whole when it overflows the parser', async () => {
     const text = `SELECT ${'1+'.repeat(200_000)}1`;
-    expect((await analyzed(text)).plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true }] });
+    expect((await analyzed(text)).plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [] }] });
   });
 });
 
@@ -396,4 +403,18 @@ describe('every statement', () => {
       }),
     );
   });
+});
+
+describe('the relations of a blocking piece', () => {
+  for (const [text, relations] of [
+    ['ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES u; ALTER TABLE s.t ADD b int', [{ schema: 's', name: 't' }, { name: 'u' }]],
+    ['DROP TABLE t, s.u', [{ name: 't' }, { schema: 's', name: 'u' }]],
+    ['CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION f()', [{ name: 't' }]],
+    ['INSERT INTO t SELECT * FROM u', []],
+  ] as const) {
+    it(text, async () => {
+      const pieces = await namedPiecesOf(text);
+      expect(pieces.flatMap((piece) => piece.relations)).to.have.deep.members(relations);
+    });
+  }
 });

@@ -1,6 +1,6 @@
 /** How each event is logged: its level, its constant sentence, its facts as fields. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
-import { describeHolder } from '../../core/runner.ts';
+import { describeBlocker, describeHolder } from '../../core/runner.ts';
 import { errorFields, holderFields } from './fields.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -98,7 +98,11 @@ const DESCRIPTIONS: Descriptions = {
     level: 'warn',
     message: 'a migration did not get its table lock; it was rolled back and is tried again',
     fields: { version, attempt, retryInMs, error: errorFields(error) },
-    detail: `${version}: ${error.summary}; attempt ${attempt}, again in ${seconds(retryInMs)}`,
+    detail: [
+      `${version}, attempt ${attempt}, again in ${seconds(retryInMs)}`,
+      error.details.server?.message ?? error.summary,
+      ...(error.details.blockers ?? []).map((blocker) => `blocked by ${describeBlocker(blocker)}`),
+    ].join('; '),
   }),
   'migration.applied': ({ version, durationMs }) => ({
     level: 'info',
@@ -133,6 +137,16 @@ const DESCRIPTIONS: Descriptions = {
     message: 'a statement is done',
     fields: { version, statement, of },
     detail: `${version}, ${statement} of ${of}`,
+  }),
+  'statement.running': ({ version, elapsedMs, progress, blockers }) => ({
+    level: 'info',
+    message: 'a statement is still running',
+    fields: { version, elapsedMs, ...(progress && { progress }), ...(blockers.length > 0 && { blockers }) },
+    detail: [
+      `${version}, ${seconds(elapsedMs)}`,
+      ...(progress ? [progress.percent === undefined ? progress.phase : `${progress.phase} ${progress.percent} %`] : []),
+      ...blockers.map((blocker) => `blocked by ${describeBlocker(blocker)}`),
+    ].join(', '),
   }),
   'index.dropped': ({ version, index }) => ({
     level: 'warn',

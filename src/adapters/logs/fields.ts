@@ -4,7 +4,7 @@ import type { Holder } from '../../core/runner.ts';
 
 /** An error's facts; the rows in DETAIL and the line of SQL go to the log and nowhere else. */
 export function errorFields(error: MigratorError): Record<string, unknown> {
-  const { problems, version, location, server, holder } = error.details;
+  const { problems, version, location, server, holder, blockers } = error.details;
   return {
     code: error.code,
     exit: error.exit,
@@ -15,6 +15,7 @@ export function errorFields(error: MigratorError): Record<string, unknown> {
     ...(location && { file: location.file, line: location.line, column: location.column, sql: location.text }),
     ...server,
     ...(holder && { holder: holderFields(holder) }),
+    ...(blockers && { blockers }),
     ...(error.code === 'INTERNAL' && error.cause instanceof Error && { stack: error.cause.stack }),
   };
 }

@@ -5,6 +5,7 @@ import { toMigratorError, MigratorError } from '../../core/errors.ts';
 import type { Connected } from './database.ts';
 import type { HookPool } from './hooks.ts';
 import { codeForSqlstate, serverErrorOf } from './sqlstate.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** What the library needs of `pg.Pool`; a pool of another copy of the driver fits too. */
 export interface PoolLike {
@@ -18,9 +19,13 @@ export interface ClientLike {
 }
 
 /** A client whose session was changed is destroyed: nobody else may get our settings or our lock. */
-export async function fromPool(pool: PoolLike): Promise<Connected> {
-  const client = await pool.connect().catch((error: unknown) => {
-    throw poolError(error);
+export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Connected> {
+  const coming = pool.connect();
+  const client = await untilAborted(coming, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw poolError(error);
+    // A client that comes after all goes back unused.
+    coming.then((late) => late.release(), () => undefined);
+    throw error;
   });
   return {
     client: client as unknown as pg.ClientBase,

@@ -11,6 +11,7 @@ import { openSocket } from './socket.ts';
 import { startUp } from './start-up.ts';
 import type { ResolvedTarget } from './target.ts';
 import { readTls, type Tls } from './tls.ts';
+import { untilAborted } from './until-aborted.ts';
 
 export interface OpenOptions {
   readonly applicationName: string;
@@ -125,14 +126,6 @@ async function placesOf(host: HostSettings, { settings, signal, failures }: Open
 
 function limited({ connectTimeoutMs }: ConnectionSettings, signal: AbortSignal): AbortSignal {
   return connectTimeoutMs === 0 ? signal : AbortSignal.any([signal, AbortSignal.timeout(connectTimeoutMs)]);
-}
-
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  work.then(resolve, reject);
-  return promise.finally(() => signal.removeEventListener('abort', abort));
 }
 
 function noAnswer(host: HostSettings, { connectTimeoutMs }: ConnectionSettings): MigratorError {

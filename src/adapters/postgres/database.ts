@@ -1,11 +1,15 @@
 /** Opens sessions: on a connection of our own, or on a client of a pool that somebody gave us. */
 import type pg from 'pg';
 
-import type { Database, Reporter, Session } from '../../core/ports.ts';
+import type { Database, Observation, Reporter, Session } from '../../core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
 import type { TableName } from '../../core/table-name.ts';
+import { observe } from './observe.ts';
 import { PostgresSession } from './session.ts';
 import { Wire } from './wire.ts';
+
+/** Not one that `lock` would take for a runner. */
+const WATCHER_NAME = 'lockstep-watch';
 
 /** A connected client, and how it is given back. */
 export interface Connected {
@@ -21,6 +25,8 @@ export interface Connected {
 
 export interface DatabaseOptions {
   readonly connect: (applicationName: string, signal: AbortSignal) => Promise<Connected>;
+  /** A second connection for a moment, to look at a busy session; absent where there can be none. */
+  readonly watch?: DatabaseOptions['connect'];
   readonly table: TableName;
   readonly lockKey: bigint | undefined;
   readonly role: string | undefined;
@@ -36,7 +42,7 @@ export class PostgresDatabase implements Database {
   }
 
   async open(runner: RunnerIdentity, signal: AbortSignal): Promise<Session> {
-    const { connect, table, lockKey, role, serverSettings, reporter } = this.#options;
+    const { connect, watch, table, lockKey, role, serverSettings, reporter } = this.#options;
     const name = applicationName(runner);
     const connected = await connect(name, signal);
     const { client, borrowed } = connected;
@@ -61,6 +67,7 @@ export class PostgresDatabase implements Database {
         },
         close: connected.release,
         interrupt: connected.interrupt,
+        ...(watch && { observe: (pid: number, ended: AbortSignal) => this.#observe(watch, pid, ended) }),
       });
     } catch (error) {
       wire.detach();
@@ -68,6 +75,22 @@ export class PostgresDatabase implements Database {
       throw error;
     } finally {
       signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  async #observe(watch: DatabaseOptions['connect'], pid: number, signal: AbortSignal): Promise<Observation> {
+    const { client, release } = await watch(WATCHER_NAME, signal);
+    const wire = new Wire(client);
+    const giveUp = (): void => {
+      wire.giveUp(signal.reason);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      return await observe(wire, pid);
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+      wire.detach();
+      await release({ untouched: !wire.lost.aborted });
     }
   }
 }

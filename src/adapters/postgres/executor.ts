@@ -2,12 +2,14 @@
 import { checksum } from '../../core/migration.ts';
 import type { ConcurrentIndex, SqlPiece, Unit } from '../../core/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../core/ports.ts';
+import type { Blocker } from '../../core/runner.ts';
 import { asOurselves, type SessionContext } from './context.ts';
 import { dropIndex, indexState } from './indexes.ts';
 import { journalInsert, type JournalValues } from './journal.ts';
 import { Message } from './message.ts';
 import { chosenStatements, RESET_STATEMENTS, setStatement } from './settings.ts';
 import { literal, thisBackendHolds } from './sql.ts';
+import { lockHoldersOn } from './observe.ts';
 import { stepError } from './step-error.ts';
 
 export class PostgresExecutor implements Executor {
@@ -92,6 +94,10 @@ export class PostgresExecutor implements Executor {
       'COMMIT',
     );
     await this.#send(step, message);
+  }
+
+  blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]> {
+    return lockHoldersOn(this.#context.wire, pieces.flatMap(({ relations }) => relations));
   }
 
   indexState(index: ConcurrentIndex): Promise<IndexState> {

@@ -1,6 +1,6 @@
 /** One pinned session: what the engine does to the database goes through it. */
 import { MigratorError } from '../../core/errors.ts';
-import type { Check, Session } from '../../core/ports.ts';
+import type { Check, Observation, Session } from '../../core/ports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
 import { PostgresLock } from './advisory-lock.ts';
 import { runCheck, type CheckOptions, type CheckResult } from './check.ts';
@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly onRefused: (setting: string, reason: string) => void;
   readonly close: (session: { readonly untouched: boolean }) => Promise<void>;
   readonly interrupt: () => Promise<void>;
+  /** Absent where there can be no second connection. */
+  readonly observe?: (pid: number, signal: AbortSignal) => Promise<Observation>;
 }
 
 export class PostgresSession implements Session {
@@ -139,6 +141,10 @@ export class PostgresSession implements Session {
       Object.assign(settings.serverSettings, { [setting ?? '']: value ?? '' });
     }
     Object.assign(settings.serverSettings, { application_name: name });
+  }
+
+  async observe(signal: AbortSignal): Promise<Observation> {
+    return (await this.#options.observe?.(this.pid, signal)) ?? { blockers: [] };
   }
 
   async interrupt(): Promise<void> {

@@ -1,0 +1,93 @@
+// Answers: what do the tables in README.md say? Writes them anew from the code; test/unit/docs.test.ts fails when they differ.
+import { readFile, writeFile } from 'node:fs/promises';
+import { COMMAND_NAMES, COMMANDS } from '../src/commands.ts';
+import { ERRORS, MigratorError, type ErrorCode } from '../src/core/errors.ts';
+import type { CommandName } from '../src/core/runner.ts';
+import { envOf, flagOf, negatedFlagOf, OPTION_KEYS, OPTIONS, optionEntry, type OptionKey } from '../src/options.ts';
+
+const README = new URL('../README.md', import.meta.url);
+
+/** By the name that stands in the markers of README.md. */
+const BLOCKS: Readonly<Record<string, () => string>> = { commands, options, 'exit-codes': exitCodes };
+
+/** The text with every generated block made anew. */
+export function withGenerated(markdown: string): string {
+  return Object.entries(BLOCKS).reduce((text, [name, make]) => replaceBlock(text, name, make()), markdown);
+}
+
+function replaceBlock(markdown: string, name: string, content: string): string {
+  const [begin, end] = [`<!-- generated: ${name} (npx node scripts/docs.ts) -->`, `<!-- end of ${name} -->`];
+  const from = markdown.indexOf(begin);
+  const to = markdown.indexOf(end, from);
+  if (from === -1 || to === -1) throw new Error(`README.md has no place for ${name}: ${begin} … ${end}`);
+  return `${markdown.slice(0, from)}${begin}\n${content}\n${markdown.slice(to)}`;
+}
+
+function commands(): string {
+  const rows = COMMAND_NAMES.map((name) => [code(name === 'create' ? 'create NAME' : name), COMMANDS[name].summary]);
+  return table(['command', 'does'], rows);
+}
+
+function options(): string {
+  const rows = OPTION_KEYS.map((key) => [flagCell(key), envCell(key), commandsCell(optionEntry(key).commands), defaultCell(key), optionEntry(key).help]);
+  const withDatabase = OPTIONS.databaseUrl.commands.join(', ');
+  return `${table(['flag', 'variable', 'for', 'default', 'meaning'], rows)}\n\n*database*: ${withDatabase}.`;
+}
+
+/** A boolean that is on by default has its `--no-` flag in the table: that is the one that changes something. */
+function isOn(key: OptionKey): boolean {
+  const { type, default: text } = optionEntry(key);
+  return type === 'boolean' && text === 'true';
+}
+
+function flagCell(key: OptionKey): string {
+  return code(isOn(key) ? negatedFlagOf(key) : flagOf(key));
+}
+
+function envCell(key: OptionKey): string {
+  const { standardEnv } = optionEntry(key);
+  const own = code(isOn(key) ? `${envOf(key)}=false` : envOf(key));
+  return standardEnv === undefined ? own : `${own}, else ${code(standardEnv)}`;
+}
+
+function commandsCell(commands: readonly CommandName[]): string {
+  if (commands.length === COMMAND_NAMES.length) return 'all';
+  const withDatabase: readonly CommandName[] = OPTIONS.databaseUrl.commands;
+  if (withDatabase.some((name) => !commands.includes(name))) return commands.join(', ');
+  return ['*database*', ...commands.filter((name) => !withDatabase.includes(name))].join(', ');
+}
+
+function defaultCell(key: OptionKey): string {
+  const { type, default: text, defaultHelp, choices } = optionEntry(key);
+  if (type === 'boolean') return '';
+  const standard = defaultHelp ?? (text === undefined ? '' : code(text));
+  return choices === undefined ? standard : `${standard} (${choices.map(code).join(', ')})`;
+}
+
+function exitCodes(): string {
+  const codes = Object.keys(ERRORS) as ErrorCode[];
+  const rows = codes.map((name) => [exitsOf(name).join(', '), code(name), ERRORS[name].meaning]);
+  return table(['exit', 'code', 'meaning'], [['0', '', 'the database is at the target'], ...rows]);
+}
+
+/** Two for INTERRUPTED: which signal it was. */
+export function exitsOf(code: ErrorCode): number[] {
+  const signals = code === 'INTERRUPTED' ? (['SIGINT', 'SIGTERM'] as const) : [undefined];
+  return signals.map((signal) => new MigratorError(code, '', { signal }).exit);
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
+}
+
+if (import.meta.main) {
+  const before = await readFile(README, 'utf8');
+  const after = withGenerated(before);
+  if (after !== before) await writeFile(README, after);
+  console.log(after === before ? 'README.md is as it should be.' : 'README.md is written anew.');
+}
