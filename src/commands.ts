@@ -45,6 +45,13 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     summary: 'Record versions as applied without running them',
     examples: [['baseline --to 007_add_index', 'The database already has everything up to here']],
   },
+  repair: {
+    summary: 'Accept changed files, replace stored down SQL, settle an incomplete migration; says first what it will do',
+    examples: [
+      ['repair --dry-run', 'Say what would be repaired'],
+      ['repair --only 007_add_index --statement again', 'Let a statement whose end nobody knows run again'],
+    ],
+  },
   lock: {
     summary: 'Show who holds the lock, who waits, since when, doing what',
     examples: [['lock --terminate', 'End the session of the holder']],

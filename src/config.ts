@@ -16,6 +16,7 @@ export interface ConnectionConfig {
   readonly connectWaitMs: number;
   readonly table: TableName;
   readonly lockKey?: bigint;
+  readonly allowPooler: boolean;
 }
 
 interface FilesConfig {
@@ -65,9 +66,15 @@ interface RunningConfig extends ApplyingConfig {
   readonly verbose: boolean;
 }
 
-export type UpConfig = RunningConfig & { readonly command: 'up'; readonly target: UpTarget; readonly hookTimeoutMs: number };
+export type UpConfig = RunningConfig & { readonly command: 'up'; readonly target: UpTarget; readonly hookTimeoutMs: number; readonly retryNow: boolean };
 export type DownConfig = RunningConfig & { readonly command: 'down'; readonly target: DownTarget };
 export type BaselineConfig = ApplyingConfig & { readonly command: 'baseline'; readonly to: Version };
+export type RepairConfig = ApplyingConfig & {
+  readonly command: 'repair';
+  readonly dryRun: boolean;
+  readonly only?: Version;
+  readonly statement?: 'done' | 'again';
+};
 export type WaitConfig = DatabaseConfig & { readonly command: 'wait'; readonly files: FilesConfig; readonly timeoutMs: number };
 type StatusConfig = DatabaseConfig & { readonly command: 'status'; readonly files: FilesConfig; readonly exitCode: boolean };
 type HistoryConfig = DatabaseConfig & { readonly command: 'history' };
@@ -79,6 +86,7 @@ export type Config =
   | UpConfig
   | DownConfig
   | BaselineConfig
+  | RepairConfig
   | WaitConfig
   | StatusConfig
   | HistoryConfig
@@ -130,16 +138,20 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
       return { command, ...database, files, timeoutMs: values.timeout };
     case 'baseline':
       return { command, ...database, files, limits: limitsConfig(values), to: values.to ?? '' };
+    case 'repair': {
+      const { only, statement, dryRun } = values;
+      return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement }) };
+    }
     case 'up':
-      return { command, ...database, files, ...runConfig(values), target: upTarget(values), hookTimeoutMs: values.hookTimeout };
+      return { command, ...database, files, ...runConfig(values), target: upTarget(values), hookTimeoutMs: values.hookTimeout, retryNow: values.retryNow };
     case 'down':
       return { command, ...database, files, ...runConfig(values), target: downTarget(values) };
   }
 }
 
 function connectionConfig(values: OptionValues): ConnectionConfig {
-  const { databaseUrl, databaseUrlFile, passwordFile, role, lockKey, connectWait, table } = values;
-  return { ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, role, lockKey }), connectWaitMs: connectWait, table };
+  const { databaseUrl, databaseUrlFile, passwordFile, role, lockKey, connectWait, table, allowPooler } = values;
+  return { ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, role, lockKey }), connectWaitMs: connectWait, table, allowPooler };
 }
 
 function identityConfig({ pod, release, image }: OptionValues): IdentityConfig {

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { systemClock } from './adapters/clock/system-clock.ts';
 import { createFileSource } from './adapters/files/source.ts';
 import { fromClient, fromPool, poolLike, type ClientLike, type PoolLike } from './adapters/postgres/borrowed.ts';
-import { PostgresDatabase, type DatabaseOptions } from './adapters/postgres/database.ts';
+import { PostgresDatabase, type Connect, type DatabaseOptions } from './adapters/postgres/database.ts';
 import { DedicatedConnections, hookPool, readAddress } from './adapters/postgres/dedicated.ts';
 import { ThreadHooks, type Hook, type HookContext, type HookPool } from './adapters/postgres/hooks.ts';
 import { createSqlParser } from './adapters/sql-parser/parser.ts';
@@ -70,6 +70,8 @@ export type RunMigrationsOptions = Place &
     readonly dryRun?: boolean;
     readonly allowEmpty?: boolean;
     readonly role?: string;
+    /** For a pooler that pools by session. */
+    readonly allowPooler?: boolean;
     readonly connectWaitMs?: number;
     readonly lockWaitMs?: number;
     readonly lockTimeoutMs?: number;
@@ -123,6 +125,7 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       },
       strict: options.strict ?? false,
       dryRun: options.dryRun ?? false,
+      pausesAfterFailure: false,
       cancelBlockedWaiters: options.cancelBlockedWaiters ?? true,
       signal: options.signal ?? new AbortController().signal,
     },
@@ -131,7 +134,7 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       reporter,
       parser: createSqlParser(),
       source: createFileSource({ ...filesOf(options), allowEmpty: options.allowEmpty ?? false }),
-      database: new PostgresDatabase({ ...connection, table, lockKey, role: options.role, reporter }),
+      database: new PostgresDatabase({ ...connection, allowPooler: options.allowPooler ?? false, table, lockKey, role: options.role, reporter }),
       hooks: new ThreadHooks(options.hooks ?? {}, hookPool, reporter),
     },
   );
@@ -196,21 +199,21 @@ function downRequest({ to, steps, all, confirm }: RunMigrationsOptions): Request
   });
 }
 
-interface Connection extends Pick<DatabaseOptions, 'connect' | 'watch' | 'serverSettings'> {
+interface Connection extends Pick<DatabaseOptions, 'connect' | 'second' | 'serverSettings'> {
   readonly hookPool: () => HookPool;
 }
 
 function connectionOf({ pool, connection, connectionString, role }: RunMigrationsOptions): Connection {
   if (pool) {
-    const connect: DatabaseOptions['connect'] = (_name, signal) => fromPool(pool, signal);
-    return { connect, watch: connect, hookPool: () => poolLike(pool), serverSettings: {} };
+    const connect: Connect = (_name, signal) => fromPool(pool, signal);
+    return { connect, second: connect, hookPool: () => poolLike(pool), serverSettings: {} };
   }
   if (connection) return { connect: () => fromClient(connection), hookPool: noHookPool, serverSettings: {} };
   const settings = readAddress({ databaseUrl: connectionString, env: {} });
   const connections = new DedicatedConnections(() => Promise.resolve(settings), role);
   return {
     connect: connections.connect,
-    watch: connections.connect,
+    second: connections.connect,
     hookPool: () => hookPool(connections.hookTarget()),
     serverSettings: settings.serverSettings,
   };

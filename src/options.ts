@@ -23,9 +23,9 @@ export interface OptionEntry {
   readonly min?: number;
 }
 
-const DATABASE = ['up', 'down', 'wait', 'status', 'history', 'baseline', 'lock'] as const;
-const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'validate'] as const;
-const CHANGING = ['up', 'down', 'baseline'] as const;
+const DATABASE = ['up', 'down', 'wait', 'status', 'history', 'baseline', 'repair', 'lock'] as const;
+const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'repair', 'validate'] as const;
+const CHANGING = ['up', 'down', 'baseline', 'repair'] as const;
 const ALL = [...DATABASE, 'validate', 'create'] as const;
 
 /** Keys are camel case: `lockWait` is the flag `--lock-wait` and the variable `LOCKSTEP_LOCK_WAIT`. */
@@ -44,7 +44,21 @@ export const OPTIONS = {
     commands: ['down'],
     help: 'The name of the connected database: says that --all is meant for it.',
   },
-  dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down'], help: 'Say what would run, and change nothing.' },
+  only: { type: 'version', group: 'Target', commands: ['repair'], help: 'Repair only this version.' },
+  statement: {
+    type: 'choice',
+    choices: ['done', 'again'],
+    group: 'Target',
+    commands: ['repair'],
+    help: 'What became of a statement that was running when its run died: it did its work, or it is to run again.',
+  },
+  dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down', 'repair'], help: 'Say what would run, and change nothing.' },
+  retryNow: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['up'],
+    help: 'Try a migration that failed in this release at once, without the pause between tries.',
+  },
   timeout: {
     type: 'duration',
     default: '10m',
@@ -67,6 +81,12 @@ export const OPTIONS = {
   databaseUrlFile: { type: 'text', group: 'Database', commands: DATABASE, help: 'A file with the address, read again at each connection attempt.' },
   passwordFile: { type: 'text', group: 'Database', commands: DATABASE, help: 'A file with the password, read again at each connection attempt.' },
   role: { type: 'text', group: 'Database', commands: DATABASE, help: 'Work as this role (SET ROLE).' },
+  allowPooler: {
+    type: 'boolean',
+    group: 'Database',
+    commands: DATABASE,
+    help: 'Go through a connection pooler that pools by session (checked); otherwise a pooler is refused.',
+  },
   connectWait: {
     type: 'duration',
     default: '60s',

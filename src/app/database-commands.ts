@@ -1,11 +1,12 @@
 /** The commands that look at the database, wait for it, or record in it; from Config to answer. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { createFileSource } from '../adapters/files/source.ts';
-import type { BaselineConfig, DownConfig, UpConfig, WaitConfig } from '../config.ts';
+import type { BaselineConfig, DownConfig, RepairConfig, UpConfig, WaitConfig } from '../config.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { VersionStatus } from '../core/plan.ts';
 import { baseline } from '../engine/baseline.ts';
 import { inspectLock, readJournal, readStatus, type InspectOptions } from '../engine/inspect.ts';
+import { repair } from '../engine/repair.ts';
 import { waitUntilApplied } from '../engine/wait.ts';
 import * as documents from '../output/documents.ts';
 import * as reports from '../output/reports.ts';
@@ -21,6 +22,8 @@ export async function databaseAnswer(config: LookingConfig, world: World, wiring
   switch (config.command) {
     case 'baseline':
       return await baselineAnswer(config, options, ports);
+    case 'repair':
+      return await repairAnswer(config, options, ports);
     case 'wait':
       return await waitAnswer(config, options, ports);
     case 'status': {
@@ -57,6 +60,15 @@ async function baselineAnswer(config: BaselineConfig, options: InspectOptions, p
   ports.reporter.report({ type: 'run.finished', applied: recorded, durationMs });
   const done = recorded.map((version) => ({ version, direction: 'up' as const, durationMs: 0 }));
   return { document: documents.outcomeDocument({ ...NOTHING, command: 'baseline', done, skipped, waitedMs, durationMs }) };
+}
+
+async function repairAnswer(config: RepairConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {
+  const { only, statement, dryRun } = config;
+  const report = await repair(
+    { ...options, wish: { only, statement }, dryRun, lockWaitMs: config.limits.lockWaitMs },
+    { ...ports, source: createFileSource(config.files) },
+  );
+  return { document: documents.repairDocument(report), text: reports.formatRepair(report) };
 }
 
 async function waitAnswer(config: WaitConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {

@@ -3,6 +3,7 @@ import { createFileSource } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { DownConfig, UpConfig } from '../config.ts';
 import type { Outcome } from '../core/outcome.ts';
+import { isPodRelease } from '../core/pause.ts';
 import type { MigrationSource } from '../core/ports.ts';
 import { migrate } from '../engine/migrate.ts';
 import { outcomeDocument } from '../output/documents.ts';
@@ -22,6 +23,7 @@ export async function migrateAnswer(config: UpConfig | DownConfig, world: World,
       runner: ports.runner,
       strict: config.files.strict,
       dryRun: config.dryRun,
+      pausesAfterFailure: config.command === 'up' && !config.retryNow && !world.terminal && isPodRelease(config.identity.release),
       connectWaitMs: config.connection.connectWaitMs,
       lockWaitMs: config.limits.lockWaitMs,
       limits: config.limits,

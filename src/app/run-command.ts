@@ -93,6 +93,7 @@ async function answer(config: Config, world: World, wiring: Wiring): Promise<Ans
     case 'down':
       return await migrateAnswer(config, world, wiring);
     case 'baseline':
+    case 'repair':
     case 'wait':
     case 'status':
     case 'history':

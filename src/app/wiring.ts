@@ -27,7 +27,7 @@ export interface DatabasePorts extends ConnectPorts {
 
 /** The address is read once now, for its settings and its problems, and again at each attempt to connect. */
 export async function openPorts(config: DatabaseConfig, world: World, { runner, reporter }: Wiring): Promise<DatabasePorts> {
-  const { table, lockKey, role } = config.connection;
+  const { table, lockKey, role, allowPooler } = config.connection;
   const address = (): Promise<ConnectionSettings> => readSettings(config.connection, world);
   const { serverSettings, runnerName } = await address();
   const { connect, hookTarget } = new DedicatedConnections(address, role);
@@ -36,7 +36,7 @@ export async function openPorts(config: DatabaseConfig, world: World, { runner, 
     runner: { ...runner, name: config.identity.pod ?? runnerName ?? runner.name },
     clock: systemClock,
     reporter,
-    database: new PostgresDatabase({ connect, watch: connect, table, lockKey, role, serverSettings, reporter }),
+    database: new PostgresDatabase({ connect, second: connect, allowPooler, table, lockKey, role, serverSettings, reporter }),
     hooks: new WorkerHooks(hookTarget, reporter, HOOK_WORKER),
   };
 }

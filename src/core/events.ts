@@ -21,6 +21,7 @@ export type MigratorEvent =
   | { readonly type: 'migration.applied'; readonly version: Version; readonly durationMs: number }
   | { readonly type: 'migration.rolled-back'; readonly version: Version; readonly durationMs: number }
   | { readonly type: 'migration.baselined'; readonly version: Version }
+  | { readonly type: 'repair.planned'; readonly version: Version; readonly action: string; readonly dryRun: boolean }
   | { readonly type: 'migration.failed'; readonly version: Version; readonly direction: Direction; readonly error: MigratorError }
   | { readonly type: 'statement.finished'; readonly version: Version; readonly statement: number; readonly of: number }
   | {

@@ -1,4 +1,5 @@
 /** What the database remembers: the history (applied versions), the journal (events), and where they are. */
+import type { ErrorCode } from './errors.ts';
 import type { Direction, Version } from './migration.ts';
 
 /** A row of the history table. */
@@ -24,6 +25,8 @@ export type JournalEvent =
   | 'applied'
   | 'rolled back'
   | 'baselined'
+  | 'repaired'
+  | 'statement reset'
   | 'failed';
 
 /** A row of the journal; rows are only ever added. */
@@ -37,6 +40,7 @@ export interface JournalEntry {
   readonly direction?: Direction | undefined;
   readonly statement?: number | undefined;
   readonly durationMs?: number | undefined;
+  readonly code?: ErrorCode | undefined;
   readonly error?: string | undefined;
   readonly runner?: string | undefined;
   readonly release?: string | undefined;

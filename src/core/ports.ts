@@ -1,9 +1,12 @@
 /** What the engine needs from the world. Adapters implement it; tests fake it. */
+import type { MigratorError } from './errors.ts';
 import type { MigratorEvent } from './events.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
 import type { Direction, Migration, Script, Version } from './migration.ts';
+import type { Failures } from './pause.ts';
+import type { IncompleteStatement, RepairAction, StoredDown } from './repair.ts';
 import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
-import type { ConcurrentIndex, SqlPiece, Unit } from './script-plan.ts';
+import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from './script-plan.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -119,13 +122,20 @@ export interface History {
   read(): Promise<HistoryState>;
   /** Writes how runs ended that never said so, and returns them. */
   startRun(): Promise<readonly JournalEntry[]>;
-  endRun(error: string | undefined): Promise<void>;
-  recordFailure(step: StepScript, error: string): Promise<void>;
+  endRun(error: MigratorError | undefined): Promise<void>;
+  recordFailure(step: StepScript, error: MigratorError): Promise<void>;
   /** Statements of this script that the journal says are done, and the one that was started last. */
   statementsOf(step: StepScript): Promise<StatementProgress>;
+  /** Failures of this text in this release since the version last came to an end; undefined without any. */
+  failuresOf(migration: Migration): Promise<Failures | undefined>;
   baseline(migrations: readonly Migration[]): Promise<void>;
   /** Fills in checksums that rows of the original Go runner lack. */
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
+  /** The newest stored down SQL of each version, by its checksum. */
+  storedDowns(): Promise<readonly StoredDown[]>;
+  /** Statements whose end nobody has recorded. */
+  incompleteStatements(): Promise<readonly IncompleteStatement[]>;
+  repair(actions: readonly RepairAction[]): Promise<void>;
   /** The whole journal, oldest first; empty when there is none. */
   journal(): Promise<readonly JournalEntry[]>;
 }
@@ -143,6 +153,8 @@ export interface Limits {
 
 /** How a concurrent index stands in the catalog. */
 export type IndexState = 'absent' | 'valid' | 'invalid' | 'being built';
+
+type Detachment = NonNullable<Unit['detaches']>;
 
 export interface Executor {
   /** Resets what the last migration left in the session, and says in the journal what comes now. */
@@ -164,6 +176,11 @@ export interface Executor {
   blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]>;
   indexState(index: ConcurrentIndex): Promise<IndexState>;
   dropIndex(index: ConcurrentIndex): Promise<void>;
+  /** Drops the invalid `…_ccnew` and `…_ccold` that a REINDEX CONCURRENTLY of this table or index left; returns their names. */
+  dropReindexLeftovers(of: { readonly index: RelationName } | { readonly table: RelationName }): Promise<readonly string[]>;
+  detachState(detach: Detachment): Promise<'attached' | 'pending' | 'detached'>;
+  /** Ends a DETACH PARTITION CONCURRENTLY that was killed between its transactions. */
+  finalizeDetach(detach: Detachment): Promise<void>;
 }
 
 /** Runs pre-migration hooks. */

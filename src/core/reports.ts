@@ -1,5 +1,6 @@
 /** What the commands that only look have found. */
 import type { MigratorError } from './errors.ts';
+import type { Version } from './migration.ts';
 import type { Waiter } from './ports.ts';
 import type { Holder } from './runner.ts';
 
@@ -28,4 +29,11 @@ export interface ValidateReport {
   readonly findings: readonly Finding[];
   /** Why the command fails. */
   readonly error?: MigratorError;
+}
+
+/** Of `repair`. */
+export interface RepairReport {
+  readonly dryRun: boolean;
+  /** What was done, or would be. */
+  readonly steps: readonly { readonly version: Version; readonly action: string }[];
 }

@@ -98,6 +98,7 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
       concurrentIndexes: statements.flatMap(({ concurrentIndexes }) => concurrentIndexes),
       sessionOnly: statements.every(({ sessionOnly }) => sessionOnly),
       ...(first?.reindexedTable && { reindexedTable: first.reindexedTable }),
+      ...(first?.detaches && { detaches: first.detaches }),
       ...(ownLockTimeout && { ownLockTimeout }),
     };
   });

@@ -42,7 +42,9 @@ export interface Unit extends SqlPiece {
   readonly waitsForSnapshots: boolean;
   readonly concurrentIndexes: readonly ConcurrentIndex[];
   /** The table of REINDEX TABLE CONCURRENTLY; a failed one leaves invalid indexes `…_ccnew` on it. */
-  readonly reindexedTable?: { readonly schema?: string; readonly name: string };
+  readonly reindexedTable?: RelationName;
+  /** What DETACH PARTITION CONCURRENTLY takes apart; one that was killed between its transactions must be finalized. */
+  readonly detaches?: { readonly parent: RelationName; readonly partition: RelationName };
   /** The script has set lock_timeout itself: leave it as it is. `blocking` is false then. */
   readonly ownLockTimeout?: boolean;
   /** Changes only the session (SET, temporary tables): done again when the script is resumed. */

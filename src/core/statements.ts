@@ -2,7 +2,7 @@
 import type { ConcurrentIndex, ParsedStatement, RelationName } from './script-plan.ts';
 import { setsParameter, TemporaryRelations } from './session-rules.ts';
 import { child, droppedNames, membersOf, relationName, relationsIn, textOf } from './syntax-tree.ts';
-import { runsOutsideTransaction, takesBlockingLocks, waitsForSnapshots } from './transaction-rules.ts';
+import { detachedPartition, runsOutsideTransaction, takesBlockingLocks, waitsForSnapshots } from './transaction-rules.ts';
 
 type TransactionControl = 'begin' | 'commit' | 'rollback' | 'savepoint';
 
@@ -20,6 +20,8 @@ export interface Statement extends ParsedStatement {
   readonly concurrentIndexes: readonly ConcurrentIndex[];
   /** The table of REINDEX TABLE CONCURRENTLY. */
   readonly reindexedTable: RelationName | undefined;
+  /** See `Unit.detaches`. */
+  readonly detaches: { readonly parent: RelationName; readonly partition: RelationName } | undefined;
   /** Prepared transactions are not control: they are not about the transaction one is in. */
   readonly control: TransactionControl | undefined;
   readonly setsLockTimeout: 'session' | 'transaction' | undefined;
@@ -55,6 +57,7 @@ export function classify(statements: readonly ParsedStatement[]): readonly State
       mayCommit: kind === 'CallStmt' || kind === 'DoStmt',
       concurrentIndexes: waits ? concurrentIndexes(statement) : [],
       reindexedTable: waits && reindexes(statement, 'TABLE') ? relationName(child(node, 'relation')) : undefined,
+      detaches: waits ? detachment(statement) : undefined,
       control: kind === 'TransactionStmt' ? CONTROL[textOf(node, 'kind') ?? ''] : undefined,
       setsLockTimeout: setsParameter(kind, node, 'lock_timeout'),
     };
@@ -65,6 +68,12 @@ export function classify(statements: readonly ParsedStatement[]): readonly State
 function takesSlotAway({ node }: ParsedStatement): boolean {
   const slot = membersOf(node, 'options', 'DefElem').find((element) => element['defname'] === 'slot_name');
   return textOf(child(child(slot, 'arg'), 'String'), 'sval') === 'none';
+}
+
+function detachment({ kind, node }: ParsedStatement): Statement['detaches'] {
+  const parent = relationName(child(node, 'relation'));
+  const partition = kind === 'AlterTableStmt' ? detachedPartition(node) : undefined;
+  return parent && partition && { parent, partition };
 }
 
 function reindexes({ kind, node }: ParsedStatement, what: 'INDEX' | 'TABLE'): boolean {

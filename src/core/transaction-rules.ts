@@ -1,5 +1,6 @@
 /** Which statements PostgreSQL runs only outside of a transaction, and which take locks that others queue behind. */
-import { child, membersOf, option, textOf, type TreeNode } from './syntax-tree.ts';
+import type { RelationName } from './script-plan.ts';
+import { child, membersOf, option, relationName, textOf, type TreeNode } from './syntax-tree.ts';
 
 type Rule = (node: TreeNode) => boolean;
 
@@ -89,6 +90,12 @@ export function takesBlockingLocks(kind: string, node: TreeNode): boolean {
 /** The commands of an ALTER TABLE. */
 export function commandsOf(node: TreeNode): readonly TreeNode[] {
   return membersOf(node, 'cmds', 'AlterTableCmd');
+}
+
+/** The partition that a DETACH CONCURRENTLY takes away. */
+export function detachedPartition(node: TreeNode): RelationName | undefined {
+  const command = commandsOf(node).map(partitionCommand).find(isConcurrent);
+  return relationName(child(command, 'name'));
 }
 
 function partitionCommand(command: TreeNode): TreeNode {

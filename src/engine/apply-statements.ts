@@ -4,11 +4,9 @@ import { checksum } from '../core/migration.ts';
 import type { Limits, Session, StepScript } from '../core/ports.ts';
 import type { Unit } from '../core/script-plan.ts';
 import { retrying } from './retry.ts';
+import { settle } from './settle.ts';
 import type { StepContext } from './step-context.ts';
 import { watching } from './watch.ts';
-
-/** Statements that may simply run again when nobody knows whether they ended. */
-const REPEATABLE: ReadonlySet<string> = new Set(['VacuumStmt', 'ReindexStmt', 'ClusterStmt', 'AlterSystemStmt']);
 
 export interface StatementsContext extends StepContext {
   readonly session: Session;
@@ -61,7 +59,7 @@ async function runUnit(unit: Unit, context: StatementsContext & { readonly resum
     return;
   }
   const startedAt = ports.clock.now();
-  if (!context.resumed || !(await tookEffect(unit, context))) {
+  if (!context.resumed || !(await settle(unit, context))) {
     await retrying(attempt, ports, () => runAlone(unit, context));
   }
   await requireValid(unit, context);
@@ -79,28 +77,6 @@ async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
     if (!session.lost.aborted) await dropInvalid(unit, context).catch(() => undefined);
     throw error;
   }
-}
-
-/** Whether a statement that a dead run had started has done its work, by what the catalog shows. */
-async function tookEffect(unit: Unit, { session, step }: StatementsContext): Promise<boolean> {
-  if (unit.concurrentIndexes.length === 0) {
-    if (REPEATABLE.has(unit.kind)) return false;
-    throw new MigratorError(
-      'MIGRATION_INCOMPLETE',
-      `${step.script.file} stopped in statement ${unit.index}, and nobody can know whether it took effect`,
-      {
-        version: step.version,
-        hint:
-          'look at the database; undo by hand what the statement did, or do by hand what is left of the file' +
-          ` and record it with "lockstep baseline --to ${step.version}"`,
-      },
-    );
-  }
-  for (const index of unit.concurrentIndexes) {
-    const state = await session.executor.indexState(index);
-    if (index.action === 'reindex' || state !== (index.action === 'drop' ? 'absent' : 'valid')) return false;
-  }
-  return true;
 }
 
 /** An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one. */

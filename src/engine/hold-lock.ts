@@ -16,7 +16,7 @@ export interface HoldLockOptions<T> {
   /** The newest check; what it says is decided on first. */
   readonly check: Check;
   /** A result when the lock is not needed (any more). */
-  readonly settled: (check: Check) => T | undefined;
+  readonly settled: (check: Check) => T | undefined | Promise<T | undefined>;
   /** What needs the lock. */
   readonly body: (waitedMs: number) => Promise<T>;
   /** How long to wait for the lock, in milliseconds. */
@@ -35,7 +35,7 @@ export async function holdLock<T>(options: HoldLockOptions<T>, ports: HoldLockPo
   const wait = new Wait(options, ports);
   for (let check = options.check; ; check = await session.check()) {
     signal.throwIfAborted();
-    const result = settled(check);
+    const result = await settled(check);
     if (result !== undefined) return result;
     await session.configure();
     if (check.free && (await session.lock.tryAcquire())) return await whileHeld(options, wait, ports);

@@ -12,6 +12,7 @@ import { applyStep } from './apply.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { holdLock } from './hold-lock.ts';
 import { interruptedBy } from './interrupting.ts';
+import { refuseWhilePaused } from './pause.ts';
 import { Progress } from './progress.ts';
 import type { ApplyOptions, ApplyPorts } from './step-context.ts';
 
@@ -24,6 +25,8 @@ export interface MigrateOptions extends ApplyOptions {
   readonly runner: RunnerIdentity;
   readonly strict: boolean;
   readonly dryRun: boolean;
+  /** A migration that failed in this release is not tried again at once. */
+  readonly pausesAfterFailure: boolean;
   readonly connectWaitMs: number;
   readonly lockWaitMs: number;
   readonly signal: AbortSignal;
@@ -66,14 +69,18 @@ interface Run {
 async function planThenLock(run: Run, check: Check): Promise<void> {
   const { session, progress, options, ports } = run;
   const { lockWaitMs, signal, dryRun } = options;
-  const settled = (now: Check): true | undefined => {
+  const settled = async (now: Check): Promise<true | undefined> => {
     // While others roll back, a plan made now is about a state that will not last.
     const lasts = now.free || (now.holder !== undefined && onlyAddsToHistory(now.holder));
     if (!lasts && !dryRun) return undefined;
     const preview = plan(run, now.history);
     if (dryRun) progress.planned(preview);
     else if (preview.steps.length === 0) progress.upToDate(preview);
-    else return undefined;
+    else {
+      // Whoever holds the lock may be mending it.
+      if (now.free) await pause(run, preview);
+      return undefined;
+    }
     return true;
   };
   const body = async (waitedMs: number): Promise<true> => {
@@ -97,15 +104,26 @@ async function planAgainAndApply(run: Run): Promise<void> {
     progress.upToDate(planned);
     return;
   }
+  await pause(run, planned);
   const steps = await analyzeSteps(planned.steps.map((migration) => scriptOf(migration, request.direction)), ports);
   progress.start(planned);
   progress.lost(await history.startRun());
   await progress.recording(session, async () => {
     for (const planned of steps) {
       signal.throwIfAborted();
-      await progress.step(session, planned.step, () => applyStep(session, planned, { options, ports, signal }));
+      await progress.step(session, planned.step, () =>
+        applyStep(session, planned, { options, ports, signal }).catch((error: unknown) => {
+          // What fails because it was told to stop did not fail by itself.
+          throw signal.aborted ? signal.reason : error;
+        }),
+      );
     }
   });
+}
+
+/** @throws MigratorError MIGRATION_FAILED while the next migration is not to be tried again. */
+async function pause({ session, options, ports }: Run, { steps: [next] }: Plan): Promise<void> {
+  if (next && options.pausesAfterFailure) await refuseWhilePaused(next, session, ports.clock);
 }
 
 /** @throws MigratorError with every problem of the plan. */

@@ -67,7 +67,7 @@ export class Progress {
     try {
       await body();
     } catch (error) {
-      if (!session.lost.aborted) await session.history.endRun(summaryOf(error)).catch(() => undefined);
+      if (!session.lost.aborted) await session.history.endRun(toMigratorError(error)).catch(() => undefined);
       throw error;
     }
     await session.history.endRun(undefined);
@@ -84,7 +84,7 @@ export class Progress {
       const error = toMigratorError(cause);
       this.#failedVersion = version;
       this.#reporter.report({ type: 'migration.failed', version, direction, error });
-      if (!session.lost.aborted) await session.history.recordFailure(step, summaryOf(error)).catch(() => undefined);
+      if (!session.lost.aborted) await session.history.recordFailure(step, error).catch(() => undefined);
       throw error;
     }
   }
@@ -117,11 +117,3 @@ export class Progress {
     };
   }
 }
-
-/** The journal keeps the server's words, but no rows of the user's (DETAIL). */
-function summaryOf(cause: unknown): string {
-  const error = toMigratorError(cause);
-  const { server } = error.details;
-  return server ? `${error.code}: ${error.summary}: ${server.message} (${server.sqlstate})` : `${error.code}: ${error.summary}`;
-}
-

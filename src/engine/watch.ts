@@ -31,12 +31,13 @@ async function speak(
   ended: AbortSignal,
 ): Promise<void> {
   const startedAt = clock.now();
+  const isOver = (): boolean => ended.aborted;
   for (let pause = FIRST_REPORT_MS; ; pause = REPORT_EVERY_MS) {
     await clock.sleep(pause, ended);
-    if (ended.aborted) return;
+    if (isOver()) return;
     // Only told, so whatever keeps us from looking is no failure of the run.
     const seen = await session.observe(ended).catch(() => undefined);
-    if (ended.aborted) return;
+    if (isOver()) return;
     reporter.report({ type: 'statement.running', version, elapsedMs: clock.now() - startedAt, blockers: seen?.blockers ?? [], progress: seen?.progress });
   }
 }

@@ -4,7 +4,7 @@ import type { JournalEntry } from '../core/history.ts';
 import type { Version } from '../core/migration.ts';
 import type { Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan.ts';
-import type { Finding, LockReport, ValidateReport } from '../core/reports.ts';
+import type { Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
 import { maskPasswords } from '../core/source-location.ts';
 
@@ -73,6 +73,10 @@ export interface LockDocument {
   readonly terminated?: boolean;
 }
 
+export interface RepairDocument extends RepairReport {
+  readonly command: 'repair';
+}
+
 export interface ValidateDocument {
   readonly command: 'validate';
   readonly valid: boolean;
@@ -91,6 +95,7 @@ export type JsonDocument =
   | StatusDocument
   | HistoryDocument
   | LockDocument
+  | RepairDocument
   | ValidateDocument
   | CreateDocument;
 
@@ -132,6 +137,10 @@ export function lockDocument({ key, holder, waiters, terminated }: LockReport): 
     waiters: waiters.map((waiter) => ({ ...holderBody(waiter), blocked: waiter.blocked })),
     ...(terminated !== undefined && { terminated }),
   };
+}
+
+export function repairDocument(report: RepairReport): RepairDocument {
+  return { command: 'repair', ...report };
 }
 
 export function validateDocument({ migrations, findings }: ValidateReport): ValidateDocument {

@@ -2,7 +2,7 @@
 import type { JournalEntry } from '../core/history.ts';
 import type { Direction, Version } from '../core/migration.ts';
 import type { VersionStatus } from '../core/plan.ts';
-import type { LockReport, ValidateReport } from '../core/reports.ts';
+import type { LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import { describeHolder } from '../core/runner.ts';
 import { maskPasswords } from '../core/source-location.ts';
 import { printable } from './error-text.ts';
@@ -41,6 +41,12 @@ export function formatLock({ key, holder, waiters, terminated }: LockReport): st
   for (const waiter of waiters) lines.push(`  waiting: ${describeHolder(waiter)}${waiter.blocked ? ', blocked inside PostgreSQL' : ''}`);
   if (terminated !== undefined) lines.push(terminated ? "the holder's session was ended" : "the holder's session could not be ended");
   return lines.map(printable).join('\n');
+}
+
+/** The steps themselves were told before they were taken. */
+export function formatRepair({ dryRun, steps }: RepairReport): string {
+  if (steps.length === 0) return 'Nothing to repair.';
+  return dryRun ? 'Dry run: nothing is changed.' : 'Done.';
 }
 
 export function formatValidation({ migrations, findings }: ValidateReport): string {

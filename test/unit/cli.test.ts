@@ -48,7 +48,7 @@ describe('parseArguments', () => {
   }
 
   const refused: [string, ...string[]][] = [
-    ['', 'no command; give one of up, down, wait, status, history, validate, baseline, lock, create'],
+    ['', 'no command; give one of up, down, wait, status, history, validate, baseline, repair, lock, create'],
     ['UP', 'unknown command "UP"; did you mean "up"?'],
     ['statsu', 'unknown command "statsu"; did you mean "status"?'],
     ['--json up', 'the command comes first, then its flags; "--json" is not a command'],

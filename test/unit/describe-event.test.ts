@@ -52,6 +52,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   'migration.applied': [{ version: '007_x', durationMs: 12 }, 'applied: 007_x in 12 ms'],
   'migration.rolled-back': [{ version: '007_x', durationMs: 1234 }, 'rolled back: 007_x in 1.2 s'],
   'migration.baselined': [{ version: '007_x' }, 'recorded as applied without running it: 007_x'],
+  'repair.planned': [{ version: '007_x', action: 'accept the changed file', dryRun: false }, 'repairing: 007_x: accept the changed file'],
   'migration.failed': [{ version: '007_x', direction: 'up', error }, 'a migration failed: up 007_x: 007_x did not get its lock'],
   'statement.finished': [{ version: '007_x', statement: 1, of: 3 }, 'a statement is done: 007_x, 1 of 3'],
   'index.dropped': [{ version: '007_x', index: 'i' }, 'dropped an invalid index that a failed build had left: i of 007_x'],

@@ -135,8 +135,9 @@ const DOCUMENTS: Readonly<Record<string, readonly documents.JsonDocument[]>> = {
     documents.statusDocument([]),
     documents.statusDocument((['applied', 'pending', 'unknown', 'changed', 'out of order'] as const).map((state) => ({ version: '1_a', state, appliedAt: at }))),
   ],
-  history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'statement done', statement: 1 }])],
+  history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'failed', code: 'MIGRATION_FAILED', statement: 1 }])],
   lock: [documents.lockDocument(lock), documents.lockDocument({ key: '42', holder: undefined, waiters: [] })],
+  repair: [documents.repairDocument({ dryRun: true, steps: [] }), documents.repairDocument({ dryRun: false, steps: [{ version: '1_a', action: 'x' }] })],
   validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
 };
 

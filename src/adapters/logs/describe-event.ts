@@ -125,6 +125,13 @@ const DESCRIPTIONS: Descriptions = {
     detail: version,
     toldToPeople: true,
   }),
+  'repair.planned': ({ version, action, dryRun }) => ({
+    level: 'info',
+    message: dryRun ? 'would repair' : 'repairing',
+    fields: { version, action, dryRun },
+    detail: `${version}: ${action}`,
+    toldToPeople: true,
+  }),
   'migration.failed': ({ version, direction, error }) => ({
     level: 'error',
     message: 'a migration failed',

@@ -29,6 +29,7 @@ const LINES: Lines = {
     verbose
       ? versions.map((version) => skipLine(version, direction))
       : [skipLine(versions.length === 1 ? '1 migration' : `${versions.length} migrations`, direction)],
+  'repair.planned': ({ version, action, dryRun }) => [`  ${dryRun ? 'would repair' : 'repair'} ${version}: ${action}`],
   'run.finished': () => ['Done.'],
 };
 

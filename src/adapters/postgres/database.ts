@@ -1,10 +1,9 @@
 /** Opens sessions: on a connection of our own, or on a client of a pool that somebody gave us. */
 import type pg from 'pg';
 
-import type { Database, Observation, Reporter, Session } from '../../core/ports.ts';
+import type { Database, Reporter, Session } from '../../core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
 import type { TableName } from '../../core/table-name.ts';
-import { observe } from './observe.ts';
 import { PostgresSession } from './session.ts';
 import { Wire } from './wire.ts';
 
@@ -23,10 +22,14 @@ export interface Connected {
   readonly interrupt: () => Promise<void>;
 }
 
+export type Connect = (applicationName: string, signal: AbortSignal) => Promise<Connected>;
+
 export interface DatabaseOptions {
-  readonly connect: (applicationName: string, signal: AbortSignal) => Promise<Connected>;
+  readonly connect: Connect;
   /** A second connection for a moment, to look at a busy session; absent where there can be none. */
-  readonly watch?: DatabaseOptions['connect'];
+  readonly second?: Connect;
+  /** A pooler in between is no reason to refuse, if it pools by session. */
+  readonly allowPooler: boolean;
   readonly table: TableName;
   readonly lockKey: bigint | undefined;
   readonly role: string | undefined;
@@ -42,7 +45,7 @@ export class PostgresDatabase implements Database {
   }
 
   async open(runner: RunnerIdentity, signal: AbortSignal): Promise<Session> {
-    const { connect, watch, table, lockKey, role, serverSettings, reporter } = this.#options;
+    const { connect, second, allowPooler, table, lockKey, role, serverSettings, reporter } = this.#options;
     const name = applicationName(runner);
     const connected = await connect(name, signal);
     const { client, borrowed } = connected;
@@ -67,7 +70,8 @@ export class PostgresDatabase implements Database {
         },
         close: connected.release,
         interrupt: connected.interrupt,
-        ...(watch && { observe: (pid: number, ended: AbortSignal) => this.#observe(watch, pid, ended) }),
+        allowPooler,
+        ...(second && { secondSession: (body, ended) => withSecondSession(second, body, ended) }),
       });
     } catch (error) {
       wire.detach();
@@ -77,20 +81,28 @@ export class PostgresDatabase implements Database {
       signal.removeEventListener('abort', giveUp);
     }
   }
+}
 
-  async #observe(watch: DatabaseOptions['connect'], pid: number, signal: AbortSignal): Promise<Observation> {
-    const { client, release } = await watch(WATCHER_NAME, signal);
-    const wire = new Wire(client);
-    const giveUp = (): void => {
-      wire.giveUp(signal.reason);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
-    try {
-      return await observe(wire, pid);
-    } finally {
-      signal.removeEventListener('abort', giveUp);
-      wire.detach();
-      await release({ untouched: !wire.lost.aborted });
-    }
+/** How long a second session may take where nothing else ends it. */
+const SECOND_SESSION_MS = 5_000;
+
+async function withSecondSession<T>(
+  connect: Connect,
+  body: (wire: Wire) => Promise<T>,
+  signal = AbortSignal.timeout(SECOND_SESSION_MS),
+): Promise<T> {
+  const { client, release } = await connect(WATCHER_NAME, signal);
+  const wire = new Wire(client);
+  const giveUp = (): void => {
+    wire.giveUp(signal.reason);
+  };
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await body(wire);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+    wire.detach();
+    // It may be in a transaction.
+    await release({ untouched: false });
   }
 }

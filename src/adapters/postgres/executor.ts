@@ -1,10 +1,11 @@
 /** Sends migrations: the row, the script and the fence as one message, or statement by statement. */
 import { checksum } from '../../core/migration.ts';
-import type { ConcurrentIndex, SqlPiece, Unit } from '../../core/script-plan.ts';
+import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from '../../core/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../core/ports.ts';
 import type { Blocker } from '../../core/runner.ts';
 import { asOurselves, type SessionContext } from './context.ts';
-import { dropIndex, indexState } from './indexes.ts';
+import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
+import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
 import { journalInsert, type JournalValues } from './journal.ts';
 import { Message } from './message.ts';
 import { chosenStatements, RESET_STATEMENTS, setStatement } from './settings.ts';
@@ -106,6 +107,18 @@ export class PostgresExecutor implements Executor {
 
   dropIndex(index: ConcurrentIndex): Promise<void> {
     return dropIndex(this.#context.wire, index);
+  }
+
+  dropReindexLeftovers(of: { readonly index: RelationName } | { readonly table: RelationName }): Promise<readonly string[]> {
+    return dropReindexLeftovers(this.#context.wire, of);
+  }
+
+  detachState(detach: Detachment): Promise<'attached' | 'pending' | 'detached'> {
+    return detachState(this.#context.wire, detach);
+  }
+
+  finalizeDetach(detach: Detachment): Promise<void> {
+    return finalizeDetach(this.#context.wire, detach);
   }
 
   /** `ownLockTimeout`: the script has set one, which stays. */

@@ -1,6 +1,7 @@
 /** The journal's rows: how they are written and read. */
+import type { ErrorCode, MigratorError } from '../../core/errors.ts';
 import type { JournalEntry, JournalEvent } from '../../core/history.ts';
-import type { Direction } from '../../core/migration.ts';
+import type { Direction, Version } from '../../core/migration.ts';
 import type { StepScript } from '../../core/ports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
 import type { ResultSet } from './simple-query.ts';
@@ -10,10 +11,13 @@ import { literal } from './sql.ts';
 export interface JournalValues {
   readonly event: JournalEvent;
   readonly step?: StepScript;
+  /** Where there is no step. */
+  readonly version?: Version;
+  readonly direction?: Direction;
   readonly statement?: number;
   readonly statementChecksum?: string;
   readonly durationMs?: number;
-  readonly error?: string;
+  readonly error?: MigratorError;
 }
 
 const COLUMNS = [
@@ -24,6 +28,7 @@ const COLUMNS = [
   'direction',
   'statement',
   'duration_ms',
+  'code',
   'error',
   'runner',
   'release',
@@ -45,6 +50,7 @@ export function createJournal(journal: string): string {
   direction text,
   statement integer,
   duration_ms bigint,
+  code text,
   error text,
   runner text,
   release text,
@@ -57,6 +63,9 @@ export function createJournal(journal: string): string {
 )`;
 }
 
+/** Any image can roll back, also one that lacks the file. */
+const KEEPS_DOWN: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'repaired']);
+
 /** An INSERT of one row. `eventSql` and `durationSql` replace the plain values by expressions of the server's. */
 export function journalInsert(
   journal: string,
@@ -65,22 +74,22 @@ export function journalInsert(
   expressions: { readonly eventSql?: string; readonly durationSql?: string } = {},
 ): string {
   const { step } = values;
-  const down = values.event === 'applied' || values.event === 'baselined' ? step?.migration.down : undefined;
+  const down = KEEPS_DOWN.has(values.event) ? step?.migration.down : undefined;
   const row: Record<(typeof COLUMNS)[number], string> = {
     run: literal(runner.run),
     event: expressions.eventSql ?? literal(values.event),
     command: literal(runner.command),
-    version: literal(step?.version),
-    direction: literal(step?.direction),
+    version: literal(step?.version ?? values.version),
+    direction: literal(step?.direction ?? values.direction),
     statement: literal(values.statement),
     duration_ms: expressions.durationSql ?? literal(values.durationMs),
-    error: literal(values.error),
+    code: literal(values.error?.code),
+    error: literal(values.error && errorText(values.error)),
     runner: literal(runner.name),
     release: literal(runner.release),
     image: literal(runner.image),
     lockstep: literal(runner.productVersion),
     checksum: literal(values.statementChecksum ?? step?.script.checksum),
-    // Any image can roll back, also one that lacks the file.
     down_sql: literal(down?.text),
     down_checksum: literal(down?.checksum),
   };
@@ -92,6 +101,11 @@ function typed(column: (typeof COLUMNS)[number], expression: string): string {
   if (column === 'run') return `${expression}::uuid`;
   if (column === 'statement') return `${expression}::integer`;
   return column === 'duration_ms' ? `(${expression})::bigint` : `${expression}::text`;
+}
+
+/** The server's words, but no rows of the user's (DETAIL). */
+function errorText({ summary, details: { server } }: MigratorError): string {
+  return server ? `${summary}: ${server.message} (${server.sqlstate})` : summary;
 }
 
 export function journalSelect(journal: string): string {
@@ -121,6 +135,7 @@ export function readJournal(result: ResultSet | undefined): JournalEntry[] {
       direction: text('direction') as Direction | undefined,
       statement: number('statement'),
       durationMs: number('duration_ms'),
+      code: text('code') as ErrorCode | undefined,
       error: text('error'),
       runner: text('runner'),
       release: text('release'),

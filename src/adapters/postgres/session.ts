@@ -7,10 +7,14 @@ import { runCheck, type CheckOptions, type CheckResult } from './check.ts';
 import type { SessionContext } from './context.ts';
 import { PostgresExecutor } from './executor.ts';
 import { PostgresHistory } from './history.ts';
+import { observe } from './observe.ts';
+import { isPooled, poolerRefused, requireSessionPooling } from './pooler.ts';
 import { resolveRelation } from './relation.ts';
 import { chosenStatements, hygiene, setStatement } from './settings.ts';
 import { serverErrorOf } from './sqlstate.ts';
 import type { Wire } from './wire.ts';
+
+export type SecondSession = <T>(body: (wire: Wire) => Promise<T>, signal?: AbortSignal) => Promise<T>;
 
 export interface SessionOptions {
   readonly wire: Wire;
@@ -23,8 +27,9 @@ export interface SessionOptions {
   readonly onRefused: (setting: string, reason: string) => void;
   readonly close: (session: { readonly untouched: boolean }) => Promise<void>;
   readonly interrupt: () => Promise<void>;
-  /** Absent where there can be no second connection. */
-  readonly observe?: (pid: number, signal: AbortSignal) => Promise<Observation>;
+  readonly allowPooler: boolean;
+  /** A second connection, for a moment; absent where there can be none. */
+  readonly secondSession?: SecondSession;
 }
 
 export class PostgresSession implements Session {
@@ -62,7 +67,7 @@ export class PostgresSession implements Session {
   /** The check is the first message after authentication, and the only one when nothing is pending. */
   static async open(options: SessionOptions): Promise<PostgresSession> {
     const first = await runCheck(options.wire, options.check, true);
-    refusePooler(options.wire.processId, first.backendPid);
+    if (isPooled(options.wire, first.backendPid) && !options.allowPooler) throw poolerRefused();
     return new PostgresSession(options, first);
   }
 
@@ -86,6 +91,8 @@ export class PostgresSession implements Session {
     if (this.#configured) return;
     this.#configured = true;
     const { wire, settings } = this.#context;
+    // Until now every message stood for itself; from here on the session must be one.
+    if (isPooled(wire, this.pid)) await requireSessionPooling(wire, this.pid, this.#options.secondSession);
     if (this.#options.borrowedName !== undefined) await this.#inherit(this.#options.borrowedName);
     const wanted = hygiene(settings.serverVersion);
     const all = [...wanted].map(([name, value]) => setStatement(name, value));
@@ -144,7 +151,8 @@ export class PostgresSession implements Session {
   }
 
   async observe(signal: AbortSignal): Promise<Observation> {
-    return (await this.#options.observe?.(this.pid, signal)) ?? { blockers: [] };
+    const { secondSession } = this.#options;
+    return secondSession ? await secondSession((wire) => observe(wire, this.pid), signal) : { blockers: [] };
   }
 
   async interrupt(): Promise<void> {
@@ -156,14 +164,4 @@ export class PostgresSession implements Session {
     wire.detach();
     await close({ untouched: !this.#configured && !this.lost.aborted && !wire.owesRollback });
   }
-}
-
-/** Behind a pooler the start-up packet's pid is the pooler's invention, and a session-level lock stays behind on a pooled backend. */
-function refusePooler(processId: number | undefined, backendPid: number): void {
-  if (processId === undefined || processId === backendPid) return;
-  throw new MigratorError(
-    'CONFIG_INVALID',
-    'there is a connection pooler between this runner and PostgreSQL, and a session-level lock does not survive it',
-    { hint: 'give the address of PostgreSQL itself, for example LOCKSTEP_DATABASE_URL=postgresql://user@postgres:5432/db' },
-  );
 }

@@ -1,0 +1,25 @@
+/** How long a migration that failed is left alone, so that restarting replicas do not hammer it. */
+
+/** What the journal knows of tries that failed: of this version, this text, this release. */
+export interface Failures {
+  /** In a row, at least 1. */
+  readonly count: number;
+  /** Milliseconds since the last one, by the server's clock. */
+  readonly agoMs: number;
+  /** The code and the words of the last one. */
+  readonly error: string;
+}
+
+const FIRST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 600_000;
+
+/** Doubles with each failure, from 30 s to 10 min; what is left of it, 0 when the next try may start. */
+export function pauseLeftMs({ count, agoMs }: Failures): number {
+  const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(count - 1, 20), LONGEST_PAUSE_MS);
+  return Math.max(0, Math.ceil(pause - agoMs));
+}
+
+/** A pod's release is `name@image-tag`; a Job's has a revision (`name/7@image-tag`), and a Job is tried at once. */
+export function isPodRelease(release: string | undefined): boolean {
+  return release !== undefined && !/^[^@]*\/\d+@/.test(release);
+}

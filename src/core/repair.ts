@@ -1,0 +1,72 @@
+/** What `repair` may do to history and journal, and which of it a database needs. */
+import type { AppliedVersion } from './history.ts';
+import type { Direction, Migration, Version } from './migration.ts';
+
+export type RepairAction =
+  | { readonly type: 'accept checksum'; readonly migration: Migration }
+  | { readonly type: 'replace down'; readonly migration: Migration }
+  | { readonly type: 'settle statement'; readonly incomplete: IncompleteStatement; readonly as: StatementOutcome };
+
+/** A statement outside a transaction whose run died in it. */
+export interface IncompleteStatement {
+  readonly version: Version;
+  readonly direction: Direction;
+  readonly statement: number;
+  readonly checksum: string;
+}
+
+/** What a person has found: it did its work, or it is to run again. */
+export type StatementOutcome = 'done' | 'again';
+
+/** What the journal keeps for rolling back. */
+export interface StoredDown {
+  readonly version: Version;
+  readonly checksum: string | undefined;
+}
+
+export interface RepairFacts {
+  readonly migrations: readonly Migration[];
+  readonly applied: readonly AppliedVersion[];
+  readonly storedDowns: readonly StoredDown[];
+  readonly incomplete: readonly IncompleteStatement[];
+}
+
+export interface RepairWish {
+  /** Only this version. */
+  readonly only?: Version | undefined;
+  readonly statement?: StatementOutcome | undefined;
+}
+
+export function planRepair(facts: RepairFacts, { only, statement }: RepairWish): RepairAction[] {
+  const meant = (other: Version): boolean => only === undefined || other === only;
+  const rows = new Map(facts.applied.map((row) => [row.version, row]));
+  const stored = new Map(facts.storedDowns.map((down) => [down.version, down.checksum]));
+  const actions = facts.migrations.flatMap((migration): RepairAction[] => {
+    const row = rows.get(migration.version);
+    if (!row || !meant(migration.version)) return [];
+    if (row.checksum !== undefined && row.checksum !== migration.up.checksum) return [{ type: 'accept checksum', migration }];
+    return stored.get(migration.version) === migration.down?.checksum ? [] : [{ type: 'replace down', migration }];
+  });
+  const settled = statement ? facts.incomplete.filter((one) => meant(one.version)) : [];
+  return [...actions, ...settled.map((incomplete) => ({ type: 'settle statement', incomplete, as: statement ?? 'again' }) as const)];
+}
+
+export function versionOf(action: RepairAction): Version {
+  return action.type === 'settle statement' ? action.incomplete.version : action.migration.version;
+}
+
+/** For people, before anything is done. */
+export function describeRepair(action: RepairAction): string {
+  switch (action.type) {
+    case 'accept checksum':
+      return `accept the changed ${action.migration.up.file} as what was applied, and keep its down SQL`;
+    case 'replace down':
+      return action.migration.down
+        ? `replace the stored down SQL by ${action.migration.down.file}`
+        : 'forget the stored down SQL: there is no down file any more';
+    case 'settle statement':
+      return action.as === 'done'
+        ? `take statement ${action.incomplete.statement} for done`
+        : `let statement ${action.incomplete.statement} run again`;
+  }
+}

@@ -1,0 +1,58 @@
+/** Settles by the catalog what became of a statement whose run died in it. */
+import { MigratorError } from '../core/errors.ts';
+import type { Reporter, Session, StepScript } from '../core/ports.ts';
+import type { Unit } from '../core/script-plan.ts';
+
+/** Statements that may simply run again when nobody knows whether they ended. */
+const REPEATABLE: ReadonlySet<string> = new Set(['VacuumStmt', 'ReindexStmt', 'ClusterStmt', 'AlterSystemStmt']);
+
+interface SettleContext {
+  readonly session: Session;
+  readonly step: StepScript;
+  readonly ports: { readonly reporter: Reporter };
+}
+
+/**
+ * True when the statement has done its work, false when it is to run (again); clears what it left.
+ * @throws MigratorError MIGRATION_INCOMPLETE when nobody can know.
+ */
+export async function settle(unit: Unit, context: SettleContext): Promise<boolean> {
+  const { session, step } = context;
+  const { executor } = session;
+  if (unit.detaches) {
+    const state = await executor.detachState(unit.detaches);
+    if (state === 'pending') await executor.finalizeDetach(unit.detaches);
+    return state !== 'attached';
+  }
+  if (unit.kind === 'ReindexStmt') {
+    await dropReindexLeftovers(unit, context);
+    return false;
+  }
+  if (REPEATABLE.has(unit.kind)) return false;
+  if (unit.concurrentIndexes.length === 0) throw nobodyKnows(step, unit);
+  for (const index of unit.concurrentIndexes) {
+    if ((await executor.indexState(index)) !== (index.action === 'drop' ? 'absent' : 'valid')) return false;
+  }
+  return true;
+}
+
+async function dropReindexLeftovers(unit: Unit, { session, step, ports }: SettleContext): Promise<void> {
+  const [index] = unit.concurrentIndexes;
+  const of = unit.reindexedTable ? { table: unit.reindexedTable } : index && { index };
+  if (!of) return;
+  for (const name of await session.executor.dropReindexLeftovers(of)) {
+    ports.reporter.report({ type: 'index.dropped', version: step.version, index: name });
+  }
+}
+
+function nobodyKnows(step: StepScript, unit: Unit): MigratorError {
+  const command = `lockstep repair --only ${step.version} --statement`;
+  return new MigratorError(
+    'MIGRATION_INCOMPLETE',
+    `${step.script.file} stopped in statement ${unit.index}, and nobody can know whether it took effect`,
+    {
+      version: step.version,
+      hint: `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run up`,
+    },
+  );
+}
