@@ -73,27 +73,33 @@ export function journalInsert(
   values: JournalValues,
   expressions: { readonly eventSql?: string; readonly durationSql?: string } = {},
 ): string {
-  const { step } = values;
+  const { step, error } = values;
   const down = KEEPS_DOWN.has(values.event) ? step?.migration.down : undefined;
   const row: Record<(typeof COLUMNS)[number], string> = {
-    run: literal(runner.run),
+    ...runnerColumns(runner),
     event: expressions.eventSql ?? literal(values.event),
-    command: literal(runner.command),
     version: literal(step?.version ?? values.version),
     direction: literal(step?.direction ?? values.direction),
     statement: literal(values.statement),
     duration_ms: expressions.durationSql ?? literal(values.durationMs),
-    code: literal(values.error?.code),
-    error: literal(values.error && errorText(values.error)),
-    runner: literal(runner.name),
-    release: literal(runner.release),
-    image: literal(runner.image),
-    lockstep: literal(runner.productVersion),
+    code: literal(error?.code),
+    error: literal(error && errorText(error)),
     checksum: literal(values.statementChecksum ?? step?.script.checksum),
     down_sql: literal(down?.text),
     down_checksum: literal(down?.checksum),
   };
   return `INSERT INTO ${journal} (${COLUMNS.join(', ')}) SELECT ${COLUMNS.map((column) => typed(column, row[column])).join(', ')}`;
+}
+
+function runnerColumns({ run, command, name, release, image, productVersion }: RunnerIdentity) {
+  return {
+    run: literal(run),
+    command: literal(command),
+    runner: literal(name),
+    release: literal(release),
+    image: literal(image),
+    lockstep: literal(productVersion),
+  };
 }
 
 /** In a SELECT list a bare NULL or literal would be text. */
