@@ -74,12 +74,13 @@ export function journalInsert(
   expressions: { readonly eventSql?: string; readonly durationSql?: string } = {},
 ): string {
   const { step, error } = values;
+  const { version, direction } = step ?? values;
   const down = KEEPS_DOWN.has(values.event) ? step?.migration.down : undefined;
   const row: Record<(typeof COLUMNS)[number], string> = {
     ...runnerColumns(runner),
     event: expressions.eventSql ?? literal(values.event),
-    version: literal(step?.version ?? values.version),
-    direction: literal(step?.direction ?? values.direction),
+    version: literal(version),
+    direction: literal(direction),
     statement: literal(values.statement),
     duration_ms: expressions.durationSql ?? literal(values.durationMs),
     code: literal(error?.code),
