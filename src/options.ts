@@ -109,7 +109,7 @@ export const OPTIONS = {
   strict: {
     type: 'boolean',
     group: 'Files',
-    commands: ['up', 'down', 'baseline', 'validate'],
+    commands: ['up', 'down', 'validate'],
     help: 'Refuse what is otherwise a warning: duplicate numbers, changed files, out of order, a database ahead of the files.',
   },
 
@@ -119,10 +119,10 @@ export const OPTIONS = {
     default: '5s',
     min: 0,
     group: 'Limits',
-    commands: CHANGING,
+    commands: ['up', 'down'],
     help: 'How long one statement may wait for a table lock before it is retried; 0 is no limit.',
   },
-  statementTimeout: { type: 'duration', default: '0', min: 0, group: 'Limits', commands: CHANGING, help: 'How long one statement may run; 0 is no limit.' },
+  statementTimeout: { type: 'duration', default: '0', min: 0, group: 'Limits', commands: ['up', 'down'], help: 'How long one statement may run; 0 is no limit.' },
   hookTimeout: { type: 'duration', default: '30m', min: 1, group: 'Limits', commands: ['up'], help: 'How long one pre-migration hook may run.' },
   cancelBlockedWaiters: {
     type: 'boolean',

@@ -55,6 +55,13 @@ export function statusOf(migrations: readonly Migration[], applied: readonly App
   });
 }
 
+/** Every file that is not applied. */
+export function pendingVersions(migrations: readonly Migration[], applied: readonly AppliedVersion[]): Version[] {
+  return statusOf(migrations, applied)
+    .filter(({ state }) => state === 'pending' || state === 'out of order')
+    .map(({ version }) => version);
+}
+
 /** The newest version that is applied and has a file: what an image knows to be done. */
 function newestApplied(
   migrations: readonly Migration[],

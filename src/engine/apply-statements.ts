@@ -21,6 +21,7 @@ export async function runUnits(units: readonly Unit[], context: StatementsContex
   for (const unit of units) {
     // What only changes the session was lost with the session that did it.
     if (unit.index <= done.length && !unit.sessionOnly) continue;
+    context.signal.throwIfAborted();
     await runUnit(unit, { ...context, resumed: unit.index === startedIndex });
     ports.reporter.report({
       type: 'statement.finished',

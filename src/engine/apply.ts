@@ -53,6 +53,7 @@ async function runHook(session: Session, { direction, migration }: StepScript, c
     timeoutMs: options.hookTimeoutMs,
     signal: AbortSignal.any([signal, session.lost]),
   });
+  signal.throwIfAborted();
   session.lost.throwIfAborted();
   ports.reporter.report({ type: 'hook.finished', version, durationMs: ports.clock.now() - startedAt });
 }

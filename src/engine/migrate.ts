@@ -1,7 +1,7 @@
 /** `up` and `down`: preview → lock → read again → plan again → apply → outcome. The whole order is here. */
 import type { HistoryState } from '../core/history.ts';
-import type { Direction, Migration } from '../core/migration.ts';
-import { planDown, planOrThrow, planUp, type Plan } from '../core/plan.ts';
+import type { Migration } from '../core/migration.ts';
+import { pendingVersions, planDown, planOrThrow, planUp, type Plan } from '../core/plan.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Check, MigrationSource, Session, StepScript } from '../core/ports.ts';
 import type { SqlParser } from '../core/script-plan.ts';
@@ -11,7 +11,7 @@ import { analyzeSteps } from './analyze-steps.ts';
 import { applyStep } from './apply.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { holdLock } from './hold-lock.ts';
-import { interruptedBy } from './interrupting.ts';
+import { interruptedBy, interruption } from './interrupting.ts';
 import { refuseWhilePaused } from './pause.ts';
 import { Progress } from './progress.ts';
 import type { ApplyOptions, ApplyPorts } from './step-context.ts';
@@ -52,7 +52,7 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
     }
     return progress.succeeded();
   } catch (error) {
-    throw progress.failed(signal.aborted ? signal.reason : error);
+    throw progress.failed(signal.aborted ? interruption(signal) : error);
   }
 }
 
@@ -67,14 +67,16 @@ interface Run {
 
 /** The plan made before the lock is a preview: it fails early, and lets replicas leave without the lock. */
 async function planThenLock(run: Run, check: Check): Promise<void> {
-  const { session, progress, options, ports } = run;
+  const { migrations, session, progress, options, ports } = run;
   const { lockWaitMs, signal, dryRun } = options;
   const settled = async (now: Check): Promise<true | undefined> => {
+    progress.sees(pendingVersions(migrations, now.history.applied));
     // While others roll back, a plan made now is about a state that will not last.
     const lasts = now.free || (now.holder !== undefined && onlyAddsToHistory(now.holder));
     if (!lasts && !dryRun) return undefined;
     const preview = plan(run, now.history);
-    if (dryRun) progress.planned(preview);
+    progress.planned(preview);
+    if (dryRun) await analyzeSteps(scriptsOf(run, preview), ports);
     else if (preview.steps.length === 0) progress.upToDate(preview);
     else {
       // Whoever holds the lock may be mending it.
@@ -94,7 +96,7 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
 /** Under the lock. What was planned before is forgotten: history changes while one waits. */
 async function planAgainAndApply(run: Run): Promise<void> {
   const { migrations, session, progress, options, ports } = run;
-  const { request, signal } = options;
+  const { signal } = options;
   const { history } = session;
   await history.ensureTables();
   const state = await history.read();
@@ -104,8 +106,9 @@ async function planAgainAndApply(run: Run): Promise<void> {
     progress.upToDate(planned);
     return;
   }
+  progress.planned(planned);
   await pause(run, planned);
-  const steps = await analyzeSteps(planned.steps.map((migration) => scriptOf(migration, request.direction)), ports);
+  const steps = await analyzeSteps(scriptsOf(run, planned), ports);
   progress.start(planned);
   progress.lost(await history.startRun());
   await progress.recording(session, async () => {
@@ -114,7 +117,7 @@ async function planAgainAndApply(run: Run): Promise<void> {
       await progress.step(session, planned.step, () =>
         applyStep(session, planned, { options, ports, signal }).catch((error: unknown) => {
           // What fails because it was told to stop did not fail by itself.
-          throw signal.aborted ? signal.reason : error;
+          throw signal.aborted ? interruption(signal) : error;
         }),
       );
     }
@@ -136,9 +139,12 @@ function plan({ migrations, session, options }: Run, { applied }: HistoryState):
   );
 }
 
-function scriptOf(migration: Migration, direction: Direction): StepScript {
-  const script = direction === 'up' ? migration.up : (migration.down ?? migration.up);
-  return { version: migration.version, direction, script, migration };
+function scriptsOf({ options }: Run, { steps }: Plan): StepScript[] {
+  const { direction } = options.request;
+  return steps.map((migration) => {
+    const script = direction === 'up' ? migration.up : (migration.down ?? migration.up);
+    return { version: migration.version, direction, script, migration };
+  });
 }
 
 /** Rows of the original Go runner have none: they compare as equal, and are completed by whoever holds the lock. */

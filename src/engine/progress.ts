@@ -1,7 +1,7 @@
 /** Keeps count of one run, tells it as it goes, and makes the outcome of it. */
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
-import type { Direction, Version } from '../core/migration.ts';
+import { compareVersions, type Direction, type Version } from '../core/migration.ts';
 import type { Outcome, StepResult } from '../core/outcome.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Clock, Reporter, Session, StepScript } from '../core/ports.ts';
@@ -35,6 +35,11 @@ export class Progress {
       this.#warnings.add(message);
       this.#reporter.report({ type: 'warning', message });
     }
+  }
+
+  /** As it is now; a plan may come of it or not. */
+  sees(pending: readonly Version[]): void {
+    this.#pending = pending;
   }
 
   upToDate(plan: Plan): void {
@@ -108,7 +113,10 @@ export class Progress {
       done: this.#done,
       notRun: this.#planned.filter((version) => !done.has(version) && version !== this.#failedVersion),
       skipped: this.#skipped,
-      pending: this.#direction === 'up' ? this.#pending.filter((version) => !done.has(version)) : [...this.#pending, ...done],
+      pending:
+        this.#direction === 'up'
+          ? this.#pending.filter((version) => !done.has(version))
+          : [...this.#pending, ...done].sort(compareVersions),
       warnings: [...this.#warnings],
       dryRun: this.#dryRun,
       waitedMs: this.waitedMs,

@@ -22,7 +22,7 @@ export async function repair(
   const { session, check } = await connect({ ...options, writes: true }, ports, signal);
   const body = async (): Promise<RepairReport> => {
     const { history } = session;
-    await history.ensureTables();
+    if (!dryRun) await history.ensureTables();
     const { applied } = await history.read();
     const actions = planRepair(
       { migrations, applied, storedDowns: await history.storedDowns(), incomplete: await history.incompleteStatements() },

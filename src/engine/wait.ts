@@ -1,7 +1,7 @@
 /** `wait`: returns when nothing is pending; it only reads. */
 import { MigratorError } from '../core/errors.ts';
 import type { Migration, Version } from '../core/migration.ts';
-import { statusOf } from '../core/plan.ts';
+import { pendingVersions } from '../core/plan.ts';
 import type { Check, Clock, MigrationSource, Reporter, Session } from '../core/ports.ts';
 import { describeHolder, onlyAddsToHistory } from '../core/runner.ts';
 import { connect, jitter, type ConnectPorts } from './connect.ts';
@@ -48,7 +48,7 @@ async function poll(
 ): Promise<void> {
   let told = '';
   for (let check = first; ; check = await session.check()) {
-    const pending = pendingIn(migrations, check);
+    const pending = pendingVersions(migrations, check.history.applied);
     const rollsBack = check.holder !== undefined && !onlyAddsToHistory(check.holder) ? check.holder : undefined;
     if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
     const message = rollsBack
@@ -60,12 +60,6 @@ async function poll(
     await clock.sleep(jitter(clock, POLL_MS), signal);
     signal.throwIfAborted();
   }
-}
-
-function pendingIn(migrations: readonly Migration[], check: Check): Version[] {
-  return statusOf(migrations, check.history.applied)
-    .filter(({ state }) => state === 'pending' || state === 'out of order')
-    .map(({ version }) => version);
 }
 
 function timedOut(message: string, pending: readonly Version[], timeoutMs: number): MigratorError {

@@ -143,8 +143,8 @@ export function repairDocument(report: RepairReport): RepairDocument {
   return { command: 'repair', ...report };
 }
 
-export function validateDocument({ migrations, findings }: ValidateReport): ValidateDocument {
-  return { command: 'validate', valid: !findings.some(({ severity }) => severity === 'error'), migrations, findings };
+export function validateDocument({ migrations, findings, error }: ValidateReport): ValidateDocument {
+  return { command: 'validate', valid: !error, migrations, findings };
 }
 
 export function createDocument(files: readonly string[]): CreateDocument {

@@ -1,4 +1,5 @@
 /** The nothing-pending message: the lock, the server and the history in one round trip, without the exclusive lock. */
+import { MigratorError } from '../../core/errors.ts';
 import type { AppliedVersion } from '../../core/history.ts';
 import type { Check } from '../../core/ports.ts';
 import type { TableName } from '../../core/table-name.ts';
@@ -87,11 +88,24 @@ export async function runCheck(wire: Wire, options: CheckOptions, lazy: boolean)
     .catch((error: unknown) => {
       // No history yet is an answer: the facts came before the table was looked for.
       if (serverErrorOf(error)?.sqlstate === UNDEFINED_TABLE) return resultsBefore(error);
-      throw error;
+      throw settingRefused(options, error) ?? error;
     });
   const selects = results.filter((result) => result.command === 'SELECT');
   const [facts, history] = selects.slice(Object.keys(options.serverSettings).length);
   return readCheck(facts?.rows[0] ?? [], history);
+}
+
+/** The settings come first in the message: as many results as there are settings mean that all were taken. */
+function settingRefused({ serverSettings }: CheckOptions, error: unknown): MigratorError | undefined {
+  const server = serverErrorOf(error);
+  const taken = resultsBefore(error).filter((result) => result.command === 'SELECT').length;
+  const name = Object.keys(serverSettings)[taken];
+  if (!server || name === undefined) return undefined;
+  return new MigratorError('CONFIG_INVALID', `the server refuses the setting "${name}" of the database address`, {
+    server,
+    cause: error,
+    hint: 'correct it, or take it out of the address: what libpq does not know is set as a server setting',
+  });
 }
 
 function readCheck(row: readonly (string | null)[], history: ResultSet | undefined): CheckResult {

@@ -110,12 +110,14 @@ export class PostgresHistory implements History {
 
   async storedDowns(): Promise<readonly StoredDown[]> {
     const { relation, wire } = this.#context;
+    if (!relation.complete) return [];
     const [result] = await wire.message(storedDownsQuery(relation.journal));
     return (result?.rows ?? []).map(([version, checksum]) => ({ version: version ?? '', checksum: checksum ?? undefined }));
   }
 
   async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
     const { relation, wire } = this.#context;
+    if (!relation.complete) return [];
     const [result] = await wire.message(incompleteQuery(relation.journal));
     return (result?.rows ?? []).map(([version, direction, statement, checksum]) => ({
       version: version ?? '',
@@ -183,12 +185,15 @@ function storedDownsQuery(journal: string): string {
   );
 }
 
+/** A failure says that the statement is over, but for the one that only says that nobody knows. */
+const KNOWN_END = `code IS DISTINCT FROM 'MIGRATION_INCOMPLETE'`;
+
 /** Started, and nothing came after it that says how it ended. */
 function incompleteQuery(journal: string): string {
   return (
     `SELECT version, direction, statement, checksum FROM (SELECT DISTINCT ON (version) * FROM ${journal}` +
     ` WHERE event IN ('statement started', 'statement done', 'statement reset', 'failed', 'applied', 'rolled back', 'baselined')` +
-    ` ORDER BY version, id DESC) newest WHERE event = 'statement started' ORDER BY version`
+    ` AND ${KNOWN_END} ORDER BY version, id DESC) newest WHERE event = 'statement started' ORDER BY version`
   );
 }
 
@@ -214,6 +219,6 @@ function statementsQuery(journal: string, { version, direction }: StepScript): s
   return (
     `SELECT event, statement, checksum FROM ${journal}` +
     ` WHERE version = ${literal(version)} AND direction = ${literal(direction)}` +
-    ` AND event IN ('statement started', 'statement done', 'statement reset', 'failed') AND id > ${lastEnd(journal, version)} ORDER BY id`
+    ` AND event IN ('statement started', 'statement done', 'statement reset', 'failed') AND ${KNOWN_END} AND id > ${lastEnd(journal, version)} ORDER BY id`
   );
 }
