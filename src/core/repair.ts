@@ -16,7 +16,7 @@ export interface IncompleteStatement {
 }
 
 /** What a person has found: it did its work, or it is to run again. */
-export type StatementOutcome = 'done' | 'again';
+type StatementOutcome = 'done' | 'again';
 
 /** What the journal keeps for rolling back. */
 export interface StoredDown {

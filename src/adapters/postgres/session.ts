@@ -14,7 +14,7 @@ import { chosenStatements, hygiene, setStatement } from './settings.ts';
 import { serverErrorOf } from './sqlstate.ts';
 import type { Wire } from './wire.ts';
 
-export type SecondSession = <T>(body: (wire: Wire) => Promise<T>, signal?: AbortSignal) => Promise<T>;
+type SecondSession = <T>(body: (wire: Wire) => Promise<T>, signal?: AbortSignal) => Promise<T>;
 
 export interface SessionOptions {
   readonly wire: Wire;

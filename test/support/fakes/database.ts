@@ -1,0 +1,124 @@
+/** Sessions on a FakeServer. */
+import { MigratorError } from '../../../src/core/errors.ts';
+import type { Check, Database, Observation, Session } from '../../../src/core/ports.ts';
+import { applicationName, type RunnerIdentity } from '../../../src/core/runner.ts';
+import type { FakeContext } from './context.ts';
+import { FakeExecutor } from './executor.ts';
+import { FakeHistory } from './history.ts';
+import { FakeLock } from './lock.ts';
+import type { FakeServer } from './server.ts';
+
+/** One run's way to the server. */
+export class FakeDatabase implements Database {
+  /** What the next attempts end in, first to last. */
+  readonly refusals: MigratorError[] = [];
+  readonly opened: FakeSession[] = [];
+  attempts = 0;
+  readonly #server: FakeServer;
+
+  constructor(server: FakeServer) {
+    this.#server = server;
+  }
+
+  async open(runner: RunnerIdentity, signal: AbortSignal): Promise<FakeSession> {
+    this.attempts += 1;
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([this.#server.turn('open'), aborted]);
+    signal.throwIfAborted();
+    const refusal = this.refusals.shift();
+    if (refusal) throw refusal;
+    const session = new FakeSession(this.#server, runner);
+    this.opened.push(session);
+    return session;
+  }
+}
+
+export class FakeSession implements Session {
+  readonly address = 'memory';
+  readonly database: string;
+  readonly pid: number;
+  readonly lock: FakeLock;
+  readonly history: FakeHistory;
+  readonly executor: FakeExecutor;
+  closed = false;
+  readonly #context: FakeContext;
+  readonly #lost = new AbortController();
+  #interrupted = Promise.withResolvers<never>();
+
+  constructor(server: FakeServer, runner: RunnerIdentity) {
+    const peer = server.admit(applicationName(runner), {
+      lose: () => this.lose(),
+      wake: () => this.lock.wake(),
+    });
+    this.#context = { server, peer, runner, reach: (call) => this.#reach(call) };
+    this.#interrupted.promise.catch(() => undefined);
+    this.database = server.database;
+    this.pid = peer.pid;
+    this.lock = new FakeLock(this.#context);
+    this.history = new FakeHistory(this.#context);
+    this.executor = new FakeExecutor(this.#context);
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  async check(): Promise<Check> {
+    const { server, peer } = this.#context;
+    await this.#reach('check');
+    const holder = server.holder;
+    if (!holder) server.lookers.add(peer);
+    // The history is read a moment later.
+    await this.#reach('check history').finally(() => server.lookers.delete(peer));
+    const { history } = server.contents;
+    return {
+      free: !holder,
+      holder: holder && { pid: holder.pid, applicationName: holder.applicationName },
+      writesRefused: server.writesRefused,
+      history: { exists: history !== undefined, applied: [...(history?.values() ?? [])] },
+    };
+  }
+
+  async configure(): Promise<void> {
+    await this.#reach('configure');
+  }
+
+  async observe(signal: AbortSignal): Promise<Observation> {
+    signal.throwIfAborted();
+    return this.#context.server.observation;
+  }
+
+  async interrupt(): Promise<void> {
+    this.#interrupted.reject(
+      new MigratorError('CONTENTION', 'the server answered: canceling statement due to user request', {
+        server: { sqlstate: '57014', message: 'canceling statement due to user request' },
+      }),
+    );
+    this.#interrupted = Promise.withResolvers();
+    this.#interrupted.promise.catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.#context.server.dismiss(this.#context.peer);
+  }
+
+  /** The connection ends: the server gives up the session's lock, and every call fails. */
+  lose(): void {
+    this.#context.server.dismiss(this.#context.peer);
+    const reason = new MigratorError('DATABASE_UNAVAILABLE', 'the connection to the database was lost');
+    this.#interrupted.reject(reason);
+    this.#lost.abort(reason);
+  }
+
+  async #reach(call: string): Promise<void> {
+    const { server } = this.#context;
+    this.lost.throwIfAborted();
+    if (this.closed) throw new Error(`${call} after the session was closed`);
+    server.calls.push(`${this.pid} ${call}`);
+    // Asked for first, for the turn may be what interrupts.
+    const interrupted = this.#interrupted.promise;
+    await Promise.race([interrupted, server.turn(`${this.pid} ${call}`)]);
+    this.lost.throwIfAborted();
+  }
+}

@@ -1,0 +1,162 @@
+/** Runs migrations in one session on a FakeServer. */
+import { codeForSqlstate } from '../../../src/adapters/postgres/sqlstate.ts';
+import { MigratorError } from '../../../src/core/errors.ts';
+import { checksum } from '../../../src/core/migration.ts';
+import type { Executor, IndexState, Limits, StepScript } from '../../../src/core/ports.ts';
+import type { Blocker } from '../../../src/core/runner.ts';
+import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from '../../../src/core/script-plan.ts';
+import type { FakeContext } from './context.ts';
+import { factsOf } from './history.ts';
+import { Refusal, type PartitionState } from './server.ts';
+
+type Detachment = NonNullable<Unit['detaches']>;
+
+export class FakeExecutor implements Executor {
+  readonly #context: FakeContext;
+
+  constructor(context: FakeContext) {
+    this.#context = context;
+  }
+
+  async begin(step: StepScript): Promise<void> {
+    await this.#context.reach('executor.begin');
+    this.#write({ event: 'started', ...factsOf(step) });
+  }
+
+  async transaction(step: StepScript, pieces: readonly SqlPiece[], _limits: Limits): Promise<void> {
+    const { server, peer } = this.#context;
+    await this.#inStep('transaction', step, pieces, () => {
+      server.atomically(() => {
+        this.#row(step);
+        for (const { sql } of pieces) server.execute(sql, peer);
+        this.#fence(step);
+        this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), durationMs: 0 });
+      });
+    });
+  }
+
+  async statement(step: StepScript, unit: Unit, _limits: Limits): Promise<void> {
+    const { server, peer } = this.#context;
+    await this.#inStep('statement', step, [unit], () => {
+      server.atomically(() => {
+        server.execute(unit.sql, peer);
+        this.#fence(step);
+        this.#write({ event: 'statement done', ...unitFacts(step, unit), durationMs: 0 });
+      });
+    });
+  }
+
+  async statementAlone(step: StepScript, unit: Unit, _limits: Limits): Promise<void> {
+    const { server, peer, reach } = this.#context;
+    await reach('executor.statementStarted');
+    this.#write({ event: 'statement started', ...unitFacts(step, unit) });
+    await this.#inStep('statementAlone', step, [unit], () => {
+      server.execute(unit.sql, peer);
+    });
+  }
+
+  async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
+    await this.#inStep('statementDone', step, [], () => {
+      this.#fence(step);
+      this.#write({ event: 'statement done', ...unitFacts(step, unit), durationMs });
+    });
+  }
+
+  async finish(step: StepScript, durationMs: number): Promise<void> {
+    await this.#inStep('finish', step, [], () => {
+      this.#context.server.atomically(() => {
+        this.#row(step);
+        this.#fence(step);
+        this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), durationMs });
+      });
+    });
+  }
+
+  async blockersOf(_pieces: readonly SqlPiece[]): Promise<readonly Blocker[]> {
+    await this.#context.reach('executor.blockersOf');
+    return this.#context.server.observation.blockers;
+  }
+
+  async indexState(index: ConcurrentIndex): Promise<IndexState> {
+    await this.#context.reach('executor.indexState');
+    return this.#context.server.contents.indexes.get(index.name) ?? 'absent';
+  }
+
+  async dropIndex(index: ConcurrentIndex): Promise<void> {
+    await this.#context.reach('executor.dropIndex');
+    this.#context.server.setIndex(index.name, 'absent');
+  }
+
+  async dropReindexLeftovers(_of: { readonly index: RelationName } | { readonly table: RelationName }): Promise<readonly string[]> {
+    const { server, reach } = this.#context;
+    await reach('executor.dropReindexLeftovers');
+    const left = [...server.contents.indexes].flatMap(([name, state]) => (state === 'invalid' && /_cc(new|old)\d*$/.test(name) ? [name] : []));
+    for (const name of left) server.setIndex(name, 'absent');
+    return left;
+  }
+
+  async detachState({ partition }: Detachment): Promise<PartitionState> {
+    await this.#context.reach('executor.detachState');
+    return this.#context.server.partitions.get(partition.name) ?? 'detached';
+  }
+
+  async finalizeDetach({ partition }: Detachment): Promise<void> {
+    await this.#context.reach('executor.finalizeDetach');
+    this.#context.server.partitions.set(partition.name, 'detached');
+  }
+
+  /** The connection may be lost on the way to the server, and on the way back. */
+  async #inStep(call: string, step: StepScript, pieces: readonly SqlPiece[], effect: () => void): Promise<void> {
+    const { reach, server } = this.#context;
+    try {
+      await reach(`executor.${call}`);
+      for (const { sql } of pieces) await server.beforeSql(sql);
+      effect();
+      await reach(`executor.${call} answered`);
+    } catch (error) {
+      throw stepError(error, step);
+    }
+  }
+
+  #row({ version, direction, migration }: StepScript): void {
+    const { server } = this.#context;
+    if (direction === 'down') {
+      server.forget(version);
+      return;
+    }
+    server.record(version, migration.up.checksum);
+    server.storedDowns.set(version, migration.down?.checksum);
+  }
+
+  #fence(step: StepScript): void {
+    const { server, peer } = this.#context;
+    if (server.holder === peer) return;
+    throw new MigratorError('MIGRATION_FAILED', `${step.script.file} gave up the lock of this run; it was rolled back`);
+  }
+
+  #write(entry: Omit<Parameters<FakeContext['server']['write']>[0], 'run'>): void {
+    const { server, runner } = this.#context;
+    const { run, command, name, release, image } = runner;
+    server.write({ run, command, runner: name, release, image, ...entry });
+  }
+}
+
+function unitFacts(step: StepScript, unit: Unit): ReturnType<typeof factsOf> & { statement: number } {
+  return { ...factsOf(step), statement: unit.index, checksum: checksum(unit.sql) };
+}
+
+function stepError(error: unknown, step: StepScript): unknown {
+  const { version } = step;
+  if (error instanceof Refusal) {
+    const server = { sqlstate: error.sqlstate, message: error.message };
+    if (error.sqlstate === '23505') {
+      return new MigratorError('HISTORY_CONFLICT', `${version} was recorded meanwhile`, { version });
+    }
+    const code = codeForSqlstate(error.sqlstate, 'in-step') ?? 'MIGRATION_FAILED';
+    return new MigratorError(code, `${step.script.file} failed`, { version, server });
+  }
+  if (!(error instanceof MigratorError)) return error;
+  return error.code === 'DATABASE_UNAVAILABLE'
+    ? new MigratorError('OUTCOME_UNKNOWN', `the connection was lost while ${version} was running`, { version, cause: error })
+    : error.with({ version });
+}

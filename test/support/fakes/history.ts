@@ -1,0 +1,177 @@
+/** The history and the journal of one session on a FakeServer. */
+import type { MigratorError } from '../../../src/core/errors.ts';
+import type { HistoryState, JournalEntry } from '../../../src/core/history.ts';
+import type { Migration, Version } from '../../../src/core/migration.ts';
+import type { Failures } from '../../../src/core/pause.ts';
+import type { History, StatementProgress, StepScript } from '../../../src/core/ports.ts';
+import type { IncompleteStatement, RepairAction, StoredDown } from '../../../src/core/repair.ts';
+import type { FakeContext } from './context.ts';
+
+type Values = Pick<JournalEntry, 'event'> & Partial<Omit<JournalEntry, 'id' | 'at'>>;
+
+export class FakeHistory implements History {
+  readonly #context: FakeContext;
+
+  constructor(context: FakeContext) {
+    this.#context = context;
+  }
+
+  async ensureTables(): Promise<void> {
+    const { server, reach } = this.#context;
+    await reach('history.ensureTables');
+    const { history } = server.contents;
+    server.contents = { ...server.contents, history: history ?? new Map() };
+  }
+
+  async read(): Promise<HistoryState> {
+    const { server, reach } = this.#context;
+    await reach('history.read');
+    const { history } = server.contents;
+    return { exists: history !== undefined, applied: [...(history?.values() ?? [])] };
+  }
+
+  async startRun(): Promise<readonly JournalEntry[]> {
+    const { server, reach, runner } = this.#context;
+    await reach('history.startRun');
+    const { journal } = server.contents;
+    const ended = new Set(journal.filter(({ event }) => event === 'run ended' || event === 'run lost').map(({ run }) => run));
+    const lost = journal
+      .filter(({ event, run }) => event === 'run started' && !ended.has(run))
+      .map((entry) => ({ ...entry, version: journal.findLast(({ run, version }) => run === entry.run && version !== undefined)?.version }));
+    for (const { run } of lost) {
+      server.write({ run, event: 'run lost', runner: runner.name });
+    }
+    this.#write({ event: 'run started' });
+    return lost;
+  }
+
+  async endRun(error: MigratorError | undefined): Promise<void> {
+    await this.#context.reach('history.endRun');
+    this.#write({ event: 'run ended', ...textOf(error) });
+  }
+
+  async recordFailure(step: StepScript, error: MigratorError): Promise<void> {
+    await this.#context.reach('history.recordFailure');
+    this.#write({ event: 'failed', ...factsOf(step), ...textOf(error) });
+  }
+
+  async statementsOf({ version, direction }: StepScript): Promise<StatementProgress> {
+    await this.#context.reach('history.statementsOf');
+    const entries = this.#sinceLastEnd(version).filter((entry) => entry.direction === direction);
+    const done: string[] = [];
+    for (const { event, statement, checksum } of entries) {
+      if (event === 'statement done' && statement !== undefined) done[statement - 1] = checksum ?? '';
+    }
+    return { done, startedIndex: startedIn(entries)?.statement };
+  }
+
+  async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
+    const { server, runner, reach } = this.#context;
+    await reach('history.failuresOf');
+    const failures = this.#sinceLastEnd(version).filter(
+      ({ event, direction, code, checksum, release }) =>
+        event === 'failed' && direction === 'up' && code === 'MIGRATION_FAILED' && checksum === up.checksum && release !== undefined && release === runner.release,
+    );
+    const last = failures.at(-1);
+    return last && { count: failures.length, agoMs: server.now() - last.at.getTime(), error: last.error ?? '' };
+  }
+
+  #sinceLastEnd(version: Version): readonly JournalEntry[] {
+    const ofVersion = this.#context.server.contents.journal.filter((entry) => entry.version === version);
+    return ofVersion.slice(ofVersion.findLastIndex(({ event }) => ['applied', 'rolled back', 'baselined'].includes(event)) + 1);
+  }
+
+  async baseline(migrations: readonly Migration[]): Promise<void> {
+    const { server, reach } = this.#context;
+    await reach('history.baseline');
+    server.atomically(() => {
+      for (const { version, up, down } of migrations) {
+        server.record(version, up.checksum);
+        server.storedDowns.set(version, down?.checksum);
+        this.#write({ event: 'baselined', version, direction: 'up', checksum: up.checksum });
+      }
+    });
+  }
+
+  async completeChecksums(migrations: readonly Migration[]): Promise<void> {
+    const { server, reach } = this.#context;
+    await reach('history.completeChecksums');
+    const history = new Map(server.contents.history);
+    for (const { version, up } of migrations) {
+      const row = history.get(version);
+      if (row && row.checksum === undefined) history.set(version, { ...row, checksum: up.checksum });
+    }
+    server.contents = { ...server.contents, history };
+  }
+
+  async storedDowns(): Promise<readonly StoredDown[]> {
+    const { server, reach } = this.#context;
+    await reach('history.storedDowns');
+    return [...server.storedDowns].map(([version, checksum]) => ({ version, checksum }));
+  }
+
+  async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
+    const { server, reach } = this.#context;
+    await reach('history.incompleteStatements');
+    const versions = new Set(server.contents.journal.flatMap(({ version }) => version ?? []));
+    return [...versions].sort().flatMap((version) => {
+      const started = startedIn(this.#sinceLastEnd(version));
+      return started ? [{ version, direction: started.direction ?? 'up', statement: started.statement ?? 0, checksum: started.checksum ?? '' }] : [];
+    });
+  }
+
+  async repair(actions: readonly RepairAction[]): Promise<void> {
+    await this.#context.reach('history.repair');
+    for (const action of actions) this.#repairOne(action);
+  }
+
+  #repairOne(action: RepairAction): void {
+    const { server } = this.#context;
+    if (action.type === 'settle statement') {
+      this.#write({ event: action.as === 'done' ? 'statement done' : 'statement reset', ...action.incomplete });
+      return;
+    }
+    const { version, up, down } = action.migration;
+    if (action.type === 'accept checksum') {
+      server.forget(version);
+      server.record(version, up.checksum);
+    }
+    server.storedDowns.set(version, down?.checksum);
+    this.#write({ event: 'repaired', version, direction: 'up', checksum: up.checksum });
+  }
+
+  async journal(): Promise<readonly JournalEntry[]> {
+    const { server, reach } = this.#context;
+    await reach('history.journal');
+    return server.contents.journal;
+  }
+
+  #write(values: Values): void {
+    const { server, runner } = this.#context;
+    const { run, command, name, release, image } = runner;
+    server.write({ run, command, runner: name, release, image, ...values });
+  }
+}
+
+/** The statement of which nobody has said how it ended. */
+function startedIn(entries: readonly JournalEntry[]): JournalEntry | undefined {
+  let started: JournalEntry | undefined;
+  for (const entry of entries) {
+    const ends = ['statement done', 'statement reset'].includes(entry.event) && entry.statement === started?.statement;
+    // The server has said that it failed.
+    const failed = entry.event === 'failed' && entry.code === 'MIGRATION_FAILED';
+    if (entry.event === 'statement started') started = entry;
+    else if (ends || failed) started = undefined;
+  }
+  return started;
+}
+
+function textOf(error: MigratorError | undefined): Pick<JournalEntry, 'code' | 'error'> {
+  if (!error) return {};
+  const { code, summary, details } = error;
+  return { code, error: details.server ? `${summary}: ${details.server.message} (${details.server.sqlstate})` : summary };
+}
+
+export function factsOf({ version, direction, script }: StepScript): Pick<JournalEntry, 'version' | 'direction' | 'checksum'> {
+  return { version, direction, checksum: script.checksum };
+}

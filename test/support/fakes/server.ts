@@ -1,0 +1,166 @@
+/** A server in memory, as far as the ports show one: the lock, the tables, and what migrations have made. Sessions share it. */
+import type { AppliedVersion, JournalEntry } from '../../../src/core/history.ts';
+import type { Version } from '../../../src/core/migration.ts';
+import type { Check, IndexState, Observation } from '../../../src/core/ports.ts';
+import type { Turn } from './clock.ts';
+
+/** A session, as others see it. */
+export interface Peer {
+  readonly pid: number;
+  readonly applicationName: string;
+  /** Its connection ends. */
+  lose(): void;
+  /** A release is announced to it. */
+  wake(): void;
+  /** Its wait inside PostgreSQL is cancelled. */
+  cancel?(): void;
+}
+
+/** An error as the server answers it. */
+export class Refusal extends Error {
+  readonly sqlstate: string;
+
+  constructor(sqlstate: string, message: string) {
+    super(message);
+    this.sqlstate = sqlstate;
+  }
+}
+
+export type PartitionState = 'attached' | 'pending' | 'detached';
+
+/** What a transaction changes, and a rollback restores. */
+interface Contents {
+  /** Undefined while there is no table. */
+  readonly history: ReadonlyMap<Version, AppliedVersion> | undefined;
+  readonly journal: readonly JournalEntry[];
+  readonly tables: ReadonlySet<string>;
+  readonly indexes: ReadonlyMap<string, IndexState>;
+}
+
+/** A row has all columns. */
+const NOTHING = {
+  command: undefined,
+  version: undefined,
+  direction: undefined,
+  statement: undefined,
+  durationMs: undefined,
+  code: undefined,
+  error: undefined,
+  runner: undefined,
+  release: undefined,
+  image: undefined,
+  checksum: undefined,
+};
+
+export class FakeServer {
+  readonly database = 'shop';
+  readonly key = '42';
+  contents: Contents = { history: undefined, journal: [], tables: new Set(), indexes: new Map() };
+  writesRefused: Check['writesRefused'];
+  /** What there is to see of a statement that runs, or that did not get its lock. */
+  observation: Observation = { blockers: [] };
+  holder: Peer | undefined;
+  /** Look at the lock right now, which makes others' tries fail. */
+  readonly lookers = new Set<Peer>();
+  readonly queue = new Set<Peer>();
+  readonly listeners = new Set<Peer>();
+  /** Block inside PostgreSQL on the key. */
+  readonly blocked = new Set<Peer>();
+  readonly peers = new Map<number, Peer>();
+  /** Checksums of the down SQL that the journal keeps. */
+  readonly storedDowns = new Map<Version, string | undefined>();
+  readonly partitions = new Map<string, PartitionState>();
+  /** What sessions were asked for, in order, for example `1 lock.release`. */
+  readonly calls: string[] = [];
+  /** Awaited before each call takes effect. */
+  turn: Turn;
+  /** Sees each piece of SQL before it takes effect; throws what the server is to answer. */
+  beforeSql: (sql: string) => unknown = () => undefined;
+  readonly now: () => number;
+  #nextPid = 1;
+
+  constructor({ turn = () => Promise.resolve(), now = () => 0 }: { turn?: Turn; now?: () => number } = {}) {
+    this.turn = turn;
+    this.now = now;
+  }
+
+  admit(applicationName: string, reactions: Pick<Peer, 'lose' | 'wake' | 'cancel'>): Peer {
+    const peer = { pid: this.#nextPid, applicationName, ...reactions };
+    this.#nextPid += 1;
+    this.peers.set(peer.pid, peer);
+    return peer;
+  }
+
+  /** A session that is none of Lockstep's. */
+  stranger(applicationName = 'psql'): Peer {
+    return this.admit(applicationName, { lose: () => undefined, wake: () => undefined });
+  }
+
+  /** The end of a session gives up all that it held, and announces nothing. */
+  dismiss(peer: Peer): void {
+    if (this.holder === peer) this.holder = undefined;
+    for (const set of [this.lookers, this.queue, this.listeners, this.blocked]) set.delete(peer);
+    this.peers.delete(peer.pid);
+  }
+
+  /** All of `body` or nothing; `body` must not wait. */
+  atomically(body: () => void): void {
+    const before = this.contents;
+    try {
+      body();
+    } catch (error) {
+      this.contents = before;
+      throw error;
+    }
+  }
+
+  write(entry: Omit<JournalEntry, 'id' | 'at'>): void {
+    const { journal } = this.contents;
+    const written = { ...NOTHING, id: String(journal.length + 1), at: new Date(this.now()), ...entry };
+    this.contents = { ...this.contents, journal: [...journal, written] };
+  }
+
+  record(version: Version, checksum: string | undefined): void {
+    const history = new Map(this.contents.history);
+    if (history.has(version)) throw new Refusal('23505', 'duplicate key value violates unique constraint "schema_migrations_pkey"');
+    history.set(version, { version, checksum, appliedAt: new Date(this.now()) });
+    this.contents = { ...this.contents, history };
+  }
+
+  forget(version: Version): void {
+    const history = new Map(this.contents.history);
+    history.delete(version);
+    this.contents = { ...this.contents, history };
+  }
+
+  setIndex(name: string, state: IndexState): void {
+    const indexes = new Map(this.contents.indexes).set(name, state);
+    if (state === 'absent') indexes.delete(name);
+    this.contents = { ...this.contents, indexes };
+  }
+
+  /** Understands as much SQL as tests of the order of things need. */
+  execute(sql: string, peer: Peer): void {
+    for (const statement of sql.split(';')) this.#executeOne(statement.trim(), peer);
+  }
+
+  #executeOne(statement: string, peer: Peer): void {
+    const { tables } = this.contents;
+    const [, what, name] = /^(CREATE TABLE|DROP TABLE|CREATE INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY) (\w+)/.exec(statement) ?? [];
+    if (statement === 'SELECT 1/0') throw new Refusal('22012', 'division by zero');
+    // Is not undone by a rollback.
+    if (statement === 'SELECT pg_advisory_unlock_all()' && this.holder === peer) this.holder = undefined;
+    if (name === undefined) return;
+    if (what === 'CREATE TABLE' && tables.has(name)) throw new Refusal('42P07', `relation "${name}" already exists`);
+    if (what === 'DROP TABLE' && !tables.has(name)) throw new Refusal('42P01', `table "${name}" does not exist`);
+    if (what === 'CREATE TABLE') this.contents = { ...this.contents, tables: new Set([...tables, name]) };
+    if (what === 'DROP TABLE') this.contents = { ...this.contents, tables: new Set([...tables].filter((one) => one !== name)) };
+    if (what === 'CREATE INDEX CONCURRENTLY') this.#createIndex(name);
+    if (what === 'DROP INDEX CONCURRENTLY') this.setIndex(name, 'absent');
+  }
+
+  #createIndex(name: string): void {
+    if (this.contents.indexes.has(name)) throw new Refusal('42P07', `relation "${name}" already exists`);
+    this.setIndex(name, 'valid');
+  }
+}

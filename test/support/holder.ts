@@ -1,0 +1,54 @@
+/** Outside sessions that hold a lock key, or block inside PostgreSQL on it, as runners of other tools do. */
+import pg from 'pg';
+
+import { eventually, within } from './bounded.ts';
+
+export interface KeyHolder {
+  readonly pid: number;
+  /** Gives the key up and ends the session. A second call does nothing. */
+  release(): Promise<void>;
+}
+
+/** Takes the advisory key exclusively at once. @throws Error when somebody has it. */
+export async function holdKey(url: string, key: string, applicationName = 'outside holder'): Promise<KeyHolder> {
+  const { client, pid } = await connect(url, applicationName);
+  const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1::bigint) AS held', [key]);
+  let ended: Promise<void> | undefined;
+  const release = (): Promise<void> => (ended ??= client.end());
+  if (rows[0]?.held === true) return { pid, release };
+  await release();
+  throw new Error(`the key ${key} is not free`);
+}
+
+export interface BlockedWaiter {
+  readonly pid: number;
+  /** How its `SELECT pg_advisory_lock(key)` ended: `acquired` (and at once given up again), or the SQLSTATE. */
+  readonly ended: Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Sends `SELECT pg_advisory_lock(key)`, as golang-migrate and others do, and resolves once the server blocks it. */
+export async function blockOnKey(url: string, key: string, applicationName = 'older runner'): Promise<BlockedWaiter> {
+  const { client, pid } = await connect(url, applicationName);
+  const ended = client.query('SELECT pg_advisory_lock($1::bigint)', [key]).then(
+    async () => {
+      await client.query('SELECT pg_advisory_unlock($1::bigint)', [key]);
+      return 'acquired';
+    },
+    (error: unknown) => (error as { code?: string }).code ?? String(error),
+  );
+  const { client: observer } = await connect(url, 'observer');
+  await eventually(`session ${pid} to block on the key`, async () => {
+    const { rowCount } = await observer.query(`SELECT FROM pg_locks WHERE pid = $1 AND locktype = 'advisory' AND NOT granted`, [pid]);
+    return rowCount === 1;
+  }).finally(() => observer.end());
+  return { pid, ended: within(ended, `session ${pid} to get the key or be cancelled`), close: () => client.end() };
+}
+
+async function connect(url: string, applicationName: string): Promise<{ client: pg.Client; pid: number }> {
+  const client = new pg.Client({ connectionString: url, application_name: applicationName });
+  client.on('error', () => undefined);
+  await client.connect();
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return { client, pid: rows[0]!.pid };
+}

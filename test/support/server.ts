@@ -1,0 +1,68 @@
+/** Where tests get their PostgreSQL from: the one at DATABASE_URL, else an embedded one per mocha process. */
+import pg from 'pg';
+
+import { startPostgres, type Postgres, type PostgresOptions } from '../../scripts/embedded-postgres.ts';
+import { atEnd } from './cleanup.ts';
+
+export interface TestServer {
+  /** Without server settings of ours; tests work in a schema of their own, see workspace.ts. */
+  readonly url: string;
+  /** Undefined for a server that others own, which is never stopped, restarted or changed beyond one's own schema. */
+  readonly postgres: Postgres | undefined;
+}
+
+class ServerUnreachable extends Error {}
+
+let shared: Promise<TestServer> | undefined;
+
+/**
+ * The server that all tests of this process share, started by the first who asks. When DATABASE_URL
+ * names one that cannot be reached, that is said once and the tests are skipped (those that give
+ * their mocha context), or failed with LOCKSTEP_NO_SKIP, as in CI.
+ */
+export async function testServer(context?: Mocha.Context): Promise<TestServer> {
+  shared ??= start();
+  try {
+    return await shared;
+  } catch (error) {
+    const mayBeSkipped = error instanceof ServerUnreachable && (process.env['LOCKSTEP_NO_SKIP'] ?? '') === '';
+    if (mayBeSkipped) context?.skip();
+    throw error;
+  }
+}
+
+/** A server of the test's own, to fill, restart or break; always embedded. Stopped at the end at the latest. */
+export async function ownServer(options: PostgresOptions = {}): Promise<Postgres> {
+  const postgres = await startPostgres(options);
+  atEnd(() => postgres.stop());
+  return postgres;
+}
+
+async function start(): Promise<TestServer> {
+  const url = process.env['DATABASE_URL'] ?? '';
+  if (url === '') {
+    const postgres = await ownServer();
+    return { url: postgres.url, postgres };
+  }
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.query('SELECT 1');
+  } catch (cause) {
+    const reason = cause instanceof AggregateError ? String(cause.errors[0]) : String(cause);
+    const message =
+      `The PostgreSQL at DATABASE_URL (${withoutPassword(url)}) cannot be reached: ${reason}.` +
+      ' The tests that need one do not run. Without DATABASE_URL they start a server of their own.';
+    console.warn(message);
+    throw new ServerUnreachable(message, { cause });
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+  return { url, postgres: undefined };
+}
+
+/** For messages. */
+export function withoutPassword(url: string): string {
+  return url.replace(/(:\/\/[^:@/]*):[^@/]*@/, '$1@');
+}

@@ -1,0 +1,184 @@
+import { expect } from 'chai';
+
+import { MigratorError } from '../../src/core/errors.ts';
+import type { Check, Session } from '../../src/core/ports.ts';
+import { connect, jitter } from '../../src/engine/connect.ts';
+import { FakeClock } from '../support/fakes/clock.ts';
+import { FakeDatabase } from '../support/fakes/database.ts';
+import { failure, runner } from '../support/fakes/run.ts';
+import { FakeServer } from '../support/fakes/server.ts';
+import { Recorder } from '../support/recorder.ts';
+
+const REFUSED = new MigratorError('DATABASE_UNAVAILABLE', 'connection refused');
+
+describe('connect', () => {
+  let clock: FakeClock;
+  let server: FakeServer;
+  let database: FakeDatabase;
+  let recorder: Recorder;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    server = new FakeServer();
+    database = new FakeDatabase(server);
+    recorder = new Recorder();
+  });
+
+  interface Options {
+    readonly connectWaitMs?: number;
+    readonly writes?: boolean;
+    readonly signal?: AbortSignal;
+  }
+
+  function run({ connectWaitMs = 60_000, writes = true, signal = new AbortController().signal }: Options = {}) {
+    return connect({ runner: runner(), connectWaitMs, writes }, { database, reporter: recorder, clock }, signal);
+  }
+
+  /** The same, moved on by the clock. */
+  function soon(options?: Options): Promise<{ session: Session; check: Check }> {
+    return clock.until(run(options));
+  }
+
+  const refuse = (times: number, error = REFUSED): void => {
+    database.refusals.push(...Array.from({ length: times }, () => error));
+  };
+  const pauses = (): number[] => recorder.of('database.waiting').map(({ retryInMs }) => retryInMs);
+
+  it('gives the session with its first check', async () => {
+    const { session, check } = await run();
+    expect(check).to.deep.equal({ free: true, holder: undefined, writesRefused: undefined, history: { exists: false, applied: [] } });
+    expect(recorder.events).to.deep.equal([{ type: 'session.opened', address: 'memory', database: 'shop', pid: session.pid }]);
+  });
+
+  it('comes back after growing pauses, of 5 s at most', async () => {
+    refuse(9);
+    await soon();
+    expect(pauses()).to.deep.equal([100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+    expect(recorder.of('database.waiting').map(({ attempt }) => attempt)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(recorder.of('database.waiting')[0]!.error).to.equal(REFUSED);
+    expect(database.opened).to.have.length(1);
+  });
+
+  it('halves the pauses by jitter', async () => {
+    clock = new FakeClock(() => 0);
+    refuse(3);
+    await soon();
+    expect(pauses()).to.deep.equal([50, 100, 200]);
+  });
+
+  it('gives up at the deadline, after a last try, with the last error', async () => {
+    refuse(999);
+    const error = await failure<MigratorError>(soon({ connectWaitMs: 12_000 }));
+    expect(error).to.include({ code: 'DATABASE_UNAVAILABLE', exit: 30 });
+    expect(error.summary).to.equal('connection refused (gave up after --connect-wait=12s)');
+    expect(error.hint).to.include('--connect-wait');
+    expect(error.cause).to.equal(REFUSED);
+    expect(clock.now()).to.equal(12_000);
+    expect(pauses().reduce((sum, pause) => sum + pause, 0)).to.equal(12_000);
+  });
+
+  it('tries once without a connect wait', async () => {
+    refuse(999);
+    expect(await failure<MigratorError>(soon({ connectWaitMs: 0 }))).to.include({ code: 'DATABASE_UNAVAILABLE' });
+    expect(database.attempts).to.equal(1);
+    expect(clock.now()).to.equal(0);
+  });
+
+  for (const code of ['ACCESS_REFUSED', 'CONFIG_INVALID', 'HISTORY_CONFLICT'] as const) {
+    it(`does not try again after ${code}`, async () => {
+      const refused = new MigratorError(code, 'no');
+      refuse(1, refused);
+      expect(await failure(soon())).to.equal(refused);
+      expect(database.attempts).to.equal(1);
+    });
+  }
+
+  it('stops trying when the refusal becomes one that waiting cannot mend', async () => {
+    refuse(2);
+    const refused = new MigratorError('ACCESS_REFUSED', 'password authentication failed');
+    refuse(1, refused);
+    expect(await failure(soon())).to.equal(refused);
+    expect(database.attempts).to.equal(3);
+  });
+
+  it('takes what it does not know for a bug', async () => {
+    database.open = () => Promise.reject(new TypeError('oops'));
+    expect(await failure<MigratorError>(soon())).to.include({ code: 'INTERNAL', exit: 1 });
+  });
+
+  for (const why of ['standby', 'read-only'] as const) {
+    it(`waits until a ${why} server takes writes`, async () => {
+      server.writesRefused = why;
+      const work = run();
+      await clock.advance(1_000);
+      server.writesRefused = undefined;
+      const { session } = await clock.until(work);
+      expect(database.opened.filter(({ closed }) => !closed)).to.deep.equal([session]);
+      expect(database.opened.length).to.be.greaterThan(1);
+    });
+
+    it(`gives up on a ${why} server at the deadline`, async () => {
+      server.writesRefused = why;
+      const error = await failure<MigratorError>(soon());
+      expect(error.code).to.equal('DATABASE_UNAVAILABLE');
+      expect(error.summary).to.include(why).and.include('--connect-wait=60s');
+      expect(database.opened.every(({ closed }) => closed)).to.equal(true);
+    });
+
+    it(`is content with a ${why} server for reading`, async () => {
+      server.writesRefused = why;
+      const { check } = await run({ writes: false });
+      expect(check.writesRefused).to.equal(why);
+    });
+  }
+
+  it('closes the session when its check fails', async () => {
+    const open = database.open.bind(database);
+    database.open = async (...args) => {
+      const session = await open(...args);
+      session.check = () => Promise.reject(new MigratorError('HISTORY_CONFLICT', 'of another tool'));
+      return session;
+    };
+    expect(await failure<MigratorError>(soon())).to.include({ code: 'HISTORY_CONFLICT' });
+    expect(database.opened.map(({ closed }) => closed)).to.deep.equal([true]);
+  });
+
+  it('does not wait longer than the connect wait for a server that never answers', async () => {
+    server.turn = () => new Promise(() => undefined);
+    const error = await failure<MigratorError>(soon({ connectWaitMs: 30_000 }));
+    expect(error.code).to.equal('DATABASE_UNAVAILABLE');
+    expect(error.summary).to.include('did not answer');
+    expect(clock.now()).to.equal(30_000);
+  });
+
+  it('gives one attempt 10 s, also without a connect wait', async () => {
+    server.turn = () => new Promise(() => undefined);
+    await failure(soon({ connectWaitMs: 0 }));
+    expect(clock.now()).to.equal(10_000);
+  });
+
+  it('ends at once when the signal aborts, while it tries and while it pauses', async () => {
+    const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
+    for (const block of [true, false]) {
+      if (block) server.turn = () => new Promise(() => undefined);
+      else server.turn = () => Promise.resolve();
+      refuse(999);
+      const controller = new AbortController();
+      const work = run({ signal: controller.signal });
+      await clock.advance(1_000);
+      const now = clock.now();
+      controller.abort(reason);
+      expect(await failure(work)).to.equal(reason);
+      expect(clock.now()).to.equal(now);
+    }
+  });
+});
+
+describe('jitter', () => {
+  it('is between half and whole, and never longer than the limit', () => {
+    expect(jitter(new FakeClock(() => 0), 1_000)).to.equal(500);
+    expect(jitter(new FakeClock(), 1_000)).to.equal(1_000);
+    expect(jitter(new FakeClock(), 9_000, 5_000)).to.equal(5_000);
+    expect(jitter(new FakeClock(() => 0), 9_000, 5_000)).to.equal(2_500);
+  });
+});

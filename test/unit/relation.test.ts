@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import {
+  derivedKey,
+  journalName,
+  keyExpression,
+  ORIGINAL_KEY,
+  resolveRelation,
+  schemaExpression,
+  tableComment,
+  type RelationFacts,
+} from '../../src/adapters/postgres/relation.ts';
+import type { ErrorCode, MigratorError } from '../../src/core/errors.ts';
+import type { TableName } from '../../src/core/table-name.ts';
+
+const TABLE: TableName = { name: 'schema_migrations' };
+const COLUMNS = ['version', 'applied_at', 'checksum'];
+
+function facts(more: Partial<RelationFacts> = {}): RelationFacts {
+  return { schema: 'public', key: ORIGINAL_KEY, columns: null, comment: null, journal: false, ...more };
+}
+
+describe('the lock key', () => {
+  it("is the original Go runner's for schema_migrations in any schema", () => {
+    expect(ORIGINAL_KEY).to.equal('7244554146635925501');
+    for (const table of [TABLE, { schema: 'shop', name: 'schema_migrations' }, { schema: 'Other', name: 'schema_migrations' }]) {
+      expect(keyExpression(table, undefined, 'schema')).to.equal('7244554146635925501::bigint');
+    }
+  });
+
+  it('is derived from schema and name for other tables', () => {
+    // printf %s shop.history | sha256sum
+    expect(derivedKey('shop', 'history')).to.equal(BigInt.asIntN(64, 0x1603967650bac653n).toString());
+    expect(keyExpression({ schema: 'shop', name: 'history' }, undefined, 'schema')).to.include(`'${derivedKey('shop', 'history')}'`);
+  });
+
+  it('is the first 8 bytes of SHA-256 over schema.name, signed', () => {
+    const name = fc.string({ unit: fc.constantFrom('a', 'B', 'é', '😀', '.', '"'), minLength: 1 });
+    fc.assert(
+      fc.property(name, name, (schema, table) => {
+        const hex = createHash('sha256').update(`${schema}.${table}`).digest('hex').slice(0, 16);
+        return derivedKey(schema, table) === BigInt.asIntN(64, BigInt(`0x${hex}`)).toString();
+      }),
+    );
+  });
+
+  it('is asked of the server where only the server knows the schema', () => {
+    expect(keyExpression({ name: 'history' }, undefined, 'SCHEMA')).to.include('sha256').and.include('SCHEMA').and.include("'.history'");
+  });
+
+  it('gives way to --lock-key', () => {
+    for (const table of [TABLE, { name: 'history' }, { schema: 'shop', name: 'history' }]) {
+      expect(keyExpression(table, -5n, 'schema')).to.equal("'-5'::bigint");
+    }
+  });
+});
+
+describe('names in SQL', () => {
+  it('are quoted', () => {
+    const table = { schema: `sh"o'p`, name: `ta"b'le` };
+    expect(schemaExpression(table)).to.include(`'sh"o''p'`);
+    expect(schemaExpression({ name: table.name })).to.include(`'"ta""b''le"'`);
+    const relation = resolveRelation(table, facts({ schema: table.schema }));
+    expect(relation.table).to.equal(`"sh""o'p"."ta""b'le"`);
+    expect(relation.journal).to.equal(`"sh""o'p"."ta""b'le_journal"`);
+    expect(journalName('history')).to.equal('history_journal');
+  });
+});
+
+describe('resolveRelation', () => {
+  const ours = { columns: COLUMNS, comment: tableComment(ORIGINAL_KEY), journal: true };
+  const accepted: [name: string, facts: Partial<RelationFacts>, exists: boolean, complete: boolean][] = [
+    ['none yet', {}, false, false],
+    ['ours', ours, true, true],
+    ["the original Go runner's", { columns: ['version', 'applied_at'] }, true, false],
+    ["the original Go runner's with a comment of its own", { columns: ['version', 'applied_at'], comment: 'ours since 2019' }, true, false],
+    ['ours without its journal', { ...ours, journal: false }, true, false],
+    ['ours without its comment', { ...ours, comment: null }, true, false],
+    ['ours with a column of a newer format', { ...ours, columns: [...COLUMNS, 'more'] }, true, true],
+    ['a newer format that we can read', { ...ours, comment: `Lockstep history, format 9, readable since 1, lock key ${ORIGINAL_KEY}` }, true, true],
+  ];
+  for (const [name, given, exists, complete] of accepted) {
+    it(`accepts ${name}`, () => {
+      expect(resolveRelation(TABLE, facts(given))).to.deep.include({ schema: 'public', key: ORIGINAL_KEY, exists, complete });
+    });
+  }
+
+  const refused: [name: string, facts: Partial<RelationFacts>, code: ErrorCode, words: RegExp][] = [
+    ['another key', { ...ours, comment: tableComment('5') }, 'CONFIG_INVALID', /key 5\b.*7244554146635925501/],
+    ['a negative key that differs', { ...ours, key: '5', comment: tableComment('-5') }, 'CONFIG_INVALID', /key -5\b/],
+    ['a newer format that we cannot read', { ...ours, comment: `Lockstep history, format 9, readable since 8, lock key ${ORIGINAL_KEY}` }, 'CONFIG_INVALID', /format 9, readable since 8.*format 1/],
+    ['a search_path without schemas', { schema: null }, 'CONFIG_INVALID', /search_path/],
+    ["golang-migrate's table", { columns: ['version', 'dirty'] }, 'HISTORY_CONFLICT', /public\.schema_migrations belongs to golang-migrate/],
+    ["dbmate's table", { columns: ['version'] }, 'HISTORY_CONFLICT', /dbmate/],
+    ['a table of nobody we know', { columns: ['id', 'name'] }, 'HISTORY_CONFLICT', /another program/],
+  ];
+  for (const [name, given, code, words] of refused) {
+    it(`refuses ${name}`, () => {
+      const error = thrownBy(() => resolveRelation(TABLE, facts(given)));
+      expect(error.code).to.equal(code);
+      expect(error.summary).to.match(words);
+      expect(error.hint).to.be.a('string');
+    });
+  }
+
+  it('names the schema that does not exist', () => {
+    const error = thrownBy(() => resolveRelation({ schema: 'shop', name: 'history' }, facts({ schema: null })));
+    expect(error.code).to.equal('CONFIG_INVALID');
+    expect(error.summary).to.include('"shop"');
+  });
+
+  it('names the columns of a foreign table', () => {
+    const error = thrownBy(() => resolveRelation(TABLE, facts({ columns: ['version', 'dirty'] })));
+    expect(error.details.problems?.join()).to.include('version, dirty');
+  });
+});
+
+function thrownBy(body: () => unknown): MigratorError {
+  try {
+    body();
+  } catch (error) {
+    return error as MigratorError;
+  }
+  throw new Error('nothing was thrown');
+}

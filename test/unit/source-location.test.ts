@@ -1,0 +1,110 @@
+import { expect } from 'chai';
+
+import { caretLines, locate, maskPasswords, offsetOfCharacter } from '../../src/core/source-location.ts';
+
+/** The text without the `^` that marks the place, and the place's offset. */
+function marked(text: string): [string, number] {
+  return [text.replace('^', ''), text.indexOf('^')];
+}
+
+describe('locate', () => {
+  const table: [name: string, text: string, line: number, column: number, shown: string][] = [
+    ['the first character', '^SELECT 1', 1, 1, 'SELECT 1'],
+    ['a later line', 'SELECT 1;\nSELECT ^x;\n', 2, 8, 'SELECT x;'],
+    ['behind letters of two bytes', "SELECT 'éé', ^x", 1, 14, "SELECT 'éé', x"],
+    ['behind emoji, which are two code units', "/* 😀😀 */ ^x", 1, 10, '/* 😀😀 */ x'],
+    ['emoji on the lines before', '-- 😀\n-- é\n^x', 3, 1, 'x'],
+    ['CRLF', 'a;\r\nb ^c;\r\nd;\r\n', 2, 3, 'b c;'],
+    ['the end of the text', 'SELECT (^', 1, 9, 'SELECT ('],
+    ['the line break itself', 'a^\nb', 1, 2, 'a'],
+    ['an empty line', 'a\n^\nb', 2, 1, ''],
+    ['an empty text', '^', 1, 1, ''],
+  ];
+  for (const [name, withMark, line, column, text] of table) {
+    it(name, () => {
+      const [sql, offset] = marked(withMark);
+      expect(locate('1_a.up.sql', sql, offset)).to.deep.equal({ file: '1_a.up.sql', line, column, text });
+    });
+  }
+
+  it('takes an offset outside of the text for its nearest end', () => {
+    expect(locate('f', 'ab', 99)).to.include({ line: 1, column: 3 });
+    expect(locate('f', 'ab', -1)).to.include({ line: 1, column: 1 });
+  });
+
+  it('never shows a password, also when the word stands on the line before', () => {
+    for (const withMark of ["CREATE ROLE a PASSWORD 'hunter2' ^BAD", "CREATE ROLE a PASSWORD\n 'hunter2' ^BAD", "ALTER ROLE a PASSWORD 'x\nhunter2' ^BAD"]) {
+      expect(locate('f', ...marked(withMark)).text, withMark).to.not.include('hunter2');
+    }
+  });
+});
+
+describe('offsetOfCharacter', () => {
+  const table: [text: string, position: number, offset: number][] = [
+    ['abc', 1, 0],
+    ['abc', 3, 2],
+    ['éé!', 3, 2],
+    ['😀😀!', 3, 4],
+    ['😀é日!', 4, 4],
+    ['abc', 99, 3],
+    ['abc', 0, 0],
+  ];
+  for (const [text, position, offset] of table) {
+    it(`character ${position} of ${text} is at ${offset}`, () => {
+      expect(offsetOfCharacter(text, position)).to.equal(offset);
+    });
+  }
+});
+
+describe('maskPasswords', () => {
+  const table: [sql: string, masked: string][] = [
+    ["CREATE ROLE a PASSWORD 'hunter2' LOGIN", "CREATE ROLE a PASSWORD '***' LOGIN"],
+    ["create role a password'hunter2'", "create role a password'***'"],
+    ["ALTER ROLE a PASSWORD\n  'hunter2'", "ALTER ROLE a PASSWORD\n  '***'"],
+    ["PASSWORD 'it''s hunter2'", "PASSWORD '***'"],
+    ["PASSWORD E'hunter2'", "PASSWORD '***'"],
+    ["PASSWORD U&'hunter2'", "PASSWORD '***'"],
+    ["OPTIONS (user 'bob', password 'hunter2')", "OPTIONS (user 'bob', password '***')"],
+    ["PASSWORD 'a', PASSWORD 'b'", "PASSWORD '***', PASSWORD '***'"],
+    ["PASSWORD 'cut off in the midd", "PASSWORD '***'"],
+    ['PASSWORD NULL', 'PASSWORD NULL'],
+    ["INSERT INTO t (password_hash) VALUES ('x')", "INSERT INTO t (password_hash) VALUES ('x')"],
+    ["SELECT 'é😀'", "SELECT 'é😀'"],
+  ];
+  for (const [sql, masked] of table) {
+    it(JSON.stringify(sql), () => {
+      expect(maskPasswords(sql)).to.equal(masked);
+    });
+  }
+
+  for (const sql of ['PASSWORD $$hunter2$$', 'PASSWORD $x$hunter2$x$', "PASSWORD E'a\\'hunter2'", "PASSWORD /* so */ 'hunter2'"]) {
+    it(`leaves nothing of ${JSON.stringify(sql)}`, () => {
+      expect(maskPasswords(sql)).to.not.include('hunter2');
+    });
+  }
+});
+
+describe('caretLines', () => {
+  /** What stands above the caret, to the end of the line. */
+  function pointedAt(withMark: string): string {
+    const [line, caret] = caretLines(locate('f', ...marked(withMark)));
+    return Array.from(line).slice(caret.length - 1).join('');
+  }
+
+  for (const withMark of ['^abc', 'a ^bc', "'éé' ^x", "'😀😀' ^x 😀", 'a\tb ^c', `${'é'.repeat(200)} ^x`, "ALTER ROLE a PASSWORD 'hunter22' ^BAD", "ALTER ROLE a PASSWORD 'x' ^BAD"]) {
+    it(`points at the place in ${withMark.slice(-40)}`, () => {
+      expect(pointedAt(withMark)).to.equal(withMark.slice(withMark.indexOf('^') + 1));
+    });
+  }
+
+  it('cuts long lines around the place', () => {
+    const [line, caret] = caretLines(locate('f', ...marked(`${'a'.repeat(1_000)}^${'b'.repeat(1_000)}`)));
+    expect(line).to.match(/^a+b+$/);
+    expect(line).to.have.length(160);
+    expect(caret).to.equal(`${' '.repeat(line.indexOf('b'))}^`);
+  });
+
+  it('leaves a caret at the end of the line', () => {
+    expect(caretLines(locate('f', 'SELECT (', 8))).to.deep.equal(['SELECT (', '        ^']);
+  });
+});

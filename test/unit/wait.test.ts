@@ -1,0 +1,188 @@
+import { expect } from 'chai';
+
+import { MigratorError } from '../../src/core/errors.ts';
+import { waitUntilApplied } from '../../src/engine/wait.ts';
+import { FakeClock } from '../support/fakes/clock.ts';
+import { FakeDatabase } from '../support/fakes/database.ts';
+import { migration, migrations, source } from '../support/fakes/files.ts';
+import { failure, FakeRun, runner } from '../support/fakes/run.ts';
+import { FakeServer } from '../support/fakes/server.ts';
+import { Recorder } from '../support/recorder.ts';
+
+const FILES = migrations('001_a', '002_b');
+
+describe('waitUntilApplied', () => {
+  let clock: FakeClock;
+  let server: FakeServer;
+  let database: FakeDatabase;
+  let recorder: Recorder;
+  let controller: AbortController;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    server = new FakeServer();
+    database = new FakeDatabase(server);
+    recorder = new Recorder();
+    controller = new AbortController();
+  });
+
+  function wait({ timeoutMs = 600_000, files = FILES } = {}): Promise<readonly string[]> {
+    return waitUntilApplied(
+      { runner: runner('wait'), connectWaitMs: 60_000, timeoutMs, signal: controller.signal },
+      { database, source: source(files), clock, reporter: recorder },
+    );
+  }
+
+  const apply = (...files: typeof FILES): Promise<unknown> => new FakeRun({ server, clock, files }).up();
+  const messages = (): string[] => recorder.of('wait.pending').map(({ message }) => message);
+  const calls = (): string[] => [...new Set(server.calls.map((call) => call.replace(/^\d+ /, '')))];
+
+  it('returns the versions when nothing is pending', async () => {
+    await apply(...FILES);
+    server.calls.length = 0;
+    expect(await wait()).to.deep.equal(['001_a', '002_b']);
+    expect(calls()).to.deep.equal(['check', 'check history']);
+    expect(database.opened.map(({ closed }) => closed)).to.deep.equal([true]);
+  });
+
+  it('returns when somebody has applied everything, and only reads', async () => {
+    const work = wait();
+    await clock.advance(3_000);
+    expect(calls()).to.deep.equal(['check', 'check history']);
+    await apply(...FILES);
+    expect(await clock.until(work)).to.have.length(2);
+    expect(database.opened).to.have.length(1);
+  });
+
+  it('says what it waits for, and again only when that changes', async () => {
+    const work = wait();
+    await clock.advance(5_000);
+    await apply(FILES[0]!);
+    await clock.advance(5_000);
+    await apply(...FILES);
+    await clock.until(work);
+    expect(messages()).to.deep.equal(['waiting for 2 pending: 001_a, 002_b', 'waiting for 1 pending: 002_b']);
+  });
+
+  it('names five of many', async () => {
+    const many = migrations(...Array.from({ length: 9 }, (_, index) => `${index + 1}_x`));
+    await failure(wait({ timeoutMs: 0, files: many }));
+    expect(await failure<MigratorError>(wait({ timeoutMs: 0, files: many }))).to.have.nested.property('details.problems.length', 9);
+    const work = wait({ files: many });
+    await clock.advance(100);
+    expect(messages().at(-1)).to.equal('waiting for 9 pending: 1_x, 2_x, 3_x, 4_x, 5_x, …');
+    await apply(...many);
+    await clock.until(work);
+  });
+
+  it('counts what is out of order as pending, and a changed or unknown version as applied', async () => {
+    await apply(migration('002_b', 'SELECT 1'), migration('003_c'));
+    const error = await failure<MigratorError>(wait({ timeoutMs: 0 }));
+    expect(error.details.problems).to.deep.equal(['001_a is pending']);
+  });
+
+  it('gives up when the time is over, and says what is pending', async () => {
+    const error = await failure<MigratorError>(clock.until(wait({ timeoutMs: 20_000 })));
+    expect(error).to.include({ code: 'PENDING', exit: 33 });
+    expect(error.summary).to.include('--timeout=20s').and.include('001_a, 002_b');
+    expect(error.details.problems).to.deep.equal(['001_a is pending', '002_b is pending']);
+    expect(clock.now()).to.be.within(20_000, 21_000);
+    expect(database.opened.map(({ closed }) => closed)).to.deep.equal([true]);
+  });
+
+  it('looks once without a timeout', async () => {
+    expect(await failure<MigratorError>(wait({ timeoutMs: 0 }))).to.include({ code: 'PENDING' });
+    await apply(...FILES);
+    expect(await wait({ timeoutMs: 0 })).to.have.length(2);
+  });
+
+  it('does not wait for an up that has applied everything', async () => {
+    await apply(...FILES);
+    server.holder = server.stranger('lockstep up 1.0.0 pod-z');
+    expect(await wait({ timeoutMs: 0 })).to.have.length(2);
+  });
+
+  for (const name of ['lockstep down 1.0.0 pod-z', 'golang-migrate']) {
+    it(`waits until ${name} is done, also when nothing is pending`, async () => {
+      await apply(...FILES);
+      const holder = server.stranger(name);
+      server.holder = holder;
+      const work = wait();
+      await clock.advance(5_000);
+      expect(messages()).to.deep.equal([`waiting until "${name}" (pid ${holder.pid}) is done`]);
+      server.dismiss(holder);
+      await clock.until(work);
+    });
+  }
+
+  it('looks again when the lock was not to be had and nobody held it', async () => {
+    await apply(...FILES);
+    const looks: boolean[] = [];
+    const open = database.open.bind(database);
+    database.open = async (...args) => {
+      const session = await open(...args);
+      const check = session.check.bind(session);
+      session.check = async () => {
+        looks.push(true);
+        return { ...(await check()), free: looks.length > 1 };
+      };
+      return session;
+    };
+    await clock.until(wait());
+    expect(looks).to.have.length(2);
+  });
+
+  it('is content with a standby', async () => {
+    await apply(...FILES);
+    server.writesRefused = 'standby';
+    expect(await wait()).to.have.length(2);
+  });
+
+  it('goes on with a new session when the server restarts meanwhile', async () => {
+    const work = wait();
+    await clock.advance(2_000);
+    database.refusals.push(new MigratorError('DATABASE_UNAVAILABLE', 'starting up'));
+    database.opened[0]!.lose();
+    await clock.advance(2_000);
+    await apply(...FILES);
+    expect(await clock.until(work)).to.have.length(2);
+    expect(database.opened).to.have.length(2);
+  });
+
+  it('ends with an error that is no lost session', async () => {
+    const open = database.open.bind(database);
+    const cause = new MigratorError('HISTORY_CONFLICT', 'of another tool');
+    database.open = async (...args) => {
+      const session = await open(...args);
+      const check = session.check.bind(session);
+      let looks = 0;
+      session.check = () => {
+        looks += 1;
+        return looks === 1 ? check() : Promise.reject(cause);
+      };
+      return session;
+    };
+    expect(await failure(clock.until(wait()))).to.equal(cause);
+    expect(database.opened).to.have.length(1);
+  });
+
+  it('does not go on for ever with sessions that are lost', async () => {
+    server.turn = async (label) => {
+      await clock.sleep(1_000);
+      if (label.endsWith('check history')) database.opened.at(-1)?.lose();
+    };
+    const error = await failure<MigratorError>(clock.until(wait({ timeoutMs: 10_000 })));
+    expect(error.code).to.be.oneOf(['DATABASE_UNAVAILABLE', 'PENDING']);
+    expect(clock.now()).to.be.at.most(80_000);
+  });
+
+  it('ends at once when the signal aborts', async () => {
+    const work = wait();
+    await clock.advance(2_300);
+    const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
+    controller.abort(reason);
+    expect(await failure(work)).to.equal(reason);
+    expect(clock.now()).to.equal(2_300);
+    expect(database.opened.map(({ closed }) => closed)).to.deep.equal([true]);
+  });
+});
