@@ -1,0 +1,325 @@
+import { expect } from 'chai';
+
+import { MigratorError } from '../../src/core/errors.ts';
+import { checksum } from '../../src/core/migration.ts';
+import type { Session } from '../../src/core/ports.ts';
+import type { Unit } from '../../src/core/script-plan.ts';
+import { migration, migrations, stepOf } from '../support/fakes/files.ts';
+import { failure } from '../support/fakes/run.ts';
+import { contractOf } from './contract.ts';
+
+const [A, B, C] = migrations('001_a', '002_b', '003_c') as [ReturnType<typeof migration>, ReturnType<typeof migration>, ReturnType<typeof migration>];
+const LIMITS = { lockTimeoutMs: 5_000, statementTimeoutMs: 0 };
+
+function unit(index: number, sql: string, more: Partial<Unit> = {}): Unit {
+  const how = { blocking: false, relations: [], transactional: true, waitsForSnapshots: false, sessionOnly: false };
+  return { index, sql, offset: 0, kind: 'SelectStmt', concurrentIndexes: [], ...how, ...more };
+}
+
+contractOf('History', (given) => {
+  const versions = async (): Promise<string[]> => (await given.applied()).map(({ version }) => version).sort();
+
+  describe('its tables', () => {
+    it('are not there at first, which is an answer', async () => {
+      const session = await given.open();
+      expect(await session.check()).to.deep.include({ history: { exists: false, applied: [] } });
+      expect(await session.history.read()).to.deep.equal({ exists: false, applied: [] });
+      expect(await session.history.journal()).to.deep.equal([]);
+    });
+
+    it('are there once made, for others too', async () => {
+      const [other, session] = [await given.open('status'), await given.holder()];
+      expect(await session.history.read()).to.deep.equal({ exists: true, applied: [] });
+      expect(await other.check()).to.deep.include({ history: { exists: true, applied: [] } });
+    });
+
+    it('are made once, however often one asks', async () => {
+      const session = await given.holder();
+      await session.history.baseline([A]);
+      await session.history.ensureTables();
+      await session.close();
+      // This one knows them from its check.
+      const next = await given.holder();
+      await next.history.ensureTables();
+      expect(await versions()).to.deep.equal(['001_a']);
+      expect(await given.events()).to.deep.equal(['baselined 001_a']);
+    });
+
+    it('of the original Go runner are taken over in place', async () => {
+      await given.place.makeOriginalTable('001_a', '002_b');
+      const session = await given.open();
+      const before = await session.check();
+      expect(before.history.exists).to.equal(true);
+      expect(before.history.applied.map(({ version, checksum }) => [version, checksum])).to.deep.equal([
+        ['001_a', undefined],
+        ['002_b', undefined],
+      ]);
+      expect(await session.history.journal()).to.deep.equal([]);
+      await session.lock.tryAcquire();
+      await session.history.ensureTables();
+      expect((await session.history.read()).applied).to.deep.equal(before.history.applied);
+    });
+
+    it('of the original Go runner stay writable for it', async () => {
+      await given.place.makeOriginalTable('001_a');
+      await given.holder();
+      await given.place.applyAsOriginal('002_b');
+      expect(await versions()).to.deep.equal(['001_a', '002_b']);
+    });
+  });
+
+  describe('checksums', () => {
+    it('that rows lack are filled in, and others stay', async () => {
+      await given.place.makeOriginalTable('001_a');
+      const session = await given.holder();
+      const changed = migration('002_b', 'another text');
+      await session.history.baseline([changed]);
+      await session.history.completeChecksums([A, B, C]);
+      const rows = (await given.applied()).map((row) => [row.version, row.checksum]).sort();
+      expect(rows).to.deep.equal([
+        ['001_a', A.up.checksum],
+        ['002_b', changed.up.checksum],
+      ]);
+    });
+
+    it('need nothing when there is nothing to fill in', async () => {
+      const session = await given.holder();
+      await session.history.completeChecksums([]);
+      expect(await versions()).to.deep.equal([]);
+    });
+  });
+
+  describe('a baseline', () => {
+    it('records versions with checksums, time and journal', async () => {
+      const session = await given.holder();
+      await session.history.baseline([A, B]);
+      const rows = [...(await given.applied())].sort((a, b) => a.version.localeCompare(b.version));
+      expect(rows.map((row) => [row.version, row.checksum])).to.deep.equal([
+        ['001_a', A.up.checksum],
+        ['002_b', B.up.checksum],
+      ]);
+      for (const { appliedAt } of rows) expect(Math.abs(Date.now() - appliedAt!.getTime())).to.be.lessThan(60_000);
+      expect(await given.events()).to.deep.equal(['baselined 001_a', 'baselined 002_b']);
+    });
+
+    it('is all or nothing', async () => {
+      const session = await given.holder();
+      await session.history.baseline([B]);
+      await failure(session.history.baseline([A, B]));
+      expect(await versions()).to.deep.equal(['002_b']);
+      expect(await given.events()).to.deep.equal(['baselined 002_b']);
+      await session.history.baseline([C]);
+      expect(await versions()).to.deep.equal(['002_b', '003_c']);
+    });
+
+    it('of nothing is nothing', async () => {
+      const session = await given.holder();
+      await session.history.baseline([]);
+      expect(await given.events()).to.deep.equal([]);
+    });
+  });
+
+  describe('a run', () => {
+    it('is written with who runs it', async () => {
+      const session = await given.holder('pod-a', { release: 'shop/3@1.0', image: 'shop:1.0' });
+      await session.history.startRun();
+      await session.history.endRun(undefined);
+      const [start, end] = await given.journal();
+      const who = { command: 'up', runner: 'pod-a', release: 'shop/3@1.0', image: 'shop:1.0' };
+      expect(start).to.deep.include({ ...who, event: 'run started', version: undefined, error: undefined });
+      expect(end).to.deep.include({ ...who, event: 'run ended', run: start!.run, error: undefined, code: undefined });
+      expect(BigInt(end!.id) > BigInt(start!.id)).to.equal(true);
+      expect(Math.abs(Date.now() - start!.at.getTime())).to.be.lessThan(60_000);
+    });
+
+    it('is written with how it failed, in the words of the server but without rows', async () => {
+      const session = await given.holder();
+      await session.history.startRun();
+      const server = { sqlstate: '23505', message: 'duplicate key', detail: 'Key (email)=(secret@example.com) already exists.' };
+      const error = new MigratorError('MIGRATION_FAILED', '001_a.up.sql failed', { server });
+      await session.history.recordFailure(stepOf(A), error);
+      await session.history.endRun(error);
+      const [, failed, ended] = await given.journal();
+      const words = { code: 'MIGRATION_FAILED', error: '001_a.up.sql failed: duplicate key (23505)' };
+      expect(failed).to.deep.include({ ...words, event: 'failed', version: '001_a', direction: 'up', checksum: A.up.checksum });
+      expect(ended).to.deep.include({ ...words, event: 'run ended', version: undefined });
+    });
+
+    it('that never said how it ended is told to the next, once', async () => {
+      const dead = await given.holder('pod-a');
+      await dead.history.startRun();
+      await dead.executor.begin(stepOf(A));
+      await dead.executor.begin(stepOf(B));
+      await given.place.kill(dead);
+      const next = await given.holder('pod-b');
+      const lost = await next.history.startRun();
+      expect(lost.map(({ event, runner, version }) => ({ event, runner, version }))).to.deep.equal([
+        { event: 'run started', runner: 'pod-a', version: '002_b' },
+      ]);
+      const entries = await given.journal();
+      const row = entries.find(({ event }) => event === 'run lost');
+      expect(row).to.deep.include({ run: lost[0]!.run, runner: 'pod-b' });
+      await given.place.kill(next);
+      const last = await given.holder('pod-c');
+      expect((await last.history.startRun()).map(({ runner }) => runner)).to.deep.equal(['pod-b']);
+    });
+
+    it('that ended, well or not, is no news', async () => {
+      const first = await given.holder();
+      await first.history.startRun();
+      await first.history.endRun(undefined);
+      await first.close();
+      const second = await given.holder();
+      expect(await second.history.startRun()).to.deep.equal([]);
+      await second.history.endRun(new MigratorError('MIGRATION_FAILED', 'no'));
+      await second.close();
+      const third = await given.holder();
+      expect(await third.history.startRun()).to.deep.equal([]);
+    });
+  });
+
+  describe('statements of a script', () => {
+    const step = stepOf(A);
+    const one = unit(1, 'SELECT 1');
+    const alone = unit(2, 'SELECT 2', { transactional: false });
+    let session: Session;
+
+    beforeEach(async () => {
+      session = await given.holder();
+    });
+
+    const progress = () => session.history.statementsOf(step);
+    const sums = (...units: readonly Unit[]): string[] => units.map(({ sql }) => checksum(sql));
+
+    it('are none at first', async () => {
+      expect(await progress()).to.deep.equal({ done: [], startedIndex: undefined });
+    });
+
+    it('are done, or only started', async () => {
+      await session.executor.statement(step, one, LIMITS);
+      expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: undefined });
+      await session.executor.statementAlone(step, alone, LIMITS);
+      expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: 2 });
+      await session.executor.statementDone(step, alone, 5);
+      expect(await progress()).to.deep.equal({ done: sums(one, alone), startedIndex: undefined });
+    });
+
+    it('stay started while others are done again', async () => {
+      await session.executor.statement(step, one, LIMITS);
+      await session.executor.statementAlone(step, alone, LIMITS);
+      // A later run does the session's statements again, and dies.
+      await session.executor.statement(step, one, LIMITS);
+      expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: 2 });
+      expect((await session.history.incompleteStatements()).map(({ statement }) => statement)).to.deep.equal([2]);
+    });
+
+    it('are over when the server has said that they failed', async () => {
+      await session.executor.statementAlone(step, alone, LIMITS);
+      await session.history.recordFailure(step, new MigratorError('MIGRATION_FAILED', 'division by zero'));
+      expect((await progress()).startedIndex).to.equal(undefined);
+      expect(await session.history.incompleteStatements()).to.deep.equal([]);
+    });
+
+    for (const code of ['MIGRATION_INCOMPLETE', 'HOOK_FAILED', 'HISTORY_CONFLICT'] as const) {
+      it(`stay started when a run ends with ${code}`, async () => {
+        await session.executor.statementAlone(step, alone, LIMITS);
+        await session.history.recordFailure(step, new MigratorError(code, 'nobody can know'));
+        expect((await progress()).startedIndex).to.equal(2);
+        expect((await session.history.incompleteStatements()).map(({ statement }) => statement)).to.deep.equal([2]);
+      });
+    }
+
+    it('of other versions and directions are others', async () => {
+      await session.executor.statement(step, one, LIMITS);
+      await session.executor.statementAlone(step, alone, LIMITS);
+      expect(await session.history.statementsOf(stepOf(B))).to.deep.equal({ done: [], startedIndex: undefined });
+      expect(await session.history.statementsOf(stepOf(A, 'down'))).to.deep.equal({ done: [], startedIndex: undefined });
+    });
+
+    it('are forgotten when the version has come to an end', async () => {
+      await session.executor.statement(step, one, LIMITS);
+      await session.executor.finish(step, 5);
+      expect(await progress()).to.deep.equal({ done: [], startedIndex: undefined });
+    });
+
+    it('can be settled by a person', async () => {
+      await session.executor.statement(step, one, LIMITS);
+      await session.executor.statementAlone(step, alone, LIMITS);
+      const [incomplete] = await session.history.incompleteStatements();
+      expect(incomplete).to.deep.equal({ version: '001_a', direction: 'up', statement: 2, checksum: checksum('SELECT 2') });
+      await session.history.repair([{ type: 'settle statement', incomplete: incomplete!, as: 'again' }]);
+      expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: undefined });
+      await session.executor.statementAlone(step, alone, LIMITS);
+      await session.history.repair([{ type: 'settle statement', incomplete: incomplete!, as: 'done' }]);
+      expect(await progress()).to.deep.equal({ done: sums(one, alone), startedIndex: undefined });
+      expect(await session.history.incompleteStatements()).to.deep.equal([]);
+    });
+  });
+
+  describe('failures of a migration', () => {
+    const failed = new MigratorError('MIGRATION_FAILED', '001_a.up.sql failed');
+    const release = 'shop@1.0';
+
+    it('are counted in a release', async () => {
+      const session = await given.holder('pod-a', { release });
+      expect(await session.history.failuresOf(A)).to.equal(undefined);
+      await session.history.recordFailure(stepOf(A), failed);
+      await session.history.recordFailure(stepOf(A), failed);
+      const failures = await session.history.failuresOf(A);
+      expect(failures).to.include({ count: 2, error: '001_a.up.sql failed' });
+      expect(failures!.agoMs).to.be.within(0, 60_000);
+    });
+
+    it('are not those of another release, text, version, direction or code', async () => {
+      const session = await given.holder('pod-a', { release });
+      const other = await given.open('up', 'pod-b', { release: 'shop@2.0' });
+      const unreleased = await given.open('up', 'pod-c');
+      await session.history.recordFailure(stepOf(A, 'down'), failed);
+      await session.history.recordFailure(stepOf(A), new MigratorError('CONTENTION', 'no lock'));
+      expect(await session.history.failuresOf(A)).to.equal(undefined);
+      await session.history.recordFailure(stepOf(A), failed);
+      expect(await other.history.failuresOf(A)).to.equal(undefined);
+      expect(await unreleased.history.failuresOf(A)).to.equal(undefined);
+      expect(await session.history.failuresOf(migration('001_a', 'another text'))).to.equal(undefined);
+      expect(await session.history.failuresOf(B)).to.equal(undefined);
+    });
+
+    it('are forgotten when the version was applied', async () => {
+      const session = await given.holder('pod-a', { release });
+      await session.history.recordFailure(stepOf(A), failed);
+      await session.history.baseline([A]);
+      expect(await session.history.failuresOf(A)).to.equal(undefined);
+    });
+
+    it('are none where there is no journal yet', async () => {
+      const session = await given.open('up', 'pod-a', { release });
+      expect(await session.history.failuresOf(A)).to.equal(undefined);
+    });
+  });
+
+  describe('a repair', () => {
+    it('accepts a changed file, and keeps its down SQL', async () => {
+      const session = await given.holder();
+      await session.history.baseline([A]);
+      const changed = migration('001_a', 'SELECT 2', 'SELECT 3');
+      await session.history.repair([{ type: 'accept checksum', migration: changed }]);
+      expect((await given.applied()).map((row) => row.checksum)).to.deep.equal([changed.up.checksum]);
+      expect(await session.history.storedDowns()).to.deep.equal([{ version: '001_a', checksum: changed.down!.checksum }]);
+    });
+
+    it('replaces stored down SQL, and leaves the history as it is', async () => {
+      const session = await given.holder();
+      await session.history.baseline([A, B]);
+      expect(await session.history.storedDowns()).to.deep.equal([
+        { version: '001_a', checksum: A.down!.checksum },
+        { version: '002_b', checksum: B.down!.checksum },
+      ]);
+      await session.history.repair([{ type: 'replace down', migration: migration('001_a', A.up.text, null) }]);
+      expect(await session.history.storedDowns()).to.deep.equal([
+        { version: '001_a', checksum: undefined },
+        { version: '002_b', checksum: B.down!.checksum },
+      ]);
+      expect((await given.applied()).find(({ version }) => version === '001_a')?.checksum).to.equal(A.up.checksum);
+    });
+  });
+});

@@ -1,0 +1,129 @@
+/** What is told of a migration that failed: where, why, what next, and what is kept to the log. */
+import { expect } from 'chai';
+
+import { eventually } from '../support/bounded.ts';
+import { runCli } from '../support/cli.ts';
+import { closeGate } from '../support/gate.ts';
+import { Recorder } from '../support/recorder.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { done, failure, up } from './support/running.ts';
+
+describe('the place of an error', () => {
+  const workspace = useWorkspace();
+
+  const PLACES: readonly (readonly [what: string, text: string, line: number, column: number, shown: string])[] = [
+    ['after é and an emoji, which are one character each', `-- é\nSELECT 'é😀', nope;`, 2, 14, `SELECT 'é😀', nope;`],
+    ['after a byte order mark and CRLF', '\uFEFF-- x\r\nSELECT nope;\r\n', 2, 8, 'SELECT nope;'],
+    ['in the second statement', 'SELECT 1;\n\n  SELECT nope;', 3, 10, '  SELECT nope;'],
+    ['inside BEGIN … COMMIT', 'BEGIN;\nSELECT nope;\nCOMMIT;', 2, 8, 'SELECT nope;'],
+    ['between data and DDL, which have other time limits', 'CREATE TABLE t (x int);\nSELECT nope;\nCREATE TABLE u (x int);', 2, 8, 'SELECT nope;'],
+    ['statement by statement', `-- lockstep: no-transaction\nSELECT '😀';\nSELECT '😀', nope;`, 3, 13, `SELECT '😀', nope;`],
+    ['of a statement outside a transaction, which has no place of its own', 'CREATE TABLE t (x int);\nDROP INDEX CONCURRENTLY nope;', 2, 1, 'DROP INDEX CONCURRENTLY nope;'],
+  ];
+  for (const [what, text, line, column, shown] of PLACES) {
+    it(what, async () => {
+      await workspace().write({ '001_a.up.sql': text });
+      const { details } = await failure('MIGRATION_FAILED', up(workspace()));
+      expect(details.location).to.deep.equal({ file: '001_a.up.sql', line, column, text: shown });
+    });
+  }
+
+  it('is shown with a caret under it', async () => {
+    await workspace().write({ '001_a.up.sql': `SELECT 'é😀', nope;` });
+    const { code, stderr } = await runCli(['up', '--log-format', 'text'], workspace());
+    expect(code).to.equal(40);
+    const lines = stderr.split('\n');
+    const at = lines.findIndex((line) => line.includes('nope;'));
+    expect([...lines[at + 1]!].indexOf('^')).to.equal([...lines[at]!].join('').indexOf('nope') - 1);
+    expect(stderr).to.include('001_a.up.sql:1:14').and.include('(SQLSTATE 42703)').and.match(/next: +\S/);
+  });
+});
+
+describe('what is told of a failure', () => {
+  const workspace = useWorkspace();
+
+  it('rows and lines of SQL go to the log, never into --json', async () => {
+    await workspace().write({
+      '001_t.up.sql': 'CREATE TABLE t (name text PRIMARY KEY);',
+      '002_rows.up.sql': `INSERT INTO t VALUES ('Ada of row one'), ('Ada of row one');`,
+    });
+    const { code, stdout, stderr } = await runCli(['up', '--json'], workspace());
+    expect(code).to.equal(40);
+    const document = JSON.parse(stdout);
+    expect(document).to.deep.include({ exit: 40, failedVersion: '002_rows', notRun: [] });
+    expect(document.error).to.include({ code: 'MIGRATION_FAILED', version: '002_rows', sqlstate: '23505' });
+    expect(stdout).to.not.include('Ada of');
+    expect(stderr).to.include('Ada of');
+    const { stdout: history } = await runCli(['history', '--json'], workspace());
+    expect(history).to.include('002_rows').and.not.include('Ada of');
+  });
+
+  it('the string after PASSWORD is shown nowhere', async () => {
+    await workspace().write({ '001_a.up.sql': `CREATE ROLE nope_${workspace().schema} LOGIN PASSWORD 'hunter2' NOPE;` });
+    for (const args of [['up'], ['up', '--json'], ['up', '--log-format', 'text', '--log-level', 'debug'], ['up', '--dry-run'], ['validate'], ['history']]) {
+      const { stdout, stderr } = await runCli(args, workspace());
+      expect(stdout + stderr, args.join(' ')).to.not.include('hunter2');
+    }
+    expect(JSON.stringify(await workspace().query('SELECT * FROM schema_migrations_journal'))).to.not.include('hunter2');
+  });
+
+  it('what was applied before it stays, what comes after it is named', async () => {
+    await workspace().write({ '001_a.up.sql': 'SELECT 1;', '002_b.up.sql': 'SELECT 1/0;', '003_c.up.sql': 'SELECT 3;' });
+    const { details } = await failure('MIGRATION_FAILED', up(workspace()));
+    const { outcome } = details;
+    expect(done(outcome)).to.deep.equal(['001_a']);
+    expect(outcome).to.deep.include({ failedVersion: '002_b', notRun: ['003_c'], pending: ['002_b', '003_c'] });
+    await workspace().write({ '002_b.up.sql': 'SELECT 2;' });
+    expect(done(await up(workspace()))).to.deep.equal(['002_b', '003_c']);
+  });
+});
+
+describe('a migration that does not get its table lock', () => {
+  const workspace = useWorkspace();
+  beforeEach(async () => {
+    await workspace().write({ '001_t.up.sql': 'CREATE TABLE t (x int); INSERT INTO t VALUES (1);' });
+    await up(workspace());
+  });
+
+  it('gives way, says who blocks it, and is tried again', async () => {
+    await workspace().write({ '002_alter.up.sql': '-- lockstep: lock-timeout=50ms\nALTER TABLE t ADD COLUMN y int;' });
+    const reader = await workspace().client({ application_name: 'long report' });
+    await reader.query('BEGIN; SELECT * FROM t');
+    const reporter = new Recorder();
+    const run = up(workspace(), { reporter });
+    const { error } = await reporter.next('migration.retrying');
+    expect(error.details.server).to.include({ sqlstate: '55P03' });
+    expect(error.details.blockers?.map(({ applicationName }) => applicationName)).to.deep.equal(['long report']);
+    await reader.query('COMMIT');
+    expect(done(await run)).to.deep.equal(['002_alter']);
+    expect(await workspace().journalCounts('applied')).to.include({ '002_alter': 1 });
+  });
+
+  it('data statements are exempt: they wait', async () => {
+    const writer = await workspace().client();
+    await writer.query('BEGIN; UPDATE t SET x = 3');
+    const gate = await closeGate(workspace());
+    await workspace().write({ '002_update.up.sql': `-- lockstep: lock-timeout=1ms\n${gate.sql}\nUPDATE t SET x = 2;` });
+    const reporter = new Recorder();
+    const run = up(workspace(), { reporter });
+    await gate.arrived();
+    await gate.open();
+    await eventually('the update to have waited for longer than that', async () => {
+      const waiting = await workspace().query(`SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' AND waitstart < now() - interval '20 ms'`);
+      return waiting.length === 1;
+    });
+    await writer.query('COMMIT');
+    expect(done(await run)).to.deep.equal(['002_update']);
+    expect(reporter.of('migration.retrying')).to.deep.equal([]);
+  });
+
+  it('a statement that takes too long is not tried again: exit 32', async () => {
+    await workspace().write({ '002_slow.up.sql': '-- lockstep: statement-timeout=50ms\nSELECT pg_sleep(20);' });
+    const reporter = new Recorder();
+    const error = await failure('CONTENTION', up(workspace(), { reporter }));
+    expect(error.exit).to.equal(32);
+    expect(error.details.server).to.include({ sqlstate: '57014' });
+    expect(reporter.of('migration.retrying')).to.deep.equal([]);
+    expect(await workspace().versions()).to.deep.equal(['001_t']);
+  });
+});

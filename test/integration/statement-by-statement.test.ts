@@ -1,0 +1,136 @@
+/** Files with statements that cannot run in a transaction: recognised, journalled, and resumed where they stopped. */
+import { expect } from 'chai';
+
+import { runCli } from '../support/cli.ts';
+import { Recorder } from '../support/recorder.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { done, failure, up } from './support/running.ts';
+
+interface Kind {
+  readonly what: string;
+  readonly given: string;
+  readonly sql: string;
+  readonly look: string;
+  readonly found: object;
+  /** In the migration's transaction after all. */
+  readonly transactional?: true;
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    what: 'DROP INDEX CONCURRENTLY',
+    given: 'CREATE TABLE t (x int); CREATE INDEX t_x ON t (x);',
+    sql: 'DROP INDEX CONCURRENTLY t_x;',
+    look: `SELECT to_regclass('t_x') AS found`,
+    found: { found: null },
+  },
+  {
+    what: 'REINDEX INDEX CONCURRENTLY',
+    given: 'CREATE TABLE t (x int); CREATE INDEX t_x ON t (x); CREATE TABLE before AS SELECT pg_relation_filenode(\'t_x\') AS node;',
+    sql: 'REINDEX INDEX CONCURRENTLY t_x;',
+    look: `SELECT node <> pg_relation_filenode('t_x') AS rebuilt FROM before`,
+    found: { rebuilt: true },
+  },
+  {
+    what: 'REINDEX TABLE CONCURRENTLY',
+    given: 'CREATE TABLE t (x int); CREATE INDEX t_x ON t (x); CREATE TABLE before AS SELECT pg_relation_filenode(\'t_x\') AS node;',
+    sql: 'REINDEX (CONCURRENTLY) TABLE t;',
+    look: `SELECT node <> pg_relation_filenode('t_x') AS rebuilt FROM before`,
+    found: { rebuilt: true },
+  },
+  {
+    what: 'DETACH PARTITION CONCURRENTLY',
+    given: 'CREATE TABLE p (x int) PARTITION BY RANGE (x); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9);',
+    sql: 'ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY;',
+    look: `SELECT count(*)::int AS partitions FROM pg_inherits WHERE inhparent = 'p'::regclass`,
+    found: { partitions: 0 },
+  },
+  {
+    what: 'VACUUM',
+    given: 'CREATE TABLE t (x int); INSERT INTO t VALUES (1);',
+    sql: 'VACUUM (ANALYZE) t;',
+    look: `SELECT reltuples::int AS rows FROM pg_class WHERE oid = 't'::regclass`,
+    found: { rows: 1 },
+  },
+  {
+    what: 'ALTER TYPE ADD VALUE',
+    given: `CREATE TYPE e AS ENUM ('a');`,
+    sql: `ALTER TYPE e ADD VALUE 'b';`,
+    look: 'SELECT enum_range(NULL::e)::text AS e',
+    found: { e: '{a,b}' },
+    transactional: true,
+  },
+  {
+    what: 'REFRESH MATERIALIZED VIEW CONCURRENTLY',
+    given: 'CREATE TABLE t (x int); CREATE MATERIALIZED VIEW v AS SELECT x FROM t; CREATE UNIQUE INDEX ON v (x); INSERT INTO t VALUES (7);',
+    sql: 'REFRESH MATERIALIZED VIEW CONCURRENTLY v;',
+    look: 'SELECT x FROM v',
+    found: { x: 7 },
+    transactional: true,
+  },
+];
+
+describe('statements that know their own way', () => {
+  const workspace = useWorkspace();
+
+  for (const { what, given, sql, look, found, transactional } of KINDS) {
+    it(`${what} runs ${transactional ? 'in the transaction' : 'outside a transaction'}, without a directive`, async () => {
+      await workspace().write({ '001_given.up.sql': given, '002_it.up.sql': sql });
+      const reporter = new Recorder();
+      expect(done(await up(workspace(), { reporter }))).to.deep.equal(['001_given', '002_it']);
+      expect(await workspace().query(look)).to.deep.equal([found]);
+      expect(await workspace().journalCounts('statement started')).to.deep.equal(transactional ? {} : { '002_it': 1 });
+      expect(reporter.of('statement.finished')).to.have.lengthOf(transactional ? 0 : 1);
+    });
+  }
+
+  it('journals each statement: what runs alone when it starts, what runs in a transaction when it is done', async () => {
+    await workspace().write({ '001_a.up.sql': 'CREATE TABLE t (x int);\nCREATE INDEX CONCURRENTLY t_x ON t (x);\nINSERT INTO t VALUES (1);' });
+    await up(workspace());
+    const rows = await workspace().query('SELECT event, statement FROM schema_migrations_journal ORDER BY id');
+    expect(rows.map(({ event, statement }) => (statement === null ? event : `${String(event)} ${String(statement)}`))).to.deep.equal([
+      ...['run started', 'started', 'statement done 1', 'statement started 2', 'statement done 2', 'statement done 3'],
+      ...['applied', 'run ended'],
+    ]);
+  });
+});
+
+describe('a statement-by-statement file that failed half-way', () => {
+  const workspace = useWorkspace();
+  const STOPPED = 'CREATE TABLE t (x int);\nCREATE TEMPORARY TABLE here (y int);\nVACUUM t;\nINSERT INTO t SELECT 1/0;';
+
+  beforeEach(async () => {
+    await workspace().write({ '001_a.up.sql': STOPPED });
+    const error = await failure('MIGRATION_FAILED', up(workspace()));
+    expect(error.details.location).to.include({ line: 4, column: 1 });
+    expect(error.details.problems?.[0]).to.include('statement 4');
+  });
+
+  it('is resumed: finished statements are not run again, what only the session knew is', async () => {
+    await workspace().write({ '001_a.up.sql': STOPPED.replace('INSERT INTO t SELECT 1/0;', 'INSERT INTO here VALUES (5);\nINSERT INTO t SELECT y FROM here;') });
+    expect(done(await up(workspace()))).to.deep.equal(['001_a']);
+    expect(await workspace().query('SELECT x FROM t')).to.deep.equal([{ x: 5 }]);
+    expect(await workspace().journalCounts('statement done')).to.deep.equal({ '001_a': 6 });
+    expect(await workspace().journalCounts('statement started')).to.deep.equal({ '001_a': 1 });
+  });
+
+  it('with a changed finished statement is refused: exit 22, and nothing runs', async () => {
+    await workspace().write({ '001_a.up.sql': STOPPED.replace('x int', 'x bigint').replace('1/0', '1') });
+    const { code, stderr } = await runCli(['up'], workspace());
+    expect(code, stderr).to.equal(22);
+    expect(stderr).to.include('statement 1');
+    expect(await workspace().query('SELECT x FROM t')).to.deep.equal([]);
+    expect(await workspace().versions()).to.deep.equal([]);
+  });
+
+  it('with fewer statements than are finished is refused: exit 22', async () => {
+    await workspace().write({ '001_a.up.sql': '-- lockstep: no-transaction\nCREATE TABLE t (x int);' });
+    expect((await failure('HISTORY_CONFLICT', up(workspace()))).exit).to.equal(22);
+  });
+
+  it('made a transactional file by the correction is refused too: its first statements are committed', async () => {
+    await workspace().write({ '001_a.up.sql': 'CREATE TABLE u (x int);' });
+    expect((await failure('HISTORY_CONFLICT', up(workspace()))).exit).to.equal(22);
+    expect(await workspace().query(`SELECT to_regclass('u') AS u`)).to.deep.equal([{ u: null }]);
+  });
+});

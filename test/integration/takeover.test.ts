@@ -1,0 +1,154 @@
+/** A change-over from another tool: the original Go runner's table is used in place, every other tool's is left alone. */
+import { expect } from 'chai';
+import pg from 'pg';
+
+import { eventually } from '../support/bounded.ts';
+import { runCli } from '../support/cli.ts';
+import { closeGate } from '../support/gate.ts';
+import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../support/migrations.ts';
+import { Recorder } from '../support/recorder.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { useDatabase } from './support/databases.ts';
+import { done, failure, up, type RunOptions } from './support/running.ts';
+import { stateOf } from './support/state.ts';
+
+const VERSIONS = versionsOf(FIVE_FILES);
+
+/** What the original Go runner sends, statement for statement. */
+const ORIGINAL = {
+  key: '7244554146635925501',
+  create: 'CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())',
+  lock: 'SELECT pg_advisory_lock($1)',
+  unlock: 'SELECT pg_advisory_unlock($1)',
+  isApplied: 'SELECT EXISTS(SELECT 1 FROM schema_migrations WHERE version = $1)',
+  record: 'INSERT INTO schema_migrations (version) VALUES ($1)',
+  forget: 'DELETE FROM schema_migrations WHERE version = $1',
+};
+
+describe("the original Go runner's database", () => {
+  const database = useDatabase();
+  const workspace = useWorkspace(database);
+
+  /** In the workspace's files, but under the key that belongs to the table's name: the one that both use. */
+  const upHere = (options: RunOptions = {}) => up(workspace(), { ...options, lockKey: undefined });
+
+  beforeEach(async () => {
+    await workspace().write(FIVE_FILES);
+    await workspace().query(ORIGINAL.create);
+    for (const version of VERSIONS.slice(0, 3)) {
+      await workspace().query(FIVE_FILES[`${version}.up.sql`]!);
+      await workspace().query(ORIGINAL.record, [version]);
+    }
+  });
+
+  it('is taken over in place: what it has applied stays applied, and its statements work afterwards', async () => {
+    const [before] = await workspace().query('SELECT oid FROM pg_class WHERE oid = $1::regclass', ['schema_migrations']);
+    expect(done(await upHere())).to.deep.equal(VERSIONS.slice(3));
+    expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
+    expect(await workspace().query('SELECT oid FROM pg_class WHERE oid = $1::regclass', ['schema_migrations'])).to.deep.equal([before]);
+    // Rows that had no checksum have one now.
+    expect(await workspace().query('SELECT count(*)::int AS bare FROM schema_migrations WHERE checksum IS NULL')).to.deep.equal([{ bare: 0 }]);
+
+    await workspace().query(ORIGINAL.create);
+    expect(await workspace().query(ORIGINAL.isApplied, ['004_bonus'])).to.deep.equal([{ exists: true }]);
+    await workspace().query(ORIGINAL.record, ['006_theirs']);
+    await workspace().query(ORIGINAL.forget, ['006_theirs']);
+    await workspace().query(ORIGINAL.record, ['006_theirs']);
+    await workspace().write({ '006_theirs.up.sql': 'SELECT 1/0;' });
+    expect((await upHere()).skipped).to.deep.equal([...VERSIONS, '006_theirs']);
+  });
+
+  it('while the Go runner has the lock we wait, and then skip what it did', async () => {
+    const go = await workspace().client({ application_name: 'go-migrate' });
+    await go.query(ORIGINAL.lock, [ORIGINAL.key]);
+    const reporter = new Recorder();
+    const run = upHere({ reporter });
+    const waiting = await reporter.next('lock.waiting');
+    expect(waiting).to.deep.include({ key: ORIGINAL.key });
+    expect(waiting.holder?.applicationName).to.equal('go-migrate');
+    await go.query(FIVE_FILES['004_bonus.up.sql']!);
+    await go.query(ORIGINAL.record, ['004_bonus']);
+    await go.query(ORIGINAL.unlock, [ORIGINAL.key]);
+    expect(done(await run)).to.deep.equal(['005_order_notes']);
+    expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
+  });
+
+  it('while we have the lock the Go runner waits, and then finds everything applied', async () => {
+    const gate = await closeGate(workspace());
+    await workspace().write({ '004_bonus.up.sql': `${FIVE_FILES['004_bonus.up.sql']}\n${gate.sql}` });
+    const run = upHere();
+    await gate.arrived();
+    const go = await workspace().client();
+    const locked = go.query(ORIGINAL.lock, [ORIGINAL.key]);
+    await eventually('the Go runner to block on our lock', async () => {
+      const rows = await workspace().query(
+        `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND ((classid::bigint << 32) | objid::bigint) = $1::bigint`,
+        [ORIGINAL.key],
+      );
+      return rows.length === 1;
+    });
+    await gate.open();
+    expect(done(await run)).to.deep.equal(VERSIONS.slice(3));
+    await locked;
+    for (const version of VERSIONS) expect((await go.query(ORIGINAL.isApplied, [version])).rows, version).to.deep.equal([{ exists: true }]);
+    await go.query(ORIGINAL.unlock, [ORIGINAL.key]);
+  });
+
+  it('by the command line too, whatever schema the table is in', async () => {
+    const { LOCKSTEP_LOCK_KEY: _, ...env } = workspace().env;
+    const holder = new pg.Client({ connectionString: database() });
+    await holder.connect();
+    workspace().defer(() => holder.end());
+    await holder.query(ORIGINAL.lock, [ORIGINAL.key]);
+    const { code, stderr } = await runCli(['up', '--table', `${workspace().schema}.schema_migrations`, '--lock-wait', '0'], { env });
+    expect(code, stderr).to.equal(31);
+    await holder.query(ORIGINAL.unlock, [ORIGINAL.key]);
+    expect((await runCli(['up'], { env })).code).to.equal(0);
+  });
+});
+
+const TOOLS: Readonly<Record<string, string>> = {
+  'golang-migrate': 'version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL',
+  dbmate: 'version varchar(128) PRIMARY KEY',
+  goose: 'id integer PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp NOT NULL DEFAULT now()',
+  Flyway: `installed_rank integer PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL,
+    checksum integer, installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), execution_time integer NOT NULL, success boolean NOT NULL`,
+  Prisma: `id varchar(36) PRIMARY KEY, checksum varchar(64) NOT NULL, finished_at timestamptz, migration_name varchar(255) NOT NULL, logs text,
+    rolled_back_at timestamptz, started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0`,
+  'node-pg-migrate': 'id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL',
+  'another program': 'one text, two text',
+};
+
+describe('a table of our name in the shape of another tool', () => {
+  const workspace = useWorkspace();
+  beforeEach(() => workspace().write(FIVE_FILES));
+
+  for (const [tool, columns] of Object.entries(TOOLS)) {
+    it(`of ${tool} is refused, naming it, and left as it is`, async () => {
+      await workspace().query(`CREATE TABLE schema_migrations (${columns})`);
+      const before = await stateOf(workspace());
+      const error = await failure('HISTORY_CONFLICT', up(workspace()));
+      expect(error.exit).to.equal(22);
+      expect(error.summary).to.include(tool);
+      expect(await stateOf(workspace())).to.deep.equal(before);
+    });
+  }
+
+  it('is refused by every command, with exit 22', async () => {
+    await workspace().query(`CREATE TABLE schema_migrations (${TOOLS['golang-migrate']})`);
+    const before = await stateOf(workspace());
+    for (const args of [['up'], ['down', '--steps', '1'], ['status'], ['wait', '--timeout', '0'], ['baseline', '--to', VERSIONS[0]!]]) {
+      const { code, stderr } = await runCli(args, workspace());
+      expect(code, `${args.join(' ')}: ${stderr}`).to.equal(22);
+      expect(stderr).to.include('golang-migrate').and.include('--table');
+    }
+    expect(await stateOf(workspace())).to.deep.equal(before);
+  });
+
+  it('is no obstacle under another name', async () => {
+    await workspace().query(`CREATE TABLE schema_migrations (${TOOLS['golang-migrate']})`);
+    expect(done(await up(workspace(), { table: 'lockstep_migrations' }))).to.deep.equal(VERSIONS);
+    expect(await workspace().versions('lockstep_migrations')).to.deep.equal(VERSIONS);
+  });
+});
