@@ -58,15 +58,15 @@ export default {
     },
     {
       name: 'settings-stand-alone',
-      comment: 'src/cli.ts and src/config.ts turn words into a Config: they know core, and neither the engine nor the app.',
+      comment: 'src/cli and src/config turn words into a Config: they know core, and neither the engine nor the app.',
       severity: 'error',
-      from: { path: '^src/(cli|config)\\.ts$' },
+      from: { path: '^src/(cli|config)/' },
       to: { path: '^src/(engine|app)/' },
     },
     livesIn('pg', '^src/adapters/postgres/', 'Only src/adapters/postgres knows the driver `pg`: ask for a Session or another port of src/core/ports.ts.'),
     livesIn('@kubernetes/client-node', '^src/adapters/kubernetes/', 'Only src/adapters/kubernetes knows the Kubernetes client: report a MigratorEvent instead.'),
     livesIn('winston', '^src/adapters/logs/', 'Only src/adapters/logs knows winston: report a MigratorEvent instead.'),
-    livesIn('yargs', '^src/cli\\.ts$', 'Only src/cli.ts knows yargs: everything else takes a Config.'),
+    livesIn('yargs', '^src/cli/', 'Only src/cli knows yargs: everything else takes a Config.'),
     livesIn('libpg-query', '^src/adapters/sql-parser/', "Only src/adapters/sql-parser knows PostgreSQL's parser: everything else takes the statements it found."),
     {
       name: 'library-needs-only-dependencies',

@@ -1,9 +1,9 @@
 // Answers: what do the tables in README.md say? Writes them anew from the code; test/unit/docs.test.ts fails when they differ.
 import { readFile, writeFile } from 'node:fs/promises';
-import { COMMAND_NAMES, COMMANDS } from '../src/commands.ts';
+import { COMMAND_NAMES, COMMANDS } from '../src/cli/commands.ts';
 import { ERRORS, MigratorError, type ErrorCode } from '../src/core/errors.ts';
 import type { CommandName } from '../src/core/runner.ts';
-import { envOf, flagOf, negatedFlagOf, OPTION_KEYS, OPTIONS, optionEntry, type OptionKey } from '../src/options.ts';
+import { envOf, flagOf, negatedFlagOf, OPTION_KEYS, OPTIONS, optionEntry, type OptionKey } from '../src/config/options.ts';
 
 const README = new URL('../README.md', import.meta.url);
 

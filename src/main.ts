@@ -22,13 +22,13 @@ const world: World = {
 
 async function main(): Promise<number> {
   try {
-    const { parseArguments } = await import('./cli.ts');
+    const { parseArguments } = await import('./cli/cli.ts');
     const parsed = parseArguments(argv, Math.min(process.stdout.columns || 100, 120));
     if ('help' in parsed || 'version' in parsed) {
       process.stdout.write(`${'help' in parsed ? parsed.help : parsed.version}\n`);
       return 0;
     }
-    const [{ parseConfig }, { runCommand }] = await Promise.all([import('./config.ts'), import('./app/run-command.ts')]);
+    const [{ parseConfig }, { runCommand }] = await Promise.all([import('./config/config.ts'), import('./app/run-command.ts')]);
     return await runCommand(parseConfig(parsed, process.env, { terminal: world.terminal }), world);
   } catch (cause) {
     return await fail(cause);

@@ -17,7 +17,7 @@ interface Mutant {
 /** Passes with every mutant: one that does not even run would be killed by anything. */
 const ALWAYS_PASSES = 'test/race/already-applied.test.ts';
 
-const LOCK = 'src/adapters/postgres/advisory-lock.ts';
+const LOCK = 'src/adapters/postgres/session/advisory-lock.ts';
 const HOLD = 'src/engine/hold-lock.ts';
 
 /** The lock is tried for whatever the check says. */
@@ -29,7 +29,7 @@ const WITHOUT_LOOKING: Replacement = {
 
 /** No transaction asks whether it still has the lock. */
 const WITHOUT_FENCE: Replacement = {
-  file: 'src/adapters/postgres/sql.ts',
+  file: 'src/adapters/postgres/session/sql.ts',
   from: '`EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE',
   to: '`true OR EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE',
 };

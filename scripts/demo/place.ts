@@ -1,8 +1,8 @@
 // Answers: where does the demo run? On a temporary server of its own, or in a schema of its own on the server of DATABASE_URL.
-import { describePlace, type ConnectionSettings } from '../../src/adapters/postgres/connection-settings.ts';
-import { openClient } from '../../src/adapters/postgres/connect.ts';
+import { describePlace, type ConnectionSettings } from '../../src/adapters/postgres/connection/connection-settings.ts';
+import { openClient } from '../../src/adapters/postgres/connection/connect.ts';
 import { readAddress } from '../../src/adapters/postgres/dedicated.ts';
-import type { DirectClient } from '../../src/adapters/postgres/driver.ts';
+import type { DirectClient } from '../../src/adapters/postgres/connection/driver.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import { startPostgres } from '../embedded-postgres.ts';
 import { duration, fact, heading, say, styled } from './screen.ts';

@@ -1,7 +1,7 @@
 /** The commands that look at the database, wait for it, or record in it; from Config to answer. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { createFileSource } from '../adapters/files/source.ts';
-import type { BaselineConfig, DownConfig, RepairConfig, UpConfig, WaitConfig } from '../config.ts';
+import type { BaselineConfig, DownConfig, RepairConfig, UpConfig, WaitConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { VersionStatus } from '../core/plan.ts';
 import { baseline } from '../engine/baseline.ts';

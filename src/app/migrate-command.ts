@@ -1,7 +1,7 @@
 /** `up` and `down`, from Config to answer. */
 import { createFileSource } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
-import type { DownConfig, UpConfig } from '../config.ts';
+import type { DownConfig, UpConfig } from '../config/config.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { isPodRelease } from '../core/pause.ts';
 import type { MigrationSource } from '../core/ports.ts';

@@ -6,7 +6,7 @@ import { createFileSource } from '../adapters/files/source.ts';
 import { createHumanOutput } from '../adapters/logs/human.ts';
 import { createLogReporter, type LogReporter } from '../adapters/logs/log-reporter.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';

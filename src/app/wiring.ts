@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 
 import { systemClock } from '../adapters/clock/system-clock.ts';
-import type { ConnectionSettings } from '../adapters/postgres/connection-settings.ts';
+import type { ConnectionSettings } from '../adapters/postgres/connection/connection-settings.ts';
 import { PostgresDatabase } from '../adapters/postgres/database.ts';
 import { DedicatedConnections, readAddress } from '../adapters/postgres/dedicated.ts';
 import { WorkerHooks } from '../adapters/postgres/hooks.ts';
-import type { Config, ConnectionConfig } from '../config.ts';
+import type { Config, ConnectionConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';

@@ -6,7 +6,7 @@ import type { Direction, Migration, Script, Version } from './migration.ts';
 import type { Failures } from './pause.ts';
 import type { IncompleteStatement, RepairAction, StoredDown } from './repair.ts';
 import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
-import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from './script-plan.ts';
+import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from './sql/script-plan.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */

@@ -1,7 +1,7 @@
 /** Reads every script of a run before the first one runs, so that all that is refused is refused at once. */
 import { MigratorError } from '../core/errors.ts';
 import type { Reporter, StepScript } from '../core/ports.ts';
-import type { ScriptRemark, SqlParser } from '../core/script-plan.ts';
+import type { ScriptRemark, SqlParser } from '../core/sql/script-plan.ts';
 import { analyze } from './analyze.ts';
 import type { PlannedStep } from './apply.ts';
 

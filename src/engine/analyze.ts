@@ -1,8 +1,8 @@
 /** Reads a script with the parser, and says how it will be run. */
 import { parseFileName, type Script } from '../core/migration.ts';
-import { readScript } from '../core/read-script.ts';
-import { planScript } from '../core/script-analysis.ts';
-import type { ScriptAnalysis, SqlParser } from '../core/script-plan.ts';
+import { readScript } from '../core/sql/read-script.ts';
+import { planScript } from '../core/sql/script-analysis.ts';
+import type { ScriptAnalysis, SqlParser } from '../core/sql/script-plan.ts';
 
 export async function analyze(script: Script, parser: SqlParser): Promise<ScriptAnalysis> {
   const reader = readScript(script.text);

@@ -2,7 +2,7 @@
 import { MigratorError } from '../core/errors.ts';
 import { checksum } from '../core/migration.ts';
 import type { Limits, Session, StepScript } from '../core/ports.ts';
-import type { Unit } from '../core/script-plan.ts';
+import type { Unit } from '../core/sql/script-plan.ts';
 import { retrying } from './retry.ts';
 import { settle } from './settle.ts';
 import type { StepContext } from './step-context.ts';

@@ -1,6 +1,6 @@
 /** Runs one migration: hook, then its script in one transaction or statement by statement. */
 import type { Limits, Session, StepScript } from '../core/ports.ts';
-import type { ScriptPlan } from '../core/script-plan.ts';
+import type { ScriptPlan } from '../core/sql/script-plan.ts';
 import { runUnits } from './apply-statements.ts';
 import { retrying } from './retry.ts';
 import { watching } from './watch.ts';

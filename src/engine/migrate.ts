@@ -4,7 +4,7 @@ import type { Migration } from '../core/migration.ts';
 import { pendingVersions, planDown, planOrThrow, planUp, type Plan } from '../core/plan.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Check, MigrationSource, Session, StepScript } from '../core/ports.ts';
-import type { SqlParser } from '../core/script-plan.ts';
+import type { SqlParser } from '../core/sql/script-plan.ts';
 import { onlyAddsToHistory, type RunnerIdentity } from '../core/runner.ts';
 import type { DownTarget, UpTarget } from '../core/target.ts';
 import { analyzeSteps } from './analyze-steps.ts';

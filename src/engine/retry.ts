@@ -3,7 +3,7 @@ import { MigratorError } from '../core/errors.ts';
 import type { Version } from '../core/migration.ts';
 import type { Clock, Reporter, Session } from '../core/ports.ts';
 import { describeBlocker } from '../core/runner.ts';
-import type { SqlPiece } from '../core/script-plan.ts';
+import type { SqlPiece } from '../core/sql/script-plan.ts';
 import { jitter } from './connect.ts';
 
 /** DDL that does not get its lock gives way to those who wait behind it, and comes back this often and this long. */

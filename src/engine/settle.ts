@@ -1,7 +1,7 @@
 /** Settles by the catalog what became of a statement whose run died in it. */
 import { MigratorError } from '../core/errors.ts';
 import type { Reporter, Session, StepScript } from '../core/ports.ts';
-import type { Unit } from '../core/script-plan.ts';
+import type { Unit } from '../core/sql/script-plan.ts';
 
 /** Statements that may simply run again when nobody knows whether they ended. */
 const REPEATABLE: ReadonlySet<string> = new Set(['VacuumStmt', 'ReindexStmt', 'ClusterStmt', 'AlterSystemStmt']);

@@ -4,7 +4,7 @@ import type { Script } from '../core/migration.ts';
 import { equalNumbers } from '../core/plan.ts';
 import type { MigrationSource } from '../core/ports.ts';
 import type { Finding, ValidateReport } from '../core/reports.ts';
-import type { ScriptRemark, SqlParser } from '../core/script-plan.ts';
+import type { ScriptRemark, SqlParser } from '../core/sql/script-plan.ts';
 import { analyze } from './analyze.ts';
 
 /** @throws MigratorError MIGRATIONS_INVALID when the files cannot even be read as migrations. */

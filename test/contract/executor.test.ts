@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { MigratorError } from '../../src/core/errors.ts';
 import { checksum } from '../../src/core/migration.ts';
 import type { Session } from '../../src/core/ports.ts';
-import type { ConcurrentIndex, SqlPiece, Unit } from '../../src/core/script-plan.ts';
+import type { ConcurrentIndex, SqlPiece, Unit } from '../../src/core/sql/script-plan.ts';
 import { migration, stepOf } from '../support/fakes/files.ts';
 import { failure } from '../support/fakes/run.ts';
 import { contractOf } from './contract.ts';

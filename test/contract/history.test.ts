@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { MigratorError } from '../../src/core/errors.ts';
 import { checksum } from '../../src/core/migration.ts';
 import type { Session } from '../../src/core/ports.ts';
-import type { Unit } from '../../src/core/script-plan.ts';
+import type { Unit } from '../../src/core/sql/script-plan.ts';
 import { migration, migrations, stepOf } from '../support/fakes/files.ts';
 import { failure } from '../support/fakes/run.ts';
 import { contractOf } from './contract.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 
-import { cancelRequest, poolConfig } from '../../src/adapters/postgres/target.ts';
+import { cancelRequest, poolConfig } from '../../src/adapters/postgres/connection/target.ts';
 import { failure, isEncrypted, open } from '../support/opening.ts';
 import { PASSWORD, SERVER_NAME, startTlsServer, type TlsServer } from '../support/tls-server.ts';
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { MigratorError } from '../../src/core/errors.ts';
 import { checksum, type Migration } from '../../src/core/migration.ts';
 import type { IndexState, StepScript } from '../../src/core/ports.ts';
-import type { Unit } from '../../src/core/script-plan.ts';
+import type { Unit } from '../../src/core/sql/script-plan.ts';
 import { analyze } from '../../src/engine/analyze.ts';
 import { runUnits } from '../../src/engine/apply-statements.ts';
 import { FakeClock } from '../support/fakes/clock.ts';

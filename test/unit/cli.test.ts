@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { parseArguments } from '../../src/cli.ts';
-import { COMMAND_NAMES } from '../../src/commands.ts';
+import { parseArguments } from '../../src/cli/cli.ts';
+import { COMMAND_NAMES } from '../../src/cli/commands.ts';
 import { ERRORS, MigratorError } from '../../src/core/errors.ts';
-import { belongsTo, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type RawOptions } from '../../src/options.ts';
+import { belongsTo, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type RawOptions } from '../../src/config/options.ts';
 import { VERSION } from '../../src/version.ts';
 
 function read(line: string): unknown {

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 
-import { parseConfig, type Config, type DownConfig, type UpConfig } from '../../src/config.ts';
+import { parseConfig, type Config, type DownConfig, type UpConfig } from '../../src/config/config.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { CommandName } from '../../src/core/runner.ts';
-import { belongsTo, envOf, flagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../../src/options.ts';
-import type { Environment } from '../../src/settings.ts';
+import { belongsTo, envOf, flagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../../src/config/options.ts';
+import type { Environment } from '../../src/config/settings.ts';
 
 const FACTS = { terminal: false };
 

@@ -4,8 +4,8 @@ import { expect } from 'chai';
 import ts from 'typescript';
 
 import { exitsOf, withGenerated } from '../../scripts/docs.ts';
-import { parseArguments } from '../../src/cli.ts';
-import { parseConfig } from '../../src/config.ts';
+import { parseArguments } from '../../src/cli/cli.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
 
 const root = resolve(import.meta.dirname, '../..');

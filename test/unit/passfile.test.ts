@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { parseAddress } from '../../src/adapters/postgres/address.ts';
-import { passwordIn, readPassword } from '../../src/adapters/postgres/passfile.ts';
+import { parseAddress } from '../../src/adapters/postgres/connection/address.ts';
+import { passwordIn, readPassword } from '../../src/adapters/postgres/connection/passfile.ts';
 
 const QUERY = { host: 'db', port: 5432, database: 'app', user: 'me' };
 

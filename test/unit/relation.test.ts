@@ -11,7 +11,7 @@ import {
   schemaExpression,
   tableComment,
   type RelationFacts,
-} from '../../src/adapters/postgres/relation.ts';
+} from '../../src/adapters/postgres/session/relation.ts';
 import type { ErrorCode, MigratorError } from '../../src/core/errors.ts';
 import type { TableName } from '../../src/core/table-name.ts';
 

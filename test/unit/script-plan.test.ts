@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
 import { parseDirectives } from '../../src/core/migration.ts';
-import type { ScriptAnalysis, SqlPiece, Unit } from '../../src/core/script-plan.ts';
+import type { ScriptAnalysis, SqlPiece, Unit } from '../../src/core/sql/script-plan.ts';
 import { analyze } from '../../src/engine/analyze.ts';
 
 const parser = createSqlParser();

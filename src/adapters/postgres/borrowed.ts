@@ -5,7 +5,7 @@ import { toMigratorError, MigratorError } from '../../core/errors.ts';
 import type { Connected } from './database.ts';
 import type { HookPool } from './hooks.ts';
 import { codeForSqlstate, serverErrorOf } from './sqlstate.ts';
-import { untilAborted } from './until-aborted.ts';
+import { untilAborted } from './connection/until-aborted.ts';
 
 /** What the library needs of `pg.Pool`; a pool of another copy of the driver fits too. */
 export interface PoolLike {

@@ -4,8 +4,8 @@ import type pg from 'pg';
 import type { Database, Reporter, Session } from '../../core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
 import type { TableName } from '../../core/table-name.ts';
-import { PostgresSession } from './session.ts';
-import { Wire } from './wire.ts';
+import { PostgresSession } from './session/session.ts';
+import { Wire } from './session/wire.ts';
 
 /** Not one that `lock` would take for a runner. */
 const WATCHER_NAME = 'lockstep-watch';

@@ -2,13 +2,13 @@
 import pg from 'pg';
 
 import { MigratorError } from '../../core/errors.ts';
-import { parseAddress, type AddressInput } from './address.ts';
-import { openClient } from './connect.ts';
-import { describeAddress, type ConnectionSettings } from './connection-settings.ts';
+import { parseAddress, type AddressInput } from './connection/address.ts';
+import { openClient } from './connection/connect.ts';
+import { describeAddress, type ConnectionSettings } from './connection/connection-settings.ts';
 import type { Connected } from './database.ts';
-import type { DirectClient } from './driver.ts';
-import { chosenStatements } from './settings.ts';
-import { cancelRequest, poolConfig, type ResolvedTarget } from './target.ts';
+import type { DirectClient } from './connection/driver.ts';
+import { chosenStatements } from './session/settings.ts';
+import { cancelRequest, poolConfig, type ResolvedTarget } from './connection/target.ts';
 
 /** A cancelled statement ends at once as a rule; one that does not is cut off. */
 const CANCEL_GRACE_MS = 2_000;

@@ -4,7 +4,7 @@ import { MigratorError } from '../../../src/core/errors.ts';
 import { checksum } from '../../../src/core/migration.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../src/core/ports.ts';
 import type { Blocker } from '../../../src/core/runner.ts';
-import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from '../../../src/core/script-plan.ts';
+import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from '../../../src/core/sql/script-plan.ts';
 import type { FakeContext } from './context.ts';
 import { factsOf } from './history.ts';
 import { Refusal, type PartitionState } from './server.ts';

@@ -1,0 +1,150 @@
+/** Opens a session: which server, which encryption, which password, in the order in which libpq tries them. */
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { TLSSocket } from 'node:tls';
+
+import { MigratorError, toMigratorError } from '../../../core/errors.ts';
+import { describePlace, type ConnectionSettings, type HostSettings, type SslMode } from './connection-settings.ts';
+import type { DirectClient } from './driver.ts';
+import { readPassword } from './passfile.ts';
+import { openSocket } from './socket.ts';
+import { startUp } from './start-up.ts';
+import type { ResolvedTarget } from './target.ts';
+import { readTls, type Tls } from './tls.ts';
+import { untilAborted } from './until-aborted.ts';
+
+export interface OpenOptions {
+  readonly applicationName: string;
+  readonly signal: AbortSignal;
+}
+
+export interface Opened {
+  /** Listen to its `error` at once. */
+  readonly client: DirectClient;
+  readonly target: ResolvedTarget;
+}
+
+interface Place extends HostSettings {
+  readonly address: string;
+}
+
+type Encryption = 'none' | 'tls-if-offered' | 'tls';
+
+/** What stays the same from attempt to attempt. */
+interface Opening extends OpenOptions {
+  readonly settings: ConnectionSettings;
+  /** Of all attempts so far. */
+  readonly failures: MigratorError[];
+}
+
+interface Failure {
+  readonly error: MigratorError;
+  /** Whether the same server is worth a try with the next encryption. */
+  readonly mayFallBack: boolean;
+}
+
+/** What libpq tries with each mode (PostgreSQL manual, "SSL Support", "SSL Mode Descriptions"). */
+const ENCRYPTIONS: Readonly<Record<SslMode, readonly Encryption[]>> = {
+  disable: ['none'],
+  allow: ['none', 'tls'],
+  prefer: ['tls-if-offered', 'none'],
+  require: ['tls'],
+  'verify-ca': ['tls'],
+  'verify-full': ['tls'],
+};
+
+/** What a server says that has no line in pg_hba.conf for this kind of connection. */
+const INVALID_AUTHORIZATION = '28000';
+
+/**
+ * Tries each address of each host once. Only a server that is not available makes the next one be tried:
+ * a wrong password is wrong everywhere.
+ * @throws MigratorError of the last attempt, with all of them as `problems`; or the signal's reason.
+ */
+export async function openClient(settings: ConnectionSettings, options: OpenOptions): Promise<Opened> {
+  const failures: MigratorError[] = [];
+  const opening = { ...options, settings, failures };
+  for (const host of inOrder(settings.hosts, settings)) {
+    for (const place of await placesOf(host, opening)) {
+      const opened = await openAt(place, opening);
+      if (opened !== undefined) return opened;
+      if (failures.at(-1)?.code !== 'DATABASE_UNAVAILABLE') throw summed(failures);
+    }
+  }
+  throw summed(failures);
+}
+
+async function openAt(place: Place, opening: Opening): Promise<Opened | undefined> {
+  // On a unix socket there is no TLS, whatever sslmode says.
+  const encryptions = place.host.startsWith('/') ? (['none'] as const) : ENCRYPTIONS[opening.settings.tls.mode];
+  for (const encryption of encryptions) {
+    const result = await attempt(place, encryption, opening);
+    if ('client' in result) return result;
+    opening.failures.push(result.error);
+    if (!result.mayFallBack) return undefined;
+  }
+  return undefined;
+}
+
+async function attempt(place: Place, encryption: Encryption, opening: Opening): Promise<Opened | Failure> {
+  const { settings, signal, applicationName } = opening;
+  const limit = limited(settings, signal);
+  let isConnected = false;
+  try {
+    const { database, user, channelBinding, keepAlive, connectTimeoutMs } = settings;
+    const tls: Tls | false = encryption === 'none' ? false : await readTls(settings.tls, place.host);
+    const password = await readPassword(settings, place);
+    const target = { ...place, tls, keepAlive, user, database, password, applicationName, channelBinding, connectTimeoutMs };
+    const socket = await openSocket(target, limit, encryption === 'tls-if-offered' ? 'if-offered' : 'required');
+    isConnected = true;
+    const resolved = { ...target, tls: socket instanceof TLSSocket && tls };
+    return { client: await startUp(socket, resolved, settings.targetSession, limit), target: resolved };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const error = limit.aborted ? noAnswer(place, settings) : toMigratorError(thrown);
+    // Before the log-in only TLS can be refused.
+    const mayFallBack = isConnected ? error.details.server?.sqlstate === INVALID_AUTHORIZATION : error.code === 'ACCESS_REFUSED';
+    return { error, mayFallBack };
+  }
+}
+
+/** The addresses of a host; none, and one more failure, when its name is not known. */
+async function placesOf(host: HostSettings, { settings, signal, failures }: Opening): Promise<Place[]> {
+  const fixed = host.address ?? (isIP(host.host) !== 0 || host.host.startsWith('/') ? host.host : undefined);
+  if (fixed !== undefined) return [{ ...host, address: fixed }];
+  const limit = limited(settings, signal);
+  try {
+    const found = await untilAborted(lookup(host.host, { all: true }), limit);
+    return inOrder(found, settings).map(({ address }) => ({ ...host, address }));
+  } catch (cause) {
+    signal.throwIfAborted();
+    const summary = `cannot find the address of ${host.host}: ${(cause as Error).message}`;
+    failures.push(limit.aborted ? noAnswer(host, settings) : new MigratorError('DATABASE_UNAVAILABLE', summary, { cause }));
+    return [];
+  }
+}
+
+function limited({ connectTimeoutMs }: ConnectionSettings, signal: AbortSignal): AbortSignal {
+  return connectTimeoutMs === 0 ? signal : AbortSignal.any([signal, AbortSignal.timeout(connectTimeoutMs)]);
+}
+
+function noAnswer(host: HostSettings, { connectTimeoutMs }: ConnectionSettings): MigratorError {
+  return new MigratorError('DATABASE_UNAVAILABLE', `no answer from ${describePlace(host)} within ${connectTimeoutMs / 1000} s`, {
+    hint: 'is a firewall or a network policy in between? connect_timeout sets how long to wait',
+  });
+}
+
+/** As they are, or in any order: `load_balance_hosts=random`. */
+function inOrder<T>(items: readonly T[], { loadBalance }: ConnectionSettings): readonly T[] {
+  if (!loadBalance) return items;
+  return items
+    .map((item) => ({ item, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
+}
+
+/** The last failure is what stopped us; the ones before explain it. */
+function summed(failures: readonly MigratorError[]): MigratorError {
+  const last = failures.at(-1) ?? new MigratorError('DATABASE_UNAVAILABLE', 'the host name has no address');
+  return failures.length < 2 ? last : last.with({ problems: failures.map(({ summary }) => summary) });
+}

@@ -1,0 +1,72 @@
+/** Logs in over an open socket, and says what a refusal means. */
+import type { Socket } from 'node:net';
+
+import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
+import { describePlace, type TargetSession } from './connection-settings.ts';
+import { connectedStream, DirectClient, directConfig } from './driver.ts';
+import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
+import type { ResolvedTarget } from './target.ts';
+
+/**
+ * A client that is logged in. An abort destroys the socket.
+ * @throws MigratorError ACCESS_REFUSED, CONFIG_INVALID, or DATABASE_UNAVAILABLE when trying again may help.
+ */
+export async function startUp(socket: Socket, target: ResolvedTarget, wanted: TargetSession, signal: AbortSignal): Promise<DirectClient> {
+  const { address: host, port, tls } = target;
+  const client = new DirectClient({ ...directConfig(target, tls !== false), host, port, stream: connectedStream(socket) });
+  const parameters = new Map<string, string>();
+  client.connection.on('parameterStatus', (status: { parameterName: string; parameterValue: string }) =>
+    parameters.set(status.parameterName, status.parameterValue),
+  );
+  const abort = (): void => void socket.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await client.connect();
+    requireSession(wanted, parameters, target);
+    return client;
+  } catch (error) {
+    client.on('error', () => undefined);
+    socket.destroy();
+    throw startUpError(error, describePlace(target));
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** What the server reports unasked since version 14; a pooler may keep it to itself, then the session is taken as it is. */
+function requireSession(wanted: TargetSession, parameters: ReadonlyMap<string, string>, target: ResolvedTarget): void {
+  const isStandby = parameters.get('in_hot_standby') === 'on';
+  const isReadOnly = parameters.get('default_transaction_read_only') === 'on';
+  if (wanted === 'any' || (!isStandby && !(isReadOnly && wanted === 'read-write'))) return;
+  throw new MigratorError('DATABASE_UNAVAILABLE', `${describePlace(target)} is ${isStandby ? 'a standby' : 'read-only'}`, {
+    hint: `the address asks for target_session_attrs=${wanted}`,
+  });
+}
+
+function startUpError(error: unknown, place: string): MigratorError {
+  if (error instanceof MigratorError) return error;
+  const server = serverErrorOf(error);
+  if (server !== undefined) return refusal(server, place, error);
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  // The driver gives its SASL errors no code. A certificate of ours that the server refuses shows only now (TLS 1.3).
+  const isRefused = message.startsWith('SASL') || code.startsWith('ERR_SSL_');
+  return new MigratorError(isRefused ? 'ACCESS_REFUSED' : 'DATABASE_UNAVAILABLE', `cannot log in to ${place}: ${message}`, {
+    cause: error,
+  });
+}
+
+function refusal(server: ServerError, place: string, cause: unknown): MigratorError {
+  // PgBouncer has one SQLSTATE for nearly everything: only its words tell this refusal from one that passes.
+  const isAboutParameter = server.sqlstate === '08P01' && server.message.includes('startup parameter');
+  const code = isAboutParameter ? 'CONFIG_INVALID' : codeAtStart(server.sqlstate);
+  return new MigratorError(code, `cannot log in to ${place}: ${server.message}`, {
+    server,
+    cause,
+    hint: isAboutParameter ? 'a connection pooler is in between: connect to the server itself' : undefined,
+  });
+}
+
+function codeAtStart(sqlstate: string): ErrorCode {
+  return codeForSqlstate(sqlstate, 'before-steps') === 'ACCESS_REFUSED' ? 'ACCESS_REFUSED' : 'DATABASE_UNAVAILABLE';
+}

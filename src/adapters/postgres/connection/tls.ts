@@ -1,0 +1,114 @@
+/** What a TLS connection needs: certificates read from files, and what is verified, as libpq decides it. */
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { checkServerIdentity, getCACertificates, type ConnectionOptions } from 'node:tls';
+
+import { MigratorError } from '../../../core/errors.ts';
+import type { TlsSettings, TlsVersion } from './connection-settings.ts';
+
+/** Plain data, so that it can go to a worker thread. */
+export interface Tls {
+  readonly verify: 'nothing' | 'chain' | 'name';
+  /** The name to verify and to send, whatever address is connected to. */
+  readonly host: string;
+  readonly sendsName: boolean;
+  readonly negotiation: 'postgres' | 'direct';
+  readonly minVersion: TlsVersion;
+  readonly maxVersion: TlsVersion | undefined;
+  /** PEM, or `system`. */
+  readonly ca: string | undefined;
+  readonly crl: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly passphrase: string | undefined;
+}
+
+/**
+ * Reads the files, anew at each attempt, for certificates are rotated.
+ * @throws MigratorError CONFIG_INVALID for a file that was named, or is needed, and can't be read.
+ */
+export async function readTls(settings: TlsSettings, host: string): Promise<Tls> {
+  const { mode, folder, sendsName, negotiation, minVersion, maxVersion } = settings;
+  const ca = await readRoots(settings);
+  return {
+    // A root certificate that is there is used in every mode (PostgreSQL manual, "SSL Support", note on `require`).
+    verify: mode === 'verify-full' ? 'name' : ca === undefined ? 'nothing' : 'chain',
+    host,
+    sendsName,
+    negotiation,
+    minVersion,
+    maxVersion,
+    ca,
+    crl: ca === undefined ? undefined : await read('sslcrl', settings.crl, folder, 'root.crl'),
+    ...(await readIdentity(settings)),
+  };
+}
+
+async function readRoots({ mode, rootCert, folder }: TlsSettings): Promise<string | undefined> {
+  if (rootCert === 'system') return 'system';
+  const path = rootCert ?? (folder === undefined ? undefined : join(folder, 'root.crt'));
+  const ca = await read('sslrootcert', rootCert, folder, 'root.crt');
+  if (ca === undefined && (mode === 'verify-ca' || mode === 'verify-full')) {
+    const where = path === undefined ? '' : `, and there is no ${path}`;
+    throw new MigratorError('CONFIG_INVALID', `sslmode=${mode} needs a root certificate${where}`, {
+      hint: 'name the CA file with sslrootcert (PGSSLROOTCERT), or use sslrootcert=system for the trusted roots of the machine',
+    });
+  }
+  // Node takes any text, and then trusts nobody.
+  if (ca?.includes('CERTIFICATE-----') === false) {
+    throw new MigratorError('CONFIG_INVALID', `sslrootcert: ${path} holds no certificate in PEM format`);
+  }
+  return ca;
+}
+
+/** The client's own certificate, if it has one. */
+async function readIdentity(settings: TlsSettings): Promise<Pick<Tls, 'cert' | 'key' | 'passphrase'>> {
+  const { folder } = settings;
+  const cert = settings.sendsCert ? await read('sslcert', settings.cert, folder, 'postgresql.crt') : undefined;
+  if (cert === undefined) return { cert, key: undefined, passphrase: undefined };
+  const key = await read('sslkey', settings.key, folder, 'postgresql.key');
+  if (key !== undefined) return { cert, key, passphrase: settings.keyPassword };
+  throw new MigratorError('CONFIG_INVALID', 'there is a client certificate, but no private key for it', {
+    hint: 'name it with sslkey (PGSSLKEY)',
+  });
+}
+
+/** Options for `tls.connect`, also for those connections that the driver opens itself. */
+export function tlsOptions(tls: Tls): ConnectionOptions {
+  const { host, ca, crl, cert, key, passphrase, minVersion, maxVersion } = tls;
+  return {
+    // An empty list keeps Node from loading its own roots, for which nobody asks.
+    ca: ca === 'system' ? systemRoots() : (ca ?? []),
+    crl,
+    cert,
+    key,
+    passphrase,
+    minVersion,
+    maxVersion,
+    rejectUnauthorized: tls.verify !== 'nothing',
+    checkServerIdentity: (_name, certificate) => (tls.verify === 'name' ? checkServerIdentity(host, certificate) : undefined),
+    // RFC 6066 allows names only.
+    ...(tls.sendsName && isIP(host) === 0 ? { servername: host } : {}),
+    ...(tls.negotiation === 'direct' ? { ALPNProtocols: ['postgresql'] } : {}),
+  };
+}
+
+/** The machine's trusted roots; an image without any falls back to those that Node brings. */
+function systemRoots(): string[] {
+  const roots = getCACertificates('system');
+  return roots.length > 0 ? roots : getCACertificates('bundled');
+}
+
+/** A file that was named must be there, unlike in libpq, which overlooks some; one in the default folder may be absent. */
+async function read(keyword: string, named: string | undefined, folder: string | undefined, name: string): Promise<string | undefined> {
+  const path = named ?? (folder === undefined ? undefined : join(folder, name));
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code = 'error' } = cause as NodeJS.ErrnoException;
+    if (named === undefined && ['ENOENT', 'ENOTDIR'].includes(code)) return undefined;
+    throw new MigratorError('CONFIG_INVALID', `${keyword}: cannot read ${path} (${code})`, { cause });
+  }
+}

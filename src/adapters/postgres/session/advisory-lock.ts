@@ -1,0 +1,131 @@
+/** The session-level advisory lock: tried for, never blocked on; its queue; its holder and waiters. */
+import type { AdvisoryLock, Waiter } from '../../../core/ports.ts';
+import type { Holder } from '../../../core/runner.ts';
+import { holderQuery } from './check.ts';
+import type { SessionContext } from './context.ts';
+import { derivedKey } from './relation.ts';
+import { advisoryLockIs, identifier } from './sql.ts';
+
+/** A session that is gone after this long will not be ended by asking again. */
+const TERMINATE_WAIT_MS = 5_000;
+
+export class PostgresLock implements AdvisoryLock {
+  readonly #context: SessionContext;
+  #released: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+    context.wire.listen('notification', this.#onNotification);
+  }
+
+  get key(): string {
+    return this.#context.relation.key;
+  }
+
+  /** A waiter holds this one in shared mode, so that `lockstep lock` can list the queue. Nobody takes it exclusively. */
+  get #queueKey(): string {
+    return derivedKey('lockstep queue', this.key);
+  }
+
+  get #channel(): string {
+    return `lockstep_${this.key}`;
+  }
+
+  readonly #onNotification = (notification: { readonly channel: string }): void => {
+    if (notification.channel === this.#channel) this.#released.resolve();
+  };
+
+  async tryAcquire(): Promise<boolean> {
+    const [result] = await this.#message(`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`);
+    return result?.rows[0]?.[0] === 't';
+  }
+
+  async release(): Promise<void> {
+    // In one message, so that whoever is woken finds the lock free.
+    await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}); NOTIFY ${identifier(this.#channel)}`);
+  }
+
+  async joinQueue(): Promise<void> {
+    await this.#message(`SELECT pg_catalog.pg_try_advisory_lock_shared(${this.#queueKey})`);
+    // A standby refuses LISTEN (25006): polling goes on there.
+    await this.#message(`LISTEN ${identifier(this.#channel)}`).catch(() => undefined);
+  }
+
+  async leaveQueue(): Promise<void> {
+    await this.#message(
+      `UNLISTEN ${identifier(this.#channel)}; SELECT pg_catalog.pg_advisory_unlock_shared(${this.#queueKey})`,
+    );
+  }
+
+  async nextRelease(): Promise<void> {
+    // A release that was announced while nobody asked counts for the next who asks.
+    await this.#released.promise;
+    this.#released = Promise.withResolvers();
+  }
+
+  async holder(): Promise<Holder | undefined> {
+    const [result] = await this.#message(holderQuery(this.key));
+    const json = result?.rows[0]?.[0];
+    if (json == null) return undefined;
+    const { pid, name } = JSON.parse(json) as { pid: number; name: string };
+    const holder = { pid, applicationName: name };
+    return { ...holder, ...(await this.#runOf(holder)) };
+  }
+
+  /** What the journal knows of the run that goes on; nothing when a foreign runner holds the lock. */
+  async #runOf(holder: Holder): Promise<Pick<Holder, 'since' | 'doing'>> {
+    if (!holder.applicationName.startsWith('lockstep ')) return {};
+    // The table may not be there yet, or not be readable for this role: then nothing is known.
+    const results = await this.#message(currentRunQuery(this.#context.relation.journal)).catch(() => []);
+    const [since, doing] = results[0]?.rows[0] ?? [];
+    return {
+      since: since == null ? undefined : new Date(since),
+      doing: doing ?? undefined,
+    };
+  }
+
+  async waiters(): Promise<readonly Waiter[]> {
+    const [result] = await this.#message(
+      `SELECT l.pid, coalesce(a.application_name, ''), NOT l.granted` +
+        ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
+        ` WHERE (${advisoryLockIs(this.key)} AND NOT l.granted)` +
+        ` OR (${advisoryLockIs(this.#queueKey)} AND l.mode = 'ShareLock') ORDER BY l.pid`,
+    );
+    return (result?.rows ?? []).map(([pid, name, blocked]) => ({
+      pid: Number(pid),
+      applicationName: name ?? '',
+      blocked: blocked === 't',
+    }));
+  }
+
+  async cancelBlockedWaiters(): Promise<readonly Holder[]> {
+    const [result] = await this.#message(
+      `SELECT l.pid, coalesce(a.application_name, ''), pg_catalog.pg_cancel_backend(l.pid)` +
+        ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
+        ` WHERE ${advisoryLockIs(this.key)} AND NOT l.granted`,
+    );
+    return (result?.rows ?? []).map(([pid, name]) => ({ pid: Number(pid), applicationName: name ?? '' }));
+  }
+
+  async terminate(holder: Holder): Promise<boolean> {
+    const [result] = await this.#message(
+      `SELECT pg_catalog.pg_terminate_backend(${holder.pid}, ${TERMINATE_WAIT_MS})`,
+    );
+    return result?.rows[0]?.[0] === 't';
+  }
+
+  #message(sql: string) {
+    return this.#context.wire.message(sql);
+  }
+}
+
+/** The newest run without an end: since when, and the step it announced last. */
+function currentRunQuery(journal: string): string {
+  return (
+    `SELECT s.at, (SELECT t.direction || ' ' || t.version FROM ${journal} t` +
+    ` WHERE t.run = s.run AND t.event IN ('started', 'statement started') ORDER BY t.id DESC LIMIT 1)` +
+    ` FROM ${journal} s WHERE s.event = 'run started'` +
+    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.run = s.run AND e.event IN ('run ended', 'run lost'))` +
+    ` ORDER BY s.id DESC LIMIT 1`
+  );
+}

@@ -1,0 +1,139 @@
+/** The nothing-pending message: the lock, the server and the history in one round trip, without the exclusive lock. */
+import { MigratorError } from '../../../core/errors.ts';
+import type { AppliedVersion } from '../../../core/history.ts';
+import type { Check } from '../../../core/ports.ts';
+import type { TableName } from '../../../core/table-name.ts';
+import type { RelationFacts } from './relation.ts';
+import { journalName, keyExpression, schemaExpression } from './relation.ts';
+import { resultsBefore, type ResultSet } from './simple-query.ts';
+import { advisoryLockIs, escapeLiteral, qualified, regclass } from './sql.ts';
+import { serverErrorOf } from '../sqlstate.ts';
+import type { Wire } from './wire.ts';
+
+export interface CheckOptions {
+  readonly table: TableName;
+  readonly lockKey: bigint | undefined;
+  /** From the address (`search_path` and the like), set before names are resolved. */
+  readonly serverSettings: Readonly<Record<string, string>>;
+}
+
+export interface CheckResult extends Omit<Check, 'history'> {
+  readonly facts: RelationFacts;
+  readonly backendPid: number;
+  readonly serverVersion: number;
+  readonly database: string;
+  /** The session's role before any migration; `none` without one. */
+  readonly role: string;
+  readonly applied: readonly AppliedVersion[];
+}
+
+/** 42P01: there is no such table. */
+const UNDEFINED_TABLE = '42P01';
+
+/**
+ * One simple-protocol message, so one round trip; each statement has a snapshot of its own at READ
+ * COMMITTED, so the history is read after the lock was looked at. A database may default to another
+ * isolation level, under which a commit in between would be missed.
+ */
+function checkMessage({ table, lockKey, serverSettings }: CheckOptions): string {
+  const settings = Object.entries(serverSettings).map(
+    ([name, value]) => `SELECT pg_catalog.set_config(${escapeLiteral(name)}, ${escapeLiteral(value)}, false)`,
+  );
+  const schema = schemaExpression(table);
+  const history = regclass(table.schema, table.name);
+  const where = `SELECT schema, ${keyExpression(table, lockKey, 'schema')} AS key FROM (SELECT ${schema} AS schema OFFSET 0) s OFFSET 0`;
+  const lock = `SELECT *, pg_catalog.pg_try_advisory_xact_lock_shared(key) AS free FROM (${where}) w OFFSET 0`;
+  const facts = [
+    'free',
+    'key',
+    'schema',
+    'pg_catalog.pg_backend_pid()',
+    `pg_catalog.current_setting('server_version_num')`,
+    'pg_catalog.current_database()',
+    'pg_catalog.pg_is_in_recovery()',
+    `pg_catalog.current_setting('default_transaction_read_only')`,
+    `pg_catalog.current_setting('role')`,
+    `(SELECT pg_catalog.json_agg(attname) FROM pg_catalog.pg_attribute WHERE attrelid = ${history} AND attnum > 0 AND NOT attisdropped)`,
+    `pg_catalog.obj_description(${history}, 'pg_class')`,
+    `pg_catalog.to_regclass(pg_catalog.quote_ident(schema) || ${escapeLiteral(`.${qualified(undefined, journalName(table.name))}`)}) IS NOT NULL`,
+    `CASE WHEN NOT free THEN (${holderQuery('key')}) END`,
+  ];
+  return [
+    'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
+    ...settings,
+    `SELECT ${facts.join(', ')} FROM (${lock}) l`,
+    historyQuery(qualified(table.schema, table.name)),
+    'COMMIT',
+  ].join(';\n');
+}
+
+/** `to_jsonb` reads any shape of table: a missing column is null, not an error. */
+export function historyQuery(table: string): string {
+  return `SELECT j->>'version', j->>'checksum', j->>'applied_at' FROM (SELECT pg_catalog.to_jsonb(m) AS j FROM ${table} m OFFSET 0) r`;
+}
+
+/** The exclusive holder as a JSON text. Other roles see of it only its application name. */
+export function holderQuery(key: string): string {
+  return (
+    `SELECT pg_catalog.json_build_object('pid', l.pid, 'name', coalesce(a.application_name, ''))` +
+    ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
+    ` WHERE ${advisoryLockIs(key)} AND l.mode = 'ExclusiveLock' AND l.granted LIMIT 1`
+  );
+}
+
+/** Sends the message. `lazy` leaves the ROLLBACK after "no such table" to whatever is sent next, if anything is. */
+export async function runCheck(wire: Wire, options: CheckOptions, lazy: boolean): Promise<CheckResult> {
+  const results = await wire
+    .transaction(checkMessage(options), { keepRows: true, lazyRollback: lazy })
+    .catch((error: unknown) => {
+      // No history yet is an answer: the facts came before the table was looked for.
+      if (serverErrorOf(error)?.sqlstate === UNDEFINED_TABLE) return resultsBefore(error);
+      throw settingRefused(options, error) ?? error;
+    });
+  const selects = results.filter((result) => result.command === 'SELECT');
+  const [facts, history] = selects.slice(Object.keys(options.serverSettings).length);
+  return readCheck(facts?.rows[0] ?? [], history);
+}
+
+/** The settings come first in the message: as many results as there are settings mean that all were taken. */
+function settingRefused({ serverSettings }: CheckOptions, error: unknown): MigratorError | undefined {
+  const server = serverErrorOf(error);
+  const taken = resultsBefore(error).filter((result) => result.command === 'SELECT').length;
+  const name = Object.keys(serverSettings)[taken];
+  if (!server || name === undefined) return undefined;
+  return new MigratorError('CONFIG_INVALID', `the server refuses the setting "${name}" of the database address`, {
+    server,
+    cause: error,
+    hint: 'correct it, or take it out of the address: what libpq does not know is set as a server setting',
+  });
+}
+
+function readCheck(row: readonly (string | null)[], history: ResultSet | undefined): CheckResult {
+  const [free, key, schema, pid, version, database, recovery, readOnly, role, columns, comment, journal, holder] = row;
+  const held = holder == null ? undefined : (JSON.parse(holder) as { pid: number; name: string });
+  return {
+    free: free === 't',
+    holder: held && { pid: held.pid, applicationName: held.name },
+    writesRefused: recovery === 't' ? 'standby' : readOnly === 'on' ? 'read-only' : undefined,
+    facts: {
+      schema: schema ?? null,
+      key: key ?? '',
+      columns: columns == null ? null : (JSON.parse(columns) as string[]),
+      comment: comment ?? null,
+      journal: journal === 't',
+    },
+    backendPid: Number(pid),
+    serverVersion: Number(version),
+    database: database ?? '',
+    role: role ?? 'none',
+    applied: history ? readHistory(history) : [],
+  };
+}
+
+export function readHistory(result: ResultSet): AppliedVersion[] {
+  return result.rows.map(([version, checksum, appliedAt]) => ({
+    version: version ?? '',
+    checksum: checksum ?? undefined,
+    appliedAt: appliedAt == null ? undefined : new Date(appliedAt),
+  }));
+}

@@ -1,0 +1,27 @@
+/** What the parts of one session share. */
+import type { RunnerIdentity } from '../../../core/runner.ts';
+import type { Relation } from './relation.ts';
+import type { SessionSettings } from './settings.ts';
+import { identifier } from './sql.ts';
+import type { Wire } from './wire.ts';
+
+export interface SessionContext {
+  readonly wire: Wire;
+  readonly runner: RunnerIdentity;
+  readonly settings: SessionSettings;
+  /** As the newest check found it. */
+  relation: Relation;
+  /** The role that the session had before any migration; `none` without one. */
+  readonly role: string;
+  /** Hygiene settings that the server accepted. */
+  accepted: ReadonlyMap<string, string>;
+}
+
+/** Our own rights for the rest of a transaction, whatever role the migration took; undone by COMMIT. */
+export function asOurselves(context: SessionContext): string[] {
+  const role = context.settings.role ?? (context.role === 'none' ? undefined : context.role);
+  return [
+    'SET LOCAL SESSION AUTHORIZATION DEFAULT',
+    `SET LOCAL ROLE ${role === undefined ? 'NONE' : identifier(role)}`,
+  ];
+}

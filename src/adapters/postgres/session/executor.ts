@@ -1,0 +1,172 @@
+/** Sends migrations: the row, the script and the fence as one message, or statement by statement. */
+import { checksum } from '../../../core/migration.ts';
+import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
+import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
+import type { Blocker } from '../../../core/runner.ts';
+import { asOurselves, type SessionContext } from './context.ts';
+import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
+import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
+import { journalInsert, type JournalValues } from './journal.ts';
+import { Message } from './message.ts';
+import { chosenStatements, RESET_STATEMENTS, setStatement } from './settings.ts';
+import { literal, thisBackendHolds } from './sql.ts';
+import { lockHoldersOn } from './observe.ts';
+import { stepError } from './step-error.ts';
+
+export class PostgresExecutor implements Executor {
+  readonly #context: SessionContext;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  async begin(step: StepScript): Promise<void> {
+    const { accepted, settings, wire } = this.#context;
+    const statements = [
+      'BEGIN',
+      ...RESET_STATEMENTS,
+      ...[...accepted].map(([name, value]) => setStatement(name, value)),
+      ...chosenStatements(settings),
+      // Only for people who look while it runs: not worth waiting for the disk.
+      'SET LOCAL synchronous_commit = off',
+      this.#insert({ event: 'started', step }),
+      'COMMIT',
+    ];
+    await wire.transaction(statements.join(';\n'));
+  }
+
+  async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits): Promise<void> {
+    const message = this.#open(limits).add(...this.#historyRow(step));
+    let lockTimeout = limits.lockTimeoutMs;
+    for (const piece of pieces) {
+      const wanted = piece.blocking ? limits.lockTimeoutMs : 0;
+      if (wanted !== lockTimeout) message.add(`SET LOCAL lock_timeout = ${wanted}`);
+      lockTimeout = wanted;
+      message.addSource(piece);
+    }
+    message.add(...this.#fencedRow({ event: step.direction === 'up' ? 'applied' : 'rolled back', step }, DURATION_SQL));
+    await this.#send(step, message.add('COMMIT'));
+  }
+
+  async statement(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
+    const message = this.#open({ ...limits, lockTimeoutMs: unit.blocking ? limits.lockTimeoutMs : 0 }, unit.ownLockTimeout)
+      .addSource(unit)
+      .add(...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit) }, DURATION_SQL));
+    await this.#send(step, message.add('COMMIT'), unit);
+  }
+
+  async statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
+    const { relation, wire } = this.#context;
+    await wire.transaction(
+      [
+        'BEGIN',
+        ...asOurselves(this.#context),
+        this.#insert({ event: 'statement started', ...factsOf(step, unit) }),
+        'COMMIT',
+      ].join(';\n'),
+    );
+    if (limits.statementTimeoutMs > 0) {
+      await wire.message(setStatement('statement_timeout', String(limits.statementTimeoutMs)));
+    }
+    const message = new Message().addSource(unit);
+    try {
+      await wire.message(message.text, { keepRows: false });
+    } catch (error) {
+      throw stepError(error, step, { message, relation, unit });
+    }
+  }
+
+  async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
+    const message = new Message().add(
+      'BEGIN',
+      ...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit), durationMs }),
+      'COMMIT',
+    );
+    await this.#send(step, message);
+  }
+
+  async finish(step: StepScript, durationMs: number): Promise<void> {
+    const event = step.direction === 'up' ? 'applied' : 'rolled back';
+    const message = new Message().add(
+      'BEGIN',
+      ...asOurselves(this.#context),
+      ...this.#historyRow(step),
+      ...this.#fencedRow({ event, step, durationMs }),
+      'COMMIT',
+    );
+    await this.#send(step, message);
+  }
+
+  blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]> {
+    return lockHoldersOn(this.#context.wire, pieces.flatMap(({ relations }) => relations));
+  }
+
+  indexState(index: ConcurrentIndex): Promise<IndexState> {
+    return indexState(this.#context.wire, index);
+  }
+
+  dropIndex(index: ConcurrentIndex): Promise<void> {
+    return dropIndex(this.#context.wire, index);
+  }
+
+  dropReindexLeftovers(of: { readonly index: RelationName } | { readonly table: RelationName }): Promise<readonly string[]> {
+    return dropReindexLeftovers(this.#context.wire, of);
+  }
+
+  detachState(detach: Detachment): Promise<'attached' | 'pending' | 'detached'> {
+    return detachState(this.#context.wire, detach);
+  }
+
+  finalizeDetach(detach: Detachment): Promise<void> {
+    return finalizeDetach(this.#context.wire, detach);
+  }
+
+  /** `ownLockTimeout`: the script has set one, which stays. */
+  #open(limits: Limits, ownLockTimeout = false): Message {
+    const message = new Message().add('BEGIN');
+    if (!ownLockTimeout) message.add(`SET LOCAL lock_timeout = ${limits.lockTimeoutMs}`);
+    return limits.statementTimeoutMs > 0
+      ? message.add(`SET LOCAL statement_timeout = ${limits.statementTimeoutMs}`)
+      : message;
+  }
+
+  /** First in the transaction: a second, lockless runner stops at it before its DDL. */
+  #historyRow({ version, direction, migration }: StepScript): string[] {
+    const { table } = this.#context.relation;
+    return direction === 'up'
+      ? [`INSERT INTO ${table} (version, checksum) VALUES (${literal(version)}, ${literal(migration.up.checksum)})`]
+      : [`DELETE FROM ${table} WHERE version = ${literal(version)}`];
+  }
+
+  /** The journal's row and the fence in one: its NOT NULL event is null unless this backend still holds the lock. */
+  #fencedRow(values: JournalValues, durationSql?: string): string[] {
+    const { relation, runner } = this.#context;
+    const eventSql = `CASE WHEN ${thisBackendHolds(relation.key)} THEN ${literal(values.event)} END`;
+    return [
+      ...asOurselves(this.#context),
+      journalInsert(relation.journal, runner, values, { eventSql, ...(durationSql !== undefined && { durationSql }) }),
+    ];
+  }
+
+  #insert(values: JournalValues): string {
+    return journalInsert(this.#context.relation.journal, this.#context.runner, values);
+  }
+
+  async #send(step: StepScript, message: Message, unit?: Unit): Promise<void> {
+    const { relation, wire } = this.#context;
+    // Lost before it was sent: then it is known that nothing of it ran.
+    wire.lost.throwIfAborted();
+    try {
+      await wire.transaction(message.text.replace(/;\n$/, ''), { keepRows: false });
+    } catch (error) {
+      throw stepError(error, step, { message, relation, ...(unit && { unit }) });
+    }
+  }
+}
+
+function factsOf(step: StepScript, unit: Unit): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
+  return { step, statement: unit.index, statementChecksum: checksum(unit.sql) };
+}
+
+const DURATION_SQL =
+  'pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)';

@@ -1,0 +1,224 @@
+/** The history table and the journal of one session. */
+import type { MigratorError } from '../../../core/errors.ts';
+import type { HistoryState, JournalEntry } from '../../../core/history.ts';
+import type { Direction, Migration, Version } from '../../../core/migration.ts';
+import type { Failures } from '../../../core/pause.ts';
+import type { History, StatementProgress, StepScript } from '../../../core/ports.ts';
+import type { IncompleteStatement, RepairAction, StoredDown } from '../../../core/repair.ts';
+import { historyQuery, readHistory } from './check.ts';
+import { asOurselves, type SessionContext } from './context.ts';
+import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
+import { literal } from './sql.ts';
+import { ensureTables } from './tables.ts';
+
+export class PostgresHistory implements History {
+  readonly #context: SessionContext;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  async ensureTables(): Promise<void> {
+    await ensureTables(this.#context);
+  }
+
+  async read(): Promise<HistoryState> {
+    const { relation, wire } = this.#context;
+    if (!relation.exists) return { exists: false, applied: [] };
+    const results = await wire.transaction(
+      `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;\n${historyQuery(relation.table)};\nCOMMIT`,
+    );
+    const rows = results.find((result) => result.command === 'SELECT');
+    return { exists: true, applied: rows ? readHistory(rows) : [] };
+  }
+
+  async startRun(): Promise<readonly JournalEntry[]> {
+    const { relation, wire } = this.#context;
+    const [lost] = await wire.message(unfinishedRunsQuery(relation.journal));
+    const runs = readJournal(lost);
+    await this.#write(
+      ...runs.map((entry) => this.#lostRun(entry)),
+      this.#insert({ event: 'run started' }),
+    );
+    return runs;
+  }
+
+  /** The lock is ours, so whoever started and never said how it ended is gone. */
+  #lostRun(entry: JournalEntry): string {
+    const { relation, runner } = this.#context;
+    return journalInsert(
+      relation.journal,
+      { ...runner, run: entry.run },
+      { event: 'run lost' },
+    );
+  }
+
+  async endRun(error: MigratorError | undefined): Promise<void> {
+    await this.#write(this.#insert({ event: 'run ended', ...(error !== undefined && { error }) }));
+  }
+
+  async recordFailure(step: StepScript, error: MigratorError): Promise<void> {
+    await this.#write(this.#insert({ event: 'failed', step, error }));
+  }
+
+  async statementsOf(step: StepScript): Promise<StatementProgress> {
+    const { relation, wire } = this.#context;
+    const [result] = await wire.message(statementsQuery(relation.journal, step));
+    const done: string[] = [];
+    let startedIndex: number | undefined;
+    for (const [event, statement, checksum] of result?.rows ?? []) {
+      const index = Number(statement);
+      if (event === 'statement started') startedIndex = index;
+      // It is over, well or not: the server has said so.
+      else startedIndex = undefined;
+      if (event === 'statement done') done[index - 1] = checksum ?? '';
+    }
+    return { done, startedIndex };
+  }
+
+  async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
+    const { relation, runner, wire } = this.#context;
+    if (!relation.complete) return undefined;
+    const [result] = await wire.message(failuresQuery(relation.journal, version, [up.checksum, runner.release]));
+    const [count, agoMs, error] = result?.rows[0] ?? [];
+    return count === '0' ? undefined : { count: Number(count), agoMs: Number(agoMs), error: error ?? '' };
+  }
+
+  async baseline(migrations: readonly Migration[]): Promise<void> {
+    const { relation } = this.#context;
+    await this.#write(
+      ...migrations.flatMap((migration) => [
+        `INSERT INTO ${relation.table} (version, checksum) VALUES (${literal(migration.version)}, ${literal(migration.up.checksum)})`,
+        this.#insert({
+          event: 'baselined',
+          step: stepOf(migration),
+        }),
+      ]),
+    );
+  }
+
+  async completeChecksums(migrations: readonly Migration[]): Promise<void> {
+    const { relation } = this.#context;
+    await this.#write(
+      ...migrations.map(
+        ({ version, up }) =>
+          `UPDATE ${relation.table} SET checksum = ${literal(up.checksum)}` +
+          ` WHERE version = ${literal(version)} AND checksum IS NULL`,
+      ),
+    );
+  }
+
+  async storedDowns(): Promise<readonly StoredDown[]> {
+    const { relation, wire } = this.#context;
+    if (!relation.complete) return [];
+    const [result] = await wire.message(storedDownsQuery(relation.journal));
+    return (result?.rows ?? []).map(([version, checksum]) => ({ version: version ?? '', checksum: checksum ?? undefined }));
+  }
+
+  async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
+    const { relation, wire } = this.#context;
+    if (!relation.complete) return [];
+    const [result] = await wire.message(incompleteQuery(relation.journal));
+    return (result?.rows ?? []).map(([version, direction, statement, checksum]) => ({
+      version: version ?? '',
+      direction: direction as Direction,
+      statement: Number(statement),
+      checksum: checksum ?? '',
+    }));
+  }
+
+  async repair(actions: readonly RepairAction[]): Promise<void> {
+    await this.#write(...actions.flatMap((action) => this.#repairStatements(action)));
+  }
+
+  #repairStatements(action: RepairAction): string[] {
+    const { relation } = this.#context;
+    if (action.type === 'settle statement') {
+      const { version, direction, statement, checksum } = action.incomplete;
+      const event = action.as === 'done' ? 'statement done' : 'statement reset';
+      return [this.#insert({ event, version, direction, statement, statementChecksum: checksum })];
+    }
+    const { migration } = action;
+    const row = this.#insert({ event: 'repaired', step: stepOf(migration) });
+    if (action.type === 'replace down') return [row];
+    const { version, up } = migration;
+    return [`UPDATE ${relation.table} SET checksum = ${literal(up.checksum)} WHERE version = ${literal(version)}`, row];
+  }
+
+  async journal(): Promise<readonly JournalEntry[]> {
+    const { relation, wire } = this.#context;
+    if (!relation.complete) return [];
+    const [result] = await wire.message(journalSelect(relation.journal));
+    return readJournal(result);
+  }
+
+  #insert(values: JournalValues): string {
+    return journalInsert(this.#context.relation.journal, this.#context.runner, values);
+  }
+
+  async #write(...statements: readonly string[]): Promise<void> {
+    if (statements.length === 0) return;
+    await this.#context.wire.transaction(
+      ['BEGIN', ...asOurselves(this.#context), ...statements, 'COMMIT'].join(';\n'),
+    );
+  }
+}
+
+function unfinishedRunsQuery(journal: string): string {
+  return (
+    `SELECT pg_catalog.to_jsonb(s) || pg_catalog.jsonb_build_object('version', (SELECT t.version FROM ${journal} t` +
+    ` WHERE t.run = s.run AND t.version IS NOT NULL ORDER BY t.id DESC LIMIT 1))` +
+    ` FROM ${journal} s WHERE s.event = 'run started'` +
+    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.run = s.run AND e.event IN ('run ended', 'run lost'))` +
+    ` ORDER BY s.id`
+  );
+}
+
+function stepOf(migration: Migration): StepScript {
+  return { version: migration.version, direction: 'up', script: migration.up, migration };
+}
+
+function storedDownsQuery(journal: string): string {
+  return (
+    `SELECT DISTINCT ON (version) version, down_checksum FROM ${journal}` +
+    ` WHERE event IN ('applied', 'baselined', 'repaired') AND direction = 'up' ORDER BY version, id DESC`
+  );
+}
+
+/** A failure says that the statement is over, but for the one that only says that nobody knows. */
+const KNOWN_END = `code IS DISTINCT FROM 'MIGRATION_INCOMPLETE'`;
+
+/** Started, and nothing came after it that says how it ended. */
+function incompleteQuery(journal: string): string {
+  return (
+    `SELECT version, direction, statement, checksum FROM (SELECT DISTINCT ON (version) * FROM ${journal}` +
+    ` WHERE event IN ('statement started', 'statement done', 'statement reset', 'failed', 'applied', 'rolled back', 'baselined')` +
+    ` AND ${KNOWN_END} ORDER BY version, id DESC) newest WHERE event = 'statement started' ORDER BY version`
+  );
+}
+
+/** The id of the row with which this version last came to an end. */
+function lastEnd(journal: string, version: Version): string {
+  return (
+    `coalesce((SELECT pg_catalog.max(id) FROM ${journal} WHERE version = ${literal(version)}` +
+    ` AND event IN ('applied', 'rolled back', 'baselined')), 0)`
+  );
+}
+
+function failuresQuery(journal: string, version: Version, [checksum, release]: readonly (string | undefined)[]): string {
+  return (
+    `SELECT pg_catalog.count(*), extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.max(at)) * 1000,` +
+    ` (pg_catalog.array_agg(error ORDER BY id DESC))[1] FROM ${journal}` +
+    ` WHERE version = ${literal(version)} AND direction = 'up' AND event = 'failed' AND code = 'MIGRATION_FAILED'` +
+    ` AND checksum = ${literal(checksum)} AND release = ${literal(release)} AND id > ${lastEnd(journal, version)}`
+  );
+}
+
+/** Statements since this version last came to an end. */
+function statementsQuery(journal: string, { version, direction }: StepScript): string {
+  return (
+    `SELECT event, statement, checksum FROM ${journal}` +
+    ` WHERE version = ${literal(version)} AND direction = ${literal(direction)}` +
+    ` AND event IN ('statement started', 'statement done', 'statement reset', 'failed') AND ${KNOWN_END} AND id > ${lastEnd(journal, version)} ORDER BY id`
+  );
+}

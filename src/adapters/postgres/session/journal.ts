@@ -1,0 +1,153 @@
+/** The journal's rows: how they are written and read. */
+import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
+import type { JournalEntry, JournalEvent } from '../../../core/history.ts';
+import type { Direction, Version } from '../../../core/migration.ts';
+import type { StepScript } from '../../../core/ports.ts';
+import type { RunnerIdentity } from '../../../core/runner.ts';
+import type { ResultSet } from './simple-query.ts';
+import { literal } from './sql.ts';
+
+/** The columns of a row; values are SQL expressions only where the name says so. */
+export interface JournalValues {
+  readonly event: JournalEvent;
+  readonly step?: StepScript;
+  /** Where there is no step. */
+  readonly version?: Version;
+  readonly direction?: Direction;
+  readonly statement?: number;
+  readonly statementChecksum?: string;
+  readonly durationMs?: number;
+  readonly error?: MigratorError;
+}
+
+const COLUMNS = [
+  'run',
+  'event',
+  'command',
+  'version',
+  'direction',
+  'statement',
+  'duration_ms',
+  'code',
+  'error',
+  'runner',
+  'release',
+  'image',
+  'lockstep',
+  'checksum',
+  'down_sql',
+  'down_checksum',
+] as const;
+
+export function createJournal(journal: string): string {
+  return `CREATE TABLE IF NOT EXISTS ${journal} (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  run uuid NOT NULL,
+  event text NOT NULL,
+  command text,
+  version text,
+  direction text,
+  statement integer,
+  duration_ms bigint,
+  code text,
+  error text,
+  runner text,
+  release text,
+  image text,
+  lockstep text,
+  checksum text,
+  down_sql text,
+  down_checksum text,
+  hold jsonb
+)`;
+}
+
+/** Any image can roll back, also one that lacks the file. */
+const KEEPS_DOWN: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'repaired']);
+
+/** An INSERT of one row. `eventSql` and `durationSql` replace the plain values by expressions of the server's. */
+export function journalInsert(
+  journal: string,
+  runner: RunnerIdentity,
+  values: JournalValues,
+  expressions: { readonly eventSql?: string; readonly durationSql?: string } = {},
+): string {
+  const { step, error } = values;
+  const { version, direction } = step ?? values;
+  const down = KEEPS_DOWN.has(values.event) ? step?.migration.down : undefined;
+  const row: Record<(typeof COLUMNS)[number], string> = {
+    ...runnerColumns(runner),
+    event: expressions.eventSql ?? literal(values.event),
+    version: literal(version),
+    direction: literal(direction),
+    statement: literal(values.statement),
+    duration_ms: expressions.durationSql ?? literal(values.durationMs),
+    code: literal(error?.code),
+    error: literal(error && errorText(error)),
+    checksum: literal(values.statementChecksum ?? step?.script.checksum),
+    down_sql: literal(down?.text),
+    down_checksum: literal(down?.checksum),
+  };
+  return `INSERT INTO ${journal} (${COLUMNS.join(', ')}) SELECT ${COLUMNS.map((column) => typed(column, row[column])).join(', ')}`;
+}
+
+function runnerColumns({ run, command, name, release, image, productVersion }: RunnerIdentity) {
+  return {
+    run: literal(run),
+    command: literal(command),
+    runner: literal(name),
+    release: literal(release),
+    image: literal(image),
+    lockstep: literal(productVersion),
+  };
+}
+
+/** In a SELECT list a bare NULL or literal would be text. */
+function typed(column: (typeof COLUMNS)[number], expression: string): string {
+  if (column === 'run') return `${expression}::uuid`;
+  if (column === 'statement') return `${expression}::integer`;
+  return column === 'duration_ms' ? `(${expression})::bigint` : `${expression}::text`;
+}
+
+/** The server's words, but no rows of the user's (DETAIL). */
+function errorText({ summary, details: { server } }: MigratorError): string {
+  return server ? `${summary}: ${server.message} (${server.sqlstate})` : summary;
+}
+
+export function journalSelect(journal: string): string {
+  return `SELECT pg_catalog.to_jsonb(j) FROM ${journal} j ORDER BY j.id`;
+}
+
+interface JournalRow {
+  readonly id: number;
+  readonly at: string;
+  readonly run: string;
+  readonly event: JournalEvent;
+  readonly [column: string]: unknown;
+}
+
+export function readJournal(result: ResultSet | undefined): JournalEntry[] {
+  return (result?.rows ?? []).map(([json]) => {
+    const row = JSON.parse(json ?? '{}') as JournalRow;
+    const text = (column: string): string | undefined => (row[column] as string | null) ?? undefined;
+    const number = (column: string): number | undefined => (row[column] as number | null) ?? undefined;
+    return {
+      id: String(row.id),
+      at: new Date(row.at),
+      run: row.run,
+      event: row.event,
+      command: text('command'),
+      version: text('version'),
+      direction: text('direction') as Direction | undefined,
+      statement: number('statement'),
+      durationMs: number('duration_ms'),
+      code: text('code') as ErrorCode | undefined,
+      error: text('error'),
+      runner: text('runner'),
+      release: text('release'),
+      image: text('image'),
+      checksum: text('checksum'),
+    };
+  });
+}

@@ -1,0 +1,45 @@
+/** One simple-protocol message built from parts, which knows which of its text came from a migration file. */
+import type { SqlPiece } from '../../../core/sql/script-plan.ts';
+import { offsetOfCharacter } from '../../../core/source-location.ts';
+
+const END = '\n;\n';
+
+interface SourcePart {
+  readonly messageStart: number;
+  readonly length: number;
+  readonly sourceOffset: number;
+}
+
+export class Message {
+  #text = '';
+  readonly #sources: SourcePart[] = [];
+
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Adds one statement of ours, without its semicolon. */
+  add(...statements: readonly string[]): this {
+    for (const statement of statements) this.#text += `${statement};\n`;
+    return this;
+  }
+
+  /** Adds a migration's text. A newline ends it, for its last line may be a comment that would swallow the semicolon. */
+  addSource(piece: SqlPiece): this {
+    this.#sources.push({
+      messageStart: this.#text.length,
+      length: piece.sql.length,
+      sourceOffset: piece.offset,
+    });
+    this.#text += piece.sql + END;
+    return this;
+  }
+
+  /** Where in the file the server's `position` (characters of the message, from 1) lies; undefined when it is in our text. */
+  sourceOffset(position: number): number | undefined {
+    const at = offsetOfCharacter(this.#text, position);
+    const part = this.#sources.find((one) => at >= one.messageStart && at < one.messageStart + one.length + END.length);
+    // An error at the end of the file is told at the semicolon that we put there.
+    return part && part.sourceOffset + Math.min(at - part.messageStart, part.length);
+  }
+}

@@ -1,0 +1,123 @@
+/** Which history table, in which schema, under which lock key: settled by the server's own name resolution. */
+import { createHash } from 'node:crypto';
+
+import { MigratorError } from '../../../core/errors.ts';
+import { foreignTool } from '../../../core/foreign-table.ts';
+import type { TableName } from '../../../core/table-name.ts';
+import { escapeLiteral, qualified, regclass } from './sql.ts';
+
+/** The key of the original Go runner, for every table named schema_migrations: both can run during a change-over. */
+export const ORIGINAL_KEY = '7244554146635925501';
+const ORIGINAL_TABLE = 'schema_migrations';
+
+/** The tables' format. A run may use any format whose `readable since` is not newer than its own. */
+const FORMAT = 1;
+
+/** What the server says of the table before anything is touched. */
+export interface RelationFacts {
+  readonly schema: string | null;
+  readonly key: string;
+  readonly columns: readonly string[] | null;
+  readonly comment: string | null;
+  readonly journal: boolean;
+}
+
+/** The table once its schema is known. */
+export interface Relation {
+  readonly schema: string;
+  readonly name: string;
+  readonly key: string;
+  /** Quoted and qualified. */
+  readonly table: string;
+  readonly journal: string;
+  readonly exists: boolean;
+  /** Both tables are there, with our columns and our comment. */
+  readonly complete: boolean;
+}
+
+/** SQL for the schema: the one in which the table is found, else the one in which it would be created. */
+export function schemaExpression(table: TableName): string {
+  if (table.schema !== undefined) return `(SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ${escapeLiteral(table.schema)})`;
+  return (
+    `coalesce((SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace` +
+    ` WHERE c.oid = ${regclass(undefined, table.name)}), pg_catalog.current_schema())`
+  );
+}
+
+/** SQL for the key as bigint; `schema` is SQL for the resolved schema. */
+export function keyExpression(table: TableName, lockKey: bigint | undefined, schema: string): string {
+  if (lockKey !== undefined) return `'${lockKey}'::bigint`;
+  if (table.name === ORIGINAL_TABLE) return `${ORIGINAL_KEY}::bigint`;
+  if (table.schema !== undefined) return `'${derivedKey(table.schema, table.name)}'::bigint`;
+  const name = `pg_catalog.convert_to(${schema} || ${escapeLiteral(`.${table.name}`)}, 'UTF8')`;
+  return `('x' || pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(${name}), 1, 8), 'hex'))::bit(64)::bigint`;
+}
+
+/** The first 8 bytes of SHA-256 over `schema.name`, as a signed number. */
+export function derivedKey(schema: string, name: string): string {
+  return createHash('sha256').update(`${schema}.${name}`).digest().readBigInt64BE(0).toString();
+}
+
+export function journalName(table: string): string {
+  return `${table}_journal`;
+}
+
+const COMMENT = /Lockstep history, format (?<format>\d+), readable since (?<since>\d+), lock key (?<key>-?\d+)/;
+
+export function tableComment(key: string): string {
+  return `Lockstep history, format ${FORMAT}, readable since ${FORMAT}, lock key ${key}`;
+}
+
+/**
+ * Accepts our table, the original Go runner's, or none yet.
+ * @throws MigratorError CONFIG_INVALID for another key or an incompatible format; HISTORY_CONFLICT for another tool's table.
+ */
+export function resolveRelation(table: TableName, facts: RelationFacts): Relation {
+  if (facts.schema === null) throw noSchema(table);
+  const comment = COMMENT.exec(facts.comment ?? '')?.groups;
+  const name = `${facts.schema}.${table.name}`;
+  if (facts.columns) {
+    const tool = foreignTool(facts.columns);
+    if (tool !== undefined) throw foreignTable(name, tool, facts.columns);
+  }
+  if (comment && Number(comment['since']) > FORMAT) {
+    throw new MigratorError(
+      'CONFIG_INVALID',
+      `table ${name} has format ${comment['format']}, readable since ${comment['since']}; this Lockstep knows format ${FORMAT}`,
+      { hint: 'use a newer Lockstep image' },
+    );
+  }
+  if (comment && comment['key'] !== facts.key) {
+    throw new MigratorError(
+      'CONFIG_INVALID',
+      `table ${name} is locked by key ${comment['key']}, but this run would use key ${facts.key}`,
+      { hint: `every runner must use one key: drop --lock-key, or set it to ${comment['key']}` },
+    );
+  }
+  return {
+    schema: facts.schema,
+    name: table.name,
+    key: facts.key,
+    table: qualified(facts.schema, table.name),
+    journal: qualified(facts.schema, journalName(table.name)),
+    exists: facts.columns !== null,
+    complete: facts.columns?.includes('checksum') === true && facts.journal && comment !== undefined,
+  };
+}
+
+function noSchema(table: TableName): MigratorError {
+  return table.schema === undefined
+    ? new MigratorError('CONFIG_INVALID', 'no schema of the search_path exists, so there is no place for the history table', {
+        hint: 'create the schema, or name an existing one: --table schema.name',
+      })
+    : new MigratorError('CONFIG_INVALID', `--table: schema "${table.schema}" does not exist in this database`, {
+        hint: `create it first (CREATE SCHEMA), or correct --table`,
+      });
+}
+
+function foreignTable(name: string, tool: string, columns: readonly string[]): MigratorError {
+  return new MigratorError('HISTORY_CONFLICT', `table ${name} belongs to ${tool}, not to Lockstep`, {
+    problems: [`its columns are ${columns.join(', ')}; Lockstep's are version, applied_at, …`],
+    hint: `choose another name with --table, for example --table lockstep_migrations, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
+  });
+}

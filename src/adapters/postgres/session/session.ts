@@ -1,0 +1,167 @@
+/** One pinned session: what the engine does to the database goes through it. */
+import { MigratorError } from '../../../core/errors.ts';
+import type { Check, Observation, Session } from '../../../core/ports.ts';
+import type { RunnerIdentity } from '../../../core/runner.ts';
+import { PostgresLock } from './advisory-lock.ts';
+import { runCheck, type CheckOptions, type CheckResult } from './check.ts';
+import type { SessionContext } from './context.ts';
+import { PostgresExecutor } from './executor.ts';
+import { PostgresHistory } from './history.ts';
+import { observe } from './observe.ts';
+import { isPooled, poolerRefused, requireSessionPooling } from './pooler.ts';
+import { resolveRelation } from './relation.ts';
+import { chosenStatements, hygiene, setStatement } from './settings.ts';
+import { serverErrorOf } from '../sqlstate.ts';
+import type { Wire } from './wire.ts';
+
+type SecondSession = <T>(body: (wire: Wire) => Promise<T>, signal?: AbortSignal) => Promise<T>;
+
+export interface SessionOptions {
+  readonly wire: Wire;
+  readonly address: string;
+  readonly check: CheckOptions;
+  readonly runner: RunnerIdentity;
+  readonly role: string | undefined;
+  /** For a client of somebody's pool: the name to take while the run uses it. */
+  readonly borrowedName?: string;
+  readonly onRefused: (setting: string, reason: string) => void;
+  readonly close: (session: { readonly untouched: boolean }) => Promise<void>;
+  readonly interrupt: () => Promise<void>;
+  readonly allowPooler: boolean;
+  /** A second connection, for a moment; absent where there can be none. */
+  readonly secondSession?: SecondSession;
+}
+
+export class PostgresSession implements Session {
+  readonly address: string;
+  readonly database: string;
+  readonly pid: number;
+  readonly lock: PostgresLock;
+  readonly history: PostgresHistory;
+  readonly executor: PostgresExecutor;
+  readonly #options: SessionOptions;
+  readonly #context: SessionContext;
+  /** The first check's answer, which opening the session has already brought. */
+  #first: CheckResult | undefined;
+  #configured = false;
+
+  private constructor(options: SessionOptions, first: CheckResult) {
+    this.#options = options;
+    this.#first = first;
+    this.address = options.address;
+    this.database = first.database;
+    this.pid = first.backendPid;
+    this.#context = {
+      wire: options.wire,
+      runner: options.runner,
+      settings: { serverSettings: { ...options.check.serverSettings }, role: options.role, serverVersion: first.serverVersion },
+      relation: resolveRelation(options.check.table, first.facts),
+      role: first.role,
+      accepted: new Map(),
+    };
+    this.lock = new PostgresLock(this.#context);
+    this.history = new PostgresHistory(this.#context);
+    this.executor = new PostgresExecutor(this.#context);
+  }
+
+  /** The check is the first message after authentication, and the only one when nothing is pending. */
+  static async open(options: SessionOptions): Promise<PostgresSession> {
+    const first = await runCheck(options.wire, options.check, true);
+    if (isPooled(options.wire, first.backendPid) && !options.allowPooler) throw poolerRefused();
+    return new PostgresSession(options, first);
+  }
+
+  get lost(): AbortSignal {
+    return this.#options.wire.lost;
+  }
+
+  async check(): Promise<Check> {
+    const result = this.#first ?? (await runCheck(this.#options.wire, this.#options.check, false));
+    this.#first = undefined;
+    this.#context.relation = resolveRelation(this.#options.check.table, result.facts);
+    return {
+      free: result.free,
+      holder: result.holder,
+      writesRefused: result.writesRefused,
+      history: { exists: this.#context.relation.exists, applied: result.applied },
+    };
+  }
+
+  async configure(): Promise<void> {
+    if (this.#configured) return;
+    this.#configured = true;
+    const { wire, settings } = this.#context;
+    // Until now every message stood for itself; from here on the session must be one.
+    if (isPooled(wire, this.pid)) await requireSessionPooling(wire, this.pid, this.#options.secondSession);
+    if (this.#options.borrowedName !== undefined) await this.#inherit(this.#options.borrowedName);
+    const wanted = hygiene(settings.serverVersion);
+    const all = [...wanted].map(([name, value]) => setStatement(name, value));
+    const refused = await wire
+      .transaction(['BEGIN', ...all, 'COMMIT'].join(';\n'), { keepRows: false })
+      .then(() => new Set<string>())
+      .catch((error: unknown) => this.#configureOneByOne(wanted, error));
+    this.#context.accepted = new Map([...wanted].filter(([name]) => !refused.has(name)));
+    await this.#applyChosen();
+    wire.keepAwake();
+  }
+
+  /** Hosted servers refuse some settings: those are done without, and told. */
+  async #configureOneByOne(wanted: ReadonlyMap<string, string>, cause: unknown): Promise<Set<string>> {
+    if (!serverErrorOf(cause)) throw cause;
+    const refused = new Set<string>();
+    for (const [name, value] of wanted) {
+      try {
+        await this.#context.wire.message(setStatement(name, value));
+      } catch (error) {
+        const server = serverErrorOf(error);
+        if (!server) throw error;
+        refused.add(name);
+        this.#options.onRefused(name, server.message);
+      }
+    }
+    return refused;
+  }
+
+  async #applyChosen(): Promise<void> {
+    const { wire, settings } = this.#context;
+    const statements = chosenStatements(settings);
+    if (statements.length === 0) return;
+    try {
+      await wire.transaction(['BEGIN', ...statements, 'COMMIT'].join(';\n'));
+    } catch (error) {
+      if (settings.role === undefined || !serverErrorOf(error)) throw error;
+      throw new MigratorError('ACCESS_REFUSED', `--role: the server refuses SET ROLE "${settings.role}"`, {
+        server: serverErrorOf(error),
+        cause: error,
+        hint: 'create the role, or make the connecting role a member of it',
+      });
+    }
+  }
+
+  /** The settings that the client came with are kept over the reset between migrations. */
+  async #inherit(name: string): Promise<void> {
+    const { wire, settings } = this.#context;
+    const [rows] = await wire.message(
+      `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source = 'session' AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')`,
+    );
+    for (const [setting, value] of rows?.rows ?? []) {
+      Object.assign(settings.serverSettings, { [setting ?? '']: value ?? '' });
+    }
+    Object.assign(settings.serverSettings, { application_name: name });
+  }
+
+  async observe(signal: AbortSignal): Promise<Observation> {
+    const { secondSession } = this.#options;
+    return secondSession ? await secondSession((wire) => observe(wire, this.pid), signal) : { blockers: [] };
+  }
+
+  async interrupt(): Promise<void> {
+    await this.#options.interrupt();
+  }
+
+  async close(): Promise<void> {
+    const { wire, close } = this.#options;
+    wire.detach();
+    await close({ untouched: !this.#configured && !this.lost.aborted && !wire.owesRollback });
+  }
+}

@@ -1,0 +1,87 @@
+/** What a server error means while a migration runs. */
+import { MigratorError, type ErrorCode } from '../../../core/errors.ts';
+import type { StepScript } from '../../../core/ports.ts';
+import type { Unit } from '../../../core/sql/script-plan.ts';
+import { locate } from '../../../core/source-location.ts';
+import type { Message } from './message.ts';
+import type { Relation } from './relation.ts';
+import { journalName } from './relation.ts';
+import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
+
+const HINTS: Readonly<Record<string, string>> = {
+  '25001': 'this statement cannot run in a transaction: add "-- lockstep: no-transaction" at the top of the file',
+  '2D000': 'a procedure that commits cannot run in our transaction: add "-- lockstep: no-transaction" at the top of the file',
+  '55P04': 'a new enum value can be used only after it was committed: split the file in two',
+};
+
+const NEXT: Partial<Record<ErrorCode, string>> = {
+  MIGRATION_FAILED: 'correct the file and run again; nothing of it was applied',
+  CONTENTION: 'run again when the other sessions are done; nothing of it was applied',
+  DATABASE_UNAVAILABLE: 'run again; nothing of it was applied',
+};
+
+/** Facts of pg's error that `ServerError` does not carry. */
+interface ErrorFields {
+  readonly position?: string;
+  readonly table?: string;
+  readonly column?: string;
+}
+
+/** The error of a step's message as a MigratorError; a lost connection leaves the outcome unknown. */
+export function stepError(
+  error: unknown,
+  step: StepScript,
+  sent: { readonly message: Message; readonly relation: Relation; readonly unit?: Unit },
+): MigratorError {
+  const server = serverErrorOf(error);
+  if (!server) return withoutServerError(error, step);
+  const fields = (error as Error).cause as ErrorFields;
+  const what = `${step.script.file} failed`;
+  const ours = tableError(server.sqlstate, fields, step, sent.relation);
+  if (ours) return ours;
+  const code = codeForSqlstate(server.sqlstate, 'in-step') ?? 'MIGRATION_FAILED';
+  const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
+  // Without a position (a constraint, a lock) the statement itself is the place, where it is known.
+  const offset = position ?? sent.unit?.offset;
+  return new MigratorError(code, what, {
+    version: step.version,
+    server,
+    ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
+    ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
+    hint: HINTS[server.sqlstate] ?? (sent.unit ? 'correct this statement and run again' : NEXT[code]),
+    cause: error,
+  });
+}
+
+function withoutServerError(error: unknown, step: StepScript): MigratorError {
+  if (error instanceof MigratorError && error.code !== 'DATABASE_UNAVAILABLE') {
+    return error.with({ version: step.version });
+  }
+  return new MigratorError(
+    'OUTCOME_UNKNOWN',
+    `the connection was lost while ${step.version} was running; the server may have committed it`,
+    { version: step.version, cause: error, hint: 'run again: the next run reads from the database whether it was applied' },
+  );
+}
+
+/** Errors of our own rows inside the migration's transaction. */
+function tableError(
+  sqlstate: string,
+  { table, column }: ErrorFields,
+  step: StepScript,
+  relation: Relation,
+): MigratorError | undefined {
+  if (sqlstate === '23502' && table === journalName(relation.name) && column === 'event') {
+    return new MigratorError('MIGRATION_FAILED', `${step.script.file} gave up the lock of this run; it was rolled back`, {
+      version: step.version,
+      hint: 'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration',
+    });
+  }
+  if (sqlstate === '23505' && table === relation.name) {
+    return new MigratorError('HISTORY_CONFLICT', `${step.version} was recorded meanwhile by a runner that does not hold the lock`, {
+      version: step.version,
+      hint: 'stop the other runner, or give it the same lock key, and run again',
+    });
+  }
+  return undefined;
+}

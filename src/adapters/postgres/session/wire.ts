@@ -1,0 +1,166 @@
+/** One connection as a sequence of messages; it notices when the connection is gone, and keeps it awake. */
+import type pg from 'pg';
+
+import { MigratorError, type ServerError } from '../../../core/errors.ts';
+import { SimpleQuery, submit, type ResultSet } from './simple-query.ts';
+import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
+
+/** Well below `idle_session_timeout` (60 s), so that a holder whose hook runs for long keeps its lock. */
+const HEARTBEAT_MS = 15_000;
+
+interface MessageOptions {
+  /** False for messages whose rows nobody reads. */
+  readonly keepRows?: boolean;
+}
+
+interface TransactionOptions extends MessageOptions {
+  /** Leaves the ROLLBACK after an error to whatever is sent next. */
+  readonly lazyRollback?: boolean;
+}
+
+export class Wire {
+  readonly client: pg.ClientBase;
+  readonly #lost = new AbortController();
+  readonly #inFlight = new Set<SimpleQuery>();
+  #lastUsed = performance.now();
+  #owesRollback = false;
+  readonly #listening: (() => void)[] = [];
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  constructor(client: pg.ClientBase) {
+    this.client = client;
+    this.listen('error', this.#onLost);
+    this.listen('end', this.#onLost);
+  }
+
+  /** Listens to the client until `detach`. */
+  listen(event: string, listener: (value: never) => void): void {
+    // Which event gives which value, pg's types say only event by event.
+    const client = this.client as unknown as {
+      on(event: string, listener: (value: never) => void): unknown;
+      removeListener(event: string, listener: (value: never) => void): unknown;
+    };
+    client.on(event, listener);
+    this.#listening.push(() => client.removeListener(event, listener));
+  }
+
+  /** Aborts once the connection is gone, with a MigratorError as its reason. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** The session is inside a failed transaction until the next message. */
+  get owesRollback(): boolean {
+    return this.#owesRollback;
+  }
+
+  /** The pid of the start-up packet's answer: behind a pooler it is not the backend's. */
+  get processId(): number | undefined {
+    return (this.client as { processID?: number | null }).processID ?? undefined;
+  }
+
+  /**
+   * Sends one message and waits for all of its results.
+   * @throws MigratorError with the server's words, or DATABASE_UNAVAILABLE once the connection is gone.
+   */
+  async message(sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {
+    this.lost.throwIfAborted();
+    if (this.#owesRollback) await this.#rollBack();
+    const query = new SimpleQuery(sql, { keepRows: options.keepRows ?? true });
+    this.#inFlight.add(query);
+    try {
+      submit(this.client, query);
+      return await query.result;
+    } catch (error) {
+      const server = serverErrorOf(error);
+      if (server) throw refused(server, error);
+      this.#onLost(error);
+      throw connectionLost(error);
+    } finally {
+      this.#inFlight.delete(query);
+      this.#lastUsed = performance.now();
+    }
+  }
+
+  /**
+   * `BEGIN; …; COMMIT` as one message. After an error the transaction is rolled back, and that error
+   * is the one thrown, whatever the rollback says.
+   */
+  async transaction(sql: string, options: TransactionOptions = {}): Promise<readonly ResultSet[]> {
+    try {
+      const results = await this.message(sql, options);
+      // A transaction that had failed answers COMMIT by ROLLBACK (PostgreSQL manual, "COMMIT").
+      if (results.at(-1)?.command !== 'COMMIT') {
+        throw new MigratorError('MIGRATION_FAILED', 'the server rolled the transaction back instead of committing it');
+      }
+      return results;
+    } catch (error) {
+      this.#owesRollback = true;
+      if (options.lazyRollback !== true) await this.#rollBack().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Several messages in one transaction, with the same rule about errors. */
+  async withTransaction<T>(body: () => Promise<T>): Promise<T> {
+    await this.message('BEGIN');
+    try {
+      const value = await body();
+      await this.message('COMMIT');
+      return value;
+    } catch (error) {
+      await this.#rollBack().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #rollBack(): Promise<void> {
+    this.#owesRollback = false;
+    await this.message('ROLLBACK');
+  }
+
+  /** Sends something at least every 15 s from now on, but never while a query is in flight. */
+  keepAwake(): void {
+    this.#heartbeat ??= setInterval(() => {
+      if (this.#inFlight.size > 0 || performance.now() - this.#lastUsed < HEARTBEAT_MS / 2) return;
+      // A failure shows as a lost connection.
+      this.message('SELECT 1').catch(() => undefined);
+    }, HEARTBEAT_MS / 2);
+  }
+
+  /** Takes the connection for lost: whatever waits for an answer fails with the reason. */
+  giveUp(reason: unknown): void {
+    this.#onLost(reason);
+    for (const query of this.#inFlight) query.handleError(connectionLost(reason));
+  }
+
+  /** Stops listening to the client, which may go back to a pool. */
+  detach(): void {
+    clearInterval(this.#heartbeat);
+    for (const stop of this.#listening) stop();
+  }
+
+  readonly #onLost = (error?: unknown): void => {
+    clearInterval(this.#heartbeat);
+    if (!this.lost.aborted) this.#lost.abort(connectionLost(error));
+  };
+}
+
+function connectionLost(error: unknown): MigratorError {
+  if (error instanceof MigratorError) return error;
+  const reason = error instanceof Error && error.message !== '' ? `: ${error.message}` : '';
+  return new MigratorError('DATABASE_UNAVAILABLE', `the connection to the database was lost${reason}`, {
+    cause: error,
+    hint: 'run again; nothing else was executed after the connection was lost',
+  });
+}
+
+/** The meaning before the first step; a step's own errors are read again in step-error.ts. */
+function refused(server: ServerError, cause: unknown): MigratorError {
+  const code = codeForSqlstate(server.sqlstate, 'before-steps') ?? 'INTERNAL';
+  return new MigratorError(code, `the server answered: ${server.message}`, {
+    server,
+    cause,
+    hint: code === 'ACCESS_REFUSED' ? 'grant the role what it needs, or connect as another one' : undefined,
+  });
+}

@@ -1,0 +1,188 @@
+/** Turns flags and environment into the Config of one command, or names every problem at once. */
+import { MigratorError } from '../core/errors.ts';
+import type { Version } from '../core/migration.ts';
+import type { TableName } from '../core/table-name.ts';
+import type { DownTarget, UpTarget } from '../core/target.ts';
+import { shown, type OptionValues } from './option-values.ts';
+import type { RawOptions } from './options.ts';
+import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
+
+/** How to reach the database; without an address the PG* variables say it. */
+export interface ConnectionConfig {
+  readonly databaseUrl?: string;
+  readonly databaseUrlFile?: string;
+  readonly passwordFile?: string;
+  readonly role?: string;
+  readonly connectWaitMs: number;
+  readonly table: TableName;
+  readonly lockKey?: bigint;
+  readonly allowPooler: boolean;
+}
+
+interface FilesConfig {
+  readonly dir: string;
+  readonly allowEmpty: boolean;
+  readonly strict: boolean;
+}
+
+/** 0 is no limit, but for `lockWaitMs`: there it is one try. */
+interface LimitsConfig {
+  readonly lockWaitMs: number;
+  readonly lockTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+}
+
+interface LogConfig {
+  readonly format: 'text' | 'json';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+}
+
+interface IdentityConfig {
+  readonly pod?: string;
+  readonly release?: string;
+  readonly image?: string;
+}
+
+interface CommonConfig {
+  readonly log: LogConfig;
+  readonly identity: IdentityConfig;
+  /** To be told before the command runs. */
+  readonly warnings: readonly string[];
+}
+
+interface DatabaseConfig extends CommonConfig {
+  readonly connection: ConnectionConfig;
+  readonly json: boolean;
+}
+
+interface ApplyingConfig extends DatabaseConfig {
+  readonly files: FilesConfig;
+  readonly limits: LimitsConfig;
+}
+
+interface RunningConfig extends ApplyingConfig {
+  readonly cancelBlockedWaiters: boolean;
+  readonly dryRun: boolean;
+  readonly verbose: boolean;
+}
+
+export type UpConfig = RunningConfig & { readonly command: 'up'; readonly target: UpTarget; readonly hookTimeoutMs: number; readonly retryNow: boolean };
+export type DownConfig = RunningConfig & { readonly command: 'down'; readonly target: DownTarget };
+export type BaselineConfig = ApplyingConfig & { readonly command: 'baseline'; readonly to: Version };
+export type RepairConfig = ApplyingConfig & {
+  readonly command: 'repair';
+  readonly dryRun: boolean;
+  readonly only?: Version;
+  readonly statement?: 'done' | 'again';
+};
+export type WaitConfig = DatabaseConfig & { readonly command: 'wait'; readonly files: FilesConfig; readonly timeoutMs: number };
+type StatusConfig = DatabaseConfig & { readonly command: 'status'; readonly files: FilesConfig; readonly exitCode: boolean };
+type HistoryConfig = DatabaseConfig & { readonly command: 'history' };
+type LockConfig = DatabaseConfig & { readonly command: 'lock'; readonly terminate: boolean };
+type ValidateConfig = CommonConfig & { readonly command: 'validate'; readonly files: FilesConfig; readonly json: boolean };
+type CreateConfig = CommonConfig & { readonly command: 'create'; readonly dir: string; readonly name: string };
+
+export type Config =
+  | UpConfig
+  | DownConfig
+  | BaselineConfig
+  | RepairConfig
+  | WaitConfig
+  | StatusConfig
+  | HistoryConfig
+  | LockConfig
+  | ValidateConfig
+  | CreateConfig;
+
+/**
+ * Flag > LOCKSTEP_* > standard environment > default.
+ * @throws MigratorError CONFIG_INVALID with every problem, or ROLLBACK_REFUSED for a `down` without a target.
+ */
+export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Config {
+  const { values, problems } = readSettings(raw, env, facts);
+  problems.push(...commandProblems(raw, values));
+  if (problems.length > 0) {
+    throw new MigratorError('CONFIG_INVALID', problems.length === 1 ? 'a setting is wrong' : `${problems.length} settings are wrong`, {
+      problems,
+      hint: `run: lockstep ${raw.command} --help`,
+    });
+  }
+  return commandConfig(raw, values, mistypedVariables(env));
+}
+
+/** What is wrong with this command's settings together. */
+function commandProblems({ command, name, flags }: RawOptions, values: OptionValues): string[] {
+  if (command === 'baseline' && values.to === undefined) return ['--to: needed; the newest version that the database already has'];
+  if (command === 'down' && flags.confirm !== undefined && !values.all) return ['--confirm: goes only with --all'];
+  if (command === 'create') {
+    if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
+    if (!/^[\w-]{1,100}$/.test(name)) return [`NAME: ${shown(name)} may hold letters, digits, _ and - only, at most 100 of them`];
+  }
+  return [];
+}
+
+function commandConfig({ command, name = '' }: RawOptions, values: OptionValues, warnings: readonly string[]): Config {
+  const common = { log: { format: values.logFormat ?? 'json', level: values.logLevel }, identity: identityConfig(values), warnings } as const;
+  const files = { dir: values.dir, allowEmpty: values.allowEmpty, strict: values.strict };
+  if (command === 'create') return { command, ...common, dir: values.dir, name };
+  if (command === 'validate') return { command, ...common, files, json: values.json };
+  const database = { ...common, connection: connectionConfig(values), json: values.json };
+  switch (command) {
+    case 'history':
+      return { command, ...database };
+    case 'lock':
+      return { command, ...database, terminate: values.terminate };
+    case 'status':
+      return { command, ...database, files, exitCode: values.exitCode };
+    case 'wait':
+      return { command, ...database, files, timeoutMs: values.timeout };
+    case 'baseline':
+      return { command, ...database, files, limits: limitsConfig(values), to: values.to ?? '' };
+    case 'repair': {
+      const { only, statement, dryRun } = values;
+      return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement }) };
+    }
+    case 'up':
+      return { command, ...database, files, ...runConfig(values), target: upTarget(values), hookTimeoutMs: values.hookTimeout, retryNow: values.retryNow };
+    case 'down':
+      return { command, ...database, files, ...runConfig(values), target: downTarget(values) };
+  }
+}
+
+function connectionConfig(values: OptionValues): ConnectionConfig {
+  const { databaseUrl, databaseUrlFile, passwordFile, role, lockKey, connectWait, table, allowPooler } = values;
+  return { ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, role, lockKey }), connectWaitMs: connectWait, table, allowPooler };
+}
+
+function identityConfig({ pod, release, image }: OptionValues): IdentityConfig {
+  return whereDefined({ pod, release, image });
+}
+
+function limitsConfig({ lockWait, lockTimeout, statementTimeout }: OptionValues): LimitsConfig {
+  return { lockWaitMs: lockWait, lockTimeoutMs: lockTimeout, statementTimeoutMs: statementTimeout };
+}
+
+function runConfig(values: OptionValues): Pick<RunningConfig, 'limits' | 'cancelBlockedWaiters' | 'dryRun' | 'verbose'> {
+  const { cancelBlockedWaiters, dryRun, verbose } = values;
+  return { limits: limitsConfig(values), cancelBlockedWaiters, dryRun, verbose };
+}
+
+function upTarget({ to }: OptionValues): UpTarget {
+  return to === undefined ? { kind: 'latest' } : { kind: 'version', version: to };
+}
+
+function downTarget({ to, steps, all, confirm }: OptionValues): DownTarget {
+  if (to !== undefined) return { kind: 'version', version: to };
+  if (steps !== undefined) return { kind: 'steps', count: steps };
+  if (all && confirm !== undefined) return { kind: 'all', database: confirm };
+  throw new MigratorError('ROLLBACK_REFUSED', all ? '--all needs --confirm with the name of the database' : 'down needs a target', {
+    hint: 'give one of: --to VERSION (it stays, as the newest), --steps N, or --all --confirm DATABASE',
+  });
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** exactOptionalPropertyTypes tells an absent field from an undefined one. */
+function whereDefined<T extends object>(fields: T): Defined<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

@@ -1,0 +1,193 @@
+/** Every setting in one table: flag, variable, commands, type, default, range and help all come from here. */
+import type { CommandName } from '../core/runner.ts';
+
+/** How the text of a setting is read; src/option-values.ts has the reader of each. */
+export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'table' | 'lock key';
+
+type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity';
+
+export interface OptionEntry {
+  readonly type: OptionType;
+  readonly group: OptionGroup;
+  readonly commands: readonly CommandName[];
+  /** One or two sentences, without the default; for a boolean that is true by default, about its `--no-` flag. */
+  readonly help: string;
+  /** In the same spelling as a user would give it. A boolean without one is false. */
+  readonly default?: string;
+  /** Said in the help where the default depends on where Lockstep runs. */
+  readonly defaultHelp?: string;
+  /** Read when neither the flag nor the LOCKSTEP_* variable is set. */
+  readonly standardEnv?: string;
+  readonly choices?: readonly string[];
+  /** Smallest value: milliseconds for a duration. */
+  readonly min?: number;
+}
+
+const DATABASE = ['up', 'down', 'wait', 'status', 'history', 'baseline', 'repair', 'lock'] as const;
+const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'repair', 'validate'] as const;
+const CHANGING = ['up', 'down', 'baseline', 'repair'] as const;
+const ALL = [...DATABASE, 'validate', 'create'] as const;
+
+/** Keys are camel case: `lockWait` is the flag `--lock-wait` and the variable `LOCKSTEP_LOCK_WAIT`. */
+export const OPTIONS = {
+  to: {
+    type: 'version',
+    group: 'Target',
+    commands: ['up', 'down', 'baseline'],
+    help: 'The version that is the newest applied one afterwards, for example 007_add_index.',
+  },
+  steps: { type: 'integer', min: 1, group: 'Target', commands: ['down'], help: 'Roll back this many of the newest applied versions.' },
+  all: { type: 'boolean', group: 'Target', commands: ['down'], help: 'Roll back everything; needs --confirm.' },
+  confirm: {
+    type: 'text',
+    group: 'Target',
+    commands: ['down'],
+    help: 'The name of the connected database: says that --all is meant for it.',
+  },
+  only: { type: 'version', group: 'Target', commands: ['repair'], help: 'Repair only this version.' },
+  statement: {
+    type: 'choice',
+    choices: ['done', 'again'],
+    group: 'Target',
+    commands: ['repair'],
+    help: 'What became of a statement that was running when its run died: it did its work, or it is to run again.',
+  },
+  dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down', 'repair'], help: 'Say what would run, and change nothing.' },
+  retryNow: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['up'],
+    help: 'Try a migration that failed in this release at once, without the pause between tries.',
+  },
+  timeout: {
+    type: 'duration',
+    default: '10m',
+    min: 0,
+    group: 'Target',
+    commands: ['wait'],
+    help: 'How long to wait until nothing is pending; 0 looks once.',
+  },
+  terminate: { type: 'boolean', group: 'Target', commands: ['lock'], help: 'End the session of the holder.' },
+  exitCode: { type: 'boolean', group: 'Target', commands: ['status'], help: 'Exit with 33 while something is pending.' },
+
+  databaseUrl: {
+    type: 'text',
+    group: 'Database',
+    commands: DATABASE,
+    standardEnv: 'DATABASE_URL',
+    help: 'postgresql://user@host:5432/database. A password on the command line can be seen in ps: prefer the variable or the file.',
+    defaultHelp: 'PGHOST, PGDATABASE, …',
+  },
+  databaseUrlFile: { type: 'text', group: 'Database', commands: DATABASE, help: 'A file with the address, read again at each connection attempt.' },
+  passwordFile: { type: 'text', group: 'Database', commands: DATABASE, help: 'A file with the password, read again at each connection attempt.' },
+  role: { type: 'text', group: 'Database', commands: DATABASE, help: 'Work as this role (SET ROLE).' },
+  allowPooler: {
+    type: 'boolean',
+    group: 'Database',
+    commands: DATABASE,
+    help: 'Go through a connection pooler that pools by session (checked); otherwise a pooler is refused.',
+  },
+  connectWait: {
+    type: 'duration',
+    default: '60s',
+    min: 0,
+    group: 'Database',
+    commands: DATABASE,
+    help: 'How long to wait for the server to be reachable; 0 tries once.',
+  },
+  table: { type: 'table', default: 'schema_migrations', group: 'Database', commands: DATABASE, help: 'The history table: name or schema.name.' },
+  lockKey: {
+    type: 'lock key',
+    group: 'Database',
+    commands: DATABASE,
+    help: 'The advisory lock to use: a signed 64-bit number, decimal or 0x hexadecimal.',
+    defaultHelp: 'made from the table name',
+  },
+
+  dir: { type: 'text', default: './migrations', group: 'Files', commands: [...FILES, 'create'], help: 'The directory with the migration files.' },
+  allowEmpty: { type: 'boolean', group: 'Files', commands: FILES, help: 'Accept a directory without any migration files.' },
+  strict: {
+    type: 'boolean',
+    group: 'Files',
+    commands: ['up', 'down', 'validate'],
+    help: 'Refuse what is otherwise a warning: duplicate numbers, changed files, out of order, a database ahead of the files.',
+  },
+
+  lockWait: { type: 'duration', default: '10m', min: 0, group: 'Limits', commands: CHANGING, help: 'How long to wait for another runner; 0 tries once.' },
+  lockTimeout: {
+    type: 'duration',
+    default: '5s',
+    min: 0,
+    group: 'Limits',
+    commands: ['up', 'down'],
+    help: 'How long one statement may wait for a table lock before it is retried; 0 is no limit.',
+  },
+  statementTimeout: { type: 'duration', default: '0', min: 0, group: 'Limits', commands: ['up', 'down'], help: 'How long one statement may run; 0 is no limit.' },
+  hookTimeout: { type: 'duration', default: '30m', min: 1, group: 'Limits', commands: ['up'], help: 'How long one pre-migration hook may run.' },
+  cancelBlockedWaiters: {
+    type: 'boolean',
+    default: 'true',
+    group: 'Limits',
+    commands: ['up', 'down'],
+    help: 'Exit with 32 instead of cancelling older runners that block inside PostgreSQL and would deadlock CREATE INDEX CONCURRENTLY.',
+  },
+
+  json: { type: 'boolean', group: 'Output', commands: [...DATABASE, 'validate'], help: 'Print one JSON document on stdout.' },
+  verbose: { type: 'boolean', group: 'Output', commands: ['up', 'down'], help: 'Print each skipped migration, not only how many.' },
+  logFormat: {
+    type: 'choice',
+    choices: ['text', 'json'],
+    group: 'Output',
+    commands: ALL,
+    help: 'How the log on stderr looks.',
+    defaultHelp: 'text on a terminal, else json',
+  },
+  logLevel: {
+    type: 'choice',
+    choices: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+    group: 'Output',
+    commands: ALL,
+    help: 'The least level that is logged.',
+  },
+
+  release: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The release this run belongs to; kept in the journal.' },
+  pod: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The name of this runner, shown to those who wait.', defaultHelp: "the address's application_name, else the host name" },
+  image: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The image this run comes from; kept in the journal.' },
+} as const satisfies Record<string, OptionEntry>;
+
+export type OptionKey = keyof typeof OPTIONS;
+
+export const OPTION_KEYS = Object.keys(OPTIONS) as readonly OptionKey[];
+
+/** The entry with the fields that not every option has. */
+export function optionEntry(key: OptionKey): OptionEntry {
+  return OPTIONS[key];
+}
+
+/** `lockWait` → `--lock-wait`. */
+export function flagOf(key: OptionKey): string {
+  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `--strict` → `--no-strict`. */
+export function negatedFlagOf(key: OptionKey): string {
+  return flagOf(key).replace('--', '--no-');
+}
+
+/** `lockWait` → `LOCKSTEP_LOCK_WAIT`. */
+export function envOf(key: OptionKey): string {
+  return `LOCKSTEP${flagOf(key).replace('-', '').replaceAll('-', '_').toUpperCase()}`;
+}
+
+export function belongsTo(key: OptionKey, command: CommandName): boolean {
+  return optionEntry(key).commands.includes(command);
+}
+
+/** What the command line says, read by src/cli.ts: nothing is checked but the words themselves. */
+export interface RawOptions {
+  readonly command: CommandName;
+  /** NAME of `create NAME`. */
+  readonly name?: string;
+  readonly flags: Readonly<Partial<Record<OptionKey, string | boolean>>>;
+}

@@ -1,0 +1,102 @@
+/** Where each setting comes from: flag > LOCKSTEP_* > standard environment > default. */
+import { nearest } from '../core/nearest.ts';
+import { parseBoolean, parseValue, type OptionValues } from './option-values.ts';
+import { belongsTo, envOf, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from './options.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What only the process knows. */
+export interface Facts {
+  /** The log goes to a terminal. */
+  readonly terminal: boolean;
+}
+
+interface Setting {
+  /** The flag or the variable, as messages name it. */
+  readonly source: string;
+  /** The lower the stronger. */
+  readonly rank: number;
+  readonly text: string;
+}
+
+/** Options of which the strongest source gives at most one; weaker sources of the others then don't count. */
+const EXCLUSIVE: readonly (readonly OptionKey[])[] = [
+  ['databaseUrl', 'databaseUrlFile'],
+  ['to', 'steps', 'all'],
+];
+
+/** The value of every option that belongs to the command, the default of every other one, and what is wrong. */
+export function readSettings(raw: RawOptions, env: Environment, facts: Facts): { values: OptionValues; problems: string[] } {
+  const values = new Map<OptionKey, unknown>();
+  const problems: string[] = [];
+  const given = findSettings(raw, env);
+  dropWeaker(given, problems);
+  for (const key of OPTION_KEYS) {
+    const { source, text } = given.get(key) ?? { source: flagOf(key), text: defaultText(key, facts) };
+    if (text === undefined) continue;
+    const parsed = parseValue(key, text);
+    if ('value' in parsed) values.set(key, parsed.value);
+    else problems.push(`${source}: ${parsed.problem}`);
+  }
+  return { values: Object.fromEntries(values) as OptionValues, problems };
+}
+
+function findSettings(raw: RawOptions, env: Environment): Map<OptionKey, Setting> {
+  const given = new Map<OptionKey, Setting>();
+  for (const key of OPTION_KEYS) {
+    const setting = belongsTo(key, raw.command) ? findSetting(key, raw, env) : undefined;
+    if (setting) given.set(key, setting);
+  }
+  return given;
+}
+
+function dropWeaker(given: Map<OptionKey, Setting>, problems: string[]): void {
+  for (const keys of EXCLUSIVE) {
+    const rivals = keys.filter((key) => given.has(key) && !isOff(key, given.get(key)));
+    const best = Math.min(...rivals.map((key) => given.get(key)?.rank ?? Infinity));
+    const strongest = rivals.filter((key) => given.get(key)?.rank === best);
+    if (strongest.length > 1) problems.push(`give only one of ${strongest.map((key) => given.get(key)?.source).join(', ')}`);
+    for (const key of rivals) if (!strongest.includes(key)) given.delete(key);
+  }
+}
+
+function isOff(key: OptionKey, setting: Setting | undefined): boolean {
+  return optionEntry(key).type === 'boolean' && parseBoolean(setting?.text.trim() ?? '') === false;
+}
+
+function findSetting(key: OptionKey, raw: RawOptions, env: Environment): Setting | undefined {
+  const flag = raw.flags[key];
+  if (flag !== undefined) return { source: flag === false ? negatedFlagOf(key) : flagOf(key), rank: 0, text: String(flag) };
+  for (const [index, name] of [envOf(key), optionEntry(key).standardEnv].entries()) {
+    const text = name === undefined ? undefined : env[name];
+    if (name !== undefined && text !== undefined && text !== '') return { source: name, rank: index + 1, text };
+  }
+  return undefined;
+}
+
+function defaultText(key: OptionKey, facts: Facts): string | undefined {
+  if (key === 'logFormat') return facts.terminal ? 'text' : 'json';
+  const { type, default: text } = optionEntry(key);
+  return text ?? (type === 'boolean' ? 'false' : undefined);
+}
+
+/** Kubernetes sets these for a Service whose name begins with `lockstep`. */
+const SERVICE_VARIABLE = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
+
+/** LOCKSTEP_* variables that nobody reads but that look like a mistyped one. */
+export function mistypedVariables(env: Environment): string[] {
+  const known = OPTION_KEYS.map(envOf);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('LOCKSTEP_') && env[name] !== '' && !known.includes(name) && !SERVICE_VARIABLE.test(name))
+    .sort()
+    .flatMap((name) => {
+      const guess = nearest(withoutPrefix(name), known.map(withoutPrefix));
+      return guess === undefined ? [] : [`the variable ${name} is not read; did you mean LOCKSTEP_${guess}?`];
+    });
+}
+
+/** The common prefix would make every two names look alike. */
+function withoutPrefix(name: string): string {
+  return name.slice('LOCKSTEP_'.length);
+}
+

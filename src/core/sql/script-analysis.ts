@@ -1,0 +1,116 @@
+/** How a script will be run, and everything a person should know of it beforehand. */
+import { findHazards } from './hazards.ts';
+import type { Direction, Directives } from '../migration.ts';
+import type { Reading } from './read-script.ts';
+import { findRefusals } from './refusals.ts';
+import { remarkAt } from './remark.ts';
+import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
+import { isMomentary } from './session-rules.ts';
+import { classify, type Statement } from './statements.ts';
+import { layOut, type Group, type Layout } from './transaction-layout.ts';
+
+export function planScript(reading: Reading, directives: Directives, direction: Direction): ScriptAnalysis {
+  const { text, parse } = reading;
+  if (parse === 'too large') {
+    return unread(reading, directives, remarkAt(text, 0, 'the file is larger than 2 MB, so it is not parsed'));
+  }
+  if (!parse.ok) {
+    const syntaxError = remarkAt(text, parse.offset, withoutSecret(text, parse.offset, parse.message));
+    return { ...unread(reading, directives, { ...syntaxError, message: `PostgreSQL 18's parser can't read this: ${syntaxError.message}` }), syntaxError };
+  }
+  const statements = classify(parse.statements);
+  const layout = layOut(statements, directives.noTransaction);
+  const remark = ({ start }: Statement, message: string): ScriptRemark => remarkAt(text, start, message);
+  const refusals = statements.flatMap((statement) => findRefusals(statement).map((message) => remark(statement, message)));
+  const faults = layout.faults.map(({ statement, message }) => remark(statement, message));
+  return {
+    plan: planOf(text, layout, directives.noTransaction),
+    problems: [...reading.problems, ...refusals, ...faults].toSorted((a, b) => a.line - b.line || a.column - b.column),
+    warnings: warningsOf(text, layout),
+    hazards: findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) => remark(statement, message)),
+  };
+}
+
+/** What can't be read is sent whole, and the server decides. */
+function unread(reading: Reading, directives: Directives, why: ScriptRemark): ScriptAnalysis {
+  const inSpite = directives.noTransaction ? ', in spite of its no-transaction directive' : '';
+  return {
+    plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [] }] },
+    problems: reading.problems,
+    warnings: [{ ...why, message: `${why.message}; the file runs as one transaction${inSpite}` }],
+    hazards: [],
+  };
+}
+
+/** A parser quotes the text it fails at, up to the file's end. */
+function withoutSecret(text: string, offset: number, message: string): string {
+  const isSecret = /\bpassword\s*=?\s*(?:[eu]&?)?$/i.test(text.slice(Math.max(0, offset - 40), offset));
+  const [line = ''] = (isSecret ? message.replace(/ at or near ".*$/s, '') : message).split(/[\r\n]/, 1);
+  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
+}
+
+function warningsOf(text: string, { mode, groups }: Layout): readonly ScriptRemark[] {
+  const alone = groups.flatMap(({ statements, block }) => (block ? [] : statements));
+  if (!groups.some(({ statements }) => statements.length > 0)) {
+    return [remarkAt(text, 0, 'the file contains no statements')];
+  }
+  return (mode === 'statements' ? alone : [])
+    .filter(({ kind, node }) => isMomentary(kind, node))
+    .map(({ start }) =>
+      remarkAt(text, start, 'this has no effect on the next statement, which runs in another transaction: put BEGIN … COMMIT around both'),
+    );
+}
+
+function planOf(text: string, { mode, groups }: Layout, noTransaction: boolean): ScriptPlan {
+  return mode === 'transaction'
+    ? { mode, pieces: piecesOf(text, groups.flatMap(({ statements }) => statements)) }
+    : { mode, units: unitsOf(text, groups, noTransaction) };
+}
+
+/** One piece for as long as neighbours agree. */
+function piecesOf(text: string, statements: readonly Statement[]): readonly SqlPiece[] {
+  const runs: { blocking: boolean; statements: Statement[] }[] = [];
+  let ownLockTimeout = false;
+  for (const statement of statements) {
+    ownLockTimeout ||= statement.setsLockTimeout !== undefined;
+    const blocking = statement.blocking && !ownLockTimeout;
+    const run = runs.at(-1);
+    if (run?.blocking === blocking) run.statements.push(statement);
+    else runs.push({ blocking, statements: [statement] });
+  }
+  return runs.map((run) => ({ ...span(text, run.statements), blocking: run.blocking, relations: relationsOf(run.statements) }));
+}
+
+function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean): readonly Unit[] {
+  let sessionLockTimeout = false;
+  return groups.map(({ statements, block }, position) => {
+    const [first] = statements;
+    const ownLockTimeout = sessionLockTimeout || statements.some(({ setsLockTimeout }) => setsLockTimeout !== undefined);
+    sessionLockTimeout ||= statements.some(({ setsLockTimeout }) => setsLockTimeout === 'session');
+    return {
+      ...span(text, statements),
+      index: position + 1,
+      kind: first && statements.length === 1 ? first.kind : 'TransactionStmt',
+      blocking: !ownLockTimeout && statements.some(({ blocking }) => blocking),
+      relations: relationsOf(statements),
+      transactional: block || !statements.some(({ outside, mayCommit }) => outside || (noTransaction && mayCommit)),
+      waitsForSnapshots: statements.some((statement) => statement.waitsForSnapshots),
+      concurrentIndexes: statements.flatMap(({ concurrentIndexes }) => concurrentIndexes),
+      sessionOnly: statements.every(({ sessionOnly }) => sessionOnly),
+      ...(first?.reindexedTable && { reindexedTable: first.reindexedTable }),
+      ...(first?.detaches && { detaches: first.detaches }),
+      ...(ownLockTimeout && { ownLockTimeout }),
+    };
+  });
+}
+
+function relationsOf(statements: readonly Statement[]): readonly RelationName[] {
+  const all = statements.flatMap(({ relations }) => relations);
+  return [...new Map(all.map((relation) => [JSON.stringify(relation), relation])).values()];
+}
+
+/** The text from the first statement to the last, with the comments between them. */
+function span(text: string, statements: readonly Statement[]): { sql: string; offset: number } {
+  const offset = statements[0]?.start ?? 0;
+  return { sql: text.slice(offset, statements.at(-1)?.end ?? offset), offset };
+}
