@@ -4,10 +4,12 @@ import { hostname } from 'node:os';
 
 import { systemClock } from './adapters/clock/system-clock.ts';
 import { createFileSource } from './adapters/files/source.ts';
-import { fromClient, fromPool, poolLike, type ClientLike, type PoolLike } from './adapters/postgres/borrowed.ts';
+import { fromClient, fromPool, poolLike } from './adapters/postgres/borrowed.ts';
 import { PostgresDatabase, type Connect, type DatabaseOptions } from './adapters/postgres/database.ts';
 import { DedicatedConnections, hookPool, readAddress } from './adapters/postgres/dedicated.ts';
-import { ThreadHooks, type Hook, type HookContext, type HookPool } from './adapters/postgres/hooks.ts';
+import type { Hook, HookContext, HookPool } from './adapters/postgres/hook-context.ts';
+import { ThreadHooks } from './adapters/postgres/hooks.ts';
+import type { ClientLike, PoolLike } from './adapters/postgres/pool-like.ts';
 import { createSqlParser } from './adapters/sql-parser/parser.ts';
 import { MigratorError, type ErrorCode } from './core/errors.ts';
 import type { MigratorEvent } from './core/events.ts';

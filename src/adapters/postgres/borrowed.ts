@@ -3,20 +3,10 @@ import pg from 'pg';
 
 import { toMigratorError, MigratorError } from '../../core/errors.ts';
 import type { Connected } from './database.ts';
-import type { HookPool } from './hooks.ts';
+import type { HookPool } from './hook-context.ts';
+import type { ClientLike, PoolLike } from './pool-like.ts';
 import { codeForSqlstate, serverErrorOf } from './sqlstate.ts';
 import { untilAborted } from './connection/until-aborted.ts';
-
-/** What the library needs of `pg.Pool`; a pool of another copy of the driver fits too. */
-export interface PoolLike {
-  connect(): Promise<ClientLike & { release(destroy?: boolean | Error): void }>;
-}
-
-/** What the library needs of `pg.Client`, connected. */
-export interface ClientLike {
-  query(...args: never[]): unknown;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-}
 
 /** A client whose session was changed is destroyed: nobody else may get our settings or our lock. */
 export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Connected> {

@@ -6,36 +6,7 @@ import { MigratorError } from '../../core/errors.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import type { HookRunner, Reporter } from '../../core/ports.ts';
 import type { HookTarget } from './dedicated.ts';
-
-/** What a hook module exports as its default. */
-export type Hook = (context: HookContext) => unknown;
-
-/** A `pg.Pool`, told by its shape so that users of the types need not have those of the driver. */
-export interface HookPool {
-  query(text: string, values?: readonly unknown[]): Promise<HookResult>;
-  connect(): Promise<HookClient>;
-  end(): Promise<void>;
-}
-
-interface HookClient {
-  query(text: string, values?: readonly unknown[]): Promise<HookResult>;
-  release(destroy?: boolean | Error): void;
-}
-
-interface HookResult {
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as the driver has it: only the hook's author knows the columns
-  readonly rows: any[];
-  readonly rowCount: number | null;
-}
-
-export interface HookContext {
-  /** A pool of the hook's own, never the session that holds the lock. */
-  readonly pool: HookPool;
-  readonly version: Version;
-  readonly log: (message: string) => void;
-  /** Aborts on a signal, on a lost session, and when the hook's time is up. */
-  readonly signal: AbortSignal;
-}
+import type { Hook, HookPool } from './hook-context.ts';
 
 export interface HookWorkerData {
   readonly path: string;

@@ -1,0 +1,12 @@
+/** The shapes of pool and client that the library takes. Told without the driver's types, so that users of ours need not have those. */
+
+/** What the library needs of `pg.Pool`; a pool of another copy of the driver fits too. */
+export interface PoolLike {
+  connect(): Promise<ClientLike & { release(destroy?: boolean | Error): void }>;
+}
+
+/** What the library needs of `pg.Client`, connected. */
+export interface ClientLike {
+  query(...args: never[]): unknown;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+}
