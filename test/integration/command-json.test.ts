@@ -1,0 +1,96 @@
+/** `--json`: exactly one document on stdout, valid by its schema, whatever the exit code. */
+import { expect } from 'chai';
+
+import { runCli } from '../support/cli.ts';
+import { closedPort } from '../support/opening.ts';
+import { holdKey } from '../support/holder.ts';
+import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { documentOf } from './support/json-documents.ts';
+import { up } from './support/running.ts';
+
+const VERSIONS = versionsOf(FIVE_FILES);
+
+describe('--json', () => {
+  const workspace = useWorkspace();
+  beforeEach(() => workspace().write(FIVE_FILES));
+
+  async function document(schema: string, exit: number, ...args: string[]): Promise<Record<string, unknown>> {
+    const result = await runCli([...args, '--json'], workspace());
+    expect(result.code, `lockstep ${args.join(' ')}\n${result.stderr}`).to.equal(exit);
+    return await documentOf(schema, result);
+  }
+
+  it('up: planned, applied, skipped', async () => {
+    const dry = await document('outcome', 0, 'up', '--dry-run');
+    expect(dry).to.deep.include({ command: 'up', dryRun: true, done: [], notRun: VERSIONS, pending: VERSIONS });
+    const first = await document('outcome', 0, 'up', '--to', '004_bonus');
+    expect(first).to.deep.include({ skipped: [], notRun: [], pending: ['005_order_notes'], warnings: [] });
+    expect((first['done'] as { version: string }[]).map(({ version }) => version)).to.deep.equal(VERSIONS.slice(0, 4));
+    expect(await document('outcome', 0, 'up')).to.deep.include({ skipped: VERSIONS.slice(0, 4), pending: [] });
+    expect(await document('outcome', 0, 'up', '--verbose')).to.deep.include({ done: [], skipped: VERSIONS });
+  });
+
+  it('down: planned, rolled back, refused', async () => {
+    await up(workspace());
+    expect(await document('outcome', 0, 'down', '--steps', '2', '--dry-run')).to.deep.include({ command: 'down', dryRun: true, notRun: ['005_order_notes', '004_bonus'] });
+    const down = await document('outcome', 0, 'down', '--steps', '1');
+    expect(down['done']).to.have.lengthOf(1);
+    expect(down['pending']).to.deep.equal(['005_order_notes']);
+    const refused = await document('outcome', 24, 'down', '--to', '005_order_notes');
+    expect(refused['error']).to.include({ code: 'ROLLBACK_REFUSED' });
+  });
+
+  it('a failed migration: what is done, what failed, what is not run', async () => {
+    await workspace().write({ '004_bonus.up.sql': 'SELECT 1;\nSELECT nope;' });
+    const failed = await document('outcome', 40, 'up');
+    expect(failed).to.deep.include({ failedVersion: '004_bonus', notRun: ['005_order_notes'], pending: ['004_bonus', '005_order_notes'] });
+    expect(failed['error']).to.include({ code: 'MIGRATION_FAILED', file: '004_bonus.up.sql', line: 2, column: 8, sqlstate: '42703' });
+  });
+
+  it('status, history, lock, wait, baseline, validate', async () => {
+    expect(await document('history', 0, 'history')).to.deep.equal({ command: 'history', entries: [] });
+    expect(await document('status', 33, 'status', '--exit-code')).to.include({ upToDate: false });
+    expect(await document('outcome', 33, 'wait', '--timeout', '0')).to.deep.include({ command: 'wait', pending: VERSIONS });
+    expect(await document('outcome', 0, 'baseline', '--to', '002_orders')).to.include({ command: 'baseline' });
+    await workspace().query(FIVE_FILES['001_accounts.up.sql']!);
+    await workspace().query(FIVE_FILES['002_orders.up.sql']!);
+    await document('outcome', 0, 'up');
+    await document('outcome', 0, 'wait', '--timeout', '0');
+    const status = await document('status', 0, 'status');
+    expect((status['migrations'] as { state: string }[]).map(({ state }) => state)).to.deep.equal(VERSIONS.map(() => 'applied'));
+    const history = (await document('history', 0, 'history'))['entries'] as { event: string }[];
+    expect(history.filter(({ event }) => event === 'baselined')).to.have.lengthOf(2);
+    expect(history.filter(({ event }) => event === 'applied')).to.have.lengthOf(3);
+    expect(await document('lock', 0, 'lock')).to.deep.equal({ command: 'lock', key: workspace().lockKey, holder: null, waiters: [] });
+    expect(await document('validate', 0, 'validate')).to.include({ valid: true, migrations: 5 });
+    await workspace().write({ '006_wrong.up.sql': 'selec 1;' });
+    expect(await document('validate', 21, 'validate')).to.include({ valid: false });
+  });
+
+  it('a lock that is held: exit 31 with the holder', async () => {
+    const holder = await holdKey(workspace().serverUrl, workspace().lockKey, 'somebody else');
+    workspace().defer(() => holder.release());
+    const found = await document('outcome', 31, 'up', '--lock-wait', '0');
+    expect(found['holder']).to.deep.equal({ pid: holder.pid, applicationName: 'somebody else' });
+    expect((await document('lock', 0, 'lock'))['holder']).to.deep.equal({ pid: holder.pid, applicationName: 'somebody else' });
+  });
+
+  it('errors before there is anything else to tell', async () => {
+    const port = await closedPort();
+    const cases: [schema: string, exit: number, args: string[]][] = [
+      ['error', 20, ['up', '--table', '.']],
+      ['error', 20, ['sideways']],
+      ['error', 20, ['status', '--nonsense']],
+      ['error', 24, ['down']],
+      ['error', 21, ['validate', '--dir', '/nowhere']],
+      ['outcome', 21, ['up', '--dir', '/nowhere']],
+      ['error', 30, ['status', '--connect-wait', '0', '--database-url', `postgres://u@127.0.0.1:${port}/d`]],
+      ['outcome', 30, ['up', '--connect-wait', '0', '--database-url', `postgres://u@127.0.0.1:${port}/d`]],
+    ];
+    for (const [schema, exit, args] of cases) {
+      const { error } = (await document(schema, exit, ...args)) as { error: { next?: string } };
+      expect(error.next, args.join(' ')).to.be.a('string').and.not.equal('');
+    }
+  });
+});
