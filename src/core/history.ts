@@ -26,6 +26,7 @@ export type JournalEvent =
   | 'rolled back'
   | 'baselined'
   | 'repaired'
+  | 'statement failed'
   | 'statement reset'
   | 'failed';
 

@@ -68,6 +68,11 @@ export interface Session {
   configure(): Promise<void>;
   /** Looks at this session from another one, for as long as a statement runs. */
   observe(signal: AbortSignal): Promise<Observation>;
+  /**
+   * Cancels, from another session and until the signal aborts, whoever blocks inside PostgreSQL on our key.
+   * Returns them; at once where there can be no second session.
+   */
+  keepWaitersAway(signal: AbortSignal): Promise<readonly Holder[]>;
   /** Ends the statement that runs, on the server too: soon every query of this session fails. */
   interrupt(): Promise<void>;
   close(): Promise<void>;

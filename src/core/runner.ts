@@ -50,7 +50,7 @@ export interface Blocker {
 const MAX_APPLICATION_NAME = 63;
 
 /** `lockstep <command> <version> <runner>`: the one field about a holder that every role can read. */
-export function applicationName(runner: RunnerIdentity): string {
+export function applicationName(runner: Pick<RunnerIdentity, 'command' | 'productVersion' | 'name'>): string {
   // The server replaces other characters by `?`; doing it here keeps the length known.
   const text = `lockstep ${runner.command} ${runner.productVersion} ${runner.name}`;
   return text.replaceAll(/[^\x20-\x7e]/gu, '?').slice(0, MAX_APPLICATION_NAME);

@@ -61,7 +61,9 @@ async function runUnit(unit: Unit, context: StatementsContext & { readonly resum
   }
   const startedAt = ports.clock.now();
   if (!context.resumed || !(await settle(unit, context))) {
-    await retrying(attempt, ports, () => runAlone(unit, context));
+    await retrying(attempt, ports, (count) =>
+      count > 1 && unit.waitsForSnapshots ? guarded(context, () => runAlone(unit, context)) : runAlone(unit, context),
+    );
   }
   await requireValid(unit, context);
   await executor.statementDone(step, unit, ports.clock.now() - startedAt);
@@ -102,6 +104,24 @@ async function requireValid(unit: Unit, { session, step }: StatementsContext): P
         hint: 'something else has that name, or is building it: look at the index, then run again',
       },
     );
+  }
+}
+
+/** A build that lost against a runner which came while it ran is kept clear of such runners the next time. */
+async function guarded({ session, options, ports }: StatementsContext, body: () => Promise<void>): Promise<void> {
+  if (!options.cancelBlockedWaiters) {
+    await body();
+    return;
+  }
+  const ended = new AbortController();
+  // Only a help, so whatever keeps us from it is no failure of the run.
+  const guard = session.keepWaitersAway(ended.signal).catch(() => []);
+  try {
+    await body();
+  } finally {
+    ended.abort();
+    const waiters = await guard;
+    if (waiters.length > 0) ports.reporter.report({ type: 'lock.waiters-cancelled', waiters });
   }
 }
 

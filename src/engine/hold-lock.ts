@@ -10,6 +10,8 @@ const REPORT_EVERY_MS = 30_000;
 const POLL_MS = 1_000;
 /** After a try that failed although nobody held the lock: other runners were looking at the same moment. */
 const MISSED_MS = 50;
+/** More in a row are not chance: somebody holds the key in another mode. */
+const MISSES_BY_CHANCE = 20;
 
 export interface HoldLockOptions<T> {
   readonly session: Session;
@@ -75,6 +77,7 @@ class Wait {
   readonly #clock: Clock;
   readonly #since: number;
   #queued = false;
+  #missed = 0;
   #nextReportMs = FIRST_REPORT_MS;
 
   constructor({ session, lockWaitMs, signal }: HoldLockOptions<unknown>, { reporter, clock }: HoldLockPorts) {
@@ -95,9 +98,12 @@ class Wait {
     const { lock, lost } = this.#session;
     if (this.elapsedMs >= this.#lockWaitMs) throw await this.#timeout(holder);
     if (!holder) {
-      await this.#clock.sleep(jitter(this.#clock, MISSED_MS), this.#signal);
+      this.#missed += 1;
+      const pause = this.#missed > MISSES_BY_CHANCE ? POLL_MS : MISSED_MS;
+      await this.#clock.sleep(jitter(this.#clock, pause), this.#signal);
       return;
     }
+    this.#missed = 0;
     if (!this.#queued) {
       this.#queued = true;
       this.#report(holder);

@@ -28,13 +28,13 @@ export interface Attempt {
 export async function retrying(
   attempt: Attempt,
   { clock, reporter }: { readonly clock: Clock; readonly reporter: Reporter },
-  attemptOnce: () => Promise<void>,
+  attemptOnce: (count: number) => Promise<void>,
 ): Promise<void> {
   const { version, retry, signal } = attempt;
   const deadline = clock.now() + MAX_RETRY_MS;
   for (let count = 1; ; count += 1) {
     try {
-      await attemptOnce();
+      await attemptOnce(count);
       return;
     } catch (cause) {
       if (!isContention(cause)) throw cause;

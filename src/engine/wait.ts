@@ -26,7 +26,7 @@ export async function waitUntilApplied(options: WaitOptions, ports: WaitPorts): 
   const { migrations } = await ports.source.read();
   const deadline = ports.clock.now() + options.timeoutMs;
   for (;;) {
-    const { session, check } = await connect({ ...options, writes: false }, ports, options.signal);
+    const { session, check } = await connect({ ...options, connectWaitMs: Math.min(options.connectWaitMs, Math.max(0, deadline - ports.clock.now())), writes: false }, ports, options.signal);
     try {
       await interruptedBy(options.signal, session, () => poll(session, check, { ...options, migrations, deadline }, ports));
       return migrations.map((migration) => migration.version);

@@ -160,11 +160,11 @@ contractOf('Executor', (given) => {
       expect(await given.events()).to.deep.equal([]);
     });
 
-    it('says of a statement outside a transaction that it started, also when it fails', async () => {
+    it('says of a statement outside a transaction that it started, and that it failed', async () => {
       const error = await failure<MigratorError>(session.executor.statementAlone(UP, unit(1, 'SELECT 1/0', { transactional: false }), LIMITS));
       expect(error).to.include({ code: 'MIGRATION_FAILED' });
       expect(error.details).to.include({ version: '001_a' });
-      expect(await given.events()).to.deep.equal(['statement started 001_a 1']);
+      expect(await given.events()).to.deep.equal(['statement started 001_a 1', 'statement failed 001_a 1']);
     });
 
     it('is not done without the lock', async () => {

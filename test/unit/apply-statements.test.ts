@@ -254,7 +254,7 @@ describe('runUnits', () => {
       expect(error.details.server?.sqlstate).to.equal('23503');
       expect(server.contents.indexes.size).to.equal(0);
       expect(recorder.of('index.dropped')).to.have.length(1);
-      expect(journal()).to.deep.equal(['statement started 1']);
+      expect(journal()).to.deep.equal(['statement started 1', 'statement failed 1']);
     });
 
     it('is dropped and built again while the table lock is not to be had', async () => {

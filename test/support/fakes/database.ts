@@ -1,4 +1,5 @@
 /** Sessions on a FakeServer. */
+import type { Holder } from '../../../src/core/runner.ts';
 import { MigratorError } from '../../../src/core/errors.ts';
 import type { Check, Database, Observation, Session } from '../../../src/core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../../src/core/runner.ts';
@@ -86,6 +87,10 @@ export class FakeSession implements Session {
   async observe(signal: AbortSignal): Promise<Observation> {
     signal.throwIfAborted();
     return this.#context.server.observation;
+  }
+
+  async keepWaitersAway(): Promise<readonly Holder[]> {
+    return await this.lock.cancelBlockedWaiters();
   }
 
   async interrupt(): Promise<void> {

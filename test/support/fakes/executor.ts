@@ -50,9 +50,15 @@ export class FakeExecutor implements Executor {
     const { server, peer, reach } = this.#context;
     await reach('executor.statementStarted');
     this.#write({ event: 'statement started', ...unitFacts(step, unit) });
-    await this.#inStep('statementAlone', step, [unit], () => {
-      server.execute(unit.sql, peer);
-    });
+    try {
+      await this.#inStep('statementAlone', step, [unit], () => {
+        server.execute(unit.sql, peer);
+      });
+    } catch (error) {
+      // Without the server's word nobody knows.
+      if (error instanceof MigratorError && error.details.server) this.#write({ event: 'statement failed', ...unitFacts(step, unit) });
+      throw error;
+    }
   }
 
   async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {

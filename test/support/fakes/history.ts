@@ -157,11 +157,9 @@ export class FakeHistory implements History {
 function startedIn(entries: readonly JournalEntry[]): JournalEntry | undefined {
   let started: JournalEntry | undefined;
   for (const entry of entries) {
-    const ends = ['statement done', 'statement reset'].includes(entry.event) && entry.statement === started?.statement;
-    // The server has said that it failed.
-    const failed = entry.event === 'failed' && entry.code === 'MIGRATION_FAILED';
+    const ends = ['statement done', 'statement failed', 'statement reset'].includes(entry.event);
     if (entry.event === 'statement started') started = entry;
-    else if (ends || failed) started = undefined;
+    else if (ends && entry.statement === started?.statement) started = undefined;
   }
   return started;
 }

@@ -1,10 +1,13 @@
 /** The session-level advisory lock: tried for, never blocked on; its queue; its holder and waiters. */
+import { setTimeout } from 'node:timers/promises';
+
 import type { AdvisoryLock, Waiter } from '../../../core/ports.ts';
-import type { Holder } from '../../../core/runner.ts';
+import { applicationName, type CommandName, type Holder } from '../../../core/runner.ts';
 import { holderQuery } from './check.ts';
 import type { SessionContext } from './context.ts';
 import { derivedKey } from './relation.ts';
 import { advisoryLockIs, identifier } from './sql.ts';
+import type { Wire } from './wire.ts';
 
 /** A session that is gone after this long will not be ended by asking again. */
 const TERMINATE_WAIT_MS = 5_000;
@@ -76,12 +79,14 @@ export class PostgresLock implements AdvisoryLock {
   async #runOf(holder: Holder): Promise<Pick<Holder, 'since' | 'doing'>> {
     if (!holder.applicationName.startsWith('lockstep ')) return {};
     // The table may not be there yet, or not be readable for this role: then nothing is known.
-    const results = await this.#message(currentRunQuery(this.#context.relation.journal)).catch(() => []);
-    const [since, doing] = results[0]?.rows[0] ?? [];
-    return {
-      since: since == null ? undefined : new Date(since),
-      doing: doing ?? undefined,
-    };
+    const results = await this.#message(openRunsQuery(this.#context.relation.journal)).catch(() => []);
+    // A run that died without a word is open too, until somebody else starts one.
+    const own = (results[0]?.rows ?? []).find(([command, version, name]) => {
+      const runner = { command: (command ?? '') as CommandName, productVersion: version ?? '', name: name ?? '' };
+      return applicationName(runner) === holder.applicationName;
+    });
+    const [, , , since, doing] = own ?? [];
+    return { since: since == null ? undefined : new Date(since), doing: doing ?? undefined };
   }
 
   async waiters(): Promise<readonly Waiter[]> {
@@ -99,12 +104,7 @@ export class PostgresLock implements AdvisoryLock {
   }
 
   async cancelBlockedWaiters(): Promise<readonly Holder[]> {
-    const [result] = await this.#message(
-      `SELECT l.pid, coalesce(a.application_name, ''), pg_catalog.pg_cancel_backend(l.pid)` +
-        ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
-        ` WHERE ${advisoryLockIs(this.key)} AND NOT l.granted`,
-    );
-    return (result?.rows ?? []).map(([pid, name]) => ({ pid: Number(pid), applicationName: name ?? '' }));
+    return await cancelBlocked(this.#context.wire, this.key);
   }
 
   async terminate(holder: Holder): Promise<boolean> {
@@ -119,13 +119,38 @@ export class PostgresLock implements AdvisoryLock {
   }
 }
 
-/** The newest run without an end: since when, and the step it announced last. */
-function currentRunQuery(journal: string): string {
+async function cancelBlocked(wire: Wire, key: string): Promise<Holder[]> {
+  const [result] = await wire.message(
+    `SELECT l.pid, coalesce(a.application_name, ''), pg_catalog.pg_cancel_backend(l.pid)` +
+      ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
+      ` WHERE ${advisoryLockIs(key)} AND NOT l.granted`,
+  );
+  return (result?.rows ?? []).map(([pid, name]) => ({ pid: Number(pid), applicationName: name ?? '' }));
+}
+
+/** Well below `deadlock_timeout` (1 s), after which PostgreSQL would end the build. */
+const CANCEL_EVERY_MS = 200;
+
+export async function cancelUntil(ended: AbortSignal, wire: Wire, key: string): Promise<Holder[]> {
+  const cancelled: Holder[] = [];
+  while (!ended.aborted) {
+    const now = await cancelBlocked(wire, key).catch((error: unknown) => {
+      if (ended.aborted) return [];
+      throw error;
+    });
+    cancelled.push(...now);
+    await setTimeout(CANCEL_EVERY_MS, undefined, { signal: ended }).catch(() => undefined);
+  }
+  return cancelled;
+}
+
+/** Runs without an end, the newest first: whose, since when, and the step that was announced last. */
+function openRunsQuery(journal: string): string {
   return (
-    `SELECT s.at, (SELECT t.direction || ' ' || t.version FROM ${journal} t` +
+    `SELECT s.command, s.lockstep, s.runner, s.at, (SELECT t.direction || ' ' || t.version FROM ${journal} t` +
     ` WHERE t.run = s.run AND t.event IN ('started', 'statement started') ORDER BY t.id DESC LIMIT 1)` +
     ` FROM ${journal} s WHERE s.event = 'run started'` +
     ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.run = s.run AND e.event IN ('run ended', 'run lost'))` +
-    ` ORDER BY s.id DESC LIMIT 1`
+    ` ORDER BY s.id DESC`
   );
 }

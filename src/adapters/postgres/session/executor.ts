@@ -57,14 +57,7 @@ export class PostgresExecutor implements Executor {
 
   async statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
     const { relation, wire } = this.#context;
-    await wire.transaction(
-      [
-        'BEGIN',
-        ...asOurselves(this.#context),
-        this.#insert({ event: 'statement started', ...factsOf(step, unit) }),
-        'COMMIT',
-      ].join(';\n'),
-    );
+    await this.#note({ event: 'statement started', ...factsOf(step, unit) });
     if (limits.statementTimeoutMs > 0) {
       await wire.message(setStatement('statement_timeout', String(limits.statementTimeoutMs)));
     }
@@ -72,8 +65,16 @@ export class PostgresExecutor implements Executor {
     try {
       await wire.message(message.text, { keepRows: false });
     } catch (error) {
+      // The server has said that it is over; without that word nobody could know.
+      if (!wire.lost.aborted) await this.#note({ event: 'statement failed', ...factsOf(step, unit) }).catch(() => undefined);
       throw stepError(error, step, { message, relation, unit });
     }
+  }
+
+  async #note(values: JournalValues): Promise<void> {
+    await this.#context.wire.transaction(
+      ['BEGIN', ...asOurselves(this.#context), this.#insert(values), 'COMMIT'].join(';\n'),
+    );
   }
 
   async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {

@@ -69,8 +69,7 @@ export class PostgresHistory implements History {
     for (const [event, statement, checksum] of result?.rows ?? []) {
       const index = Number(statement);
       if (event === 'statement started') startedIndex = index;
-      // It is over, well or not: the server has said so.
-      else startedIndex = undefined;
+      else if (index === startedIndex) startedIndex = undefined;
       if (event === 'statement done') done[index - 1] = checksum ?? '';
     }
     return { done, startedIndex };
@@ -185,23 +184,24 @@ function storedDownsQuery(journal: string): string {
   );
 }
 
-/** A failure says that the statement is over, but for the one that only says that nobody knows. */
-const KNOWN_END = `code IS DISTINCT FROM 'MIGRATION_INCOMPLETE'`;
+const STATEMENT_ENDS = `'statement done', 'statement failed', 'statement reset'`;
 
 /** Started, and nothing came after it that says how it ended. */
 function incompleteQuery(journal: string): string {
   return (
-    `SELECT version, direction, statement, checksum FROM (SELECT DISTINCT ON (version) * FROM ${journal}` +
-    ` WHERE event IN ('statement started', 'statement done', 'statement reset', 'failed', 'applied', 'rolled back', 'baselined')` +
-    ` AND ${KNOWN_END} ORDER BY version, id DESC) newest WHERE event = 'statement started' ORDER BY version`
+    `SELECT version, direction, statement, checksum FROM ${journal} s WHERE event = 'statement started'` +
+    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = s.version AND e.id > s.id AND (e.event IN (${VERSION_ENDS})` +
+    ` OR (e.event IN ('statement started', ${STATEMENT_ENDS}) AND e.statement = s.statement))) ORDER BY version`
   );
 }
+
+const VERSION_ENDS = `'applied', 'rolled back', 'baselined'`;
 
 /** The id of the row with which this version last came to an end. */
 function lastEnd(journal: string, version: Version): string {
   return (
     `coalesce((SELECT pg_catalog.max(id) FROM ${journal} WHERE version = ${literal(version)}` +
-    ` AND event IN ('applied', 'rolled back', 'baselined')), 0)`
+    ` AND event IN (${VERSION_ENDS})), 0)`
   );
 }
 
@@ -219,6 +219,6 @@ function statementsQuery(journal: string, { version, direction }: StepScript): s
   return (
     `SELECT event, statement, checksum FROM ${journal}` +
     ` WHERE version = ${literal(version)} AND direction = ${literal(direction)}` +
-    ` AND event IN ('statement started', 'statement done', 'statement reset', 'failed') AND ${KNOWN_END} AND id > ${lastEnd(journal, version)} ORDER BY id`
+    ` AND event IN ('statement started', ${STATEMENT_ENDS}) AND id > ${lastEnd(journal, version)} ORDER BY id`
   );
 }

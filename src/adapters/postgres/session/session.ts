@@ -1,8 +1,8 @@
 /** One pinned session: what the engine does to the database goes through it. */
 import { MigratorError } from '../../../core/errors.ts';
 import type { Check, Observation, Session } from '../../../core/ports.ts';
-import type { RunnerIdentity } from '../../../core/runner.ts';
-import { PostgresLock } from './advisory-lock.ts';
+import type { Holder, RunnerIdentity } from '../../../core/runner.ts';
+import { cancelUntil, PostgresLock } from './advisory-lock.ts';
 import { runCheck, type CheckOptions, type CheckResult } from './check.ts';
 import type { SessionContext } from './context.ts';
 import { PostgresExecutor } from './executor.ts';
@@ -153,6 +153,12 @@ export class PostgresSession implements Session {
   async observe(signal: AbortSignal): Promise<Observation> {
     const { secondSession } = this.#options;
     return secondSession ? await secondSession((wire) => observe(wire, this.pid), signal) : { blockers: [] };
+  }
+
+  async keepWaitersAway(signal: AbortSignal): Promise<readonly Holder[]> {
+    const { secondSession } = this.#options;
+    if (!secondSession) return [];
+    return await secondSession((wire) => cancelUntil(signal, wire, this.lock.key), signal);
   }
 
   async interrupt(): Promise<void> {
