@@ -3,7 +3,7 @@
 
 const batchSize = 2000;
 
-export default async function normaliseEmails({ pool, version, log, signal }) {
+export default async function normaliseEmails({ pool, log, signal }) {
   let done = 0;
   for (;;) {
     signal.throwIfAborted();

@@ -22,9 +22,9 @@ CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PER
     const run = runMigrations({ connectionString, lockKey, dir, direction: 'up' });
     run.catch(() => undefined);
     await gate.arrived();
-    let stop = false;
+    const ended = new AbortController();
     const older = (async () => {
-      while (!stop) {
+      while (!ended.signal.aborted) {
         const client = new pg.Client(serverUrl);
         client.on('error', () => undefined);
         await client.connect();
@@ -33,7 +33,9 @@ CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PER
       }
     })();
     await gate.open();
-    const outcome = await run.finally(() => (stop = true));
+    const outcome = await run.finally(() => {
+      ended.abort();
+    });
     await older;
     expect(outcome.done).to.have.lengthOf(3);
   });
