@@ -57,7 +57,7 @@ describe('parseAddress accepts', () => {
     ['postgres://me@db?ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.3', { tls: { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } }],
     ['postgres://me@db?channel_binding=require', { channelBinding: 'require' }, { PGCHANNELBINDING: 'disable' }],
     // The connection
-    ['postgres://me@db', { connectTimeoutMs: 10_000, keepAlive: { idleMs: 10_000, intervalMs: 0, count: 0 }, targetSession: 'any' }],
+    ['postgres://me@db', { connectTimeoutMs: 10_000, keepAlive: { idleMs: 10_000, intervalMs: 5_000, count: 3 }, targetSession: 'any' }],
     ['postgres://me@db?connect_timeout=3', { connectTimeoutMs: 3_000 }, { PGCONNECT_TIMEOUT: '9' }],
     ['postgres://me@db?connect_timeout=-1', { connectTimeoutMs: 0 }],
     ['postgres://me@db?keepalives=0', { keepAlive: undefined }],

@@ -27,7 +27,10 @@ export interface ParsedAddress {
 
 /** libpq waits without limit; here a host that swallows packets must not keep the next one from being tried. */
 const CONNECT_TIMEOUT_S = 10;
+/** A lost server is noticed after 25 s, also while we wait for an answer; the operating system's own would take minutes. */
 const KEEPALIVE_IDLE_S = 10;
+const KEEPALIVE_INTERVAL_S = 5;
+const KEEPALIVE_COUNT = 3;
 
 export function parseAddress(input: AddressInput): ParsedAddress {
   const address = input.databaseUrl ?? '';
@@ -125,8 +128,8 @@ function readKeepAlive(given: Given): KeepAlive | undefined {
   const on = given.oneOf('keepalives', ['0', '1'], '1') === '1';
   const keepAlive = {
     idleMs: given.wholeNumber('keepalives_idle', KEEPALIVE_IDLE_S) * 1000,
-    intervalMs: given.wholeNumber('keepalives_interval', 0) * 1000,
-    count: given.wholeNumber('keepalives_count', 0),
+    intervalMs: given.wholeNumber('keepalives_interval', KEEPALIVE_INTERVAL_S) * 1000,
+    count: given.wholeNumber('keepalives_count', KEEPALIVE_COUNT),
   };
   return on ? keepAlive : undefined;
 }

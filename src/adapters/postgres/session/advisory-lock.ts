@@ -115,7 +115,7 @@ export class PostgresLock implements AdvisoryLock {
   }
 
   #message(sql: string) {
-    return this.#context.wire.message(sql);
+    return this.#context.wire.message(sql, { promptly: true });
   }
 }
 

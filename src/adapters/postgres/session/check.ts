@@ -84,7 +84,7 @@ export function holderQuery(key: string): string {
 /** Sends the message. `lazy` leaves the ROLLBACK after "no such table" to whatever is sent next, if anything is. */
 export async function runCheck(wire: Wire, options: CheckOptions, lazy: boolean): Promise<CheckResult> {
   const results = await wire
-    .transaction(checkMessage(options), { keepRows: true, lazyRollback: lazy })
+    .transaction(checkMessage(options), { lazyRollback: lazy, promptly: true })
     .catch((error: unknown) => {
       // No history yet is an answer: the facts came before the table was looked for.
       if (serverErrorOf(error)?.sqlstate === UNDEFINED_TABLE) return resultsBefore(error);

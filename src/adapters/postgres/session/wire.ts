@@ -9,6 +9,8 @@ import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
 const HEARTBEAT_MS = 15_000;
 
 interface MessageOptions {
+  /** An answer that does not come soon means that the connection is gone: for messages that never take long. */
+  readonly promptly?: boolean;
   /** False for messages whose rows nobody reads. */
   readonly keepRows?: boolean;
 }
@@ -17,6 +19,9 @@ interface TransactionOptions extends MessageOptions {
   /** Leaves the ROLLBACK after an error to whatever is sent next. */
   readonly lazyRollback?: boolean;
 }
+
+/** Longer than any busy server takes for a message that waits for nothing, shorter than a person's patience. */
+const PROMPT_MS = 30_000;
 
 export class Wire {
   readonly client: pg.ClientBase;
@@ -68,6 +73,7 @@ export class Wire {
     if (this.#owesRollback) await this.#rollBack();
     const query = new SimpleQuery(sql, { keepRows: options.keepRows ?? true });
     this.#inFlight.add(query);
+    const overdue = options.promptly === true ? setTimeout(this.#noAnswer, PROMPT_MS) : undefined;
     try {
       submit(this.client, query);
       return await query.result;
@@ -77,6 +83,7 @@ export class Wire {
       this.#onLost(error);
       throw connectionLost(error);
     } finally {
+      clearTimeout(overdue);
       this.#inFlight.delete(query);
       this.#lastUsed = performance.now();
     }
@@ -124,7 +131,7 @@ export class Wire {
     this.#heartbeat ??= setInterval(() => {
       if (this.#inFlight.size > 0 || performance.now() - this.#lastUsed < HEARTBEAT_MS / 2) return;
       // A failure shows as a lost connection.
-      this.message('SELECT 1').catch(() => undefined);
+      this.message('SELECT 1', { promptly: true }).catch(() => undefined);
     }, HEARTBEAT_MS / 2);
   }
 
@@ -139,6 +146,10 @@ export class Wire {
     clearInterval(this.#heartbeat);
     for (const stop of this.#listening) stop();
   }
+
+  readonly #noAnswer = (): void => {
+    this.giveUp(new Error(`no answer within ${PROMPT_MS / 1000} s`));
+  };
 
   readonly #onLost = (error?: unknown): void => {
     clearInterval(this.#heartbeat);
