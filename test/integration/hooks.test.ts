@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
+import { eventually } from '../support/bounded.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { documentOf } from './support/json-documents.ts';
@@ -73,7 +74,6 @@ describe('a pre-migration hook', () => {
     'that calls process.exit(0)': ['export default () => process.exit(0);', 'ended its thread with code 0'],
     'that throws later, when nobody listens': [`export default () => new Promise(() => setTimeout(() => { throw new Error('late'); }, 10));`, 'late'],
     'that forgets a rejected promise': [`export default () => new Promise(() => { Promise.reject(new Error('forgotten')); setTimeout(() => {}, 60_000); });`, 'forgotten'],
-    'that waits for nothing': ['export default () => new Promise(() => {});', /ended its thread|not done/],
     'without a default export': ['export const up = () => {};', 'does not export a function'],
     'that cannot be imported': [`import './not-there.mjs';\nexport default () => {};`, 'not-there'],
     'with a syntax error': ['export default () => {', /Unexpected end of input|SyntaxError/],
@@ -89,7 +89,7 @@ describe('a pre-migration hook', () => {
   for (const [what, text] of [['waits for ever', 'await new Promise(() => { setInterval(() => {}, 1000); });'], ['never yields', 'for (;;);']] as const) {
     it(`that ${what} is ended after --hook-timeout: exit 35`, async () => {
       await body(text);
-      await expectFailure('not done within --hook-timeout=1s', ['--hook-timeout', '1s']);
+      await expectFailure('not done within --hook-timeout=0.3s', ['--hook-timeout', '300ms']);
     });
   }
 
@@ -119,7 +119,7 @@ describe('a pre-migration hook', () => {
     const ended = await endless.exited;
     expect(ended.code, ended.stderr).to.equal(143);
     expect(ended.exitedAt - told).to.be.lessThan(5_000);
-    expect(await workspace().lockSessions()).to.deep.equal([]);
+    await eventually('the lock to be free', async () => (await workspace().lockSessions()).length === 0);
   });
 
   it('imports from its own folder, and what it prints never reaches stdout', async () => {
