@@ -175,6 +175,7 @@ function filesOf({ dir, files }: RunMigrationsOptions): Files {
 
 function readLockKey(key: bigint | number | string | undefined): bigint | undefined | string {
   if (key === undefined) return undefined;
+  if (typeof key === 'string' && !/^-?(?:\d+|0x[\da-f]+)$/i.test(key)) return `lockKey ${JSON.stringify(key)} is not a whole number`;
   try {
     const value = BigInt(key);
     return BigInt.asIntN(64, value) === value ? value : `lockKey ${key} does not fit into 64 bits`;

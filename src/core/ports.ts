@@ -136,6 +136,8 @@ export interface History {
   baseline(migrations: readonly Migration[]): Promise<void>;
   /** Fills in checksums that rows of the original Go runner lack. */
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
+  /** Versions of which some statements are committed, and which never came to an end. */
+  versionsInPart(): Promise<ReadonlySet<Version>>;
   /** The newest stored down SQL of each version, by its checksum. */
   storedDowns(): Promise<readonly StoredDown[]>;
   /** Statements whose end nobody has recorded. */

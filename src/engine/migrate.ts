@@ -1,6 +1,7 @@
 /** `up` and `down`: preview → lock → read again → plan again → apply → outcome. The whole order is here. */
 import type { HistoryState } from '../core/history.ts';
-import type { Migration } from '../core/migration.ts';
+import { MigratorError } from '../core/errors.ts';
+import type { Migration, Version } from '../core/migration.ts';
 import { pendingVersions, planDown, planOrThrow, planUp, type Plan } from '../core/plan.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Check, MigrationSource, Session, StepScript } from '../core/ports.ts';
@@ -8,7 +9,7 @@ import type { SqlParser } from '../core/sql/script-plan.ts';
 import { onlyAddsToHistory, type RunnerIdentity } from '../core/runner.ts';
 import type { DownTarget, UpTarget } from '../core/target.ts';
 import { analyzeSteps } from './analyze-steps.ts';
-import { applyStep } from './apply.ts';
+import { applyStep, type PlannedStep } from './apply.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { holdLock } from './hold-lock.ts';
 import { interruptedBy, interruption } from './interrupting.ts';
@@ -109,6 +110,7 @@ async function planAgainAndApply(run: Run): Promise<void> {
   progress.planned(planned);
   await pause(run, planned);
   const steps = await analyzeSteps(scriptsOf(run, planned), ports);
+  refuseNowTransactional(steps, await history.versionsInPart());
   progress.start(planned);
   progress.lost(await history.startRun());
   await progress.recording(session, async () => {
@@ -121,6 +123,17 @@ async function planAgainAndApply(run: Run): Promise<void> {
         }),
       );
     }
+  });
+}
+
+/** A file of which a part is committed can't become one transaction. @throws MigratorError HISTORY_CONFLICT. */
+function refuseNowTransactional(steps: readonly PlannedStep[], inPart: ReadonlySet<Version>): void {
+  const found = steps.find(({ step, plan }) => plan.mode === 'transaction' && inPart.has(step.version));
+  if (!found) return;
+  const { step } = found;
+  throw new MigratorError('HISTORY_CONFLICT', `${step.script.file} was applied in part, statement by statement, and would now run as one transaction`, {
+    version: step.version,
+    hint: 'restore the statements that ran; what is still to be done may follow them or stand in a new file',
   });
 }
 

@@ -54,7 +54,7 @@ async function poll(
     const message = rollsBack
       ? `waiting until ${describeHolder(rollsBack)} is done`
       : `waiting for ${pending.length} pending: ${pending.slice(0, 5).join(', ')}${pending.length > 5 ? ', …' : ''}`;
-    if (clock.now() >= deadline) throw timedOut(message, pending, timeoutMs);
+    if (clock.now() >= deadline) throw timedOut(message, pending, timeoutMs, migrations);
     if (message !== told) reporter.report({ type: 'wait.pending', message, pending });
     told = message;
     await clock.sleep(jitter(clock, POLL_MS), signal);
@@ -62,9 +62,11 @@ async function poll(
   }
 }
 
-function timedOut(message: string, pending: readonly Version[], timeoutMs: number): MigratorError {
+function timedOut(message: string, pending: readonly Version[], timeoutMs: number, migrations: readonly Migration[]): MigratorError {
+  const skipped = migrations.map(({ version }) => version).filter((version) => !pending.includes(version));
   return new MigratorError('PENDING', `not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`, {
     problems: pending.map((version) => `${version} is pending`),
+    outcome: { command: 'wait', done: [], notRun: [], skipped, pending, warnings: [], dryRun: false, waitedMs: timeoutMs, durationMs: timeoutMs },
     hint: 'look at the runner that applies them (its log, or "lockstep history"), or wait longer',
   });
 }

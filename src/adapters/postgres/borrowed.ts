@@ -21,6 +21,7 @@ export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Con
     client: client as unknown as pg.ClientBase,
     address: 'the pool',
     borrowed: true,
+    givesBack: false,
     release: ({ untouched }) => {
       client.release(!untouched);
       return Promise.resolve();
@@ -29,16 +30,22 @@ export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Con
   };
 }
 
-/** The caller ends the client; we only leave no lock in it. */
-export function fromClient(client: ClientLike): Promise<Connected> {
+/** The caller goes on with the client: it gets its settings, its role and its channels back. */
+export async function fromClient(client: ClientLike): Promise<Connected> {
   const real = client as unknown as pg.Client;
-  return Promise.resolve({
+  if (!['I', null].includes(real.getTransactionStatus())) {
+    throw new MigratorError('CONFIG_INVALID', 'the given connection is inside a transaction, which would hold the lock and the records', {
+      hint: 'commit or roll back first, or give runMigrations a pool or a connectionString',
+    });
+  }
+  return await Promise.resolve({
     client: real,
     address: 'the connection',
     borrowed: true,
+    givesBack: true,
     release: async ({ untouched }) => {
-      if (untouched) return;
-      for (const undo of ['ROLLBACK', 'RESET ALL', 'UNLISTEN *']) await real.query(undo).catch(() => undefined);
+      // After a check that found no table.
+      if (!untouched && real.getTransactionStatus() !== 'I') await real.query('ROLLBACK').catch(() => undefined);
     },
     interrupt: () => interrupt(real),
   });

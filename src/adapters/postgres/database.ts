@@ -16,6 +16,8 @@ export interface Connected {
   readonly address: string;
   /** Came from somebody's pool: it has that somebody's session settings, and its name is not ours. */
   readonly borrowed: boolean;
+  /** The caller goes on with the session itself. */
+  readonly givesBack: boolean;
   /** `untouched`: the session is as it was when it came. */
   readonly release: (session: { readonly untouched: boolean }) => Promise<void>;
   /** Makes the statement that runs fail soon, on the server too. */
@@ -68,6 +70,7 @@ export class PostgresDatabase implements Database {
         onRefused: (setting, reason) => {
           reporter.report({ type: 'session.setting-refused', setting, reason });
         },
+        givesBack: connected.givesBack,
         close: connected.release,
         interrupt: connected.interrupt,
         allowPooler,

@@ -53,6 +53,7 @@ export class DedicatedConnections {
       client,
       address: describeAddress(settings),
       borrowed: false,
+      givesBack: false,
       release: () => goodbye(client),
       interrupt: () => interrupt(client, target),
     };

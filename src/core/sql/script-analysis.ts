@@ -35,7 +35,7 @@ export function planScript(reading: Reading, directives: Directives, direction: 
 function unread(reading: Reading, directives: Directives, why: ScriptRemark): ScriptAnalysis {
   const inSpite = directives.noTransaction ? ', in spite of its no-transaction directive' : '';
   return {
-    plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [] }] },
+    plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [], unread: true }] },
     problems: reading.problems,
     warnings: [{ ...why, message: `${why.message}; the file runs as one transaction${inSpite}` }],
     hazards: [],

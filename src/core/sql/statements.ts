@@ -15,7 +15,7 @@ export interface Statement extends ParsedStatement {
   readonly relations: readonly RelationName[];
   readonly waitsForSnapshots: boolean;
   readonly sessionOnly: boolean;
-  /** A procedure or DO block, which may commit. */
+  /** A procedure or DO block, which may commit; or a statement of which only the server knows where it may run. */
   readonly mayCommit: boolean;
   readonly concurrentIndexes: readonly ConcurrentIndex[];
   /** The table of REINDEX TABLE CONCURRENTLY. */
@@ -26,6 +26,9 @@ export interface Statement extends ParsedStatement {
   readonly control: TransactionControl | undefined;
   readonly setsLockTimeout: 'session' | 'transaction' | undefined;
 }
+
+/** CLUSTER and REINDEX of a partitioned relation can't run in a transaction, of others they can. */
+const ONLY_THE_SERVER_KNOWS: ReadonlySet<string> = new Set(['CallStmt', 'DoStmt', 'ClusterStmt', 'ReindexStmt']);
 
 const CONTROL: Readonly<Record<string, TransactionControl>> = {
   TRANS_STMT_BEGIN: 'begin',
@@ -54,7 +57,7 @@ export function classify(statements: readonly ParsedStatement[]): readonly State
       relations: blocking ? relationsIn(kind, node) : [],
       waitsForSnapshots: waits,
       sessionOnly: temporary.isSessionOnly(kind, node),
-      mayCommit: kind === 'CallStmt' || kind === 'DoStmt',
+      mayCommit: ONLY_THE_SERVER_KNOWS.has(kind),
       concurrentIndexes: waits ? concurrentIndexes(statement) : [],
       reindexedTable: waits && reindexes(statement, 'TABLE') ? relationName(child(node, 'relation')) : undefined,
       detaches: waits ? detachment(statement) : undefined,

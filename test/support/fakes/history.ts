@@ -65,6 +65,13 @@ export class FakeHistory implements History {
     return { done, startedIndex: startedIn(entries)?.statement };
   }
 
+  async versionsInPart(): Promise<ReadonlySet<Version>> {
+    await this.#context.reach('history.versionsInPart');
+    const { journal } = this.#context.server.contents;
+    const parts = journal.flatMap(({ version }) => (version !== undefined && this.#sinceLastEnd(version).some(({ event }) => event === 'statement done') ? [version] : []));
+    return new Set(parts);
+  }
+
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
     const { server, runner, reach } = this.#context;
     await reach('history.failuresOf');

@@ -1,4 +1,5 @@
 /** What the parts of one session share. */
+import type { Guest } from './guest.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
 import type { Relation } from './relation.ts';
 import type { SessionSettings } from './settings.ts';
@@ -13,6 +14,8 @@ export interface SessionContext {
   relation: Relation;
   /** The role that the session had before any migration; `none` without one. */
   readonly role: string;
+  /** What a session that is somebody else's had before. */
+  guest: Guest | undefined;
   /** Hygiene settings that the server accepted. */
   accepted: ReadonlyMap<string, string>;
 }

@@ -1,10 +1,12 @@
 /** Sends migrations: the row, the script and the fence as one message, or statement by statement. */
+import { MigratorError } from '../../../core/errors.ts';
 import { checksum } from '../../../core/migration.ts';
 import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import { asOurselves, type SessionContext } from './context.ts';
 import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
+import { GUEST_RESET_STATEMENTS } from './guest.ts';
 import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
 import { journalInsert, type JournalValues } from './journal.ts';
 import { Message } from './message.ts';
@@ -21,10 +23,11 @@ export class PostgresExecutor implements Executor {
   }
 
   async begin(step: StepScript): Promise<void> {
-    const { accepted, settings, wire } = this.#context;
+    const { accepted, guest, settings, wire } = this.#context;
     const statements = [
-      'BEGIN',
-      ...RESET_STATEMENTS,
+      // The last migration may have made read-only or another isolation level the default.
+      'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
+      ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS),
       ...[...accepted].map(([name, value]) => setStatement(name, value)),
       ...chosenStatements(settings),
       // Only for people who look while it runs: not worth waiting for the disk.
@@ -44,14 +47,45 @@ export class PostgresExecutor implements Executor {
       lockTimeout = wanted;
       message.addSource(piece);
     }
-    message.add(...this.#fencedRow({ event: step.direction === 'up' ? 'applied' : 'rolled back', step }, DURATION_SQL));
-    await this.#send(step, message.add('COMMIT'));
+    const unread = pieces.some((piece) => piece.unread === true);
+    const sameTransaction = unread && step.direction === 'up' ? this.#hasOurRow(step) : undefined;
+    const event = step.direction === 'up' ? 'applied' : 'rolled back';
+    message.add(...this.#fencedRow({ event, step }, { durationSql: DURATION_SQL, sameTransaction }));
+    try {
+      await this.#send(step, message.add('COMMIT'));
+    } catch (error) {
+      throw (unread ? await this.#committedInPart(step, error) : undefined) ?? error;
+    }
+  }
+
+  /** The history row was written by this very transaction; a file that the parser could not read may have ended that. */
+  #hasOurRow({ version }: StepScript): string {
+    return (
+      `EXISTS (SELECT 1 FROM ${this.#context.relation.table} WHERE version = ${literal(version)}` +
+      ` AND xmin::text::bigint = pg_catalog.pg_current_xact_id()::text::bigint & 4294967295)`
+    );
+  }
+
+  /** After a failure no row may be left; one that is was committed by the file itself. */
+  async #committedInPart(step: StepScript, error: unknown): Promise<MigratorError | undefined> {
+    const { relation, wire } = this.#context;
+    if (step.direction === 'down' || wire.lost.aborted) return undefined;
+    // Then the row is somebody else's.
+    if (error instanceof MigratorError && error.code === 'HISTORY_CONFLICT') return undefined;
+    const [deleted] = await wire
+      .message(`DELETE FROM ${relation.table} WHERE version = ${literal(step.version)} RETURNING 1`)
+      .catch(() => []);
+    if (deleted?.rows.length !== 1) return undefined;
+    return new MigratorError('MIGRATION_FAILED', `${step.script.file} ended the transaction that it ran in, and failed after that`, {
+      version: step.version,
+      hint: 'what stands before its COMMIT is in the database, and not recorded: undo that by hand, then take the COMMIT out of the file',
+    });
   }
 
   async statement(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
     const message = this.#open({ ...limits, lockTimeoutMs: unit.blocking ? limits.lockTimeoutMs : 0 }, unit.ownLockTimeout)
       .addSource(unit)
-      .add(...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit) }, DURATION_SQL));
+      .add(...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit) }, { durationSql: DURATION_SQL }));
     await this.#send(step, message.add('COMMIT'), unit);
   }
 
@@ -73,13 +107,13 @@ export class PostgresExecutor implements Executor {
 
   async #note(values: JournalValues): Promise<void> {
     await this.#context.wire.transaction(
-      ['BEGIN', ...asOurselves(this.#context), this.#insert(values), 'COMMIT'].join(';\n'),
+      ['BEGIN READ WRITE', ...asOurselves(this.#context), this.#insert(values), 'COMMIT'].join(';\n'),
     );
   }
 
   async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
     const message = new Message().add(
-      'BEGIN',
+      'BEGIN READ WRITE',
       ...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit), durationMs }),
       'COMMIT',
     );
@@ -89,7 +123,7 @@ export class PostgresExecutor implements Executor {
   async finish(step: StepScript, durationMs: number): Promise<void> {
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
     const message = new Message().add(
-      'BEGIN',
+      'BEGIN READ WRITE',
       ...asOurselves(this.#context),
       ...this.#historyRow(step),
       ...this.#fencedRow({ event, step, durationMs }),
@@ -124,7 +158,8 @@ export class PostgresExecutor implements Executor {
 
   /** `ownLockTimeout`: the script has set one, which stays. */
   #open(limits: Limits, ownLockTimeout = false): Message {
-    const message = new Message().add('BEGIN');
+    // A file that runs statement by statement may have made read-only the default.
+    const message = new Message().add('BEGIN READ WRITE');
     if (!ownLockTimeout) message.add(`SET LOCAL lock_timeout = ${limits.lockTimeoutMs}`);
     return limits.statementTimeoutMs > 0
       ? message.add(`SET LOCAL statement_timeout = ${limits.statementTimeoutMs}`)
@@ -140,13 +175,14 @@ export class PostgresExecutor implements Executor {
   }
 
   /** The journal's row and the fence in one: its NOT NULL event is null unless this backend still holds the lock. */
-  #fencedRow(values: JournalValues, durationSql?: string): string[] {
+  #fencedRow(
+    values: JournalValues,
+    { durationSql, sameTransaction }: { readonly durationSql?: string; readonly sameTransaction?: string | undefined } = {},
+  ): string[] {
     const { relation, runner } = this.#context;
     const eventSql = `CASE WHEN ${thisBackendHolds(relation.key)} THEN ${literal(values.event)} END`;
-    return [
-      ...asOurselves(this.#context),
-      journalInsert(relation.journal, runner, values, { eventSql, ...(durationSql !== undefined && { durationSql }) }),
-    ];
+    const runSql = sameTransaction === undefined ? undefined : `CASE WHEN ${sameTransaction} THEN ${literal(runner.run)} END`;
+    return [...asOurselves(this.#context), journalInsert(relation.journal, runner, values, { eventSql, durationSql, runSql })];
   }
 
   #insert(values: JournalValues): string {

@@ -107,6 +107,12 @@ export class PostgresHistory implements History {
     );
   }
 
+  async versionsInPart(): Promise<ReadonlySet<Version>> {
+    const { relation, wire } = this.#context;
+    const [result] = await wire.message(versionsInPartQuery(relation.journal));
+    return new Set((result?.rows ?? []).map(([version]) => version ?? ''));
+  }
+
   async storedDowns(): Promise<readonly StoredDown[]> {
     const { relation, wire } = this.#context;
     if (!relation.complete) return [];
@@ -185,6 +191,13 @@ function storedDownsQuery(journal: string): string {
 }
 
 const STATEMENT_ENDS = `'statement done', 'statement failed', 'statement reset'`;
+
+function versionsInPartQuery(journal: string): string {
+  return (
+    `SELECT DISTINCT version FROM ${journal} s WHERE event = 'statement done'` +
+    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = s.version AND e.id > s.id AND e.event IN (${VERSION_ENDS}))`
+  );
+}
 
 /** Started, and nothing came after it that says how it ended. */
 function incompleteQuery(journal: string): string {

@@ -71,13 +71,14 @@ export function journalInsert(
   journal: string,
   runner: RunnerIdentity,
   values: JournalValues,
-  expressions: { readonly eventSql?: string; readonly durationSql?: string } = {},
+  expressions: Partial<Record<'eventSql' | 'durationSql' | 'runSql', string | undefined>> = {},
 ): string {
   const { step, error } = values;
   const { version, direction } = step ?? values;
   const down = KEEPS_DOWN.has(values.event) ? step?.migration.down : undefined;
   const row: Record<(typeof COLUMNS)[number], string> = {
     ...runnerColumns(runner),
+    ...(expressions.runSql !== undefined && { run: expressions.runSql }),
     event: expressions.eventSql ?? literal(values.event),
     version: literal(version),
     direction: literal(direction),
@@ -105,7 +106,7 @@ function runnerColumns({ run, command, name, release, image, productVersion }: R
 
 /** In a SELECT list a bare NULL or literal would be text. */
 function typed(column: (typeof COLUMNS)[number], expression: string): string {
-  if (column === 'run') return `${expression}::uuid`;
+  if (column === 'run') return `(${expression})::uuid`;
   if (column === 'statement') return `${expression}::integer`;
   return column === 'duration_ms' ? `(${expression})::bigint` : `${expression}::text`;
 }

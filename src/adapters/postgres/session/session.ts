@@ -7,6 +7,7 @@ import { runCheck, type CheckOptions, type CheckResult } from './check.ts';
 import type { SessionContext } from './context.ts';
 import { PostgresExecutor } from './executor.ts';
 import { PostgresHistory } from './history.ts';
+import { readGuest, restoreGuest } from './guest.ts';
 import { observe } from './observe.ts';
 import { isPooled, poolerRefused, requireSessionPooling } from './pooler.ts';
 import { resolveRelation } from './relation.ts';
@@ -24,6 +25,8 @@ export interface SessionOptions {
   readonly role: string | undefined;
   /** For a client of somebody's pool: the name to take while the run uses it. */
   readonly borrowedName?: string;
+  /** The caller goes on with the session. */
+  readonly givesBack: boolean;
   readonly onRefused: (setting: string, reason: string) => void;
   readonly close: (session: { readonly untouched: boolean }) => Promise<void>;
   readonly interrupt: () => Promise<void>;
@@ -51,10 +54,13 @@ export class PostgresSession implements Session {
     this.address = options.address;
     this.database = first.database;
     this.pid = first.backendPid;
+    // A role that somebody else has set in the session is part of what it came with.
+    const role = options.role ?? (options.borrowedName === undefined || first.role === 'none' ? undefined : first.role);
     this.#context = {
       wire: options.wire,
       runner: options.runner,
-      settings: { serverSettings: { ...options.check.serverSettings }, role: options.role, serverVersion: first.serverVersion },
+      settings: { serverSettings: { ...options.check.serverSettings }, role, serverVersion: first.serverVersion },
+      guest: undefined,
       relation: resolveRelation(options.check.table, first.facts),
       role: first.role,
       accepted: new Map(),
@@ -141,13 +147,8 @@ export class PostgresSession implements Session {
   /** The settings that the client came with are kept over the reset between migrations. */
   async #inherit(name: string): Promise<void> {
     const { wire, settings } = this.#context;
-    const [rows] = await wire.message(
-      `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source = 'session' AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable')`,
-    );
-    for (const [setting, value] of rows?.rows ?? []) {
-      Object.assign(settings.serverSettings, { [setting ?? '']: value ?? '' });
-    }
-    Object.assign(settings.serverSettings, { application_name: name });
+    this.#context.guest = await readGuest(wire);
+    Object.assign(settings.serverSettings, this.#context.guest.settings, { application_name: name });
   }
 
   async observe(signal: AbortSignal): Promise<Observation> {
@@ -167,6 +168,9 @@ export class PostgresSession implements Session {
 
   async close(): Promise<void> {
     const { wire, close } = this.#options;
+    const { guest, role } = this.#context;
+    // It is as good as lost when it does not get its own back.
+    if (guest && this.#options.givesBack && !wire.lost.aborted) await restoreGuest(wire, guest, role).catch(() => undefined);
     wire.detach();
     await close({ untouched: !this.#configured && !this.lost.aborted && !wire.owesRollback });
   }

@@ -77,6 +77,12 @@ function tableError(
       hint: 'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration',
     });
   }
+  if (sqlstate === '23502' && table === journalName(relation.name) && column === 'run') {
+    return new MigratorError('MIGRATION_FAILED', `${step.script.file} ended the transaction that it ran in; it was not recorded`, {
+      version: step.version,
+      hint: 'take COMMIT and ROLLBACK out of the file; what it did after the first of them may be in the database',
+    });
+  }
   if (sqlstate === '23505' && table === relation.name) {
     return new MigratorError('HISTORY_CONFLICT', `${step.version} was recorded meanwhile by a runner that does not hold the lock`, {
       version: step.version,

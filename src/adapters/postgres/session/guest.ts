@@ -1,0 +1,38 @@
+/** What a session that is somebody else's had before we came, and how it gets that back. */
+import { RESET_STATEMENTS, setStatement } from './settings.ts';
+import { identifier } from './sql.ts';
+import type { Wire } from './wire.ts';
+
+export interface Guest {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly channels: readonly string[];
+}
+
+export async function readGuest(wire: Wire): Promise<Guest> {
+  const [settings, channels] = await wire.message(
+    `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source = 'session'` +
+      ` AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable');\n` +
+      `SELECT pg_catalog.pg_listening_channels()`,
+  );
+  return {
+    settings: Object.fromEntries((settings?.rows ?? []).map(([name, value]) => [name ?? '', value ?? ''])),
+    channels: (channels?.rows ?? []).flatMap(([channel]) => channel ?? []),
+  };
+}
+
+/** The driver knows which statements the caller has prepared, and the caller listens: those stay. */
+export const GUEST_RESET_STATEMENTS = RESET_STATEMENTS.filter((sql) => !/^(?:DEALLOCATE|UNLISTEN)/.test(sql));
+
+/** `role` is `none` for a session without one. */
+export async function restoreGuest(wire: Wire, { settings, channels }: Guest, role: string): Promise<void> {
+  const statements = [
+    'BEGIN READ WRITE',
+    ...GUEST_RESET_STATEMENTS,
+    ...Object.entries(settings).map(([name, value]) => setStatement(name, value)),
+    ...(role === 'none' ? [] : [`SET ROLE ${identifier(role)}`]),
+    'UNLISTEN *',
+    ...channels.map((channel) => `LISTEN ${identifier(channel)}`),
+    'COMMIT',
+  ];
+  await wire.transaction(statements.join(';\n'), { promptly: true });
+}

@@ -1,0 +1,167 @@
+/** What the lock relies on, asked of PostgreSQL itself: locks, snapshots and sessions. */
+import { expect } from 'chai';
+
+import { eventually } from '../support/bounded.ts';
+import { blockOnKey, holdKey } from '../support/holder.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { useDatabase } from './support/databases.ts';
+import { createRole } from './support/roles.ts';
+import { activityOf, message, pidOf, sqlstateOf, waitsFor } from './support/sessions.ts';
+
+describe('PostgreSQL: locks and snapshots', () => {
+  const workspace = useWorkspace();
+  const key = (): string => workspace().lockKey;
+
+  it('a session that blocks in pg_advisory_lock has a snapshot: with a concurrent build of the holder that is a deadlock, and an INVALID index', async () => {
+    await workspace().query('CREATE TABLE t AS SELECT 1 AS x');
+    const holder = await workspace().client();
+    // The holder is the one that finds the deadlock, and dies of it.
+    await holder.query(`SET deadlock_timeout = '50ms'`);
+    await holder.query('SELECT pg_advisory_lock($1::bigint)', [key()]);
+    const waiter = await blockOnKey(workspace().serverUrl, key());
+    workspace().defer(() => waiter.close());
+    expect((await activityOf(workspace(), waiter.pid))?.['xmin']).to.be.a('string');
+    expect(await sqlstateOf(holder.query('CREATE INDEX CONCURRENTLY t_x ON t (x)'))).to.equal('40P01');
+    expect(await workspace().invalidIndexes()).to.deep.equal(['t_x']);
+    await holder.query('SELECT pg_advisory_unlock($1::bigint)', [key()]);
+    expect(await waiter.ended).to.equal('acquired');
+  });
+
+  it('an idle session has no snapshot, also after LISTEN and inside a READ COMMITTED transaction: a concurrent build passes it by', async () => {
+    await workspace().query('CREATE TABLE t AS SELECT 1 AS x');
+    const listening = await workspace().client();
+    await listening.query('LISTEN somebody; SELECT count(*) FROM t');
+    const inTransaction = await workspace().client();
+    await inTransaction.query('BEGIN ISOLATION LEVEL READ COMMITTED; SELECT count(*) FROM pg_class');
+    for (const client of [listening, inTransaction]) {
+      const pid = await pidOf(client);
+      await eventually('it to be idle', async () => String((await activityOf(workspace(), pid))?.['state']).startsWith('idle'));
+      expect((await activityOf(workspace(), pid))?.['xmin']).to.equal(null);
+    }
+    expect(await sqlstateOf(workspace().query('CREATE INDEX CONCURRENTLY t_x ON t (x)'))).to.equal('ok');
+  });
+
+  it('shared and exclusive advisory locks meet: any number may share, one excludes', async () => {
+    const [a, b, c] = [await workspace().client(), await workspace().client(), await workspace().client()];
+    const tried = async (client: typeof a, how: string): Promise<unknown> => (await client.query(`SELECT pg_try_advisory_${how}(${key()}) AS got`)).rows[0].got;
+    expect([await tried(a, 'lock_shared'), await tried(b, 'lock_shared'), await tried(c, 'lock')]).to.deep.equal([true, true, false]);
+    for (const client of [a, b]) await client.query(`SELECT pg_advisory_unlock_shared(${key()})`);
+    expect([await tried(c, 'lock'), await tried(a, 'xact_lock_shared'), await tried(b, 'lock')]).to.deep.equal([true, false, false]);
+  });
+
+  it('a queued, blocking, exclusive waiter makes shared tries fail too, though nobody holds the key exclusively', async () => {
+    const sharing = await workspace().client();
+    await sharing.query(`SELECT pg_advisory_lock_shared(${key()})`);
+    const waiter = await blockOnKey(workspace().serverUrl, key());
+    workspace().defer(() => waiter.close());
+    expect(await workspace().query(`SELECT pg_try_advisory_xact_lock_shared(${key()}) AS got`)).to.deep.equal([{ got: false }]);
+    await sharing.query(`SELECT pg_advisory_unlock_shared(${key()})`);
+    expect(await waiter.ended).to.equal('acquired');
+  });
+
+  it('each statement of a message has a snapshot of its own at READ COMMITTED; within one statement it is older than the lock', async () => {
+    await workspace().query('CREATE TABLE history (version text)');
+    const look = async (sql: string): Promise<unknown> => {
+      const holder = await workspace().client();
+      await holder.query(`SELECT pg_advisory_lock(${key()})`);
+      const client = await workspace().client();
+      const pid = await pidOf(client);
+      const answer = message(client, sql);
+      await waitsFor(workspace(), pid, 'advisory');
+      await holder.query(`INSERT INTO history VALUES ('new'); SELECT pg_advisory_unlock(${key()})`);
+      const rows = (await answer).flat().at(-1)!['count'];
+      await workspace().query('TRUNCATE history');
+      return rows;
+    };
+    const [lock, count] = [`pg_advisory_xact_lock_shared(${key()})`, 'SELECT count(*)::int FROM history'];
+    expect(await look(`BEGIN ISOLATION LEVEL READ COMMITTED; SELECT ${lock}; ${count}; COMMIT`)).to.equal(1);
+    expect(await look(`BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT ${lock}; ${count}; COMMIT`)).to.equal(0);
+    expect(await look(`WITH l AS MATERIALIZED (SELECT ${lock}) SELECT (${count}) AS count FROM l`)).to.equal(0);
+  });
+
+  it('the message that unlocks and then notifies wakes a waiter that finds the lock free', async () => {
+    const holder = await holdKey(workspace().serverUrl, key());
+    await holder.release();
+    const releasing = await workspace().client();
+    await releasing.query(`SELECT pg_advisory_lock(${key()})`);
+    const listener = await workspace().client();
+    await listener.query('LISTEN released');
+    const woken = new Promise((resolve) => listener.once('notification', resolve));
+    await message(releasing, `SELECT pg_advisory_unlock(${key()}); NOTIFY released`);
+    await woken;
+    expect((await listener.query(`SELECT pg_try_advisory_lock(${key()}) AS got`)).rows).to.deep.equal([{ got: true }]);
+  });
+
+  it('lock_timeout ends the wait for an advisory lock, the snapshot wait of a concurrent build, and the wait for a row', async () => {
+    await workspace().query('CREATE TABLE t AS SELECT 1 AS x');
+    const other = await workspace().client();
+    await other.query(`SELECT pg_advisory_lock(${key()})`);
+    await other.query('BEGIN ISOLATION LEVEL REPEATABLE READ; UPDATE t SET x = 2');
+    const client = await workspace().client();
+    await client.query(`SET lock_timeout = '50ms'`);
+    expect(await sqlstateOf(client.query(`SELECT pg_advisory_lock(${key()})`))).to.equal('55P03');
+    expect(await sqlstateOf(client.query('UPDATE t SET x = 3'))).to.equal('55P03');
+    await other.query('ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+    expect(await sqlstateOf(client.query('CREATE INDEX CONCURRENTLY t_x ON t (x)'))).to.equal('55P03');
+  });
+});
+
+describe('PostgreSQL: keys belong to a database', () => {
+  const database = useDatabase();
+  const workspace = useWorkspace();
+
+  it('a bigint key shows in pg_locks as two halves with objsubid 1, also a negative one; another database has its own', async () => {
+    for (const key of [workspace().lockKey, `-${workspace().lockKey}`]) {
+      const holder = await holdKey(workspace().serverUrl, key);
+      workspace().defer(() => holder.release());
+      const found = await workspace().query<{ pid: number }>(
+        `SELECT pid, database = (SELECT oid FROM pg_database WHERE datname = current_database()) AS here FROM pg_locks
+          WHERE locktype = 'advisory' AND objsubid = 1 AND ((classid::bigint << 32) | objid::bigint) = $1::bigint`,
+        [key],
+      );
+      expect(found).to.deep.equal([{ pid: holder.pid, here: true }]);
+      const elsewhere = await holdKey(database(), key);
+      await elsewhere.release();
+    }
+  });
+});
+
+describe('PostgreSQL: sessions', () => {
+  const workspace = useWorkspace();
+
+  it("a direct connection's pid from the start-up packet is the backend's", async () => {
+    const client = await workspace().client();
+    expect((client as unknown as { processID: number }).processID).to.equal(await pidOf(client));
+  });
+
+  it('any role may SET what frees a dead client\'s lock', async () => {
+    const role = await createRole(workspace());
+    const client = await workspace().client({ connectionString: role.url });
+    for (const setting of ["client_connection_check_interval = '1s'", "idle_session_timeout = '60s'", "idle_in_transaction_session_timeout = '60s'", 'tcp_keepalives_idle = 10', 'tcp_keepalives_interval = 5', 'tcp_keepalives_count = 3', "tcp_user_timeout = '25s'", "lock_timeout = '5s'", 'synchronous_commit = on']) {
+      expect(await sqlstateOf(client.query(`SET ${setting}`)), setting).to.equal('ok');
+    }
+  });
+
+  it('idle_session_timeout ends an idle session and frees its lock; one that is idle in a transaction outlives it', async () => {
+    const { lockKey } = workspace();
+    const [idle, inTransaction] = [await workspace().client(), await workspace().client()];
+    await inTransaction.query(`SET idle_session_timeout = '100ms'; BEGIN`);
+    const ended = new Promise<{ code?: string }>((resolve) => idle.once('error', resolve));
+    await message(idle, `SET idle_session_timeout = '200ms'; SELECT pg_advisory_lock(${lockKey})`);
+    expect((await ended).code).to.equal('57P05');
+    const next = await eventually('the lock to be free', () => holdKey(workspace().serverUrl, lockKey).catch(() => undefined));
+    await next.release();
+    expect(await sqlstateOf(inTransaction.query('SELECT 1'))).to.equal('ok');
+  });
+
+  it('transaction_timeout ends the session and its lock', async function () {
+    const [row] = await workspace().query<{ version: number }>(`SELECT current_setting('server_version_num')::int AS version`);
+    if (row!.version < 170_000) this.skip();
+    const { lockKey } = workspace();
+    const client = await workspace().client();
+    await message(client, `SET transaction_timeout = '100ms'; SELECT pg_advisory_lock(${lockKey})`);
+    expect(await sqlstateOf(client.query('SELECT pg_sleep(20)'))).to.equal('25P04');
+    const next = await eventually('the lock to be free', () => holdKey(workspace().serverUrl, lockKey).catch(() => undefined));
+    await next.release();
+  });
+});

@@ -1,0 +1,147 @@
+/** `runMigrations` as a guest: the caller's pool, client and settings are afterwards as they were before. */
+import { expect } from 'chai';
+import pg from 'pg';
+
+import { runMigrations } from '../../src/index.ts';
+import { closeGate } from '../support/gate.ts';
+import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { createRole } from './support/roles.ts';
+import { done, failure, up } from './support/running.ts';
+
+const VERSIONS = versionsOf(FIVE_FILES);
+
+/** Everything of a session that a later user of it would notice. */
+async function sessionOf(client: Pick<pg.ClientBase, 'query'>): Promise<unknown> {
+  const { rows } = await client.query<Record<string, unknown>>(
+    `SELECT pg_backend_pid() AS pid, current_user AS role, (SELECT json_object_agg(name, current_setting(name) ORDER BY name) FROM pg_settings
+        WHERE source IN ('session', 'client') AND name NOT LIKE 'transaction%') AS settings,
+       (SELECT count(*)::int FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory') AS locks,
+       (SELECT count(*)::int FROM pg_listening_channels()) AS channels`,
+  );
+  return rows[0];
+}
+
+function listenersOf(client: pg.ClientBase): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of client.eventNames()) if (client.listenerCount(name) > 0) counts[String(name)] = client.listenerCount(name);
+  return counts;
+}
+
+describe("a caller's pool", () => {
+  const workspace = useWorkspace();
+  beforeEach(() => workspace().write(FIVE_FILES));
+
+  const options = () => ({ dir: workspace().dir, lockKey: workspace().lockKey, direction: 'up' as const });
+
+  async function look(pool: pg.Pool): Promise<unknown> {
+    const client = await pool.connect();
+    try {
+      return { session: await sessionOf(client), listeners: listenersOf(client), total: pool.totalCount, waiting: pool.waitingCount };
+    } finally {
+      client.release();
+    }
+  }
+
+  it('gets the very same client back, untouched, when nothing was pending', async () => {
+    await up(workspace());
+    const pool = workspace().pool({ max: 1 });
+    const before = await look(pool);
+    for (let run = 1; run <= 3; run += 1) expect((await runMigrations({ ...options(), pool })).skipped).to.deep.equal(VERSIONS);
+    expect(await look(pool)).to.deep.equal(before);
+  });
+
+  it('gets no client back whose session was changed, and keeps its size', async () => {
+    const pool = workspace().pool({ max: 2 });
+    const [one, other] = await Promise.all([pool.connect(), pool.connect()]);
+    const processes = await Promise.all([one, other].map(async (client) => (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid));
+    one.release();
+    expect(done(await runMigrations({ ...options(), pool }))).to.deep.equal(VERSIONS);
+    other.release();
+    const [first, second] = await Promise.all([pool.connect(), pool.connect()]);
+    const afterwards = await Promise.all([first, second].map((client) => sessionOf(client)));
+    for (const client of [first, second]) client.release();
+    expect(afterwards.map((session) => processes.includes((session as { pid: number }).pid)).sort()).to.deep.equal([false, true]);
+    for (const session of afterwards) expect(session).to.deep.include({ locks: 0, channels: 0 });
+    expect(JSON.stringify(afterwards)).to.not.match(/idle_session_timeout|client_connection_check_interval|lockstep up/);
+    expect([pool.totalCount, pool.idleCount, pool.waitingCount]).to.deep.equal([2, 2, 0]);
+  });
+
+  it('gets its only client back after a failure', async () => {
+    await workspace().write({ '002_orders.up.sql': 'SELECT nope;' });
+    const pool = workspace().pool({ max: 1 });
+    await failure('MIGRATION_FAILED', runMigrations({ ...options(), pool }));
+    expect((await pool.query('SELECT 1 AS one')).rows).to.deep.equal([{ one: 1 }]);
+    expect(await workspace().lockSessions()).to.deep.equal([]);
+  });
+
+  it('has settings of its own, made when it connects: they survive from one migration to the next', async () => {
+    const { serverUrl, schema } = workspace();
+    const pool = new pg.Pool({ connectionString: serverUrl, max: 1, application_name: 'the shop' });
+    workspace().defer(() => pool.end());
+    // The driver sends what is asked of a new client before anything else.
+    const settings = `SET search_path TO ${schema}; SET work_mem = '7MB'; SET statement_timeout = '55s'`;
+    pool.on('connect', (client) => {
+      client.query(settings).catch(() => undefined);
+    });
+    await workspace().write({
+      '006_look.up.sql': `CREATE TABLE seen AS SELECT current_setting('work_mem') AS memory, current_setting('statement_timeout') AS timeout;`,
+      '007_leak.up.sql': `SET work_mem = '1MB'; SET search_path TO public;`,
+      '008_look.up.sql': `INSERT INTO seen SELECT current_setting('work_mem'), current_setting('statement_timeout');`,
+      '009_alone.up.sql': `-- lockstep: no-transaction\nINSERT INTO seen SELECT current_setting('work_mem'), current_setting('statement_timeout');`,
+    });
+    await runMigrations({ ...options(), pool });
+    expect(await workspace().query('SELECT DISTINCT memory, timeout FROM seen')).to.deep.equal([{ memory: '7MB', timeout: '55s' }]);
+    expect(await workspace().versions()).to.have.lengthOf(9);
+    expect((await pool.query(`SHOW application_name`)).rows).to.deep.equal([{ application_name: 'the shop' }]);
+  });
+
+  it('shows others the name of the runner, not that of the application', async () => {
+    const gate = await closeGate(workspace());
+    await workspace().write({ '001_accounts.up.sql': `${FIVE_FILES['001_accounts.up.sql']}\n${gate.sql}` });
+    const run = runMigrations({ ...options(), pool: workspace().pool({ application_name: 'the shop' }), runnerName: 'shop-1' });
+    await gate.arrived();
+    expect((await workspace().lockSessions()).map(({ name }) => name.replace(/ \d\S* /, ' … '))).to.deep.equal(['lockstep up … shop-1']);
+    await gate.open();
+    await run;
+  });
+});
+
+describe("a caller's client", () => {
+  const workspace = useWorkspace();
+  beforeEach(() => workspace().write(FIVE_FILES));
+
+  it('stays open, with its settings, its role and its listeners, after a run and after nothing', async () => {
+    const role = await createRole(workspace());
+    const connection = await workspace().client({ application_name: 'the shop' });
+    await connection.query(`SET work_mem = '7MB'; SET ROLE ${role.name}`);
+    const [before, listeners] = [await sessionOf(connection), listenersOf(connection)];
+    const { dir, lockKey } = workspace();
+    for (const expected of [VERSIONS, []]) {
+      expect(done(await runMigrations({ connection, dir, lockKey, direction: 'up' }))).to.deep.equal(expected);
+      expect(await sessionOf(connection)).to.deep.equal(before);
+      expect(listenersOf(connection)).to.deep.equal(listeners);
+    }
+  });
+
+  it('can go on to use the statements that it has prepared', async () => {
+    const connection = await workspace().client();
+    const prepared = { name: 'one', text: 'SELECT 1 AS one' };
+    await connection.query(prepared);
+    const { dir, lockKey } = workspace();
+    await runMigrations({ connection, dir, lockKey, direction: 'up' });
+    expect((await connection.query(prepared)).rows).to.deep.equal([{ one: 1 }]);
+  });
+
+  it('inside a transaction is refused: the lock and the records would be part of it', async () => {
+    const connection = await workspace().client();
+    await connection.query('BEGIN; CREATE TABLE mine (x int)');
+    const { dir, lockKey } = workspace();
+    const error = await runMigrations({ connection, dir, lockKey, direction: 'up' }).catch((thrown: unknown) => thrown);
+    expect(error).to.be.instanceOf(Error).and.to.include({ code: 'CONFIG_INVALID' });
+    // What the caller has begun is still the caller's.
+    expect((await connection.query(`SELECT to_regclass('mine') IS NOT NULL AS mine`)).rows).to.deep.equal([{ mine: true }]);
+    await connection.query('ROLLBACK');
+    expect(await workspace().query(`SELECT to_regclass('mine') AS mine, to_regclass('accounts') AS accounts`)).to.deep.equal([{ mine: null, accounts: null }]);
+  });
+});
