@@ -24,6 +24,8 @@ try {
   await hook({ pool, version, log, signal: stop.signal });
   await pool.end();
   tell({ type: 'done' });
+  // Nothing else is to keep this thread.
+  parentPort?.close();
 } catch (error) {
   tell({ type: 'failed', message: describe(error) });
 }

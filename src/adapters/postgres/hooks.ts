@@ -1,4 +1,6 @@
 /** Runs pre-migration hooks: in a worker thread for the command line, in the caller's thread for the library. */
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
@@ -21,6 +23,8 @@ export type HookWorkerMessage =
 
 /** How long a hook may go on after it was told to stop. */
 const STOP_GRACE_MS = 2_000;
+/** How long a hook's thread may go on after the hook is done. */
+const LAST_WORDS_MS = 1_000;
 
 interface RunOptions {
   readonly timeoutMs: number;
@@ -71,6 +75,8 @@ export class WorkerHooks implements HookRunner {
       await bounded(version, finished, options, (reason) => {
         worker.postMessage(reason);
       });
+      // It may not have told all of its output yet.
+      await Promise.race([Promise.all([worker.stdout, worker.stderr].map((stream) => once(stream, 'end'))), sleep(LAST_WORDS_MS, undefined, { ref: false })]);
     } finally {
       await worker.terminate();
     }
