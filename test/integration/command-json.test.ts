@@ -73,6 +73,8 @@ describe('--json', () => {
     workspace().defer(() => holder.release());
     const found = await document('outcome', 31, 'up', '--lock-wait', '0');
     expect(found['holder']).to.deep.equal({ pid: holder.pid, applicationName: 'somebody else' });
+    const repair = await document('error', 31, 'repair', '--lock-wait', '0');
+    expect(repair['error']).to.include({ code: 'LOCK_TIMEOUT' });
     expect((await document('lock', 0, 'lock'))['holder']).to.deep.equal({ pid: holder.pid, applicationName: 'somebody else' });
   });
 

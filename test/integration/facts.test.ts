@@ -68,7 +68,8 @@ describe('PostgreSQL: locks and snapshots', () => {
       const pid = await pidOf(client);
       const answer = message(client, sql);
       await waitsFor(workspace(), pid, 'advisory');
-      await holder.query(`INSERT INTO history VALUES ('new'); SELECT pg_advisory_unlock(${key()})`);
+      await holder.query(`INSERT INTO history VALUES ('new')`);
+      await holder.query(`SELECT pg_advisory_unlock(${key()})`);
       const rows = (await answer).flat().at(-1)!['count'];
       await workspace().query('TRUNCATE history');
       return rows;

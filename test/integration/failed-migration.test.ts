@@ -18,6 +18,7 @@ describe('the place of an error', () => {
     ['inside BEGIN … COMMIT', 'BEGIN;\nSELECT nope;\nCOMMIT;', 2, 8, 'SELECT nope;'],
     ['between data and DDL, which have other time limits', 'CREATE TABLE t (x int);\nSELECT nope;\nCREATE TABLE u (x int);', 2, 8, 'SELECT nope;'],
     ['statement by statement', `-- lockstep: no-transaction\nSELECT '😀';\nSELECT '😀', nope;`, 3, 13, `SELECT '😀', nope;`],
+    ['of a row that breaks a constraint, for which the server names no place', `CREATE TABLE t (x int UNIQUE);\n\nINSERT INTO t VALUES (1), (1);\nSELECT 1;`, 3, 1, 'INSERT INTO t VALUES (1), (1);'],
     ['of a statement outside a transaction, which has no place of its own', 'CREATE TABLE t (x int);\nDROP INDEX CONCURRENTLY nope;', 2, 1, 'DROP INDEX CONCURRENTLY nope;'],
   ];
   for (const [what, text, line, column, shown] of PLACES) {

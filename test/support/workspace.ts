@@ -165,7 +165,7 @@ export function useWorkspace(server?: () => string): () => Workspace {
   afterEach('drop the workspace', async function () {
     const workspace = current;
     current = undefined;
-    const keep = this.currentTest?.state !== 'passed';
+    const keep = this.currentTest?.state === 'failed';
     if (keep && workspace) {
       const embedded = (process.env['DATABASE_URL'] ?? '') === '';
       const hint = embedded ? ' (an embedded server ends with this process: set DATABASE_URL to look at it later)' : '';

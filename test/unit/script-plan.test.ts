@@ -13,10 +13,10 @@ function analyzed(text: string): Promise<ScriptAnalysis> {
   return analyze({ file: '001_x.up.sql', text, checksum: '', directives }, parser);
 }
 
-/** Without the relations, which a test of their own looks at. */
-async function piecesOf(text: string): Promise<readonly Omit<SqlPiece, 'relations'>[]> {
+/** Without what tests of their own look at. */
+async function piecesOf(text: string): Promise<readonly Omit<SqlPiece, 'relations' | 'starts'>[]> {
   const pieces = await namedPiecesOf(text);
-  return pieces.map(({ relations: _, ...piece }) => piece);
+  return pieces.map(({ relations: _relations, starts: _starts, ...piece }) => piece);
 }
 
 async function namedPiecesOf(text: string): Promise<readonly SqlPiece[]> {
@@ -161,6 +161,7 @@ describe('a script that runs statement by statement', () => {
       transactional: false,
       blocking: false,
       relations: [],
+      starts: [text.indexOf('CREATE UNIQUE')],
       waitsForSnapshots: true,
       sessionOnly: false,
       concurrentIndexes: [{ action: 'create', schema: 's', name: 'i', table: { schema: 's', name: 't' }, ifNotExists: true }],
@@ -417,4 +418,10 @@ describe('the relations of a blocking piece', () => {
       expect(pieces.flatMap((piece) => piece.relations)).to.have.deep.members(relations);
     });
   }
+});
+
+it('a piece knows where its statements begin', async () => {
+  const text = '/* é */ CREATE TABLE t (a int); -- b\nCREATE INDEX ON t (a);';
+  const [piece] = await namedPiecesOf(text);
+  expect(piece?.starts).to.deep.equal([text.indexOf('CREATE TABLE'), text.indexOf('CREATE INDEX')]);
 });

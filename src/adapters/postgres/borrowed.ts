@@ -33,7 +33,8 @@ export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Con
 /** The caller goes on with the client: it gets its settings, its role and its channels back. */
 export async function fromClient(client: ClientLike): Promise<Connected> {
   const real = client as unknown as pg.Client;
-  if (!['I', null].includes(real.getTransactionStatus())) {
+  // Older drivers do not say.
+  if (!['I', null].includes(statusOf(real))) {
     throw new MigratorError('CONFIG_INVALID', 'the given connection is inside a transaction, which would hold the lock and the records', {
       hint: 'commit or roll back first, or give runMigrations a pool or a connectionString',
     });
@@ -45,10 +46,14 @@ export async function fromClient(client: ClientLike): Promise<Connected> {
     givesBack: true,
     release: async ({ untouched }) => {
       // After a check that found no table.
-      if (!untouched && real.getTransactionStatus() !== 'I') await real.query('ROLLBACK').catch(() => undefined);
+      if (!untouched && statusOf(real) !== 'I') await real.query('ROLLBACK').catch(() => undefined);
     },
     interrupt: () => interrupt(real),
   });
+}
+
+function statusOf(client: Partial<Pick<pg.Client, 'getTransactionStatus'>>): string | null {
+  return client.getTransactionStatus?.() ?? null;
 }
 
 /** Without the address there is no cancel request: the server notices the closed socket within a second. */

@@ -110,7 +110,7 @@ function relationsOf(statements: readonly Statement[]): readonly RelationName[] 
 }
 
 /** The text from the first statement to the last, with the comments between them. */
-function span(text: string, statements: readonly Statement[]): { sql: string; offset: number } {
+function span(text: string, statements: readonly Statement[]): Pick<SqlPiece, 'sql' | 'offset'> & { readonly starts: readonly number[] } {
   const offset = statements[0]?.start ?? 0;
-  return { sql: text.slice(offset, statements.at(-1)?.end ?? offset), offset };
+  return { sql: text.slice(offset, statements.at(-1)?.end ?? offset), offset, starts: statements.map(({ start }) => start) };
 }

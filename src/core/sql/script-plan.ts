@@ -28,6 +28,8 @@ export interface SqlPiece {
   readonly blocking: boolean;
   /** What a blocking piece names: whoever locks one of these may keep it from its own lock. */
   readonly relations: readonly RelationName[];
+  /** Where each of its statements begins, as `offset`; absent when nobody knows. */
+  readonly starts?: readonly number[];
   /** The parser could not read it: it may hold anything, also a COMMIT. */
   readonly unread?: true;
 }

@@ -13,6 +13,8 @@ interface SourcePart {
 export class Message {
   #text = '';
   readonly #sources: SourcePart[] = [];
+  /** Per statement of the message, where it begins in the file; undefined for one of ours, or when nobody knows. */
+  readonly #statements: (number | undefined)[] = [];
 
   get text(): string {
     return this.#text;
@@ -20,7 +22,10 @@ export class Message {
 
   /** Adds one statement of ours, without its semicolon. */
   add(...statements: readonly string[]): this {
-    for (const statement of statements) this.#text += `${statement};\n`;
+    for (const statement of statements) {
+      this.#text += `${statement};\n`;
+      this.#statements.push(undefined);
+    }
     return this;
   }
 
@@ -32,7 +37,13 @@ export class Message {
       sourceOffset: piece.offset,
     });
     this.#text += piece.sql + END;
+    this.#statements.push(...(piece.starts ?? []));
     return this;
+  }
+
+  /** Where in the file the statement begins that comes after `finished` others; undefined when it is ours. */
+  statementOffset(finished: number): number | undefined {
+    return this.#statements[finished];
   }
 
   /** Where in the file the server's `position` (characters of the message, from 1) lies; undefined when it is in our text. */

@@ -7,6 +7,7 @@ import type { Message } from './message.ts';
 import type { Relation } from './relation.ts';
 import { journalName } from './relation.ts';
 import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
+import { resultsBefore } from './simple-query.ts';
 
 const HINTS: Readonly<Record<string, string>> = {
   '25001': 'this statement cannot run in a transaction: add "-- lockstep: no-transaction" at the top of the file',
@@ -41,8 +42,8 @@ export function stepError(
   if (ours) return ours;
   const code = codeForSqlstate(server.sqlstate, 'in-step') ?? 'MIGRATION_FAILED';
   const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
-  // Without a position (a constraint, a lock) the statement itself is the place, where it is known.
-  const offset = position ?? sent.unit?.offset;
+  // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
+  const offset = position ?? sent.unit?.offset ?? sent.message.statementOffset(resultsBefore(error).length);
   return new MigratorError(code, what, {
     version: step.version,
     server,
