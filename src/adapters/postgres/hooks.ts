@@ -1,5 +1,5 @@
 /** Runs pre-migration hooks: in a worker thread for the command line, in the caller's thread for the library. */
-import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -58,7 +58,7 @@ export class WorkerHooks implements HookRunner {
         text.split('\n').forEach(log);
       });
     }
-    const finished = new Promise<void>((resolve, reject) => {
+    const ended = new Promise<void>((resolve, reject) => {
       worker.on('message', (message: HookWorkerMessage) => {
         if (message.type === 'log') log(message.message);
         else if (message.type === 'done') resolve();
@@ -72,15 +72,22 @@ export class WorkerHooks implements HookRunner {
       });
     });
     try {
-      await bounded(version, finished, options, (reason) => {
+      await bounded(version, ended, options, (reason) => {
         worker.postMessage(reason);
       });
-      // It may not have told all of its output yet.
-      await Promise.race([Promise.all([worker.stdout, worker.stderr].map((stream) => once(stream, 'end'))), sleep(LAST_WORDS_MS, undefined, { ref: false })]);
+      await lastWords(worker);
     } finally {
       await worker.terminate();
     }
   }
+}
+
+/** A hook that is done may not have told all of its output yet. */
+async function lastWords({ stdout, stderr }: Worker): Promise<void> {
+  const told = new AbortController();
+  const ends = Promise.all([finished(stdout), finished(stderr)]);
+  await Promise.race([ends, sleep(LAST_WORDS_MS, undefined, { signal: told.signal })]).catch(() => undefined);
+  told.abort();
 }
 
 /** The library's hooks: given as functions, or found as modules. */
@@ -110,10 +117,10 @@ export class ThreadHooks implements HookRunner {
       await hook({ pool, version, log, signal: stop.signal });
     };
     try {
-      const finished = call().catch((error: unknown) => {
+      const ended = call().catch((error: unknown) => {
         throw hookFailed(version, describe(error), error);
       });
-      await bounded(version, finished, options, (reason) => {
+      await bounded(version, ended, options, (reason) => {
         stop.abort(new Error(reason));
       });
     } finally {
@@ -136,7 +143,7 @@ export function describe(error: unknown): string {
 /** Waits for the hook; tells it to stop on the signal or after its time, and gives it a moment to do so. */
 async function bounded(
   version: Version,
-  finished: Promise<void>,
+  ended: Promise<void>,
   { timeoutMs, signal }: RunOptions,
   stop: (reason: string) => void,
 ): Promise<void> {
@@ -150,7 +157,7 @@ async function bounded(
     });
   });
   try {
-    await Promise.race([finished, overdue]);
+    await Promise.race([ended, overdue]);
   } catch (error) {
     signal.throwIfAborted();
     if (!timeUp.aborted) throw error;
