@@ -21,6 +21,11 @@ export function codeForSqlstate(sqlstate: string, phase: RunPhase): ErrorCode | 
   return undefined;
 }
 
+/** PgBouncer has one SQLSTATE for nearly everything: only its words tell that it pools by statement. */
+export function isPooledByStatement({ sqlstate, message }: ServerError): boolean {
+  return sqlstate === '08P01' && message.includes('pooling mode');
+}
+
 /** The server's words, if `error` came from the server: the driver's error, or a MigratorError that carries one. */
 export function serverErrorOf(error: unknown): ServerError | undefined {
   if (error instanceof MigratorError) return error.details.server;

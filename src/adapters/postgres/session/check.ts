@@ -37,7 +37,7 @@ const UNDEFINED_TABLE = '42P01';
  */
 function checkMessage({ table, lockKey, serverSettings }: CheckOptions): string {
   const settings = Object.entries(serverSettings).map(
-    ([name, value]) => `SELECT pg_catalog.set_config(${escapeLiteral(name)}, ${escapeLiteral(value)}, false)`,
+    ([name, value]) => `SELECT pg_catalog.set_config(${escapeLiteral(name)}, ${escapeLiteral(value)}, true)`,
   );
   const schema = schemaExpression(table);
   const history = regclass(table.schema, table.name);
@@ -95,12 +95,15 @@ export async function runCheck(wire: Wire, options: CheckOptions, lazy: boolean)
   return readCheck(facts?.rows[0] ?? [], history);
 }
 
+/** Unknown, not a possible value, not for this role, not now. */
+const REFUSED_SETTING = /^(?:42704|42602|22|42501|55P02)/;
+
 /** The settings come first in the message: as many results as there are settings mean that all were taken. */
 function settingRefused({ serverSettings }: CheckOptions, error: unknown): MigratorError | undefined {
   const server = serverErrorOf(error);
   const taken = resultsBefore(error).filter((result) => result.command === 'SELECT').length;
   const name = Object.keys(serverSettings)[taken];
-  if (!server || name === undefined) return undefined;
+  if (!server || name === undefined || !REFUSED_SETTING.test(server.sqlstate)) return undefined;
   return new MigratorError('CONFIG_INVALID', `the server refuses the setting "${name}" of the database address`, {
     server,
     cause: error,

@@ -20,26 +20,39 @@ export function poolerRefused(): MigratorError {
   );
 }
 
+/** Once could be chance, where others use the pool too. */
+const ROUNDS = 3;
+
 /**
  * Two messages must meet the same backend, also while somebody else asks the pooler for one: a pooler by transaction
  * gives away the backend that we have just left.
- * @throws MigratorError CONFIG_INVALID when they do not.
+ * @throws MigratorError CONFIG_INVALID when they do not, or when nobody can tell.
  */
 export async function requireSessionPooling(
   wire: Wire,
   backendPid: number,
   competitor: (<T>(body: (other: Wire) => Promise<T>) => Promise<T>) | undefined,
 ): Promise<void> {
+  // The first message also ends a transaction that the check may have left open, and with it a backend that was kept for us.
   const same = async (): Promise<boolean> => (await pidOf(wire, 'SELECT pg_catalog.pg_backend_pid()')) === backendPid;
-  const kept = competitor
-    ? await competitor(async (other) => {
-        const taken = await pidOf(other, 'BEGIN; SELECT pg_catalog.pg_backend_pid()');
-        return taken !== backendPid && (await same());
-      })
-    : await same();
-  if (kept) return;
-  throw new MigratorError('CONFIG_INVALID', '--allow-pooler: this pooler does not keep a session on one backend', {
-    hint: HINT,
+  const keptInSpiteOf = async (other: Wire): Promise<boolean> => {
+    const taken = await pidOf(other, 'BEGIN; SELECT pg_catalog.pg_backend_pid()');
+    return taken !== backendPid && (await same());
+  };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    if (!(await same())) throw notBySession();
+    if (competitor && !(await competitor(keptInSpiteOf).catch(cannotTell))) throw notBySession();
+  }
+}
+
+function notBySession(): MigratorError {
+  return new MigratorError('CONFIG_INVALID', '--allow-pooler: this pooler does not keep a session on one backend', { hint: HINT });
+}
+
+function cannotTell(cause: unknown): never {
+  throw new MigratorError('CONFIG_INVALID', '--allow-pooler: whether this pooler pools by session takes a second connection, and there was none', {
+    cause,
+    hint: `let the pool have one more backend, or ${HINT}`,
   });
 }
 

@@ -1,7 +1,7 @@
 /** One pinned session: what the engine does to the database goes through it. */
 import { MigratorError } from '../../../core/errors.ts';
 import type { Check, Observation, Session } from '../../../core/ports.ts';
-import type { Holder, RunnerIdentity } from '../../../core/runner.ts';
+import { applicationName, type Holder, type RunnerIdentity } from '../../../core/runner.ts';
 import { cancelUntil, PostgresLock } from './advisory-lock.ts';
 import { runCheck, type CheckOptions, type CheckResult } from './check.ts';
 import type { SessionContext } from './context.ts';
@@ -98,7 +98,11 @@ export class PostgresSession implements Session {
     this.#configured = true;
     const { wire, settings } = this.#context;
     // Until now every message stood for itself; from here on the session must be one.
-    if (isPooled(wire, this.pid)) await requireSessionPooling(wire, this.pid, this.#options.secondSession);
+    if (isPooled(wire, this.pid)) {
+      await requireSessionPooling(wire, this.pid, this.#options.secondSession);
+      // RESET ALL would give the session the name that the pooler began it with.
+      Object.assign(settings.serverSettings, { application_name: applicationName(this.#context.runner) });
+    }
     if (this.#options.borrowedName !== undefined) await this.#inherit(this.#options.borrowedName);
     const wanted = hygiene(settings.serverVersion);
     const all = [...wanted].map(([name, value]) => setStatement(name, value));

@@ -3,7 +3,7 @@ import type pg from 'pg';
 
 import { MigratorError, type ServerError } from '../../../core/errors.ts';
 import { SimpleQuery, submit, type ResultSet } from './simple-query.ts';
-import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
+import { codeForSqlstate, isPooledByStatement, serverErrorOf } from '../sqlstate.ts';
 
 /** Well below `idle_session_timeout` (60 s), so that a holder whose hook runs for long keeps its lock. */
 const HEARTBEAT_MS = 15_000;
@@ -168,6 +168,13 @@ function connectionLost(error: unknown): MigratorError {
 
 /** The meaning before the first step; a step's own errors are read again in step-error.ts. */
 function refused(server: ServerError, cause: unknown): MigratorError {
+  if (isPooledByStatement(server)) {
+    return new MigratorError('CONFIG_INVALID', 'the connection pooler in between pools by statement', {
+      server,
+      cause,
+      hint: 'give the address of PostgreSQL itself; --allow-pooler is for a pooler that pools by session',
+    });
+  }
   const code = codeForSqlstate(server.sqlstate, 'before-steps') ?? 'INTERNAL';
   return new MigratorError(code, `the server answered: ${server.message}`, {
     server,
