@@ -7,7 +7,7 @@ import { openClient } from './connection/connect.ts';
 import { describeAddress, type ConnectionSettings } from './connection/connection-settings.ts';
 import type { Connected } from './database.ts';
 import type { DirectClient } from './connection/driver.ts';
-import { chosenStatements } from './session/settings.ts';
+import { chosenStatements, setStatement } from './session/settings.ts';
 import { cancelRequest, poolConfig, type ResolvedTarget } from './connection/target.ts';
 
 /** A cancelled statement ends at once as a rule; one that does not is cut off. */
@@ -86,6 +86,8 @@ export function hookPool({ target, serverSettings, role }: HookTarget): pg.Pool 
   const statements = chosenStatements({ serverSettings, role, serverVersion: 0 });
   // pg-pool waits for the promise; its types do not say so.
   const onConnect: (client: pg.ClientBase) => unknown = async (client) => {
+    // So that a hook which is ended leaves no statement behind; some servers refuse it.
+    await client.query(setStatement('client_connection_check_interval', '1s')).catch(() => undefined);
     if (statements.length > 0) await client.query(statements.join(';\n'));
   };
   const pool = new pg.Pool({ ...poolConfig(target, { max: 4 }), onConnect });

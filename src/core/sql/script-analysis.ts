@@ -44,7 +44,8 @@ function unread(reading: Reading, directives: Directives, why: ScriptRemark): Sc
 
 /** A parser quotes the text it fails at, up to the file's end. */
 function withoutSecret(text: string, offset: number, message: string): string {
-  const isSecret = /\bpassword\s*=?\s*(?:[eu]&?)?$/i.test(text.slice(Math.max(0, offset - 40), offset));
+  // Where a string begins and ends is just what is unclear here.
+  const isSecret = /\bpassword\b/i.test(text.slice(0, offset));
   const [line = ''] = (isSecret ? message.replace(/ at or near ".*$/s, '') : message).split(/[\r\n]/, 1);
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
