@@ -1,0 +1,151 @@
+/** A migration that failed is not hammered by replicas that restart: the journal answers for a while. */
+import { expect } from 'chai';
+
+import { expectExit, runCli } from '../support/cli.ts';
+import { file, versionsOf } from '../support/migrations.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { runInProcess, type InProcessResult } from './support/in-process.ts';
+
+const REPLICAS = 20;
+const GOOD = file(1, 'orders', 'CREATE TABLE orders (id int);');
+/** Each try keeps everybody from the table for as long as it lasts. */
+const BAD = file(2, 'bad', 'ALTER TABLE orders ADD COLUMN total int;\nINSERT INTO orders SELECT 1/0;');
+const POD = 'web@1';
+const JOB = 'web/3@1';
+
+/** From the first failure on, in seconds, with runs at every half minute: 30 s, 1 min, 2 min and 4 min lie between. */
+const TRIES_AT = [0, 30, 90, 210, 450];
+
+describe('a migration that fails in a release', () => {
+  const workspace = useWorkspace();
+  beforeEach(async () => {
+    await workspace().write(GOOD);
+    expect((await runInProcess(['up'], workspace())).code).to.equal(0);
+    await workspace().write(BAD);
+  });
+
+  const releaseOf = (release: string, pod = 'web-1'): { env: Record<string, string> } => ({
+    env: { ...workspace().env, LOCKSTEP_RELEASE: release, LOCKSTEP_POD: pod },
+  });
+
+  const up = (release: string, ...more: readonly string[]): Promise<InProcessResult> => runInProcess(['up', ...more], releaseOf(release));
+
+  /** How often the migration was run, and so its table locked. */
+  async function tries(): Promise<number> {
+    return (await workspace().journalCounts('started'))['002_bad'] ?? 0;
+  }
+
+  /** As if everything in the journal had happened so much earlier; the server's clock is the one that counts. */
+  async function pass(seconds: number): Promise<void> {
+    await workspace().query(`UPDATE schema_migrations_journal SET at = at - make_interval(secs => $1)`, [seconds]);
+  }
+
+  function expectPaused(result: InProcessResult): void {
+    expect(result.code, result.stderr).to.equal(40);
+    expect(result.stderr).to.include('the next try is not before').and.include('--retry-now').and.include('division by zero');
+  }
+
+  async function expectTriedBy(result: Promise<InProcessResult>): Promise<void> {
+    const before = await tries();
+    const { code, stderr } = await result;
+    expect(code, stderr).to.equal(40);
+    expect(stderr).to.not.include('the next try');
+    expect(await tries()).to.equal(before + 1);
+  }
+
+  it('twenty replicas that restart every half minute, for ten minutes: five tries', async () => {
+    const triesAt: number[] = [];
+    for (let second = 0; second <= 600; second += 30) {
+      const before = await tries();
+      const results = await Promise.all(Array.from({ length: REPLICAS }, (_, index) => runInProcess(['up'], releaseOf(POD, `web-${index}`))));
+      for (const { code, stderr } of results) expect(code, stderr).to.equal(40);
+      const more = (await tries()) - before;
+      expect(more, `tries at ${second} s`).to.be.at.most(1);
+      if (more === 1) triesAt.push(second);
+      await pass(30);
+    }
+    expect(triesAt).to.deep.equal(TRIES_AT);
+    expect(await workspace().journalCounts('failed')).to.deep.equal({ '002_bad': TRIES_AT.length });
+    expect(await workspace().versions()).to.deep.equal(versionsOf(GOOD));
+    expect(await workspace().lockSessions()).to.deep.equal([]);
+  });
+
+  it('the pause doubles from 30 s to 10 min', async () => {
+    const pauses: number[] = [];
+    for (let failures = 1; failures <= 7; failures += 1) {
+      await expectTriedBy(up(POD));
+      const paused = await up(POD);
+      expectPaused(paused);
+      const next = /not before (\S+Z)/.exec(paused.stderr)?.[1] ?? '';
+      pauses.push(Math.round((Date.parse(next) - Date.now()) / 5_000) * 5);
+      // All but a little: still not; and then a little more.
+      await pass(pauses.at(-1)! - 10);
+      expectPaused(await up(POD));
+      await pass(11);
+    }
+    expect(pauses).to.deep.equal([30, 60, 120, 240, 480, 600, 600]);
+  });
+
+  it('processes too: twenty at the same moment try it once', async () => {
+    const results = await Promise.all(Array.from({ length: REPLICAS }, (_, index) => runCli(['up'], releaseOf(POD, `web-${index}`))));
+    for (const result of results) expectExit(result, 40);
+    expect(await tries()).to.equal(1);
+    const again = await runCli(['up'], releaseOf(POD));
+    expectExit(again, 40);
+    expectPaused({ code: 40, stdout: again.stdout, stderr: again.stderr });
+    expect(await tries()).to.equal(1);
+  });
+
+  describe('is tried at once', () => {
+    beforeEach(async () => {
+      await expectTriedBy(up(POD));
+      expectPaused(await up(POD));
+    });
+
+    it('by a Job, whose release has a revision, again and again', async () => {
+      await expectTriedBy(up(JOB));
+      await expectTriedBy(up(JOB));
+    });
+
+    it('with --retry-now', () => expectTriedBy(up(POD, '--retry-now')));
+
+    it('by another release', () => expectTriedBy(up('web@2')));
+
+    it('without a release, as in development', () => expectTriedBy(runInProcess(['up'], workspace())));
+
+    it('by a person at a terminal', () => expectTriedBy(runInProcess(['up'], { ...releaseOf(POD), terminal: true })));
+
+    it('when the file has changed, and then the pause begins at 30 s again', async () => {
+      await workspace().write(file(2, 'bad', 'ALTER TABLE orders ADD COLUMN total int;\nINSERT INTO orders SELECT 2/0;'));
+      await expectTriedBy(up(POD));
+      expectPaused(await up(POD));
+      await pass(31);
+      await expectTriedBy(up(POD));
+    });
+
+    it('when the file is mended: it is applied', async () => {
+      await workspace().write(file(2, 'bad', 'ALTER TABLE orders ADD COLUMN total int;'));
+      const { code, stderr } = await up(POD);
+      expect(code, stderr).to.equal(0);
+      expect(await workspace().versions()).to.deep.equal(['001_orders', '002_bad']);
+    });
+  });
+
+  it('commands that only look are not paused', async () => {
+    await expectTriedBy(up(POD));
+    expect((await up(POD, '--dry-run')).code).to.equal(0);
+    expect((await runInProcess(['status', '--exit-code'], releaseOf(POD))).code).to.equal(33);
+    expect((await runInProcess(['wait', '--timeout', '0'], releaseOf(POD))).code).to.equal(33);
+  });
+
+  it('by a lock that was not to be had, it is no failure of its own: tried at once', async () => {
+    const reader = await workspace().client();
+    await workspace().query('CREATE TABLE held (id int)');
+    await reader.query('BEGIN; LOCK TABLE held');
+    await workspace().write(file(2, 'bad', `SET LOCAL lock_timeout = '20ms';\nALTER TABLE held ADD COLUMN total int;`));
+    expect((await up(POD)).code).to.equal(32);
+    expect((await up(POD)).code).to.equal(32);
+    await reader.query('ROLLBACK');
+    expect((await up(POD)).code).to.equal(0);
+  });
+});

@@ -1,0 +1,151 @@
+/** As PID 1, as in a container: the kernel ignores a signal that nobody listens to, so the runner must. */
+import { readFile } from 'node:fs/promises';
+import { expect } from 'chai';
+
+import { eventually } from '../support/bounded.ts';
+import { expectExit, runCli } from '../support/cli.ts';
+import { closeGate, openSnapshot } from '../support/gate.ts';
+import { holdKey } from '../support/holder.ts';
+import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
+import { closedPort } from '../support/opening.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { skipUnless, startElsewhere, whyNot, type Elsewhere } from './support/elsewhere.ts';
+
+const BOUND_MS = 5_000;
+const AT_ONCE_MS = 1_000;
+
+/** `--user` where we are not root: some systems let nobody but root. */
+const UNSHARE = ['unshare', ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']), '--pid', '--fork', '--mount-proc', '--kill-child'];
+
+describe('PID 1', () => {
+  const workspace = useWorkspace();
+
+  before(async function () {
+    const [command = '', ...args] = UNSHARE;
+    skipUnless(this, 'no PID namespace of one\'s own', await whyNot(command, ...args, 'true'));
+  });
+
+  function start(env: Readonly<Record<string, string>> = {}): Elsewhere {
+    const run = startElsewhere(UNSHARE, ['up'], { ...workspace().env, ...env });
+    workspace().defer(() => run.end());
+    return run;
+  }
+
+  async function send(run: Elsewhere, signal: NodeJS.Signals): Promise<number> {
+    const pid = await run.pid();
+    expect(await ownPid(pid), 'its pid in its own namespace').to.equal(1);
+    await eventually(`${signal} to be listened to`, () => listens(pid));
+    process.kill(pid, signal);
+    return performance.now();
+  }
+
+  async function expectExitWithin(run: Elsewhere, sentAt: number, expected: number, boundMs = BOUND_MS): Promise<void> {
+    const { code, output, exitedAt } = await run.exited;
+    expect(code, output).to.equal(expected);
+    expect(output).to.include('INTERRUPTED');
+    expect(exitedAt - sentAt, 'milliseconds from the signal to the exit').to.be.lessThan(boundMs);
+  }
+
+  /** Nothing runs on the server any more, and the next run finds the work where it was left. */
+  async function expectNextRun(more: Files): Promise<void> {
+    expect(await workspace().lockSessions()).to.deep.equal([]);
+    expect(await workspace().query(`SELECT query FROM pg_stat_activity WHERE application_name LIKE 'lockstep up %' AND state <> 'idle'`)).to.deep.equal([]);
+    expectExit(await runCli(['up'], workspace()), 0);
+    expect(await workspace().versions()).to.deep.equal(versionsOf({ ...FIVE_FILES, ...more }));
+    expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
+    expect(await workspace().invalidIndexes()).to.deep.equal([]);
+  }
+
+  for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
+    it(`${signal} in a transaction: ${exit}, cancelled on the server, nothing recorded`, async () => {
+      const gate = await closeGate(workspace());
+      const more = file(6, 'half', `CREATE TABLE half (id int);\n${gate.sql}`);
+      await workspace().write({ ...FIVE_FILES, ...more });
+      const run = start();
+      await gate.arrived();
+      await expectExitWithin(run, await send(run, signal), exit);
+      expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES));
+      expect(await workspace().query(`SELECT to_regclass('half') AS half`)).to.deep.equal([{ half: null }]);
+      await gate.open();
+      await expectNextRun(more);
+    });
+
+    it(`${signal} in a concurrent build: ${exit}`, async () => {
+      const more = file(6, 'index', 'CREATE INDEX CONCURRENTLY orders_total ON orders (total);');
+      await workspace().write({ ...FIVE_FILES, ...more });
+      const snapshot = await openSnapshot(workspace());
+      const run = start();
+      await snapshot.awaited();
+      await expectExitWithin(run, await send(run, signal), exit);
+      expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES));
+      await snapshot.end();
+      await expectNextRun(more);
+    });
+
+    it(`${signal} while it waits for the lock: ${exit}`, async () => {
+      await workspace().write(FIVE_FILES);
+      const holder = await holdKey(workspace().serverUrl, workspace().lockKey);
+      workspace().defer(() => holder.release());
+      const run = start();
+      await run.says('lock.waiting');
+      await expectExitWithin(run, await send(run, signal), exit);
+      await holder.release();
+      await expectNextRun({});
+    });
+
+    it(`${signal} while it waits for the database: ${exit}`, async () => {
+      await workspace().write(FIVE_FILES);
+      const run = start({ DATABASE_URL: `postgres://postgres@127.0.0.1:${await closedPort()}/postgres` });
+      await run.says('database.waiting');
+      await expectExitWithin(run, await send(run, signal), exit);
+    });
+
+    it(`${signal} at the first moment at which it is listened to: ${exit}`, async () => {
+      const gate = await closeGate(workspace());
+      const more = file(6, 'gate', gate.sql);
+      await workspace().write({ ...FIVE_FILES, ...more });
+      const startedAt = performance.now();
+      const run = start();
+      const sentAt = await send(run, signal);
+      console.log(`        ${(sentAt - startedAt).toFixed(0)} ms after the start`);
+      await expectExitWithin(run, sentAt, exit);
+      await gate.open();
+      await expectNextRun(more);
+    });
+
+    it(`${signal} twice: the second one ends it at once`, async () => {
+      const more = file(6, 'hooked', 'CREATE TABLE hooked ();');
+      const hook = 'export default ({ log }) => { log("ready"); for (;;); };';
+      await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': hook });
+      const run = start();
+      await run.says('hook.log');
+      await send(run, signal);
+      await expectExitWithinOfSecond(run, await send(run, signal), exit);
+      await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
+      await eventually('the server to notice', async () => (await workspace().lockSessions()).length === 0);
+      await expectNextRun(more);
+    });
+  }
+
+  /** It has no time left to say anything. */
+  async function expectExitWithinOfSecond(run: Elsewhere, sentAt: number, expected: number): Promise<void> {
+    const { code, output, exitedAt } = await run.exited;
+    expect(code, output).to.equal(expected);
+    expect(exitedAt - sentAt, 'milliseconds from the second signal to the exit').to.be.lessThan(AT_ONCE_MS);
+  }
+});
+
+/** The last of its pids, as the kernel counts from the outermost namespace to its own. */
+async function ownPid(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^NSpid:.*\t(\d+)$/m.exec(status)?.[1]);
+}
+
+/**
+ * Whether src/main.ts has begun: it gives the process its title right before it listens. Until then a signal to PID 1 is
+ * lost: Node's own first handler raises it again for the kernel to end the process, which the kernel does not do to PID 1.
+ */
+async function listens(pid: number): Promise<boolean> {
+  const title = await readFile(`/proc/${pid}/cmdline`, 'utf8');
+  return /^lockstep\0/.test(title);
+}

@@ -1,0 +1,274 @@
+/** `repair`: changed files, replaced down SQL, and statements of which only a person knows whether they took effect. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+import { expectExit, runCli, startCli, type CliResult } from '../support/cli.ts';
+import { closeGate, type Gate } from '../support/gate.ts';
+import { holdKey } from '../support/holder.ts';
+import { file } from '../support/migrations.ts';
+import { documentOf } from '../integration/support/json-documents.ts';
+import { stateOf } from '../integration/support/state.ts';
+import { useWorkspace } from '../support/workspace.ts';
+
+describe('repair', () => {
+  const workspace = useWorkspace();
+
+  const run = (...args: readonly string[]): Promise<CliResult> => runCli(args, workspace());
+
+  async function expectRun(exit: number, ...args: readonly string[]): Promise<CliResult> {
+    const result = await run(...args);
+    expectExit(result, exit);
+    return result;
+  }
+
+  /** What it says on stdout. */
+  async function repair(...args: readonly string[]): Promise<string[]> {
+    return (await expectRun(0, 'repair', ...args)).stdout.trimEnd().split('\n');
+  }
+
+  async function states(): Promise<Record<string, string>> {
+    const { stdout } = await expectRun(0, 'status', '--json');
+    const { migrations } = JSON.parse(stdout) as { migrations: { version: string; state: string }[] };
+    return Object.fromEntries(migrations.map(({ version, state }) => [version, state]));
+  }
+
+  describe('of nothing', () => {
+    it('on an empty database: says so, and a dry run does not even make the tables', async () => {
+      await workspace().write(file(1, 'a', 'SELECT 1;'));
+      const before = await stateOf(workspace());
+      expect(await repair('--dry-run')).to.deep.equal(['Nothing to repair.']);
+      expect(await stateOf(workspace())).to.deep.equal(before);
+      expect(await repair()).to.deep.equal(['Nothing to repair.']);
+      expect(await states()).to.deep.equal({ '001_a': 'pending' });
+    });
+
+    it('where everything fits: says so, and changes no row', async () => {
+      await workspace().write({ ...file(1, 'a', 'SELECT 1;'), '001_a.down.sql': 'SELECT 2;' });
+      await expectRun(0, 'up');
+      const before = await stateOf(workspace());
+      expect(await repair()).to.deep.equal(['Nothing to repair.']);
+      expect(await stateOf(workspace())).to.deep.equal(before);
+    });
+  });
+
+  describe('of a file that was changed after it was applied', () => {
+    beforeEach(async () => {
+      await workspace().write({ ...file(1, 'a', 'CREATE TABLE a ();'), ...file(2, 'b', 'CREATE TABLE b ();'), '001_a.down.sql': 'DROP TABLE a;' });
+      await expectRun(0, 'up');
+      await workspace().write({ ...file(1, 'a', 'CREATE TABLE a (); -- a comment'), ...file(2, 'b', 'CREATE TABLE b (); -- too') });
+    });
+
+    const ACCEPT = (version: string): string => `${version}: accept the changed ${version}.up.sql as what was applied, and keep its down SQL`;
+
+    it('accepts it: then nothing is changed any more, and nothing was run', async () => {
+      await workspace().write(file(3, 'c', 'CREATE TABLE c ();'));
+      await expectRun(22, 'up');
+      expect(await states()).to.deep.equal({ '001_a': 'changed', '002_b': 'changed', '003_c': 'pending' });
+      expect(await repair()).to.deep.equal([`  repair ${ACCEPT('001_a')}`, `  repair ${ACCEPT('002_b')}`, 'Done.']);
+      expect(await states()).to.deep.equal({ '001_a': 'applied', '002_b': 'applied', '003_c': 'pending' });
+      expect(await workspace().journalCounts('repaired')).to.deep.equal({ '001_a': 1, '002_b': 1 });
+      expect(await workspace().journalCounts('started')).to.deep.equal({ '001_a': 1, '002_b': 1 });
+      await expectRun(0, 'up');
+      await expectRun(0, 'up', '--strict');
+      expect(await repair()).to.deep.equal(['Nothing to repair.']);
+      expect(await workspace().query('SELECT down_sql FROM schema_migrations_journal WHERE event = $1 AND version = $2', ['repaired', '001_a'])).to.deep.equal([
+        { down_sql: 'DROP TABLE a;' },
+      ]);
+    });
+
+    it('--only takes one of them', async () => {
+      expect(await repair('--only', '002_b')).to.deep.equal([`  repair ${ACCEPT('002_b')}`, 'Done.']);
+      expect(await states()).to.deep.equal({ '001_a': 'changed', '002_b': 'applied' });
+    });
+
+    it('a dry run says the same, and changes nothing', async () => {
+      const before = await stateOf(workspace());
+      expect(await repair('--dry-run')).to.deep.equal([`  would repair ${ACCEPT('001_a')}`, `  would repair ${ACCEPT('002_b')}`, 'Dry run: nothing is changed.']);
+      expect(await stateOf(workspace())).to.deep.equal(before);
+    });
+
+    it('says it before it does it', async () => {
+      // The row is kept from it: what has been said by then was said before.
+      const other = await workspace().client();
+      await other.query('BEGIN; SELECT * FROM schema_migrations FOR UPDATE');
+      const process = startCli(['repair'], workspace());
+      const line = await process.waitForLog('repair.planned');
+      expect(line).to.include({ version: '001_a', dryRun: false });
+      await process.waitForLog((next) => next.event === 'repair.planned' && next['version'] === '002_b');
+      expect(await workspace().query('SELECT event FROM schema_migrations_journal WHERE event = $1', ['repaired'])).to.deep.equal([]);
+      await other.query('ROLLBACK');
+      expectExit(await process.exited, 0);
+      expect(await states()).to.deep.equal({ '001_a': 'applied', '002_b': 'applied' });
+    });
+
+    it('waits for the lock, and does nothing without it: 31', async () => {
+      const holder = await holdKey(workspace().serverUrl, workspace().lockKey);
+      workspace().defer(() => holder.release());
+      const before = await stateOf(workspace());
+      await expectRun(31, 'repair', '--lock-wait', '0');
+      expect(await stateOf(workspace())).to.deep.equal(before);
+    });
+
+    it('--json is one document of its schema', async () => {
+      for (const dryRun of [true, false]) {
+        const result = await run('repair', '--json', ...(dryRun ? ['--dry-run'] : []));
+        expectExit(result, 0);
+        const document = await documentOf('repair', result);
+        expect(document).to.include({ dryRun });
+        expect((document['steps'] as { version: string }[]).map(({ version }) => version)).to.deep.equal(['001_a', '002_b']);
+      }
+    });
+  });
+
+  describe('of a down file that was changed, added or removed', () => {
+    const storedDown = async (version: string): Promise<unknown> =>
+      (await workspace().query('SELECT down_sql FROM schema_migrations_journal WHERE version = $1 ORDER BY id DESC LIMIT 1', [version]))[0]!['down_sql'];
+
+    beforeEach(async () => {
+      await workspace().write({ ...file(1, 'a', 'CREATE TABLE a ();'), ...file(2, 'b', 'CREATE TABLE b ();'), '001_a.down.sql': 'DROP TABLE a;' });
+      await expectRun(0, 'up');
+    });
+
+    it('keeps the new text for rolling back', async () => {
+      await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;', '002_b.down.sql': 'DROP TABLE b;' });
+      expect(await repair()).to.deep.equal([
+        '  repair 001_a: replace the stored down SQL by 001_a.down.sql',
+        '  repair 002_b: replace the stored down SQL by 002_b.down.sql',
+        'Done.',
+      ]);
+      expect(await storedDown('001_a')).to.equal('DROP TABLE a CASCADE;');
+      expect(await storedDown('002_b')).to.equal('DROP TABLE b;');
+      expect(await repair()).to.deep.equal(['Nothing to repair.']);
+      await expectRun(0, 'down', '--steps', '2');
+      expect(await states()).to.deep.equal({ '001_a': 'pending', '002_b': 'pending' });
+    });
+
+    it('forgets what there is no file for any more', async () => {
+      await rm(join(workspace().dir, '001_a.down.sql'));
+      expect(await repair()).to.deep.equal(['  repair 001_a: forget the stored down SQL: there is no down file any more', 'Done.']);
+      expect(await storedDown('001_a')).to.equal(null);
+    });
+
+    it('a dry run says so, and changes nothing', async () => {
+      await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;' });
+      const before = await stateOf(workspace());
+      expect(await repair('--dry-run')).to.deep.equal(['  would repair 001_a: replace the stored down SQL by 001_a.down.sql', 'Dry run: nothing is changed.']);
+      expect(await stateOf(workspace())).to.deep.equal(before);
+    });
+  });
+
+  for (const [kind, statement] of [
+    ['DO', (gate: Gate): string => `DO $$ BEGIN INSERT INTO counted VALUES (2); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')} END $$;`],
+    ['CALL', (): string => 'CALL half();'],
+  ] as const) {
+    describe(`of a run that was killed in the middle of a ${kind} with COMMIT`, () => {
+      const NEXT = file(2, 'next', 'INSERT INTO counted VALUES (4);');
+
+      beforeEach(async () => {
+        const gate = await closeGate(workspace());
+        await workspace().query(
+          `CREATE PROCEDURE half() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO counted VALUES (2); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')} END $$`,
+        );
+        await workspace().write({
+          ...file(1, 'half', `-- lockstep: no-transaction\nCREATE TABLE counted (n int);\n${statement(gate)}\nINSERT INTO counted VALUES (3);`),
+          ...NEXT,
+        });
+        const killed = startCli(['up'], workspace());
+        const orphan = await gate.arrived();
+        killed.kill('SIGKILL');
+        expect((await killed.exited).signal).to.equal('SIGKILL');
+        await workspace().query('SELECT pg_terminate_backend($1, 5000)', [orphan]);
+        await gate.open();
+        expect(await counted()).to.deep.equal([2]);
+      });
+
+      async function counted(): Promise<unknown[]> {
+        return (await workspace().query('SELECT n FROM counted ORDER BY n')).map(({ n }) => n);
+      }
+
+      async function expectIncomplete(): Promise<void> {
+        const result = await expectRun(41, 'up', '--log-format', 'text');
+        expect(result.stderr).to.match(/^error: 001_half\.up\.sql stopped in statement 2, and nobody can know/m);
+        expect(result.stderr).to.include('lockstep repair --only 001_half --statement done').and.include('again');
+      }
+
+      it('every further run ends with 41 and does not run it again, until a person has answered', async () => {
+        for (let time = 1; time <= 3; time += 1) {
+          await expectIncomplete();
+          expect(await counted()).to.deep.equal([2]);
+        }
+        // Without the answer it is nobody's to settle.
+        expect(await repair()).to.deep.equal(['Nothing to repair.']);
+        expect(await repair('--only', '002_next', '--statement', 'done')).to.deep.equal(['Nothing to repair.']);
+        await expectRun(41, 'up', '--retry-now');
+        await expectRun(41, 'up', '--to', '001_half');
+        await expectRun(33, 'wait', '--timeout', '0');
+        expect(await counted()).to.deep.equal([2]);
+        expect(await workspace().versions()).to.deep.equal([]);
+        expect(await workspace().journalCounts('statement started')).to.deep.equal({ '001_half': 1 });
+      });
+
+      it('the answer "done": the rest follows, and that statement never runs again', async () => {
+        await expectIncomplete();
+        expect(await repair('--only', '001_half', '--statement', 'done')).to.deep.equal(['  repair 001_half: take statement 2 for done', 'Done.']);
+        expect(await counted()).to.deep.equal([2]);
+        await expectRun(0, 'up');
+        expect(await counted()).to.deep.equal([2, 3, 4]);
+        expect(await workspace().versions()).to.deep.equal(['001_half', '002_next']);
+        expect(await repair('--statement', 'done')).to.deep.equal(['Nothing to repair.']);
+      });
+
+      it('the answer "again": it runs once more, and then the rest', async () => {
+        await expectIncomplete();
+        expect(await repair('--only', '001_half', '--statement', 'again')).to.deep.equal(['  repair 001_half: let statement 2 run again', 'Done.']);
+        expect(await counted()).to.deep.equal([2]);
+        await expectRun(0, 'up');
+        expect(await counted()).to.deep.equal([2, 2, 3, 4]);
+        expect(await workspace().versions()).to.deep.equal(['001_half', '002_next']);
+      });
+
+      it('the answer without a run in between, and without --only', async () => {
+        expect(await repair('--statement', 'done')).to.deep.equal(['  repair 001_half: take statement 2 for done', 'Done.']);
+        await expectRun(0, 'up');
+        expect(await counted()).to.deep.equal([2, 3, 4]);
+      });
+
+      it('"again" that is killed again asks again', async () => {
+        await repair('--statement', 'again');
+        const gate = await closeGate(workspace());
+        const killed = startCli(['up'], workspace());
+        await gate.arrived();
+        killed.kill('SIGKILL');
+        await killed.exited;
+        await gate.open();
+        await expectIncomplete();
+        expect(await repair('--statement', 'done')).to.deep.equal(['  repair 001_half: take statement 2 for done', 'Done.']);
+        await expectRun(0, 'up');
+        expect(await counted()).to.deep.equal([2, 2, 3, 4]);
+      });
+
+      it('a dry run of an answer changes nothing, and the next run still asks', async () => {
+        const before = await stateOf(workspace());
+        for (const [answer, told] of [['done', 'take statement 2 for done'], ['again', 'let statement 2 run again']] as const) {
+          expect(await repair('--statement', answer, '--dry-run')).to.deep.equal([`  would repair 001_half: ${told}`, 'Dry run: nothing is changed.']);
+        }
+        expect(await stateOf(workspace())).to.deep.equal(before);
+        await expectIncomplete();
+      });
+
+      it('a file whose statement was changed meanwhile is not taken for the one that ran', async () => {
+        await workspace().write(file(1, 'half', '-- lockstep: no-transaction\nCREATE TABLE counted (n int);\nCALL something_else();\nINSERT INTO counted VALUES (3);'));
+        expect((await run('up')).code).to.be.oneOf([22, 41]);
+        await repair('--statement', 'done');
+        await expectRun(22, 'up');
+        expect(await counted()).to.deep.equal([2]);
+      });
+    });
+  }
+
+  it('an answer that is none: 20', async () => {
+    await workspace().write(file(1, 'a', 'SELECT 1;'));
+    await expectRun(20, 'repair', '--statement', 'perhaps');
+  });
+});

@@ -1,0 +1,82 @@
+/** Runs the built command line behind another command that gives it namespaces of its own. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+
+import { eventually, within } from '../../support/bounded.ts';
+
+export interface ElsewhereResult {
+  readonly code: number | null;
+  readonly output: string;
+  /** By performance.now(). */
+  readonly exitedAt: number;
+}
+
+export interface Elsewhere {
+  /** The process itself, not the command before it, as this process sees it. */
+  readonly pid: () => Promise<number>;
+  readonly exited: Promise<ElsewhereResult>;
+  /** Resolves once the output has this text. */
+  readonly says: (text: string) => Promise<void>;
+  /** The command before it; whatever it has started ends with it. */
+  readonly end: () => void;
+}
+
+const script = join(process.env['LOCKSTEP_DIST'] ?? resolve(import.meta.dirname, '../../../dist'), 'lockstep.mjs');
+
+/** `before` is a command and its arguments, which gets the runner's command as its last arguments. */
+export function startElsewhere(before: readonly string[], args: readonly string[], env: Readonly<Record<string, string>>): Elsewhere {
+  const [command = '', ...rest] = before;
+  const child = spawn(command, [...rest, process.execPath, script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const closed = once(child, 'close').then(([code]: unknown[]) => ({ code: code as number | null, output, exitedAt: performance.now() }));
+  closed.catch(() => undefined);
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  return {
+    pid: () => eventually('the process to be there', async () => (await descendants(child.pid ?? 0)).find(({ line }) => line.includes('lockstep'))?.pid),
+    exited: within(closed, () => `the end of ${before.join(' ')} lockstep ${args.join(' ')}; it said:\n${output}`, 100_000),
+    says: async (text) => {
+      await eventually(`"${text}" to be said`, async () => output.includes(text) || isOver());
+      if (!output.includes(text)) throw new Error(`it ended without "${text}":\n${output}`);
+    },
+    end: () => void child.kill('SIGKILL'),
+  };
+}
+
+/** Children and grandchildren with what they were called by: the process's title, once it has set one. */
+async function descendants(pid: number): Promise<{ pid: number; line: string }[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const found: { pid: number; line: string }[] = [];
+  for (const child of children.split(' ').filter((text) => text.trim() !== '').map(Number)) {
+    const line = await readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => '');
+    found.push({ pid: child, line }, ...(await descendants(child)));
+  }
+  // The command that was asked to start it names it too.
+  return found.filter(({ line }) => !/^(unshare|ip|nsenter)\0/.test(line));
+}
+
+/** Undefined when the command ran well, else why it did not. */
+export async function whyNot(command: string, ...args: readonly string[]): Promise<string | undefined> {
+  return await promisify(execFile)(command, [...args]).then(
+    () => undefined,
+    (error: unknown) => `${command} ${args.join(' ')}: ${String((error as { stderr?: string }).stderr ?? error).trim()}`,
+  );
+}
+
+/** Runs a command that must run well. */
+export async function run(command: string, ...args: readonly string[]): Promise<void> {
+  const failure = await whyNot(command, ...args);
+  if (failure !== undefined) throw new Error(failure);
+}
+
+/** Skips the tests of a suite with the reason; with LOCKSTEP_NO_SKIP, as in CI, fails them. */
+export function skipUnless(context: Mocha.Context, what: string, reason: string | undefined): void {
+  if (reason === undefined) return;
+  const message = `${what}: ${reason}`;
+  if ((process.env['LOCKSTEP_NO_SKIP'] ?? '') !== '') throw new Error(message);
+  console.warn(`      skipped, ${message}`);
+  context.skip();
+}

@@ -1,0 +1,104 @@
+/** Runs the command line and the engine in this process: hundreds of runs in seconds, and a clock that can be hurried. */
+import { randomUUID } from 'node:crypto';
+import { Writable } from 'node:stream';
+
+import { systemClock } from '../../../src/adapters/clock/system-clock.ts';
+import { createFileSource } from '../../../src/adapters/files/source.ts';
+import { PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
+import { DedicatedConnections, readAddress } from '../../../src/adapters/postgres/dedicated.ts';
+import { createSqlParser } from '../../../src/adapters/sql-parser/parser.ts';
+import { reportFailure, runCommand } from '../../../src/app/run-command.ts';
+import { parseArguments } from '../../../src/cli/cli.ts';
+import { parseConfig } from '../../../src/config/config.ts';
+import { toMigratorError } from '../../../src/core/errors.ts';
+import type { Outcome } from '../../../src/core/outcome.ts';
+import type { Clock, HookRunner, Limits, Reporter } from '../../../src/core/ports.ts';
+import { migrate } from '../../../src/engine/migrate.ts';
+import type { Workspace } from '../../support/workspace.ts';
+
+export interface InProcessResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface InProcessOptions {
+  readonly env: Readonly<Record<string, string>>;
+  /** As if stderr were a terminal. */
+  readonly terminal?: boolean;
+}
+
+/** What src/main.ts does with these arguments. */
+export async function runInProcess(args: readonly string[], { env, terminal = false }: InProcessOptions): Promise<InProcessResult> {
+  const [stdout, stderr] = [new Sink(), new Sink()];
+  const signal = new AbortController().signal;
+  const world = { env, home: undefined, hostname: 'in-process', stdout, stderr, terminal, signal };
+  const run = async (): Promise<number> => {
+    const parsed = parseArguments(args);
+    if ('help' in parsed || 'version' in parsed) return 0;
+    return await runCommand(parseConfig(parsed, env, { terminal }), world);
+  };
+  const format = args.includes('text') || terminal ? 'text' : 'json';
+  const code = await run().catch((cause: unknown) => reportFailure(toMigratorError(cause), world, { json: args.includes('--json'), format }));
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+class Sink extends Writable {
+  text = '';
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+interface EngineOptions {
+  readonly clock: Clock;
+  readonly reporter: Reporter;
+  readonly limits?: Partial<Limits>;
+}
+
+/** `up` by the engine, on a real session of the workspace. */
+export async function upByEngine({ url, dir, lockKey }: Workspace, { clock, reporter, limits }: EngineOptions): Promise<Outcome> {
+  const settings = readAddress({ databaseUrl: url, env: {} });
+  const { connect } = new DedicatedConnections(() => Promise.resolve(settings), undefined);
+  const { serverSettings } = settings;
+  const place = { connect, second: connect, allowPooler: false, role: undefined, serverSettings };
+  return await migrate(
+    {
+      request: { direction: 'up', target: { kind: 'latest' } },
+      runner: { run: randomUUID(), command: 'up', productVersion: '0', name: 'engine' },
+      strict: false,
+      dryRun: false,
+      pausesAfterFailure: false,
+      connectWaitMs: 10_000,
+      lockWaitMs: 0,
+      limits: { lockTimeoutMs: 5_000, statementTimeoutMs: 0, ...limits },
+      hookTimeoutMs: 1_000,
+      cancelBlockedWaiters: true,
+      signal: new AbortController().signal,
+    },
+    {
+      clock,
+      reporter,
+      parser: createSqlParser(),
+      source: createFileSource({ dir, allowEmpty: false }),
+      database: new PostgresDatabase({ ...place, table: { name: 'schema_migrations' }, lockKey: BigInt(lockKey), reporter }),
+      hooks: NO_HOOKS,
+    },
+  );
+}
+
+const NO_HOOKS: HookRunner = { has: () => false, run: () => Promise.resolve() };
+
+/** Everything but the server goes this many times faster. */
+export function hurried(factor: number): Clock {
+  const startedAt = systemClock.now();
+  return {
+    now: () => startedAt + (systemClock.now() - startedAt) * factor,
+    sleep: (ms, signal) => systemClock.sleep(ms / factor, signal),
+    // Of connecting, which goes at its own speed.
+    deadline: (ms) => systemClock.deadline(ms),
+    random: () => systemClock.random(),
+  };
+}
