@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 import { eventually, within } from '../../support/bounded.ts';
 
-export interface ElsewhereResult {
+interface ElsewhereResult {
   readonly code: number | null;
   readonly output: string;
   /** By performance.now(). */
@@ -67,7 +67,7 @@ export async function whyNot(command: string, ...args: readonly string[]): Promi
 }
 
 /** Runs a command that must run well. */
-export async function run(command: string, ...args: readonly string[]): Promise<void> {
+async function run(command: string, ...args: readonly string[]): Promise<void> {
   const failure = await whyNot(command, ...args);
   if (failure !== undefined) throw new Error(failure);
 }
