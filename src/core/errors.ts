@@ -74,6 +74,14 @@ interface MigratorErrorInit extends ErrorDetails {
   readonly cause?: unknown;
 }
 
+const RUN_AGAIN = 'run the command again; it starts from what the database says';
+
+/** By the tens digit of the exit code, which says who acts. */
+const NEXT_STEPS: Readonly<Record<number, string>> = {
+  2: 'correct this, then run the command again',
+  4: 'see "lockstep history" for what was done, correct the cause, then run the command again',
+};
+
 /** 128 + the signal's number, as shells report it. */
 const SIGINT_EXIT = 130;
 
@@ -96,6 +104,11 @@ export class MigratorError extends Error {
 
   get exit(): number {
     return this.details.signal === 'SIGINT' ? SIGINT_EXIT : ERRORS[this.code].exit;
+  }
+
+  /** What to do: as whoever threw it knows best, else as the exit code's tens digit says. */
+  get next(): string {
+    return this.hint ?? NEXT_STEPS[Math.floor(ERRORS[this.code].exit / 10)] ?? RUN_AGAIN;
   }
 
   /** The same error with more known about it. */

@@ -12,7 +12,7 @@ import { maskPasswords } from '../core/source-location.ts';
 interface ErrorBody {
   readonly code: ErrorCode;
   readonly summary: string;
-  readonly next?: string;
+  readonly next: string;
   readonly problems?: readonly string[];
   readonly version?: Version;
   readonly file?: string;
@@ -156,11 +156,11 @@ export function formatJson(document: JsonDocument): string {
   return `${JSON.stringify(document, (_key, value: unknown) => (typeof value === 'string' ? maskPasswords(value) : value), 2)}\n`;
 }
 
-function errorBody({ code, summary, hint, details: { problems, version, location, server } }: MigratorError): ErrorBody {
+function errorBody({ code, summary, next, details: { problems, version, location, server } }: MigratorError): ErrorBody {
   return {
     code,
     summary,
-    ...(hint !== undefined && { next: hint }),
+    next,
     ...(problems && { problems }),
     ...(version !== undefined && { version }),
     ...(location && { file: location.file, line: location.line, column: location.column }),

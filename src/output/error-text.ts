@@ -1,5 +1,5 @@
 /** A failure as people read it on stderr: what failed, why, and what to do next. */
-import { ERRORS, type ErrorCode, type MigratorError } from '../core/errors.ts';
+import { ERRORS, type MigratorError } from '../core/errors.ts';
 import { caretLines, maskPasswords } from '../core/source-location.ts';
 
 /** Three parts, each line below the first indented. Ends without a line break. */
@@ -7,7 +7,7 @@ export function formatError(error: MigratorError): string {
   return [
     ...part('error:', [`${error.summary} (${error.code})`, ...place(error)]),
     ...part('why:', why(error)),
-    ...part('next:', [error.hint ?? nextStep(error.code)]),
+    ...part('next:', [error.next]),
   ].join('\n');
 }
 
@@ -34,19 +34,6 @@ function why({ code, cause, details: { server, problems = [] } }: MigratorError)
   if (code === 'INTERNAL' && cause instanceof Error && cause.stack !== undefined) return [cause.stack];
   return [ERRORS[code].meaning];
 }
-
-/** The tens digit of the exit code says who acts. */
-function nextStep(code: ErrorCode): string {
-  switch (Math.floor(ERRORS[code].exit / 10)) {
-    case 2:
-      return 'correct this, then run the command again';
-    case 4:
-      return 'see "lockstep history" for what was done, correct the cause, then run the command again';
-    default:
-      return 'run the command again; it starts from what the database says';
-  }
-}
-
 
 /** Text from elsewhere must not steer the terminal. */
 export function printable(line: string): string {

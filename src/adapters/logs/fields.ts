@@ -9,7 +9,7 @@ export function errorFields(error: MigratorError): Record<string, unknown> {
     code: error.code,
     exit: error.exit,
     summary: error.summary,
-    ...(error.hint !== undefined && { next: error.hint }),
+    next: error.next,
     ...(problems !== undefined && { problems }),
     ...(version !== undefined && { version }),
     ...(location && { file: location.file, line: location.line, column: location.column, sql: location.text }),
