@@ -7,9 +7,9 @@ export interface Gate {
   /** A statement that waits at the gate: to be the text, or a part, of a migration. */
   readonly sql: string;
   /** Resolves with the backend's pid once somebody waits there. */
-  arrived(): Promise<number>;
+  readonly arrived: () => Promise<number>;
   /** Lets everybody through, now and later. A second call does nothing. */
-  open(): Promise<void>;
+  readonly open: () => Promise<void>;
 }
 
 /** Opens at the end of the test at the latest. */
@@ -35,9 +35,9 @@ export async function closeGate(workspace: Workspace): Promise<Gate> {
 
 export interface OldSnapshot {
   /** Resolves with the pid of a concurrent build that waits for this snapshot to go. */
-  awaited(): Promise<number>;
+  readonly awaited: () => Promise<number>;
   /** Ends the transaction. A second call does nothing. */
-  end(): Promise<void>;
+  readonly end: () => Promise<void>;
 }
 
 /** A transaction with a snapshot, as a long report has one: every concurrent build waits for its end. */
