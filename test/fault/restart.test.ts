@@ -48,9 +48,7 @@ CREATE INDEX CONCURRENTLY half_minus ON half ((-id));`);
   },
 };
 
-const RUN_LOST = [30, 34];
-/** A hook sees the end of its own connection, maybe before the run sees the end of its. */
-const HOOK_LOST = [30, 34, 35];
+const LOST = [30, 34];
 
 describe('a run whose server or session ends', () => {
   let server: Postgres;
@@ -102,12 +100,10 @@ describe('a run whose server or session ends', () => {
   }
 
   for (const where of Object.keys(PLACES)) {
-    const lost = where === 'in a hook' ? HOOK_LOST : RUN_LOST;
-
     it(`${where}: the holder's session is terminated, the waiter finishes the work`, async () => {
       const { place, files, holder, waiter } = await setUp(where);
       await terminateHolder();
-      expectDocumented('the holder', await holder.exited, lost);
+      expectDocumented('the holder', await holder.exited, LOST);
       await place.open();
       expectDocumented('the waiter', await waiter.exited, [0]);
       await expectFinished(files);
@@ -130,7 +126,7 @@ describe('a run whose server or session ends', () => {
         const [held, waited] = await Promise.all([holder.exited, waiter.exited]);
         const next = runCli(['up'], workspace());
         await restarted;
-        expectDocumented('the holder', held, lost);
+        expectDocumented('the holder', held, LOST);
         expectDocumented('the waiter', waited, [30]);
         expectDocumented('the run that came meanwhile', await next, [0]);
         await expectFinished(files);

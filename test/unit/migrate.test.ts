@@ -538,6 +538,18 @@ describe('migrate', () => {
       expect(calls()).to.not.include('executor.begin');
     });
 
+    it('that fails because the server went away is not what failed', async () => {
+      const hook = (): void => {
+        server.turn = async (call) => {
+          if (call.endsWith(' check')) run.database.opened[0]!.lose();
+          await Promise.resolve();
+        };
+        throw new MigratorError('HOOK_FAILED', 'its connection was terminated');
+      };
+      const run = newRun([FILES[0]!], { hooks: { [A]: hook } });
+      expect(await failure<MigratorError>(run.up())).to.include({ code: 'DATABASE_UNAVAILABLE' });
+    });
+
     it('that was interrupted is not followed by its migration', async () => {
       const run = newRun([FILES[0]!], { hooks: { [A]: () => run.interrupt(SIGTERM) } });
       expect(await failure<MigratorError>(run.up())).to.include({ code: 'INTERRUPTED' });
