@@ -66,6 +66,12 @@ export async function whyNot(command: string, ...args: readonly string[]): Promi
   );
 }
 
+/** Runs a command that must run well. */
+export async function run(command: string, ...args: readonly string[]): Promise<void> {
+  const failure = await whyNot(command, ...args);
+  if (failure !== undefined) throw new Error(failure);
+}
+
 /** Skips the tests of a suite with the reason; with LOCKSTEP_NO_SKIP, as in CI, fails them. */
 export function skipUnless(context: Mocha.Context, what: string, reason: string | undefined): void {
   if (reason === undefined) return;
