@@ -55,5 +55,8 @@ DROP TABLE parts_old;
 UPDATE tally SET n = n + 1;`),
 };
 
+/** What an older release has of them. */
+export const OLD_FILES: Files = Object.fromEntries(Object.entries(WALKED_FILES).filter(([name]) => name < '006'));
+
 /** What the next release brings: its run says how the runs before it ended. */
 export const NEXT_RELEASE: Files = file(9, 'next_release', 'CREATE TABLE next_release ();');

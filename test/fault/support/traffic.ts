@@ -1,0 +1,36 @@
+/** Counts messages as they pass, and tells when so many more have. */
+import { within } from '../../support/bounded.ts';
+
+/** Longer than any pause of a runner: it polls every second, and comes back to a server after 5 s at most. */
+const SILENCE_MS = 45_000;
+
+export class Traffic {
+  #count = 0;
+  readonly #watchers = new Set<() => void>();
+
+  count(): void {
+    this.#count += 1;
+    this.look();
+  }
+
+  /** Something else has changed: whoever waits looks again. */
+  look(): void {
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  /** Resolves after `messages` more, or when there is nobody left who would send any. */
+  async more(messages: number, nobodyMoves: () => boolean): Promise<void> {
+    const until = this.#count + messages;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (this.#count >= until || nobodyMoves()) resolve();
+    };
+    this.#watchers.add(look);
+    look();
+    try {
+      await within(promise, () => `the runners to send ${until - this.#count} more messages`, SILENCE_MS);
+    } finally {
+      this.#watchers.delete(look);
+    }
+  }
+}

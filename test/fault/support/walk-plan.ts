@@ -1,0 +1,107 @@
+/** What happens in a round of the random walk: decided by the seed alone, before anything runs. */
+
+export type Release = 'old' | 'new';
+
+/** A slot is a place for one runner at a time. */
+export type Act =
+  | { readonly kind: 'come'; readonly slot: number; readonly release: Release }
+  | { readonly kind: SlotAct; readonly slot: number }
+  | { readonly kind: 'end holder' | 'restart fast' | 'restart immediate' };
+
+export type SlotAct = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT' | 'cut' | 'cut before next' | 'cut after next' | 'end session';
+
+export interface Decision {
+  /** How many messages the runners send before it comes to this. */
+  readonly afterMessages: number;
+  readonly act: Act;
+}
+
+export interface RoundPlan {
+  readonly round: number;
+  readonly slots: number;
+  readonly decisions: readonly Decision[];
+}
+
+const DECISIONS = 40;
+const MOST_SLOTS = 4;
+/** Most things come in quick succession; a run of all files sends about a hundred messages. */
+const PAUSES = [0, 1, 1, 2, 3, 5, 8, 13, 21] as const;
+/** Out of a hundred; what freezes is thawed soon. */
+const WEIGHTS: readonly (readonly [Act['kind'], number])[] = [
+  ['come', 40],
+  ['SIGKILL', 13],
+  ['SIGTERM', 11],
+  ['SIGSTOP', 8],
+  ['cut', 4],
+  ['cut before next', 4],
+  ['cut after next', 4],
+  ['end session', 6],
+  ['end holder', 6],
+  ['restart fast', 2],
+  ['restart immediate', 2],
+];
+
+export const KINDS: readonly Act['kind'][] = [...WEIGHTS.map(([kind]) => kind), 'SIGCONT'];
+
+export function planRound(seed: number, round: number): RoundPlan {
+  const chance = new Chance(seed, round);
+  const slots = 2 + chance.below(MOST_SLOTS - 1);
+  // A round begins with a crowd.
+  const decisions: Decision[] = Array.from({ length: slots }, (_, slot) => decision(0, come(slot, chance)));
+  while (decisions.length < DECISIONS) {
+    const act = drawAct(chance, slots);
+    decisions.push(decision(chance.of(PAUSES), act));
+    // A session that is idle for a minute is ended by the server, so the freeze is short.
+    if (act.kind === 'SIGSTOP') decisions.push(decision(1 + chance.below(5), { kind: 'SIGCONT', slot: act.slot }));
+  }
+  return { round, slots, decisions };
+}
+
+function decision(afterMessages: number, act: Act): Decision {
+  return { afterMessages, act };
+}
+
+function come(slot: number, chance: Chance): Act {
+  return { kind: 'come', slot, release: chance.below(3) === 0 ? 'old' : 'new' };
+}
+
+function drawAct(chance: Chance, slots: number): Act {
+  const kind = chance.weighted(WEIGHTS);
+  if (kind === 'end holder' || kind === 'restart fast' || kind === 'restart immediate') return { kind };
+  const slot = chance.below(slots);
+  return kind === 'come' ? come(slot, chance) : { kind, slot };
+}
+
+export function describeAct(act: Act): string {
+  if (act.kind === 'come') return `come, to slot ${act.slot}, ${act.release} release`;
+  return 'slot' in act ? `${act.kind}, slot ${act.slot}` : act.kind;
+}
+
+/** The generator "mulberry32": small, and the same everywhere. */
+class Chance {
+  #state: number;
+
+  constructor(seed: number, round: number) {
+    this.#state = (Math.imul(seed, 0x9e3779b1) ^ Math.imul(round, 0x85ebca6b)) >>> 0;
+  }
+
+  below(bound: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % bound;
+  }
+
+  of<T>(choices: readonly T[]): T {
+    return choices[this.below(choices.length)]!;
+  }
+
+  weighted<T>(choices: readonly (readonly [T, number])[]): T {
+    let left = this.below(choices.reduce((sum, [, weight]) => sum + weight, 0));
+    for (const [choice, weight] of choices) {
+      if (left < weight) return choice;
+      left -= weight;
+    }
+    throw new Error('the weights do not add up');
+  }
+}

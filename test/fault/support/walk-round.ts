@@ -1,0 +1,239 @@
+/** A round of the random walk: runners come and go by its plan, until all files are applied; then nothing may be amiss. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+import type { Postgres } from '../../../scripts/embedded-postgres.ts';
+import { eventually } from '../../support/bounded.ts';
+import { runCli, type CliResult } from '../../support/cli.ts';
+import { versionsOf } from '../../support/migrations.ts';
+import { WireProxy } from '../../support/wire-proxy.ts';
+import { Workspace } from '../../support/workspace.ts';
+import { expectDocumented, expectEverybodyGone, expectSoundJournal, readState, type State } from './aftermath.ts';
+import { Traffic } from './traffic.ts';
+import { describeAct, type Act, type Release, type RoundPlan, type SlotAct } from './walk-plan.ts';
+import type { WalkTally } from './walk-tally.ts';
+import { OLD_FILES, WALKED_FILES } from './walked-files.ts';
+import { appliedBy, Walker } from './walker.ts';
+
+interface Slot {
+  readonly proxy: WireProxy;
+  walker: Walker | undefined;
+}
+
+export interface WalkOptions {
+  readonly server: Postgres;
+  /** What a run without a fault leaves. */
+  readonly state: State;
+  readonly tally: WalkTally;
+}
+
+/** @throws Error with all that was done in the round, and what was amiss. */
+export async function walkRound(plan: RoundPlan, { server, state, tally }: WalkOptions): Promise<void> {
+  const workspace = await Workspace.create(server.url);
+  const round = new Round(workspace, server, tally);
+  try {
+    await round.walk(plan);
+    expectDocumented('the plain run', await runCli(['up'], { env: { ...workspace.env, LOCKSTEP_POD: 'plain' } }), [0]);
+    expect(await readState(workspace)).to.deep.equal(state);
+    expect(await workspace.invalidIndexes()).to.deep.equal([]);
+    await expectEverybodyGone(workspace);
+    await expectSoundJournal(workspace, versionsOf(WALKED_FILES));
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new Error(`round ${plan.round}: ${text}\n\nWhat was done:\n${round.diary.join('\n')}`, { cause: error });
+  } finally {
+    await workspace.close({ keep: false });
+  }
+}
+
+class Round {
+  readonly diary: string[] = [];
+  readonly #workspace: Workspace;
+  readonly #server: Postgres;
+  readonly #tally: WalkTally;
+  readonly #traffic = new Traffic();
+  readonly #slots: Slot[] = [];
+  readonly #walkers: Walker[] = [];
+  readonly #verdicts: Promise<void>[] = [];
+  readonly #applied: string[] = [];
+  readonly #failures: string[] = [];
+  #done = false;
+
+  constructor(workspace: Workspace, server: Postgres, tally: WalkTally) {
+    this.#workspace = workspace;
+    this.#server = server;
+    this.#tally = tally;
+  }
+
+  async walk({ slots, decisions }: RoundPlan): Promise<void> {
+    const oldDir = await this.#writeFiles();
+    for (let slot = 0; slot < slots; slot += 1) await this.#makeSlot();
+    try {
+      for (const { afterMessages, act } of decisions) {
+        await this.#traffic.more(afterMessages, () => !this.#walkers.some(({ moves }) => moves));
+        if (this.#done || this.#failures.length > 0) break;
+        const struck = await this.#act(act, oldDir);
+        this.#tally.act(act.kind, struck);
+        this.diary.push(`  after ${afterMessages} messages: ${describeAct(act)}: ${struck ?? 'nobody there'}`);
+      }
+    } finally {
+      for (const walker of this.#walkers) if (!walker.ended) walker.thaw();
+      await Promise.all(this.#verdicts);
+    }
+    const twice = this.#applied.filter((version, index) => this.#applied.indexOf(version) !== index);
+    if (twice.length > 0) this.#failures.push(`applied twice, by what the runs say: ${twice.join(', ')}`);
+    if (this.#failures.length > 0) throw new Error(this.#failures.join('\n'));
+  }
+
+  /** @returns the folder of the old release. */
+  async #writeFiles(): Promise<string> {
+    await this.#workspace.write(WALKED_FILES);
+    const oldDir = await mkdtemp(join(tmpdir(), 'lockstep-test-old-'));
+    this.#workspace.defer(() => rm(oldDir, { recursive: true, force: true }));
+    for (const [name, text] of Object.entries(OLD_FILES)) await writeFile(join(oldDir, name), text);
+    return oldDir;
+  }
+
+  async #makeSlot(): Promise<void> {
+    const proxy = await WireProxy.start(this.#workspace.url);
+    this.#workspace.defer(() => proxy.stop());
+    const slot: Slot = { proxy, walker: undefined };
+    this.#slots.push(slot);
+    this.#disarm(slot);
+  }
+
+  #disarm({ proxy }: Slot): void {
+    proxy.rule = () => {
+      this.#traffic.count();
+      return 'pass';
+    };
+  }
+
+  /** Who was struck; undefined when there was nobody. */
+  async #act(act: Act, oldDir: string): Promise<string | undefined> {
+    switch (act.kind) {
+      case 'come':
+        return this.#come(this.#slots[act.slot]!, act.release, oldDir);
+      case 'end holder':
+        return await this.#endSession(undefined);
+      case 'restart fast':
+      case 'restart immediate':
+        return await this.#restart(act.kind === 'restart fast' ? 'fast' : 'immediate');
+      default:
+        return await this.#strike(act.kind, this.#slots[act.slot]!);
+    }
+  }
+
+  #come(slot: Slot, release: Release, oldDir: string): string | undefined {
+    if (slot.walker?.ended === false) return undefined;
+    this.#disarm(slot);
+    const { env } = this.#workspace;
+    const name = `walker-${this.#walkers.length + 1}`;
+    const walker = new Walker(name, { release, proxy: slot.proxy, env: release === 'old' ? { ...env, LOCKSTEP_DIR: oldDir } : env });
+    slot.walker = walker;
+    this.#walkers.push(walker);
+    this.#verdicts.push(this.#judge(walker));
+    return name;
+  }
+
+  async #judge(walker: Walker): Promise<void> {
+    try {
+      const result = await walker.exited;
+      this.diary.push(`  (${walker.name} ended with ${result.signal ?? String(result.code)})`);
+      this.#tally.ended(result, walker.stoppedAfterMs(result));
+      walker.expectGoodEnd(result);
+      await this.#expectTrueWords(walker, result);
+    } catch (error) {
+      this.#failures.push(error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#traffic.look();
+    }
+  }
+
+  /** What it says that it has applied is there; ended well, all of its release is; ended by SIGTERM, it has left the lock. */
+  async #expectTrueWords(walker: Walker, result: CliResult): Promise<void> {
+    const applied = appliedBy(result);
+    this.#applied.push(...applied);
+    if (result.code === 143 && walker.wasOnlyToldToStop) {
+      const names = (await this.#ask(() => this.#workspace.lockSessions())).map(({ name }) => name);
+      expect(names.filter((name) => name.endsWith(` ${walker.name}`)), `locks of ${walker.name} after its end`).to.deep.equal([]);
+    }
+    const promised = result.code === 0 ? versionsOf(walker.release === 'old' ? OLD_FILES : WALKED_FILES) : applied;
+    if (promised.length === 0) return;
+    expect(await this.#ask(() => this.#workspace.versions()), `the history after ${walker.name}`).to.include.members(promised);
+    if (result.code === 0 && walker.release === 'new') this.#done = true;
+  }
+
+  async #strike(kind: SlotAct, slot: Slot): Promise<string | undefined> {
+    const { walker, proxy } = slot;
+    if (walker?.isOnline !== true) return undefined;
+    switch (kind) {
+      case 'SIGKILL':
+        walker.kill();
+        await walker.exited;
+        return walker.name;
+      case 'SIGTERM':
+        return walker.tellToStop() ? walker.name : undefined;
+      case 'SIGSTOP':
+        return walker.freeze() ? walker.name : undefined;
+      case 'SIGCONT':
+        return walker.thaw() ? walker.name : undefined;
+      case 'cut':
+        walker.loses();
+        proxy.cut();
+        return walker.name;
+      case 'cut before next':
+      case 'cut after next':
+        this.#arm(slot, walker, kind === 'cut before next' ? 'cut' : 'cut-after');
+        return walker.name;
+      case 'end session':
+        return await this.#endSession(walker);
+    }
+  }
+
+  #arm(slot: Slot, walker: Walker, action: 'cut' | 'cut-after'): void {
+    slot.proxy.rule = () => {
+      this.#disarm(slot);
+      walker.loses();
+      this.#traffic.count();
+      return action;
+    };
+  }
+
+  /** Of this runner, or of whoever holds the lock. */
+  async #endSession(of: Walker | undefined): Promise<string | undefined> {
+    const sessions = await this.#ask(() =>
+      this.#workspace.query<{ pid: number; name: string }>(
+        `SELECT pid, application_name AS name FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'lockstep up %'`,
+      ),
+    );
+    const holders = new Set((await this.#ask(() => this.#workspace.lockSessions())).map(({ pid }) => pid));
+    const isOf = (name: string, walker: Walker): boolean => name.endsWith(` ${walker.name}`);
+    const [found] = sessions.filter(({ pid, name }) => (of === undefined ? holders.has(pid) : isOf(name, of)));
+    const struck = this.#walkers.find((walker) => found !== undefined && isOf(found.name, walker));
+    if (found === undefined || struck === undefined) return undefined;
+    struck.loses();
+    await this.#ask(() => this.#workspace.query('SELECT pg_terminate_backend($1)', [found.pid]));
+    return struck.name;
+  }
+
+  async #restart(mode: 'fast' | 'immediate'): Promise<string> {
+    for (const walker of this.#walkers) walker.loses();
+    await this.#server.restart(mode);
+    return `${this.#walkers.filter(({ ended }) => !ended).length} runners`;
+  }
+
+  /** The server may have restarted meanwhile, and our own session with it. */
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    return await eventually('the server to answer', async () => await question().catch(isLost));
+  }
+}
+
+/** SQLSTATE class 57 (operator intervention), or no server's word at all. @throws every other error. */
+function isLost(error: unknown): undefined {
+  const { code = '' } = error as { code?: string };
+  if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith('57P')) throw error;
+  return undefined;
+}

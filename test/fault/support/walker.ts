@@ -1,0 +1,121 @@
+/** One runner of the random walk: what has happened to it, and whether it may end as it did. */
+import { expect } from 'chai';
+
+import { startCli, type CliProcess, type CliResult } from '../../support/cli.ts';
+import type { WireProxy } from '../../support/wire-proxy.ts';
+import { expectDocumented, LOST } from './aftermath.ts';
+import type { Release } from './walk-plan.ts';
+
+/** What decides how a run may end. */
+type Blow = 'killed' | 'told to stop' | 'lost its connection';
+
+/** A session may be ended after 60 s, and an answer that lay there for 30 s be overdue; well below these. */
+const LONG_FREEZE_MS = 20_000;
+/** Nobody waits that long for the lock in a walk; what does is stuck. */
+const STUCK_MS = 120_000;
+
+interface WalkerPlace {
+  readonly env: Readonly<Record<string, string>>;
+  readonly proxy: WireProxy;
+  readonly release: Release;
+}
+
+export class Walker {
+  readonly name: string;
+  readonly release: Release;
+  readonly exited: Promise<CliResult>;
+  readonly #run: CliProcess;
+  readonly #proxy: WireProxy;
+  readonly #messagesBefore: number;
+  readonly #blows = new Set<Blow>();
+  #ended = false;
+  #frozenAt: number | undefined;
+  #longestFreezeMs = 0;
+  #toldAt: number | undefined;
+
+  constructor(name: string, { env, proxy, release }: WalkerPlace) {
+    this.name = name;
+    this.release = release;
+    this.#proxy = proxy;
+    this.#messagesBefore = proxy.messages.length;
+    this.#run = startCli(['up'], {
+      env: { ...env, DATABASE_URL: proxy.url, LOCKSTEP_POD: name, LOCKSTEP_RELEASE: `walk@${release}` },
+      timeoutMs: STUCK_MS,
+    });
+    this.exited = this.#run.exited.finally(() => (this.#ended = true));
+    this.exited.catch(() => undefined);
+  }
+
+  /** Neither ended nor frozen. */
+  get moves(): boolean {
+    return !this.#ended && this.#frozenAt === undefined;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Until then a signal meets a Node process that has not read its program, and a cut meets nothing. */
+  get isOnline(): boolean {
+    return !this.#ended && this.#proxy.messages.length > this.#messagesBefore;
+  }
+
+  loses(): void {
+    this.#blows.add('lost its connection');
+  }
+
+  kill(): void {
+    this.#blows.add('killed');
+    this.#frozenAt = undefined;
+    this.#run.kill('SIGKILL');
+  }
+
+  /** False when it was told before: a second signal ends the process without a word. */
+  tellToStop(): boolean {
+    if (this.#blows.has('told to stop')) return false;
+    this.#blows.add('told to stop');
+    this.#toldAt = performance.now();
+    this.#run.kill('SIGTERM');
+    return true;
+  }
+
+  freeze(): boolean {
+    if (this.#frozenAt !== undefined) return false;
+    this.#frozenAt = performance.now();
+    this.#run.kill('SIGSTOP');
+    return true;
+  }
+
+  thaw(): boolean {
+    if (this.#frozenAt === undefined) return false;
+    const frozenMs = performance.now() - this.#frozenAt;
+    this.#longestFreezeMs = Math.max(this.#longestFreezeMs, frozenMs);
+    this.#frozenAt = undefined;
+    if (this.#toldAt !== undefined) this.#toldAt += frozenMs;
+    this.#run.kill('SIGCONT');
+    return true;
+  }
+
+  /** How long it took to end after SIGTERM, freezes left out. */
+  stoppedAfterMs({ exitedAt, code }: CliResult): number | undefined {
+    return this.#toldAt === undefined || code !== 143 ? undefined : exitedAt - this.#toldAt;
+  }
+
+  get wasOnlyToldToStop(): boolean {
+    return this.#blows.size === 1 && this.#blows.has('told to stop') && this.#longestFreezeMs === 0;
+  }
+
+  expectGoodEnd(result: CliResult): void {
+    if (result.signal === 'SIGKILL' && this.#blows.has('killed')) return;
+    const allowed = [0];
+    if (this.#blows.has('told to stop')) allowed.push(143);
+    if (this.#blows.has('lost its connection') || this.#longestFreezeMs > LONG_FREEZE_MS) allowed.push(...LOST);
+    expectDocumented(`${this.name} (${[...this.#blows].join(', ') || 'nothing happened to it'})`, result, allowed);
+    expect(result.stderr, `log of ${this.name}`).to.not.include('"level":"fatal"');
+  }
+}
+
+/** What a run says that it has applied. */
+export function appliedBy({ logs }: CliResult): string[] {
+  return logs.filter(({ event }) => event === 'migration.applied').map((line) => String(line['version']));
+}
