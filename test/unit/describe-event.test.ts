@@ -123,6 +123,14 @@ describe('describeEvent', () => {
   });
 });
 
+describe('the fields of an error', () => {
+  it('say what to do next also when nobody has given a hint', () => {
+    const bare = new MigratorError('DATABASE_UNAVAILABLE', 'gone');
+    const { fields } = describeEvent({ type: 'migration.failed', version: '007_x', direction: 'up', error: bare });
+    expect(fields['error']).to.include({ code: 'DATABASE_UNAVAILABLE', next: 'run the command again; it starts from what the database says' });
+  });
+});
+
 describe('createLogReporter', () => {
   it('writes one JSON object a line, with the facts and the runner as fields', async () => {
     const lines = (await log(ALL.map(({ event }) => event))).map((line) => JSON.parse(line) as Record<string, unknown>);

@@ -142,6 +142,15 @@ const DOCUMENTS: Readonly<Record<string, readonly documents.JsonDocument[]>> = {
 };
 
 describe('documents', () => {
+  it('say what to do next for every code, and in the same words as the text', () => {
+    for (const code of Object.keys(ERRORS) as (keyof typeof ERRORS)[]) {
+      const error = new MigratorError(code, 'x');
+      const { next } = documents.errorDocument(error).error;
+      expect(next).to.be.a('string').and.not.equal('');
+      expect(formatError(error)).to.include(`next:  ${next}`);
+    }
+  });
+
   it('keep rows, lines of SQL and passwords to themselves', () => {
     const text = documents.formatJson(documents.outcomeDocument({ ...outcome, warnings: ["PASSWORD 'hunter2'"] }, failure));
     expect(text).to.match(/\}\n$/).and.not.match(/row secret|ALTER TABLE|hunter2/);

@@ -2,13 +2,14 @@
 
 export type Release = 'old' | 'new';
 
-/** A slot is a place for one runner at a time. */
-export type Act =
-  | { readonly kind: 'come'; readonly slot: number; readonly release: Release }
-  | { readonly kind: SlotAct; readonly slot: number }
-  | { readonly kind: 'end holder' | 'restart fast' | 'restart immediate' };
+/** What happens to one of the runners that are there. */
+export type Blow = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT' | 'cut' | 'cut before next' | 'cut after next' | 'end session';
 
-export type SlotAct = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT' | 'cut' | 'cut before next' | 'cut after next' | 'end session';
+/** `pick` chooses among those whom it can happen to at that moment. */
+export type Act =
+  | { readonly kind: 'come'; readonly release: Release }
+  | { readonly kind: Blow; readonly pick: number }
+  | { readonly kind: 'end holder' | 'restart fast' | 'restart immediate' };
 
 export interface Decision {
   /** How many messages the runners send before it comes to this. */
@@ -18,12 +19,14 @@ export interface Decision {
 
 export interface RoundPlan {
   readonly round: number;
-  readonly slots: number;
+  /** How many runners may be there at once. */
+  readonly places: number;
   readonly decisions: readonly Decision[];
 }
 
 const DECISIONS = 40;
-const MOST_SLOTS = 4;
+const MOST_PLACES = 5;
+const PICKS = 60;
 /** Most things come in quick succession; a run of all files sends about a hundred messages. */
 const PAUSES = [0, 1, 1, 2, 3, 5, 8, 13, 21] as const;
 /** Out of a hundred; what freezes is thawed soon. */
@@ -45,36 +48,27 @@ export const KINDS: readonly Act['kind'][] = [...WEIGHTS.map(([kind]) => kind), 
 
 export function planRound(seed: number, round: number): RoundPlan {
   const chance = new Chance(seed, round);
-  const slots = 2 + chance.below(MOST_SLOTS - 1);
+  const places = 2 + chance.below(MOST_PLACES - 1);
   // A round begins with a crowd.
-  const decisions: Decision[] = Array.from({ length: slots }, (_, slot) => decision(0, come(slot, chance)));
+  const decisions: Decision[] = Array.from({ length: places }, () => ({ afterMessages: 0, act: come(chance) }));
   while (decisions.length < DECISIONS) {
-    const act = drawAct(chance, slots);
-    decisions.push(decision(chance.of(PAUSES), act));
-    // A session that is idle for a minute is ended by the server, so the freeze is short.
-    if (act.kind === 'SIGSTOP') decisions.push(decision(1 + chance.below(5), { kind: 'SIGCONT', slot: act.slot }));
+    const act = drawAct(chance);
+    decisions.push({ afterMessages: chance.of(PAUSES), act });
+    // A session that is idle for a minute is ended by the server, so a freeze is short.
+    if (act.kind === 'SIGSTOP') decisions.push({ afterMessages: 1 + chance.below(5), act: { kind: 'SIGCONT', pick: chance.below(PICKS) } });
   }
-  return { round, slots, decisions };
+  return { round, places, decisions };
 }
 
-function decision(afterMessages: number, act: Act): Decision {
-  return { afterMessages, act };
+function come(chance: Chance): Act {
+  return { kind: 'come', release: chance.below(3) === 0 ? 'old' : 'new' };
 }
 
-function come(slot: number, chance: Chance): Act {
-  return { kind: 'come', slot, release: chance.below(3) === 0 ? 'old' : 'new' };
-}
-
-function drawAct(chance: Chance, slots: number): Act {
+function drawAct(chance: Chance): Act {
   const kind = chance.weighted(WEIGHTS);
+  if (kind === 'come') return come(chance);
   if (kind === 'end holder' || kind === 'restart fast' || kind === 'restart immediate') return { kind };
-  const slot = chance.below(slots);
-  return kind === 'come' ? come(slot, chance) : { kind, slot };
-}
-
-export function describeAct(act: Act): string {
-  if (act.kind === 'come') return `come, to slot ${act.slot}, ${act.release} release`;
-  return 'slot' in act ? `${act.kind}, slot ${act.slot}` : act.kind;
+  return { kind, pick: chance.below(PICKS) };
 }
 
 /** The generator "mulberry32": small, and the same everywhere. */

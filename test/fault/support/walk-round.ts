@@ -12,12 +12,13 @@ import { WireProxy } from '../../support/wire-proxy.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { expectDocumented, expectEverybodyGone, expectSoundJournal, readState, type State } from './aftermath.ts';
 import { Traffic } from './traffic.ts';
-import { describeAct, type Act, type Release, type RoundPlan, type SlotAct } from './walk-plan.ts';
+import { type Act, type Blow, type Release, type RoundPlan } from './walk-plan.ts';
 import type { WalkTally } from './walk-tally.ts';
 import { OLD_FILES, WALKED_FILES } from './walked-files.ts';
 import { appliedBy, Walker } from './walker.ts';
 
-interface Slot {
+/** For one runner at a time. */
+interface Place {
   readonly proxy: WireProxy;
   walker: Walker | undefined;
 }
@@ -54,7 +55,7 @@ class Round {
   readonly #server: Postgres;
   readonly #tally: WalkTally;
   readonly #traffic = new Traffic();
-  readonly #slots: Slot[] = [];
+  readonly #places: Place[] = [];
   readonly #walkers: Walker[] = [];
   readonly #verdicts: Promise<void>[] = [];
   readonly #applied: string[] = [];
@@ -67,16 +68,16 @@ class Round {
     this.#tally = tally;
   }
 
-  async walk({ slots, decisions }: RoundPlan): Promise<void> {
+  async walk({ places, decisions }: RoundPlan): Promise<void> {
     const oldDir = await this.#writeFiles();
-    for (let slot = 0; slot < slots; slot += 1) await this.#makeSlot();
+    for (let place = 0; place < places; place += 1) await this.#makePlace();
     try {
       for (const { afterMessages, act } of decisions) {
         await this.#traffic.more(afterMessages, () => !this.#walkers.some(({ moves }) => moves));
         if (this.#done || this.#failures.length > 0) break;
         const struck = await this.#act(act, oldDir);
         this.#tally.act(act.kind, struck);
-        this.diary.push(`  after ${afterMessages} messages: ${describeAct(act)}: ${struck ?? 'nobody there'}`);
+        this.diary.push(`  after ${afterMessages} messages: ${act.kind}${act.kind === 'come' ? ` (${act.release} release)` : ''}: ${struck ?? 'nobody there'}`);
       }
     } finally {
       for (const walker of this.#walkers) if (!walker.ended) walker.thaw();
@@ -96,15 +97,15 @@ class Round {
     return oldDir;
   }
 
-  async #makeSlot(): Promise<void> {
+  async #makePlace(): Promise<void> {
     const proxy = await WireProxy.start(this.#workspace.url);
     this.#workspace.defer(() => proxy.stop());
-    const slot: Slot = { proxy, walker: undefined };
-    this.#slots.push(slot);
-    this.#disarm(slot);
+    const place: Place = { proxy, walker: undefined };
+    this.#places.push(place);
+    this.#disarm(place);
   }
 
-  #disarm({ proxy }: Slot): void {
+  #disarm({ proxy }: Place): void {
     proxy.rule = () => {
       this.#traffic.count();
       return 'pass';
@@ -115,24 +116,25 @@ class Round {
   async #act(act: Act, oldDir: string): Promise<string | undefined> {
     switch (act.kind) {
       case 'come':
-        return this.#come(this.#slots[act.slot]!, act.release, oldDir);
+        return this.#come(act.release, oldDir);
       case 'end holder':
         return await this.#endSession(undefined);
       case 'restart fast':
       case 'restart immediate':
         return await this.#restart(act.kind === 'restart fast' ? 'fast' : 'immediate');
       default:
-        return await this.#strike(act.kind, this.#slots[act.slot]!);
+        return await this.#strike(act.kind, act.pick);
     }
   }
 
-  #come(slot: Slot, release: Release, oldDir: string): string | undefined {
-    if (slot.walker?.ended === false) return undefined;
-    this.#disarm(slot);
+  #come(release: Release, oldDir: string): string | undefined {
+    const place = this.#places.find(({ walker }) => walker?.ended !== false);
+    if (place === undefined) return undefined;
+    this.#disarm(place);
     const { env } = this.#workspace;
     const name = `walker-${this.#walkers.length + 1}`;
-    const walker = new Walker(name, { release, proxy: slot.proxy, env: release === 'old' ? { ...env, LOCKSTEP_DIR: oldDir } : env });
-    slot.walker = walker;
+    const walker = new Walker(name, { release, proxy: place.proxy, env: release === 'old' ? { ...env, LOCKSTEP_DIR: oldDir } : env });
+    place.walker = walker;
     this.#walkers.push(walker);
     this.#verdicts.push(this.#judge(walker));
     return name;
@@ -141,8 +143,10 @@ class Round {
   async #judge(walker: Walker): Promise<void> {
     try {
       const result = await walker.exited;
-      this.diary.push(`  (${walker.name} ended with ${result.signal ?? String(result.code)})`);
-      this.#tally.ended(result, walker.stoppedAfterMs(result));
+      const stoppedAfterMs = walker.stoppedAfterMs(result);
+      const after = stoppedAfterMs === undefined ? '' : `, ${(stoppedAfterMs / 1000).toFixed(1)} s after SIGTERM`;
+      this.diary.push(`  (${walker.name} ended with ${result.signal ?? String(result.code)}${after})`);
+      this.#tally.ended(result, stoppedAfterMs);
       walker.expectGoodEnd(result);
       await this.#expectTrueWords(walker, result);
     } catch (error) {
@@ -166,36 +170,42 @@ class Round {
     if (result.code === 0 && walker.release === 'new') this.#done = true;
   }
 
-  async #strike(kind: SlotAct, slot: Slot): Promise<string | undefined> {
-    const { walker, proxy } = slot;
-    if (walker?.isOnline !== true) return undefined;
+  async #strike(kind: Blow, pick: number): Promise<string | undefined> {
+    const struck = this.#places.flatMap((place) => (place.walker && canStrike(kind, place.walker) ? [{ place, walker: place.walker }] : []));
+    const found = struck[pick % struck.length];
+    if (found === undefined) return undefined;
+    const { place, walker } = found;
     switch (kind) {
       case 'SIGKILL':
         walker.kill();
         await walker.exited;
-        return walker.name;
+        break;
       case 'SIGTERM':
-        return walker.tellToStop() ? walker.name : undefined;
+        walker.tellToStop();
+        break;
       case 'SIGSTOP':
-        return walker.freeze() ? walker.name : undefined;
+        walker.freeze();
+        break;
       case 'SIGCONT':
-        return walker.thaw() ? walker.name : undefined;
+        walker.thaw();
+        break;
       case 'cut':
         walker.loses();
-        proxy.cut();
-        return walker.name;
+        place.proxy.cut();
+        break;
       case 'cut before next':
       case 'cut after next':
-        this.#arm(slot, walker, kind === 'cut before next' ? 'cut' : 'cut-after');
-        return walker.name;
+        this.#arm(place, walker, kind === 'cut before next' ? 'cut' : 'cut-after');
+        break;
       case 'end session':
         return await this.#endSession(walker);
     }
+    return walker.name;
   }
 
-  #arm(slot: Slot, walker: Walker, action: 'cut' | 'cut-after'): void {
-    slot.proxy.rule = () => {
-      this.#disarm(slot);
+  #arm(place: Place, walker: Walker, action: 'cut' | 'cut-after'): void {
+    place.proxy.rule = () => {
+      this.#disarm(place);
       walker.loses();
       this.#traffic.count();
       return action;
@@ -229,6 +239,13 @@ class Round {
   async #ask<T>(question: () => Promise<T>): Promise<T> {
     return await eventually('the server to answer', async () => await question().catch(isLost));
   }
+}
+
+function canStrike(kind: Blow, walker: Walker): boolean {
+  if (kind === 'SIGCONT') return walker.isFrozen;
+  // A second SIGTERM ends the process without a word.
+  if (kind === 'SIGTERM' && walker.wasTold) return false;
+  return walker.isOnline && !(kind === 'SIGSTOP' && walker.isFrozen);
 }
 
 /** SQLSTATE class 57 (operator intervention), or no server's word at all. @throws every other error. */

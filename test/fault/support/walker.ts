@@ -7,7 +7,7 @@ import { expectDocumented, LOST } from './aftermath.ts';
 import type { Release } from './walk-plan.ts';
 
 /** What decides how a run may end. */
-type Blow = 'killed' | 'told to stop' | 'lost its connection';
+type Fate = 'killed' | 'told to stop' | 'lost its connection';
 
 /** A session may be ended after 60 s, and an answer that lay there for 30 s be overdue; well below these. */
 const LONG_FREEZE_MS = 20_000;
@@ -27,7 +27,7 @@ export class Walker {
   readonly #run: CliProcess;
   readonly #proxy: WireProxy;
   readonly #messagesBefore: number;
-  readonly #blows = new Set<Blow>();
+  readonly #fates = new Set<Fate>();
   #ended = false;
   #frozenAt: number | undefined;
   #longestFreezeMs = 0;
@@ -55,45 +55,47 @@ export class Walker {
     return this.#ended;
   }
 
+  get isFrozen(): boolean {
+    return this.#frozenAt !== undefined;
+  }
+
+  get wasTold(): boolean {
+    return this.#fates.has('told to stop');
+  }
+
   /** Until then a signal meets a Node process that has not read its program, and a cut meets nothing. */
   get isOnline(): boolean {
     return !this.#ended && this.#proxy.messages.length > this.#messagesBefore;
   }
 
   loses(): void {
-    this.#blows.add('lost its connection');
+    this.#fates.add('lost its connection');
   }
 
   kill(): void {
-    this.#blows.add('killed');
+    this.#fates.add('killed');
     this.#frozenAt = undefined;
     this.#run.kill('SIGKILL');
   }
 
-  /** False when it was told before: a second signal ends the process without a word. */
-  tellToStop(): boolean {
-    if (this.#blows.has('told to stop')) return false;
-    this.#blows.add('told to stop');
+  tellToStop(): void {
+    this.#fates.add('told to stop');
     this.#toldAt = performance.now();
     this.#run.kill('SIGTERM');
-    return true;
   }
 
-  freeze(): boolean {
-    if (this.#frozenAt !== undefined) return false;
+  freeze(): void {
     this.#frozenAt = performance.now();
     this.#run.kill('SIGSTOP');
-    return true;
   }
 
-  thaw(): boolean {
-    if (this.#frozenAt === undefined) return false;
+  thaw(): void {
+    if (this.#frozenAt === undefined) return;
     const frozenMs = performance.now() - this.#frozenAt;
     this.#longestFreezeMs = Math.max(this.#longestFreezeMs, frozenMs);
     this.#frozenAt = undefined;
     if (this.#toldAt !== undefined) this.#toldAt += frozenMs;
     this.#run.kill('SIGCONT');
-    return true;
   }
 
   /** How long it took to end after SIGTERM, freezes left out. */
@@ -102,15 +104,15 @@ export class Walker {
   }
 
   get wasOnlyToldToStop(): boolean {
-    return this.#blows.size === 1 && this.#blows.has('told to stop') && this.#longestFreezeMs === 0;
+    return this.#fates.size === 1 && this.#fates.has('told to stop') && this.#longestFreezeMs === 0;
   }
 
   expectGoodEnd(result: CliResult): void {
-    if (result.signal === 'SIGKILL' && this.#blows.has('killed')) return;
+    if (result.signal === 'SIGKILL' && this.#fates.has('killed')) return;
     const allowed = [0];
-    if (this.#blows.has('told to stop')) allowed.push(143);
-    if (this.#blows.has('lost its connection') || this.#longestFreezeMs > LONG_FREEZE_MS) allowed.push(...LOST);
-    expectDocumented(`${this.name} (${[...this.#blows].join(', ') || 'nothing happened to it'})`, result, allowed);
+    if (this.#fates.has('told to stop')) allowed.push(143);
+    if (this.#fates.has('lost its connection') || this.#longestFreezeMs > LONG_FREEZE_MS) allowed.push(...LOST);
+    expectDocumented(`${this.name} (${[...this.#fates].join(', ') || 'nothing happened to it'})`, result, allowed);
     expect(result.stderr, `log of ${this.name}`).to.not.include('"level":"fatal"');
   }
 }

@@ -15,10 +15,18 @@ const HINTS: Readonly<Record<string, string>> = {
   '55P04': 'a new enum value can be used only after it was committed: split the file in two',
 };
 
+/** Of a whole file, which is one transaction. */
 const NEXT: Partial<Record<ErrorCode, string>> = {
   MIGRATION_FAILED: 'correct the file and run again; nothing of it was applied',
   CONTENTION: 'run again when the other sessions are done; nothing of it was applied',
   DATABASE_UNAVAILABLE: 'run again; nothing of it was applied',
+};
+
+/** Of one statement of a file. */
+const NEXT_OF_STATEMENT: typeof NEXT = {
+  MIGRATION_FAILED: 'correct this statement and run again',
+  CONTENTION: 'run again when the other sessions are done; it goes on with this statement',
+  DATABASE_UNAVAILABLE: 'run again; it goes on with this statement',
 };
 
 /** Facts of pg's error that `ServerError` does not carry. */
@@ -49,7 +57,7 @@ export function stepError(
     server,
     ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
     ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
-    hint: HINTS[server.sqlstate] ?? (sent.unit ? 'correct this statement and run again' : NEXT[code]),
+    hint: HINTS[server.sqlstate] ?? (sent.unit ? NEXT_OF_STATEMENT : NEXT)[code],
     cause: error,
   });
 }

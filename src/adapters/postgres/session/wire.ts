@@ -1,7 +1,7 @@
 /** One connection as a sequence of messages; it notices when the connection is gone, and keeps it awake. */
 import type pg from 'pg';
 
-import { MigratorError, type ServerError } from '../../../core/errors.ts';
+import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
 import { SimpleQuery, submit, type ResultSet } from './simple-query.ts';
 import { codeForSqlstate, isPooledByStatement, serverErrorOf } from '../sqlstate.ts';
 
@@ -166,6 +166,11 @@ function connectionLost(error: unknown): MigratorError {
   });
 }
 
+const NEXT: Partial<Record<ErrorCode, string>> = {
+  ACCESS_REFUSED: 'grant the role what it needs, or connect as another one',
+  DATABASE_UNAVAILABLE: 'run again when the server is there; nothing else was executed after this',
+};
+
 /** The meaning before the first step; a step's own errors are read again in step-error.ts. */
 function refused(server: ServerError, cause: unknown): MigratorError {
   if (isPooledByStatement(server)) {
@@ -179,6 +184,6 @@ function refused(server: ServerError, cause: unknown): MigratorError {
   return new MigratorError(code, `the server answered: ${server.message}`, {
     server,
     cause,
-    hint: code === 'ACCESS_REFUSED' ? 'grant the role what it needs, or connect as another one' : undefined,
+    hint: NEXT[code],
   });
 }
