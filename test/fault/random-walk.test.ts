@@ -9,7 +9,7 @@ import { expect } from 'chai';
 import type { Postgres } from '../../scripts/embedded-postgres.ts';
 import { ownServer } from '../support/server.ts';
 import { record } from './support/trial.ts';
-import { KINDS, planRound } from './support/walk-plan.ts';
+import { NAMES, nameOf, planRound } from './support/walk-plan.ts';
 import { walkRound } from './support/walk-round.ts';
 import { WalkTally } from './support/walk-tally.ts';
 import { WALKED_FILES } from './support/walked-files.ts';
@@ -30,7 +30,7 @@ describe('a random walk', function () {
     const rounds = Array.from({ length: 50 }, (_, index) => planRound(SEED, index));
     expect(rounds.map(({ round }) => planRound(SEED, round))).to.deep.equal(rounds);
     expect(planRound(SEED + 1, 0)).to.not.deep.equal(rounds[0]);
-    expect(new Set(rounds.flatMap(({ decisions }) => decisions.map(({ act }) => act.kind)))).to.have.all.keys([...KINDS]);
+    expect(new Set(rounds.flatMap(({ decisions }) => decisions.map(({ act }) => nameOf(act))))).to.have.all.keys([...NAMES]);
   });
 
   it(`goes on for ${SECONDS} s`, async () => {

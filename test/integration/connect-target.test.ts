@@ -98,7 +98,7 @@ describe('a session that was opened', () => {
         const started = once(client, 'notice');
         const sleep = client.query(`DO $$ BEGIN RAISE NOTICE 'started'; PERFORM pg_sleep(60); END $$`).catch((error: unknown) => error);
         await started;
-        await cancelRequest(structuredClone(target), client.processID, client.secretKey);
+        await cancelRequest(structuredClone(target), client.processID, client.secretKey, AbortSignal.timeout(5_000));
         expect(await sleep).to.have.property('code', '57014');
       } finally {
         await client.end();

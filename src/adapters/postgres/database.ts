@@ -20,8 +20,8 @@ export interface Connected {
   readonly givesBack: boolean;
   /** `untouched`: the session is as it was when it came. */
   readonly release: (session: { readonly untouched: boolean }) => Promise<void>;
-  /** Makes the statement that runs fail soon, on the server too. */
-  readonly interrupt: () => Promise<void>;
+  /** Makes the statement that runs (if one does: `busy`) fail soon, on the server too. Resolves when the server has been told. */
+  readonly interrupt: (session: { readonly busy: boolean }) => Promise<void>;
 }
 
 export type Connect = (applicationName: string, signal: AbortSignal) => Promise<Connected>;

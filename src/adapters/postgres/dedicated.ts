@@ -55,7 +55,7 @@ export class DedicatedConnections {
       borrowed: false,
       givesBack: false,
       release: () => goodbye(client),
-      interrupt: () => interrupt(client, target),
+      interrupt: ({ busy }) => interrupt(client, target, busy),
     };
   };
 
@@ -66,13 +66,13 @@ export class DedicatedConnections {
   };
 }
 
-async function interrupt(client: DirectClient, target: ResolvedTarget): Promise<void> {
+async function interrupt(client: DirectClient, target: ResolvedTarget, busy: boolean): Promise<void> {
   const cutOff = setTimeout(() => client.connection.stream.destroy(), CANCEL_GRACE_MS);
-  client.once('end', () => {
-    clearTimeout(cutOff);
-  });
+  // Whoever is done before has no reason to stay.
+  cutOff.unref();
+  if (!busy) return;
   // Refused or lost: then the connection is cut off, which the server notices within a second.
-  await cancelRequest(target, client.processID, client.secretKey).catch(() => undefined);
+  await cancelRequest(target, client.processID, client.secretKey, AbortSignal.timeout(CANCEL_GRACE_MS)).catch(() => undefined);
 }
 
 async function goodbye(client: DirectClient): Promise<void> {

@@ -48,6 +48,24 @@ export async function readState(workspace: Workspace): Promise<State> {
   return JSON.parse(JSON.stringify(state).replaceAll(workspace.schema, 'the_schema')) as State;
 }
 
+/** Row by row what differs: chai's own words cut it short. */
+export function expectSameState(actual: State, expected: State): void {
+  const differences = Object.keys(expected).flatMap((part) => {
+    const [here, there] = [rowsOf(actual[part]), rowsOf(expected[part])];
+    return [
+      ...here.filter((row) => !there.includes(row)).map((row) => `${part}: only here: ${row}`),
+      ...there.filter((row) => !here.includes(row)).map((row) => `${part}: not here: ${row}`),
+    ];
+  });
+  expect(differences, `what differs from a run without a fault:\n${differences.join('\n')}\n`).to.deep.equal([]);
+  expect(actual).to.deep.equal(expected);
+}
+
+function rowsOf(part: unknown): string[] {
+  const rows = Array.isArray(part) ? part : Object.entries(part ?? {}).flatMap(([table, found]) => (found as unknown[]).map((row) => [table, row]));
+  return rows.map((row) => JSON.stringify(row));
+}
+
 /** How a run may end that lost its connection, its session or its hook's connection: nobody has to do anything about it. */
 export const LOST = [30, 34, 35];
 

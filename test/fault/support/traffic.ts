@@ -21,14 +21,14 @@ export class Traffic {
   /** Resolves after `messages` more, or when there is nobody left who would send any. */
   async more(messages: number, nobodyMoves: () => boolean): Promise<void> {
     const until = this.#count + messages;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const there = Promise.withResolvers<undefined>();
     const look = (): void => {
-      if (this.#count >= until || nobodyMoves()) resolve();
+      if (this.#count >= until || nobodyMoves()) there.resolve(undefined);
     };
     this.#watchers.add(look);
     look();
     try {
-      await within(promise, () => `the runners to send ${until - this.#count} more messages`, SILENCE_MS);
+      await within(there.promise, () => `the runners to send ${until - this.#count} more messages`, SILENCE_MS);
     } finally {
       this.#watchers.delete(look);
     }

@@ -5,11 +5,12 @@ export type Release = 'old' | 'new';
 /** What happens to one of the runners that are there. */
 export type Blow = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT' | 'cut' | 'cut before next' | 'cut after next' | 'end session';
 
-/** `pick` chooses among those whom it can happen to at that moment. */
 export type Act =
   | { readonly kind: 'come'; readonly release: Release }
-  | { readonly kind: Blow; readonly pick: number }
-  | { readonly kind: 'end holder' | 'restart fast' | 'restart immediate' };
+  /** `pick` chooses among those whom it can happen to at that moment. */
+  | { readonly kind: 'strike'; readonly blow: Blow; readonly pick: number }
+  | { readonly kind: 'end holder' }
+  | { readonly kind: 'restart'; readonly mode: 'fast' | 'immediate' };
 
 export interface Decision {
   /** How many messages the runners send before it comes to this. */
@@ -28,9 +29,9 @@ const DECISIONS = 40;
 const MOST_PLACES = 5;
 const PICKS = 60;
 /** Most things come in quick succession; a run of all files sends about a hundred messages. */
-const PAUSES = [0, 1, 1, 2, 3, 5, 8, 13, 21] as const;
-/** Out of a hundred; what freezes is thawed soon. */
-const WEIGHTS: readonly (readonly [Act['kind'], number])[] = [
+const PAUSES = [0, 1, 1, 2, 3, 5, 8, 13, 21, 34] as const;
+/** Out of a hundred. */
+const WEIGHTS = [
   ['come', 40],
   ['SIGKILL', 13],
   ['SIGTERM', 11],
@@ -42,9 +43,15 @@ const WEIGHTS: readonly (readonly [Act['kind'], number])[] = [
   ['end holder', 6],
   ['restart fast', 2],
   ['restart immediate', 2],
-];
+] as const;
 
-export const KINDS: readonly Act['kind'][] = [...WEIGHTS.map(([kind]) => kind), 'SIGCONT'];
+/** The name of each act; what freezes is thawed, so that has no weight of its own. */
+export const NAMES: readonly string[] = [...WEIGHTS.map(([name]) => name), 'SIGCONT'];
+
+export function nameOf(act: Act): string {
+  if (act.kind === 'strike') return act.blow;
+  return act.kind === 'restart' ? `restart ${act.mode}` : act.kind;
+}
 
 export function planRound(seed: number, round: number): RoundPlan {
   const chance = new Chance(seed, round);
@@ -55,7 +62,7 @@ export function planRound(seed: number, round: number): RoundPlan {
     const act = drawAct(chance);
     decisions.push({ afterMessages: chance.of(PAUSES), act });
     // A session that is idle for a minute is ended by the server, so a freeze is short.
-    if (act.kind === 'SIGSTOP') decisions.push({ afterMessages: 1 + chance.below(5), act: { kind: 'SIGCONT', pick: chance.below(PICKS) } });
+    if (nameOf(act) === 'SIGSTOP') decisions.push({ afterMessages: 1 + chance.below(5), act: strike('SIGCONT', chance) });
   }
   return { round, places, decisions };
 }
@@ -64,11 +71,16 @@ function come(chance: Chance): Act {
   return { kind: 'come', release: chance.below(3) === 0 ? 'old' : 'new' };
 }
 
+function strike(blow: Blow, chance: Chance): Act {
+  return { kind: 'strike', blow, pick: chance.below(PICKS) };
+}
+
 function drawAct(chance: Chance): Act {
-  const kind = chance.weighted(WEIGHTS);
-  if (kind === 'come') return come(chance);
-  if (kind === 'end holder' || kind === 'restart fast' || kind === 'restart immediate') return { kind };
-  return { kind, pick: chance.below(PICKS) };
+  const name = chance.weighted(WEIGHTS);
+  if (name === 'come') return come(chance);
+  if (name === 'end holder') return { kind: name };
+  if (name === 'restart fast') return { kind: 'restart', mode: 'fast' };
+  return name === 'restart immediate' ? { kind: 'restart', mode: 'immediate' } : strike(name, chance);
 }
 
 /** The generator "mulberry32": small, and the same everywhere. */

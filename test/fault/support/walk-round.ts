@@ -10,9 +10,9 @@ import { runCli, type CliResult } from '../../support/cli.ts';
 import { versionsOf } from '../../support/migrations.ts';
 import { WireProxy } from '../../support/wire-proxy.ts';
 import { Workspace } from '../../support/workspace.ts';
-import { expectDocumented, expectEverybodyGone, expectSoundJournal, readState, type State } from './aftermath.ts';
+import { expectDocumented, expectEverybodyGone, expectSameState, expectSoundJournal, readState, type State } from './aftermath.ts';
 import { Traffic } from './traffic.ts';
-import { type Act, type Blow, type Release, type RoundPlan } from './walk-plan.ts';
+import { nameOf, type Act, type Blow, type Release, type RoundPlan } from './walk-plan.ts';
 import type { WalkTally } from './walk-tally.ts';
 import { OLD_FILES, WALKED_FILES } from './walked-files.ts';
 import { appliedBy, Walker } from './walker.ts';
@@ -37,7 +37,7 @@ export async function walkRound(plan: RoundPlan, { server, state, tally }: WalkO
   try {
     await round.walk(plan);
     expectDocumented('the plain run', await runCli(['up'], { env: { ...workspace.env, LOCKSTEP_POD: 'plain' } }), [0]);
-    expect(await readState(workspace)).to.deep.equal(state);
+    expectSameState(await readState(workspace), state);
     expect(await workspace.invalidIndexes()).to.deep.equal([]);
     await expectEverybodyGone(workspace);
     await expectSoundJournal(workspace, versionsOf(WALKED_FILES));
@@ -76,8 +76,8 @@ class Round {
         await this.#traffic.more(afterMessages, () => !this.#walkers.some(({ moves }) => moves));
         if (this.#done || this.#failures.length > 0) break;
         const struck = await this.#act(act, oldDir);
-        this.#tally.act(act.kind, struck);
-        this.diary.push(`  after ${afterMessages} messages: ${act.kind}${act.kind === 'come' ? ` (${act.release} release)` : ''}: ${struck ?? 'nobody there'}`);
+        this.#tally.act(nameOf(act), struck);
+        this.diary.push(`  after ${afterMessages} messages: ${nameOf(act)}${act.kind === 'come' ? ` (${act.release} release)` : ''}: ${struck ?? 'nobody there'}`);
       }
     } finally {
       for (const walker of this.#walkers) if (!walker.ended) walker.thaw();
@@ -119,11 +119,10 @@ class Round {
         return this.#come(act.release, oldDir);
       case 'end holder':
         return await this.#endSession(undefined);
-      case 'restart fast':
-      case 'restart immediate':
-        return await this.#restart(act.kind === 'restart fast' ? 'fast' : 'immediate');
-      default:
-        return await this.#strike(act.kind, act.pick);
+      case 'restart':
+        return await this.#restart(act.mode);
+      case 'strike':
+        return await this.#strike(act.blow, act.pick);
     }
   }
 
@@ -141,8 +140,10 @@ class Round {
   }
 
   async #judge(walker: Walker): Promise<void> {
+    let said = '';
     try {
       const result = await walker.exited;
+      said = result.stderr;
       const stoppedAfterMs = walker.stoppedAfterMs(result);
       const after = stoppedAfterMs === undefined ? '' : `, ${(stoppedAfterMs / 1000).toFixed(1)} s after SIGTERM`;
       this.diary.push(`  (${walker.name} ended with ${result.signal ?? String(result.code)}${after})`);
@@ -150,7 +151,7 @@ class Round {
       walker.expectGoodEnd(result);
       await this.#expectTrueWords(walker, result);
     } catch (error) {
-      this.#failures.push(error instanceof Error ? error.message : String(error));
+      this.#failures.push(`${error instanceof Error ? error.message : String(error)}\n${said}`);
     } finally {
       this.#traffic.look();
     }

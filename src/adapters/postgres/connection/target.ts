@@ -12,8 +12,6 @@ export interface ResolvedTarget extends SocketTarget, Credentials {
   readonly connectTimeoutMs: number;
 }
 
-const CANCEL_TIMEOUT_MS = 5_000;
-
 /** For a pool to the same address with the same encryption. Server settings and the role are the caller's: see `onConnect`. */
 export function poolConfig(target: ResolvedTarget, { max }: { readonly max: number }): pg.PoolConfig {
   const { address, port, tls, keepAlive, connectTimeoutMs } = target;
@@ -39,7 +37,7 @@ export async function cancelRequest(
   target: SocketTarget,
   processId: number,
   secretKey: number,
-  signal: AbortSignal = AbortSignal.timeout(CANCEL_TIMEOUT_MS),
+  signal: AbortSignal,
 ): Promise<void> {
   const request = Buffer.alloc(16);
   for (const [index, word] of [16, 80877102, processId, secretKey].entries()) request.writeInt32BE(word, index * 4);
@@ -47,7 +45,8 @@ export async function cancelRequest(
   try {
     const closed = once(socket, 'close', { signal });
     socket.resume();
-    socket.end(request);
+    // Our side stays open until it was done: a pooler takes our farewell for a change of mind, and drops the request.
+    socket.write(request);
     // The server answers by closing the connection.
     await closed;
   } finally {

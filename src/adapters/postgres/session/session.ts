@@ -29,7 +29,7 @@ export interface SessionOptions {
   readonly givesBack: boolean;
   readonly onRefused: (setting: string, reason: string) => void;
   readonly close: (session: { readonly untouched: boolean }) => Promise<void>;
-  readonly interrupt: () => Promise<void>;
+  readonly interrupt: (session: { readonly busy: boolean }) => Promise<void>;
   readonly allowPooler: boolean;
   /** A second connection, for a moment; absent where there can be none. */
   readonly secondSession?: SecondSession;
@@ -167,7 +167,8 @@ export class PostgresSession implements Session {
   }
 
   async interrupt(): Promise<void> {
-    await this.#options.interrupt();
+    const { wire, interrupt } = this.#options;
+    await wire.holdBack(interrupt({ busy: wire.busy }));
   }
 
   async close(): Promise<void> {

@@ -29,6 +29,7 @@ export class Wire {
   readonly #inFlight = new Set<SimpleQuery>();
   #lastUsed = performance.now();
   #owesRollback = false;
+  #heldBack: Promise<void> | undefined;
   readonly #listening: (() => void)[] = [];
   #heartbeat: NodeJS.Timeout | undefined;
 
@@ -59,6 +60,11 @@ export class Wire {
     return this.#owesRollback;
   }
 
+  /** A message waits for its answer. */
+  get busy(): boolean {
+    return this.#inFlight.size > 0;
+  }
+
   /** The pid of the start-up packet's answer: behind a pooler it is not the backend's. */
   get processId(): number | undefined {
     return (this.client as { processID?: number | null }).processID ?? undefined;
@@ -69,6 +75,7 @@ export class Wire {
    * @throws MigratorError with the server's words, or DATABASE_UNAVAILABLE once the connection is gone.
    */
   async message(sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {
+    if (this.#heldBack) await this.#heldBack;
     this.lost.throwIfAborted();
     if (this.#owesRollback) await this.#rollBack();
     const query = new SimpleQuery(sql, { keepRows: options.keepRows ?? true });
@@ -124,6 +131,12 @@ export class Wire {
   async #rollBack(): Promise<void> {
     this.#owesRollback = false;
     await this.message('ROLLBACK');
+  }
+
+  /** Sends nothing until it has settled: a cancel request that comes late would meet whatever is sent next. */
+  async holdBack(request: Promise<void>): Promise<void> {
+    this.#heldBack = request.catch(() => undefined);
+    await request;
   }
 
   /** Sends something at least every 15 s from now on, but never while a query is in flight. */
