@@ -6,7 +6,7 @@ import type { Direction, Migration, Script, Version } from './migration.ts';
 import type { Failures } from './pause.ts';
 import type { IncompleteStatement, RepairAction, StoredDown } from './repair.ts';
 import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
-import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from './sql/script-plan.ts';
+import type { ConcurrentIndex, Reindexed, SqlPiece, Unit } from './sql/script-plan.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -175,6 +175,8 @@ export interface Executor {
   statement(step: StepScript, unit: Unit, limits: Limits): Promise<void>;
   /** One statement outside a transaction; the journal says that it started. */
   statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void>;
+  /** Says in the journal that the server has refused or cancelled a statement outside a transaction. */
+  statementFailed(step: StepScript, unit: Unit): Promise<void>;
   /** Says in the journal, after the fence, that a statement outside a transaction is done. */
   statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void>;
   /** The history row of a statement-by-statement script, after its last statement. */
@@ -183,8 +185,8 @@ export interface Executor {
   blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]>;
   indexState(index: ConcurrentIndex): Promise<IndexState>;
   dropIndex(index: ConcurrentIndex): Promise<void>;
-  /** Drops the invalid `…_ccnew` and `…_ccold` that a REINDEX CONCURRENTLY of this table or index left; returns their names. */
-  dropReindexLeftovers(of: { readonly index: RelationName } | { readonly table: RelationName }): Promise<readonly string[]>;
+  /** Drops the invalid `…_ccnew` and `…_ccold` that a REINDEX CONCURRENTLY left; returns their names. */
+  dropReindexLeftovers(of: Reindexed): Promise<readonly string[]>;
   detachState(detach: Detachment): Promise<'attached' | 'pending' | 'detached'>;
   /** Ends a DETACH PARTITION CONCURRENTLY that was killed between its transactions. */
   finalizeDetach(detach: Detachment): Promise<void>;

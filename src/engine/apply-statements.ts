@@ -4,7 +4,7 @@ import { checksum } from '../core/migration.ts';
 import type { Limits, Session, StepScript } from '../core/ports.ts';
 import type { Unit } from '../core/sql/script-plan.ts';
 import { retrying } from './retry.ts';
-import { settle } from './settle.ts';
+import { dropReindexLeftovers, settle } from './settle.ts';
 import type { StepContext } from './step-context.ts';
 import { watching } from './watch.ts';
 
@@ -76,10 +76,17 @@ async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
   try {
     await watching({ session, version: step.version }, ports, () => session.executor.statementAlone(step, unit, limits));
   } catch (error) {
-    // The first error is the one to tell, whatever happens to the index.
-    if (!session.lost.aborted) await dropInvalid(unit, context).catch(() => undefined);
+    // The first error is the one to tell, whatever happens to what the statement left.
+    if (!session.lost.aborted) await clearAfter(unit, context).catch(() => undefined);
     throw error;
   }
+}
+
+/** The server has said that it is over. The journal says so last: until then the next run looks for what is left. */
+async function clearAfter(unit: Unit, context: StatementsContext): Promise<void> {
+  await dropInvalid(unit, context);
+  await dropReindexLeftovers(unit, context);
+  await context.session.executor.statementFailed(context.step, unit);
 }
 
 /** An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one. */

@@ -24,10 +24,7 @@ export async function settle(unit: Unit, context: SettleContext): Promise<boolea
     if (state === 'pending') await executor.finalizeDetach(unit.detaches);
     return state !== 'attached';
   }
-  if (unit.kind === 'ReindexStmt') {
-    await dropReindexLeftovers(unit, context);
-    return false;
-  }
+  await dropReindexLeftovers(unit, context);
   if (REPEATABLE.has(unit.kind)) return false;
   if (unit.concurrentIndexes.length === 0) throw nobodyKnows(step, unit);
   for (const index of unit.concurrentIndexes) {
@@ -36,11 +33,10 @@ export async function settle(unit: Unit, context: SettleContext): Promise<boolea
   return true;
 }
 
-async function dropReindexLeftovers(unit: Unit, { session, step, ports }: SettleContext): Promise<void> {
-  const [index] = unit.concurrentIndexes;
-  const of = unit.reindexedTable ? { table: unit.reindexedTable } : index && { index };
-  if (!of) return;
-  for (const name of await session.executor.dropReindexLeftovers(of)) {
+/** Only after a REINDEX of ours: what others have left is theirs. */
+export async function dropReindexLeftovers({ reindexes }: Unit, { session, step, ports }: SettleContext): Promise<void> {
+  if (!reindexes) return;
+  for (const name of await session.executor.dropReindexLeftovers(reindexes)) {
     ports.reporter.report({ type: 'index.dropped', version: step.version, index: name });
   }
 }

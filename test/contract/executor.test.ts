@@ -161,9 +161,12 @@ contractOf('Executor', (given) => {
     });
 
     it('says of a statement outside a transaction that it started, and that it failed', async () => {
-      const error = await failure<MigratorError>(session.executor.statementAlone(UP, unit(1, 'SELECT 1/0', { transactional: false }), LIMITS));
+      const failing = unit(1, 'SELECT 1/0', { transactional: false });
+      const error = await failure<MigratorError>(session.executor.statementAlone(UP, failing, LIMITS));
       expect(error).to.include({ code: 'MIGRATION_FAILED' });
       expect(error.details).to.include({ version: '001_a' });
+      expect(await given.events()).to.deep.equal(['statement started 001_a 1']);
+      await session.executor.statementFailed(UP, failing);
       expect(await given.events()).to.deep.equal(['statement started 001_a 1', 'statement failed 001_a 1']);
     });
 
@@ -220,6 +223,7 @@ contractOf('Executor', (given) => {
     it('is nobody to drop after a REINDEX that left nothing', async () => {
       expect(await session.executor.dropReindexLeftovers({ table: { name: 'x' } })).to.deep.equal([]);
       expect(await session.executor.dropReindexLeftovers({ index: { name: 'x_a' } })).to.deep.equal([]);
+      expect(await session.executor.dropReindexLeftovers({ schema: 'x' })).to.deep.equal([]);
     });
   });
 

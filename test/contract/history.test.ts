@@ -215,6 +215,7 @@ contractOf('History', (given) => {
 
     it('are over when the server has said that they failed', async () => {
       await session.executor.statementAlone(step, { ...alone, sql: 'SELECT 1/0' }, LIMITS).catch(() => undefined);
+      await session.executor.statementFailed(step, alone);
       expect((await progress()).startedIndex).to.equal(undefined);
       expect(await session.history.incompleteStatements()).to.deep.equal([]);
     });

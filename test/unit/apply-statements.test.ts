@@ -201,7 +201,7 @@ describe('runUnits', () => {
 
     it('drops what a REINDEX left, and repeats it', async () => {
       const file = migration('001_a', 'REINDEX INDEX CONCURRENTLY i');
-      const unit = alone(file, { kind: 'ReindexStmt', concurrentIndexes: [{ action: 'reindex', name: 'i', ifNotExists: false }] });
+      const unit = alone(file, { kind: 'ReindexStmt', reindexes: { index: { name: 'i' } } });
       server.setIndex('i', 'valid');
       server.setIndex('i_ccnew', 'invalid');
       await leave(file, 0, 1, [unit]);

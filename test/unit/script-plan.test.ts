@@ -172,7 +172,7 @@ describe('a script that runs statement by statement', () => {
   for (const [statement, indexes] of [
     ['CREATE INDEX CONCURRENTLY "I" ON t (a)', [{ action: 'create', name: 'I', table: { name: 't' }, ifNotExists: false }]],
     ['DROP INDEX CONCURRENTLY IF EXISTS s.i', [{ action: 'drop', schema: 's', name: 'i', ifNotExists: false }]],
-    ['REINDEX INDEX CONCURRENTLY s.i', [{ action: 'reindex', schema: 's', name: 'i', ifNotExists: false }]],
+    ['REINDEX INDEX CONCURRENTLY s.i', []],
     ['REINDEX TABLE CONCURRENTLY s.t', []],
     ['ALTER TABLE p DETACH PARTITION c CONCURRENTLY', []],
   ] as const) {
@@ -183,8 +183,19 @@ describe('a script that runs statement by statement', () => {
     });
   }
 
-  it('names the table of REINDEX TABLE', async () => {
-    expect((await unitsOf('REINDEX TABLE CONCURRENTLY s.t'))[0]).to.deep.include({ reindexedTable: { schema: 's', name: 't' } });
+  for (const [statement, reindexes] of [
+    ['REINDEX INDEX CONCURRENTLY s.i', { index: { schema: 's', name: 'i' } }],
+    ['REINDEX (CONCURRENTLY) TABLE t', { table: { name: 't' } }],
+    ['REINDEX SCHEMA CONCURRENTLY s', { schema: 's' }],
+    ['REINDEX DATABASE CONCURRENTLY d', { database: true }],
+  ] as const) {
+    it(`knows what ${statement} rebuilds`, async () => {
+      expect((await unitsOf(statement))[0]).to.deep.include({ reindexes });
+    });
+  }
+
+  it('needs not know what a REINDEX rebuilds that leaves nothing', async () => {
+    expect((await unitsOf('VACUUM t; REINDEX TABLE t'))[1]).to.not.have.property('reindexes');
   });
 
   it('with the directive, lets procedures commit', async () => {

@@ -98,7 +98,7 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
       waitsForSnapshots: statements.some((statement) => statement.waitsForSnapshots),
       concurrentIndexes: statements.flatMap(({ concurrentIndexes }) => concurrentIndexes),
       sessionOnly: statements.every(({ sessionOnly }) => sessionOnly),
-      ...(first?.reindexedTable && { reindexedTable: first.reindexedTable }),
+      ...(first?.reindexes && { reindexes: first.reindexes }),
       ...(first?.detaches && { detaches: first.detaches }),
       ...(ownLockTimeout && { ownLockTimeout }),
     };

@@ -1,8 +1,8 @@
 /** How one script will be run: in one transaction, or statement by statement. */
 
-/** An index that a `CONCURRENTLY` statement makes, rebuilds or drops. */
+/** An index that a `CONCURRENTLY` statement makes or drops. */
 export interface ConcurrentIndex {
-  readonly action: 'create' | 'drop' | 'reindex';
+  readonly action: 'create' | 'drop';
   readonly schema?: string;
   readonly name: string;
   /** The table of a CREATE INDEX. */
@@ -15,6 +15,13 @@ export interface RelationName {
   readonly schema?: string;
   readonly name: string;
 }
+
+/** What REINDEX names; the database is always the one that it runs in. */
+export type Reindexed =
+  | { readonly index: RelationName }
+  | { readonly table: RelationName }
+  | { readonly schema: string }
+  | { readonly database: true };
 
 /** A piece of the script's text, as it is sent. */
 export interface SqlPiece {
@@ -45,8 +52,8 @@ export interface Unit extends SqlPiece {
   /** Waits for other sessions' snapshots: a runner that blocks on our lock must be out of the way. */
   readonly waitsForSnapshots: boolean;
   readonly concurrentIndexes: readonly ConcurrentIndex[];
-  /** The table of REINDEX TABLE CONCURRENTLY; a failed one leaves invalid indexes `…_ccnew` on it. */
-  readonly reindexedTable?: RelationName;
+  /** What REINDEX CONCURRENTLY rebuilds; a failed one leaves invalid indexes `…_ccnew` there. */
+  readonly reindexes?: Reindexed;
   /** What DETACH PARTITION CONCURRENTLY takes apart; one that was killed between its transactions must be finalized. */
   readonly detaches?: { readonly parent: RelationName; readonly partition: RelationName };
   /** The script has set lock_timeout itself: leave it as it is. `blocking` is false then. */

@@ -1,5 +1,5 @@
 /** What each statement of a script is: where it may run, which locks it takes, which indexes it builds. */
-import type { ConcurrentIndex, ParsedStatement, RelationName } from './script-plan.ts';
+import type { ConcurrentIndex, ParsedStatement, Reindexed, RelationName } from './script-plan.ts';
 import { setsParameter, TemporaryRelations } from './session-rules.ts';
 import { child, droppedNames, membersOf, relationName, relationsIn, textOf } from './syntax-tree.ts';
 import { detachedPartition, runsOutsideTransaction, takesBlockingLocks, waitsForSnapshots } from './transaction-rules.ts';
@@ -18,8 +18,8 @@ export interface Statement extends ParsedStatement {
   /** A procedure or DO block, which may commit; or a statement of which only the server knows where it may run. */
   readonly mayCommit: boolean;
   readonly concurrentIndexes: readonly ConcurrentIndex[];
-  /** The table of REINDEX TABLE CONCURRENTLY. */
-  readonly reindexedTable: RelationName | undefined;
+  /** See `Unit.reindexes`. */
+  readonly reindexes: Reindexed | undefined;
   /** See `Unit.detaches`. */
   readonly detaches: { readonly parent: RelationName; readonly partition: RelationName } | undefined;
   /** Prepared transactions are not control: they are not about the transaction one is in. */
@@ -59,7 +59,7 @@ export function classify(statements: readonly ParsedStatement[]): readonly State
       sessionOnly: temporary.isSessionOnly(kind, node),
       mayCommit: ONLY_THE_SERVER_KNOWS.has(kind),
       concurrentIndexes: waits ? concurrentIndexes(statement) : [],
-      reindexedTable: waits && reindexes(statement, 'TABLE') ? relationName(child(node, 'relation')) : undefined,
+      reindexes: waits && kind === 'ReindexStmt' ? reindexed(node) : undefined,
       detaches: waits ? detachment(statement) : undefined,
       control: kind === 'TransactionStmt' ? CONTROL[textOf(node, 'kind') ?? ''] : undefined,
       setsLockTimeout: setsParameter(kind, node, 'lock_timeout'),
@@ -79,8 +79,12 @@ function detachment({ kind, node }: ParsedStatement): Statement['detaches'] {
   return parent && partition && { parent, partition };
 }
 
-function reindexes({ kind, node }: ParsedStatement, what: 'INDEX' | 'TABLE'): boolean {
-  return kind === 'ReindexStmt' && textOf(node, 'kind') === `REINDEX_OBJECT_${what}`;
+function reindexed(node: ParsedStatement['node']): Reindexed {
+  const relation = relationName(child(node, 'relation'));
+  const schema = textOf(node, 'name');
+  const kind = textOf(node, 'kind');
+  if (relation) return kind === 'REINDEX_OBJECT_INDEX' ? { index: relation } : { table: relation };
+  return kind === 'REINDEX_OBJECT_SCHEMA' && schema !== undefined ? { schema } : { database: true };
 }
 
 function concurrentIndexes(statement: ParsedStatement): readonly ConcurrentIndex[] {
@@ -89,7 +93,6 @@ function concurrentIndexes(statement: ParsedStatement): readonly ConcurrentIndex
   if (kind === 'DropStmt') {
     return droppedNames(node).map((index) => ({ action: 'drop', ...index, ifNotExists: false }));
   }
-  if (reindexes(statement, 'INDEX') && relation) return [{ action: 'reindex', ...relation, ifNotExists: false }];
   const name = textOf(node, 'idxname');
   if (kind !== 'IndexStmt' || name === undefined || !relation) return [];
   const schema = relation.schema !== undefined && { schema: relation.schema };

@@ -4,7 +4,7 @@ import { MigratorError } from '../../../src/core/errors.ts';
 import { checksum } from '../../../src/core/migration.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../src/core/ports.ts';
 import type { Blocker } from '../../../src/core/runner.ts';
-import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from '../../../src/core/sql/script-plan.ts';
+import type { ConcurrentIndex, Reindexed, SqlPiece, Unit } from '../../../src/core/sql/script-plan.ts';
 import type { FakeContext } from './context.ts';
 import { factsOf } from './history.ts';
 import { Refusal, type PartitionState } from './server.ts';
@@ -50,15 +50,14 @@ export class FakeExecutor implements Executor {
     const { server, peer, reach } = this.#context;
     await reach('executor.statementStarted');
     this.#write({ event: 'statement started', ...unitFacts(step, unit) });
-    try {
-      await this.#inStep('statementAlone', step, [unit], () => {
-        server.execute(unit.sql, peer);
-      });
-    } catch (error) {
-      // Without the server's word nobody knows.
-      if (error instanceof MigratorError && error.details.server) this.#write({ event: 'statement failed', ...unitFacts(step, unit) });
-      throw error;
-    }
+    await this.#inStep('statementAlone', step, [unit], () => {
+      server.execute(unit.sql, peer);
+    });
+  }
+
+  async statementFailed(step: StepScript, unit: Unit): Promise<void> {
+    await this.#context.reach('executor.statementFailed');
+    this.#write({ event: 'statement failed', ...unitFacts(step, unit) });
   }
 
   async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
@@ -93,7 +92,7 @@ export class FakeExecutor implements Executor {
     this.#context.server.setIndex(index.name, 'absent');
   }
 
-  async dropReindexLeftovers(_of: { readonly index: RelationName } | { readonly table: RelationName }): Promise<readonly string[]> {
+  async dropReindexLeftovers(_of: Reindexed): Promise<readonly string[]> {
     const { server, reach } = this.#context;
     await reach('executor.dropReindexLeftovers');
     const left = [...server.contents.indexes].flatMap(([name, state]) => (state === 'invalid' && /_cc(new|old)\d*$/.test(name) ? [name] : []));

@@ -1,7 +1,7 @@
 /** Sends migrations: the row, the script and the fence as one message, or statement by statement. */
 import { MigratorError } from '../../../core/errors.ts';
 import { checksum } from '../../../core/migration.ts';
-import type { ConcurrentIndex, RelationName, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
+import type { ConcurrentIndex, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import { asOurselves, type SessionContext } from './context.ts';
@@ -99,10 +99,12 @@ export class PostgresExecutor implements Executor {
     try {
       await wire.message(message.text, { keepRows: false });
     } catch (error) {
-      // The server has said that it is over; without that word nobody could know.
-      if (!wire.lost.aborted) await this.#note({ event: 'statement failed', ...factsOf(step, unit) }).catch(() => undefined);
       throw stepError(error, step, { message, relation, unit });
     }
+  }
+
+  async statementFailed(step: StepScript, unit: Unit): Promise<void> {
+    await this.#note({ event: 'statement failed', ...factsOf(step, unit) });
   }
 
   async #note(values: JournalValues): Promise<void> {
@@ -144,7 +146,7 @@ export class PostgresExecutor implements Executor {
     return dropIndex(this.#context.wire, index);
   }
 
-  dropReindexLeftovers(of: { readonly index: RelationName } | { readonly table: RelationName }): Promise<readonly string[]> {
+  dropReindexLeftovers(of: Reindexed): Promise<readonly string[]> {
     return dropReindexLeftovers(this.#context.wire, of);
   }
 
