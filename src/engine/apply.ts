@@ -47,16 +47,17 @@ async function runHook(session: Session, { direction, migration }: StepScript, c
   const { ports, options, signal } = context;
   if (direction === 'down' || !ports.hooks.has(migration)) return;
   const { version } = migration;
+  const stop = AbortSignal.any([signal, session.lost]);
+  // What has come already tells nobody again.
+  stop.throwIfAborted();
   const startedAt = ports.clock.now();
   ports.reporter.report({ type: 'hook.started', version });
-  await ports.hooks
-    .run(migration, { timeoutMs: options.hookTimeoutMs, signal: AbortSignal.any([signal, session.lost]) })
-    .catch(async (error: unknown) => {
-      // A server that went away takes the hook's connections with it, maybe a moment before ours.
-      if (!signal.aborted) await session.check().catch(() => undefined);
-      session.lost.throwIfAborted();
-      throw error;
-    });
+  await ports.hooks.run(migration, { timeoutMs: options.hookTimeoutMs, signal: stop }).catch(async (error: unknown) => {
+    // A server that went away takes the hook's connections with it, maybe a moment before ours.
+    if (!signal.aborted) await session.check().catch(() => undefined);
+    session.lost.throwIfAborted();
+    throw error;
+  });
   signal.throwIfAborted();
   session.lost.throwIfAborted();
   ports.reporter.report({ type: 'hook.finished', version, durationMs: ports.clock.now() - startedAt });

@@ -550,6 +550,19 @@ describe('migrate', () => {
       expect(await failure<MigratorError>(run.up())).to.include({ code: 'DATABASE_UNAVAILABLE' });
     });
 
+    it('does not run when the session was lost just before', async () => {
+      const seen: string[] = [];
+      const run = newRun(FILES, { hooks: { [B]: () => void seen.push(B) } });
+      const report = run.recorder.report.bind(run.recorder);
+      run.recorder.report = (event) => {
+        report(event);
+        if (event.type === 'migration.applied') run.database.opened[0]!.lose();
+      };
+      expect(await failure<MigratorError>(run.up())).to.include({ code: 'DATABASE_UNAVAILABLE' });
+      expect(seen).to.deep.equal([]);
+      expect(types(run)).to.not.include('hook.started');
+    });
+
     it('that was interrupted is not followed by its migration', async () => {
       const run = newRun([FILES[0]!], { hooks: { [A]: () => run.interrupt(SIGTERM) } });
       expect(await failure<MigratorError>(run.up())).to.include({ code: 'INTERRUPTED' });
