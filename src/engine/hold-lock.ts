@@ -35,13 +35,18 @@ interface HoldLockPorts {
 export async function holdLock<T>(options: HoldLockOptions<T>, ports: HoldLockPorts): Promise<T> {
   const { session, settled, signal } = options;
   const wait = new Wait(options, ports);
-  for (let check = options.check; ; check = await session.check()) {
-    signal.throwIfAborted();
-    const result = await settled(check);
-    if (result !== undefined) return result;
-    await session.configure();
-    if (check.free && (await session.lock.tryAcquire())) return await whileHeld(options, wait, ports);
-    await wait.forRelease(check.holder);
+  try {
+    for (let check = options.check; ; check = await session.check()) {
+      signal.throwIfAborted();
+      const result = await settled(check);
+      if (result !== undefined) return result;
+      await session.configure();
+      if (check.free && (await session.lock.tryAcquire())) return await whileHeld(options, wait, ports);
+      await wait.forRelease(check.holder);
+    }
+  } finally {
+    // Whoever goes on with the session, a caller or a pooler, must not wait in our place.
+    if (!session.lost.aborted) await wait.end().catch(() => undefined);
   }
 }
 
@@ -124,7 +129,9 @@ class Wait {
   }
 
   async end(): Promise<void> {
-    if (this.#queued) await this.#session.lock.leaveQueue();
+    if (!this.#queued) return;
+    this.#queued = false;
+    await this.#session.lock.leaveQueue();
   }
 
   #report(holder: Holder): void {

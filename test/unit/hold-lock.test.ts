@@ -208,6 +208,7 @@ describe('holdLock', () => {
     expect(clock.now()).to.equal(20_500);
     expect(calls()).to.not.include('lock.tryAcquire').and.not.include('lock.release');
     expect(recorder.of('lock.released')).to.deep.equal([]);
+    expect([...server.queue]).to.deep.equal([]);
   });
 
   it('looks once without a lock wait', async () => {
@@ -234,6 +235,7 @@ describe('holdLock', () => {
     server.execute('CREATE TABLE there', server.holder!);
     expect(await clock.until(waiting)).to.equal('somebody did it');
     expect(calls()).to.not.include('lock.tryAcquire');
+    expect([...server.queue]).to.deep.equal([]);
   });
 
   it('ends at once when the session is lost', async () => {
@@ -257,12 +259,20 @@ describe('holdLock', () => {
     expect(await failure(waiting)).to.equal(reason);
     expect(clock.now()).to.equal(1_200);
     expect(calls()).to.not.include('lock.release');
+    expect([...server.queue]).to.deep.equal([]);
   });
 
   it('does nothing when the signal has aborted before', async () => {
     const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
     expect(await failure(hold(await open(), { signal: AbortSignal.abort(reason) }))).to.equal(reason);
     expect(calls()).to.deep.equal(['check', 'check history']);
+  });
+
+  it('tells why it ends also when it cannot leave the queue', async () => {
+    occupy();
+    const session = await open();
+    session.lock.leaveQueue = () => Promise.reject(new Error('cannot leave'));
+    expect(await failure<MigratorError>(clock.until(hold(session, { lockWaitMs: 2_000 })))).to.include({ code: 'LOCK_TIMEOUT' });
   });
 
   it('releases what it got when it cannot leave the queue', async () => {

@@ -6,7 +6,7 @@ import { applicationName, type CommandName, type Holder } from '../../../core/ru
 import { holderQuery } from './check.ts';
 import type { SessionContext } from './context.ts';
 import { derivedKey } from './relation.ts';
-import { advisoryLockIs, identifier } from './sql.ts';
+import { advisoryLockIs, identifier, thisBackendHolds } from './sql.ts';
 import type { Wire } from './wire.ts';
 
 /** A session that is gone after this long will not be ended by asking again. */
@@ -39,8 +39,14 @@ export class PostgresLock implements AdvisoryLock {
   };
 
   async tryAcquire(): Promise<boolean> {
-    const [result] = await this.#message(`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`);
-    return result?.rows[0]?.[0] === 't';
+    try {
+      const [result] = await this.#message(`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`);
+      return result?.rows[0]?.[0] === 't';
+    } catch (error) {
+      // It may have been cancelled when it had the lock already, which an error does not take back.
+      await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}) WHERE ${thisBackendHolds(this.key)}`).catch(() => undefined);
+      throw error;
+    }
   }
 
   async release(): Promise<void> {
