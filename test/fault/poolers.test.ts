@@ -2,11 +2,13 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
-import { expectExit, runCli, startCli, type CliResult } from '../support/cli.ts';
+import { expectExit, runCli, startCli, type CliProcess, type CliResult } from '../support/cli.ts';
 import { closeGate, openSnapshot } from '../support/gate.ts';
 import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../support/migrations.ts';
 import { requirePgBouncer, startPgBouncer, type PgBouncer } from '../support/pgbouncer.ts';
+import type { FrontendMessage } from '../support/frontend-messages.ts';
 import { useWorkspace } from '../support/workspace.ts';
+import { StepProxy } from './support/step-proxy.ts';
 
 const FILES = { ...FIVE_FILES, ...file(6, 'index', 'CREATE INDEX CONCURRENTLY orders_total ON orders (total);') };
 const MODES = ['session', 'transaction', 'statement'] as const;
@@ -32,8 +34,8 @@ describe('PgBouncer', () => {
   });
   const workspace = useWorkspace();
 
-  async function pooler(mode: (typeof MODES)[number], size?: number): Promise<PgBouncer> {
-    const started = await startPgBouncer(workspace().url, { mode, ...(size !== undefined && { size }) });
+  async function pooler(mode: (typeof MODES)[number], options: { size?: number; resets?: boolean } = {}): Promise<PgBouncer> {
+    const started = await startPgBouncer(workspace().url, { mode, ...options });
     workspace().defer(() => started.stop());
     return started;
   }
@@ -54,10 +56,25 @@ describe('PgBouncer', () => {
     }
   }
 
+  async function expectInterrupted(holder: CliProcess, signal: 'SIGTERM' | 'SIGINT'): Promise<void> {
+    holder.kill(signal);
+    expectExit(await holder.exited, signal === 'SIGTERM' ? 143 : 130);
+    await expectNoLock();
+    // Not cut off: there was time to say how it ended.
+    const ends = await workspace().query(`SELECT event, code FROM schema_migrations_journal WHERE event IN ('run ended', 'run lost')`);
+    expect(ends).to.deep.equal([{ event: 'run ended', code: 'INTERRUPTED' }]);
+  }
+
   /** Keeps a backend in the pool, so that there is one to come back to. */
   async function warmUp(bouncer: PgBouncer): Promise<void> {
     await ask(bouncer, 'SELECT 1');
     expect(await bouncer.backends()).to.have.lengthOf(1);
+  }
+
+  /** No lock of ours, in the moment in which the process has ended; the pooler did nothing for it. */
+  async function expectNoLock(): Promise<void> {
+    expect(await workspace().query(`SELECT l.pid, l.mode, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+      WHERE l.locktype = 'advisory' AND a.application_name LIKE 'lockstep %'`)).to.deep.equal([]);
   }
 
   /** No lock and no setting of ours on a backend that others will get. */
@@ -153,8 +170,76 @@ describe('PgBouncer', () => {
       await expectNothingLeft(bouncer);
     });
 
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      it(`${signal} in a transaction: the server has rolled back and the lock is free when the run has ended`, async () => {
+        const bouncer = await pooler('session', { resets: false });
+        const gate = await closeGate(workspace());
+        await workspace().write(file(7, 'half', `CREATE TABLE half ();\n${gate.sql}`));
+        const holder = startCli(['up', '--allow-pooler'], { env: through(bouncer) });
+        await gate.arrived();
+        await expectInterrupted(holder, signal);
+        expect(await workspace().query(`SELECT to_regclass('half') AS half`)).to.deep.equal([{ half: null }]);
+        await gate.open();
+        expectExit(await run(bouncer, 'up', '--allow-pooler'), 0);
+        expect(await workspace().journalCounts('applied')).to.include({ '006_index': 1, '007_half': 1 });
+        await expectNoLock();
+      });
+    }
+
+    it('SIGTERM in a concurrent build, with no backend to spare in the pool', async () => {
+      const bouncer = await pooler('session', { size: 2, resets: false });
+      const snapshot = await openSnapshot(workspace());
+      const holder = startCli(['up', '--allow-pooler'], { env: through(bouncer) });
+      await snapshot.awaited();
+      const other = new pg.Client({ connectionString: bouncer.url });
+      other.on('error', () => undefined);
+      await other.connect();
+      workspace().defer(() => other.end());
+      await other.query('SELECT 1');
+      await expectInterrupted(holder, 'SIGTERM');
+      expect(await workspace().invalidIndexes()).to.deep.equal([]);
+      await snapshot.end();
+      await other.end();
+      expectExit(await run(bouncer, 'up', '--allow-pooler'), 0);
+      await expectAllApplied();
+    });
+
+    it('SIGTERM of a waiter, and one that gives up: neither keeps its place in the queue', async () => {
+      const bouncer = await pooler('session', { resets: false });
+      const gate = await closeGate(workspace());
+      await workspace().write(file(7, 'half', `CREATE TABLE half ();\n${gate.sql}`));
+      const holder = startCli(['up'], workspace());
+      await gate.arrived();
+      const waiter = startCli(['up', '--allow-pooler'], { env: through(bouncer) });
+      await waiter.waitForLog('lock.waiting');
+      waiter.kill('SIGTERM');
+      expectExit(await waiter.exited, 143);
+      expectExit(await run(bouncer, 'up', '--allow-pooler', '--lock-wait', '1s'), 31);
+      const backends = await bouncer.backends();
+      expect(backends).to.not.deep.equal([]);
+      expect(await workspace().query(`SELECT pid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = ANY ($1)`, [backends])).to.deep.equal([]);
+      await gate.open();
+      expectExit(await holder.exited, 0);
+    });
+
+    it('a try for the lock that is cancelled when it has it: the lock does not stay behind', async () => {
+      const bouncer = await pooler('session', { resets: false });
+      const gate = await closeGate(workspace());
+      // As if the server took long to say what it has done.
+      const proxy = await StepProxy.start(bouncer.url, async ({ link, message }) => {
+        link.forward(slowly(message, gate.sql.replace(';', ''))).catch(() => undefined);
+      });
+      workspace().defer(() => proxy.stop());
+      const holder = startCli(['up', '--allow-pooler'], { env: { ...through(bouncer), DATABASE_URL: proxy.url } });
+      await gate.arrived();
+      expect(await workspace().lockSessions()).to.have.lengthOf(1);
+      holder.kill('SIGTERM');
+      expectExit(await holder.exited, 143);
+      await expectNoLock();
+    });
+
     it('and no backend to spare: it says so, and changes nothing', async () => {
-      const bouncer = await pooler('session', 1);
+      const bouncer = await pooler('session', { size: 1 });
       const result = await run(bouncer, 'up', '--allow-pooler');
       expect(result.code, result.stderr).to.be.oneOf([20, 30]);
       expect(result.stderr).to.include('pooler');
@@ -196,3 +281,12 @@ describe('PgBouncer', () => {
     });
   }
 });
+
+/** The same query, but the row that says that the lock was had comes only after `wait`. */
+function slowly(message: FrontendMessage, wait: string): FrontendMessage {
+  if (message.type !== 'Q' || !message.text.includes('pg_try_advisory_lock(')) return message;
+  const text = Buffer.from(`${message.text} AS had, (${wait}) IS NULL\0`);
+  const head = Buffer.alloc(5, 'Q');
+  head.writeUInt32BE(text.length + 4, 1);
+  return { ...message, bytes: Buffer.concat([head, text]) };
+}

@@ -24,6 +24,8 @@ interface PgBouncerOptions {
   readonly mode: PoolMode;
   /** Backends at most; 20 by default. */
   readonly size?: number;
+  /** False: what a client leaves on its backend stays there. PgBouncer says DISCARD ALL by default, when the client has gone. */
+  readonly resets?: boolean;
 }
 
 /** As which user the pooler's own console is asked. */
@@ -45,14 +47,14 @@ export function requirePgBouncer(context: Mocha.Context): void {
 }
 
 /** @throws Error with PgBouncer's own words when it does not start. */
-export async function startPgBouncer(url: string, { mode, size = 20 }: PgBouncerOptions): Promise<PgBouncer> {
+export async function startPgBouncer(url: string, { mode, size = 20, resets = true }: PgBouncerOptions): Promise<PgBouncer> {
   const server = new URL(url);
   const account = unprivileged();
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-pgbouncer-'));
   const port = await freePort();
   const settings = join(folder, 'pgbouncer.ini');
   await writeFile(join(folder, 'users.txt'), `"${server.username}" ""\n"${ADMIN}" ""\n`);
-  await writeFile(settings, settingsFor(server, { mode, size, port, folder }));
+  await writeFile(settings, settingsFor(server, { mode, size, resets, port, folder }));
   await chmod(folder, 0o755);
   if (account !== undefined) await chown(folder, account.uid, account.gid);
   const process = spawn(program() ?? 'pgbouncer', ['--quiet', settings], { ...account, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
@@ -87,11 +89,12 @@ export async function startPgBouncer(url: string, { mode, size = 20 }: PgBouncer
 interface Place {
   readonly mode: PoolMode;
   readonly size: number;
+  readonly resets: boolean;
   readonly port: number;
   readonly folder: string;
 }
 
-function settingsFor(server: URL, { mode, size, port, folder }: Place): string {
+function settingsFor(server: URL, { mode, size, resets, port, folder }: Place): string {
   const password = server.password === '' ? '' : ` password='${decodeURIComponent(server.password).replaceAll("'", "''")}'`;
   return `[databases]
 * = host=${server.hostname} port=${server.port === '' ? '5432' : server.port} user=${decodeURIComponent(server.username)}${password}
@@ -107,7 +110,7 @@ admin_users = ${ADMIN}
 pool_mode = ${mode}
 default_pool_size = ${size}
 max_client_conn = 200
-`;
+${resets ? '' : 'server_reset_query =\n'}`;
 }
 
 async function backendsOf(port: number): Promise<number[]> {
