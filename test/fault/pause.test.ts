@@ -7,9 +7,9 @@ import { useWorkspace } from '../support/workspace.ts';
 import { runInProcess, type InProcessResult } from './support/in-process.ts';
 
 const REPLICAS = 20;
-const GOOD = file(1, 'orders', 'CREATE TABLE orders (id int);');
-/** Each try keeps everybody from the table for as long as it lasts. */
-const BAD = file(2, 'bad', 'ALTER TABLE orders ADD COLUMN total int;\nINSERT INTO orders SELECT 1/0;');
+const GOOD = file(1, 'orders', 'CREATE TABLE orders (id int);\nCREATE SEQUENCE table_locks;');
+/** Each try keeps everybody from the table for as long as it lasts. A sequence is not rolled back: it counts them all. */
+const BAD = file(2, 'bad', `ALTER TABLE orders ADD COLUMN total int;\nSELECT nextval('table_locks');\nINSERT INTO orders SELECT 1/0;`);
 const POD = 'web@1';
 const JOB = 'web/3@1';
 
@@ -35,6 +35,12 @@ describe('a migration that fails in a release', () => {
     return (await workspace().journalCounts('started'))['002_bad'] ?? 0;
   }
 
+  /** How often its table was locked, whatever the journal says. */
+  async function tableLocks(): Promise<number> {
+    const [found] = await workspace().query<{ count: number }>('SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int AS count FROM table_locks');
+    return found!.count;
+  }
+
   /** As if everything in the journal had happened so much earlier; the server's clock is the one that counts. */
   async function pass(seconds: number): Promise<void> {
     await workspace().query(`UPDATE schema_migrations_journal SET at = at - make_interval(secs => $1)`, [seconds]);
@@ -45,25 +51,35 @@ describe('a migration that fails in a release', () => {
     expect(result.stderr).to.include('the next try is not before').and.include('--retry-now').and.include('division by zero');
   }
 
-  async function expectTriedBy(result: Promise<InProcessResult>): Promise<void> {
-    const before = await tries();
-    const { code, stderr } = await result;
+  async function expectTriedBy(run: () => Promise<InProcessResult>): Promise<void> {
+    const before = [await tries(), await tableLocks()];
+    const { code, stderr } = await run();
     expect(code, stderr).to.equal(40);
     expect(stderr).to.not.include('the next try');
-    expect(await tries()).to.equal(before + 1);
+    expect([await tries(), await tableLocks()]).to.deep.equal(before.map((count) => count + 1));
   }
 
-  it('twenty replicas that restart every half minute, for ten minutes: five tries', async () => {
+  it('twenty replicas that restart every half minute, for ten minutes: five tries', async function () {
+    // Four hundred runs.
+    this.timeout(240_000);
     const triesAt: number[] = [];
+    let runs = 0;
+    let advisoryLocks = 0;
     for (let second = 0; second <= 600; second += 30) {
-      const before = await tries();
+      const before = await tableLocks();
       const results = await Promise.all(Array.from({ length: REPLICAS }, (_, index) => runInProcess(['up'], releaseOf(POD, `web-${index}`))));
       for (const { code, stderr } of results) expect(code, stderr).to.equal(40);
-      const more = (await tries()) - before;
+      const locked = results.filter(({ stderr }) => stderr.includes('"lock.acquired"')).length;
+      const more = (await tableLocks()) - before;
       expect(more, `tries at ${second} s`).to.be.at.most(1);
       if (more === 1) triesAt.push(second);
+      else expect(locked, `runners that took the lock at ${second} s, while the migration was paused`).to.equal(0);
+      runs += results.length;
+      advisoryLocks += locked;
       await pass(30);
     }
+    console.log(`        ${runs} runs locked the table ${await tableLocks()} times, and took the advisory lock ${advisoryLocks} times`);
+    expect(await tries()).to.equal(TRIES_AT.length);
     expect(triesAt).to.deep.equal(TRIES_AT);
     expect(await workspace().journalCounts('failed')).to.deep.equal({ '002_bad': TRIES_AT.length });
     expect(await workspace().versions()).to.deep.equal(versionsOf(GOOD));
@@ -73,7 +89,7 @@ describe('a migration that fails in a release', () => {
   it('the pause doubles from 30 s to 10 min', async () => {
     const pauses: number[] = [];
     for (let failures = 1; failures <= 7; failures += 1) {
-      await expectTriedBy(up(POD));
+      await expectTriedBy(() => up(POD));
       const paused = await up(POD);
       expectPaused(paused);
       const next = /not before (\S+Z)/.exec(paused.stderr)?.[1] ?? '';
@@ -90,6 +106,7 @@ describe('a migration that fails in a release', () => {
     const results = await Promise.all(Array.from({ length: REPLICAS }, (_, index) => runCli(['up'], releaseOf(POD, `web-${index}`))));
     for (const result of results) expectExit(result, 40);
     expect(await tries()).to.equal(1);
+    expect(await tableLocks()).to.equal(1);
     const again = await runCli(['up'], releaseOf(POD));
     expectExit(again, 40);
     expectPaused({ code: 40, stdout: again.stdout, stderr: again.stderr });
@@ -98,29 +115,29 @@ describe('a migration that fails in a release', () => {
 
   describe('is tried at once', () => {
     beforeEach(async () => {
-      await expectTriedBy(up(POD));
+      await expectTriedBy(() => up(POD));
       expectPaused(await up(POD));
     });
 
     it('by a Job, whose release has a revision, again and again', async () => {
-      await expectTriedBy(up(JOB));
-      await expectTriedBy(up(JOB));
+      await expectTriedBy(() => up(JOB));
+      await expectTriedBy(() => up(JOB));
     });
 
-    it('with --retry-now', () => expectTriedBy(up(POD, '--retry-now')));
+    it('with --retry-now', () => expectTriedBy(() => up(POD, '--retry-now')));
 
-    it('by another release', () => expectTriedBy(up('web@2')));
+    it('by another release', () => expectTriedBy(() => up('web@2')));
 
-    it('without a release, as in development', () => expectTriedBy(runInProcess(['up'], workspace())));
+    it('without a release, as in development', () => expectTriedBy(() => runInProcess(['up'], workspace())));
 
-    it('by a person at a terminal', () => expectTriedBy(runInProcess(['up'], { ...releaseOf(POD), terminal: true })));
+    it('by a person at a terminal', () => expectTriedBy(() => runInProcess(['up'], { ...releaseOf(POD), terminal: true })));
 
     it('when the file has changed, and then the pause begins at 30 s again', async () => {
-      await workspace().write(file(2, 'bad', 'ALTER TABLE orders ADD COLUMN total int;\nINSERT INTO orders SELECT 2/0;'));
-      await expectTriedBy(up(POD));
+      await workspace().write(file(2, 'bad', `ALTER TABLE orders ADD COLUMN total int;\nSELECT nextval('table_locks');\nINSERT INTO orders SELECT 2/0;`));
+      await expectTriedBy(() => up(POD));
       expectPaused(await up(POD));
       await pass(31);
-      await expectTriedBy(up(POD));
+      await expectTriedBy(() => up(POD));
     });
 
     it('when the file is mended: it is applied', async () => {
@@ -132,7 +149,7 @@ describe('a migration that fails in a release', () => {
   });
 
   it('commands that only look are not paused', async () => {
-    await expectTriedBy(up(POD));
+    await expectTriedBy(() => up(POD));
     expect((await up(POD, '--dry-run')).code).to.equal(0);
     expect((await runInProcess(['status', '--exit-code'], releaseOf(POD))).code).to.equal(33);
     expect((await runInProcess(['wait', '--timeout', '0'], releaseOf(POD))).code).to.equal(33);

@@ -28,6 +28,7 @@ export class Walker {
   readonly #proxy: WireProxy;
   readonly #messagesBefore: number;
   readonly #fates = new Set<Fate>();
+  #online = false;
   #ended = false;
   #frozenAt: number | undefined;
   #longestFreezeMs = 0;
@@ -65,7 +66,9 @@ export class Walker {
 
   /** Until then a signal meets a Node process that has not read its program, and a cut meets nothing. */
   get isOnline(): boolean {
-    return !this.#ended && this.#proxy.messages.length > this.#messagesBefore;
+    // The one that was there before may have left messages that pass only now.
+    this.#online ||= this.#proxy.messages.slice(this.#messagesBefore).some(({ type, text }) => type === 'startup' && text.split(' ').includes(this.name));
+    return this.#online && !this.#ended;
   }
 
   loses(): void {
@@ -109,6 +112,8 @@ export class Walker {
 
   expectGoodEnd(result: CliResult): void {
     if (result.signal === 'SIGKILL' && this.#fates.has('killed')) return;
+    // Node gives up its signal handlers a moment before its process is gone: by then everything was said and done.
+    if (result.signal === 'SIGTERM' && this.wasTold && result.logs.some(({ event }) => event === 'run.finished' || event === 'run.failed')) return;
     const allowed = [0];
     if (this.#fates.has('told to stop')) allowed.push(143);
     if (this.#fates.has('lost its connection') || this.#longestFreezeMs > LONG_FREEZE_MS) allowed.push(...LOST);
