@@ -70,16 +70,22 @@ async function runUnit(unit: Unit, context: StatementsContext & { readonly resum
 }
 
 async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
-  const { session, step, ports, limits } = context;
+  const { session, step, ports } = context;
   if (unit.waitsForSnapshots) await clearTheWay(context);
   await dropInvalid(unit, context);
   try {
-    await watching({ session, version: step.version }, ports, () => session.executor.statementAlone(step, unit, limits));
+    await watching({ session, version: step.version }, ports, () => executeAlone(unit, context));
   } catch (error) {
     // The first error is the one to tell, whatever happens to what the statement left.
     if (!session.lost.aborted) await clearAfter(unit, context).catch(() => undefined);
     throw error;
   }
+}
+
+async function executeAlone(unit: Unit, { session: { executor }, step, limits }: StatementsContext): Promise<void> {
+  // A DETACH that was cancelled or killed between its transactions can only be finished, not run again.
+  const isHalfDone = unit.detaches && (await executor.detachState(unit.detaches)) === 'pending';
+  await (unit.detaches && isHalfDone ? executor.finalizeDetach(unit.detaches) : executor.statementAlone(step, unit, limits));
 }
 
 /** The server has said that it is over. The journal says so last: until then the next run looks for what is left. */

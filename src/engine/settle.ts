@@ -19,11 +19,7 @@ interface SettleContext {
 export async function settle(unit: Unit, context: SettleContext): Promise<boolean> {
   const { session, step } = context;
   const { executor } = session;
-  if (unit.detaches) {
-    const state = await executor.detachState(unit.detaches);
-    if (state === 'pending') await executor.finalizeDetach(unit.detaches);
-    return state !== 'attached';
-  }
+  if (unit.detaches) return (await executor.detachState(unit.detaches)) === 'detached';
   await dropReindexLeftovers(unit, context);
   if (REPEATABLE.has(unit.kind)) return false;
   if (unit.concurrentIndexes.length === 0) throw nobodyKnows(step, unit);

@@ -224,6 +224,19 @@ describe('runUnits', () => {
     }
   });
 
+  it('finishes a DETACH that was cancelled half-way', async () => {
+    const file = migration('001_a', 'ALTER TABLE t DETACH PARTITION p CONCURRENTLY');
+    const unit = alone(file, { kind: 'AlterTableStmt', detaches: { parent: { name: 't' }, partition: { name: 'p' } } });
+    server.partitions.set('p', 'attached');
+    server.beforeSql = () => {
+      server.partitions.set('p', 'pending');
+      throw new Refusal('57014', 'canceling statement due to user request');
+    };
+    await failure(runThese([unit], file));
+    await runThese([unit], file);
+    expect(server.partitions.get('p')).to.equal('detached');
+  });
+
   describe('an INVALID index', () => {
     const file = migration('001_a', INDEX);
     const deadlock = new Refusal('40P01', 'deadlock detected');

@@ -46,8 +46,6 @@ export class DedicatedConnections {
   readonly connect = async (applicationName: string, signal: AbortSignal): Promise<Connected> => {
     const settings = await this.#address();
     const { client, target } = await openClient(settings, { applicationName, signal });
-    // What is told about a lost connection comes from those who wait for an answer.
-    client.on('error', () => undefined);
     this.#hookTarget = { target, serverSettings: settings.serverSettings, role: this.#role };
     return {
       client,

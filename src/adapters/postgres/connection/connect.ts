@@ -19,7 +19,6 @@ export interface OpenOptions {
 }
 
 export interface Opened {
-  /** Listen to its `error` at once. */
   readonly client: DirectClient;
   readonly target: ResolvedTarget;
 }

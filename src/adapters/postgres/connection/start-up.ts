@@ -14,6 +14,8 @@ import type { ResolvedTarget } from './target.ts';
 export async function startUp(socket: Socket, target: ResolvedTarget, wanted: TargetSession, signal: AbortSignal): Promise<DirectClient> {
   const { address: host, port, tls } = target;
   const client = new DirectClient({ ...directConfig(target, tls !== false), host, port, stream: connectedStream(socket) });
+  // The server may end the session in the same breath in which it grants it; what becomes of that, the first message tells.
+  client.on('error', () => undefined);
   const parameters = new Map<string, string>();
   client.connection.on('parameterStatus', (status: { parameterName: string; parameterValue: string }) =>
     parameters.set(status.parameterName, status.parameterValue),
@@ -26,7 +28,6 @@ export async function startUp(socket: Socket, target: ResolvedTarget, wanted: Ta
     requireSession(wanted, parameters, target);
     return client;
   } catch (error) {
-    client.on('error', () => undefined);
     socket.destroy();
     throw startUpError(error, describePlace(target));
   } finally {

@@ -1,0 +1,45 @@
+/** Runs many trials, a few at once, each of these in a database of its own: a concurrent build waits for snapshots of its own database. */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+export interface SideBySide<T> {
+  readonly serverUrl: string;
+  readonly items: readonly T[];
+  /** How many at once. */
+  readonly lanes: number;
+  readonly each: (item: T, databaseUrl: string) => Promise<void>;
+}
+
+export async function sideBySide<T>({ serverUrl, items, lanes, each }: SideBySide<T>): Promise<void> {
+  const left = [...items];
+  const name = `lockstep_test_${randomBytes(6).toString('hex')}`;
+  await Promise.all(
+    Array.from({ length: Math.min(lanes, items.length) }, (_, lane) =>
+      inDatabase(serverUrl, `${name}_${lane}`, async (databaseUrl) => {
+        for (let item = left.shift(); item !== undefined; item = left.shift()) await each(item, databaseUrl);
+      }),
+    ),
+  );
+}
+
+/** A database that exists only meanwhile. */
+export async function inDatabase<T>(serverUrl: string, name: string, body: (databaseUrl: string) => Promise<T>): Promise<T> {
+  await command(serverUrl, `CREATE DATABASE ${name}`);
+  try {
+    const url = new URL(serverUrl);
+    url.pathname = `/${name}`;
+    return await body(url.href);
+  } finally {
+    await command(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+  }
+}
+
+async function command(serverUrl: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: serverUrl });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,196 @@
+/** A TCP proxy before a PostgreSQL server that stops at every message of its clients, and asks what is to become of it. */
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+import { MessageReader, type FrontendMessage } from '../../support/frontend-messages.ts';
+
+export interface Step {
+  /** `connection.message`, both counted from 1: the same in every run of the same files. */
+  readonly name: string;
+  readonly message: FrontendMessage;
+  readonly link: Link;
+}
+
+/** Nothing that the client sends later passes before this has resolved. It forwards the message, or does not. */
+export type AtStep = (step: Step) => Promise<void>;
+
+export class StepProxy {
+  /** What `at` threw; its connection was cut. */
+  readonly failures: unknown[] = [];
+  readonly #target: URL;
+  readonly #at: AtStep;
+  readonly #server: Server;
+  readonly #links: Link[] = [];
+
+  private constructor(url: string, at: AtStep) {
+    this.#target = new URL(url);
+    this.#at = at;
+    this.#server = createServer((client) => {
+      this.#accept(client);
+    });
+  }
+
+  /** `url` is the server's address; the proxy speaks to it without TLS, and answers for it that there is none. */
+  static async start(url: string, at: AtStep): Promise<StepProxy> {
+    const proxy = new StepProxy(url, at);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  /** The same address, through the proxy. */
+  get url(): string {
+    const url = new URL(this.#target);
+    url.hostname = '127.0.0.1';
+    url.port = String((this.#server.address() as AddressInfo).port);
+    return url.href;
+  }
+
+  /** Ends every connection that there is now, on both sides. */
+  cut(): void {
+    for (const link of this.#links) link.cut();
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    this.cut();
+    await once(this.#server, 'close');
+  }
+
+  #accept(client: Socket): void {
+    const port = Number(this.#target.port === '' ? 5432 : this.#target.port);
+    const server = connect({ host: this.#target.hostname, port, allowHalfOpen: true });
+    const number = this.#links.length + 1;
+    const link = new Link(client, server, number, async (step) => {
+      await this.#at(step).catch((error: unknown) => {
+        this.failures.push(error);
+        step.link.cut();
+      });
+    });
+    this.#links.push(link);
+  }
+}
+
+/** One client's connection and the one to the server that belongs to it. */
+export class Link {
+  readonly #client: Socket;
+  readonly #server: Socket;
+  readonly #answers = new AnswerReader();
+  #over = false;
+  #holding = false;
+  #held: Buffer[] = [];
+
+  constructor(client: Socket, server: Socket, number: number, at: AtStep) {
+    this.#client = client;
+    this.#server = server;
+    const reader = new MessageReader(number);
+    let last: Promise<void> = Promise.resolve();
+    let count = 0;
+    client.on('data', (chunk: Buffer) => {
+      for (const message of reader.read(chunk)) {
+        count += 1;
+        const step = { name: `${number}.${count}`, message, link: this };
+        last = last.then(() => (this.#over ? undefined : at(step)));
+      }
+    });
+    server.on('data', (chunk: Buffer) => {
+      this.#answers.read(chunk);
+      if (this.#holding) this.#held.push(chunk);
+      else client.write(chunk);
+    });
+    // A reset shows as a close.
+    for (const socket of [client, server]) socket.on('error', () => undefined);
+    client.on('close', () => {
+      last = last.then(() => void server.end());
+    });
+    for (const event of ['end', 'close']) {
+      server.on(event, () => {
+        this.#answers.end();
+        if (!this.#holding) client.end();
+      });
+    }
+  }
+
+  /** The pid that the server gave at the log-in. */
+  get backend(): number | undefined {
+    return this.#answers.backend;
+  }
+
+  /** Passes the message on. Resolves when the server has answered it in full (or, at the log-in, at all), or has closed. */
+  forward({ type, bytes }: FrontendMessage): Promise<void> {
+    if (type === 'ssl-request' || type === 'gss-request') {
+      this.#client.write('N');
+      return Promise.resolve();
+    }
+    const answered = this.#answers.next(type === 'startup' || type === 'p' ? 'anything' : 'ready');
+    this.#server.write(bytes);
+    // The parts of an extended query are answered together, at its end.
+    return 'PBDECHF'.includes(type) ? Promise.resolve() : answered;
+  }
+
+  /** Keeps answers from the client until `letGo`. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  letGo(): void {
+    this.#holding = false;
+    for (const chunk of this.#held.splice(0)) this.#client.write(chunk);
+    if (this.#answers.ended) this.#client.end();
+  }
+
+  /** Ends both sides at once. */
+  cut(): void {
+    this.#over = true;
+    this.#client.destroy();
+    this.#server.destroy();
+  }
+
+  /** The client's side ends at once; the server reads what was sent, and then that nobody is there any more. */
+  hangUp(): void {
+    this.#over = true;
+    this.#holding = true;
+    this.#client.destroy();
+    this.#server.end();
+  }
+}
+
+/** Follows what a server sends (PostgreSQL manual, "Frontend/Backend Protocol", "Message Formats"). */
+class AnswerReader {
+  backend: number | undefined;
+  ended = false;
+  #buffer = Buffer.alloc(0);
+  #waiting: { readonly for: 'anything' | 'ready'; readonly resolve: () => void }[] = [];
+
+  next(what: 'anything' | 'ready'): Promise<void> {
+    if (this.ended) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.push({ for: what, resolve });
+    });
+  }
+
+  end(): void {
+    this.ended = true;
+    this.#tell(() => true);
+  }
+
+  read(chunk: Buffer): void {
+    this.#buffer = Buffer.concat([this.#buffer, chunk]);
+    let ready = false;
+    while (this.#buffer.length >= 5) {
+      const length = this.#buffer.readUInt32BE(1) + 1;
+      if (this.#buffer.length < length) break;
+      const type = this.#buffer.toString('latin1', 0, 1);
+      if (type === 'K') this.backend = this.#buffer.readUInt32BE(5);
+      ready ||= type === 'Z';
+      this.#buffer = this.#buffer.subarray(length);
+    }
+    this.#tell((waiting) => ready || waiting.for === 'anything');
+  }
+
+  #tell(whom: (waiting: { readonly for: 'anything' | 'ready' }) => boolean): void {
+    const told = this.#waiting.filter(whom);
+    this.#waiting = this.#waiting.filter((one) => !told.includes(one));
+    for (const { resolve } of told) resolve();
+  }
+}
