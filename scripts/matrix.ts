@@ -1,0 +1,75 @@
+// Answers: does it work on every PostgreSQL that we promise? Runs the tests that need a server once on each of them.
+//   npm run test:matrix                          all of 14 to 18
+//   LOCKSTEP_MATRIX=14,18 npm run test:matrix    only these
+//   npm run test:matrix -- test/integration/takeover.test.ts    only these tests
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { buildBundle } from './build.ts';
+import { startPostgres, type PostgresOptions } from './embedded-postgres.ts';
+
+type Version = NonNullable<PostgresOptions['version']>;
+
+/** Oldest first. The older ones are the optional packages of test/servers, which npm skips where they don't run. */
+async function versions(): Promise<Version[]> {
+  const list = fileURLToPath(import.meta.resolve('lockstep-test-servers/package.json'));
+  const { optionalDependencies } = JSON.parse(await readFile(list, 'utf8')) as { optionalDependencies: Record<string, string> };
+  const older = Object.keys(optionalDependencies).map((name) => Number(name.replace('pg', '')));
+  return [...older, 18] as Version[];
+}
+
+const SUITES = ['test/contract/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/race/**/*.test.ts'];
+const LIMIT_MS = 15 * 60_000;
+
+const root = resolve(import.meta.dirname, '..');
+const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
+
+/** @throws Error for a version that is not supported: a list that runs nothing must not look like success. */
+async function wanted(list: string): Promise<readonly Version[]> {
+  const all = await versions();
+  if (list.trim() === '') return all;
+  return list.split(',').map((word) => {
+    const version = all.find((known) => String(known) === word.trim());
+    if (version === undefined) throw new Error(`LOCKSTEP_MATRIX: ${JSON.stringify(word)} is none of ${all.join(', ')}`);
+    return version;
+  });
+}
+
+/** True when all tests have passed. */
+async function run(version: Version, { tests, dist }: { readonly tests: readonly string[]; readonly dist: string }): Promise<boolean> {
+  const server = await startPostgres({ version });
+  try {
+    const env = { ...process.env, DATABASE_URL: server.url, LOCKSTEP_DIST: dist };
+    const child = spawn(process.execPath, [mocha, '--reporter', 'dot', ...tests], { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+    const [code] = (await once(child, 'close')) as [number | null];
+    clearTimeout(limit);
+    if (code === null) console.error(`not done within ${LIMIT_MS / 60_000} minutes`);
+    return code === 0;
+  } finally {
+    await server.stop();
+  }
+}
+
+const given = process.argv.slice(2);
+const tests = given.length > 0 ? given : SUITES;
+const dist = await mkdtemp(join(tmpdir(), 'lockstep-matrix-'));
+const summary: string[] = [];
+try {
+  await buildBundle({ outDir: dist });
+  for (const version of await wanted(process.env['LOCKSTEP_MATRIX'] ?? '')) {
+    console.log(`\nPostgreSQL ${version}`);
+    const startedAt = performance.now();
+    const passed = await run(version, { tests, dist });
+    if (!passed) process.exitCode = 1;
+    summary.push(`PostgreSQL ${version}: ${passed ? 'passed' : 'FAILED'} (${((performance.now() - startedAt) / 1000).toFixed(0)} s)`);
+  }
+} finally {
+  await rm(dist, { recursive: true, force: true });
+}
+console.log(`\n${summary.join('\n')}`);
