@@ -149,12 +149,14 @@ async function bounded(
 ): Promise<void> {
   const timeUp = timeoutMs > 0 ? AbortSignal.timeout(timeoutMs) : new AbortController().signal;
   const stopped = AbortSignal.any([signal, timeUp]);
+  const over = new AbortController();
   let grace: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_resolve, reject) => {
-    stopped.addEventListener('abort', () => {
+    const tell = (): void => {
       stop(timeUp.aborted ? 'the time of this hook is up' : 'the run is ending');
       grace = setTimeout(reject, STOP_GRACE_MS, new Error('the hook went on after it was told to stop'));
-    });
+    };
+    stopped.addEventListener('abort', tell, { once: true, signal: over.signal });
   });
   try {
     await Promise.race([ended, overdue]);
@@ -167,6 +169,8 @@ async function bounded(
       hint: 'make the hook faster, or give it more time; it must be idempotent, for it runs again',
     });
   } finally {
+    // A signal that comes later is none of this hook's, and must not keep the process for the time of grace.
+    over.abort();
     clearTimeout(grace);
   }
 }

@@ -1,0 +1,55 @@
+/** What a hook is told, and until when; hooks that use the database are tested in test/integration/hooks.test.ts. */
+import { expect } from 'chai';
+import pg from 'pg';
+
+import { ThreadHooks } from '../../src/adapters/postgres/hooks.ts';
+import type { Hook } from '../../src/adapters/postgres/hook-context.ts';
+import { MigratorError } from '../../src/core/errors.ts';
+import { migration } from '../support/fakes/files.ts';
+import { failure } from '../support/fakes/run.ts';
+import { Recorder } from '../support/recorder.ts';
+
+const FILE = migration('001_a');
+const SIGTERM = new MigratorError('INTERRUPTED', 'SIGTERM');
+
+describe('a hook in the caller\'s thread', () => {
+  const run = async (hook: Hook, signal: AbortSignal, timeoutMs = 60_000): Promise<void> => {
+    // Nobody connects.
+    await new ThreadHooks({ '001_a': hook }, () => new pg.Pool(), new Recorder()).run(FILE, { timeoutMs, signal });
+  };
+
+  /** Goes on until it is told to stop. */
+  const endless: Hook = ({ signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => {
+        reject(signal.reason as Error);
+      });
+    });
+
+  it('is told when the run is to end, which fails with the reason of that', async () => {
+    const stop = new AbortController();
+    const running = failure(run(endless, stop.signal));
+    stop.abort(SIGTERM);
+    expect(await running).to.equal(SIGTERM);
+  });
+
+  it('is told when its time is up', async () => {
+    const error = await failure<MigratorError>(run(endless, new AbortController().signal, 1));
+    expect(error).to.include({ code: 'HOOK_FAILED', exit: 35 });
+    expect(error.summary).to.include('--hook-timeout');
+  });
+
+  it('is told nothing once it is done', async () => {
+    const stop = new AbortController();
+    let given: AbortSignal | undefined;
+    await run(async ({ signal }) => {
+      given = signal;
+      await Promise.resolve();
+    }, stop.signal);
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    stop.abort(SIGTERM);
+    expect(given?.aborted).to.equal(false);
+    expect(timers(), 'timers that would keep the process').to.equal(before);
+  });
+});
