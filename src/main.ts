@@ -62,7 +62,16 @@ function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
 /** What nobody caught is a bug of ours; it is told like every other failure, and is never taken for success. */
 function onBug(cause: unknown): void {
   const exit = (): never => process.exit(1);
-  fail(cause).then(exit, exit);
+  fail(cause).catch(lastWords).then(exit, exit);
+}
+
+/** What tells a failure cannot be loaded: a file of the installation is gone, say. */
+function lastWords(cause: unknown): void {
+  const { code, exit, summary } = toMigratorError(cause);
+  const next = 'install Lockstep again';
+  const line = { time: new Date().toISOString(), level: 'error', msg: 'failed', event: 'run.failed', error: { code, exit, summary, next } };
+  const text = `error: ${summary} (${code})\nwhy:   the installation is damaged\nnext:  ${next}`;
+  process.stderr.write(`${logFormat() === 'json' ? JSON.stringify(line) : text}\n`);
 }
 
 process.title = 'lockstep';

@@ -128,6 +128,6 @@ export function toMigratorError(error: unknown): MigratorError {
   const message = error instanceof Error ? error.message : String(error);
   return new MigratorError('INTERNAL', `unexpected error: ${message}`, {
     cause: error,
-    hint: 'this is a bug in Lockstep: please report it with the log of this run',
+    hint: 'this is a bug in Lockstep: please report it with the log of this run; with --log-format=json it has the stack',
   });
 }

@@ -31,7 +31,8 @@ function why({ code, cause, details: { server, problems = [] } }: MigratorError)
     ];
   }
   if (problems.length > 0) return [...problems];
-  if (code === 'INTERNAL' && cause instanceof Error && cause.stack !== undefined) return [cause.stack];
+  // Its stack is for those who mend it: the log in JSON has it.
+  if (code === 'INTERNAL' && cause instanceof Error) return [`${cause.name}: ${cause.message}`];
   return [ERRORS[code].meaning];
 }
 

@@ -1,7 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
-import { ERRORS, MigratorError } from '../../src/core/errors.ts';
+import { errorFields } from '../../src/adapters/logs/fields.ts';
+import { ERRORS, MigratorError, toMigratorError } from '../../src/core/errors.ts';
 import type { JournalEntry } from '../../src/core/history.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
 import type { LockReport, ValidateReport } from '../../src/core/reports.ts';
@@ -46,8 +47,11 @@ describe('formatError', () => {
     }
   });
 
-  it('shows where a bug is', () => {
-    expect(formatError(new MigratorError('INTERNAL', 'x', { cause: new Error('boom') }))).to.match(/why: {3}Error: boom\n.*output\.test\.ts/);
+  it('shows what a bug is, but leaves its stack to the log', () => {
+    const bug = toMigratorError(new TypeError('boom'));
+    expect(formatError(bug)).to.match(/^error: unexpected error: boom \(INTERNAL\)\nwhy: {3}TypeError: boom\nnext: {2}.*--log-format=json/);
+    expect(formatError(bug)).to.not.include('output.test.ts');
+    expect(errorFields(bug)['stack']).to.match(/^TypeError: boom\n.*output\.test\.ts/);
   });
 
   it('shows no secret, and does not steer the terminal', () => {
