@@ -32,6 +32,8 @@ export interface CliOptions {
   /** The whole environment; `workspace().env` as a rule. Nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** The folder of another build than the one under test. */
+  readonly dist?: string;
   /** The process is killed after this long, and `exited` rejects. */
   readonly timeoutMs?: number;
 }
@@ -60,7 +62,7 @@ function track(child: ChildProcess): void {
 }
 
 /** The folder of the build under test. @throws Error when there is none. */
-function distFolder(): string {
+export function distFolder(): string {
   const given = process.env['LOCKSTEP_DIST'] ?? '';
   const folder = given === '' ? resolve(import.meta.dirname, '../../dist') : given;
   if (existsSync(join(folder, 'lockstep.mjs'))) return folder;
@@ -80,9 +82,9 @@ export function expectExit({ code, signal, stdout, stderr, logs }: CliResult, ex
   throw new Error(`exit ${code ?? signal} instead of ${expected}${reason}\n${stdout}${stderr}`);
 }
 
-export function startCli(args: readonly string[], { env, cwd, timeoutMs = TIMEOUT_MS }: CliOptions): CliProcess {
+export function startCli(args: readonly string[], { env, cwd, dist = distFolder(), timeoutMs = TIMEOUT_MS }: CliOptions): CliProcess {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [join(distFolder(), 'lockstep.mjs'), ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(dist, 'lockstep.mjs'), ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   track(child);
   let stdout = '';
   let stderr = '';
