@@ -35,18 +35,25 @@ describe('pg_terminate_backend', () => {
     await expectNextRun(versionsOf(files));
   });
 
-  it('of the holder, during a hook: 30, and the hook is not followed by its migration', async () => {
-    const files = { ...FIVE_FILES, ...file(6, 'hooked', 'CREATE TABLE hooked (id int);') };
-    const hook = 'export default ({ log, signal }) => { log("ready"); return new Promise((done) => signal.addEventListener("abort", done)); };';
-    await workspace().write({ ...files, '006_hooked.before.mjs': hook });
-    const run = startCli(['up'], workspace());
-    await run.waitForLog('hook.log');
-    const [holder] = await workspace().lockSessions();
-    await workspace().query('SELECT pg_terminate_backend($1)', [holder!.pid]);
-    expectExit(await run.exited, 30);
-    await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
-    await expectNextRun(versionsOf(files));
-  });
+  for (const [which, hook, told] of [
+    ['obeys its signal', 'log("ready"); return new Promise((done) => signal.addEventListener("abort", () => { log("told"); done(); }));', ['ready', 'told']],
+    ['never yields', 'log("ready"); for (;;);', ['ready']],
+  ] as const) {
+    it(`of the holder, during a hook that ${which}: 30, and the hook is not followed by its migration`, async () => {
+      const files = { ...FIVE_FILES, ...file(6, 'hooked', 'CREATE TABLE hooked (id int);') };
+      await workspace().write({ ...files, '006_hooked.before.mjs': `export default ({ log, signal }) => { ${hook} };` });
+      const run = startCli(['up'], workspace());
+      await run.waitForLog('hook.log');
+      const [holder] = await workspace().lockSessions();
+      await workspace().query('SELECT pg_terminate_backend($1)', [holder!.pid]);
+      const result = await run.exited;
+      expectExit(result, 30);
+      expect(result.logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal(told);
+      expect(await workspace().query(`SELECT to_regclass('hooked') AS hooked`)).to.deep.equal([{ hooked: null }]);
+      await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
+      await expectNextRun(versionsOf(files));
+    });
+  }
 
   it('of a waiter: 30, and the holder goes on', async () => {
     const gate = await closeGate(workspace());
