@@ -9,6 +9,7 @@ import { holdKey } from '../support/holder.ts';
 import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
 import { closedPort } from '../support/opening.ts';
 import { useWorkspace } from '../support/workspace.ts';
+import { STUBBORN_HOOK } from './support/hooks.ts';
 import { skipUnless, startElsewhere, whyNot, type Elsewhere } from './support/elsewhere.ts';
 
 const BOUND_MS = 5_000;
@@ -82,6 +83,17 @@ describe('PID 1', () => {
       await expectNextRun(more);
     });
 
+    it(`${signal} in a hook that never yields: ${exit}`, async () => {
+      const more = file(6, 'hooked', 'CREATE TABLE hooked ();');
+      await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': 'export default ({ log }) => { log("ready"); for (;;); };' });
+      const run = start();
+      await run.says('"ready"');
+      await expectExitWithin(run, await send(run, signal), exit);
+      expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES));
+      await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
+      await expectNextRun(more);
+    });
+
     it(`${signal} while it waits for the lock: ${exit}`, async () => {
       await workspace().write(FIVE_FILES);
       const holder = await holdKey(workspace().serverUrl, workspace().lockKey);
@@ -115,11 +127,11 @@ describe('PID 1', () => {
 
     it(`${signal} twice: the second one ends it at once`, async () => {
       const more = file(6, 'hooked', 'CREATE TABLE hooked ();');
-      const hook = 'export default ({ log }) => { log("ready"); for (;;); };';
-      await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': hook });
+      await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': STUBBORN_HOOK });
       const run = start();
-      await run.says('hook.log');
+      await run.says('"ready"');
       await send(run, signal);
+      await run.says('"told"');
       await expectExitWithinOfSecond(run, await send(run, signal), exit);
       await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
       await eventually('the server to notice', async () => (await workspace().lockSessions()).length === 0);

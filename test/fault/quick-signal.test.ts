@@ -1,25 +1,31 @@
 /** SIGTERM and SIGINT: exit 143 and 130 within seconds, rolled back, the lock free; the next run goes on. */
 import { expect } from 'chai';
 
+import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, startCli, type CliProcess } from '../support/cli.ts';
 import { closeGate, openSnapshot } from '../support/gate.ts';
 import { holdKey } from '../support/holder.ts';
 import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
 import { closedPort } from '../support/opening.ts';
 import { useWorkspace } from '../support/workspace.ts';
+import { STUBBORN_HOOK } from './support/hooks.ts';
 
 const BOUND_MS = 5_000;
+const AT_ONCE_MS = 1_000;
 
 for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
   describe(signal, () => {
     const workspace = useWorkspace();
 
     async function expectInterrupted(run: CliProcess): Promise<string> {
+      const [holder] = await workspace().lockSessions();
       const sentAt = performance.now();
       run.kill(signal);
       const result = await run.exited;
       expectExit(result, exit);
       expect(result.exitedAt - sentAt, 'milliseconds from the signal to the exit').to.be.lessThan(BOUND_MS);
+      const left = `SELECT query FROM pg_stat_activity WHERE pid = $1 AND state <> 'idle' AND application_name LIKE 'lockstep %'`;
+      expect(await workspace().query(left, [holder?.pid]), 'what it has left running on the server').to.deep.equal([]);
       return result.stdout;
     }
 
@@ -47,6 +53,38 @@ for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
       expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES));
       expect(await workspace().query(`SELECT to_regclass('half') AS half`)).to.deep.equal([{ half: null }]);
       await gate.open();
+      await expectNextRun(more);
+    });
+
+    it('in the middle of a statement that works for long', async () => {
+      const more = file(6, 'long', `CREATE TABLE half (id int);\nSELECT pg_sleep(3600);`);
+      await workspace().write({ ...FIVE_FILES, ...more });
+      const run = startCli(['up'], workspace());
+      await eventually('the statement to run', async () => {
+        const [row] = await workspace().query(`SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = $1`, [
+          (await workspace().lockSessions())[0]?.pid,
+        ]);
+        return row !== undefined;
+      });
+      await expectInterrupted(run);
+      await workspace().write(file(6, 'long', 'CREATE TABLE half (id int);'));
+      await expectNextRun(more);
+    });
+
+    it('twice: the second one ends it at once', async () => {
+      const more = file(6, 'hooked', 'CREATE TABLE hooked ();');
+      await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': STUBBORN_HOOK });
+      const run = startCli(['up'], workspace());
+      await run.waitForLog('hook.log');
+      run.kill(signal);
+      await run.waitForLog(({ event, text }) => event === 'hook.log' && text === 'told');
+      const sentAt = performance.now();
+      run.kill(signal);
+      const result = await run.exited;
+      expectExit(result, exit);
+      expect(result.exitedAt - sentAt, 'milliseconds from the second signal to the exit').to.be.lessThan(AT_ONCE_MS);
+      await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
+      await eventually('the server to notice', async () => (await workspace().lockSessions()).length === 0);
       await expectNextRun(more);
     });
 

@@ -32,6 +32,12 @@ function runPlainly({ url, lockKey, dir }: Workspace): Promise<Outcome> {
   return runMigrations({ connectionString: url, lockKey, dir, direction: 'up' });
 }
 
+/** Also before there are tables. */
+async function appliedIn(workspace: Workspace): Promise<string[]> {
+  const [table] = await workspace.query(`SELECT FROM pg_class WHERE oid = to_regclass('schema_migrations')`);
+  return table ? await workspace.versions() : [];
+}
+
 async function expectAppliedOnce(workspace: Workspace): Promise<void> {
   expect(await workspace.versions()).to.deep.equal(VERSIONS);
   expect(await workspace.journalCounts('applied')).to.deep.equal(Object.fromEntries(VERSIONS.map((version) => [version, 1])));
@@ -87,5 +93,49 @@ describe('a connection that breaks', () => {
     proxy.cut();
     await runPlainly(workspace());
     await expectAppliedOnce(workspace());
+  });
+});
+
+describe('a signal', () => {
+  const workspace = useWorkspace();
+
+  it('at any message ends the run in seconds; it says what is applied, and the next run finishes', async function () {
+    const { url } = await testServer(this);
+    await workspace().write(FILES);
+    const { proxy } = await runThrough(workspace(), () => 'pass');
+    let interruptions = 0;
+    for (const [index, { text }] of proxy.messages.entries()) {
+      const place = await Workspace.create(url);
+      const what = `message ${index} of ${proxy.messages.length}: ${text.slice(0, 300)}`;
+      try {
+        await place.write(FILES);
+        const ended = new AbortController();
+        let abortedAt = Infinity;
+        const rule: ProxyRule = (_, now) => {
+          if (now === index) {
+            abortedAt = performance.now();
+            ended.abort(new MigratorError('INTERRUPTED', 'interrupted', { signal: 'SIGTERM' }));
+          }
+          return 'pass';
+        };
+        const { error } = await runThrough(place, rule, ended.signal);
+        expect(performance.now() - abortedAt, what).to.be.lessThan(5_000);
+        if (error !== undefined) {
+          expect((error as MigratorError).code, what).to.equal('INTERRUPTED');
+          const told = (error as MigratorError).details.outcome?.done.map(({ version }) => version) ?? [];
+          expect(told, what).to.deep.equal(await appliedIn(place));
+          interruptions += 1;
+        }
+        expect(await place.lockSessions(), what).to.deep.equal([]);
+        await runPlainly(place);
+        await expectAppliedOnce(place);
+      } catch (cause) {
+        throw new Error(`${what}: ${String(cause)}`, { cause });
+      } finally {
+        await place.close({ keep: false });
+      }
+    }
+    // All but the last few, when everything is done.
+    expect(interruptions).to.be.greaterThan(proxy.messages.length / 2);
   });
 });
