@@ -19,6 +19,12 @@ export function locate(file: string, text: string, offset: number): SourceLocati
   return { file, line, column, text: shown, ...(caret !== column && { caret }) };
 }
 
+/** The same of a line and a column, both from 1. */
+export function locateAt(file: string, text: string, { line, column }: { readonly line: number; readonly column: number }): SourceLocation {
+  const start = text.split('\n').slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
+  return locate(file, text, start + offsetOfCharacter(text.slice(start), column));
+}
+
 function characters(text: string): string[] {
   return Array.from(text);
 }

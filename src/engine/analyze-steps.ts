@@ -1,7 +1,8 @@
 /** Reads every script of a run before the first one runs, so that all that is refused is refused at once. */
-import { MigratorError } from '../core/errors.ts';
+import { MigratorError, type SourceLocation } from '../core/errors.ts';
 import type { Reporter, StepScript } from '../core/ports.ts';
 import type { ScriptRemark, SqlParser } from '../core/sql/script-plan.ts';
+import { locateAt } from '../core/source-location.ts';
 import { analyze } from './analyze.ts';
 import type { PlannedStep } from './apply.ts';
 
@@ -12,10 +13,13 @@ export async function analyzeSteps(
 ): Promise<PlannedStep[]> {
   const planned: PlannedStep[] = [];
   const problems: string[] = [];
+  let location: SourceLocation | undefined;
   for (const step of steps) {
     const { script, version } = step;
     const analysis = await analyze(script, parser);
     problems.push(...analysis.problems.map((remark) => remarkText(script.file, remark)));
+    const [first] = analysis.problems;
+    if (first) location ??= locateAt(script.file, script.text, first);
     for (const remark of analysis.warnings) {
       reporter.report({ type: 'warning', version, message: remarkText(script.file, remark) });
     }
@@ -24,6 +28,8 @@ export async function analyzeSteps(
   if (problems.length === 0) return planned;
   throw new MigratorError('MIGRATIONS_INVALID', 'these migrations cannot be run; nothing was run', {
     problems,
+    // Of the first, which is shown.
+    location,
     hint: 'correct the files; "lockstep validate" finds the same without a database',
   });
 }

@@ -1,10 +1,11 @@
 /** `validate`: everything about the files that can be told without a database. */
-import { MigratorError, type ErrorCode } from '../core/errors.ts';
+import { MigratorError, type ErrorCode, type SourceLocation } from '../core/errors.ts';
 import type { Script } from '../core/migration.ts';
 import { equalNumbers } from '../core/plan.ts';
 import type { MigrationSource } from '../core/ports.ts';
 import type { Finding, ValidateReport } from '../core/reports.ts';
 import type { ScriptRemark, SqlParser } from '../core/sql/script-plan.ts';
+import { locateAt } from '../core/source-location.ts';
 import { analyze } from './analyze.ts';
 
 /** @throws MigratorError MIGRATIONS_INVALID when the files cannot even be read as migrations. */
@@ -15,9 +16,11 @@ export async function validate(
 ): Promise<ValidateReport> {
   const { migrations } = await source.read();
   const findings: Finding[] = [];
-  for (const { up, down } of migrations) {
-    findings.push(...(await findingsOf(up, parser)));
-    if (down) findings.push(...(await findingsOf(down, parser)));
+  let location: SourceLocation | undefined;
+  for (const script of migrations.flatMap(({ up, down }) => (down ? [up, down] : [up]))) {
+    const found = await findingsOf(script, parser);
+    findings.push(...found);
+    location ??= placeOfFirstError(found, script);
   }
   const invalid = findings.some(({ severity }) => severity === 'error');
   const duplicates = equalNumbers(migrations);
@@ -29,6 +32,7 @@ export async function validate(
     findings,
     ...(code && {
       error: new MigratorError(code, 'the migration files are not valid', {
+        location,
         hint: 'correct what is listed; without --strict, warnings do not fail',
       }),
     }),
@@ -39,6 +43,11 @@ function failure(invalid: boolean, duplicates: boolean, warnings: boolean): Erro
   if (invalid) return 'MIGRATIONS_INVALID';
   if (duplicates) return 'HISTORY_CONFLICT';
   return warnings ? 'MIGRATIONS_INVALID' : undefined;
+}
+
+function placeOfFirstError(findings: readonly Finding[], { file, text }: Script): SourceLocation | undefined {
+  const { line, column } = findings.find(({ severity }) => severity === 'error') ?? {};
+  return line === undefined || column === undefined ? undefined : locateAt(file, text, { line, column });
 }
 
 async function findingsOf(script: Script, parser: SqlParser): Promise<Finding[]> {

@@ -19,6 +19,8 @@ describe('the place of an error', () => {
     ['between data and DDL, which have other time limits', 'CREATE TABLE t (x int);\nSELECT nope;\nCREATE TABLE u (x int);', 2, 8, 'SELECT nope;'],
     ['statement by statement', `-- lockstep: no-transaction\nSELECT '😀';\nSELECT '😀', nope;`, 3, 13, `SELECT '😀', nope;`],
     ['of a row that breaks a constraint, for which the server names no place', `CREATE TABLE t (x int UNIQUE);\n\nINSERT INTO t VALUES (1), (1);\nSELECT 1;`, 3, 1, 'INSERT INTO t VALUES (1), (1);'],
+    ['of such a row after é and an emoji on its line', `CREATE TABLE t (x int UNIQUE);\nSELECT 'é😀'; INSERT INTO t VALUES (1), (1);`, 2, 14, `SELECT 'é😀'; INSERT INTO t VALUES (1), (1);`],
+    ['of a statement outside a transaction after é and an emoji on its line', `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`, 1, 14, `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`],
     ['of a statement outside a transaction, which has no place of its own', 'CREATE TABLE t (x int);\nDROP INDEX CONCURRENTLY nope;', 2, 1, 'DROP INDEX CONCURRENTLY nope;'],
   ];
   for (const [what, text, line, column, shown] of PLACES) {
@@ -29,19 +31,51 @@ describe('the place of an error', () => {
     });
   }
 
+  /** What the command says, as it is shown: the line of SQL, and from the caret on what stands above it. */
+  async function shown(text: string, args: readonly string[], exit: number): Promise<{ stderr: string; pointedAt: string }> {
+    await workspace().write({ '001_a.up.sql': text });
+    const { code, stderr } = await runCli([...args, '--log-format', 'text'], workspace());
+    expect(code, stderr).to.equal(exit);
+    const lines = stderr.split('\n').map((line) => [...line]);
+    const caret = lines.findIndex((line) => line.join('').trim() === '^');
+    expect(caret, stderr).to.be.greaterThan(0);
+    return { stderr, pointedAt: lines[caret - 1]!.slice(lines[caret]!.indexOf('^')).join('') };
+  }
+
   it('is shown with a caret under it', async () => {
-    await workspace().write({ '001_a.up.sql': `SELECT 'é😀', nope;` });
-    const { code, stderr } = await runCli(['up', '--log-format', 'text'], workspace());
-    expect(code).to.equal(40);
-    const lines = stderr.split('\n');
-    const at = lines.findIndex((line) => line.includes('nope;'));
-    expect([...lines[at + 1]!].indexOf('^')).to.equal([...lines[at]!].join('').indexOf('nope') - 1);
+    const { stderr, pointedAt } = await shown(`SELECT 'é😀', nope;`, ['up'], 40);
+    expect(pointedAt).to.equal('nope;');
     expect(stderr).to.include('001_a.up.sql:1:14').and.include('(SQLSTATE 42703)').and.match(/next: +\S/);
   });
+
+  for (const [what, text, args, pointed] of [
+    ['that the server names no place for', `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`, ['up'], 'DROP INDEX CONCURRENTLY nope;'],
+    ['of a refused statement', `-- é\r\nSELECT 'é😀'; DISCARD ALL;\r\n`, ['up'], 'DISCARD ALL;'],
+    ['of a command of psql', `SELECT 'é😀' \\gexec`, ['up'], '\\gexec'],
+    ['of a syntax error, offline', `SELECT 'é😀'; selec 1;`, ['validate'], 'selec 1;'],
+    ['of a refused statement, offline', `\uFEFFSELECT 'é😀'; SELECT pg_advisory_unlock_all();`, ['validate'], 'SELECT pg_advisory_unlock_all();'],
+  ] as const) {
+    it(`is shown so too where the parser knows it: ${what}`, async () => {
+      const { pointedAt } = await shown(text, args, pointed.startsWith('DROP') ? 40 : 21);
+      expect(pointedAt).to.equal(pointed);
+    });
+  }
 });
 
 describe('what is told of a failure', () => {
   const workspace = useWorkspace();
+
+  it('the words of the server, its SQLSTATE, detail and hint: to people, and in the log', async () => {
+    await workspace().write({
+      '001_raise.up.sql': `DO $$ BEGIN RAISE EXCEPTION 'no more orders' USING ERRCODE = 'P0042', DETAIL = 'the shop is closed', HINT = 'open the shop'; END $$;`,
+    });
+    const text = await runCli(['up', '--log-format', 'text'], workspace());
+    expect(text.code).to.equal(40);
+    expect(text.stderr).to.match(/^why: {3}no more orders \(SQLSTATE P0042\)\n {7}detail: the shop is closed\n {7}hint: open the shop\nnext: {2}\S/m);
+    const json = await runCli(['up', '--log-format', 'json'], workspace());
+    expect(json.code).to.equal(40);
+    expect(json.logs.at(-1)!['error']).to.deep.include({ sqlstate: 'P0042', message: 'no more orders', detail: 'the shop is closed', hint: 'open the shop' });
+  });
 
   it('rows and lines of SQL go to the log, never into --json', async () => {
     await workspace().write({

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { caretLines, locate, maskPasswords, offsetOfCharacter } from '../../src/core/source-location.ts';
+import { caretLines, locate, locateAt, maskPasswords, offsetOfCharacter } from '../../src/core/source-location.ts';
 
 /** The text without the `^` that marks the place, and the place's offset. */
 function marked(text: string): [string, number] {
@@ -37,6 +37,16 @@ describe('locate', () => {
       expect(locate('f', ...marked(withMark)).text, withMark).to.not.include('hunter2');
     }
   });
+});
+
+describe('locateAt', () => {
+  for (const withMark of ['^a', 'a\n^b', "-- 😀\r\nSELECT 'é😀', ^x;\r\n", '\n\n ^é', 'a^']) {
+    it(`finds the place of ${JSON.stringify(withMark)} again`, () => {
+      const [text, offset] = marked(withMark);
+      const location = locate('f', text, offset);
+      expect(locateAt('f', text, location)).to.deep.equal(location);
+    });
+  }
 });
 
 describe('offsetOfCharacter', () => {
