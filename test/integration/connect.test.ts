@@ -106,8 +106,18 @@ describe('connecting to a server with TLS', () => {
     }
   });
 
-  it('negotiates TLS directly', async () => {
-    expect(await encryption(at('trusted', `sslmode=verify-full&${ca()}&sslnegotiation=direct`))).to.equal(true);
+  it('negotiates TLS directly with PostgreSQL 17 and newer; older ones hang up', async () => {
+    const { client } = await open(at('trusted'));
+    const { rows } = await client.query<{ major: number }>(`SELECT current_setting('server_version_num')::int / 10000 AS major`);
+    await client.end();
+    const url = at('trusted', `sslmode=verify-full&${ca()}&sslnegotiation=direct`);
+    if (rows[0]!.major >= 17) {
+      expect(await encryption(url)).to.equal(true);
+    } else {
+      const error = await failure(url);
+      expect(error.code).to.equal('DATABASE_UNAVAILABLE');
+      expect(error.hint).to.include('PostgreSQL 17');
+    }
   });
 
   it('uses a unix socket, where there is no TLS', async () => {
