@@ -9,6 +9,7 @@ import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { Config } from '../config/config.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
+import { printableLine } from '../core/printable.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
 import { validate } from '../engine/validate.ts';
 import * as documents from '../output/documents.ts';
@@ -83,7 +84,7 @@ async function answer(config: Config, world: World, wiring: Wiring): Promise<Ans
   switch (config.command) {
     case 'create': {
       const files = await createMigration({ dir: config.dir, name: config.name, now: new Date() });
-      return { document: documents.createDocument(files), text: files.join('\n') };
+      return { document: documents.createDocument(files), text: files.map(printableLine).join('\n') };
     }
     case 'validate': {
       const report = await validate(createFileSource(config.files), createSqlParser(), config.files);

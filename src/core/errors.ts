@@ -2,6 +2,7 @@
 
 import type { Outcome } from './outcome.ts';
 import type { Blocker, Holder } from './runner.ts';
+import { maskPasswords } from './secrets.ts';
 
 /** What a Kubernetes Job should do with an exit code: give up at once, or count it against `backoffLimit`. */
 type JobAction = 'FailJob' | 'Count' | 'Ignore';
@@ -85,7 +86,7 @@ const NEXT_STEPS: Readonly<Record<number, string>> = {
 /** 128 + the signal's number, as shells report it. */
 const SIGINT_EXIT = 130;
 
-/** The only error that Lockstep throws on purpose: what failed, why, and what to do next. */
+/** The only error that Lockstep throws on purpose: what failed, why, and what to do next. Its words hold no password. */
 export class MigratorError extends Error {
   override readonly name = 'MigratorError';
   readonly code: ErrorCode;
@@ -94,12 +95,17 @@ export class MigratorError extends Error {
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, summary: string, init: MigratorErrorInit = {}) {
-    const { hint, cause, ...details } = init;
-    super(summary, { cause });
+    const { hint, cause, problems, server, ...details } = init;
+    const masked = maskPasswords(summary);
+    super(masked, { cause });
     this.code = code;
-    this.summary = summary;
+    this.summary = masked;
     this.hint = hint;
-    this.details = details;
+    this.details = {
+      ...details,
+      ...(problems && { problems: problems.map(maskPasswords) }),
+      ...(server && { server: withoutPasswords(server) }),
+    };
   }
 
   get exit(): number {
@@ -120,6 +126,11 @@ export class MigratorError extends Error {
       ...more,
     });
   }
+}
+
+function withoutPasswords({ sqlstate, message, detail, hint, where }: ServerError): ServerError {
+  const masked = (text: string | undefined): string | undefined => (text === undefined ? undefined : maskPasswords(text));
+  return { sqlstate, message: maskPasswords(message), detail: masked(detail), hint: masked(hint), where: masked(where) };
 }
 
 /** `error` as a MigratorError: anything unexpected is INTERNAL. */

@@ -1,5 +1,6 @@
 /** Where in a migration file something is, as a person counts: lines and characters from 1. */
 import type { SourceLocation } from './errors.ts';
+import { maskAround } from './secrets.ts';
 
 /** Longer lines are cut around the place. */
 const MAX_LINE = 160;
@@ -7,11 +8,9 @@ const MAX_LINE = 160;
 /** The place of `offset` (UTF-16 code units) in `text`. Columns count characters, so `é` and an emoji are one each. */
 export function locate(file: string, text: string, offset: number): SourceLocation {
   const at = Math.min(Math.max(offset, 0), text.length);
-  const before = text.slice(0, at);
-  const line = before.split('\n').length;
-  const column = characters(before.slice(before.lastIndexOf('\n') + 1)).length + 1;
+  const { line, column } = placeOf(text, at);
   // The word PASSWORD may stand on another line than its string, so the whole text is masked.
-  const masked = maskRanges(text, at);
+  const masked = maskAround(text, at);
   const start = masked.text.lastIndexOf('\n', masked.at - 1) + 1;
   const end = masked.text.indexOf('\n', masked.at);
   const shown = masked.text.slice(start, end === -1 ? masked.text.length : end).replace(/\r$/, '');
@@ -25,6 +24,12 @@ export function locateAt(file: string, text: string, { line, column }: { readonl
   return locate(file, text, start + offsetOfCharacter(text.slice(start), column));
 }
 
+/** As `locate`, without the line itself. `offset` is one of the text's. */
+export function placeOf(text: string, offset: number): { readonly line: number; readonly column: number } {
+  const before = text.slice(0, offset);
+  return { line: before.split('\n').length, column: characters(before.slice(before.lastIndexOf('\n') + 1)).length + 1 };
+}
+
 function characters(text: string): string[] {
   return Array.from(text);
 }
@@ -36,44 +41,6 @@ export function offsetOfCharacter(text: string, position: number): number {
     offset += (text.codePointAt(offset) ?? 0) > 0xffff ? 2 : 1;
   }
   return offset;
-}
-
-const BLANK = String.raw`(?:[\s=]|--[^\n]*|/\*[^]*?\*/)*`;
-const QUOTED = String.raw`(?:e'(?:[^'\\]|\\[^]|'')*(?:'|$)|(?:u&)?'(?:[^']|'')*(?:'|$))`;
-const DOLLARS = String.raw`(?<tag>\$\w*\$)[^]*?(?:\k<tag>|$)`;
-/** Strings parted by a line break are one string. */
-const SECRET = new RegExp(String.raw`(?<=\bpassword${BLANK})(?:${QUOTED}(?:\s*\n\s*${QUOTED})*|${DOLLARS})`, 'gi');
-const IN_ADDRESS = /(?<=:\/\/[^:@/\s]*:)[^@/\s]*(?=@)|(?<=\bpassword=)[^\s'$&]+/gi;
-
-const MASK = '***';
-
-/** Hides the string after the word PASSWORD, and the password of an address. */
-export function maskPasswords(text: string): string {
-  return maskRanges(text, 0).text;
-}
-
-/** The masked text, and where in it the offset `at` is now. */
-function maskRanges(text: string, at: number): { text: string; at: number } {
-  let masked = '';
-  let rest = 0;
-  let moved = at;
-  for (const { start, end, mask } of secretRanges(text)) {
-    masked += text.slice(rest, start) + mask;
-    rest = end;
-    if (end <= at) moved += mask.length - (end - start);
-    else if (start < at) moved = masked.length - mask.length;
-  }
-  return { text: masked + text.slice(rest), at: moved };
-}
-
-function secretRanges(text: string): { start: number; end: number; mask: string }[] {
-  if (!/password|:\/\//i.test(text)) return [];
-  const found = [...text.matchAll(SECRET)].map((match) => ({ match, mask: `'${MASK}'` }));
-  found.push(...[...text.matchAll(IN_ADDRESS)].map((match) => ({ match, mask: MASK })));
-  const ranges = found.map(({ match, mask }) => ({ start: match.index, end: match.index + match[0].length, mask }));
-  ranges.sort((a, b) => a.start - b.start);
-  // One inside another is hidden already.
-  return ranges.filter(({ start }, index) => ranges.slice(0, index).every((earlier) => earlier.end <= start));
 }
 
 /** The line with a caret under the place; long lines are cut around it. */

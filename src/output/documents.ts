@@ -6,7 +6,7 @@ import type { Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan.ts';
 import type { Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
-import { maskPasswords } from '../core/source-location.ts';
+import { printableJson } from '../core/printable.ts';
 
 /** What failed, why, and what to do next. Rows (DETAIL) and lines of SQL are in the log only. */
 interface ErrorBody {
@@ -151,9 +151,9 @@ export function createDocument(files: readonly string[]): CreateDocument {
   return { command: 'create', files };
 }
 
-/** The text for stdout: no passwords, and a line break at the end. */
+/** The text for stdout, with a line break at the end. */
 export function formatJson(document: JsonDocument): string {
-  return `${JSON.stringify(document, (_key, value: unknown) => (typeof value === 'string' ? maskPasswords(value) : value), 2)}\n`;
+  return `${printableJson(document, 2)}\n`;
 }
 
 function errorBody({ code, summary, next, details: { problems, version, location, server } }: MigratorError): ErrorBody {

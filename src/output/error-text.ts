@@ -1,6 +1,7 @@
 /** A failure as people read it on stderr: what failed, why, and what to do next. */
 import { ERRORS, type MigratorError } from '../core/errors.ts';
-import { caretLines, maskPasswords } from '../core/source-location.ts';
+import { printableLines } from '../core/printable.ts';
+import { caretLines } from '../core/source-location.ts';
 
 /** Three parts, each line below the first indented. Ends without a line break. */
 export function formatError(error: MigratorError): string {
@@ -13,8 +14,8 @@ export function formatError(error: MigratorError): string {
 
 function part(label: string, lines: readonly string[]): string[] {
   return lines
-    .flatMap((line) => maskPasswords(line).split(/\r?\n/))
-    .map((line, index) => `${index === 0 ? label.padEnd(7) : ' '.repeat(7)}${printable(line)}`);
+    .flatMap(printableLines)
+    .map((line, index) => `${index === 0 ? label.padEnd(7) : ' '.repeat(7)}${line}`);
 }
 
 function place({ details: { location } }: MigratorError): string[] {
@@ -34,9 +35,4 @@ function why({ code, cause, details: { server, problems = [] } }: MigratorError)
   // Its stack is for those who mend it: the log in JSON has it.
   if (code === 'INTERNAL' && cause instanceof Error) return [`${cause.name}: ${cause.message}`];
   return [ERRORS[code].meaning];
-}
-
-/** Text from elsewhere must not steer the terminal. */
-export function printable(line: string): string {
-  return line.replaceAll('\t', ' ').replaceAll(/\p{Cc}/gu, '?');
 }

@@ -2,10 +2,9 @@
 import type { JournalEntry } from '../core/history.ts';
 import type { Direction, Version } from '../core/migration.ts';
 import type { VersionStatus } from '../core/plan.ts';
+import { printableLine, printableLines } from '../core/printable.ts';
 import type { LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import { describeHolder } from '../core/runner.ts';
-import { maskPasswords } from '../core/source-location.ts';
-import { printable } from './error-text.ts';
 
 /** What a dry run would do; `sql` is shown where it is given. */
 export interface DryRunStep {
@@ -40,7 +39,7 @@ export function formatLock({ key, holder, waiters, terminated }: LockReport): st
   const lines = [`lock ${key}: ${holder ? `held by ${describeHolder(holder)}` : 'nobody holds it'}`];
   for (const waiter of waiters) lines.push(`  waiting: ${describeHolder(waiter)}${waiter.blocked ? ', blocked inside PostgreSQL' : ''}`);
   if (terminated !== undefined) lines.push(terminated ? "the holder's session was ended" : "the holder's session could not be ended");
-  return lines.map(printable).join('\n');
+  return lines.map(printableLine).join('\n');
 }
 
 /** The steps themselves were told before they were taken. */
@@ -52,7 +51,7 @@ export function formatRepair({ dryRun, steps }: RepairReport): string {
 export function formatValidation({ migrations, findings }: ValidateReport): string {
   const lines = findings.map(({ severity, message, file, line, column }) => {
     const place = [file, line, column].filter((part) => part !== undefined).join(':');
-    return printable(`${place === '' ? '' : `${place}: `}${severity}: ${maskPasswords(message)}`);
+    return printableLine(`${place === '' ? '' : `${place}: `}${severity}: ${message}`);
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   return [...lines, [count(migrations, 'migration'), count(errors, 'error'), count(findings.length - errors, 'warning')].join(', ')].join('\n');
@@ -60,8 +59,8 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
 
 export function formatDryRun(steps: readonly DryRunStep[]): string {
   const lines = steps.flatMap(({ version, direction, sql }) => [
-    `  would ${direction === 'up' ? 'apply' : 'roll back'} ${version}`,
-    ...(sql === undefined ? [] : maskPasswords(sql).trimEnd().split(/\r?\n/).map((line) => `      ${printable(line)}`)),
+    `  would ${direction === 'up' ? 'apply' : 'roll back'} ${printableLine(version)}`,
+    ...(sql === undefined ? [] : printableLines(sql.trimEnd()).map((line) => `      ${line}`)),
   ]);
   return ['Dry run: nothing is changed.', ...(lines.length === 0 ? ['  nothing to do'] : lines)].join('\n');
 }
@@ -72,7 +71,7 @@ function count(number: number, what: string): string {
 
 /** Columns as wide as their longest cell; empty columns are left out. */
 function table(head: readonly string[], body: readonly (readonly string[])[]): string[] {
-  const rows = [head, ...body.map((row) => row.map((cell) => printable(maskPasswords(cell).replaceAll(/\s*\n\s*/g, ' '))))];
+  const rows = [head, ...body.map((row) => row.map(printableLine))];
   const columns = head.map((_, column) => column).filter((column) => body.some((row) => row[column] !== ''));
   const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   const widths = columns.map((column) => [column, width(column)] as const);

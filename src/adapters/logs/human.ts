@@ -2,6 +2,7 @@
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import type { Direction } from '../../core/migration.ts';
 import type { Reporter } from '../../core/ports.ts';
+import { printableLine } from '../../core/printable.ts';
 
 export interface HumanOptions {
   readonly stdout: NodeJS.WritableStream;
@@ -12,7 +13,7 @@ export interface HumanOptions {
 export function createHumanOutput({ stdout, verbose }: HumanOptions): Reporter {
   return {
     report(event) {
-      for (const line of linesOf(event, verbose)) stdout.write(`${line}\n`);
+      for (const line of linesOf(event, verbose)) stdout.write(`${printableLine(line)}\n`);
     },
   };
 }

@@ -5,8 +5,8 @@ import { createLogger, format, transports } from 'winston';
 import type { MigratorError } from '../../core/errors.ts';
 import type { MigratorEvent } from '../../core/events.ts';
 import type { Reporter } from '../../core/ports.ts';
+import { printableJson, printableLine } from '../../core/printable.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
-import { maskPasswords } from '../../core/source-location.ts';
 import { describeEvent, type Description, type Level } from './describe-event.ts';
 import { errorFields } from './fields.ts';
 
@@ -77,8 +77,7 @@ function identityFields({ run, command, name, release, image }: RunnerIdentity):
 }
 
 function jsonLine({ time, level, message, fields }: Line): string {
-  const line = { time: time.toISOString(), level, msg: message, ...fields };
-  return JSON.stringify(line, (_key, value: unknown) => (typeof value === 'string' ? maskPasswords(value) : value));
+  return printableJson({ time: time.toISOString(), level, msg: message, ...fields });
 }
 
 const COLORS: Readonly<Partial<Record<Level, string>>> = { debug: '\u001b[2m', warn: '\u001b[33m', error: '\u001b[31m' };
@@ -86,7 +85,7 @@ const COLORS: Readonly<Partial<Record<Level, string>>> = { debug: '\u001b[2m', w
 function textLine({ time, level, message, detail }: Line, color: boolean): string {
   const sentence = detail === undefined ? message : `${message}: ${detail}`;
   // A message from elsewhere can neither start a line of its own nor steer the terminal.
-  const text = `${clock(time)} ${maskPasswords(sentence)}`.replaceAll(/\s*\n\s*/g, ' ').replaceAll(/\p{Cc}/gu, '?');
+  const text = `${clock(time)} ${printableLine(sentence)}`;
   const start = color ? COLORS[level] : undefined;
   return start === undefined ? text : `${start}${text}\u001b[0m`;
 }

@@ -1,4 +1,5 @@
 /** Gets from a script's text to its statements, past what psql understands and the server doesn't. */
+import { mentionsPassword } from '../secrets.ts';
 import { COPY_THROUGH_CLIENT, copiesThroughClient } from './refusals.ts';
 import { remarkAt } from './remark.ts';
 import type { ParseResult, ScriptRemark } from './script-plan.ts';
@@ -13,6 +14,8 @@ const MAX_ATTEMPTS = 25;
 const NUL_CHARACTER = "a NUL character can't be sent to the server: is the file text in UTF-8?";
 
 export interface Reading {
+  /** The script's own text. */
+  readonly original: string;
   /** The text as it may be sent: as long as the script's, with pg_dump's `\restrict` lines blanked. */
   readonly text: string;
   readonly parse: ParseResult | 'too large';
@@ -27,17 +30,17 @@ export function* readScript(script: string): Reader<Reading> {
   const problems = nul === -1 ? [] : [remarkAt(script, nul, NUL_CHARACTER)];
   let text = script.replaceAll('\0', ' ');
   if (Buffer.byteLength(text) > MAX_PARSED_BYTES) {
-    return { text: withoutRestrict(text, skipBlank(text, 0)) ?? text, parse: 'too large', problems };
+    return { original: script, text: withoutRestrict(text, skipBlank(text, 0)) ?? text, parse: 'too large', problems };
   }
   let parse = yield text;
   for (let attempt = 1; !parse.ok && attempt < MAX_ATTEMPTS; attempt += 1) {
-    const next = yield* lookPast(text, parse.offset);
+    const next = yield* lookPast(text, parse.offset, script);
     if (next === undefined) break;
     if (next.problem) problems.push(next.problem);
     text = next.text;
     parse = yield text;
   }
-  return { text, parse, problems };
+  return { original: script, text, parse, problems };
 }
 
 interface Detour {
@@ -45,10 +48,10 @@ interface Detour {
   readonly problem?: ScriptRemark;
 }
 
-function* lookPast(text: string, offset: number): Reader<Detour | undefined> {
+function* lookPast(text: string, offset: number, original: string): Reader<Detour | undefined> {
   const restricted = withoutRestrict(text, offset);
   if (restricted !== undefined) return { text: restricted };
-  return (yield* withoutCopy(text, offset)) ?? withoutCommand(text, offset);
+  return (yield* withoutCopy(text, offset)) ?? withoutCommand(text, offset, original);
 }
 
 /** Blanks all of pg_dump's `\restrict KEY` and `\unrestrict KEY` lines with the key of the one at `offset`, if one is there. */
@@ -80,10 +83,11 @@ function* withoutCopy(text: string, offset: number): Reader<Detour | undefined> 
   return undefined;
 }
 
-function withoutCommand(text: string, offset: number): Detour | undefined {
+function withoutCommand(text: string, offset: number, original: string): Detour | undefined {
   if (text[offset] !== '\\') return undefined;
   const end = endOfLine(text, offset);
-  const command = /^\\\S*/.exec(text.slice(offset, end))?.[0] ?? '';
+  // It may be a piece of a string that holds a backslash.
+  const command = mentionsPassword(original.slice(0, offset)) ? 'this' : (/^\\\S*/.exec(text.slice(offset, end))?.[0] ?? '');
   const message = `${command} is a command of psql, which the server doesn't know: remove it, or write the SQL that it stands for`;
   const rest = blank(text, offset, end).slice(offset + 1);
   // The semicolon stands for what \gexec and its like end: the statement before them.

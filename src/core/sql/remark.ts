@@ -1,9 +1,8 @@
 /** A remark on a place in a script. */
 import type { ScriptRemark } from './script-plan.ts';
-import { locate } from '../source-location.ts';
+import { placeOf } from '../source-location.ts';
 
 /** `offset` in UTF-16 code units of `text`. */
 export function remarkAt(text: string, offset: number, message: string): ScriptRemark {
-  const { line, column } = locate('', text, offset);
-  return { line, column, message };
+  return { ...placeOf(text, offset), message };
 }

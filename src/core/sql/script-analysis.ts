@@ -2,6 +2,7 @@
 import { findHazards } from './hazards.ts';
 import type { Direction, Directives } from '../migration.ts';
 import type { Reading } from './read-script.ts';
+import { withoutQuoted } from '../secrets.ts';
 import { findRefusals } from './refusals.ts';
 import { remarkAt } from './remark.ts';
 import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
@@ -15,7 +16,7 @@ export function planScript(reading: Reading, directives: Directives, direction: 
     return unread(reading, directives, remarkAt(text, 0, 'the file is larger than 2 MB, so it is not parsed'));
   }
   if (!parse.ok) {
-    const syntaxError = remarkAt(text, parse.offset, withoutSecret(text, parse.offset, parse.message));
+    const syntaxError = remarkAt(text, parse.offset, shortened(withoutQuoted(parse.message, reading.original.slice(0, parse.offset))));
     return { ...unread(reading, directives, { ...syntaxError, message: `PostgreSQL 18's parser can't read this: ${syntaxError.message}` }), syntaxError };
   }
   const statements = classify(parse.statements);
@@ -43,10 +44,8 @@ function unread(reading: Reading, directives: Directives, why: ScriptRemark): Sc
 }
 
 /** A parser quotes the text it fails at, up to the file's end. */
-function withoutSecret(text: string, offset: number, message: string): string {
-  // Where a string begins and ends is just what is unclear here.
-  const isSecret = /\bpassword\b/i.test(text.slice(0, offset));
-  const [line = ''] = (isSecret ? message.replace(/ at or near ".*$/s, '') : message).split(/[\r\n]/, 1);
+function shortened(message: string): string {
+  const [line = ''] = message.split(/[\r\n]/, 1);
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 

@@ -1,13 +1,16 @@
 /** What a server error means while a migration runs. */
-import { MigratorError, type ErrorCode } from '../../../core/errors.ts';
+import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
 import type { StepScript } from '../../../core/ports.ts';
 import type { Unit } from '../../../core/sql/script-plan.ts';
+import { withoutQuoted } from '../../../core/secrets.ts';
 import { locate } from '../../../core/source-location.ts';
 import type { Message } from './message.ts';
 import type { Relation } from './relation.ts';
 import { journalName } from './relation.ts';
 import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
 import { resultsBefore } from './simple-query.ts';
+
+const SYNTAX_ERROR = '42601';
 
 const HINTS: Readonly<Record<string, string>> = {
   '25001': 'this statement cannot run in a transaction: add "-- lockstep: no-transaction" at the top of the file',
@@ -52,14 +55,22 @@ export function stepError(
   const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
   // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
   const offset = position ?? sent.unit?.offset ?? sent.message.statementOffset(resultsBefore(error).length);
+  // The text that may be quoted ends before the place; without a place it is any of it.
+  const before = position === undefined ? step.script.text : step.script.text.slice(0, position);
   return new MigratorError(code, what, {
     version: step.version,
-    server,
+    server: server.sqlstate === SYNTAX_ERROR ? withoutSource(server, before) : server,
     ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
     ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
     hint: HINTS[server.sqlstate] ?? (sent.unit ? NEXT_OF_STATEMENT : NEXT)[code],
     cause: error,
   });
+}
+
+/** A syntax error quotes the script. */
+function withoutSource(server: ServerError, before: string): ServerError {
+  const where = server.where === undefined ? undefined : withoutQuoted(server.where, before);
+  return { ...server, message: withoutQuoted(server.message, before), where };
 }
 
 function withoutServerError(error: unknown, step: StepScript): MigratorError {

@@ -1,0 +1,27 @@
+/** Makes text from elsewhere fit to be shown: without passwords, and without what steers a terminal. */
+import { maskPasswords } from './secrets.ts';
+
+/** Control characters, other line breaks, and what turns the direction of the text around. */
+const STEERING = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** Its lines, each fit to be one line on a terminal. */
+export function printableLines(text: string): string[] {
+  return maskPasswords(text).split(/\r?\n/).map(harmless);
+}
+
+/** The text as one line: it can't start a line of its own. */
+export function printableLine(text: string): string {
+  const masked = maskPasswords(text);
+  return harmless(masked.includes('\n') ? masked.split('\n').map((line) => line.trim()).join(' ') : masked);
+}
+
+/** A JSON document. What is left raw by JSON.stringify and steers a terminal is escaped. */
+export function printableJson(value: unknown, indent?: number): string {
+  const masked = (_key: string, part: unknown): unknown => (typeof part === 'string' ? maskPasswords(part) : part);
+  const document = JSON.stringify(value, masked, indent);
+  return document.replaceAll(STEERING, (found) => (found === '\n' ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`));
+}
+
+function harmless(line: string): string {
+  return line.replaceAll('\t', ' ').replaceAll(STEERING, '?');
+}
