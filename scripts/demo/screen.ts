@@ -1,6 +1,6 @@
 // Answers: how does the demo look? One plain line per thing, never drawn over, so that it reads the same on a terminal and in a log.
 import { styleText } from 'node:util';
-import { printable } from '../../src/output/error-text.ts';
+import { printableLine } from '../../src/core/printable.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -44,7 +44,7 @@ export class Timeline {
     const seconds = (performance.now() - this.#begin) / 1000;
     const time = styled('dim', `+${seconds.toFixed(2)}s`.padStart(8));
     // What the server or a hook says must not steer the terminal.
-    const plain = printable(text);
+    const plain = printableLine(text);
     say(`${time}  ${styled('bold', name.padEnd(this.#nameWidth))}  ${style === undefined ? plain : styled(style, plain)}`);
   }
 }

@@ -128,9 +128,15 @@ export class MigratorError extends Error {
   }
 }
 
-function withoutPasswords({ sqlstate, message, detail, hint, where }: ServerError): ServerError {
-  const masked = (text: string | undefined): string | undefined => (text === undefined ? undefined : maskPasswords(text));
-  return { sqlstate, message: maskPasswords(message), detail: masked(detail), hint: masked(hint), where: masked(where) };
+function withoutPasswords(server: ServerError): ServerError {
+  const { message, detail, hint, where } = server;
+  return {
+    ...server,
+    message: maskPasswords(message),
+    ...(detail !== undefined && { detail: maskPasswords(detail) }),
+    ...(hint !== undefined && { hint: maskPasswords(hint) }),
+    ...(where !== undefined && { where: maskPasswords(where) }),
+  };
 }
 
 /** `error` as a MigratorError: anything unexpected is INTERNAL. */

@@ -12,7 +12,7 @@ export function printableLines(text: string): string[] {
 /** The text as one line: it can't start a line of its own. */
 export function printableLine(text: string): string {
   const masked = maskPasswords(text);
-  return harmless(masked.includes('\n') ? masked.split('\n').map((line) => line.trim()).join(' ') : masked);
+  return harmless(masked.includes('\n') ? masked.split('\n').map((line) => line.trim()).filter((line) => line !== '').join(' ') : masked);
 }
 
 /** A JSON document. What is left raw by JSON.stringify and steers a terminal is escaped. */

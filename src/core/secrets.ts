@@ -83,8 +83,8 @@ function secretAfter(text: string, from: number): Range {
   // A mask that reads like what it hides: it is masked again when the text is part of a longer one.
   if (end > at || !assigned) return { start: at, end, mask: quote + MASK + quote };
   if (matchAt(/[\w.]+\s*\(/y, text, at) > at) return { start: at, end: endOfStatement(text, at), mask: MASK };
-  // As in "host=db password=…", but not a parameter.
-  return { start: at, end: matchAt(/(?!\$\d)[^\s'"&]+/y, text, at), mask: MASK };
+  // As in "host=db password=…", but not a parameter, and not a mask.
+  return { start: at, end: matchAt(/(?!\$\d|\*{3}(?:[\s'"&;]|$))[^\s'"&]+/y, text, at), mask: MASK };
 }
 
 /** Past white space, comments, and the sign of an assignment (=, :=, =>), or the colon of JSON. */
@@ -97,7 +97,7 @@ function skipToValue(text: string, from: number): { at: number; assigned: boolea
 /** Each gives the offset after the secret (`at` if it is not of its kind, the text's length if it has no end), and its quotes. */
 const READINGS: readonly ((text: string, at: number) => readonly [end: number, quote: string])[] = [
   (text, at) => [endOfLiteral(text, at), "'"],
-  (text, at) => [endOfNested(text, at), text.slice(at, matchAt(NESTED_QUOTE, text, at))],
+  endOfNested,
   (text, at) => [endOfPieces(text, at), ''],
   // Of JSON, or of somebody used to another SQL.
   (text, at) => [text[at] === '"' ? endOfQuoted(text, at + 1, '"', true) : at, '"'],
@@ -112,9 +112,8 @@ function endOfLiteral(text: string, at: number): number {
     return close === -1 ? text.length : close + body - at;
   }
   let end = at;
-  for (let next = matchAt(/(?:[enbx]|u&)?(?=')/iy, text, at); text[next] === "'"; next = continuation(text, end)) {
-    // Whether a backslash escapes depends on the E, and on a setting.
-    end = Math.max(endOfQuoted(text, next + 1, "'", false), endOfQuoted(text, next + 1, "'", true));
+  for (let next = matchAt(PREFIX, text, at); text[next] === "'"; next = continuation(text, end)) {
+    end = endOfEither(text, next + 1, "'");
   }
   return end;
 }
@@ -124,15 +123,18 @@ function continuation(text: string, end: number): number {
   return text.slice(end, next).includes('\n') ? next : end;
 }
 
+const PREFIX = /(?:[enbx]|u&)?(?=['\\])/iy;
 const NESTED_QUOTE = /''+|\\+['"]/y;
 
 /** A string within a string, as EXECUTE takes it: ''…'' or \'…\'. */
-function endOfNested(text: string, at: number): number {
-  const body = matchAt(NESTED_QUOTE, text, at);
-  if (body === at) return at;
-  const end = endOfQuoted(text, body, text.slice(at, body), false);
+function endOfNested(text: string, at: number): [number, string] {
+  const open = matchAt(PREFIX, text, at);
+  const body = matchAt(NESTED_QUOTE, text, open);
+  const quote = text.slice(open, body);
+  if (quote === '') return [at, quote];
+  const end = quote.startsWith('\\') ? endOfQuoted(text, body, quote, false) : endOfEither(text, body, quote);
   // An empty string, and no other follows.
-  return end === text.length && /^''[\s;,)]/.test(text.slice(at, at + 3)) ? at : end;
+  return [end === text.length && /^''[\s;,)]/.test(text.slice(open, open + 3)) ? at : end, quote];
 }
 
 /** SQL put together from pieces: all of the statement, because the string ends at the word. */
@@ -140,6 +142,11 @@ function endOfPieces(text: string, at: number): number {
   const pieces = /%(?:\d+\$)?-?[LsI]|'(?:'')*(?=\s*(?:\|\||[,)]))/y;
   const rest = matchAt(pieces, text, at);
   return rest === at ? at : endOfStatement(text, matchAt(/'|\$\w*\$/y, text, rest));
+}
+
+/** Whether a backslash escapes depends on the E, and on a setting. */
+function endOfEither(text: string, from: number, quote: string): number {
+  return Math.max(endOfQuoted(text, from, quote, false), endOfQuoted(text, from, quote, true));
 }
 
 /** The offset after the closing quote; a doubled one is a character of the string. */

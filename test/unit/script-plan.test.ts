@@ -351,8 +351,15 @@ describe('a script that the parser cannot read', () => {
   it('is not quoted at length, nor its passwords', async () => {
     const long = (await analyzed(`SELECT '${'x'.repeat(10_000)}\n`)).syntaxError!;
     expect(long.message).to.have.lengthOf.below(250);
-    for (const text of ["ALTER ROLE r PASSWORD 'hunter2", "ALTER ROLE r PASSWORD 'hunter2\n'; SELEC"]) {
-      expect(JSON.stringify((await analyzed(text)).syntaxError)).to.not.contain('hunter2');
+    for (const text of [
+      ...["ALTER ROLE r PASSWORD 'hunter2", "ALTER ROLE r PASSWORD 'hunter2\n'; SELEC", "ALTER ROLE r PASSWORD '' 'hunter2'"],
+      // A command of psql takes the line, and the word, with it; a backslash in a string may look like one.
+      ...["\\echo ALTER ROLE r PASSWORD\n'hunter2'", "SELECT 1 \\gexec ALTER ROLE r PASSWORD ''\n'hunter2'", "' ALTER ROLE r PASSWORD E'a\\'hunter2';"],
+    ]) {
+      const { problems, syntaxError, warnings } = await analyzed(text);
+      const said = JSON.stringify([problems, syntaxError, warnings]);
+      expect(said, text).to.match(/syntax error|psql|unterminated/);
+      expect(said, text).to.not.contain('hunter2');
     }
   });
 

@@ -57,7 +57,7 @@ describe('serverErrorOf', () => {
   });
 
   it('finds it in an error of ours', () => {
-    expect(serverErrorOf(new MigratorError('MIGRATION_FAILED', 'failed', { server }))).to.equal(server);
+    expect(serverErrorOf(new MigratorError('MIGRATION_FAILED', 'failed', { server }))).to.deep.equal(server);
   });
 
   it('takes nothing else for a word of the server', () => {

@@ -2,7 +2,7 @@
 import { findHazards } from './hazards.ts';
 import type { Direction, Directives } from '../migration.ts';
 import type { Reading } from './read-script.ts';
-import { withoutQuoted } from '../secrets.ts';
+import { maskPasswords, withoutQuoted } from '../secrets.ts';
 import { findRefusals } from './refusals.ts';
 import { remarkAt } from './remark.ts';
 import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
@@ -45,7 +45,7 @@ function unread(reading: Reading, directives: Directives, why: ScriptRemark): Sc
 
 /** A parser quotes the text it fails at, up to the file's end. */
 function shortened(message: string): string {
-  const [line = ''] = message.split(/[\r\n]/, 1);
+  const [line = ''] = maskPasswords(message).split(/[\r\n]/, 1);
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 

@@ -69,8 +69,8 @@ export function stepError(
 
 /** A syntax error quotes the script. */
 function withoutSource(server: ServerError, before: string): ServerError {
-  const where = server.where === undefined ? undefined : withoutQuoted(server.where, before);
-  return { ...server, message: withoutQuoted(server.message, before), where };
+  const { message, where } = server;
+  return { ...server, message: withoutQuoted(message, before), ...(where !== undefined && { where: withoutQuoted(where, before) }) };
 }
 
 function withoutServerError(error: unknown, step: StepScript): MigratorError {

@@ -1,0 +1,36 @@
+import { expect } from 'chai';
+
+import { printableJson, printableLine, printableLines } from '../../src/core/printable.ts';
+
+/** Clears the screen, in seven bits and in eight; ends a line in other ways; turns the text around. */
+const STEERING = ['\u001b[2J', '\u009b2J', '\u0007', '\u007f', '\r', '\u0085', '\u2028', '\u202e', '\u2066', '\u200f'];
+
+describe('printable text', () => {
+  for (const sign of STEERING) {
+    it(`does not steer a terminal by ${JSON.stringify(sign)}`, () => {
+      const [raw] = sign;
+      for (const shown of [printableLine(`a${sign}b`), ...printableLines(`a${sign}b`), printableJson({ a: `a${sign}b` })]) {
+        expect(shown).to.not.include(raw);
+      }
+      expect(JSON.parse(printableJson({ a: sign }))).to.deep.equal({ a: sign });
+    });
+  }
+
+  it('is one line, or as many as there were', () => {
+    expect(printableLine('a \n\n  b\r\nc')).to.equal('a b c');
+    expect(printableLines('a\n  b\r\nc')).to.deep.equal(['a', '  b', 'c']);
+  });
+
+  it('keeps tabs as spaces, and every letter', () => {
+    expect(printableLine('a\tb é 日本 👩‍👩‍👧')).to.equal('a b é 日本 👩‍👩‍👧');
+  });
+
+  it('holds no password, also when the word stands on another line', () => {
+    const text = "PASSWORD\n'hunter2'";
+    expect([printableLine(text), ...printableLines(text), printableJson([text])].join()).to.not.include('hunter2');
+  });
+
+  it('is indented as JSON when asked for', () => {
+    expect(printableJson({ a: 1 }, 2)).to.equal('{\n  "a": 1\n}');
+  });
+});
