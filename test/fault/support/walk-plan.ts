@@ -12,7 +12,7 @@ export type Act =
   | { readonly kind: 'end holder' }
   | { readonly kind: 'restart'; readonly mode: 'fast' | 'immediate' };
 
-export interface Decision {
+interface Decision {
   /** How many messages the runners send before it comes to this. */
   readonly afterMessages: number;
   readonly act: Act;
