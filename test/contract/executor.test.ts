@@ -173,11 +173,11 @@ contractOf('Executor', (given) => {
     it('is not done without the lock', async () => {
       await session.executor.statementAlone(UP, unit(1, UNLOCK, { transactional: false }), LIMITS);
       for (const call of [
-        session.executor.statementDone(UP, unit(1, UNLOCK), 1),
-        session.executor.statement(UP, first, LIMITS),
-        session.executor.finish(UP, 1),
+        () => session.executor.statementDone(UP, unit(1, UNLOCK), 1),
+        () => session.executor.statement(UP, first, LIMITS),
+        () => session.executor.finish(UP, 1),
       ]) {
-        expect(await failure<MigratorError>(call)).to.include({ code: 'MIGRATION_FAILED' });
+        expect(await failure<MigratorError>(call())).to.include({ code: 'MIGRATION_FAILED' });
       }
       expect(await given.place.hasTable('a')).to.equal(false);
       expect(await versions()).to.deep.equal([]);
