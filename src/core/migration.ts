@@ -139,8 +139,9 @@ function readDirective(
       return undefined;
     }
     default: {
-      const guess = nearest(name, DIRECTIVES);
-      return `unknown directive "${name}"${guess ? `; did you mean "${guess}"?` : `; known are ${DIRECTIVES.join(', ')}`}`;
+      const shown = name.length > 60 ? `${name.slice(0, 60)}…` : name;
+      const guess = nearest(shown, DIRECTIVES);
+      return `unknown directive "${shown}"${guess ? `; did you mean "${guess}"?` : `; known are ${DIRECTIVES.join(', ')}`}`;
     }
   }
 }

@@ -24,10 +24,37 @@ export function locateAt(file: string, text: string, { line, column }: { readonl
   return locate(file, text, start + offsetOfCharacter(text.slice(start), column));
 }
 
-/** As `locate`, without the line itself. `offset` is one of the text's. */
-export function placeOf(text: string, offset: number): { readonly line: number; readonly column: number } {
-  const before = text.slice(0, offset);
-  return { line: before.split('\n').length, column: characters(before.slice(before.lastIndexOf('\n') + 1)).length + 1 };
+interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The place of `offset`, one of the text's. */
+export function placeOf(text: string, offset: number): Place {
+  return new Places(text).at(offset);
+}
+
+/** The places in one text. Asked for in ascending order, the text is read once for all. */
+export class Places {
+  readonly #text: string;
+  #offset = 0;
+  #line = 1;
+  #column = 1;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  at(offset: number): Place {
+    if (offset < this.#offset) [this.#offset, this.#line, this.#column] = [0, 1, 1];
+    while (this.#offset < offset) {
+      const character = this.#text.codePointAt(this.#offset) ?? 0;
+      this.#offset += character > 0xffff ? 2 : 1;
+      if (character === 0x0a) [this.#line, this.#column] = [this.#line + 1, 1];
+      else this.#column += 1;
+    }
+    return { line: this.#line, column: this.#column };
+  }
 }
 
 function characters(text: string): string[] {

@@ -21,6 +21,8 @@ interface View extends HazardContext {
   readonly statement: Statement;
   readonly kind: string;
   readonly node: TreeNode;
+  /** How many statements of the script leave something behind. */
+  readonly effects: number;
   /** Whether the statement is about a table that was there before the script. */
   readonly existing: boolean;
   /** The commands of an ALTER TABLE on such a table. */
@@ -38,10 +40,7 @@ const RULES: readonly HazardRule[] = [
     message: 'IF NOT EXISTS takes an INVALID index, left by a failed build, for the finished one: leave it out',
   },
   {
-    matches: ({ mode, statement, statements }) =>
-      mode === 'statements' &&
-      statement.waitsForSnapshots &&
-      statements.filter(({ sessionOnly, control }) => !sessionOnly && control === undefined).length > 1,
+    matches: ({ mode, statement, effects }) => mode === 'statements' && statement.waitsForSnapshots && effects > 1,
     message: 'the file runs statement by statement, so it can stop half-way: give each concurrent statement a file of its own',
   },
   {
@@ -106,13 +105,14 @@ const MAKES: ReadonlySet<string> = new Set(['CreateStmt', 'CreateTableAsStmt', '
 
 /** In the order of the script. */
 export function findHazards(context: HazardContext): readonly Hazard[] {
-  const made: RelationName[] = [];
+  const made = new Relations();
+  const effects = context.statements.filter(({ sessionOnly, control }) => !sessionOnly && control === undefined).length;
   return context.statements.flatMap((statement) => {
     const { kind, node } = statement;
-    const existing = tablesOf(kind, node).some((table) => !made.some((one) => isSame(one, table)));
+    const existing = tablesOf(kind, node).some((table) => !made.has(table));
     const commands = kind === 'AlterTableStmt' && existing ? commandsOf(node) : [];
-    const view = { ...context, statement, kind, node, existing, commands };
-    made.push(...tablesMade(kind, node));
+    const view = { ...context, statement, kind, node, effects, existing, commands };
+    for (const table of tablesMade(kind, node)) made.add(table);
     return RULES.filter((rule) => rule.matches(view)).map(({ message }) => ({ statement, message }));
   });
 }
@@ -132,8 +132,18 @@ function tablesOf(kind: string, node: TreeNode): readonly RelationName[] {
 }
 
 /** A name without a schema may mean any. */
-function isSame(a: RelationName, b: RelationName): boolean {
-  return a.name === b.name && (a.schema === undefined || b.schema === undefined || a.schema === b.schema);
+class Relations {
+  readonly #schemasOf = new Map<string, Set<string | undefined>>();
+
+  add({ name, schema }: RelationName): void {
+    const schemas = this.#schemasOf.get(name) ?? new Set();
+    this.#schemasOf.set(name, schemas.add(schema));
+  }
+
+  has({ name, schema }: RelationName): boolean {
+    const schemas = this.#schemasOf.get(name);
+    return schemas !== undefined && (schema === undefined || schemas.has(undefined) || schemas.has(schema));
+  }
 }
 
 /** ON ONLY a partitioned table: nothing is built. */

@@ -3,6 +3,7 @@ import { findHazards } from './hazards.ts';
 import type { Direction, Directives } from '../migration.ts';
 import type { Reading } from './read-script.ts';
 import { maskPasswords, withoutQuoted } from '../secrets.ts';
+import { Places } from '../source-location.ts';
 import { findRefusals } from './refusals.ts';
 import { remarkAt } from './remark.ts';
 import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
@@ -21,13 +22,14 @@ export function planScript(reading: Reading, directives: Directives, direction: 
   }
   const statements = classify(parse.statements);
   const layout = layOut(statements, directives.noTransaction);
-  const remark = ({ start }: Statement, message: string): ScriptRemark => remarkAt(text, start, message);
+  const places = new Places(text);
+  const remark: Remark = ({ start }, message) => ({ ...places.at(start), message });
   const refusals = statements.flatMap((statement) => findRefusals(statement).map((message) => remark(statement, message)));
   const faults = layout.faults.map(({ statement, message }) => remark(statement, message));
   return {
     plan: planOf(text, layout, directives.noTransaction),
     problems: [...reading.problems, ...refusals, ...faults].toSorted((a, b) => a.line - b.line || a.column - b.column),
-    warnings: warningsOf(text, layout),
+    warnings: warningsOf(text, layout, remark),
     hazards: findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) => remark(statement, message)),
   };
 }
@@ -49,15 +51,17 @@ function shortened(message: string): string {
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 
-function warningsOf(text: string, { mode, groups }: Layout): readonly ScriptRemark[] {
+type Remark = (statement: Statement, message: string) => ScriptRemark;
+
+function warningsOf(text: string, { mode, groups }: Layout, remark: Remark): readonly ScriptRemark[] {
   const alone = groups.flatMap(({ statements, block }) => (block ? [] : statements));
   if (!groups.some(({ statements }) => statements.length > 0)) {
     return [remarkAt(text, 0, 'the file contains no statements')];
   }
   return (mode === 'statements' ? alone : [])
     .filter(({ kind, node }) => isMomentary(kind, node))
-    .map(({ start }) =>
-      remarkAt(text, start, 'this has no effect on the next statement, which runs in another transaction: put BEGIN … COMMIT around both'),
+    .map((statement) =>
+      remark(statement, 'this has no effect on the next statement, which runs in another transaction: put BEGIN … COMMIT around both'),
     );
 }
 
