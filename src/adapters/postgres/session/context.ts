@@ -20,6 +20,14 @@ export interface SessionContext {
   accepted: ReadonlyMap<string, string>;
 }
 
+/** A migration may have made read-only or another isolation level the default. */
+export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE';
+
+/** How a transaction begins that writes nothing but our rows, whatever a migration has set. */
+export function beginOurs(context: SessionContext): string[] {
+  return [BEGIN, 'SET LOCAL statement_timeout = 0', 'SET LOCAL lock_timeout = 0', ...asOurselves(context)];
+}
+
 /** Our own rights for the rest of a transaction, whatever role the migration took; undone by COMMIT. */
 export function asOurselves(context: SessionContext): string[] {
   const role = context.settings.role ?? (context.role === 'none' ? undefined : context.role);

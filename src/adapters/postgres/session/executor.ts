@@ -4,7 +4,7 @@ import { checksum } from '../../../core/migration.ts';
 import type { ConcurrentIndex, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
-import { asOurselves, type SessionContext } from './context.ts';
+import { asOurselves, BEGIN, beginOurs, type SessionContext } from './context.ts';
 import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
 import { GUEST_RESET_STATEMENTS } from './guest.ts';
 import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
@@ -25,8 +25,7 @@ export class PostgresExecutor implements Executor {
   async begin(step: StepScript): Promise<void> {
     const { accepted, guest, settings, wire } = this.#context;
     const statements = [
-      // The last migration may have made read-only or another isolation level the default.
-      'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
+      BEGIN,
       ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS),
       ...[...accepted].map(([name, value]) => setStatement(name, value)),
       ...chosenStatements(settings),
@@ -108,14 +107,12 @@ export class PostgresExecutor implements Executor {
   }
 
   async #note(values: JournalValues): Promise<void> {
-    await this.#context.wire.transaction(
-      ['BEGIN READ WRITE', ...asOurselves(this.#context), this.#insert(values), 'COMMIT'].join(';\n'),
-    );
+    await this.#context.wire.transaction([...beginOurs(this.#context), this.#insert(values), 'COMMIT'].join(';\n'));
   }
 
   async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
     const message = new Message().add(
-      'BEGIN READ WRITE',
+      ...beginOurs(this.#context),
       ...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit), durationMs }),
       'COMMIT',
     );
@@ -125,8 +122,7 @@ export class PostgresExecutor implements Executor {
   async finish(step: StepScript, durationMs: number): Promise<void> {
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
     const message = new Message().add(
-      'BEGIN READ WRITE',
-      ...asOurselves(this.#context),
+      ...beginOurs(this.#context),
       ...this.#historyRow(step),
       ...this.#fencedRow({ event, step, durationMs }),
       'COMMIT',

@@ -6,7 +6,7 @@ import type { Failures } from '../../../core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../core/ports.ts';
 import type { IncompleteStatement, RepairAction, StoredDown } from '../../../core/repair.ts';
 import { historyQuery, readHistory } from './check.ts';
-import { asOurselves, type SessionContext } from './context.ts';
+import { beginOurs, type SessionContext } from './context.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
 import { literal } from './sql.ts';
 import { ensureTables } from './tables.ts';
@@ -163,9 +163,7 @@ export class PostgresHistory implements History {
 
   async #write(...statements: readonly string[]): Promise<void> {
     if (statements.length === 0) return;
-    await this.#context.wire.transaction(
-      ['BEGIN', ...asOurselves(this.#context), ...statements, 'COMMIT'].join(';\n'),
-    );
+    await this.#context.wire.transaction([...beginOurs(this.#context), ...statements, 'COMMIT'].join(';\n'));
   }
 }
 
