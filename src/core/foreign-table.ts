@@ -1,4 +1,4 @@
-/** Recognises tables of other migration tools by their columns, so that they are never mistaken for ours. */
+/** Recognises tables of other migration tools, and tables that cannot serve as ours, so that they are never mistaken for ours. */
 
 interface Shape {
   readonly tool: string;
@@ -30,4 +30,46 @@ export function foreignTool(columns: readonly string[]): string | undefined {
       (shape.exact !== true || columns.length === shape.columns.length),
   );
   return found?.tool ?? 'another program';
+}
+
+interface Column {
+  readonly name: string;
+  /** PostgreSQL's `pg_type.typcategory`: S are strings, D dates and times. */
+  readonly category: string;
+  /** A row can't do without a value for it. */
+  readonly needed: boolean;
+}
+
+/** What has the history table's name. */
+export interface TableShape {
+  /** PostgreSQL's `pg_class.relkind`. */
+  readonly kind: string;
+  readonly columns: readonly Column[] | null;
+  /** No version can be there twice: a runner without the lock stops at that. */
+  readonly unique: boolean;
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  v: 'a view',
+  m: 'a materialized view',
+  f: 'a foreign table',
+  i: 'an index',
+  I: 'an index',
+  S: 'a sequence',
+  c: 'a type',
+};
+
+/** What it is instead of a table; undefined when it is one. */
+export function otherThanTable({ kind }: TableShape): string | undefined {
+  return KINDS[kind];
+}
+
+/** Why a table with our columns can't be used as ours, one sentence each. */
+export function misfits({ columns, unique }: TableShape): string[] {
+  const found = (columns ?? []).flatMap(({ name, category, needed }): string[] => {
+    if (name === 'version' || name === 'checksum') return category === 'S' ? [] : [`column ${name} is not text`];
+    if (needed) return [`column ${name} is NOT NULL and has no default`];
+    return name === 'applied_at' && category !== 'D' ? ['column applied_at is no timestamp'] : [];
+  });
+  return unique ? found : [...found, 'column version has no primary key'];
 }

@@ -152,3 +152,37 @@ describe('a table of our name in the shape of another tool', () => {
     expect(await workspace().versions('lockstep_migrations')).to.deep.equal(VERSIONS);
   });
 });
+
+describe('what has our name and cannot be our table', () => {
+  const workspace = useWorkspace();
+  beforeEach(() => workspace().write(FIVE_FILES));
+
+  const OTHERS: Readonly<Record<string, string>> = {
+    'a view': "CREATE VIEW schema_migrations AS SELECT '001'::text AS version, now() AS applied_at",
+    'a sequence': 'CREATE SEQUENCE schema_migrations',
+    'a type': 'CREATE TYPE schema_migrations AS (version text, applied_at timestamptz)',
+    'an index': 'CREATE TABLE t (x int); CREATE INDEX schema_migrations ON t (x)',
+    'column version is not text': 'CREATE TABLE schema_migrations (version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    'column version has no primary key': 'CREATE TABLE schema_migrations (version text, applied_at timestamptz NOT NULL DEFAULT now())',
+    'column applied_at is NOT NULL and has no default': 'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL)',
+    'column more is NOT NULL': 'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz DEFAULT now(), more int NOT NULL)',
+    'schema_migrations_journal': 'CREATE TABLE schema_migrations_journal (x int)',
+  };
+  for (const [words, sql] of Object.entries(OTHERS)) {
+    it(`is refused with 22, before anything is made: ${words}`, async () => {
+      await workspace().query(sql);
+      const before = await stateOf(workspace());
+      const error = await failure('HISTORY_CONFLICT', up(workspace()));
+      expect([error.summary, ...(error.details.problems ?? [])].join()).to.include(words);
+      expect(error.hint).to.include('--table');
+      expect(await stateOf(workspace())).to.deep.equal(before);
+    });
+  }
+
+  it('but a version of another string type, and further columns that may be empty, are fine', async () => {
+    await workspace().query(
+      'CREATE TABLE schema_migrations (id int GENERATED ALWAYS AS IDENTITY, version varchar(200) NOT NULL UNIQUE, applied_at timestamp DEFAULT now(), note text)',
+    );
+    expect(done(await up(workspace()))).to.deep.equal(VERSIONS);
+  });
+});

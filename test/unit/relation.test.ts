@@ -13,13 +13,25 @@ import {
   type RelationFacts,
 } from '../../src/adapters/postgres/session/relation.ts';
 import type { ErrorCode, MigratorError } from '../../src/core/errors.ts';
+import type { TableShape } from '../../src/core/foreign-table.ts';
 import type { TableName } from '../../src/core/table-name.ts';
 
 const TABLE: TableName = { name: 'schema_migrations' };
-const COLUMNS = ['version', 'applied_at', 'checksum'];
+const JOURNAL = ['id', 'at', 'run', 'event', 'version', 'more'];
 
 function facts(more: Partial<RelationFacts> = {}): RelationFacts {
-  return { schema: 'public', key: ORIGINAL_KEY, columns: null, comment: null, journal: false, ...more };
+  return { schema: 'public', key: ORIGINAL_KEY, shape: null, comment: null, journal: null, ...more };
+}
+
+/** A table as PostgreSQL describes it. */
+function table(...columns: readonly string[]): TableShape {
+  const described = columns.map((name) => ({ name, category: name === 'applied_at' ? 'D' : 'S', needed: name === 'version' }));
+  return { kind: 'r', columns: described, unique: true };
+}
+
+function changed(name: string, change: object): TableShape {
+  const shape = table('version', 'applied_at', 'checksum');
+  return { ...shape, columns: (shape.columns ?? []).map((column) => (column.name === name ? { ...column, ...change } : column)) };
 }
 
 describe('the lock key', () => {
@@ -70,15 +82,15 @@ describe('names in SQL', () => {
 });
 
 describe('resolveRelation', () => {
-  const ours = { columns: COLUMNS, comment: tableComment(ORIGINAL_KEY), journal: true };
+  const ours = { shape: table('version', 'applied_at', 'checksum'), comment: tableComment(ORIGINAL_KEY), journal: JOURNAL };
   const accepted: [name: string, facts: Partial<RelationFacts>, exists: boolean, complete: boolean][] = [
     ['none yet', {}, false, false],
     ['ours', ours, true, true],
-    ["the original Go runner's", { columns: ['version', 'applied_at'] }, true, false],
-    ["the original Go runner's with a comment of its own", { columns: ['version', 'applied_at'], comment: 'ours since 2019' }, true, false],
-    ['ours without its journal', { ...ours, journal: false }, true, false],
+    ["the original Go runner's", { shape: table('version', 'applied_at') }, true, false],
+    ["the original Go runner's with a comment of its own", { shape: table('version', 'applied_at'), comment: 'ours since 2019' }, true, false],
+    ['ours without its journal', { ...ours, journal: null }, true, false],
     ['ours without its comment', { ...ours, comment: null }, true, false],
-    ['ours with a column of a newer format', { ...ours, columns: [...COLUMNS, 'more'] }, true, true],
+    ['ours with a column of a newer format', { ...ours, shape: table('version', 'applied_at', 'checksum', 'more') }, true, true],
     ['a newer format that we can read', { ...ours, comment: `Lockstep history, format 9, readable since 1, lock key ${ORIGINAL_KEY}` }, true, true],
   ];
   for (const [name, given, exists, complete] of accepted) {
@@ -92,9 +104,15 @@ describe('resolveRelation', () => {
     ['a negative key that differs', { ...ours, key: '5', comment: tableComment('-5') }, 'CONFIG_INVALID', /key -5\b/],
     ['a newer format that we cannot read', { ...ours, comment: `Lockstep history, format 9, readable since 8, lock key ${ORIGINAL_KEY}` }, 'CONFIG_INVALID', /format 9, readable since 8.*format 1/],
     ['a search_path without schemas', { schema: null }, 'CONFIG_INVALID', /search_path/],
-    ["golang-migrate's table", { columns: ['version', 'dirty'] }, 'HISTORY_CONFLICT', /public\.schema_migrations belongs to golang-migrate/],
-    ["dbmate's table", { columns: ['version'] }, 'HISTORY_CONFLICT', /dbmate/],
-    ['a table of nobody we know', { columns: ['id', 'name'] }, 'HISTORY_CONFLICT', /another program/],
+    ["golang-migrate's table", { shape: table('version', 'dirty') }, 'HISTORY_CONFLICT', /public\.schema_migrations belongs to golang-migrate/],
+    ["dbmate's table", { shape: table('version') }, 'HISTORY_CONFLICT', /dbmate/],
+    ['a view', { shape: { ...table('version', 'applied_at'), kind: 'v' } }, 'HISTORY_CONFLICT', /public\.schema_migrations is a view/],
+    ['a table without a key', { shape: { ...table('version', 'applied_at'), unique: false } }, 'HISTORY_CONFLICT', /cannot be used/],
+    ['a number for a version', { shape: changed('version', { category: 'N' }) }, 'HISTORY_CONFLICT', /cannot be used/],
+    ['a column that we would leave empty', { shape: changed('applied_at', { needed: true }) }, 'HISTORY_CONFLICT', /cannot be used/],
+    ['a checksum of another kind', { shape: changed('checksum', { category: 'N' }) }, 'HISTORY_CONFLICT', /cannot be used/],
+    ["something else under the journal's name", { journal: ['a'] }, 'HISTORY_CONFLICT', /public\.schema_migrations_journal.*another program/],
+    ['a table of nobody we know', { shape: table('id', 'name') }, 'HISTORY_CONFLICT', /another program/],
   ];
   for (const [name, given, code, words] of refused) {
     it(`refuses ${name}`, () => {
@@ -112,7 +130,7 @@ describe('resolveRelation', () => {
   });
 
   it('names the columns of a foreign table', () => {
-    const error = thrownBy(() => resolveRelation(TABLE, facts({ columns: ['version', 'dirty'] })));
+    const error = thrownBy(() => resolveRelation(TABLE, facts({ shape: table('version', 'dirty') })));
     expect(error.details.problems?.join()).to.include('version, dirty');
   });
 });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 
 import { MigratorError } from '../../../core/errors.ts';
-import { foreignTool } from '../../../core/foreign-table.ts';
+import { foreignTool, misfits, otherThanTable, type TableShape } from '../../../core/foreign-table.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { escapeLiteral, qualified, regclass } from './sql.ts';
 
@@ -17,9 +17,11 @@ const FORMAT = 1;
 export interface RelationFacts {
   readonly schema: string | null;
   readonly key: string;
-  readonly columns: readonly string[] | null;
+  /** Null when nothing has the table's name. */
+  readonly shape: TableShape | null;
   readonly comment: string | null;
-  readonly journal: boolean;
+  /** The columns of what has the journal's name. */
+  readonly journal: readonly string[] | null;
 }
 
 /** The table once its schema is known. */
@@ -76,10 +78,8 @@ export function resolveRelation(table: TableName, facts: RelationFacts): Relatio
   if (facts.schema === null) throw noSchema(table);
   const comment = COMMENT.exec(facts.comment ?? '')?.groups;
   const name = `${facts.schema}.${table.name}`;
-  if (facts.columns) {
-    const tool = foreignTool(facts.columns);
-    if (tool !== undefined) throw foreignTable(name, tool, facts.columns);
-  }
+  if (facts.shape) requireShape(name, facts.shape);
+  if (facts.journal && !JOURNAL_COLUMNS.every((column) => facts.journal?.includes(column))) throw foreignJournal(journalName(name));
   if (comment && Number(comment['since']) > FORMAT) {
     throw new MigratorError(
       'CONFIG_INVALID',
@@ -100,9 +100,37 @@ export function resolveRelation(table: TableName, facts: RelationFacts): Relatio
     key: facts.key,
     table: qualified(facts.schema, table.name),
     journal: qualified(facts.schema, journalName(table.name)),
-    exists: facts.columns !== null,
-    complete: facts.columns?.includes('checksum') === true && facts.journal && comment !== undefined,
+    exists: facts.shape !== null,
+    complete: facts.shape?.columns?.some((column) => column.name === 'checksum') === true && facts.journal !== null && comment !== undefined,
   };
+}
+
+/** @throws MigratorError HISTORY_CONFLICT */
+function requireShape(name: string, shape: TableShape): void {
+  const other = otherThanTable(shape);
+  if (other !== undefined) {
+    throw new MigratorError('HISTORY_CONFLICT', `${name} is ${other}, not a table`, { hint: OTHER_NAME });
+  }
+  const columns = (shape.columns ?? []).map((column) => column.name);
+  const tool = foreignTool(columns);
+  if (tool !== undefined) throw foreignTable(name, tool, columns);
+  const problems = misfits(shape);
+  if (problems.length === 0) return;
+  throw new MigratorError('HISTORY_CONFLICT', `table ${name} has our columns, but cannot be used as the history`, {
+    problems,
+    hint: `alter it so that it is (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()), or ${OTHER_NAME}`,
+  });
+}
+
+const OTHER_NAME = 'choose another name with --table, for example --table lockstep_migrations';
+
+/** Of every format. */
+const JOURNAL_COLUMNS = ['id', 'at', 'run', 'event', 'version'];
+
+function foreignJournal(name: string): MigratorError {
+  return new MigratorError('HISTORY_CONFLICT', `${name}, where the journal should be, belongs to another program`, {
+    hint: `rename it, or ${OTHER_NAME}`,
+  });
 }
 
 function noSchema(table: TableName): MigratorError {
@@ -118,6 +146,6 @@ function noSchema(table: TableName): MigratorError {
 function foreignTable(name: string, tool: string, columns: readonly string[]): MigratorError {
   return new MigratorError('HISTORY_CONFLICT', `table ${name} belongs to ${tool}, not to Lockstep`, {
     problems: [`its columns are ${columns.join(', ')}; Lockstep's are version, applied_at, …`],
-    hint: `choose another name with --table, for example --table lockstep_migrations, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
+    hint: `${OTHER_NAME}, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
   });
 }
