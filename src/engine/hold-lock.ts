@@ -99,16 +99,16 @@ class Wait {
   }
 
   /** Sleeps idle until a release is announced, or for one polling interval. */
-  async forRelease(holder: Holder | undefined): Promise<void> {
+  async forRelease(seen: Holder | undefined): Promise<void> {
     const { lock, lost } = this.#session;
-    if (this.elapsedMs >= this.#lockWaitMs) throw await this.#timeout(holder);
+    if (this.elapsedMs >= this.#lockWaitMs) throw await this.#timeout(seen);
+    this.#missed = seen ? 0 : this.#missed + 1;
+    const byChance = this.#missed <= MISSES_BY_CHANCE;
+    const holder = seen ?? (byChance ? undefined : await lock.holder());
     if (!holder) {
-      this.#missed += 1;
-      const pause = this.#missed > MISSES_BY_CHANCE ? POLL_MS : MISSED_MS;
-      await this.#clock.sleep(jitter(this.#clock, pause), this.#signal);
+      await this.#clock.sleep(jitter(this.#clock, byChance ? MISSED_MS : POLL_MS), this.#signal);
       return;
     }
-    this.#missed = 0;
     if (!this.#queued) {
       this.#queued = true;
       this.#report(holder);

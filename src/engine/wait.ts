@@ -51,15 +51,18 @@ async function poll(
     const pending = pendingVersions(migrations, check.history.applied);
     const rollsBack = check.holder !== undefined && !onlyAddsToHistory(check.holder) ? check.holder : undefined;
     if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
-    const message = rollsBack
-      ? `waiting until ${describeHolder(rollsBack)} is done`
-      : `waiting for ${pending.length} pending: ${pending.slice(0, 5).join(', ')}${pending.length > 5 ? ', …' : ''}`;
+    const message = rollsBack ? `waiting until ${describeHolder(rollsBack)} is done` : waitingFor(pending);
     if (clock.now() >= deadline) throw timedOut(message, pending, timeoutMs, migrations);
     if (message !== told) reporter.report({ type: 'wait.pending', message, pending });
     told = message;
     await clock.sleep(jitter(clock, POLL_MS), signal);
     signal.throwIfAborted();
   }
+}
+
+function waitingFor(pending: readonly Version[]): string {
+  if (pending.length === 0) return 'nothing is pending, but other sessions are about to take the lock';
+  return `waiting for ${pending.length} pending: ${pending.slice(0, 5).join(', ')}${pending.length > 5 ? ', …' : ''}`;
 }
 
 function timedOut(message: string, pending: readonly Version[], timeoutMs: number, migrations: readonly Migration[]): MigratorError {

@@ -69,6 +69,16 @@ describe('lockstep lock', () => {
     expect(stdout).to.include('nobody holds it').and.not.include('was ended');
   });
 
+  it('names who holds it in shared mode, which keeps runners from it too', async () => {
+    const sharer = await holdKey(workspace().serverUrl, workspace().lockKey, 'sharer', 'shared');
+    workspace().defer(() => sharer.release());
+    const { code, stderr } = await runCli(['up', '--lock-wait', '1500ms'], workspace());
+    expect(code, stderr).to.equal(31);
+    expect(stderr).to.match(new RegExp(`held by .*sharer.* \\(pid ${sharer.pid}\\)`));
+    expect((await runCli(['lock', '--terminate'], workspace())).stdout).to.include('"sharer"').and.include('was ended');
+    expect((await runCli(['up'], workspace())).code).to.equal(0);
+  });
+
   it('LOCK_TIMEOUT names the holder: exit 31', async () => {
     const holder = await holdKey(workspace().serverUrl, workspace().lockKey, 'somebody else');
     workspace().defer(() => holder.release());

@@ -9,10 +9,16 @@ export interface KeyHolder {
   release(): Promise<void>;
 }
 
-/** Takes the advisory key exclusively at once. @throws Error when somebody has it. */
-export async function holdKey(url: string, key: string, applicationName = 'outside holder'): Promise<KeyHolder> {
+/** Takes the advisory key at once. @throws Error when somebody has it. */
+export async function holdKey(
+  url: string,
+  key: string,
+  applicationName = 'outside holder',
+  mode: 'exclusive' | 'shared' = 'exclusive',
+): Promise<KeyHolder> {
   const { client, pid } = await connect(url, applicationName);
-  const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1::bigint) AS held', [key]);
+  const take = mode === 'shared' ? 'pg_try_advisory_lock_shared' : 'pg_try_advisory_lock';
+  const { rows } = await client.query<{ held: boolean }>(`SELECT ${take}($1::bigint) AS held`, [key]);
   let ended: Promise<void> | undefined;
   const release = (): Promise<void> => (ended ??= client.end());
   if (rows[0]?.held === true) return { pid, release };

@@ -1,5 +1,6 @@
 /** The nothing-pending message: the lock, the server and the history in one round trip, without the exclusive lock. */
 import { MigratorError } from '../../../core/errors.ts';
+import type { TableShape } from '../../../core/foreign-table.ts';
 import type { AppliedVersion } from '../../../core/history.ts';
 import type { Check } from '../../../core/ports.ts';
 import type { TableName } from '../../../core/table-name.ts';
@@ -27,8 +28,8 @@ export interface CheckResult extends Omit<Check, 'history'> {
   readonly applied: readonly AppliedVersion[];
 }
 
-/** 42P01: there is no such table. */
-const UNDEFINED_TABLE = '42P01';
+/** There is no such table; what has the name is none (an index, a sequence, a type). */
+const NO_TABLE: ReadonlySet<string> = new Set(['42P01', '42809']);
 
 /**
  * One simple-protocol message, so one round trip; each statement has a snapshot of its own at READ
@@ -53,9 +54,9 @@ function checkMessage({ table, lockKey, serverSettings }: CheckOptions): string 
     'pg_catalog.pg_is_in_recovery()',
     `pg_catalog.current_setting('default_transaction_read_only')`,
     `pg_catalog.current_setting('role')`,
-    `(SELECT pg_catalog.json_agg(attname) FROM pg_catalog.pg_attribute WHERE attrelid = ${history} AND attnum > 0 AND NOT attisdropped)`,
+    shapeQuery(history),
     `pg_catalog.obj_description(${history}, 'pg_class')`,
-    `pg_catalog.to_regclass(pg_catalog.quote_ident(schema) || ${escapeLiteral(`.${qualified(undefined, journalName(table.name))}`)}) IS NOT NULL`,
+    columnsQuery(`pg_catalog.to_regclass(pg_catalog.quote_ident(schema) || ${escapeLiteral(`.${qualified(undefined, journalName(table.name))}`)})`),
     `CASE WHEN NOT free THEN (${holderQuery('key')}) END`,
   ];
   return [
@@ -67,17 +68,42 @@ function checkMessage({ table, lockKey, serverSettings }: CheckOptions): string 
   ].join(';\n');
 }
 
+function columnsQuery(relation: string): string {
+  return `(SELECT pg_catalog.json_agg(attname) FROM pg_catalog.pg_attribute WHERE attrelid = ${relation} AND attnum > 0 AND NOT attisdropped)`;
+}
+
+/** A `TableShape` as JSON; null when nothing has the name. */
+function shapeQuery(relation: string): string {
+  const column =
+    `pg_catalog.json_build_object('name', a.attname, 'category', t.typcategory,` +
+    ` 'needed', a.attnotnull AND NOT a.atthasdef AND a.attidentity = '')`;
+  const columns =
+    `SELECT pg_catalog.json_agg(${column} ORDER BY a.attnum) FROM pg_catalog.pg_attribute a` +
+    ` JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`;
+  const unique =
+    `EXISTS (SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]` +
+    ` WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL AND a.attname = 'version')`;
+  return (
+    `(SELECT pg_catalog.json_build_object('kind', c.relkind, 'columns', (${columns}), 'unique', ${unique})` +
+    ` FROM pg_catalog.pg_class c WHERE c.oid = ${relation})`
+  );
+}
+
 /** `to_jsonb` reads any shape of table: a missing column is null, not an error. */
 export function historyQuery(table: string): string {
   return `SELECT j->>'version', j->>'checksum', j->>'applied_at' FROM (SELECT pg_catalog.to_jsonb(m) AS j FROM ${table} m OFFSET 0) r`;
 }
 
-/** The exclusive holder as a JSON text. Other roles see of it only its application name. */
+/**
+ * The holder as a JSON text; other roles see of it only its application name. Somebody else may hold the key in shared
+ * mode, which keeps us from it too; we do so ourselves, but only for a moment.
+ */
 export function holderQuery(key: string): string {
   return (
     `SELECT pg_catalog.json_build_object('pid', l.pid, 'name', coalesce(a.application_name, ''))` +
     ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
-    ` WHERE ${advisoryLockIs(key)} AND l.mode = 'ExclusiveLock' AND l.granted LIMIT 1`
+    ` WHERE ${advisoryLockIs(key)} AND l.granted` +
+    ` AND (l.mode = 'ExclusiveLock' OR coalesce(a.application_name, '') NOT LIKE 'lockstep %') ORDER BY l.mode LIMIT 1`
   );
 }
 
@@ -87,7 +113,7 @@ export async function runCheck(wire: Wire, options: CheckOptions, lazy: boolean)
     .transaction(checkMessage(options), { lazyRollback: lazy, promptly: true })
     .catch((error: unknown) => {
       // No history yet is an answer: the facts came before the table was looked for.
-      if (serverErrorOf(error)?.sqlstate === UNDEFINED_TABLE) return resultsBefore(error);
+      if (NO_TABLE.has(serverErrorOf(error)?.sqlstate ?? '')) return resultsBefore(error);
       throw settingRefused(options, error) ?? error;
     });
   const selects = results.filter((result) => result.command === 'SELECT');
@@ -112,7 +138,7 @@ function settingRefused({ serverSettings }: CheckOptions, error: unknown): Migra
 }
 
 function readCheck(row: readonly (string | null)[], history: ResultSet | undefined): CheckResult {
-  const [free, key, schema, pid, version, database, recovery, readOnly, role, columns, comment, journal, holder] = row;
+  const [free, key, schema, pid, version, database, recovery, readOnly, role, shape, comment, journal, holder] = row;
   const held = holder == null ? undefined : (JSON.parse(holder) as { pid: number; name: string });
   return {
     free: free === 't',
@@ -121,9 +147,9 @@ function readCheck(row: readonly (string | null)[], history: ResultSet | undefin
     facts: {
       schema: schema ?? null,
       key: key ?? '',
-      columns: columns == null ? null : (JSON.parse(columns) as string[]),
+      shape: shape == null ? null : (JSON.parse(shape) as TableShape),
       comment: comment ?? null,
-      journal: journal === 't',
+      journal: journal == null ? null : (JSON.parse(journal) as string[]),
     },
     backendPid: Number(pid),
     serverVersion: Number(version),
