@@ -6,8 +6,9 @@ import { systemClock } from './adapters/clock/system-clock.ts';
 import { createFileSource } from './adapters/files/source.ts';
 import { fromClient, fromPool, poolLike } from './adapters/postgres/borrowed.ts';
 import { PostgresDatabase, type Connect, type DatabaseOptions } from './adapters/postgres/database.ts';
-import { DedicatedConnections, hookPool, readAddress } from './adapters/postgres/dedicated.ts';
+import { DedicatedConnections, openHookPool, readAddress } from './adapters/postgres/dedicated.ts';
 import type { Hook, HookContext, HookPool } from './adapters/postgres/hook-context.ts';
+import type { HookConnections } from './adapters/postgres/hook-pool.ts';
 import { ThreadHooks } from './adapters/postgres/hooks.ts';
 import type { ClientLike, PoolLike } from './adapters/postgres/pool-like.ts';
 import { createSqlParser } from './adapters/sql-parser/parser.ts';
@@ -106,7 +107,7 @@ const DEFAULTS = {
 export async function runMigrations(options: RunMigrationsOptions): Promise<Outcome> {
   const settings = readOptions(options);
   const reporter: Reporter = options.reporter ?? { report: () => undefined };
-  const { hookPool, ...connection } = connectionOf(options);
+  const { hookConnections, ...connection } = connectionOf(options);
   const { table, lockKey, request } = settings;
   return await migrate(
     {
@@ -137,7 +138,7 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       parser: createSqlParser(),
       source: createFileSource({ ...filesOf(options), allowEmpty: options.allowEmpty ?? false }),
       database: new PostgresDatabase({ ...connection, allowPooler: options.allowPooler ?? false, table, lockKey, role: options.role, reporter }),
-      hooks: new ThreadHooks(options.hooks ?? {}, hookPool, reporter),
+      hooks: new ThreadHooks(options.hooks ?? {}, hookConnections, reporter),
     },
   );
 }
@@ -203,21 +204,21 @@ function downRequest({ to, steps, all, confirm }: RunMigrationsOptions): Request
 }
 
 interface Connection extends Pick<DatabaseOptions, 'connect' | 'second' | 'serverSettings'> {
-  readonly hookPool: () => HookPool;
+  readonly hookConnections: () => HookConnections;
 }
 
 function connectionOf({ pool, connection, connectionString, role }: RunMigrationsOptions): Connection {
   if (pool) {
     const connect: Connect = (_name, signal) => fromPool(pool, signal);
-    return { connect, second: connect, hookPool: () => poolLike(pool), serverSettings: {} };
+    return { connect, second: connect, hookConnections: () => poolLike(pool), serverSettings: {} };
   }
-  if (connection) return { connect: () => fromClient(connection), hookPool: noHookPool, serverSettings: {} };
+  if (connection) return { connect: () => fromClient(connection), hookConnections: noHookPool, serverSettings: {} };
   const settings = readAddress({ databaseUrl: connectionString, env: {} });
   const connections = new DedicatedConnections(() => Promise.resolve(settings), role);
   return {
     connect: connections.connect,
     second: connections.connect,
-    hookPool: () => hookPool(connections.hookTarget()),
+    hookConnections: () => openHookPool(connections.hookTarget()),
     serverSettings: settings.serverSettings,
   };
 }

@@ -53,6 +53,17 @@ describe('a pre-migration hook', () => {
     expect(code, stderr).to.equal(0);
   });
 
+  it('may forget to give its clients back, and may end the pool itself', async () => {
+    await workspace().write({ '001_t.before.mjs': 'export default async ({ pool }) => { await pool.end(); };' });
+    await body(`const client = await pool.connect();
+      await client.query('BEGIN');
+      await client.query("INSERT INTO t VALUES ('hook')");
+      void client.query('COMMIT');`);
+    const { code, stderr } = await runCli(['up'], workspace());
+    expect(code, stderr).to.equal(0);
+    expect(await workspace().query('SELECT what FROM t')).to.deep.equal([{ what: 'hook' }, { what: 'file' }]);
+  });
+
   it('does not run in a dry run, in validate, for down, or for what is applied', async () => {
     await body(`await pool.query("INSERT INTO t VALUES ('hook')");`);
     await runCli(['up', '--to', '001_t'], workspace());
@@ -71,12 +82,14 @@ describe('a pre-migration hook', () => {
 
   const FAILURES: Readonly<Record<string, readonly [text: string, what: string | RegExp]>> = {
     'that throws something else than an Error': [`export default () => { throw 'plain words'; };`, 'plain words'],
+    'that throws, with the place in its file': [`\nexport default () => { throw new Error('here'); };`, /here \(002_hooked\.before\.mjs:2:\d+\)/],
     'that calls process.exit(0)': ['export default () => process.exit(0);', 'ended its thread with code 0'],
     'that throws later, when nobody listens': [`export default () => new Promise(() => setTimeout(() => { throw new Error('late'); }, 10));`, 'late'],
     'that forgets a rejected promise': [`export default () => new Promise(() => { Promise.reject(new Error('forgotten')); setTimeout(() => {}, 60_000); });`, 'forgotten'],
     'without a default export': ['export const up = () => {};', 'does not export a function'],
     'that cannot be imported': [`import './not-there.mjs';\nexport default () => {};`, 'not-there'],
-    'with a syntax error': ['export default () => {', /Unexpected end of input|SyntaxError/],
+    'with a syntax error': ['\nexport default () => {', /Unexpected end of input.*002_hooked\.before\.mjs/],
+    'that leaves a transaction open': [`export default async ({ pool }) => (await pool.connect()).query("BEGIN; INSERT INTO t VALUES ('hook')").then(() => {});`, 'left a transaction open'],
     'whose SQL fails': [`export default ({ pool }) => pool.query('SELECT nope');`, 'nope'],
   };
   for (const [what, [text, message]] of Object.entries(FAILURES)) {

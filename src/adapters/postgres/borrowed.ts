@@ -3,7 +3,7 @@ import pg from 'pg';
 
 import { toMigratorError, MigratorError } from '../../core/errors.ts';
 import type { Connected } from './database.ts';
-import type { HookPool } from './hook-context.ts';
+import { hookConnections, type HookConnections } from './hook-pool.ts';
 import type { ClientLike, PoolLike } from './pool-like.ts';
 import { codeForSqlstate, serverErrorOf } from './sqlstate.ts';
 import { untilAborted } from './connection/until-aborted.ts';
@@ -75,7 +75,7 @@ function poolError(error: unknown): MigratorError {
  * A pool like the given one, for hooks: they must not wait for clients that waiting runners hold.
  * @throws MigratorError CONFIG_INVALID for a pool that does not tell how it was made.
  */
-export function poolLike(pool: PoolLike): HookPool {
+export function poolLike(pool: PoolLike): HookConnections {
   const { options } = pool as { readonly options?: pg.PoolConfig };
   if (!options) {
     throw new MigratorError('CONFIG_INVALID', 'a hook needs a pool of its own, and the given pool does not tell its options', {
@@ -83,5 +83,5 @@ export function poolLike(pool: PoolLike): HookPool {
     });
   }
   // The password is not enumerable there, so that it shows in no log.
-  return new pg.Pool({ ...options, password: options.password, max: 4 });
+  return hookConnections(new pg.Pool({ ...options, password: options.password, max: 4 }));
 }

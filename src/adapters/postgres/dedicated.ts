@@ -7,6 +7,7 @@ import { openClient } from './connection/connect.ts';
 import { describeAddress, type ConnectionSettings } from './connection/connection-settings.ts';
 import type { Connected } from './database.ts';
 import type { DirectClient } from './connection/driver.ts';
+import { hookConnections, type HookConnections } from './hook-pool.ts';
 import { chosenStatements, setStatement } from './session/settings.ts';
 import { cancelRequest, poolConfig, type ResolvedTarget } from './connection/target.ts';
 
@@ -80,7 +81,7 @@ async function goodbye(client: DirectClient): Promise<void> {
 }
 
 /** A small pool with the session settings that the migrations have. */
-export function hookPool({ target, serverSettings, role }: HookTarget): pg.Pool {
+export function openHookPool({ target, serverSettings, role }: HookTarget): HookConnections {
   const statements = chosenStatements({ serverSettings, role, serverVersion: 0 });
   // pg-pool waits for the promise; its types do not say so.
   const onConnect: (client: pg.ClientBase) => unknown = async (client) => {
@@ -88,7 +89,5 @@ export function hookPool({ target, serverSettings, role }: HookTarget): pg.Pool 
     await client.query(setStatement('client_connection_check_interval', '1s')).catch(() => undefined);
     if (statements.length > 0) await client.query(statements.join(';\n'));
   };
-  const pool = new pg.Pool({ ...poolConfig(target, { max: 4 }), onConnect });
-  pool.on('error', () => undefined);
-  return pool;
+  return hookConnections(new pg.Pool({ ...poolConfig(target, { max: 4 }), onConnect }));
 }

@@ -1,7 +1,7 @@
 /** The entry of the thread in which a hook runs; it talks to its parent by messages only. */
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { hookPool } from './dedicated.ts';
+import { openHookPool } from './dedicated.ts';
 import { describe, importHook, type HookWorkerData, type HookWorkerMessage } from './hooks.ts';
 
 const { path, version, target } = workerData as HookWorkerData;
@@ -15,17 +15,17 @@ parentPort?.on('message', (reason: string) => {
   stop.abort(new Error(reason));
 });
 
-const pool = hookPool(target);
+const { pool, close } = openHookPool(target);
 try {
   const hook = await importHook(path);
   const log = (message: unknown): void => {
     tell({ type: 'log', message: String(message) });
   };
   await hook({ pool, version, log, signal: stop.signal });
-  await pool.end();
+  await close();
   tell({ type: 'done' });
   // Nothing else is to keep this thread.
   parentPort?.close();
 } catch (error) {
-  tell({ type: 'failed', message: describe(error) });
+  tell({ type: 'failed', message: describe(error, path) });
 }

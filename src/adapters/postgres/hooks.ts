@@ -1,4 +1,5 @@
 /** Runs pre-migration hooks: in a worker thread for the command line, in the caller's thread for the library. */
+import { basename } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -8,7 +9,8 @@ import { MigratorError } from '../../core/errors.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import type { HookRunner, Reporter } from '../../core/ports.ts';
 import type { HookTarget } from './dedicated.ts';
-import type { Hook, HookPool } from './hook-context.ts';
+import type { Hook } from './hook-context.ts';
+import type { HookConnections } from './hook-pool.ts';
 
 export interface HookWorkerData {
   readonly path: string;
@@ -65,7 +67,7 @@ export class WorkerHooks implements HookRunner {
         else reject(hookFailed(version, message.message));
       });
       worker.on('error', (error) => {
-        reject(hookFailed(version, String(error)));
+        reject(hookFailed(version, describe(error, path)));
       });
       worker.on('exit', (code) => {
         reject(hookFailed(version, `it ended its thread with code ${code}`));
@@ -93,12 +95,12 @@ async function lastWords({ stdout, stderr }: Worker): Promise<void> {
 /** The library's hooks: given as functions, or found as modules. */
 export class ThreadHooks implements HookRunner {
   readonly #given: Readonly<Record<Version, Hook>>;
-  readonly #pool: () => HookPool;
+  readonly #connections: () => HookConnections;
   readonly #reporter: Reporter;
 
-  constructor(given: Readonly<Record<Version, Hook>>, pool: () => HookPool, reporter: Reporter) {
+  constructor(given: Readonly<Record<Version, Hook>>, connections: () => HookConnections, reporter: Reporter) {
     this.#given = given;
-    this.#pool = pool;
+    this.#connections = connections;
     this.#reporter = reporter;
   }
 
@@ -108,23 +110,24 @@ export class ThreadHooks implements HookRunner {
 
   async run({ version, hookPath }: Migration, options: RunOptions): Promise<void> {
     const stop = new AbortController();
-    const pool = this.#pool();
+    const { pool, close, destroy } = this.#connections();
     const log = (message: string): void => {
       this.#reporter.report({ type: 'hook.log', version, message });
     };
     const call = async (): Promise<void> => {
       const hook = this.#given[version] ?? (await importHook(hookPath ?? ''));
       await hook({ pool, version, log, signal: stop.signal });
+      await close();
     };
     try {
       const ended = call().catch((error: unknown) => {
-        throw hookFailed(version, describe(error), error);
+        throw hookFailed(version, describe(error, hookPath), error);
       });
       await bounded(version, ended, options, (reason) => {
         stop.abort(new Error(reason));
       });
     } finally {
-      await pool.end().catch(() => undefined);
+      destroy();
     }
   }
 }
@@ -136,8 +139,14 @@ export async function importHook(path: string): Promise<Hook> {
   throw new Error(`${path} does not export a function as its default`);
 }
 
-export function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** With the place in the hook's own file, where the error knows one; of a syntax error, at least what was being imported. */
+export function describe(error: unknown, path: string | undefined): string {
+  if (!(error instanceof Error)) return String(error);
+  const file = path === undefined ? undefined : basename(path);
+  const start = file === undefined ? -1 : (error.stack?.indexOf(`${file}:`) ?? -1);
+  const place = start === -1 ? undefined : /^[^:]+:\d+(?::\d+)?/.exec(error.stack?.slice(start) ?? '')?.[0];
+  if (place !== undefined) return `${error.message} (${place})`;
+  return error instanceof SyntaxError && file !== undefined ? `${error.message} (importing ${file})` : error.message;
 }
 
 /** Waits for the hook; tells it to stop on the signal or after its time, and gives it a moment to do so. */

@@ -1,0 +1,49 @@
+/** The pool that a hook is given, and what becomes of its clients when the hook is done. */
+import type pg from 'pg';
+
+import type { HookPool } from './hook-context.ts';
+
+export interface HookConnections {
+  readonly pool: HookPool;
+  /**
+   * Waits for what the hook has sent, then closes; a hook need not give its clients back.
+   * @throws Error when it left a transaction open, of which nothing would stay.
+   */
+  close(): Promise<void>;
+  /** Closes at once, whatever still runs. */
+  destroy(): void;
+}
+
+export function hookConnections(pool: pg.Pool): HookConnections {
+  const out = new Set<pg.PoolClient>();
+  pool.on('acquire', (client) => out.add(client));
+  pool.on('release', (_error, client) => out.delete(client));
+  pool.on('error', () => undefined);
+  const end = async (): Promise<void> => {
+    // The hook may have done it itself.
+    if (!pool.ending) await pool.end();
+  };
+  return {
+    pool,
+    close: async () => {
+      const ended = end();
+      const open = await Promise.all([...out].map(async (client) => await leavesTransaction(client, out)));
+      await ended;
+      if (open.includes(true)) throw new Error('it left a transaction open: COMMIT it, and give the client back');
+    },
+    destroy: () => {
+      end().catch(() => undefined);
+      for (const client of out) client.release(true);
+    },
+  };
+}
+
+/** Takes the client back, after everything that was sent over it. */
+async function leavesTransaction(client: pg.PoolClient, out: ReadonlySet<pg.PoolClient>): Promise<boolean> {
+  await client.query('SELECT 1').catch(() => undefined);
+  // Given back meanwhile, by a query that nobody awaited.
+  if (!out.has(client)) return false;
+  const status = client.getTransactionStatus?.() ?? 'I';
+  client.release(true);
+  return status !== 'I';
+}
