@@ -5,6 +5,7 @@
 import { hostname } from 'node:os';
 
 import type { World } from './app/world.ts';
+import type { AddressGiven } from './config/settings.ts';
 import { MigratorError, toMigratorError } from './core/errors.ts';
 
 const argv = process.argv.slice(2);
@@ -28,8 +29,9 @@ async function main(): Promise<number> {
       process.stdout.write(`${'help' in parsed ? parsed.help : parsed.version}\n`);
       return 0;
     }
-    const [{ parseConfig }, { runCommand }] = await Promise.all([import('./config/config.ts'), import('./app/run-command.ts')]);
-    return await runCommand(parseConfig(parsed, process.env, { terminal: world.terminal }), world);
+    const [{ parseConfig }, { runCommand, addressProblems }] = await Promise.all([import('./config/config.ts'), import('./app/run-command.ts')]);
+    const facts = { terminal: world.terminal, addressProblems: (given: AddressGiven) => addressProblems(given, world) };
+    return await runCommand(parseConfig(parsed, process.env, facts), world);
   } catch (cause) {
     return await fail(cause);
   }

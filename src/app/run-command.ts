@@ -21,6 +21,8 @@ import { migrateAnswer } from './migrate-command.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer, World } from './world.ts';
 
+export { addressProblems } from './wiring.ts';
+
 /** Runs the command, tells its outcome, and resolves with the exit code. */
 export async function runCommand(config: Config, world: World): Promise<number> {
   const json = 'json' in config && config.json;

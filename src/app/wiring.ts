@@ -1,4 +1,5 @@
 /** Builds the ports of a command from the adapters. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 
 import { systemClock } from '../adapters/clock/system-clock.ts';
@@ -7,6 +8,7 @@ import { PostgresDatabase } from '../adapters/postgres/database.ts';
 import { DedicatedConnections, readAddress } from '../adapters/postgres/dedicated.ts';
 import { WorkerHooks } from '../adapters/postgres/hooks.ts';
 import type { Config, ConnectionConfig } from '../config/config.ts';
+import type { AddressGiven } from '../config/settings.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
@@ -51,6 +53,19 @@ async function readSettings(connection: ConnectionConfig, { env, home }: World):
   const { databaseUrlFile, passwordFile } = connection;
   const databaseUrl = databaseUrlFile === undefined ? connection.databaseUrl : await readSecret(databaseUrlFile);
   return readAddress({ databaseUrl, env, home, passwordFile });
+}
+
+/** Nothing is connected, and a file that can't be read is one of the problems. */
+export function addressProblems(given: AddressGiven, { env, home }: Pick<World, 'env' | 'home'>): readonly string[] {
+  const { databaseUrlFile: file } = given;
+  try {
+    const databaseUrl = file === undefined ? given.databaseUrl : readFileSync(file, 'utf8').trim();
+    readAddress({ databaseUrl, env, home });
+    return [];
+  } catch (error) {
+    if (error instanceof MigratorError) return error.details.problems ?? [error.summary];
+    return [`--database-url-file: ${file} cannot be read`];
+  }
 }
 
 async function readSecret(file: string): Promise<string> {

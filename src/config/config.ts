@@ -4,7 +4,7 @@ import type { Version } from '../core/migration.ts';
 import type { TableName } from '../core/table-name.ts';
 import type { DownTarget, UpTarget } from '../core/target.ts';
 import { shown, type OptionValues } from './option-values.ts';
-import type { RawOptions } from './options.ts';
+import { belongsTo, type RawOptions } from './options.ts';
 import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
 
 /** How to reach the database; without an address the PG* variables say it. */
@@ -102,12 +102,25 @@ export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Co
   const { values, problems } = readSettings(raw, env, facts);
   problems.push(...commandProblems(raw, values));
   if (problems.length > 0) {
+    problems.push(...addressProblems(raw, values, { facts, problems }));
     throw new MigratorError('CONFIG_INVALID', problems.length === 1 ? 'a setting is wrong' : `${problems.length} settings are wrong`, {
       problems,
       hint: `run: lockstep ${raw.command} --help`,
     });
   }
   return commandConfig(raw, values, mistypedVariables(env));
+}
+
+/** Whoever corrects the settings is to see these at the same time; alone they are told when the address is read. */
+function addressProblems(
+  { command }: RawOptions,
+  { databaseUrl, databaseUrlFile }: OptionValues,
+  { facts, problems }: { readonly facts: Facts; readonly problems: readonly string[] },
+): readonly string[] {
+  // Nobody knows then which address is meant.
+  const isUnclear = problems.some((problem) => /database[-_]url/i.test(problem));
+  if (isUnclear || !belongsTo('databaseUrl', command)) return [];
+  return facts.addressProblems?.({ databaseUrl, databaseUrlFile }) ?? [];
 }
 
 /** What is wrong with this command's settings together. */

@@ -9,6 +9,13 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface Facts {
   /** The log goes to a terminal. */
   readonly terminal: boolean;
+  /** What is wrong with the address that these settings and the PG* variables give together. */
+  readonly addressProblems?: (given: AddressGiven) => readonly string[];
+}
+
+export interface AddressGiven {
+  readonly databaseUrl?: string | undefined;
+  readonly databaseUrlFile?: string | undefined;
 }
 
 interface Setting {

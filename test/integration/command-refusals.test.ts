@@ -70,6 +70,18 @@ describe('exit 20 without any connection', () => {
     expect(connections).to.equal(0);
   });
 
+  it('wrong settings and a wrong address, all of it at once', async () => {
+    const wrong = { LOCKSTEP_LOCK_WAIT: 'soon', DATABASE_URL: 'postgres://u:hunter2@h:99999/d?sslmode=maybe', PGCONNECT_TIMEOUT: 'x' };
+    const { code, stderr } = await runCli(['up'], { env: env(wrong) });
+    expect(code).to.equal(20);
+    for (const name of ['LOCKSTEP_LOCK_WAIT', 'port', 'sslmode', 'PGCONNECT_TIMEOUT']) expect(stderr).to.include(name);
+    expect(stderr).to.not.include('hunter2');
+    const file = await runCli(['up', '--database-url-file', '/nowhere'], { env: env({ LOCKSTEP_LOCK_WAIT: 'soon' }) });
+    expect(file.code).to.equal(20);
+    expect(file.stderr).to.include('LOCKSTEP_LOCK_WAIT').and.include('/nowhere');
+    expect(connections).to.equal(0);
+  });
+
   it('a rollback without a target: exit 24', async () => {
     expect((await runCli(['down'], { env: env() })).code).to.equal(24);
     expect((await runCli(['down', '--all'], { env: env() })).code).to.equal(24);
