@@ -52,7 +52,7 @@ function requireSameStatements(step: StepScript, units: readonly Unit[], done: r
 async function runUnit(unit: Unit, context: StatementsContext & { readonly resumed: boolean }): Promise<void> {
   const { session, step, ports, signal, limits } = context;
   const { executor } = session;
-  const attempt = { session, version: step.version, pieces: [unit], signal, retry: unit.blocking || unit.waitsForSnapshots };
+  const attempt = { session, version: step.version, pieces: [unit], signal, retry: unit.blocking || unit.ownLimit === true || unit.waitsForSnapshots };
   if (unit.transactional) {
     await retrying(attempt, ports, () =>
       watching({ session, version: step.version }, ports, () => executor.statement(step, unit, limits)),

@@ -24,7 +24,7 @@ export async function applyStep(
   await session.executor.begin(step);
   ports.reporter.report({ type: 'migration.started', version: step.version, direction: step.direction });
   if (plan.mode === 'transaction') {
-    const retry = plan.pieces.some((piece) => piece.blocking);
+    const retry = plan.pieces.some(({ blocking, ownLimit }) => blocking || ownLimit === true);
     await retrying({ session, version: step.version, pieces: plan.pieces, retry, signal }, ports, () =>
       watching({ session, version: step.version }, ports, () => session.executor.transaction(step, plan.pieces, limits)),
     );

@@ -134,6 +134,20 @@ describe('a migration that does not get its table lock', () => {
     expect(await workspace().journalCounts('applied')).to.include({ '002_alter': 1 });
   });
 
+  for (const [how, start] of [['in a transaction', ''], ['statement by statement', '-- lockstep: no-transaction\n']] as const) {
+    it(`is tried again also where the file sets lock_timeout itself, ${how}`, async () => {
+      await workspace().write({ '002_alter.up.sql': `${start}SET lock_timeout = '50ms';\nALTER TABLE t ADD COLUMN y int;` });
+      const reader = await workspace().client();
+      await reader.query('BEGIN; SELECT * FROM t');
+      const reporter = new Recorder();
+      const run = up(workspace(), { reporter, lockTimeoutMs: 600_000 });
+      const { error } = await reporter.next('migration.retrying');
+      expect(error.details.server).to.include({ sqlstate: '55P03' });
+      await reader.query('COMMIT');
+      expect(done(await run)).to.deep.equal(['002_alter']);
+    });
+  }
+
   it('data statements are exempt: they wait', async () => {
     const writer = await workspace().client();
     await writer.query('BEGIN; UPDATE t SET x = 3');
@@ -158,6 +172,7 @@ describe('a migration that does not get its table lock', () => {
     const error = await failure('CONTENTION', up(workspace(), { reporter }));
     expect(error.exit).to.equal(32);
     expect(error.details.server).to.include({ sqlstate: '57014' });
+    expect(error.hint).to.include('--statement-timeout');
     expect(reporter.of('migration.retrying')).to.deep.equal([]);
     expect(await workspace().versions()).to.deep.equal(['001_t']);
   });

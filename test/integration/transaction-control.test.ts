@@ -54,6 +54,14 @@ describe('transaction control inside a migration', () => {
 describe('what the server says can only be run otherwise', () => {
   const workspace = useWorkspace();
 
+  it('25001 in a file that is too large to be split: the hint does not send one in circles', async () => {
+    const large = `-- lockstep: no-transaction\n${'-- filling\n'.repeat(200_000)}`;
+    await workspace().write({ '001_large.up.sql': `${large}CREATE TABLE t (x int);\nCREATE INDEX CONCURRENTLY t_x ON t (x);` });
+    const error = await failure('MIGRATION_FAILED', up(workspace()));
+    expect(error.details.server).to.include({ sqlstate: '25001' });
+    expect(error.hint).to.include('file of its own').and.not.include('no-transaction');
+  });
+
   it('25001: add no-transaction; then it runs', async () => {
     const sql = 'REINDEX TABLE parts;';
     await workspace().write({

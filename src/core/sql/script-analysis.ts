@@ -82,7 +82,12 @@ function piecesOf(text: string, statements: readonly Statement[]): readonly SqlP
     if (run?.blocking === blocking) run.statements.push(statement);
     else runs.push({ blocking, statements: [statement] });
   }
-  return runs.map((run) => ({ ...span(text, run.statements), blocking: run.blocking, relations: relationsOf(run.statements) }));
+  return runs.map((run) => ({
+    ...span(text, run.statements),
+    blocking: run.blocking,
+    ...(!run.blocking && run.statements.some(({ blocking }) => blocking) && { ownLimit: true }),
+    relations: relationsOf(run.statements),
+  }));
 }
 
 function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean): readonly Unit[] {
@@ -96,6 +101,7 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
       index: position + 1,
       kind: first && statements.length === 1 ? first.kind : 'TransactionStmt',
       blocking: !ownLockTimeout && statements.some(({ blocking }) => blocking),
+      ...(ownLockTimeout && statements.some(({ blocking }) => blocking) && { ownLimit: true }),
       relations: relationsOf(statements),
       transactional: block || !statements.some(({ outside, mayCommit }) => outside || (noTransaction && mayCommit)),
       waitsForSnapshots: statements.some((statement) => statement.waitsForSnapshots),

@@ -33,6 +33,8 @@ export interface SqlPiece {
    * sets lock_timeout itself, so set ours only between a blocking piece and one that is not.
    */
   readonly blocking: boolean;
+  /** Takes such locks under a limit that the script has set itself; it gives way and comes back all the same. */
+  readonly ownLimit?: true;
   /** What a blocking piece names: whoever locks one of these may keep it from its own lock. */
   readonly relations: readonly RelationName[];
   /** Where each of its statements begins, as `offset`; absent when nobody knows. */

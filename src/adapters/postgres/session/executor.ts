@@ -51,7 +51,7 @@ export class PostgresExecutor implements Executor {
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
     message.add(...this.#fencedRow({ event, step }, { durationSql: DURATION_SQL, sameTransaction }));
     try {
-      await this.#send(step, message.add('COMMIT'));
+      await this.#send(step, message.add('COMMIT'), { unread });
     } catch (error) {
       throw (unread ? await this.#committedInPart(step, error) : undefined) ?? error;
     }
@@ -85,7 +85,7 @@ export class PostgresExecutor implements Executor {
     const message = this.#open({ ...limits, lockTimeoutMs: unit.blocking ? limits.lockTimeoutMs : 0 }, unit.ownLockTimeout)
       .addSource(unit)
       .add(...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit) }, { durationSql: DURATION_SQL }));
-    await this.#send(step, message.add('COMMIT'), unit);
+    await this.#send(step, message.add('COMMIT'), { unit });
   }
 
   async statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
@@ -187,14 +187,14 @@ export class PostgresExecutor implements Executor {
     return journalInsert(this.#context.relation.journal, this.#context.runner, values);
   }
 
-  async #send(step: StepScript, message: Message, unit?: Unit): Promise<void> {
+  async #send(step: StepScript, message: Message, what: { readonly unit?: Unit; readonly unread?: boolean } = {}): Promise<void> {
     const { relation, wire } = this.#context;
     // Lost before it was sent: then it is known that nothing of it ran.
     wire.lost.throwIfAborted();
     try {
       await wire.transaction(message.text.replace(/;\n$/, ''), { keepRows: false });
     } catch (error) {
-      throw stepError(error, step, { message, relation, ...(unit && { unit }) });
+      throw stepError(error, step, { message, relation, ...what });
     }
   }
 }

@@ -16,6 +16,13 @@ const HINTS: Readonly<Record<string, string>> = {
   '25001': 'this statement cannot run in a transaction: add "-- lockstep: no-transaction" at the top of the file',
   '2D000': 'a procedure that commits cannot run in our transaction: add "-- lockstep: no-transaction" at the top of the file',
   '55P04': 'a new enum value can be used only after it was committed: split the file in two',
+  '57014': 'it was cancelled, or ran into a statement_timeout (--statement-timeout): give it more time, or run again',
+};
+const INSIDE = 'this statement cannot run inside a function, procedure or DO block: write it by itself';
+/** In a file that nobody could split into statements the directive has no effect. */
+const UNREAD_HINTS: Readonly<Record<string, string>> = {
+  '25001': 'this statement cannot run in a transaction, and this file cannot be read and split: move the statement into a file of its own',
+  '2D000': 'a procedure that commits cannot run in our transaction, and this file cannot be read and split: move the call into a file of its own',
 };
 
 /** Of a whole file, which is one transaction. */
@@ -43,7 +50,7 @@ interface ErrorFields {
 export function stepError(
   error: unknown,
   step: StepScript,
-  sent: { readonly message: Message; readonly relation: Relation; readonly unit?: Unit },
+  sent: { readonly message: Message; readonly relation: Relation; readonly unit?: Unit; readonly unread?: boolean },
 ): MigratorError {
   const server = serverErrorOf(error);
   if (!server) return withoutServerError(error, step);
@@ -62,7 +69,7 @@ export function stepError(
     server: server.sqlstate === SYNTAX_ERROR ? withoutSource(server, before) : server,
     ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
     ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
-    hint: HINTS[server.sqlstate] ?? (sent.unit ? NEXT_OF_STATEMENT : NEXT)[code],
+    hint: hintFor(server.sqlstate, code, { ...sent, directed: step.script.directives.noTransaction }),
     cause: error,
   });
 }
@@ -71,6 +78,16 @@ export function stepError(
 function withoutSource(server: ServerError, before: string): ServerError {
   const { message, where } = server;
   return { ...server, message: withoutQuoted(message, before), ...(where !== undefined && { where: withoutQuoted(where, before) }) };
+}
+
+function hintFor(
+  sqlstate: string,
+  code: ErrorCode,
+  { unit, unread, directed }: { readonly unit?: Unit; readonly unread?: boolean; readonly directed: boolean },
+): string | undefined {
+  if (unread === true && UNREAD_HINTS[sqlstate] !== undefined) return UNREAD_HINTS[sqlstate];
+  if (directed && unit && sqlstate === '25001') return INSIDE;
+  return HINTS[sqlstate] ?? (unit ? NEXT_OF_STATEMENT : NEXT)[code];
 }
 
 function withoutServerError(error: unknown, step: StepScript): MigratorError {
