@@ -145,5 +145,6 @@ function inOrder<T>(items: readonly T[], { loadBalance }: ConnectionSettings): r
 /** The last failure is what stopped us; the ones before explain it. */
 function summed(failures: readonly MigratorError[]): MigratorError {
   const last = failures.at(-1) ?? new MigratorError('DATABASE_UNAVAILABLE', 'the host name has no address');
-  return failures.length < 2 ? last : last.with({ problems: failures.map(({ summary }) => summary) });
+  const told = [...new Set(failures.map(({ summary }) => summary))];
+  return told.length < 2 ? last : last.with({ problems: told });
 }
