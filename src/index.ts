@@ -143,6 +143,14 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
   );
 }
 
+const DURATIONS = ['connectWaitMs', 'lockWaitMs', 'lockTimeoutMs', 'statementTimeoutMs', 'hookTimeoutMs'] as const;
+/** PostgreSQL's timeouts are 32-bit milliseconds, and so are Node's timers. */
+const MAX_MS = 2_147_483_647;
+
+function isDuration(value: unknown): boolean {
+  return value === undefined || (typeof value === 'number' && value >= 0 && value <= MAX_MS);
+}
+
 interface Settings {
   readonly request: Request;
   readonly table: TableName;
@@ -159,6 +167,7 @@ function readOptions(options: RunMigrationsOptions): Settings {
   if (typeof table === 'string') problems.push(table);
   const lockKey = readLockKey(options.lockKey);
   if (typeof lockKey === 'string') problems.push(lockKey);
+  for (const key of DURATIONS) if (!isDuration(options[key])) problems.push(`${key} must be a number of milliseconds from 0 to ${MAX_MS}`);
   // A caller without types may pass anything.
   const direction: unknown = options.direction;
   if (direction !== 'up' && direction !== 'down') {

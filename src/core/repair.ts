@@ -1,6 +1,8 @@
 /** What `repair` may do to history and journal, and which of it a database needs. */
+import { MigratorError } from './errors.ts';
 import type { AppliedVersion } from './history.ts';
 import type { Direction, Migration, Version } from './migration.ts';
+import { nearest } from './nearest.ts';
 
 export type RepairAction =
   | { readonly type: 'accept checksum'; readonly migration: Migration }
@@ -49,6 +51,16 @@ export function planRepair(facts: RepairFacts, { only, statement }: RepairWish):
   });
   const settled = statement ? facts.incomplete.filter((one) => meant(one.version)) : [];
   return [...actions, ...settled.map((incomplete) => ({ type: 'settle statement', incomplete, as: statement ?? 'again' }) as const)];
+}
+
+/** Why `only` is no version that can be repaired; undefined when it is one. */
+export function unknownOnly({ migrations, applied, incomplete }: RepairFacts, only: Version | undefined): MigratorError | undefined {
+  const known = [...new Set([...migrations, ...applied, ...incomplete].map(({ version }) => version))];
+  if (only === undefined || known.includes(only)) return undefined;
+  const guess = nearest(only, known);
+  return new MigratorError('CONFIG_INVALID', `--only ${only}: neither the files nor the history have it`, {
+    hint: guess === undefined ? 'give a version as "lockstep status" shows it' : `did you mean ${guess}?`,
+  });
 }
 
 export function versionOf(action: RepairAction): Version {

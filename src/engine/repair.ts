@@ -1,5 +1,5 @@
 /** `repair`: brings history and journal into line with the files, and says first what it will do. */
-import { describeRepair, planRepair, versionOf, type RepairWish } from '../core/repair.ts';
+import { describeRepair, planRepair, unknownOnly, versionOf, type RepairWish } from '../core/repair.ts';
 import type { MigrationSource } from '../core/ports.ts';
 import type { RepairReport } from '../core/reports.ts';
 import { connect, type ConnectPorts } from './connect.ts';
@@ -24,10 +24,10 @@ export async function repair(
     const { history } = session;
     if (!dryRun) await history.ensureTables();
     const { applied } = await history.read();
-    const actions = planRepair(
-      { migrations, applied, storedDowns: await history.storedDowns(), incomplete: await history.incompleteStatements() },
-      wish,
-    );
+    const facts = { migrations, applied, storedDowns: await history.storedDowns(), incomplete: await history.incompleteStatements() };
+    const unknown = unknownOnly(facts, wish.only);
+    if (unknown) throw unknown;
+    const actions = planRepair(facts, wish);
     const steps = actions.map((action) => ({ version: versionOf(action), action: describeRepair(action) }));
     for (const step of steps) ports.reporter.report({ type: 'repair.planned', ...step, dryRun });
     if (!dryRun) await history.repair(actions);

@@ -93,6 +93,15 @@ describe('what is told of a failure', () => {
     expect(history).to.include('002_rows').and.not.include('Ada of');
   });
 
+  it('a syntax error brings no warning of the server about a transaction that never began', async () => {
+    await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int) nonsense;' });
+    const reporter = new Recorder();
+    await failure('MIGRATION_FAILED', up(workspace(), { reporter }));
+    expect(reporter.of('server.notice')).to.deep.equal([]);
+    await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int);' });
+    expect(done(await up(workspace()))).to.deep.equal(['001_a']);
+  });
+
   it('the string after PASSWORD is shown nowhere', async () => {
     await workspace().write({ '001_a.up.sql': `CREATE ROLE nope_${workspace().schema} LOGIN PASSWORD 'hunter2' NOPE;` });
     for (const args of [['up', '--json'], ['up', '--log-format', 'text', '--log-level', 'debug'], ['up', '--dry-run'], ['history']]) {

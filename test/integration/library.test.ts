@@ -137,6 +137,8 @@ describe('runMigrations refuses before any connection is made', () => {
     'a lock key': ['', 'x', '1.5', 2n ** 63n, 1.5].map((lockKey) => ({ lockKey })),
     'a place': [{ connectionString: undefined }, { pool: new pg.Pool() }, { connectionString: 'postgres://h/d?nonsense=1' }, { connectionString: 'mysql://h/d' }],
     files: [{ dir: undefined }, { files: [] }],
+    'a duration': [-1, Number.NaN, Infinity, 2 ** 31, '5s', null].flatMap((ms) => [{ lockTimeoutMs: ms }, { hookTimeoutMs: ms }, { connectWaitMs: ms }]),
+    'a client that is not connected': [{ connectionString: undefined, connection: new pg.Client() }],
   };
   for (const [what, options] of Object.entries(WRONG)) {
     it(`wrong: ${what}`, async () => {

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
+import { hookConnections } from '../../src/adapters/postgres/hook-pool.ts';
 import { ThreadHooks } from '../../src/adapters/postgres/hooks.ts';
 import type { Hook } from '../../src/adapters/postgres/hook-context.ts';
 import { MigratorError } from '../../src/core/errors.ts';
@@ -15,7 +16,7 @@ const SIGTERM = new MigratorError('INTERRUPTED', 'SIGTERM');
 describe('a hook in the caller\'s thread', () => {
   const run = async (hook: Hook, signal: AbortSignal, timeoutMs = 60_000): Promise<void> => {
     // Nobody connects.
-    await new ThreadHooks({ '001_a': hook }, () => new pg.Pool(), new Recorder()).run(FILE, { timeoutMs, signal });
+    await new ThreadHooks({ '001_a': hook }, () => hookConnections(new pg.Pool()), new Recorder()).run(FILE, { timeoutMs, signal });
   };
 
   /** Goes on until it is told to stop. */

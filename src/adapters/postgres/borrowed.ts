@@ -33,6 +33,11 @@ export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Con
 /** The caller goes on with the client: it gets its settings, its role and its channels back. */
 export async function fromClient(client: ClientLike): Promise<Connected> {
   const real = client as unknown as pg.Client;
+  if ((real as { processID?: number | null }).processID === null) {
+    throw new MigratorError('CONFIG_INVALID', 'the given connection is not connected', {
+      hint: 'await client.connect() first, or give runMigrations a pool or a connectionString',
+    });
+  }
   // Older drivers do not say.
   if (!['I', null].includes(statusOf(real))) {
     throw new MigratorError('CONFIG_INVALID', 'the given connection is inside a transaction, which would hold the lock and the records', {

@@ -2,7 +2,7 @@
 import type pg from 'pg';
 
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
-import { SimpleQuery, submit, type ResultSet } from './simple-query.ts';
+import { resultsBefore, SimpleQuery, submit, type ResultSet } from './simple-query.ts';
 import { codeForSqlstate, isPooledByStatement, serverErrorOf } from '../sqlstate.ts';
 
 /** Well below `idle_session_timeout` (60 s), so that a holder whose hook runs for long keeps its lock. */
@@ -109,8 +109,9 @@ export class Wire {
       }
       return results;
     } catch (error) {
-      this.#owesRollback = true;
-      if (options.lazyRollback !== true) await this.#rollBack().catch(() => undefined);
+      // Of a message with a syntax error nothing runs, not even its BEGIN.
+      this.#owesRollback = serverErrorOf(error) === undefined || resultsBefore(error).length > 0;
+      if (this.#owesRollback && options.lazyRollback !== true) await this.#rollBack().catch(() => undefined);
       throw error;
     }
   }
