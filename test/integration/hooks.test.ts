@@ -89,6 +89,7 @@ describe('a pre-migration hook', () => {
     'without a default export': ['export const up = () => {};', 'does not export a function'],
     'that cannot be imported': [`import './not-there.mjs';\nexport default () => {};`, 'not-there'],
     'with a syntax error': ['\nexport default () => {', /Unexpected end of input.*002_hooked\.before\.mjs/],
+    'that does not wait for its queries': ['export default ({ pool }) => { for (let n = 0; n < 9; n += 1) void pool.query("SELECT pg_sleep(0.1)").catch(() => {}); };', 'await each of them'],
     'that leaves a transaction open': [`export default async ({ pool }) => (await pool.connect()).query("BEGIN; INSERT INTO t VALUES ('hook')").then(() => {});`, 'left a transaction open'],
     'whose SQL fails': [`export default ({ pool }) => pool.query('SELECT nope');`, 'nope'],
   };

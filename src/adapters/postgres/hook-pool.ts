@@ -7,11 +7,11 @@ export interface HookConnections {
   readonly pool: HookPool;
   /**
    * Waits for what the hook has sent, then closes; a hook need not give its clients back.
-   * @throws Error when it left a transaction open, of which nothing would stay.
+   * @throws Error when it left queries behind, or a transaction, of which nothing would stay.
    */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
   /** Closes at once, whatever still runs. */
-  destroy(): void;
+  readonly destroy: () => void;
 }
 
 export function hookConnections(pool: pg.Pool): HookConnections {
@@ -26,6 +26,8 @@ export function hookConnections(pool: pg.Pool): HookConnections {
   return {
     pool,
     close: async () => {
+      // The pool would forget those that have no client yet.
+      if (pool.waitingCount > 0) throw new Error('it ended before its queries: await each of them');
       const ended = end();
       const open = await Promise.all([...out].map(async (client) => await leavesTransaction(client, out)));
       await ended;
@@ -43,7 +45,7 @@ async function leavesTransaction(client: pg.PoolClient, out: ReadonlySet<pg.Pool
   await client.query('SELECT 1').catch(() => undefined);
   // Given back meanwhile, by a query that nobody awaited.
   if (!out.has(client)) return false;
-  const status = client.getTransactionStatus?.() ?? 'I';
+  const status = client.getTransactionStatus();
   client.release(true);
   return status !== 'I';
 }
