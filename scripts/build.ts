@@ -1,4 +1,5 @@
 // Answers: what is shipped? dist/ (the executable, bundled, for the image) and lib/ (the typed library, for npm).
+//   node scripts/build.ts --only-command    dist/ alone, as the Dockerfile needs it
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -91,7 +92,7 @@ async function buildLibrary(): Promise<void> {
 if (import.meta.main) {
   const outDir = join(root, 'dist');
   await buildBundle({ outDir });
-  await buildLibrary();
+  if (!process.argv.includes('--only-command')) await buildLibrary();
   for (const name of (await readdir(outDir)).sort()) {
     const { size } = await stat(join(outDir, name));
     console.log(`${(size / 1000).toFixed(0).padStart(6)} kB  dist/${name}`);

@@ -1,0 +1,32 @@
+# Lockstep's image: Node without a shell, and the bundle in /app. docs/image.md says how migrations are added.
+# Both base images can be replaced: docker build --build-arg RUNTIME_IMAGE=registry.example.com/nodejs24-debian13:nonroot .
+ARG BUILD_IMAGE=docker.io/library/node:24-bookworm-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
+
+# What it makes runs on every processor, so it is made once, on the builder's own.
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
+WORKDIR /src
+COPY package.json package-lock.json ./
+COPY test/servers/package.json test/servers/
+# An .npmrc, where npm packages come from a registry of one's own, is given as a secret: it is in no layer.
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=cache,target=/root/.npm \
+    npm ci --ignore-scripts && npm rebuild esbuild
+COPY . .
+RUN node scripts/build.ts --only-command \
+ && mkdir -p /out/app /out/migrations \
+ && cp dist/* LICENSE /out/app/ \
+ && chmod -R a=rX /out/app \
+ && chmod 0755 /out/migrations
+
+FROM ${RUNTIME_IMAGE}
+COPY --from=build /out /
+ENV LOCKSTEP_DIR=/migrations
+# A number, so that Kubernetes can see that it is not root. Any other one works too.
+USER 65532:65532
+ENTRYPOINT ["/nodejs/bin/node", "/app/lockstep.mjs"]
+# Equal to the version in package.json.
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="Lockstep" \
+      org.opencontainers.image.description="PostgreSQL migrations for Kubernetes: every replica may run them, exactly one does" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"

