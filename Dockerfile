@@ -18,7 +18,8 @@ RUN node scripts/build.ts --only-command \
  && chmod -R a=rX /out/app \
  && chmod 0755 /out/migrations
 
-FROM ${RUNTIME_IMAGE}
+# The same as without --platform, but for an older buildah, which would stay on the platform of the stage before.
+FROM --platform=$TARGETPLATFORM ${RUNTIME_IMAGE}
 COPY --from=build /out /
 ENV LOCKSTEP_DIR=/migrations
 # A number, so that Kubernetes can see that it is not root. Any other one works too.

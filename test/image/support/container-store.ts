@@ -14,8 +14,11 @@ interface BuildOptions {
   readonly args?: Readonly<Record<string, string>>;
   /** `linux/arm64`; the machine's own without it. */
   readonly platform?: string;
-  readonly target?: string;
+  /** Uses finished steps of an earlier build again, and makes each step a layer. */
+  readonly cached?: boolean;
 }
+
+const NATIVE = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
 
 /**
  * runc, and limits that any process may set: others may only be had with more rights than a container has. Locks in
@@ -64,8 +67,8 @@ export class ContainerStore {
     return store;
   }
 
-  /** Nothing is pulled: each image it begins with is in this store. The layers of finished steps are used again. */
-  async build(name: string, { context, dockerfile, args = {}, platform, target }: BuildOptions): Promise<void> {
+  /** Nothing is pulled: each image it begins with is in this store. */
+  async build(name: string, { context, dockerfile, args = {}, platform, cached = false }: BuildOptions): Promise<void> {
     const file = join(this.folder, 'Dockerfile');
     if (dockerfile !== undefined) await writeFile(file, dockerfile);
     await output(
@@ -73,11 +76,11 @@ export class ContainerStore {
       [
         'bud',
         '--pull-never',
-        '--layers',
+        `--layers=${cached}`,
         `--tag=${name}`,
         ...(dockerfile === undefined ? [] : [`--file=${file}`]),
-        ...(platform === undefined ? [] : [`--platform=${platform}`]),
-        ...(target === undefined ? [] : [`--target=${target}`]),
+        // An older buildah takes the platform that is built for to be the one that is built on.
+        ...(platform === undefined ? [] : [`--platform=${platform}`, `--build-arg=BUILDPLATFORM=${NATIVE}`]),
         ...Object.entries(args).map(([key, value]) => `--build-arg=${key}=${value}`),
         context,
       ],

@@ -1,10 +1,11 @@
 /** The image under test, built once per mocha process from the Dockerfile, and containers made of it. */
 import { randomBytes } from 'node:crypto';
+import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { within } from '../../support/bounded.ts';
 import { skipUnless } from '../../fault/support/elsewhere.ts';
-import type { Workspace } from '../../support/workspace.ts';
+import { useWorkspace, type Workspace } from '../../support/workspace.ts';
 import { ContainerStore } from './container-store.ts';
 import { makeNode, makeRuntime, NODE, RUNTIME } from './stand-ins.ts';
 import { whyNotAll, type ToolResult } from './tool.ts';
@@ -90,6 +91,13 @@ function parseLogs(text: string): LogLine[] {
   return text.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
 }
 
+/** As useWorkspace, with files that every user may read. */
+export function useSharedWorkspace(): () => Workspace {
+  const workspace = useWorkspace();
+  beforeEach(() => chmod(workspace().dir, 0o755));
+  return workspace;
+}
+
 let built: Promise<LockstepImage> | undefined;
 
 /** For a `describe`: builds the image, or skips its tests with a reason. */
@@ -115,6 +123,7 @@ async function build(): Promise<LockstepImage> {
 export async function buildLockstep(store: ContainerStore, name: string, platform?: string): Promise<void> {
   const build = store.build(name, {
     context: REPOSITORY,
+    cached: true,
     args: { BUILD_IMAGE: NODE, RUNTIME_IMAGE: RUNTIME },
     ...(platform !== undefined && { platform }),
   });

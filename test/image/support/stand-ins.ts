@@ -1,6 +1,6 @@
 /**
  * Images that stand for those of registries: for distroless Node, for node, for postgres. They have what the real ones
- * promise and less: no /tmp, no home, no shell where the real one has no shell.
+ * promise and less: no /tmp in the one that Lockstep runs on.
  */
 import { access, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -19,9 +19,10 @@ const PASSWD = 'root:x:0:0:root:/root:/sbin/nologin\n';
 
 /** Like gcr.io/distroless/nodejs24-debian13:nonroot, with nothing in it but node, its libraries and certificates. */
 export async function makeRuntime(store: ContainerStore, platform?: string): Promise<void> {
-  const instructions = 'USER 65532\nWORKDIR /home/nonroot\nENTRYPOINT ["/nodejs/bin/node"]\n';
+  const instructions = 'COPY --chown=65532:65532 home/ /home/\nUSER 65532\nWORKDIR /home/nonroot\nENTRYPOINT ["/nodejs/bin/node"]\n';
   await make(store, { name: RUNTIME, instructions, ...(platform !== undefined && { platform }) }, async (root) => {
     await root.program(process.execPath, '/nodejs/bin');
+    await root.directory('/home/nonroot');
     await root.file('/etc/passwd', `${PASSWD}nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n`);
   });
 }

@@ -1,0 +1,80 @@
+/** The ways in which a user's migrations get to the image, as docs/image.md shows them. */
+import { chmod, mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, type Files } from '../support/migrations.ts';
+import { databaseOf, LOCKSTEP, useLockstepImage, useSharedWorkspace, type ContainerResult } from './support/lockstep-image.ts';
+
+const OWN = 'localhost/lockstep-test/shop-migrations:1';
+const SHOP = 'localhost/lockstep-test/shop:1';
+
+/** A hook with a module beside it and a package in the folder's node_modules. */
+const HOOKED: Files = {
+  '006_hooked.up.sql': 'CREATE TABLE hooked ();',
+  '006_hooked.before.mjs': `import { near } from './near.mjs';\nexport default async ({ log }) => log(near);\n`,
+  'near.mjs': `export const near = 'from a module beside the hook';\n`,
+};
+
+describe('migrations get to the image', () => {
+  const image = useLockstepImage();
+  const workspace = useSharedWorkspace();
+
+  async function folderWith(files: Files, mode = 0o644): Promise<string> {
+    const folder = await mkdtemp(join(workspace().dir, 'context-'));
+    await chmod(folder, 0o755);
+    await mkdir(join(folder, 'migrations'));
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, 'migrations', name), text, { mode });
+    return folder;
+  }
+
+  async function expectApplied({ code, stderr, logs }: ContainerResult): Promise<void> {
+    expect(code, stderr).to.equal(0);
+    expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
+    expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal(['from a module beside the hook']);
+  }
+
+  async function up(more: { readonly image?: string; readonly env?: Readonly<Record<string, string>>; readonly more?: readonly string[] }): Promise<ContainerResult> {
+    return await image().run(['up'], { ...more, env: { ...databaseOf(workspace()), ...more.env } });
+  }
+
+  it('by FROM and COPY, whatever the files may be read by', async () => {
+    const context = await folderWith({ ...FIVE_FILES, ...HOOKED }, 0o600);
+    await image().store.build(OWN, { context, dockerfile: `FROM ${LOCKSTEP}\nCOPY --chmod=0555 migrations/ /migrations/\n` });
+    await expectApplied(await up({ image: OWN }));
+  });
+
+  it('by COPY without --chmod only if everybody may read them: else exit 21 says which', async () => {
+    const context = await folderWith(FIVE_FILES, 0o600);
+    await image().store.build(OWN, { context, dockerfile: `FROM ${LOCKSTEP}\nCOPY migrations/ /migrations/\n` });
+    const { code, stderr } = await up({ image: OWN });
+    expect(code).to.equal(21);
+    expect(stderr).to.include('001_accounts.up.sql: may not be read by this user');
+  });
+
+  it("by COPY --from the application's image", async () => {
+    const context = await folderWith({ ...FIVE_FILES, ...HOOKED });
+    await image().store.build(SHOP, { context, dockerfile: 'FROM scratch\nCOPY migrations/ /shop/migrations/\n' });
+    await image().store.build(OWN, { context, dockerfile: `FROM ${SHOP} AS shop\nFROM ${LOCKSTEP}\nCOPY --from=shop --chmod=0555 /shop/migrations/ /migrations/\n` });
+    await expectApplied(await up({ image: OWN }));
+  });
+
+  it("by a volume of the application's image", async () => {
+    const context = await folderWith({ ...FIVE_FILES, ...HOOKED });
+    await image().store.build(SHOP, { context, dockerfile: 'FROM scratch\nCOPY migrations/ /shop/migrations/\n' });
+    await expectApplied(await up({ env: { LOCKSTEP_DIR: '/image/shop/migrations' }, more: [`--mount=type=image,source=${SHOP},destination=/image`] }));
+  });
+
+  it('by a ConfigMap, whose files are links to links', async () => {
+    const folder = await mkdtemp(join(workspace().dir, 'config-map-'));
+    await chmod(folder, 0o755);
+    const version = '..2026_11_25_10_00_00.1234567890';
+    await mkdir(join(folder, version));
+    await symlink(version, join(folder, '..data'));
+    for (const [name, text] of Object.entries({ ...FIVE_FILES, ...HOOKED })) {
+      await writeFile(join(folder, version, name), text);
+      await symlink(join('..data', name), join(folder, name));
+    }
+    await expectApplied(await up({ more: [`--volume=${folder}:/migrations:ro`] }));
+  });
+});
