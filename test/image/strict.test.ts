@@ -11,8 +11,8 @@ const status = readFileSync('/proc/self/status', 'utf8');
 console.log(JSON.stringify({
   pid: process.pid,
   user: process.getuid() + ':' + process.getgid(),
-  home: process.env.HOME ?? null,
-  found: ['/tmp', '/bin/sh', '/usr/bin/env'].filter(existsSync),
+  home: process.env.HOME,
+  found: ['/tmp', '/nowhere', '/bin/sh', '/usr/bin/env'].filter(existsSync),
   rights: /^CapEff:\\s*(\\w+)/m.exec(status)[1],
   noNewPrivileges: /^NoNewPrivs:\\s*(\\d)/m.exec(status)[1],
   root: readFileSync('/proc/self/mountinfo', 'utf8').split('\\n').find((line) => line.split(' ')[4] === '/').split(' ')[5].split(',')[0],
@@ -39,7 +39,7 @@ describe('a strict container', () => {
       expect(JSON.parse(await image().probe(LOOK, user === undefined ? {} : { user }))).to.deep.equal({
         pid: 1,
         user: who,
-        home: null,
+        home: '/nowhere',
         found: [],
         rights: '0000000000000000',
         noNewPrivileges: '1',

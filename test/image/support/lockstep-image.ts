@@ -36,8 +36,8 @@ export interface Container {
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** As strict as a pod under the `restricted` Pod Security Standard with a read-only root, and stricter: no /tmp, no HOME. */
-const STRICT = ['--read-only', '--read-only-tmpfs=false', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--unsetenv=HOME'];
+/** As strict as a pod under the `restricted` Pod Security Standard with a read-only root, and stricter: no /tmp, no home. */
+const STRICT = ['--read-only', '--read-only-tmpfs=false', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--env=HOME=/nowhere'];
 
 export class LockstepImage {
   readonly store: ContainerStore;
