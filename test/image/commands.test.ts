@@ -43,7 +43,8 @@ describe('the image', () => {
     },
     async status() {
       const { stdout } = await expectRun(['status', '--exit-code', '--json'], 33);
-      expect(JSON.parse(stdout).migrations.map(({ version }: { version: string }) => version)).to.deep.equal(versionsOf(FIVE_FILES));
+      const { migrations } = JSON.parse(stdout) as { migrations: { version: string }[] };
+      expect(migrations.map(({ version }) => version)).to.deep.equal(versionsOf(FIVE_FILES));
     },
     async history() {
       await expectRun(['up']);

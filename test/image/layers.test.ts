@@ -23,6 +23,12 @@ interface Layer {
   readonly entries: readonly Entry[];
 }
 
+/** An OCI descriptor. */
+interface Blob {
+  readonly digest: string;
+  readonly size: number;
+}
+
 interface Layout {
   readonly config: {
     readonly architecture: string;
@@ -44,8 +50,8 @@ describe('the layers of the image', () => {
     const place = join(image().store.folder, `layout-${folder}`);
     await image().store.saveLayout(name, place);
     const blob = (digest: string): string => join(place, 'blobs', ...digest.split(':'));
-    const index = JSON.parse(await readFile(join(place, 'index.json'), 'utf8'));
-    const manifest = JSON.parse(await readFile(blob(index.manifests[0].digest), 'utf8')) as { config: { digest: string }; layers: { digest: string; size: number }[] };
+    const index = JSON.parse(await readFile(join(place, 'index.json'), 'utf8')) as { manifests: Blob[] };
+    const manifest = JSON.parse(await readFile(blob(index.manifests[0]!.digest), 'utf8')) as { config: Blob; layers: Blob[] };
     const layers = await Promise.all(manifest.layers.map(async ({ digest, size }) => ({ compressed: size, entries: await list(blob(digest)) })));
     return { config: JSON.parse(await readFile(blob(manifest.config.digest), 'utf8')), layers };
   }

@@ -59,7 +59,10 @@ export class LockstepImage {
     const exited = this.store.podman(words, { timeoutMs: 90_000 }).then((result) => ({ ...result, logs: parseLogs(result.stderr) }));
     // Whoever awaits it sees the failure.
     exited.catch(() => undefined);
-    return { exited, kill: async (signal) => void (await this.store.podmanOutput('kill', `--signal=${signal}`, name)) };
+    const kill = async (signal: NodeJS.Signals): Promise<void> => {
+      await this.store.podmanOutput('kill', `--signal=${signal}`, name);
+    };
+    return { exited, kill };
   }
 
   /** `lockstep …` with the files, schema and lock key of a workspace. */
