@@ -1,6 +1,6 @@
 /** The ways in which a user's migrations get to the image, as docs/image.md shows them. */
 import { chmod, mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 
 import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, type Files } from '../support/migrations.ts';
@@ -9,11 +9,21 @@ import { databaseOf, LOCKSTEP, useLockstepImage, useSharedWorkspace, type Contai
 const OWN = 'localhost/lockstep-test/shop-migrations:1';
 const SHOP = 'localhost/lockstep-test/shop:1';
 
-/** A hook with a module beside it and a package in the folder's node_modules. */
+const hookThatImports = (from: string): string => `import { found } from '${from}';\nexport default async ({ log }) => log(found);\n`;
+
+/** A hook with a module beside it. */
 const HOOKED: Files = {
   '006_hooked.up.sql': 'CREATE TABLE hooked ();',
-  '006_hooked.before.mjs': `import { near } from './near.mjs';\nexport default async ({ log }) => log(near);\n`,
-  'near.mjs': `export const near = 'from a module beside the hook';\n`,
+  '006_hooked.before.mjs': hookThatImports('./near.mjs'),
+  'near.mjs': `export const found = 'what the hook imports';\n`,
+};
+
+/** The same with a package. */
+const HOOKED_BY_PACKAGE: Files = {
+  '006_hooked.up.sql': 'CREATE TABLE hooked ();',
+  '006_hooked.before.mjs': hookThatImports('near'),
+  'node_modules/near/package.json': '{ "name": "near", "type": "module", "exports": "./near.js" }',
+  'node_modules/near/near.js': `export const found = 'what the hook imports';\n`,
 };
 
 describe('migrations get to the image', () => {
@@ -23,15 +33,18 @@ describe('migrations get to the image', () => {
   async function folderWith(files: Files, mode = 0o644): Promise<string> {
     const folder = await mkdtemp(join(workspace().dir, 'context-'));
     await chmod(folder, 0o755);
-    await mkdir(join(folder, 'migrations'));
-    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, 'migrations', name), text, { mode });
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(folder, 'migrations', name);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, text, { mode });
+    }
     return folder;
   }
 
   async function expectApplied({ code, stderr, logs }: ContainerResult): Promise<void> {
     expect(code, stderr).to.equal(0);
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
-    expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal(['from a module beside the hook']);
+    expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal(['what the hook imports']);
   }
 
   async function up(more: { readonly image?: string; readonly env?: Readonly<Record<string, string>>; readonly more?: readonly string[] }): Promise<ContainerResult> {
@@ -39,7 +52,7 @@ describe('migrations get to the image', () => {
   }
 
   it('by FROM and COPY, whatever the files may be read by', async () => {
-    const context = await folderWith({ ...FIVE_FILES, ...HOOKED }, 0o600);
+    const context = await folderWith({ ...FIVE_FILES, ...HOOKED_BY_PACKAGE }, 0o600);
     await image().store.build(OWN, { context, dockerfile: `FROM ${LOCKSTEP}\nCOPY --chmod=0555 migrations/ /migrations/\n` });
     await expectApplied(await up({ image: OWN }));
   });

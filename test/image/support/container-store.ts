@@ -1,5 +1,5 @@
 /** Images and containers of the tests' own: a folder with settings for buildah and podman, which leave nothing elsewhere. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -17,6 +17,8 @@ interface BuildOptions {
   /** Uses finished steps of an earlier build again, and makes each step a layer. */
   readonly cached?: boolean;
 }
+
+const PREFIX = 'lockstep-images-';
 
 const NATIVE = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
 
@@ -47,7 +49,7 @@ export class ContainerStore {
   /** What every program that works on this store needs. */
   readonly env: Readonly<Record<string, string>>;
 
-  private constructor(folder: string) {
+  constructor(folder: string) {
     this.folder = folder;
     this.env = {
       CONTAINERS_CONF: join(folder, 'containers.conf'),
@@ -59,8 +61,9 @@ export class ContainerStore {
 
   /** Removed at the end of the tests. */
   static async create(): Promise<ContainerStore> {
-    const store = new ContainerStore(await mkdtemp(join(tmpdir(), 'lockstep-images-')));
-    atEnd(() => store.#remove());
+    await removeLeftovers();
+    const store = new ContainerStore(await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`)));
+    atEnd(() => store.remove());
     await mkdir(join(store.folder, 'networks'));
     await writeFile(store.env['CONTAINERS_CONF'] ?? '', containersConf(store.folder));
     await writeFile(store.env['CONTAINERS_STORAGE_CONF'] ?? '', storageConf(store.folder));
@@ -107,11 +110,20 @@ export class ContainerStore {
     await output('buildah', ['push', '--quiet', name, `oci:${folder}:image`], { env: this.env });
   }
 
-  async #remove(): Promise<void> {
+  async remove(): Promise<void> {
     await this.podman(['rm', '--all', '--force', '--time=0']);
     await this.podman(['rmi', '--all', '--force']);
     // The driver of the store keeps its folder mounted on itself.
     await runTool('umount', [join(this.folder, 'images', 'overlay')]);
     await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What a run that was killed could not put away: a gigabyte, and mounts. */
+async function removeLeftovers(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const maker = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : NaN;
+    if (Number.isNaN(maker) || (await stat(`/proc/${maker}`).catch(() => undefined))) continue;
+    await new ContainerStore(join(tmpdir(), name)).remove();
   }
 }
