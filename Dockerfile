@@ -7,7 +7,6 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
-COPY test/servers/package.json test/servers/
 # An .npmrc, where npm packages come from a registry of one's own, is given as a secret: it is in no layer.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=cache,target=/root/.npm \
     npm ci --ignore-scripts && npm rebuild esbuild
