@@ -38,17 +38,8 @@ async function main(): Promise<number> {
 }
 
 async function fail(cause: unknown): Promise<number> {
-  const { reportFailure } = await import('./app/run-command.ts');
-  return await reportFailure(toMigratorError(cause), world, { json: argv.includes('--json'), format: logFormat() });
-}
-
-/** As the settings say, if they can be believed: something is wrong with them. */
-function logFormat(): 'text' | 'json' {
-  const words = argv.flatMap((word) => word.split('='));
-  const flag = words.indexOf('--log-format');
-  const said = flag === -1 ? process.env['LOCKSTEP_LOG_FORMAT'] : words[flag + 1];
-  if (said === 'text' || said === 'json') return said;
-  return world.terminal ? 'text' : 'json';
+  const [{ reportFailure }, { readAnyway }] = await Promise.all([import('./app/run-command.ts'), import('./cli/anyway.ts')]);
+  return await reportFailure(toMigratorError(cause), world, readAnyway(argv, process.env, { terminal: world.terminal }));
 }
 
 /** The first signal ends the run in order; a second one ends the process. */
@@ -74,6 +65,15 @@ function lastWords(cause: unknown): void {
   const line = { time: new Date().toISOString(), level: 'error', msg: 'failed', event: 'run.failed', error: { code, exit, summary, next } };
   const text = `error: ${summary} (${code})\nwhy:   the installation is damaged\nnext:  ${next}`;
   process.stderr.write(`${logFormat() === 'json' ? JSON.stringify(line) : text}\n`);
+}
+
+/** As the settings say, without what reads them. */
+function logFormat(): 'text' | 'json' {
+  const words = argv.flatMap((word) => word.split('='));
+  const flag = words.indexOf('--log-format');
+  const said = flag === -1 ? process.env['LOCKSTEP_LOG_FORMAT'] : words[flag + 1];
+  if (said === 'text' || said === 'json') return said;
+  return world.terminal ? 'text' : 'json';
 }
 
 process.title = 'lockstep';

@@ -1,22 +1,25 @@
 /** Runs one command: tells its events and its answer, and gives its exit code. */
 import { randomUUID } from 'node:crypto';
 
+import { systemClock } from '../adapters/clock/system-clock.ts';
 import { createMigration } from '../adapters/files/create.ts';
 import { createFileSource } from '../adapters/files/source.ts';
 import { createHumanOutput } from '../adapters/logs/human.ts';
 import { createLogReporter, type LogReporter } from '../adapters/logs/log-reporter.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { Config } from '../config/config.ts';
+import type { TellingConfig } from '../config/telling.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import { printableLine } from '../core/printable.ts';
-import type { RunnerIdentity } from '../core/runner.ts';
+import type { CommandName, RunnerIdentity } from '../core/runner.ts';
 import { validate } from '../engine/validate.ts';
 import * as documents from '../output/documents.ts';
-import { formatError } from '../output/error-text.ts';
 import { formatValidation } from '../output/reports.ts';
 import { VERSION } from '../version.ts';
 import { databaseAnswer } from './database-commands.ts';
+import { tellEnding } from './ending.ts';
+import { KubernetesEvents } from './kubernetes-events.ts';
 import { migrateAnswer } from './migrate-command.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer, World } from './world.ts';
@@ -25,6 +28,7 @@ export { addressProblems } from './wiring.ts';
 
 /** Runs the command, tells its outcome, and resolves with the exit code. */
 export async function runCommand(config: Config, world: World): Promise<number> {
+  const startedAt = systemClock.now();
   const json = 'json' in config && config.json;
   const runner = identify(config, world);
   const log = createLogReporter({
@@ -35,9 +39,11 @@ export async function runCommand(config: Config, world: World): Promise<number> 
     humanOutput: !json,
   });
   const human = createHumanOutput({ stdout: world.stdout, verbose: 'verbose' in config && config.verbose });
+  const events = kubernetesEvents(config.command, config, log, world);
   const reporter: Reporter = {
     report(event) {
       log.report(event);
+      events?.report(event);
       if (!json) human.report(event);
     },
   };
@@ -50,32 +56,29 @@ export async function runCommand(config: Config, world: World): Promise<number> 
   });
   if (json) world.stdout.write(documents.formatJson(document));
   else if (text !== undefined) world.stdout.write(`${text}\n`);
-  if (error) tellFailure(error, { log, format: config.log.format }, world);
-  await log.flush();
-  return error?.exit ?? 0;
+  const ending = { command: config.command, outcome: 'done' in document ? document : undefined, error, durationMs: systemClock.now() - startedAt };
+  return await tellEnding(ending, { config, log, events }, world);
 }
 
-interface Shape {
+/** What is known of a command whose settings are wrong. */
+export interface Known {
+  /** Undefined when the first word is no command. */
+  readonly command: CommandName | undefined;
   readonly json: boolean;
-  readonly format: 'text' | 'json';
+  readonly config: TellingConfig;
 }
 
 /** Tells a failure that came before there was a Config. Resolves with the exit code. */
-export async function reportFailure(error: MigratorError, world: World, { json, format }: Shape): Promise<number> {
-  const log = createLogReporter({ format, level: 'info', destination: world.stderr, color: false, humanOutput: true });
+export async function reportFailure(error: MigratorError, world: World, { command, json, config }: Known): Promise<number> {
+  const log = createLogReporter({ format: config.log.format, level: 'info', destination: world.stderr, color: false, humanOutput: true });
   if (json) world.stdout.write(documents.formatJson(documents.errorDocument(error)));
-  tellFailure(error, { log, format }, world);
-  await log.flush();
-  return error.exit;
+  return await tellEnding({ command, error, durationMs: 0 }, { config, log, events: kubernetesEvents(command, config, log, world) }, world);
 }
 
-function tellFailure(
-  error: MigratorError,
-  { log, format }: { readonly log: LogReporter; readonly format: 'text' | 'json' },
-  world: World,
-): void {
-  if (format === 'json') log.fail(error, error.exit);
-  else world.stderr.write(`${formatError(error)}\n`);
+function kubernetesEvents(command: CommandName | undefined, config: TellingConfig, log: LogReporter, world: World): KubernetesEvents | undefined {
+  if (command !== 'up' && command !== 'down') return undefined;
+  const warn = (message: string): void => log.report({ type: 'warning', message });
+  return new KubernetesEvents({ config, direction: command, world, warn });
 }
 
 function identify({ command, identity: { pod, release, image } }: Config, { hostname }: World): RunnerIdentity {

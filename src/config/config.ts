@@ -6,6 +6,8 @@ import type { DownTarget, UpTarget } from '../core/target.ts';
 import { shown, type OptionValues } from './option-values.ts';
 import { belongsTo, type RawOptions } from './options.ts';
 import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
+import { tellingConfig, type TellingConfig } from './telling.ts';
+import { whereDefined } from './where-defined.ts';
 
 /** How to reach the database; without an address the PG* variables say it. */
 export interface ConnectionConfig {
@@ -32,20 +34,7 @@ interface LimitsConfig {
   readonly statementTimeoutMs: number;
 }
 
-interface LogConfig {
-  readonly format: 'text' | 'json';
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-}
-
-interface IdentityConfig {
-  readonly pod?: string;
-  readonly release?: string;
-  readonly image?: string;
-}
-
-interface CommonConfig {
-  readonly log: LogConfig;
-  readonly identity: IdentityConfig;
+interface CommonConfig extends TellingConfig {
   /** To be told before the command runs. */
   readonly warnings: readonly string[];
 }
@@ -135,7 +124,7 @@ function commandProblems({ command, name, flags }: RawOptions, values: OptionVal
 }
 
 function commandConfig({ command, name = '' }: RawOptions, values: OptionValues, warnings: readonly string[]): Config {
-  const common = { log: { format: values.logFormat ?? 'json', level: values.logLevel }, identity: identityConfig(values), warnings } as const;
+  const common = { ...tellingConfig(command, values), warnings };
   const files = { dir: values.dir, allowEmpty: values.allowEmpty, strict: values.strict };
   if (command === 'create') return { command, ...common, dir: values.dir, name };
   if (command === 'validate') return { command, ...common, files, json: values.json };
@@ -167,10 +156,6 @@ function connectionConfig(values: OptionValues): ConnectionConfig {
   return { ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, role, lockKey }), connectWaitMs: connectWait, table, allowPooler };
 }
 
-function identityConfig({ pod, release, image }: OptionValues): IdentityConfig {
-  return whereDefined({ pod, release, image });
-}
-
 function limitsConfig({ lockWait, lockTimeout, statementTimeout }: OptionValues): LimitsConfig {
   return { lockWaitMs: lockWait, lockTimeoutMs: lockTimeout, statementTimeoutMs: statementTimeout };
 }
@@ -191,11 +176,4 @@ function downTarget({ to, steps, all, confirm }: OptionValues): DownTarget {
   throw new MigratorError('ROLLBACK_REFUSED', all ? '--all needs --confirm with the name of the database' : 'down needs a target', {
     hint: 'give one of: --to VERSION (it stays, as the newest), --steps N, or --all --confirm DATABASE',
   });
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** exactOptionalPropertyTypes tells an absent field from an undefined one. */
-function whereDefined<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

@@ -4,7 +4,7 @@ import type { CommandName } from '../core/runner.ts';
 /** How the text of a setting is read; src/option-values.ts has the reader of each. */
 export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'table' | 'lock key';
 
-type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity';
+type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity' | 'Kubernetes';
 
 export interface OptionEntry {
   readonly type: OptionType;
@@ -26,6 +26,7 @@ export interface OptionEntry {
 const DATABASE = ['up', 'down', 'wait', 'status', 'history', 'baseline', 'repair', 'lock'] as const;
 const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'repair', 'validate'] as const;
 const CHANGING = ['up', 'down', 'baseline', 'repair'] as const;
+const RUNNING = ['up', 'down'] as const;
 const ALL = [...DATABASE, 'validate', 'create'] as const;
 
 /** Keys are camel case: `lockWait` is the flag `--lock-wait` and the variable `LOCKSTEP_LOCK_WAIT`. */
@@ -154,6 +155,46 @@ export const OPTIONS = {
   release: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The release this run belongs to; kept in the journal.' },
   pod: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The name of this runner, shown to those who wait.', defaultHelp: "the address's application_name, else the host name" },
   image: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The image this run comes from; kept in the journal.' },
+
+  events: {
+    type: 'choice',
+    choices: ['auto', 'on', 'off'],
+    default: 'auto',
+    group: 'Kubernetes',
+    commands: RUNNING,
+    help: 'Send Kubernetes Events: where there is a cluster and a token; "on" warns where there is none.',
+  },
+  podNamespace: {
+    type: 'text',
+    group: 'Kubernetes',
+    commands: RUNNING,
+    help: 'The namespace of the pod (metadata.namespace); Events are made there.',
+    defaultHelp: "the service account's namespace",
+  },
+  podUid: { type: 'text', group: 'Kubernetes', commands: RUNNING, help: 'The uid of the pod (metadata.uid); without it, kubectl describe does not show its Events.' },
+  container: { type: 'text', group: 'Kubernetes', commands: RUNNING, help: 'The name of the container that Lockstep runs in.' },
+  initContainer: { type: 'boolean', group: 'Kubernetes', commands: RUNNING, help: 'That container is an init container.' },
+  job: {
+    type: 'text',
+    group: 'Kubernetes',
+    commands: RUNNING,
+    help: "The name of the Job (the pod's label batch.kubernetes.io/job-name): Events are about it instead of the pod.",
+  },
+  jobUid: { type: 'text', group: 'Kubernetes', commands: RUNNING, help: "The uid of the Job (the pod's label batch.kubernetes.io/controller-uid)." },
+  serviceAccountDir: {
+    type: 'text',
+    default: '/var/run/secrets/kubernetes.io/serviceaccount',
+    group: 'Kubernetes',
+    commands: RUNNING,
+    help: 'The folder with token, ca.crt and namespace of a service account that may create Events; read again for each Event.',
+  },
+  terminationLog: {
+    type: 'text',
+    group: 'Kubernetes',
+    commands: ALL,
+    help: 'The file for the termination message: one JSON object of at most 4096 bytes.',
+    defaultHelp: '/dev/termination-log, if it is there',
+  },
 } as const satisfies Record<string, OptionEntry>;
 
 export type OptionKey = keyof typeof OPTIONS;

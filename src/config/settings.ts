@@ -32,18 +32,22 @@ const EXCLUSIVE: readonly (readonly OptionKey[])[] = [
   ['to', 'steps', 'all'],
 ];
 
-/** The value of every option that belongs to the command, the default of every other one, and what is wrong. */
+/** The value of every option that belongs to the command, the default of every other one and of a wrong one, and what is wrong. */
 export function readSettings(raw: RawOptions, env: Environment, facts: Facts): { values: OptionValues; problems: string[] } {
   const values = new Map<OptionKey, unknown>();
   const problems: string[] = [];
   const given = findSettings(raw, env);
   dropWeaker(given, problems);
-  for (const key of OPTION_KEYS) {
-    const { source, text } = given.get(key) ?? { source: flagOf(key), text: defaultText(key, facts) };
-    if (text === undefined) continue;
+  const read = (key: OptionKey, { source, text }: Pick<Setting, 'source' | 'text'>): void => {
     const parsed = parseValue(key, text);
     if ('value' in parsed) values.set(key, parsed.value);
     else problems.push(`${source}: ${parsed.problem}`);
+  };
+  for (const key of OPTION_KEYS) {
+    const standard = defaultText(key, facts);
+    if (standard !== undefined) read(key, { source: flagOf(key), text: standard });
+    const setting = given.get(key);
+    if (setting) read(key, setting);
   }
   return { values: Object.fromEntries(values) as OptionValues, problems };
 }

@@ -12,6 +12,8 @@ export type MigratorEvent =
   | { readonly type: 'lock.released'; readonly key: string }
   | { readonly type: 'lock.waiters-cancelled'; readonly waiters: readonly Holder[] }
   | { readonly type: 'wait.pending'; readonly message: string; readonly pending: readonly Version[] }
+  /** A `warning` says it too, for people. */
+  | { readonly type: 'database.ahead'; readonly versions: readonly Version[] }
   | { readonly type: 'run.planned'; readonly direction: Direction; readonly versions: readonly Version[] }
   | { readonly type: 'run.lost'; readonly run: string; readonly runner: string; readonly version: Version | undefined }
   | { readonly type: 'migration.skipped'; readonly version: Version; readonly direction: Direction }
@@ -37,7 +39,9 @@ export type MigratorEvent =
   | { readonly type: 'hook.log'; readonly version: Version; readonly message: string }
   | { readonly type: 'server.notice'; readonly severity: string; readonly message: string }
   | { readonly type: 'warning'; readonly message: string; readonly version?: Version }
-  | { readonly type: 'run.finished'; readonly applied: readonly Version[]; readonly durationMs: number };
+  | { readonly type: 'run.finished'; readonly applied: readonly Version[]; readonly durationMs: number }
+  /** The end of a command that failed, whatever kept it; the library throws instead. */
+  | { readonly type: 'run.failed'; readonly error: MigratorError };
 
 export type MigratorEventType = MigratorEvent['type'];
 export type MigratorEventOf<T extends MigratorEventType> = Extract<MigratorEvent, { type: T }>;

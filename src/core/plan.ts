@@ -23,6 +23,8 @@ export interface Plan {
   readonly skipped: readonly Version[];
   /** Every file that is not applied, in the plan or not. */
   readonly pending: readonly Version[];
+  /** Applied, but without a file here. */
+  readonly ahead: readonly Version[];
   readonly warnings: readonly string[];
 }
 
@@ -102,12 +104,13 @@ export function planUp(
   const steps = inReach.filter(({ version }) => isPending.has(version));
   const skipped = inReach.map(({ version }) => version).filter((version) => !isPending.has(version));
   const late = status.filter((row) => row.state === 'out of order' && steps.some((s) => s.version === row.version));
+  const ahead = versionsIn(status, 'unknown');
   return judge(
-    { steps, skipped, pending: [...isPending] },
+    { steps, skipped, pending: [...isPending], ahead },
     [
       { message: list('changed after it was applied', versionsIn(status, 'changed')), refused: strict || steps.length > 0 },
       { message: list('pending but older than the newest applied (out of order)', late.map((row) => row.version)), refused: strict },
-      { message: list('applied, but these files have no such version (the database is ahead)', versionsIn(status, 'unknown')), refused: strict },
+      { message: list('applied, but these files have no such version (the database is ahead)', ahead), refused: strict },
       ...equalNumbers(migrations).map((message) => ({ message, refused: strict })),
     ],
   );
@@ -135,7 +138,7 @@ export function planDown(
   const rows = new Set(newestFirst);
   const pending = migrations.map(({ version }) => version).filter((version) => !rows.has(version));
   const changed = versionsIn(statusOf(migrations, applied), 'changed');
-  return judge({ steps, skipped: pending.toReversed(), pending }, [
+  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [
     { message: list('changed after it was applied', changed), refused: strict || steps.length > 0 },
   ]);
 }

@@ -19,6 +19,7 @@ export class Progress {
   #skipped: readonly Version[] = [];
   #pending: readonly Version[] = [];
   #failedVersion: Version | undefined;
+  #toldAhead = false;
 
   constructor(direction: Direction, dryRun: boolean, { reporter, clock }: { reporter: Reporter; clock: Clock }) {
     this.#direction = direction;
@@ -49,6 +50,10 @@ export class Progress {
 
   planned(plan: Plan): void {
     this.warn(plan.warnings);
+    if (plan.ahead.length > 0 && !this.#toldAhead) {
+      this.#toldAhead = true;
+      this.#reporter.report({ type: 'database.ahead', versions: plan.ahead });
+    }
     this.#planned = plan.steps.map((migration) => migration.version);
     this.#skipped = plan.skipped;
     this.#pending = plan.pending;

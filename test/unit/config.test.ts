@@ -121,6 +121,15 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   release: ['r', 'up', 'identity.release', 'r'],
   pod: ['p', 'up', 'identity.pod', 'p'],
   image: ['i', 'up', 'identity.image', 'i'],
+  events: ['off', 'up', 'events.mode', 'off'],
+  podNamespace: ['n', 'up', 'events.podNamespace', 'n'],
+  podUid: ['u', 'up', 'events.podUid', 'u'],
+  container: ['c', 'up', 'events.container', 'c'],
+  initContainer: ['true', 'up', 'events.initContainer', true],
+  job: ['j', 'down', 'events.job', 'j', { steps: '1' }],
+  jobUid: ['u', 'up', 'events.jobUid', 'u'],
+  serviceAccountDir: ['/s', 'up', 'events.serviceAccountDir', '/s'],
+  terminationLog: ['/t', 'create', 'terminationLog', '/t'],
 };
 
 function at(config: unknown, path: string): unknown {

@@ -31,6 +31,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
     'cancelled runners that blocked inside PostgreSQL on the lock: a session without a name (pid 5)',
   ],
   'wait.pending': [{ message: 'waiting for 1 pending: 007_x', pending: ['007_x'] }, 'not up to date yet: waiting for 1 pending: 007_x'],
+  'database.ahead': [{ versions: ['009_z'] }, 'the database is ahead of these files: 1 migration'],
   'run.planned': [{ direction: 'up', versions: ['007_x', '008_y'] }, 'the plan is made: 2 migrations up'],
   'run.lost': [{ run: 'r', runner: 'pod-b', version: '006_w' }, 'an earlier run never said how it ended: pod-b, at 006_w'],
   'migration.skipped': [{ version: '007_x', direction: 'up' }, 'skipped: nothing to do for it: up 007_x'],
@@ -62,6 +63,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   'server.notice': [{ severity: 'NOTICE', message: 'hm' }, 'the server says: NOTICE: hm'],
   warning: [{ message: 'beware' }, 'warning: beware'],
   'run.finished': [{ applied: ['007_x'], durationMs: 61_000 }, 'done: 1 migration in 61.0 s'],
+  'run.failed': [{ error }, 'failed: 007_x did not get its lock'],
 };
 
 const ALL = Object.entries(EVENTS).map(([type, [facts, text]]) => ({ event: { type, ...facts } as MigratorEvent, text }));
@@ -178,7 +180,7 @@ describe('createLogReporter', () => {
     const destination = sink();
     const reporter = createLogReporter({ format: 'json', level: 'info', color: false, humanOutput: true, destination });
     for (let index = 0; index < 300; index += 1) reporter.report({ type: 'warning', message: String(index) });
-    reporter.fail(error, 32);
+    reporter.report({ type: 'run.failed', error });
     await reporter.flush();
     const lines = destination.text.trimEnd().split('\n');
     expect(lines).to.have.length(301);

@@ -62,6 +62,12 @@ const DESCRIPTIONS: Descriptions = {
     fields: { text: message, pending, count: pending.length },
     detail: message,
   }),
+  'database.ahead': ({ versions }) => ({
+    level: 'debug',
+    message: 'the database is ahead of these files',
+    fields: { versions, count: versions.length },
+    detail: count(versions),
+  }),
   'run.planned': ({ direction, versions }) => ({
     level: 'info',
     message: 'the plan is made',
@@ -193,6 +199,7 @@ const DESCRIPTIONS: Descriptions = {
     detail: `${count(applied)} in ${seconds(durationMs)}`,
     toldToPeople: true,
   }),
+  'run.failed': ({ error }) => ({ level: 'error', message: 'failed', fields: { error: errorFields(error) }, detail: error.summary, toldToPeople: true }),
 };
 
 export function describeEvent(event: MigratorEvent): Description {

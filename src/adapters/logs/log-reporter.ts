@@ -2,13 +2,11 @@
 import { once } from 'node:events';
 import { createLogger, format, transports } from 'winston';
 
-import type { MigratorError } from '../../core/errors.ts';
 import type { MigratorEvent } from '../../core/events.ts';
 import type { Reporter } from '../../core/ports.ts';
 import { printableJson, printableLine } from '../../core/printable.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
-import { describeEvent, type Description, type Level } from './describe-event.ts';
-import { errorFields } from './fields.ts';
+import { describeEvent, type Level } from './describe-event.ts';
 
 export interface LogOptions {
   readonly format: 'text' | 'json';
@@ -23,8 +21,6 @@ export interface LogOptions {
 }
 
 export interface LogReporter extends Reporter {
-  /** Why the command failed: the last line of a log in JSON. */
-  fail(error: MigratorError, exit: number): void;
   /** Resolves when everything is written; nothing may be reported after it. */
   flush(): Promise<void>;
 }
@@ -36,24 +32,18 @@ export function createLogReporter(options: LogOptions): LogReporter {
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types take the class for an instance of it
   const logger = createLogger({ level, format: format.printf((info) => line(info as unknown as Line)), transports: stream });
   const context = options.identity ? identityFields(options.identity) : {};
-  const write = (event: string, { detail, ...description }: Description): void => {
-    const quiet = description.toldToPeople === true && options.humanOutput && options.format === 'text';
-    const line: Line = {
-      level: quiet ? 'debug' : description.level,
-      message: description.message,
-      detail,
-      fields: { event, ...description.fields, ...context },
-      time: new Date(),
-    };
-    logger.log(line);
-  };
   return {
     report(event: MigratorEvent): void {
-      write(event.type, describeEvent(event));
-    },
-    fail(error, exit) {
-      const fields = { error: { ...errorFields(error), exit } };
-      write('run.failed', { level: 'error', message: 'failed', fields, detail: error.summary, toldToPeople: true });
+      const { detail, ...description } = describeEvent(event);
+      const quiet = description.toldToPeople === true && options.humanOutput && options.format === 'text';
+      const line: Line = {
+        level: quiet ? 'debug' : description.level,
+        message: description.message,
+        detail,
+        fields: { event: event.type, ...description.fields, ...context },
+        time: new Date(),
+      };
+      logger.log(line);
     },
     async flush() {
       const finished = once(logger, 'finish');

@@ -8,6 +8,7 @@ import { PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
 import { DedicatedConnections, readAddress } from '../../../src/adapters/postgres/dedicated.ts';
 import { createSqlParser } from '../../../src/adapters/sql-parser/parser.ts';
 import { reportFailure, runCommand } from '../../../src/app/run-command.ts';
+import { readAnyway } from '../../../src/cli/anyway.ts';
 import { parseArguments } from '../../../src/cli/cli.ts';
 import { parseConfig } from '../../../src/config/config.ts';
 import { toMigratorError } from '../../../src/core/errors.ts';
@@ -38,8 +39,7 @@ export async function runInProcess(args: readonly string[], { env, terminal = fa
     if ('help' in parsed || 'version' in parsed) return 0;
     return await runCommand(parseConfig(parsed, env, { terminal }), world);
   };
-  const format = args.includes('text') || terminal ? 'text' : 'json';
-  const code = await run().catch((cause: unknown) => reportFailure(toMigratorError(cause), world, { json: args.includes('--json'), format }));
+  const code = await run().catch((cause: unknown) => reportFailure(toMigratorError(cause), world, readAnyway(args, env, { terminal })));
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 

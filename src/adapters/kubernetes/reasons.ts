@@ -1,0 +1,48 @@
+/** Every Kubernetes Event that Lockstep sends: its reason, its type, and when it is sent. */
+import type { ErrorCode } from '../../core/errors.ts';
+
+interface ReasonEntry {
+  readonly type: 'Normal' | 'Warning';
+  /** When it is sent; docs/kubernetes.md shows it. */
+  readonly when: string;
+}
+
+export const REASONS = {
+  MigrationStarted: { type: 'Normal', when: '`up` has the lock, and begins with the first of the pending migrations' },
+  MigrationApplied: { type: 'Normal', when: 'a migration is applied; of a run with many, the first 10' },
+  MigrationProgress: { type: 'Normal', when: 'a statement has run for 10 s, then less and less often; at most 5 in a run' },
+  MigrationsCompleted: { type: 'Normal', when: '`up` has applied all that was pending' },
+  MigrationsUpToDate: { type: 'Normal', when: 'nothing was pending; of a Job only' },
+  WaitingForLock: { type: 'Normal', when: 'another runner has held the lock for 5 s; once' },
+  LockTimeout: { type: 'Warning', when: 'the lock was not to be had within `--lock-wait` (31)' },
+  DatabaseUnreachable: { type: 'Warning', when: 'the database has not answered for 10 s, once; and when the run gives up (30)' },
+  MigrationFailed: { type: 'Warning', when: 'the run failed for any other reason: of the SQL (40, 41), of the files (21), …' },
+  HistoryConflict: { type: 'Warning', when: 'the files and the history of the database disagree (22)' },
+  SchemaAhead: { type: 'Warning', when: 'the database has versions that have no file here; of a Job only, once' },
+  RollbackStarted: { type: 'Normal', when: '`down` has the lock, and begins' },
+  MigrationRolledBack: { type: 'Normal', when: 'a migration is rolled back; of a run with many, the first 10' },
+  RollbackCompleted: { type: 'Normal', when: '`down` has done all; of a Job also when there was nothing to roll back' },
+  RollbackRefused: { type: 'Warning', when: '`down` was refused, and nothing was run (24)' },
+  Interrupted: { type: 'Warning', when: 'a signal ended the run (130, 143)' },
+} as const satisfies Record<string, ReasonEntry>;
+
+export type Reason = keyof typeof REASONS;
+
+/** How a failed run is told. */
+export const REASON_OF_FAILURE = {
+  INTERNAL: 'MigrationFailed',
+  CONFIG_INVALID: 'MigrationFailed',
+  MIGRATIONS_INVALID: 'MigrationFailed',
+  HISTORY_CONFLICT: 'HistoryConflict',
+  ACCESS_REFUSED: 'MigrationFailed',
+  ROLLBACK_REFUSED: 'RollbackRefused',
+  DATABASE_UNAVAILABLE: 'DatabaseUnreachable',
+  LOCK_TIMEOUT: 'LockTimeout',
+  CONTENTION: 'MigrationFailed',
+  PENDING: 'MigrationFailed',
+  OUTCOME_UNKNOWN: 'MigrationFailed',
+  HOOK_FAILED: 'MigrationFailed',
+  MIGRATION_FAILED: 'MigrationFailed',
+  MIGRATION_INCOMPLETE: 'MigrationFailed',
+  INTERRUPTED: 'Interrupted',
+} as const satisfies Record<ErrorCode, Reason>;

@@ -1,0 +1,75 @@
+/** Loads what tells Kubernetes of a run when there is something to tell: a replica that has nothing to do pays nothing. */
+import { systemClock } from '../adapters/clock/system-clock.ts';
+import type { EventReporter } from '../adapters/kubernetes/event-reporter.ts';
+import type { TellingConfig } from '../config/telling.ts';
+import type { MigratorEvent, MigratorEventType } from '../core/events.ts';
+import type { Direction } from '../core/migration.ts';
+import type { World } from './world.ts';
+
+/** An Event may come of these. Of all others none does, or only after one of these. */
+const WAKING: readonly MigratorEventType[] = ['database.waiting', 'lock.waiting', 'run.planned', 'run.failed'];
+const WAKING_IN_JOB: readonly MigratorEventType[] = ['migration.all-skipped', 'database.ahead'];
+
+export function wakes({ type }: MigratorEvent, inJob: boolean): boolean {
+  return WAKING.includes(type) || (inJob && WAKING_IN_JOB.includes(type));
+}
+
+export interface KubernetesEventsOptions {
+  readonly config: TellingConfig;
+  readonly direction: Direction;
+  readonly world: World;
+  /** For the log. */
+  readonly warn: (message: string) => void;
+}
+
+export class KubernetesEvents {
+  readonly #options: KubernetesEventsOptions;
+  #reporter: Promise<EventReporter | undefined> | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: KubernetesEventsOptions) {
+    this.#options = options;
+  }
+
+  report(event: MigratorEvent): void {
+    const { config } = this.#options;
+    if (!this.#reporter && (!this.#mayBeOn || !wakes(event, config.events?.job !== undefined))) return;
+    const reporter = (this.#reporter ??= this.#load());
+    this.#last = this.#last.then(async () => (await reporter)?.report(event));
+  }
+
+  /** Resolves when all Events are sent, or after `ms`. Never rejects. */
+  async flush(ms: number): Promise<void> {
+    await this.#last;
+    await (await this.#reporter)?.flush(ms);
+  }
+
+  get #mayBeOn(): boolean {
+    const { config, world } = this.#options;
+    const mode = config.events?.mode ?? 'off';
+    return mode === 'on' || (mode === 'auto' && (world.env['KUBERNETES_SERVICE_HOST'] ?? '') !== '');
+  }
+
+  async #load(): Promise<EventReporter | undefined> {
+    const { config, warn } = this.#options;
+    try {
+      const reporter = await this.#create();
+      if (!reporter && config.events?.mode === 'on') warn('no Kubernetes Events, in spite of --events=on: there is no cluster or no service account here');
+      return reporter;
+    } catch (error) {
+      warn(`no Kubernetes Events: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
+  }
+
+  async #create(): Promise<EventReporter | undefined> {
+    const { config, world, direction, warn } = this.#options;
+    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = world.env;
+    const { events, identity } = config;
+    if (!events || host === '' || port === '') return undefined;
+    const { createEventReporter } = await import('../adapters/kubernetes/event-reporter.ts');
+    const { podNamespace: namespace, podUid, container, initContainer, job, jobUid, serviceAccountDir } = events;
+    const place = { namespace, pod: identity.pod ?? world.hostname, podUid, container, initContainer, job, jobUid };
+    return await createEventReporter({ direction, place, host, port, serviceAccountDir, clock: systemClock, warn });
+  }
+}

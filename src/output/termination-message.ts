@@ -1,0 +1,121 @@
+/** The termination message: how a run ended as one small JSON object; docs/schemas/termination.schema.json describes it. */
+import { briefError, type BriefError } from '../core/brief-error.ts';
+import type { ErrorCode, MigratorError } from '../core/errors.ts';
+import type { Version } from '../core/migration.ts';
+import { cutBytes, oneLine } from '../core/one-line.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { CommandName } from '../core/runner.ts';
+
+/** The kubelet keeps this much of a container's message. */
+export const MAX_MESSAGE_BYTES = 4096;
+
+export interface Ending {
+  /** Unknown while the command line is wrong. */
+  readonly command?: CommandName | undefined;
+  readonly outcome?: Pick<Outcome, 'done' | 'pending' | 'dryRun'> | undefined;
+  readonly error?: MigratorError | undefined;
+  readonly durationMs: number;
+}
+
+/** The numbers count all; the lists may be cut. */
+export interface TerminationMessage {
+  readonly exit: number;
+  readonly code?: ErrorCode;
+  readonly command?: CommandName;
+  readonly dryRun?: true;
+  readonly summary?: string;
+  readonly problems?: readonly string[];
+  readonly next?: string;
+  readonly failed?: { readonly version?: Version; readonly file?: string; readonly line?: number; readonly sqlstate?: string; readonly message?: string };
+  readonly holder?: { readonly pid: number; readonly applicationName: string; readonly since?: string; readonly doing?: string };
+  readonly appliedCount?: number;
+  readonly applied?: readonly Version[];
+  readonly rolledBackCount?: number;
+  readonly rolledBack?: readonly Version[];
+  readonly pendingCount?: number;
+  readonly pending?: readonly Version[];
+  readonly durationMs: number;
+}
+
+interface Room {
+  /** Items of each list. */
+  readonly items: number;
+  /** Bytes of each text. */
+  readonly bytes: number;
+}
+
+/** Always fits, however much the texts grow by JSON's escapes. */
+const SMALLEST: Room = { items: 0, bytes: 100 };
+/** From generous to frugal. */
+const ROOMS: readonly Room[] = [
+  { items: 100, bytes: 1000 },
+  { items: 20, bytes: 500 },
+  { items: 5, bytes: 300 },
+  { items: 2, bytes: 120 },
+];
+
+/** One line of JSON, at most 4096 bytes. */
+export function terminationMessage(ending: Ending): string {
+  for (const room of ROOMS) {
+    const text = JSON.stringify(messageFor(ending, room));
+    if (Buffer.byteLength(text) <= MAX_MESSAGE_BYTES) return text;
+  }
+  return JSON.stringify(messageFor(ending, SMALLEST));
+}
+
+function messageFor({ command, outcome, error, durationMs }: Ending, room: Room): TerminationMessage {
+  return {
+    exit: error?.exit ?? 0,
+    ...(error && { code: error.code }),
+    ...(command !== undefined && { command }),
+    ...(outcome?.dryRun === true && { dryRun: true }),
+    ...(error && errorPart(error, room)),
+    ...(outcome && outcomePart(outcome, room)),
+    durationMs: Math.round(durationMs),
+  };
+}
+
+function errorPart(error: MigratorError, { items, bytes }: Room): Partial<TerminationMessage> {
+  const brief = briefError(error);
+  const failed = failedPart(brief, error, bytes);
+  const { holder } = error.details;
+  const problems = error.details.server ? [] : brief.why.slice(0, items);
+  return {
+    summary: cutBytes(brief.summary, bytes),
+    ...(problems.length > 0 && { problems: problems.map((problem) => cutBytes(problem, bytes)) }),
+    ...(brief.next !== undefined && { next: cutBytes(brief.next, bytes) }),
+    ...(failed && { failed }),
+    ...(holder && {
+      holder: {
+        pid: holder.pid,
+        applicationName: oneLine(holder.applicationName),
+        ...(holder.since && { since: holder.since.toISOString() }),
+        ...(holder.doing !== undefined && { doing: cutBytes(oneLine(holder.doing), bytes) }),
+      },
+    }),
+  };
+}
+
+function failedPart({ version, file, line, sqlstate, why }: BriefError, { details }: MigratorError, bytes: number): TerminationMessage['failed'] {
+  if (version === undefined && file === undefined && sqlstate === undefined) return undefined;
+  return {
+    ...(version !== undefined && { version: cutBytes(version, bytes) }),
+    ...(file !== undefined && { file: cutBytes(file, bytes) }),
+    ...(line !== undefined && { line }),
+    ...(sqlstate !== undefined && { sqlstate }),
+    ...(details.server && why[0] !== undefined && { message: cutBytes(why[0], bytes) }),
+  };
+}
+
+function outcomePart({ done, pending }: Pick<Outcome, 'done' | 'pending'>, { items, bytes }: Room): Partial<TerminationMessage> {
+  const list = (versions: readonly Version[]): Version[] => versions.slice(0, items).map((version) => cutBytes(version, bytes));
+  const applied = done.filter(({ direction }) => direction === 'up').map(({ version }) => version);
+  const rolledBack = done.filter(({ direction }) => direction === 'down').map(({ version }) => version);
+  return {
+    appliedCount: applied.length,
+    applied: list(applied),
+    ...(rolledBack.length > 0 && { rolledBackCount: rolledBack.length, rolledBack: list(rolledBack) }),
+    pendingCount: pending.length,
+    pending: list(pending),
+  };
+}
