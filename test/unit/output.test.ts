@@ -9,6 +9,7 @@ import type { LockReport, ValidateReport } from '../../src/core/reports.ts';
 import * as documents from '../../src/output/documents.ts';
 import { formatError } from '../../src/output/error-text.ts';
 import * as reports from '../../src/output/reports.ts';
+import { terminationMessage, type Ending } from '../../src/output/termination-message.ts';
 
 const at = new Date('2024-05-06T07:08:09Z');
 
@@ -124,8 +125,17 @@ const outcome: Outcome = {
   ...{ warnings: ['w'], dryRun: false, waitedMs: 0, durationMs: 2, failedVersion: '2_b' },
 };
 
+/** Ways to end, from the barest to the fullest. */
+const ENDINGS: readonly Ending[] = [
+  { durationMs: 0 },
+  { command: 'up', outcome: { ...outcome, dryRun: true }, durationMs: 1.5 },
+  { command: 'up', outcome, error: failure.with({ holder }), durationMs: 2 },
+  { command: 'down', outcome: { ...outcome, done: [{ version: '1_a', direction: 'down', durationMs: 1 }] }, durationMs: 2 },
+  { error: new MigratorError('CONFIG_INVALID', 'x', { problems: ['a', 'b'], hint: 'c' }), durationMs: 0 },
+];
+
 /** Documents as full and as empty as they get, by the name of their schema. */
-const DOCUMENTS: Readonly<Record<string, readonly documents.JsonDocument[]>> = {
+const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
   outcome: [
     documents.outcomeDocument(outcome, failure.with({ holder })),
     documents.outcomeDocument({ command: 'wait', done: [], notRun: [], skipped: [], pending: [], warnings: [], dryRun: true, waitedMs: 0, durationMs: 0 }),
@@ -143,6 +153,7 @@ const DOCUMENTS: Readonly<Record<string, readonly documents.JsonDocument[]>> = {
   lock: [documents.lockDocument(lock), documents.lockDocument({ key: '42', holder: undefined, waiters: [] })],
   repair: [documents.repairDocument({ dryRun: true, steps: [] }), documents.repairDocument({ dryRun: false, steps: [{ version: '1_a', action: 'x' }] })],
   validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
+  termination: ENDINGS.map((ending) => JSON.parse(terminationMessage(ending)) as object),
 };
 
 describe('documents', () => {
@@ -186,7 +197,7 @@ describe('docs/schemas', () => {
   for (const [name, examples] of Object.entries(DOCUMENTS)) {
     it(name, () => {
       const schema = schemas.get(`urn:lockstep:schema:${name}`)!;
-      for (const example of examples) expect(violations(JSON.parse(documents.formatJson(example)), schema, schema)).to.deep.equal([]);
+      for (const example of examples) expect(violations(JSON.parse(JSON.stringify(example)), schema, schema)).to.deep.equal([]);
       expect(violations({ command: 'nonsense' }, schema, schema), 'a schema that refuses nothing').to.not.be.empty;
     });
   }

@@ -88,7 +88,9 @@ function eventName(object: string, { now, random }: Moment): string {
   const prefix = object
     .toLowerCase()
     .replaceAll(/[^a-z0-9.-]/g, '-')
+    .replaceAll(/-*\.[.-]*/g, '.')
+    .replace(/^[.-]+/, '')
     .slice(0, MAX_NAME - suffix.length - 1)
-    .replaceAll(/^[.-]+|[.-]+$/g, '');
+    .replace(/[.-]+$/, '');
   return `${prefix === '' ? CONTROLLER : prefix}.${suffix}`;
 }

@@ -21,13 +21,19 @@ async function load(): Promise<ReadonlyMap<string, Schema>> {
 
 /** Standard output, which must be one document of that schema and a line break; the exit code must be the document's. */
 export async function documentOf(name: string, { stdout, code }: CliResult): Promise<Record<string, unknown>> {
+  expect(stdout).to.match(/\n$/);
+  const document = await valid(name, stdout);
+  if ('exit' in document) expect(document['exit']).to.equal(code);
+  return document;
+}
+
+/** The JSON of `text`, which must be one document of that schema. */
+export async function valid(name: string, text: string): Promise<Record<string, unknown>> {
   const schemas = await (loading ??= load());
   const schema = schemas.get(`urn:lockstep:schema:${name}`);
   if (!schema) throw new Error(`there is no schema ${name}`);
-  const document = JSON.parse(stdout) as Record<string, unknown>;
-  expect(stdout).to.match(/\n$/);
-  expect(new Validator(schemas, schema).violations(document, schema), stdout).to.deep.equal([]);
-  if ('exit' in document) expect(document['exit']).to.equal(code);
+  const document = JSON.parse(text) as Record<string, unknown>;
+  expect(new Validator(schemas, schema).violations(document, schema), text).to.deep.equal([]);
   return document;
 }
 

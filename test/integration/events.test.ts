@@ -1,0 +1,222 @@
+/** Kubernetes Events of a run, and an API server that misbehaves: never to the run's harm. */
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+import { startApiDouble, type Answer, type ApiDouble } from '../support/api-double.ts';
+import { distFolder, expectExit, runCli, startCli, type CliResult } from '../support/cli.ts';
+import { closeGate } from '../support/gate.ts';
+import { inCluster, type InCluster } from '../support/in-cluster.ts';
+import { useWorkspace } from '../support/workspace.ts';
+
+const CREATED: Answer = { status: 201 };
+const FILES = { '001_a.up.sql': 'CREATE TABLE a ();', '001_a.down.sql': 'DROP TABLE a;', '002_b.up.sql': 'CREATE TABLE b ();', '002_b.down.sql': 'DROP TABLE b;' };
+const REASONS = ['MigrationStarted', 'MigrationApplied', 'MigrationApplied', 'MigrationsCompleted'];
+const POD = { LOCKSTEP_POD: 'web-1', LOCKSTEP_POD_UID: 'u-1', LOCKSTEP_CONTAINER: 'migrate', LOCKSTEP_INIT_CONTAINER: 'true' };
+
+interface Place {
+  readonly api: ApiDouble;
+  readonly cluster: InCluster;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+describe('Kubernetes Events', () => {
+  const workspace = useWorkspace();
+  beforeEach(() => workspace().write(FILES));
+
+  async function place(answers: readonly Answer[]): Promise<Place> {
+    const api = await startApiDouble(answers);
+    workspace().defer(() => api.stop());
+    const cluster = await inCluster(api, { namespace: 'shop', token: 'first-token' });
+    workspace().defer(() => cluster.remove());
+    return { api, cluster, env: { ...workspace().env, ...cluster.env, ...POD } };
+  }
+
+  function reasons({ received }: ApiDouble): string[] {
+    return received.map(({ body }) => body.reason);
+  }
+
+  function warnings({ logs }: CliResult): string[] {
+    return logs.filter(({ event }) => event === 'warning').map((line) => String(line['text']));
+  }
+
+  it('are posted in order, one at a time, with the token and about the init container', async () => {
+    const { api, env } = await place([CREATED]);
+    const result = await runCli(['up'], { env });
+    expectExit(result, 0);
+    expect(warnings(result)).to.deep.equal([]);
+    expect(reasons(api)).to.deep.equal(REASONS);
+    for (const { method, path, authorization, body } of api.received) {
+      expect({ method, path, authorization }).to.deep.equal({ method: 'POST', path: '/apis/events.k8s.io/v1/namespaces/shop/events', authorization: 'Bearer first-token' });
+      expect(body).to.deep.include({ apiVersion: 'events.k8s.io/v1', kind: 'Event', type: 'Normal', action: 'Migrate', reportingController: 'lockstep', reportingInstance: 'web-1' });
+      expect(body['regarding']).to.deep.equal({ apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: 'u-1', fieldPath: 'spec.initContainers{migrate}' });
+      expect(body.eventTime).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    }
+    expect(new Set(api.received.map(({ body }) => body.metadata.name)).size).to.equal(4);
+  });
+
+  it('of a failure: what failed and why, no row and no line of SQL', async () => {
+    const { api, env } = await place([CREATED]);
+    await workspace().write({ '003_c.up.sql': "CREATE TABLE c (id int PRIMARY KEY);\nINSERT INTO c VALUES (4711), (4711); -- hunter2" });
+    expectExit(await runCli(['up'], { env: { ...env, LOCKSTEP_JOB: 'shop-migrate', LOCKSTEP_JOB_UID: 'u-2' } }), 40);
+    const { body } = api.received.at(-1)!;
+    expect(body).to.deep.include({ reason: 'MigrationFailed', type: 'Warning' });
+    expect(body.note).to.match(/^MIGRATION_FAILED \(exit 40\): 003_c\.up\.sql failed \(003_c\.up\.sql:2\): duplicate key value.*\(SQLSTATE 23505\)\. Next: /).and.not.match(/4711|hunter2/);
+    expect(body['regarding']).to.deep.equal({ apiVersion: 'batch/v1', kind: 'Job', namespace: 'shop', name: 'shop-migrate', uid: 'u-2' });
+  });
+
+  it('of settings that are wrong, also of a rollback without a target', async () => {
+    const { api, env } = await place([CREATED]);
+    expectExit(await runCli(['up', '--lock-wait', 'long'], { env }), 20);
+    expectExit(await runCli(['up', '--lock-wiat', '5m'], { env }), 20);
+    expectExit(await runCli(['down'], { env }), 24);
+    expect(reasons(api)).to.deep.equal(['MigrationFailed', 'MigrationFailed', 'RollbackRefused']);
+    expect(api.received[0]?.body.note).to.include('--lock-wait: "long" is not a duration');
+    expect(api.received[2]?.body['action']).to.equal('Rollback');
+  });
+
+  it('a token that was replaced is used for the next Event', async () => {
+    const { api, cluster, env } = await place([CREATED]);
+    const gate = await closeGate(workspace());
+    await workspace().write({ '002_b.up.sql': gate.sql });
+    const run = startCli(['up'], { env });
+    await gate.arrived();
+    await cluster.replaceToken('second-token\n');
+    await gate.open();
+    expectExit(await run.exited, 0);
+    const tokens = api.received.map(({ authorization }) => authorization);
+    expect(tokens[0]).to.equal('Bearer first-token');
+    expect(tokens.at(-1)).to.equal('Bearer second-token');
+  });
+
+  it('429: the same Event once more, then the others', async () => {
+    const { api, env } = await place([{ status: 429, headers: { 'retry-after': '1' } }, CREATED]);
+    const result = await runCli(['up'], { env });
+    expectExit(result, 0);
+    expect(warnings(result)).to.deep.equal([]);
+    expect(reasons(api)).to.deep.equal(['MigrationStarted', ...REASONS]);
+  });
+
+  it('409: the same Event once more under another name', async () => {
+    const { api, env } = await place([{ status: 409 }, CREATED]);
+    expectExit(await runCli(['up'], { env }), 0);
+    const names = api.received.slice(0, 2).map(({ body }) => body.metadata.name);
+    expect(reasons(api)).to.deep.equal(['MigrationStarted', ...REASONS]);
+    expect(names[0]).to.not.equal(names[1]);
+  });
+
+  for (const status of [401, 403]) {
+    it(`${status}: one try, one line in the log, and the exit code of the run`, async () => {
+      const { api, env } = await place([{ status }]);
+      await workspace().write({ '003_c.up.sql': 'SELECT nope;' });
+      const result = await runCli(['up'], { env });
+      expectExit(result, 40);
+      expect(reasons(api)).to.deep.equal(['MigrationStarted']);
+      expect(warnings(result)).to.have.length(1).and.to.have.nested.property('[0]').that.matches(new RegExp(`^no more Kubernetes Events in this run: .* ${status}`));
+      expect(await workspace().versions()).to.deep.equal(['001_a', '002_b']);
+    });
+  }
+
+  const LOST: Readonly<Record<string, (place: Place) => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>>> = {
+    'a server that never answers': ({ env }) => env,
+    'a server that is gone': async ({ api, env }) => {
+      await api.stop();
+      return env;
+    },
+    'a server with a certificate of somebody else': async ({ env }) => {
+      const stranger = await startApiDouble([CREATED]);
+      workspace().defer(() => stranger.stop());
+      return { ...env, KUBERNETES_SERVICE_PORT: new URL(stranger.url).port };
+    },
+    'a server that cannot be named': ({ env }) => ({ ...env, KUBERNETES_SERVICE_HOST: 'nowhere.invalid' }),
+  };
+  for (const [name, lose] of Object.entries(LOST)) {
+    it(`${name}: the run does its work, ends by itself, and says it once`, async () => {
+      const env = await lose(await place([undefined]));
+      const result = await runCli(['up'], { env });
+      expectExit(result, 0);
+      expect(await workspace().versions()).to.deep.equal(['001_a', '002_b']);
+      expect(warnings(result).filter((text) => !/^a Kubernetes Event could not be sent: /.test(text))).to.deep.equal([]);
+      expect(warnings(result).length).to.be.at.most(1);
+    });
+  }
+
+  it('a signal ends a run in order, also before a server that never answers', async () => {
+    const { env } = await place([undefined]);
+    const gate = await closeGate(workspace());
+    await workspace().write({ '002_b.up.sql': gate.sql });
+    const run = startCli(['up'], { env });
+    await gate.arrived();
+    run.kill('SIGTERM');
+    expectExit(await run.exited, 143);
+    expect(await workspace().versions()).to.deep.equal(['001_a']);
+  });
+
+  describe('where there is nothing to send them with', () => {
+    const nowhere = { LOCKSTEP_SERVICE_ACCOUNT_DIR: '/nowhere' };
+    const cluster = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
+    const table: [name: string, env: Readonly<Record<string, string>>, warned: boolean][] = [
+      ['outside a cluster', {}, false],
+      ['without a service account', { ...cluster, ...nowhere }, false],
+      ['outside a cluster, --events=on', { LOCKSTEP_EVENTS: 'on' }, true],
+      ['without a service account, --events=on', { ...cluster, ...nowhere, LOCKSTEP_EVENTS: 'on' }, true],
+    ];
+    for (const [name, env, warned] of table) {
+      it(`${name}: ${warned ? 'a warning' : 'not a word'}, and the run goes on`, async () => {
+        const result = await runCli(['up'], { env: { ...workspace().env, ...env } });
+        expectExit(result, 0);
+        expect(warnings(result)).to.have.length(warned ? 1 : 0);
+      });
+    }
+
+    it('--events=off sends none', async () => {
+      const { api, env } = await place([CREATED]);
+      expectExit(await runCli(['up', '--events', 'off'], { env }), 0);
+      expect(api.received).to.deep.equal([]);
+    });
+  });
+
+  describe('without their code', () => {
+    let dist = '';
+    let removed: string[] = [];
+
+    before(async () => {
+      dist = await mkdtemp(join(tmpdir(), 'lockstep-dist-'));
+      await cp(distFolder(), dist, { recursive: true });
+      removed = (await readdir(dist)).filter((name) => /^(event-reporter|kubernetes-client)-/.test(name));
+      for (const name of removed) await rm(join(dist, name));
+    });
+    after(() => rm(dist, { recursive: true, force: true }));
+
+    it('an init container with nothing to do does not miss it: it is never loaded', async () => {
+      expect(removed).to.have.length(2);
+      const { api, env } = await place([CREATED]);
+      expectExit(await runCli(['up', '--events', 'off'], { env }), 0);
+      const result = await runCli(['up'], { env, dist });
+      expectExit(result, 0);
+      expect(warnings(result)).to.deep.equal([]);
+      expect(api.received).to.deep.equal([]);
+      // It is missed where there is something to tell, and that harms nobody.
+      await workspace().write({ '003_c.up.sql': 'SELECT 1;' });
+      const missed = await runCli(['up'], { env, dist });
+      expectExit(missed, 0);
+      expect(warnings(missed)).to.have.length(1).and.to.have.nested.property('[0]').that.matches(/^no Kubernetes Events: /);
+    });
+
+    it('a client that cannot be loaded, as on an older Node: one line in the log', async () => {
+      const client = removed.find((name) => name.startsWith('kubernetes-client-'))!;
+      const broken = await mkdtemp(join(tmpdir(), 'lockstep-dist-'));
+      workspace().defer(() => rm(broken, { recursive: true, force: true }));
+      await cp(distFolder(), broken, { recursive: true });
+      await writeFile(join(broken, client), "throw new TypeError('something that this Node does not have');");
+      const { api, env } = await place([CREATED]);
+      const result = await runCli(['up'], { env, dist: broken });
+      expectExit(result, 0);
+      expect(api.received).to.deep.equal([]);
+      expect(warnings(result)).to.deep.equal([
+        'no more Kubernetes Events in this run: the Kubernetes client cannot be loaded (it needs Node 22.19 or newer): something that this Node does not have',
+      ]);
+    });
+  });
+});

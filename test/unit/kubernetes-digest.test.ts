@@ -1,0 +1,220 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { Digest, MAX_EVENTS, MAX_NOTE_BYTES, type Told } from '../../src/adapters/kubernetes/digest.ts';
+import { REASON_OF_FAILURE, REASONS, type Reason } from '../../src/adapters/kubernetes/reasons.ts';
+import { wakes } from '../../src/app/kubernetes-events.ts';
+import { ERRORS, MigratorError, type ErrorCode } from '../../src/core/errors.ts';
+import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../src/core/events.ts';
+import type { Direction } from '../../src/core/migration.ts';
+
+const error = new MigratorError('MIGRATION_FAILED', '007_x.up.sql failed', {
+  version: '007_x',
+  location: { file: '007_x.up.sql', line: 3, column: 5, text: "UPDATE t SET a = 'row 1'" },
+  server: { sqlstate: '42704', message: 'type "inte" does not exist\nsecond line', detail: 'Key (id)=(row 2)', hint: 'row 3' },
+  hint: 'correct the file and run again',
+});
+const unreachable = new MigratorError('DATABASE_UNAVAILABLE', 'cannot reach db:5432');
+const holder = { pid: 123, applicationName: 'lockstep up 0.1.0 pod-a', since: new Date('2024-05-06T07:08:09.000Z'), doing: 'up 007_x' };
+const blocker = { pid: 7, applicationName: 'psql', state: 'idle in transaction', query: "SELECT 'row 4'" };
+const progress = { phase: 'building index', percent: 42 };
+
+type Facts<T extends MigratorEventType> = Omit<MigratorEventOf<T>, 'type'>;
+
+/** An event of each type, and what is told of it when it comes first in the run of a Job, after the plan was made. */
+const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | undefined, string?] } = {
+  'database.waiting': [{ attempt: 2, retryInMs: 1500, error: unreachable }, undefined],
+  'session.opened': [{ address: 'db:5432', database: 'shop', pid: 7 }, undefined],
+  'session.setting-refused': [{ setting: 'x', reason: 'unknown' }, undefined],
+  'lock.waiting': [
+    { key: '1', waitedMs: 5000, holder },
+    'WaitingForLock',
+    'Waiting for the lock, held by "lockstep up 0.1.0 pod-a" (pid 123) since 2024-05-06T07:08:09.000Z running up 007_x',
+  ],
+  'lock.acquired': [{ key: '1', waitedMs: 5000 }, undefined],
+  'lock.released': [{ key: '1' }, undefined],
+  'lock.waiters-cancelled': [{ waiters: [holder] }, undefined],
+  'wait.pending': [{ message: 'waiting', pending: ['007_x'] }, undefined],
+  'database.ahead': [{ versions: ['009_z'] }, 'SchemaAhead', 'The database is ahead: 1 migration applied that these files do not have: 009_z'],
+  'run.planned': [{ direction: 'up', versions: ['007_x', '008_y'] }, 'MigrationStarted', 'Applying 2 migrations: 007_x, 008_y'],
+  'run.lost': [{ run: 'r', runner: 'pod-b', version: '006_w' }, undefined],
+  'migration.skipped': [{ version: '007_x', direction: 'up' }, undefined],
+  'migration.all-skipped': [{ versions: ['007_x'], direction: 'up' }, undefined],
+  'migration.started': [{ version: '007_x', direction: 'up' }, undefined],
+  'migration.retrying': [{ version: '007_x', attempt: 1, retryInMs: 200, error }, undefined],
+  'migration.applied': [{ version: '007_x', durationMs: 12 }, 'MigrationApplied', 'Applied 007_x in 12 ms'],
+  'migration.rolled-back': [{ version: '007_x', durationMs: 1234 }, 'MigrationRolledBack', 'Rolled back 007_x in 1.2 s'],
+  'migration.baselined': [{ version: '007_x' }, undefined],
+  'repair.planned': [{ version: '007_x', action: 'accept', dryRun: false }, undefined],
+  'migration.failed': [{ version: '007_x', direction: 'up', error }, undefined],
+  'statement.finished': [{ version: '007_x', statement: 1, of: 3 }, undefined],
+  'statement.running': [
+    { version: '007_x', elapsedMs: 10_000, progress, blockers: [blocker] },
+    'MigrationProgress',
+    'A statement of 007_x has run for 10.0 s, building index 42 %, blocked by "psql" (pid 7)',
+  ],
+  'index.dropped': [{ version: '007_x', index: 'i' }, undefined],
+  'hook.started': [{ version: '007_x' }, undefined],
+  'hook.finished': [{ version: '007_x', durationMs: 5 }, undefined],
+  'hook.log': [{ version: '007_x', message: 'hello' }, undefined],
+  'server.notice': [{ severity: 'NOTICE', message: 'hm' }, undefined],
+  warning: [{ message: 'beware' }, undefined],
+  'run.finished': [{ applied: ['007_x'], durationMs: 61_000 }, 'MigrationsCompleted', 'Applied 1 migration in 61.0 s; the last was 007_x'],
+  'run.failed': [
+    { error },
+    'MigrationFailed',
+    'MIGRATION_FAILED (exit 40): 007_x.up.sql failed (007_x.up.sql:3): type "inte" does not exist (SQLSTATE 42704). Next: correct the file and run again',
+  ],
+};
+
+const ALL = Object.entries(EVENTS).map(([type, [facts, reason, note]]) => ({ event: { type, ...facts } as MigratorEvent, reason, note }));
+const PLANNED: MigratorEvent = { type: 'run.planned', direction: 'up', versions: ['007_x'] };
+
+function digestOf({ direction = 'up' as Direction, inJob = true, now = (): number => 0 } = {}): Digest {
+  return new Digest({ direction, inJob, now });
+}
+
+function tell(digest: Digest, events: readonly MigratorEvent[]): Told[] {
+  return events.flatMap((event) => digest.of(event) ?? []);
+}
+
+function failedWith(code: ErrorCode, summary = 'x'): MigratorEvent {
+  return { type: 'run.failed', error: new MigratorError(code, summary) };
+}
+
+describe('what of a run becomes a Kubernetes Event', () => {
+  for (const { event, reason, note } of ALL) {
+    it(`${event.type}: ${reason ?? 'none'}`, () => {
+      const digest = digestOf();
+      if (event.type !== 'run.planned') digest.of(PLANNED);
+      const told = digest.of(event);
+      expect(told).to.deep.equal(reason === undefined ? undefined : { reason, note });
+    });
+  }
+
+  it('a failure, by its code', () => {
+    for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+      expect(digestOf().of(failedWith(code))?.reason, code).to.equal(REASON_OF_FAILURE[code]);
+      expect(REASONS[REASON_OF_FAILURE[code]].type, code).to.equal('Warning');
+    }
+    const names = ['HISTORY_CONFLICT', 'LOCK_TIMEOUT', 'DATABASE_UNAVAILABLE', 'ROLLBACK_REFUSED', 'INTERRUPTED', 'MIGRATION_FAILED'] as const;
+    expect(names.map((code) => REASON_OF_FAILURE[code])).to.deep.equal(['HistoryConflict', 'LockTimeout', 'DatabaseUnreachable', 'RollbackRefused', 'Interrupted', 'MigrationFailed']);
+  });
+
+  it('of a rollback: started, each step, completed', () => {
+    const told = tell(digestOf({ direction: 'down' }), [
+      { type: 'run.planned', direction: 'down', versions: ['2_b', '1_a'] },
+      { type: 'migration.rolled-back', version: '2_b', durationMs: 1 },
+      { type: 'migration.rolled-back', version: '1_a', durationMs: 1 },
+      { type: 'run.finished', applied: ['2_b', '1_a'], durationMs: 2 },
+    ]);
+    expect(told.map(({ reason }) => reason)).to.deep.equal(['RollbackStarted', 'MigrationRolledBack', 'MigrationRolledBack', 'RollbackCompleted']);
+    expect(told.at(-1)?.note).to.equal('Rolled back 2 migrations in 2 ms; the last was 1_a');
+  });
+
+  for (const direction of ['up', 'down'] as const) {
+    it(`${direction} with nothing to do: told in a Job only`, () => {
+      const events: MigratorEvent[] = [
+        { type: 'session.opened', address: 'a', database: 'd', pid: 1 },
+        { type: 'warning', message: 'the database is ahead' },
+        { type: 'database.ahead', versions: ['9_z'] },
+        { type: 'migration.all-skipped', versions: ['1_a', '2_b'], direction },
+        { type: 'run.finished', applied: [], durationMs: 1 },
+      ];
+      expect(tell(digestOf({ direction, inJob: false }), events)).to.deep.equal([]);
+      const upToDate = direction === 'up'
+        ? { reason: 'MigrationsUpToDate', note: 'Nothing to do: 2 migrations applied already' }
+        : { reason: 'RollbackCompleted', note: 'Nothing to roll back' };
+      expect(tell(digestOf({ direction }), events).slice(1)).to.deep.equal([upToDate]);
+    });
+  }
+
+  it('waiting for the lock: once, after 5 s', () => {
+    const waited = [0, 4_999, 5_000, 35_000].map((waitedMs): MigratorEvent => ({ type: 'lock.waiting', key: '1', waitedMs, holder: undefined }));
+    const digest = digestOf();
+    expect(waited.map((event) => digest.of(event)?.reason)).to.deep.equal([undefined, undefined, 'WaitingForLock', undefined]);
+  });
+
+  it('an unreachable database: once after 10 s, and when it is given up', () => {
+    let now = 1_000_000;
+    const digest = digestOf({ now: () => now });
+    const waiting: MigratorEvent = { type: 'database.waiting', attempt: 1, retryInMs: 1, error: unreachable };
+    const told = [0, 9_999, 1, 60_000].map((ms) => {
+      now += ms;
+      return digest.of(waiting)?.note;
+    });
+    expect(told).to.deep.equal([undefined, undefined, 'Still trying: cannot reach db:5432', undefined]);
+    expect(digest.of({ type: 'run.failed', error: unreachable })).to.deep.equal({
+      reason: 'DatabaseUnreachable',
+      note: 'DATABASE_UNAVAILABLE (exit 30): cannot reach db:5432',
+    });
+  });
+
+  it('a long statement: at growing distances, at most five times; each statement anew', () => {
+    const running = (seconds: number): MigratorEvent => ({ type: 'statement.running', version: '1_a', elapsedMs: seconds * 1000, progress: undefined, blockers: [] });
+    const told = (times: readonly number[]): number[] => {
+      const digest = digestOf();
+      digest.of(PLANNED);
+      return times.filter((time) => digest.of(running(time)) !== undefined);
+    };
+    expect(told(Array.from({ length: 100 }, (_, index) => 10 + 30 * index))).to.deep.equal([10, 40, 100, 220, 460]);
+    expect(told([10, 40, 10, 40])).to.deep.equal([10, 40, 10, 40]);
+  });
+
+  it('of many migrations the first ten and the summary, and never more than the API server should bear', () => {
+    const versions = Array.from({ length: 500 }, (_, index) => `${index}_m`);
+    const events: MigratorEvent[] = [
+      { type: 'run.planned', direction: 'up', versions },
+      ...versions.map((version): MigratorEvent => ({ type: 'migration.applied', version, durationMs: 1 })),
+      { type: 'run.finished', applied: versions, durationMs: 500 },
+    ];
+    const told = tell(digestOf(), events);
+    expect(told.filter(({ reason }) => reason === 'MigrationApplied')).to.have.length(10);
+    expect(told).to.have.length(12);
+    expect(told[0]?.note).to.equal('Applying 500 migrations: 0_m, 1_m, 2_m, …, 499_m');
+    expect(told.at(-1)).to.deep.equal({ reason: 'MigrationsCompleted', note: 'Applied 500 migrations in 500 ms; the last was 499_m' });
+  });
+
+  it('whatever happens: at most 20, the end among them, each note small enough', () => {
+    const anyEvent = fc.constantFrom(...ALL.map(({ event }) => event));
+    fc.assert(
+      fc.property(fc.array(anyEvent, { maxLength: 200 }), fc.boolean(), fc.string({ unit: 'binary', maxLength: 3000 }), (events, inJob, summary) => {
+        let now = 0;
+        const digest = digestOf({ inJob, now: () => (now += 3_000) });
+        const before = events.filter(({ type }) => type !== 'run.finished' && type !== 'run.failed');
+        const told = tell(digest, [...before, failedWith('INTERNAL', summary)]);
+        expect(told).to.have.length.within(1, MAX_EVENTS);
+        expect(told.at(-1)?.reason).to.equal('MigrationFailed');
+        for (const { note } of told) expect(Buffer.byteLength(note)).to.be.at.most(MAX_NOTE_BYTES);
+      }),
+    );
+  });
+
+  it('tells no row, no line of SQL, no second line of the server, no password', () => {
+    const secretive = new MigratorError('CONTENTION', 'postgres://u:hunter2@h/d failed', {
+      server: { sqlstate: '55P03', message: "ALTER ROLE r PASSWORD 'hunter2' and\nrow 5", detail: 'row 6' },
+      blockers: [blocker],
+      problems: ["blocked by psql with: SELECT 'row 4'"],
+    });
+    const failures = [error, secretive, new MigratorError('CONTENTION', 'x', { blockers: [blocker], problems: ['row 7'] })];
+    const notes = failures.map((failure) => digestOf().of({ type: 'run.failed', error: failure })?.note).join('\n');
+    expect(notes).to.include('SQLSTATE 55P03').and.not.match(/hunter2|row \d|second line/);
+  });
+
+  it('says each problem of wrong settings or files', () => {
+    const wrong = new MigratorError('CONFIG_INVALID', '2 settings are wrong', { problems: ['--a: is wrong', 'LOCKSTEP_B: too'] });
+    expect(digestOf().of({ type: 'run.failed', error: wrong })?.note).to.equal('CONFIG_INVALID (exit 20): 2 settings are wrong: --a: is wrong; LOCKSTEP_B: too');
+  });
+
+  it('is loaded before anything that is told, and not before', () => {
+    for (const inJob of [true, false]) {
+      let now = 0;
+      for (const { event } of ALL) {
+        const digest = digestOf({ inJob, now: () => (now += 20_000) });
+        // The first one only starts the clock of an unreachable database.
+        const told = [digest.of(event), digest.of(event)].some((one) => one !== undefined);
+        expect(wakes(event, inJob), event.type).to.equal(told);
+      }
+    }
+  });
+});
