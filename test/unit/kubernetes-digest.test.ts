@@ -70,7 +70,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
 const ALL = Object.entries(EVENTS).map(([type, [facts, reason, note]]) => ({ event: { type, ...facts } as MigratorEvent, reason, note }));
 const PLANNED: MigratorEvent = { type: 'run.planned', direction: 'up', versions: ['007_x'] };
 
-function digestOf({ direction = 'up' as Direction, inJob = true, now = (): number => 0 } = {}): Digest {
+function digestOf({ direction = 'up', inJob = true, now = (): number => 0 } = {}): Digest {
   return new Digest({ direction, inJob, now });
 }
 
