@@ -1,25 +1,30 @@
-// Answers: what do the tables in README.md say? Writes them anew from the code; test/unit/docs.test.ts fails when they differ.
+// Answers: what do the tables in README.md and docs/kubernetes.md say? Writes them anew from the code; test/unit/docs.test.ts fails when they differ.
 import { readFile, writeFile } from 'node:fs/promises';
+import { REASONS } from '../src/adapters/kubernetes/reasons.ts';
 import { COMMAND_NAMES, COMMANDS } from '../src/cli/commands.ts';
 import { ERRORS, MigratorError, type ErrorCode } from '../src/core/errors.ts';
 import type { CommandName } from '../src/core/runner.ts';
 import { envOf, flagOf, negatedFlagOf, OPTION_KEYS, OPTIONS, optionEntry, type OptionKey } from '../src/config/options.ts';
 
-const README = new URL('../README.md', import.meta.url);
+/** The blocks of each page, by the name that stands in its markers. */
+const PAGES = {
+  'README.md': { commands, options, 'exit-codes': exitCodes },
+  'docs/kubernetes.md': { 'event-reasons': eventReasons },
+} as const satisfies Record<string, Readonly<Record<string, () => string>>>;
 
-/** By the name that stands in the markers of README.md. */
-const BLOCKS: Readonly<Record<string, () => string>> = { commands, options, 'exit-codes': exitCodes };
+export type GeneratedPage = keyof typeof PAGES;
+export const GENERATED_PAGES = Object.keys(PAGES) as readonly GeneratedPage[];
 
-/** The text with every generated block made anew. */
-export function withGenerated(markdown: string): string {
-  return Object.entries(BLOCKS).reduce((text, [name, make]) => replaceBlock(text, name, make()), markdown);
+/** The text of that page with every generated block made anew. */
+export function withGenerated(markdown: string, page: GeneratedPage): string {
+  return Object.entries<() => string>(PAGES[page]).reduce((text, [name, make]) => replaceBlock(text, name, make()), markdown);
 }
 
 function replaceBlock(markdown: string, name: string, content: string): string {
   const [begin, end] = [`<!-- generated: ${name} (npx node scripts/docs.ts) -->`, `<!-- end of ${name} -->`];
   const from = markdown.indexOf(begin);
   const to = markdown.indexOf(end, from);
-  if (from === -1 || to === -1) throw new Error(`README.md has no place for ${name}: ${begin} … ${end}`);
+  if (from === -1 || to === -1) throw new Error(`the page has no place for ${name}: ${begin} … ${end}`);
   return `${markdown.slice(0, from)}${begin}\n${content}\n${markdown.slice(to)}`;
 }
 
@@ -76,6 +81,11 @@ export function exitsOf(code: ErrorCode): number[] {
   return signals.map((signal) => new MigratorError(code, '', { signal }).exit);
 }
 
+function eventReasons(): string {
+  const rows = Object.entries(REASONS).map(([reason, { type, when }]) => [code(reason), type, when]);
+  return table(['reason', 'type', 'when'], rows);
+}
+
 function code(text: string): string {
   return `\`${text}\``;
 }
@@ -86,8 +96,11 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 if (import.meta.main) {
-  const before = await readFile(README, 'utf8');
-  const after = withGenerated(before);
-  if (after !== before) await writeFile(README, after);
-  console.log(after === before ? 'README.md is as it should be.' : 'README.md is written anew.');
+  for (const page of GENERATED_PAGES) {
+    const file = new URL(`../${page}`, import.meta.url);
+    const before = await readFile(file, 'utf8');
+    const after = withGenerated(before, page);
+    if (after !== before) await writeFile(file, after);
+    console.log(after === before ? `${page} is as it should be.` : `${page} is written anew.`);
+  }
 }

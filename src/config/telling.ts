@@ -16,7 +16,7 @@ interface IdentityConfig {
   readonly image?: string;
 }
 
-export interface EventsConfig {
+interface EventsConfig {
   readonly mode: 'auto' | 'on' | 'off';
   readonly serviceAccountDir: string;
   readonly podNamespace?: string;

@@ -18,7 +18,7 @@ export interface Ending {
 }
 
 /** The numbers count all; the lists may be cut. */
-export interface TerminationMessage {
+interface TerminationMessage {
   readonly exit: number;
   readonly code?: ErrorCode;
   readonly command?: CommandName;

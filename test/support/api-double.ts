@@ -8,7 +8,7 @@ import { issue, makeAuthority } from './certificates.ts';
 /** What to do with the next request; undefined is silence. */
 export type Answer = { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | undefined;
 
-export interface Received {
+interface Received {
   readonly method: string;
   readonly path: string;
   readonly authorization: string;

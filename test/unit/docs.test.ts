@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { expect } from 'chai';
 import ts from 'typescript';
 
-import { exitsOf, withGenerated } from '../../scripts/docs.ts';
+import { exitsOf, GENERATED_PAGES, withGenerated } from '../../scripts/docs.ts';
 import { parseArguments } from '../../src/cli/cli.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
@@ -44,15 +44,17 @@ function withoutBlocks(text: string): string {
   return text.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
 }
 
-describe('README.md', () => {
-  it('has the commands, options and exit codes that the code has (else: npx node scripts/docs.ts)', () => {
-    expect(page('README.md')).to.equal(withGenerated(page('README.md')));
-  });
+describe('generated tables', () => {
+  for (const name of GENERATED_PAGES) {
+    it(`of ${name} are what the code says (else: npx node scripts/docs.ts)`, () => {
+      expect(page(name)).to.equal(withGenerated(page(name), name));
+    });
+  }
 
-  it('gets other tables when the code says something else', () => {
+  it('change when the code says something else', () => {
     const stale = page('README.md').replace('`--lock-wait`', '`--lock-weight`');
-    expect(withGenerated(stale)).to.equal(page('README.md'));
-    expect(() => withGenerated('no markers')).to.throw('has no place for commands');
+    expect(withGenerated(stale, 'README.md')).to.equal(page('README.md'));
+    expect(() => withGenerated('no markers', 'README.md')).to.throw('has no place for commands');
   });
 });
 

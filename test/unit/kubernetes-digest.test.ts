@@ -1,12 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { Digest, MAX_EVENTS, MAX_NOTE_BYTES, type Told } from '../../src/adapters/kubernetes/digest.ts';
+import { Digest, MAX_EVENTS, MAX_NOTE_BYTES, type DigestOptions, type Told } from '../../src/adapters/kubernetes/digest.ts';
 import { REASON_OF_FAILURE, REASONS, type Reason } from '../../src/adapters/kubernetes/reasons.ts';
 import { wakes } from '../../src/app/kubernetes-events.ts';
 import { ERRORS, MigratorError, type ErrorCode } from '../../src/core/errors.ts';
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../src/core/events.ts';
-import type { Direction } from '../../src/core/migration.ts';
 
 const error = new MigratorError('MIGRATION_FAILED', '007_x.up.sql failed', {
   version: '007_x',
@@ -70,7 +69,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
 const ALL = Object.entries(EVENTS).map(([type, [facts, reason, note]]) => ({ event: { type, ...facts } as MigratorEvent, reason, note }));
 const PLANNED: MigratorEvent = { type: 'run.planned', direction: 'up', versions: ['007_x'] };
 
-function digestOf({ direction = 'up', inJob = true, now = (): number => 0 } = {}): Digest {
+function digestOf({ direction = 'up', inJob = true, now = () => 0 }: Partial<DigestOptions> = {}): Digest {
   return new Digest({ direction, inJob, now });
 }
 

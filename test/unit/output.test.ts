@@ -132,6 +132,7 @@ const ENDINGS: readonly Ending[] = [
   { command: 'up', outcome, error: failure.with({ holder }), durationMs: 2 },
   { command: 'down', outcome: { ...outcome, done: [{ version: '1_a', direction: 'down', durationMs: 1 }] }, durationMs: 2 },
   { error: new MigratorError('CONFIG_INVALID', 'x', { problems: ['a', 'b'], hint: 'c' }), durationMs: 0 },
+  ...(Object.keys(ERRORS) as (keyof typeof ERRORS)[]).map((code) => ({ error: new MigratorError(code, 'x'), durationMs: 0 })),
 ];
 
 /** Documents as full and as empty as they get, by the name of their schema. */
