@@ -34,7 +34,7 @@ export function briefError({ code, summary, hint, details }: MigratorError): Bri
 /** One sentence: what failed, where, why, what to do next; at most `max` bytes, and what to do next is what goes first. */
 export function describeBriefly(error: MigratorError, max: number): string {
   const { summary, why, sqlstate, file, line, next } = briefError(error);
-  const at = file === undefined ? '' : ` (${file}:${line})`;
+  const at = file === undefined ? '' : ` (${summary.includes(file) ? 'line ' : `${file}:`}${line})`;
   const state = sqlstate === undefined ? '' : ` (SQLSTATE ${sqlstate})`;
   const reason = why.length === 0 ? '' : `: ${why.join('; ')}${state}`;
   const advice = next === undefined ? '' : `. Next: ${next}`;

@@ -62,7 +62,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
   'run.failed': [
     { error },
     'MigrationFailed',
-    'MIGRATION_FAILED (exit 40): 007_x.up.sql failed (007_x.up.sql:3): type "inte" does not exist (SQLSTATE 42704). Next: correct the file and run again',
+    'MIGRATION_FAILED (exit 40): 007_x.up.sql failed (line 3): type "inte" does not exist (SQLSTATE 42704). Next: correct the file and run again',
   ],
 };
 

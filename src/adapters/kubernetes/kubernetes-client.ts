@@ -49,10 +49,8 @@ function during(signal: AbortSignal): Middleware {
 
 function toPostError(cause: unknown, signal: AbortSignal): PostError {
   if (cause instanceof ApiException) {
-    const { message } = (cause.body ?? {}) as { message?: unknown };
-    const said = typeof message === 'string' ? `: ${message}` : '';
     const seconds = Number((cause.headers as Record<string, string | undefined>)['retry-after']);
-    return new PostError(`the API server answered ${cause.code}${said}`, {
+    return new PostError(`the API server answered ${cause.code}${wordsOf(cause.body)}`, {
       status: cause.code,
       retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined,
       cause,
@@ -62,4 +60,14 @@ function toPostError(cause: unknown, signal: AbortSignal): PostError {
   // fetch says only "fetch failed", and why in the cause.
   const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   return new PostError(reason instanceof Error ? reason.message : String(reason), { cause });
+}
+
+/** The message of a Status object, which the client gives as text. */
+function wordsOf(body: unknown): string {
+  try {
+    const { message } = JSON.parse(String(body)) as { message?: unknown };
+    return typeof message === 'string' ? `: ${message}` : '';
+  } catch {
+    return '';
+  }
 }

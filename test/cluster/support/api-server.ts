@@ -28,8 +28,8 @@ export interface ApiServer extends Cluster {
   readonly kubeconfig: string;
   /** Runs kubectl as an administrator, and resolves with its stdout. @throws Error with its stderr. */
   kubectl(args: readonly string[], input?: string): Promise<string>;
-  /** Stops answering until it is called again; undefined for a cluster that is not ours. */
-  readonly toggle?: () => void;
+  /** It stops answering until what this returns is called; undefined for a cluster that is not ours. */
+  readonly freeze?: () => () => void;
 }
 
 let shared: Promise<ApiServer> | undefined;
@@ -129,12 +129,11 @@ async function start(assets: string): Promise<ApiServer> {
     },
     START_MS,
   );
-  let frozen = false;
-  const toggle = (): void => {
-    server.kill(frozen ? 'SIGCONT' : 'SIGSTOP');
-    frozen = !frozen;
+  const freeze = (): (() => void) => {
+    server.kill('SIGSTOP');
+    return () => void server.kill('SIGCONT');
   };
-  return { url: access.url, ca: access.ca, kubeconfig: access.kubeconfig, kubectl: kubectlWith(join(assets, 'kubectl'), access.kubeconfig), toggle };
+  return { url: access.url, ca: access.ca, kubeconfig: access.kubeconfig, kubectl: kubectlWith(join(assets, 'kubectl'), access.kubeconfig), freeze };
 }
 
 interface Access extends Cluster {
@@ -146,7 +145,7 @@ interface Access extends Cluster {
 async function prepare(folder: string, port: number): Promise<Access> {
   const authority = makeAuthority('kubernetes for tests');
   const certificate = issue(authority, 'kube-apiserver', ['127.0.0.1', 'localhost']);
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const token = randomBytes(16).toString('hex');
   const url = `https://127.0.0.1:${port}`;
   const kubeconfig = {
@@ -160,7 +159,8 @@ async function prepare(folder: string, port: number): Promise<Access> {
   const files = {
     'server.crt': certificate.pem,
     'server.key': certificate.keyPem(),
-    'service-accounts.key': String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
+    'service-accounts.key': String(privateKey.export({ type: 'sec1', format: 'pem' })),
+    'service-accounts.pub': String(publicKey.export({ type: 'spki', format: 'pem' })),
     'tokens.csv': `${token},admin,admin,"system:masters"\n`,
     kubeconfig: JSON.stringify(kubeconfig),
   };
@@ -181,7 +181,7 @@ function apiServerFlags(folder: string, etcdPort: number, port: number): string[
     ...['--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${port}`, '--service-cluster-ip-range=10.96.0.0/24'],
     ...[`--cert-dir=${folder}`, `--tls-cert-file=${at('server.crt')}`, `--tls-private-key-file=${at('server.key')}`],
     ...['--authorization-mode=RBAC', `--token-auth-file=${at('tokens.csv')}`, '--service-account-issuer=https://kubernetes.default.svc'],
-    ...[`--service-account-key-file=${at('service-accounts.key')}`, `--service-account-signing-key-file=${at('service-accounts.key')}`],
+    ...[`--service-account-key-file=${at('service-accounts.pub')}`, `--service-account-signing-key-file=${at('service-accounts.key')}`],
     // Nobody makes default service accounts, or the Service "kubernetes", here.
     ...['--disable-admission-plugins=ServiceAccount', '--endpoint-reconciler-type=none'],
   ];
