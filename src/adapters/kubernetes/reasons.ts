@@ -11,7 +11,7 @@ export const REASONS = {
   MigrationStarted: { type: 'Normal', when: '`up` has the lock, and begins with the first of the pending migrations' },
   MigrationApplied: { type: 'Normal', when: 'a migration is applied; of a run with many, the first 10' },
   MigrationProgress: { type: 'Normal', when: 'a statement has run for 10 s, then less and less often; at most 5 in a run' },
-  MigrationsCompleted: { type: 'Normal', when: '`up` has applied all that was pending' },
+  MigrationsCompleted: { type: 'Normal', when: '`up` has applied all that it was to apply' },
   MigrationsUpToDate: { type: 'Normal', when: 'nothing was pending; of a Job only' },
   WaitingForLock: { type: 'Normal', when: 'another runner has held the lock for 5 s; once' },
   LockTimeout: { type: 'Warning', when: 'the lock was not to be had within `--lock-wait` (31)' },
