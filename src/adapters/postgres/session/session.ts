@@ -73,7 +73,10 @@ export class PostgresSession implements Session {
   /** The check is the first message after authentication, and the only one when nothing is pending. */
   static async open(options: SessionOptions): Promise<PostgresSession> {
     const first = await runCheck(options.wire, options.check, true);
-    if (isPooled(options.wire, first.backendPid) && !options.allowPooler) throw poolerRefused();
+    if (isPooled(options.wire, first.backendPid) && !options.allowPooler) {
+      await options.wire.endTransaction();
+      throw poolerRefused();
+    }
     return new PostgresSession(options, first);
   }
 
@@ -176,6 +179,8 @@ export class PostgresSession implements Session {
     const { guest, role } = this.#context;
     // It is as good as lost when it does not get its own back.
     if (guest && this.#options.givesBack && !wire.lost.aborted) await restoreGuest(wire, guest, role).catch(() => undefined);
+    // A pooler lets us go before the backend is done.
+    if (isPooled(wire, this.pid)) await wire.endTransaction();
     wire.detach();
     await close({ untouched: !this.#configured && !this.lost.aborted && !wire.owesRollback });
   }

@@ -129,9 +129,14 @@ export class Wire {
     }
   }
 
-  async #rollBack(): Promise<void> {
+  /** An error is told before the server has given up what its transaction held: the answer to this comes after. */
+  async endTransaction(): Promise<void> {
+    if (this.#owesRollback && !this.lost.aborted) await this.#rollBack({ promptly: true }).catch(() => undefined);
+  }
+
+  async #rollBack(options: MessageOptions = {}): Promise<void> {
     this.#owesRollback = false;
-    await this.message('ROLLBACK');
+    await this.message('ROLLBACK', options);
   }
 
   /** Sends nothing until it has settled: a cancel request that comes late would meet whatever is sent next. */
