@@ -11,8 +11,9 @@ export function printableLines(text: string): string[] {
 
 /** The text as one line: it can't start a line of its own. */
 export function printableLine(text: string): string {
-  const masked = maskPasswords(text);
-  return harmless(masked.includes('\n') ? masked.split('\n').map((line) => line.trim()).filter((line) => line !== '').join(' ') : masked);
+  const [first = '', ...others] = maskPasswords(text).split('\n');
+  if (others.length === 0) return harmless(first);
+  return harmless([first.trimEnd(), ...others.map((line) => line.trim())].filter((line) => line !== '').join(' '));
 }
 
 /** A JSON document. What is left raw by JSON.stringify and steers a terminal is escaped. */

@@ -217,6 +217,10 @@ describe('createHumanOutput', () => {
     );
   });
 
+  it('lets no file name steer the terminal, or start a line', () => {
+    expect(print([{ type: 'migration.applied', version: '1_\u001b[2J\n  up 2_b', durationMs: 1 }])).to.equal('  up 1_?[2J up 2_b\n');
+  });
+
   it('counts when everything is skipped, unless it is to be verbose', () => {
     const event: MigratorEvent = { type: 'migration.all-skipped', versions: ['1_a', '2_b'], direction: 'up' };
     expect(print([event])).to.equal('  skip 2 migrations (already applied)\n');

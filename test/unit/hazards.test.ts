@@ -85,6 +85,13 @@ describe('hazards', () => {
     expect(await hazardsOf(text)).to.have.lengthOf(4);
   });
 
+  it('are found in a script of very many statements in one go', async () => {
+    // Time that grows with the square of their number would be minutes.
+    const hazards = await hazardsOf('DROP TABLE t;CREATE INDEX CONCURRENTLY i ON t (a);'.repeat(10_000));
+    expect(hazards).to.have.lengthOf(20_000);
+    expect(hazards.at(-1)).to.match(/^1:499964 .*a file of its own/);
+  });
+
   it('survives a very deep expression', async () => {
     expect(await hazardsOf(`ALTER TYPE e ADD VALUE 'x'; SELECT ${'1+'.repeat(3_000)}1`)).to.deep.equal([]);
   });

@@ -53,6 +53,10 @@ describe('parseDirectives', () => {
       'line 7: write "-- lockstep: no-transaction", with a colon',
     ]);
   });
+
+  it('does not repeat a long one at length', () => {
+    expect(parseDirectives(`-- lockstep: ${'x'.repeat(10_000)}`).problems.join()).to.have.lengthOf.below(200);
+  });
 });
 
 describe('parseDuration', () => {

@@ -17,7 +17,7 @@ describe('printable text', () => {
   }
 
   it('is one line, or as many as there were', () => {
-    expect(printableLine('a \n\n  b\r\nc')).to.equal('a b c');
+    expect(printableLine('  a \n\n  b\r\nc')).to.equal('  a b c');
     expect(printableLines('a\n  b\r\nc')).to.deep.equal(['a', '  b', 'c']);
   });
 

@@ -363,6 +363,10 @@ describe('a script that the parser cannot read', () => {
     }
   });
 
+  it('quotes its neighbourhood where there is no password before it', async () => {
+    expect((await analyzed("SELEC 1; ALTER ROLE r PASSWORD 'x'")).syntaxError!.message).to.equal('syntax error at or near "SELEC"');
+  });
+
   it('is sent whole when it overflows the parser', async () => {
     const text = `SELECT ${'1+'.repeat(200_000)}1`;
     expect((await analyzed(text)).plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: true }] });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 
-import { caretLines, locate, locateAt, offsetOfCharacter } from '../../src/core/source-location.ts';
+import { caretLines, locate, locateAt, offsetOfCharacter, Places } from '../../src/core/source-location.ts';
 
 /** The text without the `^` that marks the place, and the place's offset. */
 function marked(text: string): [string, number] {
@@ -47,6 +48,23 @@ describe('locateAt', () => {
       expect(locateAt('f', text, location)).to.deep.equal(location);
     });
   }
+});
+
+describe('Places', () => {
+  it('are those of the text before them, in whatever order they are asked for', () => {
+    const text = fc.array(fc.constantFrom('a', '\n', '\r\n', 'é', '😀')).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(text, fc.array(fc.nat({ max: 100 }).map((at) => at / 100)), (sql, parts) => {
+        const places = new Places(sql);
+        for (const part of parts) {
+          // Not between the halves of an emoji.
+          const before = Array.from(sql).slice(0, Math.floor(part * Array.from(sql).length)).join('');
+          const lines = before.split('\n');
+          expect(places.at(before.length)).to.deep.equal({ line: lines.length, column: Array.from(lines.at(-1)!).length + 1 });
+        }
+      }),
+    );
+  });
 });
 
 describe('offsetOfCharacter', () => {

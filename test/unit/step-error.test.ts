@@ -1,0 +1,54 @@
+import { expect } from 'chai';
+
+import { journalInsert } from '../../src/adapters/postgres/session/journal.ts';
+import { Message } from '../../src/adapters/postgres/session/message.ts';
+import { stepError } from '../../src/adapters/postgres/session/step-error.ts';
+import { MigratorError, type ServerError } from '../../src/core/errors.ts';
+import type { StepScript } from '../../src/core/ports.ts';
+
+/** The error of a file that is sent whole, as the driver's comes through the wire; `at` is where the server points. */
+function failed(text: string, server: Partial<ServerError>, at?: string): MigratorError {
+  const directives = { noTransaction: false, irreversible: false };
+  const script = { file: '1_a.up.sql', text, checksum: '', directives };
+  const step: StepScript = { version: '1_a', direction: 'up', script, migration: { version: '1_a', up: script } };
+  const message = new Message().add('BEGIN').addSource({ sql: text, offset: 0, blocking: true, relations: [] });
+  const position = at === undefined ? {} : { position: String(message.text.indexOf(at) + 1) };
+  const words = { sqlstate: '42601', message: '', ...server };
+  const cause = Object.assign(new Error(words.message), position);
+  const relation = { schema: 's', name: 't', key: '1', table: 's.t', journal: 's.t_journal', exists: true, complete: true };
+  return stepError(new MigratorError('INTERNAL', words.message, { server: words, cause }), step, { message, relation });
+}
+
+describe("a step's error", () => {
+  const secret = "ALTER ROLE r PASSWORD '' 'hunter2'";
+
+  it('quotes nothing after the word PASSWORD that the server could not read, in whatever language', () => {
+    for (const message of [`syntax error at or near "'hunter2'"`, `Syntaxfehler bei »'hunter2'«`, `"'hunter2'"またはその近辺で構文エラー`]) {
+      const error = failed(secret, { message, where: `at "'hunter2'"` }, "'hunter2'");
+      expect(JSON.stringify(error.details.server)).to.not.include('hunter2');
+      expect(error.details.location).to.include({ line: 1, column: 26 });
+    }
+  });
+
+  it('has the whole file for the text before a place that the server does not name', () => {
+    expect(failed(`DO $$ … $$; ${secret}`, { message: `syntax error at or near "'hunter2'"` }).details.server!.message).to.equal('syntax error at or near …');
+  });
+
+  it("keeps the server's words where no password stands before, and of every other kind of error", () => {
+    const words = 'syntax error at or near "SELEC"';
+    expect(failed(`SELEC 1; ${secret}`, { message: words }, 'SELEC').details.server!.message).to.equal(words);
+    const role = 'role "r" does not exist';
+    expect(failed(secret, { sqlstate: '42704', message: role }).details.server!.message).to.equal(role);
+  });
+
+  it('has no password in what the journal keeps of it', () => {
+    const error = failed("SELECT 'postgres://app:hunter2@db/shop'::int", {
+      sqlstate: '22P02',
+      message: 'invalid input syntax for type integer: "postgres://app:hunter2@db/shop"',
+    });
+    const runner = { run: 'r', command: 'up', productVersion: '0', name: 'pod' } as const;
+    const sql = journalInsert('s.t_journal', runner, { event: 'failed', error });
+    expect(sql).to.include('1_a.up.sql failed: invalid input syntax').and.to.include('postgres://app:***@db/shop');
+    expect(sql.includes('hunter2')).to.equal(false);
+  });
+});
