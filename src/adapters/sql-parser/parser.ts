@@ -7,27 +7,28 @@ import { loadModule, parseRaw, type PgQueryModule, type RawResult } from './wasm
 /** A module's memory never shrinks, so one that has read a longer text (UTF-16 code units) is given back. */
 const LONG_TEXT = 250_000;
 
-/** Loads PostgreSQL's parser at the first text. */
+/** Loads PostgreSQL's parser at the first text of the process. */
 export function createSqlParser(): SqlParser {
   return new PgQueryParser();
 }
 
 class PgQueryParser implements SqlParser {
-  #module: PgQueryModule | undefined;
+  /** One for the whole process: each takes memory and time, and parsing waits for nothing. */
+  static #module: PgQueryModule | undefined;
 
   /** Whatever it can't read is an answer; only a parser that can't be loaded throws. */
   async parse(text: string): Promise<ParseResult> {
     // For C the text would end there.
     const nul = text.indexOf('\0');
     if (nul !== -1) return { ok: false, message: 'a NUL character', offset: nul };
-    this.#module ??= await loadModule();
+    const module = (PgQueryParser.#module ??= await loadModule());
     try {
-      return translate(text, parseRaw(this.#module, text));
+      return translate(text, parseRaw(module, text));
     } catch (error) {
-      this.#module = undefined;
+      PgQueryParser.#module = undefined;
       return { ok: false, message: `the parser gave up (${String(error)})`, offset: skipBlank(text, 0) };
     } finally {
-      if (text.length > LONG_TEXT) this.#module = undefined;
+      if (text.length > LONG_TEXT) PgQueryParser.#module = undefined;
     }
   }
 }
