@@ -156,13 +156,14 @@ describe('a migration that fails in a release', () => {
   });
 
   it('by a lock that was not to be had, it is no failure of its own: tried at once', async () => {
-    const reader = await workspace().client();
-    await workspace().query('CREATE TABLE held (id int)');
-    await reader.query('BEGIN; LOCK TABLE held');
-    await workspace().write(file(2, 'bad', `SET LOCAL lock_timeout = '20ms';\nALTER TABLE held ADD COLUMN total int;`));
+    const writer = await workspace().client();
+    await workspace().query('CREATE TABLE held AS SELECT 1 AS id');
+    await writer.query('BEGIN; UPDATE held SET id = 2');
+    // A row's lock, for which nobody tries again by himself.
+    await workspace().write(file(2, 'bad', `SET LOCAL lock_timeout = '20ms';\nUPDATE held SET id = 3;`));
     expect((await up(POD)).code).to.equal(32);
     expect((await up(POD)).code).to.equal(32);
-    await reader.query('ROLLBACK');
+    await writer.query('ROLLBACK');
     expect((await up(POD)).code).to.equal(0);
   });
 });
