@@ -105,9 +105,9 @@ describe('a session that holds the table of a migration', () => {
   });
 
   it('by the command line, without the retries: exit 32, named in log, error and --json', async () => {
-    const { pid } = await block();
-    // A file that sets lock_timeout itself knows what it wants: it is tried once.
-    await workspace().write({ '001_alter.up.sql': `SET LOCAL lock_timeout = '50ms';\nALTER TABLE orders ADD COLUMN total int;` });
+    const { pid } = await block('LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
+    // A data statement waits as long as it takes; where the file itself sets a limit, it is tried once.
+    await workspace().write({ '001_alter.up.sql': `SET LOCAL lock_timeout = '50ms';\nUPDATE orders SET id = id + 1;` });
     const text = await runCli(['up', '--log-format', 'text'], workspace());
     expectExit(text, 32);
     expect(text.stderr).to.match(/^error: 001_alter\.up\.sql failed \(CONTENTION\)$/m);

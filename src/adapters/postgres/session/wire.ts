@@ -178,6 +178,9 @@ export class Wire {
 
 function connectionLost(error: unknown): MigratorError {
   if (error instanceof MigratorError) return error;
+  const server = serverErrorOf(error);
+  // Its last word may come as an answer, or as the end of the connection.
+  if (server && isPooledByStatement(server)) return refused(server, error);
   const reason = error instanceof Error && error.message !== '' ? `: ${error.message}` : '';
   return new MigratorError('DATABASE_UNAVAILABLE', `the connection to the database was lost${reason}`, {
     cause: error,
