@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { startApiDouble, type Answer, type ApiDouble } from '../support/api-double.ts';
+import { eventually } from '../support/bounded.ts';
 import { distFolder, expectExit, runCli, startCli, type CliResult } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';
 import { inCluster, type InCluster } from '../support/in-cluster.ts';
@@ -82,6 +83,8 @@ describe('Kubernetes Events', () => {
     await workspace().write({ '002_b.up.sql': gate.sql });
     const run = startCli(['up'], { env });
     await gate.arrived();
+    // Events go out beside the work: the first one may still be on its way.
+    await eventually('the first Event', async () => Promise.resolve(api.received.length > 0));
     await cluster.replaceToken('second-token\n');
     await gate.open();
     expectExit(await run.exited, 0);
