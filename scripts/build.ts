@@ -65,21 +65,22 @@ async function makeExecutable(file: string): Promise<void> {
   await chmod(file, 0o755);
 }
 
-/** One notice for every package that esbuild put into the bundle. */
+/** A notice for every package that esbuild put into the bundle; those with the same text share it. */
 async function thirdPartyLicenses(metafile: Metafile): Promise<string> {
   const folders = new Set<string>();
   for (const file of Object.keys(metafile.inputs)) {
     const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
     if (folder !== undefined) folders.add(folder);
   }
-  const notices: string[] = [];
+  const names = new Map<string, string[]>();
   for (const folder of [...folders].sort()) {
     const path = join(root, folder);
     const about = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as { name: string; version: string; license?: string };
     const licenseFile = (await readdir(path)).find((name) => /^licen[cs]e/i.test(name));
     const text = licenseFile === undefined ? '' : (await readFile(join(path, licenseFile), 'utf8')).trim();
-    notices.push(`${about.name} ${about.version} (${about.license ?? 'see below'})\n\n${text}\n`);
+    names.set(text, [...(names.get(text) ?? []), `${about.name} ${about.version} (${about.license ?? 'see below'})`]);
   }
+  const notices = [...names].map(([text, packages]) => `${packages.join('\n')}\n\n${text}\n`);
   return notices.join(`\n${'-'.repeat(80)}\n\n`);
 }
 

@@ -15,17 +15,20 @@ import { createSqlParser } from './adapters/sql-parser/parser.ts';
 import { MigratorError, type ErrorCode } from './core/errors.ts';
 import type { MigratorEvent } from './core/events.ts';
 import type { Direction, Version } from './core/migration.ts';
-import type { Outcome, StepResult } from './core/outcome.ts';
+import type { DryRunStep, EstimatedLoss, Outcome, StepResult } from './core/outcome.ts';
 import type { Reporter } from './core/ports.ts';
 import { parseTableName, type TableName } from './core/table-name.ts';
-import { migrate, type Request } from './engine/migrate.ts';
+import { migrate } from './engine/migrate.ts';
+import type { DownRequest, Request } from './engine/request.ts';
 import { VERSION } from './version.ts';
 
 export { MigratorError };
 export type {
   ClientLike,
   Direction,
+  DryRunStep,
   ErrorCode,
+  EstimatedLoss,
   Hook,
   HookContext,
   HookPool,
@@ -61,9 +64,21 @@ export type RunMigrationsOptions = Place &
     readonly to?: Version;
     /** `down`: roll back this many of the newest applied versions. */
     readonly steps?: number;
+    /** `down`: roll back what is newer than the newest file. */
+    readonly toFiles?: boolean;
     /** `down`: roll back everything; `confirm` must be the name of the connected database. */
     readonly all?: boolean;
     readonly confirm?: string;
+    /** `down`: which text runs where the file differs from what was stored; without it that is refused. */
+    readonly from?: 'files' | 'stored';
+    /** `down`: run stored SQL although others than the owner may write the tables that keep it. */
+    readonly trustStored?: boolean;
+    /** `down`: keep the releases that are known from applying it again. Default: whether there is a `release`. */
+    readonly hold?: boolean;
+    /** `down`: why; told to whoever is kept from applying it again. */
+    readonly reason?: string;
+    /** `up`: held versions that are to be applied again. */
+    readonly reapply?: readonly Version[];
     /** `name` or `schema.name`, taken literally. Default `schema_migrations`. */
     readonly table?: string;
     readonly lockKey?: bigint | number | string;
@@ -136,7 +151,8 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       clock: systemClock,
       reporter,
       parser: createSqlParser(),
-      source: createFileSource({ ...filesOf(options), allowEmpty: options.allowEmpty ?? false }),
+      // Without any files toFiles is refused as a rollback, which says more than that there are none.
+      source: createFileSource({ ...filesOf(options), allowEmpty: options.allowEmpty ?? options.toFiles === true }),
       database: new PostgresDatabase({ ...connection, allowPooler: options.allowPooler ?? false, table, lockKey, role: options.role, reporter }),
       hooks: new ThreadHooks(options.hooks ?? {}, hookConnections, reporter),
     },
@@ -194,21 +210,26 @@ function readLockKey(key: bigint | number | string | undefined): bigint | undefi
   }
 }
 
-function upRequest({ to }: RunMigrationsOptions): Request {
-  return { direction: 'up', target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to } };
+function upRequest({ to, reapply = [] }: RunMigrationsOptions): Request {
+  return { direction: 'up', target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to }, reapply };
 }
 
-function downRequest({ to, steps, all, confirm }: RunMigrationsOptions): Request {
-  const targets = [to, steps, all === true ? all : undefined].filter((target) => target !== undefined);
+function downRequest(options: RunMigrationsOptions): Request {
+  const { from: choice, trustStored = false, release, reason } = options;
+  const hold = options.hold ?? release !== undefined;
+  return { direction: 'down', target: downTarget(options), choice, trustStored, hold, reason };
+}
+
+function downTarget({ to, steps, toFiles, all, confirm }: RunMigrationsOptions): DownRequest['target'] {
+  const targets = [to, steps, toFiles === true ? toFiles : undefined, all === true ? all : undefined].filter((target) => target !== undefined);
   if (targets.length === 1) {
-    if (to !== undefined) return { direction: 'down', target: { kind: 'version', version: to } };
-    if (steps !== undefined && Number.isInteger(steps) && steps > 0) {
-      return { direction: 'down', target: { kind: 'steps', count: steps } };
-    }
-    if (all === true && confirm !== undefined) return { direction: 'down', target: { kind: 'all', database: confirm } };
+    if (to !== undefined) return { kind: 'version', version: to };
+    if (steps !== undefined && Number.isInteger(steps) && steps > 0) return { kind: 'steps', count: steps };
+    if (toFiles === true) return { kind: 'files' };
+    if (all === true && confirm !== undefined) return { kind: 'all', database: confirm };
   }
   throw new MigratorError('ROLLBACK_REFUSED', 'a rollback needs exactly one target', {
-    hint: 'give one of: to (the version that stays), steps (a whole number from 1), all together with confirm (the name of the database)',
+    hint: 'give one of: to (the version that stays), steps (a whole number from 1), toFiles, all together with confirm (the name of the database)',
   });
 }
 

@@ -3,6 +3,7 @@ import { systemClock } from '../adapters/clock/system-clock.ts';
 import { createFileSource } from '../adapters/files/source.ts';
 import type { BaselineConfig, DownConfig, RepairConfig, UpConfig, WaitConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
+import { describeHold } from '../core/hold.ts';
 import type { VersionStatus } from '../core/plan.ts';
 import { baseline } from '../engine/baseline.ts';
 import { inspectLock, readJournal, readStatus, type InspectOptions } from '../engine/inspect.ts';
@@ -44,9 +45,12 @@ export async function databaseAnswer(config: LookingConfig, world: World, wiring
 }
 
 function pendingError(rows: readonly VersionStatus[]): MigratorError {
-  const pending = rows.filter(({ state }) => state === 'pending' || state === 'out of order');
-  return new MigratorError('PENDING', `${pending.length} of ${rows.length} migrations are pending`, {
-    hint: 'apply them with "lockstep up"',
+  const missing = rows.filter(({ state }) => documents.isMissing(state));
+  const holds = missing.flatMap(({ hold }) => hold ?? []);
+  const held = holds.length === 0 ? '' : `, ${holds.length} of them held`;
+  return new MigratorError('PENDING', `${missing.length} of ${rows.length} migrations are pending${held}`, {
+    ...(holds.length > 0 && { problems: holds.map(describeHold) }),
+    hint: holds.length === 0 ? 'apply them with "lockstep up"' : 'a new release applies what is held, or "lockstep up --reapply VERSION"',
   });
 }
 

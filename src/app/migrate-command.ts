@@ -1,25 +1,23 @@
 /** `up` and `down`, from Config to answer. */
-import { createFileSource } from '../adapters/files/source.ts';
+import { createFileSource, type FileSourceOptions } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { DownConfig, UpConfig } from '../config/config.ts';
-import type { Outcome } from '../core/outcome.ts';
-import { isPodRelease } from '../core/pause.ts';
-import type { MigrationSource } from '../core/ports.ts';
+import { isPodRelease } from '../core/release.ts';
 import { migrate } from '../engine/migrate.ts';
+import { withoutTarget } from '../engine/no-target.ts';
+import type { Request } from '../engine/request.ts';
 import { outcomeDocument } from '../output/documents.ts';
-import { formatDryRun } from '../output/reports.ts';
+import { formatDryRun } from '../output/dry-run.ts';
 import { openPorts, type Wiring } from './wiring.ts';
 import type { Answer, World } from './world.ts';
 
 export async function migrateAnswer(config: UpConfig | DownConfig, world: World, wiring: Wiring): Promise<Answer> {
-  const source = createFileSource(config.files);
+  const request = await requestOf(config, world, wiring);
+  const source = createFileSource(filesOf(config));
   const ports = await openPorts(config, world, wiring);
   const outcome = await migrate(
     {
-      request:
-        config.command === 'up'
-          ? { direction: 'up', target: config.target }
-          : { direction: 'down', target: config.target },
+      request,
       runner: ports.runner,
       strict: config.files.strict,
       dryRun: config.dryRun,
@@ -35,18 +33,20 @@ export async function migrateAnswer(config: UpConfig | DownConfig, world: World,
   );
   return {
     document: outcomeDocument(outcome),
-    text: outcome.dryRun ? await dryRunText(outcome, source) : undefined,
+    text: outcome.dryRun ? formatDryRun(outcome.wouldRun ?? []) : undefined,
   };
 }
 
-async function dryRunText({ command, notRun }: Outcome, source: MigrationSource): Promise<string> {
-  const { migrations } = await source.read();
-  const direction = command === 'down' ? 'down' : 'up';
-  return formatDryRun(
-    notRun.map((version) => ({
-      version,
-      direction,
-      sql: migrations.find((migration) => migration.version === version)?.[direction]?.text,
-    })),
-  );
+/** @throws MigratorError ROLLBACK_REFUSED for a `down` without a target. */
+async function requestOf(config: UpConfig | DownConfig, world: World, wiring: Wiring): Promise<Request> {
+  if (config.command === 'up') return { direction: 'up', target: config.target, reapply: config.reapply };
+  const { target, choice, trustStored, hold, reason } = config;
+  if (target) return { direction: 'down', target, choice, trustStored, hold, reason };
+  throw await withoutTarget({ runner: wiring.runner, signal: world.signal }, () => openPorts(config, world, wiring));
+}
+
+/** Without any files `--to-files` is refused as a rollback, which says more than that there are none. */
+function filesOf(config: UpConfig | DownConfig): FileSourceOptions {
+  const toFiles = config.command === 'down' && config.target?.kind === 'files';
+  return { ...config.files, allowEmpty: config.files.allowEmpty || toFiles };
 }

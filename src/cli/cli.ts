@@ -95,7 +95,7 @@ function runParser(words: readonly string[], terminalWidth: number): { parsed: P
     output = text;
   }) as Parsed;
   // Our own types stand in the descriptions.
-  return { parsed, output: output.replaceAll(/\s+\[(?:string|boolean)\]$/gm, '') };
+  return { parsed, output: output.replaceAll(/\s*\[(?:string|boolean)\]$/gm, '') };
 }
 
 function addCommand(parser: Argv, command: CommandName): void {

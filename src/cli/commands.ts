@@ -15,6 +15,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
       ['up', 'Apply everything that is pending'],
       ['up --to 007_add_index', 'Stop after this version'],
       ['up --dry-run', 'Say what would be applied'],
+      ['up --reapply 007_add_index', 'Apply a version although it is held'],
     ],
   },
   down: {
@@ -22,6 +23,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     examples: [
       ['down --steps 1', 'Roll back the newest applied version'],
       ['down --to 007_add_index', 'Roll back everything after this version'],
+      ['down --to-files --dry-run', 'Show what would be run to go back to these files, and what it would destroy'],
       ['down --all --confirm shop', 'Roll back everything in the database "shop"'],
     ],
   },
@@ -30,7 +32,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     examples: [['wait --timeout 5m', 'Give up after five minutes with exit code 33']],
   },
   status: {
-    summary: 'Show every version: applied, pending, unknown, changed, out of order',
+    summary: 'Show every version: applied, pending, held, unknown, changed, out of order',
     examples: [
       ['status', 'A table'],
       ['status --exit-code', 'Exit with 33 while something is pending'],
@@ -46,7 +48,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     examples: [['baseline --to 007_add_index', 'The database already has everything up to here']],
   },
   repair: {
-    summary: 'Accept changed files, replace stored down SQL, settle an incomplete migration; says first what it will do',
+    summary: 'Accept changed files, replace stored down SQL, settle an incomplete migration, end a hold; says first what it will do',
     examples: [
       ['repair --dry-run', 'Say what would be repaired'],
       ['repair --only 007_add_index --statement again', 'Let a statement whose end nobody knows run again'],

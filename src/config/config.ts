@@ -2,6 +2,7 @@
 import { MigratorError } from '../core/errors.ts';
 import type { Version } from '../core/migration.ts';
 import type { TableName } from '../core/table-name.ts';
+import type { DownChoice } from '../core/stored-down.ts';
 import type { DownTarget, UpTarget } from '../core/target.ts';
 import { shown, type OptionValues } from './option-values.ts';
 import { belongsTo, type RawOptions } from './options.ts';
@@ -55,8 +56,22 @@ interface RunningConfig extends ApplyingConfig {
   readonly verbose: boolean;
 }
 
-export type UpConfig = RunningConfig & { readonly command: 'up'; readonly target: UpTarget; readonly hookTimeoutMs: number; readonly retryNow: boolean };
-export type DownConfig = RunningConfig & { readonly command: 'down'; readonly target: DownTarget };
+export type UpConfig = RunningConfig & {
+  readonly command: 'up';
+  readonly target: UpTarget;
+  readonly hookTimeoutMs: number;
+  readonly retryNow: boolean;
+  readonly reapply: readonly Version[];
+};
+export type DownConfig = RunningConfig & {
+  readonly command: 'down';
+  /** Undefined when none is given, which is refused with a list of what there is. */
+  readonly target: DownTarget | undefined;
+  readonly choice?: DownChoice;
+  readonly trustStored: boolean;
+  readonly hold: boolean;
+  readonly reason?: string;
+};
 export type BaselineConfig = ApplyingConfig & { readonly command: 'baseline'; readonly to: Version };
 export type RepairConfig = ApplyingConfig & {
   readonly command: 'repair';
@@ -85,7 +100,7 @@ export type Config =
 
 /**
  * Flag > LOCKSTEP_* > standard environment > default.
- * @throws MigratorError CONFIG_INVALID with every problem, or ROLLBACK_REFUSED for a `down` without a target.
+ * @throws MigratorError CONFIG_INVALID with every problem, or ROLLBACK_REFUSED for `--all` without `--confirm`.
  */
 export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Config {
   const { values, problems } = readSettings(raw, env, facts);
@@ -145,9 +160,9 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
       return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement }) };
     }
     case 'up':
-      return { command, ...database, files, ...runConfig(values), target: upTarget(values), hookTimeoutMs: values.hookTimeout, retryNow: values.retryNow };
+      return { command, ...database, files, ...runConfig(values), target: upTarget(values), hookTimeoutMs: values.hookTimeout, retryNow: values.retryNow, reapply: values.reapply ?? [] };
     case 'down':
-      return { command, ...database, files, ...runConfig(values), target: downTarget(values) };
+      return { command, ...database, files, ...runConfig(values), ...downConfig(values) };
   }
 }
 
@@ -169,11 +184,18 @@ function upTarget({ to }: OptionValues): UpTarget {
   return to === undefined ? { kind: 'latest' } : { kind: 'version', version: to };
 }
 
-function downTarget({ to, steps, all, confirm }: OptionValues): DownTarget {
+function downConfig(values: OptionValues): Pick<DownConfig, 'target' | 'choice' | 'trustStored' | 'hold' | 'reason'> {
+  const { trustStored, hold, reason, from: choice } = values;
+  return { target: downTarget(values), trustStored, hold, ...whereDefined({ reason, choice }) };
+}
+
+function downTarget({ to, steps, toFiles, all, confirm }: OptionValues): DownTarget | undefined {
   if (to !== undefined) return { kind: 'version', version: to };
   if (steps !== undefined) return { kind: 'steps', count: steps };
-  if (all && confirm !== undefined) return { kind: 'all', database: confirm };
-  throw new MigratorError('ROLLBACK_REFUSED', all ? '--all needs --confirm with the name of the database' : 'down needs a target', {
-    hint: 'give one of: --to VERSION (it stays, as the newest), --steps N, or --all --confirm DATABASE',
+  if (toFiles) return { kind: 'files' };
+  if (!all) return undefined;
+  if (confirm !== undefined) return { kind: 'all', database: confirm };
+  throw new MigratorError('ROLLBACK_REFUSED', '--all needs --confirm with the name of the database', {
+    hint: 'give --all --confirm DATABASE, or another target: --to VERSION (it stays, as the newest), --steps N, --to-files',
   });
 }

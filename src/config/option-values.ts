@@ -10,6 +10,7 @@ interface ValueOfType extends Record<OptionType, unknown> {
   integer: number;
   choice: string;
   version: string;
+  versions: readonly string[];
   table: TableName;
   'lock key': bigint;
 }
@@ -34,6 +35,7 @@ const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => P
   integer: parseInteger,
   choice: parseChoice,
   version: parseVersion,
+  versions: parseVersions,
   table: (text) => {
     const table = parseTableName(text);
     return typeof table === 'string' ? { problem: table } : { value: table };
@@ -82,6 +84,12 @@ function parseChoice(value: string, key: OptionKey): Parsed<string> {
 function parseVersion(value: string): Parsed<string> {
   const version = /^(?:.*[/\\])?(?<version>.+)\.(?:up|down)\.sql$/.exec(value)?.groups?.['version'];
   return version === undefined ? { value } : { problem: `${shown(value)} is a file; give the version ${shown(version)}` };
+}
+
+function parseVersions(text: string): Parsed<readonly string[]> {
+  const parsed = text.split(',').map((part) => (part.trim() === '' ? { problem: 'holds an empty version' } : parseVersion(part.trim())));
+  const problem = parsed.find((one) => 'problem' in one);
+  return problem ?? { value: parsed.flatMap((one) => ('value' in one ? one.value : [])) };
 }
 
 /** Advisory locks have a signed 64-bit key (PostgreSQL manual, "Advisory Lock Functions"). */

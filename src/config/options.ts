@@ -2,7 +2,7 @@
 import type { CommandName } from '../core/runner.ts';
 
 /** How the text of a setting is read; src/option-values.ts has the reader of each. */
-export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'table' | 'lock key';
+export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'versions' | 'table' | 'lock key';
 
 type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity' | 'Kubernetes';
 
@@ -38,6 +38,12 @@ export const OPTIONS = {
     help: 'The version that is the newest applied one afterwards, for example 007_add_index.',
   },
   steps: { type: 'integer', min: 1, group: 'Target', commands: ['down'], help: 'Roll back this many of the newest applied versions.' },
+  toFiles: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['down'],
+    help: 'Roll back what is newer than the newest file. As a variable it gives way to every other target.',
+  },
   all: { type: 'boolean', group: 'Target', commands: ['down'], help: 'Roll back everything; needs --confirm.' },
   confirm: {
     type: 'text',
@@ -45,6 +51,28 @@ export const OPTIONS = {
     commands: ['down'],
     help: 'The name of the connected database: says that --all is meant for it.',
   },
+  from: {
+    type: 'choice',
+    choices: ['files', 'stored'],
+    group: 'Target',
+    commands: ['down'],
+    help: 'Which down SQL runs where the file differs from what was stored when the migration was applied; otherwise that is refused.',
+  },
+  trustStored: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['down'],
+    help: 'Run stored down SQL although others than the owner may write the tables that keep it.',
+  },
+  hold: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['down'],
+    help: 'Keep the releases that are known from applying again what is rolled back; --no-hold does not.',
+    defaultHelp: 'on with --release',
+  },
+  reason: { type: 'text', group: 'Target', commands: ['down'], help: 'Why it is rolled back; told to whoever is kept from applying it again.' },
+  reapply: { type: 'versions', group: 'Target', commands: ['up'], help: 'Apply these versions again although they are held, for example 007_add_index,008_x.' },
   only: { type: 'version', group: 'Target', commands: ['repair'], help: 'Repair only this version.' },
   statement: {
     type: 'choice',

@@ -29,8 +29,11 @@ interface Setting {
 /** Options of which the strongest source gives at most one; weaker sources of the others then don't count. */
 const EXCLUSIVE: readonly (readonly OptionKey[])[] = [
   ['databaseUrl', 'databaseUrlFile'],
-  ['to', 'steps', 'all'],
+  ['to', 'steps', 'toFiles', 'all'],
 ];
+
+/** A variable that stands in a template as the harmless default: whatever is added beside it is meant instead. */
+const YIELDING: ReadonlySet<OptionKey> = new Set(['toFiles']);
 
 /** The value of every option that belongs to the command, the default of every other one and of a wrong one, and what is wrong. */
 export function readSettings(raw: RawOptions, env: Environment, facts: Facts): { values: OptionValues; problems: string[] } {
@@ -44,7 +47,7 @@ export function readSettings(raw: RawOptions, env: Environment, facts: Facts): {
     else problems.push(`${source}: ${parsed.problem}`);
   };
   for (const key of OPTION_KEYS) {
-    const standard = defaultText(key, facts);
+    const standard = defaultText(key, facts, given);
     if (standard !== undefined) read(key, { source: flagOf(key), text: standard });
     const setting = given.get(key);
     if (setting) read(key, setting);
@@ -80,12 +83,14 @@ function findSetting(key: OptionKey, raw: RawOptions, env: Environment): Setting
   if (flag !== undefined) return { source: flag === false ? negatedFlagOf(key) : flagOf(key), rank: 0, text: String(flag) };
   for (const [index, name] of [envOf(key), optionEntry(key).standardEnv].entries()) {
     const text = name === undefined ? undefined : env[name];
-    if (name !== undefined && text !== undefined && text !== '') return { source: name, rank: index + 1, text };
+    if (name !== undefined && text !== undefined && text !== '') return { source: name, rank: index + (YIELDING.has(key) ? 1.5 : 1), text };
   }
   return undefined;
 }
 
-function defaultText(key: OptionKey, facts: Facts): string | undefined {
+function defaultText(key: OptionKey, facts: Facts, given: ReadonlyMap<OptionKey, Setting>): string | undefined {
+  // Without a release nobody could be told from anybody else.
+  if (key === 'hold') return String(given.has('release'));
   if (key === 'logFormat') return facts.terminal ? 'text' : 'json';
   const { type, default: text } = optionEntry(key);
   return text ?? (type === 'boolean' ? 'false' : undefined);

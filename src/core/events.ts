@@ -1,5 +1,6 @@
 /** Everything worth telling while a command runs, as one union. */
 import type { MigratorError } from './errors.ts';
+import type { Hold, HoldEnd } from './hold.ts';
 import type { Direction, Version } from './migration.ts';
 import type { Blocker, Holder } from './runner.ts';
 
@@ -22,6 +23,11 @@ export type MigratorEvent =
   | { readonly type: 'migration.retrying'; readonly version: Version; readonly attempt: number; readonly retryInMs: number; readonly error: MigratorError }
   | { readonly type: 'migration.applied'; readonly version: Version; readonly durationMs: number }
   | { readonly type: 'migration.rolled-back'; readonly version: Version; readonly durationMs: number }
+  /** After a rollback: the releases that are known do not apply them again. */
+  | { readonly type: 'rollback.held'; readonly versions: readonly Version[]; readonly reason: string | undefined }
+  /** After a rollback: the next `up` applies them again. */
+  | { readonly type: 'rollback.not-held'; readonly versions: readonly Version[] }
+  | { readonly type: 'hold.ended'; readonly hold: Hold; readonly because: HoldEnd; readonly dryRun: boolean }
   | { readonly type: 'migration.baselined'; readonly version: Version }
   | { readonly type: 'repair.planned'; readonly version: Version; readonly action: string; readonly dryRun: boolean }
   | { readonly type: 'migration.failed'; readonly version: Version; readonly direction: Direction; readonly error: MigratorError }
@@ -39,7 +45,7 @@ export type MigratorEvent =
   | { readonly type: 'hook.log'; readonly version: Version; readonly message: string }
   | { readonly type: 'server.notice'; readonly severity: string; readonly message: string }
   | { readonly type: 'warning'; readonly message: string; readonly version?: Version }
-  | { readonly type: 'run.finished'; readonly applied: readonly Version[]; readonly durationMs: number }
+  | { readonly type: 'run.finished'; readonly direction?: Direction; readonly applied: readonly Version[]; readonly durationMs: number }
   /** The end of a command that failed, whatever kept it; the library throws instead. */
   | { readonly type: 'run.failed'; readonly error: MigratorError };
 

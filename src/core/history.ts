@@ -26,6 +26,8 @@ export type JournalEvent =
   | 'rolled back'
   | 'baselined'
   | 'repaired'
+  | 'down stored'
+  | 'hold ended'
   | 'statement failed'
   | 'statement reset'
   | 'failed';
@@ -47,4 +49,12 @@ export interface JournalEntry {
   readonly release?: string | undefined;
   readonly image?: string | undefined;
   readonly checksum?: string | undefined;
+  readonly hold?: JournalHold | undefined;
+}
+
+/** Of *rolled back*: who is not to apply it again (if it is held), and why; of *hold ended*: why. */
+export interface JournalHold {
+  readonly releases?: readonly string[];
+  readonly upChecksum?: string;
+  readonly reason?: string;
 }

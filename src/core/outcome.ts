@@ -1,10 +1,28 @@
 /** What a run did, told the same way whether it ended well or not. */
 import type { Direction, Version } from './migration.ts';
+import type { Loss } from './sql/script-plan.ts';
+import type { ScriptSource } from './step.ts';
 
 export interface StepResult {
   readonly version: Version;
   readonly direction: Direction;
   readonly durationMs: number;
+}
+
+/** What a dry run says of a step that would run. */
+export interface DryRunStep {
+  readonly version: Version;
+  readonly direction: Direction;
+  /** The file of this image, or what was stored when the migration was applied. */
+  readonly source: ScriptSource;
+  readonly sql: string;
+  /** Data that would be gone. */
+  readonly losses: readonly EstimatedLoss[];
+}
+
+export interface EstimatedLoss extends Omit<Loss, 'table'> {
+  /** How many rows the table has, as the server estimates it; absent where there is no such table. */
+  readonly rows?: number;
 }
 
 export interface Outcome {
@@ -19,6 +37,8 @@ export interface Outcome {
   readonly pending: readonly Version[];
   readonly warnings: readonly string[];
   readonly dryRun: boolean;
+  /** Of a dry run: what would run, in order. */
+  readonly wouldRun?: readonly DryRunStep[];
   /** How long the run waited for the lock. */
   readonly waitedMs: number;
   readonly durationMs: number;

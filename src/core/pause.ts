@@ -18,8 +18,3 @@ export function pauseLeftMs({ count, agoMs }: Failures): number {
   const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(count - 1, 20), LONGEST_PAUSE_MS);
   return Math.max(0, Math.ceil(pause - agoMs));
 }
-
-/** A pod's release is `name@image-tag`; a Job's has a revision (`name/7@image-tag`), and a Job is tried at once. */
-export function isPodRelease(release: string | undefined): boolean {
-  return release !== undefined && !/^[^@]*\/\d+@/.test(release);
-}

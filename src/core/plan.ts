@@ -5,20 +5,24 @@ import { compareVersions, versionNumber } from './migration.ts';
 import { nearest } from './nearest.ts';
 import type { ErrorCode } from './errors.ts';
 import { MigratorError } from './errors.ts';
-import type { DownTarget, UpTarget } from './target.ts';
+import { isSameText, type Hold } from './hold.ts';
+import type { StepScript } from './step.ts';
+import type { UpTarget } from './target.ts';
 
 /** Each version that files or history know. */
-export type VersionState = 'applied' | 'pending' | 'unknown' | 'changed' | 'out of order';
+export type VersionState = 'applied' | 'pending' | 'held' | 'unknown' | 'changed' | 'out of order';
 
 export interface VersionStatus {
   readonly version: Version;
   readonly state: VersionState;
   readonly appliedAt?: Date | undefined;
+  /** Of a held version. */
+  readonly hold?: Hold;
 }
 
 export interface Plan {
   /** In the order in which they run. */
-  readonly steps: readonly Migration[];
+  readonly steps: readonly StepScript[];
   /** Needed nothing: already applied (up) or not applied (down). */
   readonly skipped: readonly Version[];
   /** Every file that is not applied, in the plan or not. */
@@ -29,9 +33,11 @@ export interface Plan {
 }
 
 /** Something that forbids the plan. */
-interface Problem {
+export interface Problem {
   readonly code: ErrorCode;
   readonly message: string;
+  /** What to do about this one. */
+  readonly hint?: string;
 }
 
 export type Planned =
@@ -39,7 +45,11 @@ export type Planned =
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Every version of files and history in version order, and how it stands. */
-export function statusOf(migrations: readonly Migration[], applied: readonly AppliedVersion[]): VersionStatus[] {
+export function statusOf(
+  migrations: readonly Migration[],
+  applied: readonly AppliedVersion[],
+  holds: readonly Hold[] = [],
+): VersionStatus[] {
   const rows = new Map(applied.map((row) => [row.version, row]));
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
   const newest = newestApplied(migrations, rows);
@@ -48,6 +58,8 @@ export function statusOf(migrations: readonly Migration[], applied: readonly App
     const row = rows.get(version);
     const file = files.get(version);
     if (!row) {
+      const hold = holds.find((one) => one.version === version && file && isSameText(one, file.up.checksum));
+      if (hold) return { version, state: 'held', hold };
       const late = newest !== undefined && compareVersions(version, newest) < 0;
       return { version, state: late ? 'out of order' : 'pending' };
     }
@@ -87,13 +99,14 @@ export function equalNumbers(migrations: readonly Migration[]): string[] {
 export function planUp(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  options: { readonly target: UpTarget; readonly strict: boolean },
+  options: { readonly target: UpTarget; readonly strict: boolean; readonly reapply?: readonly Version[] },
 ): Planned {
-  const { target, strict } = options;
-  if (target.kind === 'version') {
-    const problem = unknownTarget(target.version, migrations);
-    if (problem) return { ok: false, problems: [problem] };
-  }
+  const { target, strict, reapply = [] } = options;
+  const unknown = [
+    ...(target.kind === 'version' ? unknownVersion('--to', target.version, migrations) : []),
+    ...reapply.flatMap((version) => unknownVersion('--reapply', version, migrations)),
+  ];
+  if (unknown.length > 0) return { ok: false, problems: unknown };
   const status = statusOf(migrations, applied);
   const isPending = new Set(
     status.filter((row) => row.state === 'pending' || row.state === 'out of order').map((row) => row.version),
@@ -101,7 +114,9 @@ export function planUp(
   const inReach = migrations.filter(
     ({ version }) => target.kind === 'latest' || compareVersions(version, target.version) <= 0,
   );
-  const steps = inReach.filter(({ version }) => isPending.has(version));
+  const steps = inReach
+    .filter(({ version }) => isPending.has(version))
+    .map((migration): StepScript => ({ version: migration.version, direction: 'up', script: migration.up, migration }));
   const skipped = inReach.map(({ version }) => version).filter((version) => !isPending.has(version));
   const late = status.filter((row) => row.state === 'out of order' && steps.some((s) => s.version === row.version));
   const ahead = versionsIn(status, 'unknown');
@@ -116,79 +131,24 @@ export function planUp(
   );
 }
 
-export function planDown(
-  migrations: readonly Migration[],
-  applied: readonly AppliedVersion[],
-  options: { readonly target: DownTarget; readonly strict: boolean; readonly database: string },
-): Planned {
-  const { target, strict, database } = options;
-  const newestFirst = applied.map((row) => row.version).sort((a, b) => compareVersions(b, a));
-  const refusal = refuseTarget(target, newestFirst, database);
-  if (refusal) return { ok: false, problems: [refusal] };
-
-  const leaving = newestFirst.filter((version, index) => {
-    if (target.kind === 'all') return true;
-    return target.kind === 'steps' ? index < target.count : compareVersions(version, target.version) > 0;
-  });
-  const files = new Map(migrations.map((migration) => [migration.version, migration]));
-  const problems = leaving.flatMap((version) => whyNotReversible(version, files.get(version)));
-  if (problems.length > 0) return { ok: false, problems };
-
-  const steps = leaving.flatMap((version) => files.get(version) ?? []);
-  const rows = new Set(newestFirst);
-  const pending = migrations.map(({ version }) => version).filter((version) => !rows.has(version));
-  const changed = versionsIn(statusOf(migrations, applied), 'changed');
-  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [
-    { message: list('changed after it was applied', changed), refused: strict || steps.length > 0 },
-  ]);
-}
-
-function refuseTarget(target: DownTarget, newestFirst: readonly Version[], database: string): Problem | undefined {
-  if (target.kind === 'all' && target.database !== database) {
-    return {
-      code: 'ROLLBACK_REFUSED',
-      message: `--confirm says "${target.database}", but the connected database is "${database}"`,
-    };
-  }
-  if (target.kind !== 'version' || newestFirst.includes(target.version)) return undefined;
-  const candidates = newestFirst.slice(0, 10).join(', ');
-  return {
-    code: 'ROLLBACK_REFUSED',
-    message:
-      `${target.version} is not applied, so nothing can be rolled back to it` +
-      (candidates === '' ? '; no version is applied' : `; the newest applied are ${candidates}`),
-  };
-}
-
-function whyNotReversible(version: Version, migration: Migration | undefined): Problem[] {
-  const refused = (message: string): Problem[] => [{ code: 'ROLLBACK_REFUSED', message }];
-  if (!migration) return refused(`${version}: these files do not have it, so there is no down script`);
-  if (migration.up.directives.irreversible || migration.down?.directives.irreversible === true) {
-    return refused(`${version}: its file says "irreversible"`);
-  }
-  return migration.down ? [] : refused(`${version}: there is no ${version}.down.sql`);
-}
-
-function unknownTarget(version: Version, migrations: readonly Migration[]): Problem | undefined {
+function unknownVersion(flag: string, version: Version, migrations: readonly Migration[]): Problem[] {
   const versions = migrations.map((migration) => migration.version);
-  if (versions.includes(version)) return undefined;
+  if (versions.includes(version)) return [];
   const guess = nearest(version, versions) ?? versions.at(-1);
-  return {
-    code: 'CONFIG_INVALID',
-    message: `--to ${version}: there is no such migration${guess === undefined ? '' : `; did you mean ${guess}?`}`,
-  };
+  const message = `${flag} ${version}: there is no such migration${guess === undefined ? '' : `; did you mean ${guess}?`}`;
+  return [{ code: 'CONFIG_INVALID', message }];
 }
 
-function versionsIn(status: readonly VersionStatus[], state: VersionState): Version[] {
+export function versionsIn(status: readonly VersionStatus[], state: VersionState): Version[] {
   return status.filter((row) => row.state === state).map((row) => row.version);
 }
 
-function list(what: string, versions: readonly Version[]): string {
+export function list(what: string, versions: readonly Version[]): string {
   return versions.length === 0 ? '' : `${what}: ${versions.join(', ')}`;
 }
 
 /** Remarks become warnings, or together refuse the plan when one of them must. */
-function judge(
+export function judge(
   plan: Omit<Plan, 'warnings'>,
   remarks: readonly { readonly message: string; readonly refused: boolean }[],
 ): Planned {
@@ -205,10 +165,11 @@ export function planOrThrow(planned: Planned): Plan {
   if (planned.ok) return planned.plan;
   const [first] = planned.problems;
   const messages = planned.problems.map((problem) => problem.message);
+  const hints = [...new Set(planned.problems.flatMap(({ hint }) => hint ?? []))];
   const code = first?.code ?? 'HISTORY_CONFLICT';
   throw new MigratorError(code, SUMMARIES[code] ?? 'the plan is refused', {
     problems: messages,
-    hint: HINTS[code],
+    hint: hints.length > 0 ? hints.join('; ') : HINTS[code],
   });
 }
 
@@ -221,5 +182,5 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
 const HINTS: Partial<Record<ErrorCode, string>> = {
   CONFIG_INVALID: 'see "lockstep status" for the versions',
   HISTORY_CONFLICT: 'restore the file as it was applied and put the change into a new migration; "lockstep status" lists every version',
-  ROLLBACK_REFUSED: 'see "lockstep status", then choose a target whose down scripts all exist',
+  ROLLBACK_REFUSED: 'choose a target whose versions can all be rolled back, or write a new migration that undoes them; "lockstep status" lists them',
 };

@@ -2,11 +2,16 @@
 import type { MigratorError } from './errors.ts';
 import type { MigratorEvent } from './events.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
-import type { Direction, Migration, Script, Version } from './migration.ts';
+import type { EndedHold, Hold } from './hold.ts';
+import type { Migration, Version } from './migration.ts';
 import type { Failures } from './pause.ts';
-import type { IncompleteStatement, RepairAction, StoredDown } from './repair.ts';
+import type { IncompleteStatement, RepairAction } from './repair.ts';
 import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
-import type { ConcurrentIndex, Reindexed, SqlPiece, Unit } from './sql/script-plan.ts';
+import type { ConcurrentIndex, Reindexed, RelationName, SqlPiece, Unit } from './sql/script-plan.ts';
+import type { StepScript } from './step.ts';
+import type { StoredDown } from './stored-down.ts';
+
+export type { StepScript };
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -110,16 +115,6 @@ export interface Waiter extends Holder {
   readonly blocked: boolean;
 }
 
-/** A migration on its way into or out of the database. */
-export interface StepScript {
-  readonly version: Version;
-  readonly direction: Direction;
-  /** What runs. */
-  readonly script: Script;
-  /** What the history row and the journal keep. */
-  readonly migration: Migration;
-}
-
 export interface History {
   /** Creates the tables, or completes those of the original Go runner. Only under the lock. */
   ensureTables(): Promise<void>;
@@ -138,8 +133,16 @@ export interface History {
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
   /** Versions of which some statements are committed, and which never came to an end. */
   versionsInPart(): Promise<ReadonlySet<Version>>;
-  /** The newest stored down SQL of each version, by its checksum. */
-  storedDowns(): Promise<readonly StoredDown[]>;
+  /** What is stored of each version that has been recorded since it last was rolled back; with its text of these versions. */
+  storedDowns(withText?: readonly Version[]): Promise<readonly StoredDown[]>;
+  /** Stores the down SQL of versions that were applied when nobody did. */
+  storeDowns(migrations: readonly Migration[]): Promise<void>;
+  /** Who but the owner may change what is stored, or have SQL run by whoever writes there: a sentence each. */
+  distrust(): Promise<readonly string[]>;
+  /** Versions that were rolled back on purpose, in version order; none when there is no journal. */
+  holds(): Promise<readonly Hold[]>;
+  /** Ends them for all. Only under the lock. */
+  endHolds(ended: readonly EndedHold[]): Promise<void>;
   /** Statements whose end nobody has recorded. */
   incompleteStatements(): Promise<readonly IncompleteStatement[]>;
   repair(actions: readonly RepairAction[]): Promise<void>;
@@ -190,6 +193,8 @@ export interface Executor {
   detachState(detach: Detachment): Promise<'attached' | 'pending' | 'detached'>;
   /** Ends a DETACH PARTITION CONCURRENTLY that was killed between its transactions. */
   finalizeDetach(detach: Detachment): Promise<void>;
+  /** The server's estimate of each table's rows, in this order; undefined where there is no such table. */
+  rowEstimates(tables: readonly RelationName[]): Promise<readonly (number | undefined)[]>;
 }
 
 /** Runs pre-migration hooks. */

@@ -1,13 +1,16 @@
 /** What `repair` may do to history and journal, and which of it a database needs. */
 import { MigratorError } from './errors.ts';
 import type { AppliedVersion } from './history.ts';
+import { describeHold, type Hold } from './hold.ts';
 import type { Direction, Migration, Version } from './migration.ts';
 import { nearest } from './nearest.ts';
+import type { StoredDown } from './stored-down.ts';
 
 export type RepairAction =
   | { readonly type: 'accept checksum'; readonly migration: Migration }
   | { readonly type: 'replace down'; readonly migration: Migration }
-  | { readonly type: 'settle statement'; readonly incomplete: IncompleteStatement; readonly as: StatementOutcome };
+  | { readonly type: 'settle statement'; readonly incomplete: IncompleteStatement; readonly as: StatementOutcome }
+  | { readonly type: 'release hold'; readonly hold: Hold };
 
 /** A statement outside a transaction whose run died in it. */
 export interface IncompleteStatement {
@@ -20,17 +23,12 @@ export interface IncompleteStatement {
 /** What a person has found: it did its work, or it is to run again. */
 type StatementOutcome = 'done' | 'again';
 
-/** What the journal keeps for rolling back. */
-export interface StoredDown {
-  readonly version: Version;
-  readonly checksum: string | undefined;
-}
-
 export interface RepairFacts {
   readonly migrations: readonly Migration[];
   readonly applied: readonly AppliedVersion[];
   readonly storedDowns: readonly StoredDown[];
   readonly incomplete: readonly IncompleteStatement[];
+  readonly holds: readonly Hold[];
 }
 
 export interface RepairWish {
@@ -50,12 +48,17 @@ export function planRepair(facts: RepairFacts, { only, statement }: RepairWish):
     return stored.get(migration.version) === migration.down?.checksum ? [] : [{ type: 'replace down', migration }];
   });
   const settled = statement ? facts.incomplete.filter((one) => meant(one.version)) : [];
-  return [...actions, ...settled.map((incomplete) => ({ type: 'settle statement', incomplete, as: statement ?? 'again' }) as const)];
+  const holds = facts.holds.filter(({ version }) => meant(version));
+  return [
+    ...actions,
+    ...settled.map((incomplete) => ({ type: 'settle statement', incomplete, as: statement ?? 'again' }) as const),
+    ...holds.map((hold) => ({ type: 'release hold', hold }) as const),
+  ];
 }
 
 /** Why `only` is no version that can be repaired; undefined when it is one. */
-export function unknownOnly({ migrations, applied, incomplete }: RepairFacts, only: Version | undefined): MigratorError | undefined {
-  const known = [...new Set([...migrations, ...applied, ...incomplete].map(({ version }) => version))];
+export function unknownOnly({ migrations, applied, incomplete, holds }: RepairFacts, only: Version | undefined): MigratorError | undefined {
+  const known = [...new Set([...migrations, ...applied, ...incomplete, ...holds].map(({ version }) => version))];
   if (only === undefined || known.includes(only)) return undefined;
   const guess = nearest(only, known);
   return new MigratorError('CONFIG_INVALID', `--only ${only}: neither the files nor the history have it`, {
@@ -64,7 +67,15 @@ export function unknownOnly({ migrations, applied, incomplete }: RepairFacts, on
 }
 
 export function versionOf(action: RepairAction): Version {
-  return action.type === 'settle statement' ? action.incomplete.version : action.migration.version;
+  switch (action.type) {
+    case 'settle statement':
+      return action.incomplete.version;
+    case 'release hold':
+      return action.hold.version;
+    case 'accept checksum':
+    case 'replace down':
+      return action.migration.version;
+  }
 }
 
 /** For people, before anything is done. */
@@ -80,5 +91,7 @@ export function describeRepair(action: RepairAction): string {
       return action.as === 'done'
         ? `take statement ${action.incomplete.statement} for done`
         : `let statement ${action.incomplete.statement} run again`;
+    case 'release hold':
+      return `end the hold, so that the next up applies it: ${describeHold(action.hold)}`;
   }
 }

@@ -8,5 +8,7 @@ export type DownTarget =
   | { readonly kind: 'version'; readonly version: Version }
   /** The newest `count` applied versions go. */
   | { readonly kind: 'steps'; readonly count: number }
+  /** What is newer than the newest file goes. */
+  | { readonly kind: 'files' }
   /** Everything goes; `database` must be the name of the connected database. */
   | { readonly kind: 'all'; readonly database: string };

@@ -15,15 +15,15 @@ export async function analyzeSteps(
   const problems: string[] = [];
   let location: SourceLocation | undefined;
   for (const step of steps) {
-    const { script, version } = step;
-    const analysis = await analyze(script, parser);
+    const { script, version, direction } = step;
+    const analysis = await analyze(script, direction, parser);
     problems.push(...analysis.problems.map((remark) => remarkText(script.file, remark)));
     const [first] = analysis.problems;
     if (first) location ??= locateAt(script.file, script.text, first);
     for (const remark of analysis.warnings) {
       reporter.report({ type: 'warning', version, message: remarkText(script.file, remark) });
     }
-    planned.push({ step, plan: analysis.plan });
+    planned.push({ step, plan: analysis.plan, losses: analysis.losses });
   }
   if (problems.length === 0) return planned;
   throw new MigratorError('MIGRATIONS_INVALID', 'these migrations cannot be run; nothing was run', {

@@ -1,6 +1,6 @@
 /** Runs one migration: hook, then its script in one transaction or statement by statement. */
 import type { Limits, Session, StepScript } from '../core/ports.ts';
-import type { ScriptPlan } from '../core/sql/script-plan.ts';
+import type { Loss, ScriptPlan } from '../core/sql/script-plan.ts';
 import { runUnits } from './apply-statements.ts';
 import { retrying } from './retry.ts';
 import { watching } from './watch.ts';
@@ -9,6 +9,7 @@ import type { StepContext } from './step-context.ts';
 export interface PlannedStep {
   readonly step: StepScript;
   readonly plan: ScriptPlan;
+  readonly losses: readonly Loss[];
 }
 
 /** Resolves with the milliseconds it took. @throws MigratorError; then nothing more of the step will run. */
@@ -43,10 +44,10 @@ function limitsOf({ script }: StepScript, defaults: Limits): Limits {
   };
 }
 
-async function runHook(session: Session, { direction, migration }: StepScript, context: StepContext): Promise<void> {
+async function runHook(session: Session, step: StepScript, context: StepContext): Promise<void> {
   const { ports, options, signal } = context;
-  if (direction === 'down' || !ports.hooks.has(migration)) return;
-  const { version } = migration;
+  if (step.direction === 'down' || !ports.hooks.has(step.migration)) return;
+  const { version, migration } = step;
   const stop = AbortSignal.any([signal, session.lost]);
   // What has come already tells nobody again.
   stop.throwIfAborted();

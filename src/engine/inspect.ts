@@ -5,6 +5,7 @@ import type { LockReport } from '../core/reports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
 import { statusOf, type VersionStatus } from '../core/plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';
+import { visibleHolds } from './held.ts';
 import { interruptedBy } from './interrupting.ts';
 
 export interface InspectOptions {
@@ -20,8 +21,15 @@ export async function readStatus(
 ): Promise<VersionStatus[]> {
   const { migrations } = await ports.source.read();
   const { session, check } = await connect({ ...options, writes: false }, ports, options.signal);
-  await session.close();
-  return statusOf(migrations, check.history.applied);
+  try {
+    const { applied } = check.history;
+    const holds = await interruptedBy(options.signal, session, () =>
+      visibleHolds(session.history, (message) => ports.reporter.report({ type: 'warning', message })),
+    );
+    return statusOf(migrations, applied, holds);
+  } finally {
+    await session.close();
+  }
 }
 
 /** The journal, oldest entry first. */

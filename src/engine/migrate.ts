@@ -1,25 +1,26 @@
 /** `up` and `down`: preview → lock → read again → plan again → apply → outcome. The whole order is here. */
 import type { HistoryState } from '../core/history.ts';
+import type { EndedHold } from '../core/hold.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { Migration, Version } from '../core/migration.ts';
-import { pendingVersions, planDown, planOrThrow, planUp, type Plan } from '../core/plan.ts';
+import { pendingVersions, type Plan } from '../core/plan.ts';
 import type { Outcome } from '../core/outcome.ts';
-import type { Check, MigrationSource, Session, StepScript } from '../core/ports.ts';
+import type { Check, MigrationSource, Session } from '../core/ports.ts';
 import type { SqlParser } from '../core/sql/script-plan.ts';
 import { onlyAddsToHistory, type RunnerIdentity } from '../core/runner.ts';
-import type { DownTarget, UpTarget } from '../core/target.ts';
 import { analyzeSteps } from './analyze-steps.ts';
 import { applyStep, type PlannedStep } from './apply.ts';
+import { complete } from './complete.ts';
 import { connect, type ConnectPorts } from './connect.ts';
+import { dryRunSteps } from './dry-run.ts';
+import { endHolds, refuseHeld, tellEnded } from './held.ts';
 import { holdLock } from './hold-lock.ts';
 import { interruptedBy, interruption } from './interrupting.ts';
 import { refuseWhilePaused } from './pause.ts';
+import { leavingOf, planRun, requireSameSteps } from './plan-run.ts';
 import { Progress } from './progress.ts';
+import type { Request } from './request.ts';
 import type { ApplyOptions, ApplyPorts } from './step-context.ts';
-
-export type Request =
-  | { readonly direction: 'up'; readonly target: UpTarget }
-  | { readonly direction: 'down'; readonly target: DownTarget };
 
 export interface MigrateOptions extends ApplyOptions {
   readonly request: Request;
@@ -68,19 +69,22 @@ interface Run {
 
 /** The plan made before the lock is a preview: it fails early, and lets replicas leave without the lock. */
 async function planThenLock(run: Run, check: Check): Promise<void> {
-  const { migrations, session, progress, options, ports } = run;
+  const { migrations, session, progress, options } = run;
   const { lockWaitMs, signal, dryRun } = options;
+  const { direction } = options.request;
+  const meant = stepsMeant(run, check.history);
   const settled = async (now: Check): Promise<true | undefined> => {
     progress.sees(pendingVersions(migrations, now.history.applied));
-    // While others roll back, a plan made now is about a state that will not last.
-    const lasts = now.free || (now.holder !== undefined && onlyAddsToHistory(now.holder));
+    // While others roll back, a plan made now is about a state that will not last; nor does it for a rollback while others apply.
+    const lasts = now.free || (direction === 'up' && now.holder !== undefined && onlyAddsToHistory(now.holder));
     if (!lasts && !dryRun) return undefined;
-    const preview = plan(run, now.history);
+    const preview = await plan(run, now.history);
     progress.planned(preview);
-    if (dryRun) await analyzeSteps(scriptsOf(run, preview), ports);
+    if (dryRun) await rehearse(run, preview);
     else if (preview.steps.length === 0) progress.upToDate(preview);
     else {
       // Whoever holds the lock may be mending it.
+      if (now.free) await held(run, preview);
       if (now.free) await pause(run, preview);
       return undefined;
     }
@@ -88,32 +92,36 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
   };
   const body = async (waitedMs: number): Promise<true> => {
     progress.waitedMs = waitedMs;
-    await planAgainAndApply(run);
+    await planAgainAndApply(run, meant);
     return true;
   };
-  await holdLock<true>({ session, check, settled, body, lockWaitMs, signal }, ports);
+  await holdLock<true>({ session, check, settled, body, lockWaitMs, signal }, run.ports);
 }
 
 /** Under the lock. What was planned before is forgotten: history changes while one waits. */
-async function planAgainAndApply(run: Run): Promise<void> {
+async function planAgainAndApply(run: Run, meant: readonly Version[] | undefined): Promise<void> {
   const { migrations, session, progress, options, ports } = run;
-  const { signal } = options;
+  const { signal, request } = options;
   const { history } = session;
   await history.ensureTables();
   const state = await history.read();
-  const planned = plan(run, state);
-  await history.completeChecksums(withoutChecksum(migrations, state));
+  if (meant) requireSameSteps(meant, stepsMeant(run, state) ?? []);
+  const planned = await plan(run, state);
+  const remarks = await complete(migrations, state, history, request.direction);
+  progress.warn(remarks);
   if (planned.steps.length === 0) {
     progress.upToDate(planned);
     return;
   }
   progress.planned(planned);
+  const ended = await held(run, planned);
   await pause(run, planned);
-  const steps = await analyzeSteps(scriptsOf(run, planned), ports);
+  const steps = await analyzeSteps(planned.steps, ports);
   refuseNowTransactional(steps, await history.versionsInPart());
   progress.start(planned);
   progress.lost(await history.startRun());
-  await progress.recording(session, async () => {
+  const applying = progress.recording(session, async () => {
+    if (ended.length > 0) await endHolds(ended, history, ports.reporter);
     for (const planned of steps) {
       signal.throwIfAborted();
       await progress.step(session, planned.step, () =>
@@ -124,6 +132,28 @@ async function planAgainAndApply(run: Run): Promise<void> {
       );
     }
   });
+  await applying.finally(() => progress.tellHeld(request));
+}
+
+/** What a dry run does instead. */
+async function rehearse(run: Run, preview: Plan): Promise<void> {
+  const { session, progress, ports } = run;
+  tellEnded(await held(run, preview), ports.reporter, true);
+  progress.wouldRun = await dryRunSteps(await analyzeSteps(preview.steps, ports), session);
+}
+
+/** `--steps` is about what is applied now; every other target means the same whenever the lock is had. */
+function stepsMeant({ migrations, session, options: { request } }: Run, state: HistoryState): readonly Version[] | undefined {
+  if (request.direction === 'up' || request.target.kind !== 'steps') return undefined;
+  return leavingOf(migrations, state, session, request);
+}
+
+/** The holds that this run ends. @throws MigratorError HISTORY_CONFLICT when one keeps it from its plan. */
+async function held({ session, options: { request, runner } }: Run, { steps }: Plan): Promise<readonly EndedHold[]> {
+  if (request.direction === 'down') return [];
+  const migrations = steps.flatMap((step) => (step.direction === 'up' ? step.migration : []));
+  if (migrations.length === 0) return [];
+  return refuseHeld(await session.history.holds(), migrations, { release: runner.release, reapply: request.reapply ?? [] });
 }
 
 /** A file of which a part is committed can't become one transaction. @throws MigratorError HISTORY_CONFLICT. */
@@ -139,29 +169,9 @@ function refuseNowTransactional(steps: readonly PlannedStep[], inPart: ReadonlyS
 
 /** @throws MigratorError MIGRATION_FAILED while the next migration is not to be tried again. */
 async function pause({ session, options, ports }: Run, { steps: [next] }: Plan): Promise<void> {
-  if (next && options.pausesAfterFailure) await refuseWhilePaused(next, session, ports.clock);
+  if (next?.direction === 'up' && options.pausesAfterFailure) await refuseWhilePaused(next.migration, session, ports.clock);
 }
 
-/** @throws MigratorError with every problem of the plan. */
-function plan({ migrations, session, options }: Run, { applied }: HistoryState): Plan {
-  const { request, strict } = options;
-  return planOrThrow(
-    request.direction === 'up'
-      ? planUp(migrations, applied, { target: request.target, strict })
-      : planDown(migrations, applied, { target: request.target, strict, database: session.database }),
-  );
-}
-
-function scriptsOf({ options }: Run, { steps }: Plan): StepScript[] {
-  const { direction } = options.request;
-  return steps.map((migration) => {
-    const script = direction === 'up' ? migration.up : (migration.down ?? migration.up);
-    return { version: migration.version, direction, script, migration };
-  });
-}
-
-/** Rows of the original Go runner have none: they compare as equal, and are completed by whoever holds the lock. */
-function withoutChecksum(migrations: readonly Migration[], { applied }: HistoryState): Migration[] {
-  const bare = new Set(applied.filter((row) => row.checksum === undefined).map((row) => row.version));
-  return migrations.filter((migration) => bare.has(migration.version));
+function plan({ migrations, session, options }: Run, state: HistoryState): Promise<Plan> {
+  return planRun(migrations, state, session, options);
 }

@@ -2,12 +2,15 @@
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
 import { compareVersions, type Direction, type Version } from '../core/migration.ts';
-import type { Outcome, StepResult } from '../core/outcome.ts';
+import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Clock, Reporter, Session, StepScript } from '../core/ports.ts';
+import type { Request } from './request.ts';
 
 export class Progress {
   waitedMs = 0;
+  /** Of a dry run. */
+  wouldRun: readonly DryRunStep[] | undefined;
   readonly #direction: Direction;
   readonly #dryRun: boolean;
   readonly #reporter: Reporter;
@@ -54,7 +57,7 @@ export class Progress {
       this.#toldAhead = true;
       this.#reporter.report({ type: 'database.ahead', versions: plan.ahead });
     }
-    this.#planned = plan.steps.map((migration) => migration.version);
+    this.#planned = plan.steps.map(({ version }) => version);
     this.#skipped = plan.skipped;
     this.#pending = plan.pending;
   }
@@ -99,10 +102,18 @@ export class Progress {
     }
   }
 
+  /** Of what was rolled back: whether others will apply it again. */
+  tellHeld(request: Request): void {
+    const versions = this.#done.map(({ version }) => version);
+    if (request.direction === 'up' || versions.length === 0) return;
+    const { hold = false, reason } = request;
+    this.#reporter.report(hold ? { type: 'rollback.held', versions, reason } : { type: 'rollback.not-held', versions });
+  }
+
   succeeded(): Outcome {
     const outcome = this.#outcome();
     const applied = this.#done.map((step) => step.version);
-    if (!this.#dryRun) this.#reporter.report({ type: 'run.finished', applied, durationMs: outcome.durationMs });
+    if (!this.#dryRun) this.#reporter.report({ type: 'run.finished', direction: this.#direction, applied, durationMs: outcome.durationMs });
     return outcome;
   }
 
@@ -124,6 +135,7 @@ export class Progress {
           : [...this.#pending, ...done].sort(compareVersions),
       warnings: [...this.#warnings],
       dryRun: this.#dryRun,
+      ...(this.wouldRun && { wouldRun: this.wouldRun }),
       waitedMs: this.waitedMs,
       durationMs: this.#clock.now() - this.#startedAt,
       ...(this.#failedVersion !== undefined && { failedVersion: this.#failedVersion }),

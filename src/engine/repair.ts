@@ -24,7 +24,8 @@ export async function repair(
     const { history } = session;
     if (!dryRun) await history.ensureTables();
     const { applied } = await history.read();
-    const facts = { migrations, applied, storedDowns: await history.storedDowns(), incomplete: await history.incompleteStatements() };
+    const [storedDowns, incomplete] = [await history.storedDowns(), await history.incompleteStatements()];
+    const facts = { migrations, applied, storedDowns, incomplete, holds: await history.holds() };
     const unknown = unknownOnly(facts, wish.only);
     if (unknown) throw unknown;
     const actions = planRepair(facts, wish);

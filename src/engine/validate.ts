@@ -1,6 +1,6 @@
 /** `validate`: everything about the files that can be told without a database. */
 import { MigratorError, type ErrorCode, type SourceLocation } from '../core/errors.ts';
-import type { Script } from '../core/migration.ts';
+import type { Direction, Migration, Script } from '../core/migration.ts';
 import { equalNumbers } from '../core/plan.ts';
 import type { MigrationSource } from '../core/ports.ts';
 import type { Finding, ValidateReport } from '../core/reports.ts';
@@ -17,8 +17,8 @@ export async function validate(
   const { migrations } = await source.read();
   const findings: Finding[] = [];
   let location: SourceLocation | undefined;
-  for (const script of migrations.flatMap(({ up, down }) => (down ? [up, down] : [up]))) {
-    const found = await findingsOf(script, parser);
+  for (const [script, direction] of migrations.flatMap(scriptsOf)) {
+    const found = await findingsOf(script, direction, parser);
     findings.push(...found);
     location ??= placeOfFirstError(found, script);
   }
@@ -50,8 +50,12 @@ function placeOfFirstError(findings: readonly Finding[], { file, text }: Script)
   return line === undefined || column === undefined ? undefined : locateAt(file, text, { line, column });
 }
 
-async function findingsOf(script: Script, parser: SqlParser): Promise<Finding[]> {
-  const { problems, syntaxError, warnings, hazards } = await analyze(script, parser);
+function scriptsOf({ up, down }: Migration): (readonly [Script, Direction])[] {
+  return [[up, 'up'], ...(down ? [[down, 'down'] as const] : [])];
+}
+
+async function findingsOf(script: Script, direction: Direction, parser: SqlParser): Promise<Finding[]> {
+  const { problems, syntaxError, warnings, hazards } = await analyze(script, direction, parser);
   const found = (severity: Finding['severity'], remarks: readonly ScriptRemark[]): Finding[] =>
     remarks.map((remark) => ({ severity, file: script.file, ...remark }));
   return [

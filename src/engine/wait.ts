@@ -5,6 +5,7 @@ import { pendingVersions } from '../core/plan.ts';
 import type { Check, Clock, MigrationSource, Reporter, Session } from '../core/ports.ts';
 import { describeHolder, onlyAddsToHistory } from '../core/runner.ts';
 import { connect, jitter, type ConnectPorts } from './connect.ts';
+import { refuseHeld, visibleHolds } from './held.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from './interrupting.ts';
 
@@ -43,14 +44,24 @@ export async function waitUntilApplied(options: WaitOptions, ports: WaitPorts): 
 async function poll(
   session: Session,
   first: Check,
-  { migrations, deadline, timeoutMs, signal }: WaitOptions & { readonly migrations: readonly Migration[]; readonly deadline: number },
+  { migrations, deadline, timeoutMs, runner, signal }: WaitOptions & { readonly migrations: readonly Migration[]; readonly deadline: number },
   { clock, reporter }: WaitPorts,
 ): Promise<void> {
   let told = '';
+  const warned = new Set<string>();
+  const warn = (message: string): void => {
+    if (!warned.has(message)) reporter.report({ type: 'warning', message });
+    warned.add(message);
+  };
   for (let check = first; ; check = await session.check()) {
     const pending = pendingVersions(migrations, check.history.applied);
     const rollsBack = check.holder !== undefined && !onlyAddsToHistory(check.holder) ? check.holder : undefined;
     if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
+    // What a rollback leaves held, nobody of this release will apply.
+    if (pending.length > 0 && !rollsBack) {
+      const waitedFor = migrations.filter(({ version }) => pending.includes(version));
+      refuseHeld(await visibleHolds(session.history, warn), waitedFor, { release: runner.release, reapply: [] });
+    }
     const message = rollsBack ? `waiting until ${describeHolder(rollsBack)} is done` : waitingFor(pending);
     if (clock.now() >= deadline) throw timedOut(message, pending, timeoutMs, migrations);
     if (message !== told) reporter.report({ type: 'wait.pending', message, pending });

@@ -2,7 +2,8 @@
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
 import type { Version } from '../core/migration.ts';
-import type { Outcome, StepResult } from '../core/outcome.ts';
+import type { Hold } from '../core/hold.ts';
+import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan.ts';
 import type { Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
@@ -47,6 +48,7 @@ export interface OutcomeDocument {
   readonly pending: readonly Version[];
   readonly warnings: readonly string[];
   readonly dryRun: boolean;
+  readonly wouldRun?: readonly DryRunStep[];
   readonly waitedMs: number;
   readonly durationMs: number;
   readonly failedVersion?: Version;
@@ -57,7 +59,19 @@ export interface OutcomeDocument {
 export interface StatusDocument {
   readonly command: 'status';
   readonly upToDate: boolean;
-  readonly migrations: readonly { readonly version: Version; readonly state: VersionState; readonly appliedAt?: string }[];
+  readonly migrations: readonly {
+    readonly version: Version;
+    readonly state: VersionState;
+    readonly appliedAt?: string;
+    readonly hold?: HoldBody;
+  }[];
+}
+
+interface HoldBody {
+  readonly at: string;
+  readonly by: string;
+  readonly release?: string;
+  readonly reason?: string;
 }
 
 export interface HistoryDocument {
@@ -114,17 +128,31 @@ export function errorDocument(error: MigratorError, command?: CommandName): Erro
 }
 
 export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
-  const migrations = rows.map(({ version, state, appliedAt }) => ({ version, state, ...(appliedAt && { appliedAt: appliedAt.toISOString() }) }));
-  return { command: 'status', upToDate: !rows.some(({ state }) => state === 'pending' || state === 'out of order'), migrations };
+  const migrations = rows.map(({ version, state, appliedAt, hold }) => ({
+    version,
+    state,
+    ...(appliedAt && { appliedAt: appliedAt.toISOString() }),
+    ...(hold && { hold: holdBody(hold) }),
+  }));
+  return { command: 'status', upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
+}
+
+/** Not applied, although there is a file. */
+export function isMissing(state: VersionState): boolean {
+  return state === 'pending' || state === 'out of order' || state === 'held';
+}
+
+function holdBody({ at, by, release, reason }: Hold): HoldBody {
+  return { at: at.toISOString(), by, ...(release !== undefined && { release }), ...(reason !== undefined && { reason }) };
 }
 
 export function historyDocument(entries: readonly JournalEntry[]): HistoryDocument {
   return {
     command: 'history',
     entries: entries.map((entry) => {
-      const { id, at, run, event, command, version, direction, statement, durationMs, error, runner, release, image, checksum } = entry;
+      const { id, at, run, event, command, version, direction, statement, durationMs, error, runner, release, image, checksum, hold } = entry;
       const who = { runner, release, image };
-      return { id, at: at.toISOString(), run, event, command, version, direction, statement, durationMs, error, ...who, checksum };
+      return { id, at: at.toISOString(), run, event, command, version, direction, statement, durationMs, error, ...who, checksum, hold };
     }),
   };
 }

@@ -1,24 +1,19 @@
 /** What the read-only commands and a dry run tell people on stdout. */
 import type { JournalEntry } from '../core/history.ts';
-import type { Direction, Version } from '../core/migration.ts';
+import { describeHold } from '../core/hold.ts';
 import type { VersionStatus } from '../core/plan.ts';
-import { printableLine, printableLines } from '../core/printable.ts';
+import { printableLine } from '../core/printable.ts';
 import type { LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import { describeHolder } from '../core/runner.ts';
-
-/** What a dry run would do; `sql` is shown where it is given. */
-export interface DryRunStep {
-  readonly version: Version;
-  readonly direction: Direction;
-  readonly sql?: string | undefined;
-}
 
 export function formatStatus(rows: readonly VersionStatus[]): string {
   if (rows.length === 0) return 'no migrations';
   const counts = new Map<string, number>();
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
   const summary = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
-  return table(['VERSION', 'STATE', 'APPLIED AT'], [...rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? ''])]).concat('', summary).join('\n');
+  const holds = rows.flatMap(({ hold }) => (hold ? printableLine(`held: ${describeHold(hold)}`) : []));
+  const states = table(['VERSION', 'STATE', 'APPLIED AT'], [...rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? ''])]);
+  return [...states, '', ...holds, summary].join('\n');
 }
 
 export function formatHistory(entries: readonly JournalEntry[]): string {
@@ -31,8 +26,9 @@ export function formatHistory(entries: readonly JournalEntry[]): string {
     entry.runner ?? '',
     entry.release ?? '',
     entry.error ?? '',
+    entry.hold?.reason ?? '',
   ]);
-  return table(['TIME', 'EVENT', 'VERSION', 'TOOK', 'RUNNER', 'RELEASE', 'ERROR'], rows).join('\n');
+  return table(['TIME', 'EVENT', 'VERSION', 'TOOK', 'RUNNER', 'RELEASE', 'ERROR', 'REASON'], rows).join('\n');
 }
 
 export function formatLock({ key, holder, waiters, terminated }: LockReport): string {
@@ -55,14 +51,6 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   return [...lines, [count(migrations, 'migration'), count(errors, 'error'), count(findings.length - errors, 'warning')].join(', ')].join('\n');
-}
-
-export function formatDryRun(steps: readonly DryRunStep[]): string {
-  const lines = steps.flatMap(({ version, direction, sql }) => [
-    `  would ${direction === 'up' ? 'apply' : 'roll back'} ${printableLine(version)}`,
-    ...(sql === undefined ? [] : printableLines(sql.trimEnd()).map((line) => `      ${line}`)),
-  ]);
-  return ['Dry run: nothing is changed.', ...(lines.length === 0 ? ['  nothing to do'] : lines)].join('\n');
 }
 
 function count(number: number, what: string): string {

@@ -67,7 +67,7 @@ contractOf('Executor', (given) => {
 
     it('keeps the down SQL', async () => {
       await transaction();
-      expect(await session.history.storedDowns()).to.deep.equal([{ version: '001_a', checksum: A.down!.checksum }]);
+      expect(await session.history.storedDowns()).to.deep.equal([{ version: '001_a', checksum: A.down!.checksum, irreversible: false }]);
     });
 
     it('records a script without statements', async () => {

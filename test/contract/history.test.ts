@@ -304,22 +304,142 @@ contractOf('History', (given) => {
       const changed = migration('001_a', 'SELECT 2', 'SELECT 3');
       await session.history.repair([{ type: 'accept checksum', migration: changed }]);
       expect((await given.applied()).map((row) => row.checksum)).to.deep.equal([changed.up.checksum]);
-      expect(await session.history.storedDowns()).to.deep.equal([{ version: '001_a', checksum: changed.down!.checksum }]);
+      expect(await session.history.storedDowns()).to.deep.equal([{ version: '001_a', checksum: changed.down!.checksum, irreversible: false }]);
     });
 
     it('replaces stored down SQL, and leaves the history as it is', async () => {
       const session = await given.holder();
       await session.history.baseline([A, B]);
-      expect(await session.history.storedDowns()).to.deep.equal([
-        { version: '001_a', checksum: A.down!.checksum },
-        { version: '002_b', checksum: B.down!.checksum },
+      const checksums = async () => (await session.history.storedDowns()).map(({ version, checksum }) => [version, checksum]);
+      expect(await checksums()).to.deep.equal([
+        ['001_a', A.down!.checksum],
+        ['002_b', B.down!.checksum],
       ]);
       await session.history.repair([{ type: 'replace down', migration: migration('001_a', A.up.text, null) }]);
-      expect(await session.history.storedDowns()).to.deep.equal([
-        { version: '001_a', checksum: undefined },
-        { version: '002_b', checksum: B.down!.checksum },
+      expect(await checksums()).to.deep.equal([
+        ['001_a', undefined],
+        ['002_b', B.down!.checksum],
       ]);
       expect((await given.applied()).find(({ version }) => version === '001_a')?.checksum).to.equal(A.up.checksum);
+    });
+  });
+
+  describe('stored down SQL', () => {
+    const text = "-- it's \\ \u00e9\r\nDROP TABLE t_001_a";
+    const odd = migration('001_a', undefined, text);
+    const irreversible = migration('002_b', '-- lockstep: irreversible\nSELECT 1', null);
+    const downOf = (one: typeof A, hold?: { hold: boolean; reason: string | undefined }) => stepOf(one, 'down', hold);
+
+    it('is kept as it was, with whether it may be used', async () => {
+      const session = await given.holder();
+      expect(await session.history.storedDowns(['001_a'])).to.deep.equal([]);
+      await session.executor.transaction(stepOf(odd), [], LIMITS);
+      await session.history.baseline([irreversible, C]);
+      expect(await session.history.storedDowns(['001_a', '002_b'])).to.deep.equal([
+        { version: '001_a', checksum: odd.down!.checksum, sql: text, irreversible: false },
+        { version: '002_b', checksum: undefined, irreversible: true },
+        { version: '003_c', checksum: C.down!.checksum, irreversible: false },
+      ]);
+      expect(checksum(text)).to.equal(odd.down!.checksum);
+    });
+
+    it('is none for whom there is no journal', async () => {
+      expect(await (await given.open()).history.storedDowns(['001_a'])).to.deep.equal([]);
+    });
+
+    it('is forgotten with the rollback, for the next to be applied may be another', async () => {
+      const session = await given.holder();
+      await session.history.baseline([A, B]);
+      await session.executor.transaction(downOf(A), [], LIMITS);
+      expect((await session.history.storedDowns()).map(({ version }) => version)).to.deep.equal(['002_b']);
+      await given.place.applyAsOriginal('001_a');
+      expect((await session.history.storedDowns(['001_a'])).map(({ version }) => version)).to.deep.equal(['002_b']);
+    });
+
+    it('can be completed for versions that somebody else has recorded', async () => {
+      await given.place.makeOriginalTable('001_a');
+      const session = await given.holder();
+      expect(await session.history.storedDowns()).to.deep.equal([]);
+      await session.history.storeDowns([A]);
+      await session.history.storeDowns([]);
+      expect((await session.history.storedDowns(['001_a'])).map(({ sql }) => sql)).to.deep.equal([A.down!.text]);
+      expect(await given.events()).to.deep.equal(['down stored 001_a']);
+      expect(await versions()).to.deep.equal(['001_a']);
+    });
+
+    it('is written by nobody else as things stand', async () => {
+      const session = await given.holder();
+      expect(await session.history.distrust()).to.deep.equal([]);
+      expect(await (await given.open()).history.distrust()).to.deep.equal([]);
+    });
+  });
+
+  describe('holds', () => {
+    const because = { hold: true, reason: 'it is slow' };
+    const rolledBack = async (release: string | undefined, hold: { hold: boolean; reason: string | undefined } = because): Promise<Session> => {
+      const first = await given.holder('pod-a', { release: 'shop/7@2' });
+      await first.history.startRun();
+      await first.history.baseline([A, B]);
+      await first.history.endRun(undefined);
+      await first.close();
+      const session = await given.holder('rb-1', release === undefined ? {} : { release });
+      await session.executor.transaction(stepOf(A, 'down', hold), [], LIMITS);
+      return session;
+    };
+
+    it('are none where there is no journal, or nothing was rolled back', async () => {
+      expect(await (await given.open()).history.holds()).to.deep.equal([]);
+      const session = await given.holder();
+      await session.history.baseline([A]);
+      expect(await session.history.holds()).to.deep.equal([]);
+    });
+
+    it('say who, when, why, and which releases were known', async () => {
+      const session = await rolledBack('shop/8@1');
+      const [hold, ...others] = await session.history.holds();
+      expect(others).to.deep.equal([]);
+      expect(hold).to.deep.include({ version: '001_a', by: 'rb-1', release: 'shop/8@1', reason: 'it is slow', releases: ['shop/7@2', 'shop/8@1'], upChecksum: A.up.checksum });
+      expect(Math.abs(Date.now() - hold!.at.getTime())).to.be.lessThan(60_000);
+      const entry = (await given.journal()).find(({ event }) => event === 'rolled back');
+      expect(entry?.hold).to.deep.equal({ releases: ['shop/7@2', 'shop/8@1'], upChecksum: A.up.checksum, reason: 'it is slow' });
+    });
+
+    it('are written without a release and a reason, too', async () => {
+      const session = await rolledBack(undefined, { hold: true, reason: undefined });
+      expect((await session.history.holds())[0]).to.deep.include({ release: undefined, reason: undefined, releases: ['shop/7@2'] });
+    });
+
+    it('are not what was rolled back without one; its reason is kept', async () => {
+      const session = await rolledBack('shop/8@1', { hold: false, reason: 'trying' });
+      expect(await session.history.holds()).to.deep.equal([]);
+      expect((await given.journal()).find(({ event }) => event === 'rolled back')?.hold).to.deep.equal({ reason: 'trying' });
+    });
+
+    it('are written for a script that ran statement by statement', async () => {
+      const session = await given.holder('rb-1', { release: 'shop/8@1' });
+      await session.history.baseline([A]);
+      await session.executor.finish(stepOf(A, 'down', because), 5);
+      expect((await session.history.holds()).map(({ version, reason }) => [version, reason])).to.deep.equal([['001_a', 'it is slow']]);
+    });
+
+    it('end when somebody ends them, and stay ended', async () => {
+      const session = await rolledBack('shop/8@1');
+      const holds = await session.history.holds();
+      await session.history.endHolds(holds.map((hold) => ({ hold, because: 'new release' })));
+      expect(await session.history.holds()).to.deep.equal([]);
+      expect((await given.journal()).at(-1)).to.deep.include({ event: 'hold ended', version: '001_a', hold: { reason: 'new release' } });
+    });
+
+    it('end with a repair', async () => {
+      const session = await rolledBack('shop/8@1');
+      await session.history.repair((await session.history.holds()).map((hold) => ({ type: 'release hold', hold })));
+      expect(await session.history.holds()).to.deep.equal([]);
+    });
+
+    it('end when the version is applied or recorded again', async () => {
+      const session = await rolledBack('shop/8@1');
+      await session.history.baseline([A]);
+      expect(await session.history.holds()).to.deep.equal([]);
     });
   });
 });

@@ -21,7 +21,7 @@ describe('lockstep lock', () => {
     await workspace().write({ '006_slow.up.sql': gate.sql, '006_slow.down.sql': 'SELECT 1;' });
     const holder = startCli(['up', '--pod', 'shop-1'], workspace());
     await gate.arrived();
-    const waiter = startCli(['down', '--steps', '1', '--pod', 'shop-2'], workspace());
+    const waiter = startCli(['down', '--to', '005_order_notes', '--pod', 'shop-2'], workspace());
     await waiter.waitForLog('lock.waiting');
     const older = await blockOnKey(workspace().serverUrl, workspace().lockKey, 'older runner');
     workspace().defer(() => older.close());
@@ -118,7 +118,7 @@ describe('lockstep wait', () => {
     await up(workspace());
     const gate = await closeGate(workspace());
     await workspace().write({ '005_order_notes.down.sql': `${gate.sql}\n${FIVE_FILES['005_order_notes.down.sql']}` });
-    const rollback = startCli(['down', '--steps', '1'], workspace());
+    const rollback = startCli(['down', '--steps', '1', '--from', 'files'], workspace());
     await gate.arrived();
     const waiting = startCli(['wait'], workspace());
     const { text } = await waiting.waitForLog('wait.pending');

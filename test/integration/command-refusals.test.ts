@@ -82,8 +82,7 @@ describe('exit 20 without any connection', () => {
     expect(connections).to.equal(0);
   });
 
-  it('a rollback without a target: exit 24', async () => {
-    expect((await runCli(['down'], { env: env() })).code).to.equal(24);
+  it('a rollback of everything that is not confirmed: exit 24', async () => {
     expect((await runCli(['down', '--all'], { env: env() })).code).to.equal(24);
     expect(connections).to.equal(0);
   });
@@ -94,6 +93,8 @@ describe('exit 20 without any connection', () => {
     expect(connections).to.equal(0);
     expect((await runCli(['up'], { env: env() })).code).to.equal(30);
     expect(connections).to.be.greaterThan(0);
+    // Without a target it asks which there are, and is refused as well when there is no answer.
+    expect((await runCli(['down'], { env: env() })).code).to.equal(24);
   });
 });
 

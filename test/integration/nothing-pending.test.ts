@@ -118,7 +118,7 @@ describe('the nothing-pending message while somebody holds the lock', () => {
   it('waits beside a runner that rolls back, and then applies again what is gone', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '005_order_notes.down.sql': `${gate.sql}\n${FIVE_FILES['005_order_notes.down.sql']}` });
-    const rollback = down(workspace(), { steps: 1 });
+    const rollback = down(workspace(), { steps: 1, from: 'files' });
     await gate.arrived();
     const reporter = new Recorder();
     const run = up(workspace(), { reporter });

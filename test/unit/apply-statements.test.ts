@@ -65,7 +65,7 @@ describe('runUnits', () => {
   }
 
   async function unitsOf(file: Migration): Promise<readonly Unit[]> {
-    const { plan } = await analyze(file.up, fakeParser);
+    const { plan } = await analyze(file.up, 'up', fakeParser);
     if (plan.mode !== 'statements') throw new Error('this file runs in one transaction');
     return plan.units;
   }

@@ -91,6 +91,12 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   steps: ['2', 'down', 'target.count', 2],
   all: ['yes', 'down', 'target.kind', 'all', { confirm: 'shop' }],
   confirm: ['shop', 'down', 'target.database', 'shop', { all: true }],
+  toFiles: ['true', 'down', 'target.kind', 'files'],
+  from: ['stored', 'down', 'choice', 'stored', { to: '1_a' }],
+  trustStored: ['true', 'down', 'trustStored', true, { to: '1_a' }],
+  hold: ['true', 'down', 'hold', true, { to: '1_a' }],
+  reason: ['it is slow', 'down', 'reason', 'it is slow', { to: '1_a' }],
+  reapply: ['007_a, 008_b', 'up', 'reapply', ['007_a', '008_b']],
   only: ['007_a', 'repair', 'only', '007_a'],
   statement: ['again', 'repair', 'statement', 'again'],
   dryRun: ['1', 'up', 'dryRun', true],
@@ -215,22 +221,63 @@ describe('parseConfig: problems', () => {
 describe('parseConfig: the target of down', () => {
   const target = (flags: Flags, env: Environment = {}) => (parse('down', flags, env) as DownConfig).target;
 
-  it('is one of three', () => {
+  it('is one of four', () => {
     expect(target({ to: '001_a' })).to.deep.equal({ kind: 'version', version: '001_a' });
     expect(target({ steps: '3' })).to.deep.equal({ kind: 'steps', count: 3 });
+    expect(target({ toFiles: true })).to.deep.equal({ kind: 'files' });
     expect(target({ all: true, confirm: 'shop' })).to.deep.equal({ kind: 'all', database: 'shop' });
   });
 
   it('by a flag wins over another one by a variable', () => {
-    expect(target({ steps: '1' }, { LOCKSTEP_TO: '001_a', LOCKSTEP_ALL: 'true', LOCKSTEP_CONFIRM: 'x' })).to.deep.equal({ kind: 'steps', count: 1 });
+    const env = { LOCKSTEP_TO: '001_a', LOCKSTEP_TO_FILES: 'true', LOCKSTEP_ALL: 'true', LOCKSTEP_CONFIRM: 'x' };
+    expect(target({ steps: '1' }, env)).to.deep.equal({ kind: 'steps', count: 1 });
+    expect(target({ toFiles: true }, env)).to.deep.equal({ kind: 'files' });
   });
 
-  it('is refused with 24 when there is none, or --all is not confirmed', () => {
-    for (const flags of [{}, { all: false }, { all: true }, { all: true, confirm: undefined }] as Flags[]) {
+  it('of a template gives way to the one that a person adds beside it', () => {
+    const template = { LOCKSTEP_TO_FILES: 'true' };
+    expect(target({}, template)).to.deep.equal({ kind: 'files' });
+    expect(target({}, { ...template, LOCKSTEP_TO: '001_a' })).to.deep.equal({ kind: 'version', version: '001_a' });
+    expect(target({}, { ...template, LOCKSTEP_STEPS: '2' })).to.deep.equal({ kind: 'steps', count: 2 });
+    expect(target({}, { ...template, LOCKSTEP_ALL: 'true', LOCKSTEP_CONFIRM: 'shop' })).to.deep.equal({ kind: 'all', database: 'shop' });
+    expect(target({ to: '002_b' }, template)).to.deep.equal({ kind: 'version', version: '002_b' });
+  });
+
+  it('is one only, where two are meant alike', () => {
+    const both: [Flags, Environment, RegExp][] = [
+      [{ to: '1_a', toFiles: true }, {}, /--to, --to-files/],
+      [{ toFiles: true, all: true, confirm: 'shop' }, {}, /--to-files, --all/],
+      [{}, { LOCKSTEP_TO: '1_a', LOCKSTEP_STEPS: '1' }, /LOCKSTEP_TO, LOCKSTEP_STEPS/],
+    ];
+    for (const [flags, env, words] of both) expect(problemsOf(() => target(flags, env)).join()).to.match(words);
+  });
+
+  it('may be absent, which the command refuses when it has looked what there is', () => {
+    for (const flags of [{}, { all: false }, { toFiles: false }] as Flags[]) expect(target(flags)).to.equal(undefined);
+  });
+
+  it('is refused with 24 when --all is not confirmed', () => {
+    for (const flags of [{ all: true }, { all: true, confirm: undefined }] as Flags[]) {
       const error = errorOf(() => target(flags));
       expect(error.exit).to.equal(24);
-      expect(error.hint).to.match(/--to VERSION.*--steps N.*--all --confirm DATABASE/);
+      expect(error.hint).to.match(/--all --confirm DATABASE.*--to VERSION.*--steps N/);
     }
+  });
+});
+
+describe('parseConfig: holding what is rolled back', () => {
+  const hold = (flags: Flags, env: Environment = {}) => (parse('down', { to: '1_a', ...flags }, env) as DownConfig).hold;
+
+  it('is on where there is a release, and off where there is none', () => {
+    expect(hold({})).to.equal(false);
+    expect(hold({ release: 'shop/8@2' })).to.equal(true);
+    expect(hold({}, { LOCKSTEP_RELEASE: 'shop/8@2' })).to.equal(true);
+  });
+
+  it('is as somebody says', () => {
+    expect(hold({ release: 'shop/8@2', hold: false })).to.equal(false);
+    expect(hold({ hold: true })).to.equal(true);
+    expect(hold({}, { LOCKSTEP_RELEASE: 'shop/8@2', LOCKSTEP_HOLD: 'false' })).to.equal(false);
   });
 });
 

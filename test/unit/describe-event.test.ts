@@ -52,6 +52,12 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   ],
   'migration.applied': [{ version: '007_x', durationMs: 12 }, 'applied: 007_x in 12 ms'],
   'migration.rolled-back': [{ version: '007_x', durationMs: 1234 }, 'rolled back: 007_x in 1.2 s'],
+  'rollback.held': [{ versions: ['007_x', '006_y'], reason: 'it is slow' }, 'held: the releases that are known will not apply this again: 007_x, 006_y (it is slow)'],
+  'rollback.not-held': [{ versions: ['007_x'] }, 'not held: the next "up" applies this again: 007_x'],
+  'hold.ended': [
+    { hold: { version: '007_x', at: since, by: 'rb-1', releases: [] }, because: 'new release', dryRun: false },
+    'a hold ends, for all: new release; 007_x was rolled back by rb-1 at 2024-05-06T07:08:09.000Z',
+  ],
   'migration.baselined': [{ version: '007_x' }, 'recorded as applied without running it: 007_x'],
   'repair.planned': [{ version: '007_x', action: 'accept the changed file', dryRun: false }, 'repairing: 007_x: accept the changed file'],
   'migration.failed': [{ version: '007_x', direction: 'up', error }, 'a migration failed: up 007_x: 007_x did not get its lock'],

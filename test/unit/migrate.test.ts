@@ -88,7 +88,7 @@ describe('migrate', () => {
       expect(calls()).to.deep.equal(['check', 'check history']);
       expect(run.recorder.events.slice(1)).to.deep.equal([
         { type: 'migration.all-skipped', versions: [A, B, C], direction: 'up' },
-        { type: 'run.finished', applied: [], durationMs: 0 },
+        { type: 'run.finished', direction: 'up', applied: [], durationMs: 0 },
       ]);
     });
 
@@ -345,9 +345,10 @@ describe('migrate', () => {
       await apply(FILES[0]!);
       const before = server.contents;
       const run = newRun();
-      expect(await run.up({ dryRun: true })).to.deep.equal(outcome({ notRun: [B, C], skipped: [A], pending: [B, C], dryRun: true }));
+      const wouldRun = [B, C].map((version) => ({ version, direction: 'up', source: 'file', sql: `CREATE TABLE t_${version}`, losses: [] }) as const);
+      expect(await run.up({ dryRun: true })).to.deep.equal(outcome({ notRun: [B, C], skipped: [A], pending: [B, C], dryRun: true, wouldRun }));
       expect(server.contents).to.equal(before);
-      expect(calls()).to.deep.equal(['check', 'check history']);
+      expect(calls()).to.deep.equal(['check', 'check history', 'history.holds']);
       expect(types(run)).to.deep.equal(['session.opened']);
     });
 

@@ -4,9 +4,11 @@ import { expect } from 'chai';
 import { errorFields } from '../../src/adapters/logs/fields.ts';
 import { ERRORS, MigratorError, toMigratorError } from '../../src/core/errors.ts';
 import type { JournalEntry } from '../../src/core/history.ts';
-import type { Outcome } from '../../src/core/outcome.ts';
+import type { Hold } from '../../src/core/hold.ts';
+import type { DryRunStep, Outcome } from '../../src/core/outcome.ts';
 import type { LockReport, ValidateReport } from '../../src/core/reports.ts';
 import * as documents from '../../src/output/documents.ts';
+import { formatDryRun } from '../../src/output/dry-run.ts';
 import { formatError } from '../../src/output/error-text.ts';
 import * as reports from '../../src/output/reports.ts';
 import { terminationMessage, type Ending } from '../../src/output/termination-message.ts';
@@ -109,16 +111,33 @@ describe('reports', () => {
   });
 
   it('dry run', () => {
-    const steps: reports.DryRunStep[] = [
-      { version: '2_b', direction: 'down', sql: "DROP TABLE b;\nALTER ROLE r PASSWORD 'hunter2';\n" },
-      { version: '1_a', direction: 'up' },
+    const table = { kind: 'table', name: 'b', rows: 1200 } as const;
+    const losses = [table, { kind: 'column', name: 'app.c', column: 'd', rows: 1 }, { kind: 'rows', name: 'e' }, { kind: 'schema', name: 's' }] as const;
+    const others = [{ kind: 'database', name: 'd' }, { kind: 'dependents', name: 'type mood' }, { kind: 'unknown', name: 'a DO block' }] as const;
+    const steps: DryRunStep[] = [
+      { version: '2_b', direction: 'down', source: 'stored', sql: "DROP TABLE b;\nALTER ROLE r PASSWORD 'hunter2';\n", losses: [...losses, ...others] },
+      { version: '1_a', direction: 'up', source: 'file', sql: 'SELECT 1', losses: [] },
     ];
-    expect(reports.formatDryRun(steps)).to.equal(
-      "Dry run: nothing is changed.\n  would roll back 2_b\n      DROP TABLE b;\n      ALTER ROLE r PASSWORD '***';\n  would apply 1_a",
-    );
-    expect(reports.formatDryRun([])).to.equal('Dry run: nothing is changed.\n  nothing to do');
+    expect(formatDryRun(steps).split('\n')).to.deep.equal([
+      'Dry run: nothing is changed.',
+      '  would roll back 2_b, with the down SQL that was stored when it was applied',
+      '    destroys table b (about 1200 rows)',
+      '    destroys column d of app.c (about 1 row)',
+      '    destroys all rows of e',
+      '    destroys schema s, with everything in it',
+      '    destroys database d',
+      '    destroys whatever depends on type mood',
+      '    destroys what only a person can tell: it holds a DO block',
+      '      DROP TABLE b;',
+      "      ALTER ROLE r PASSWORD '***';",
+      '  would apply 1_a',
+      '      SELECT 1',
+    ]);
+    expect(formatDryRun([])).to.equal('Dry run: nothing is changed.\n  nothing to do');
   });
 });
+
+const hold: Hold = { version: '1_a', at, by: 'rb-1', release: 'shop/8@2', reason: 'it is slow', releases: ['shop/7@2'], upChecksum: 'c' };
 
 const outcome: Outcome = {
   ...{ command: 'up', done: [{ version: '1_a', direction: 'up', durationMs: 1.5 }], notRun: ['3_c'], skipped: [], pending: ['2_b', '3_c'] },
@@ -139,6 +158,10 @@ const ENDINGS: readonly Ending[] = [
 const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
   outcome: [
     documents.outcomeDocument(outcome, failure.with({ holder })),
+    documents.outcomeDocument({
+      ...{ ...outcome, dryRun: true },
+      wouldRun: [{ version: '1_a', direction: 'down', source: 'stored', sql: 'DROP TABLE a', losses: [{ kind: 'table', name: 'a', rows: 3 }, { kind: 'column', name: 'b', column: 'c' }] }],
+    }),
     documents.outcomeDocument({ command: 'wait', done: [], notRun: [], skipped: [], pending: [], warnings: [], dryRun: true, waitedMs: 0, durationMs: 0 }),
   ],
   error: [
@@ -148,9 +171,10 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
   ],
   status: [
     documents.statusDocument([]),
+    documents.statusDocument([{ version: '1_a', state: 'held', hold }, { version: '2_b', state: 'held', hold: { ...hold, release: undefined, reason: undefined } }]),
     documents.statusDocument((['applied', 'pending', 'unknown', 'changed', 'out of order'] as const).map((state) => ({ version: '1_a', state, appliedAt: at }))),
   ],
-  history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'failed', code: 'MIGRATION_FAILED', statement: 1 }])],
+  history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'failed', code: 'MIGRATION_FAILED', statement: 1 }, { id: '3', at, run: 'r', event: 'rolled back', hold: { releases: ['a'], upChecksum: 'c', reason: 'r' } }, { id: '4', at, run: 'r', event: 'hold ended', hold: { reason: 'new release' } }])],
   lock: [documents.lockDocument(lock), documents.lockDocument({ key: '42', holder: undefined, waiters: [] })],
   repair: [documents.repairDocument({ dryRun: true, steps: [] }), documents.repairDocument({ dryRun: false, steps: [{ version: '1_a', action: 'x' }] })],
   validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
@@ -175,6 +199,7 @@ describe('documents', () => {
 
   it('say whether all is well', () => {
     expect(documents.statusDocument([{ version: '1_a', state: 'out of order' }]).upToDate).to.equal(false);
+    expect(documents.statusDocument([{ version: '1_a', state: 'held' }]).upToDate).to.equal(false);
     expect(documents.statusDocument([{ version: '1_a', state: 'unknown' }]).upToDate).to.equal(true);
     expect(documents.validateDocument({ ...validation, error: failure }).valid).to.equal(false);
     expect(documents.validateDocument(validation).valid, 'warnings alone').to.equal(true);

@@ -2,9 +2,11 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { ErrorCode } from '../../src/core/errors.ts';
+import type { Hold } from '../../src/core/hold.ts';
 import type { AppliedVersion } from '../../src/core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../src/core/migration.ts';
-import { equalNumbers, planDown, planOrThrow, planUp, statusOf, type Planned } from '../../src/core/plan.ts';
+import { planDown as planRollback } from '../../src/core/plan-down.ts';
+import { equalNumbers, planOrThrow, planUp, statusOf, type Planned } from '../../src/core/plan.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { DownTarget, UpTarget } from '../../src/core/target.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
@@ -54,6 +56,7 @@ interface UpCase extends Expected {
   readonly files: readonly Version[];
   readonly applied?: readonly string[];
   readonly to?: Version;
+  readonly reapply?: readonly Version[];
   readonly strict?: boolean;
 }
 
@@ -69,6 +72,7 @@ const UP: Readonly<Record<string, UpCase>> = {
   'a target below the newest applied': { files: [A, B, C], applied: [A, C], to: B, steps: [B], skipped: [A], pending: [B], warnings: [/out of order\): 002_b/] },
   'a target that does not exist': { files: [A, B], to: '002_', refused: { code: 'CONFIG_INVALID', words: [/--to 002_.*did you mean 002_b\?/] } },
   'a target that only the history knows': { files: [A], applied: [A, B], to: B, refused: { code: 'CONFIG_INVALID', words: [/--to 002_b/] } },
+  'a version to apply again that does not exist': { files: [A, B], reapply: ['002_', A], refused: { code: 'CONFIG_INVALID', words: [/--reapply 002_: .*did you mean 002_b\?/] } },
   'a target without any files': { files: [], to: A, refused: { code: 'CONFIG_INVALID', words: [/--to 001_a: there is no such migration$/] } },
 
   'out of order': { files: [A, B, C], applied: [A, C], steps: [B], skipped: [A, C], pending: [B], warnings: [/out of order\): 002_b/] },
@@ -98,13 +102,18 @@ const UP: Readonly<Record<string, UpCase>> = {
 };
 
 describe('planUp', () => {
-  for (const [name, { files, applied = [], to, strict = false, ...expected }] of Object.entries(UP)) {
+  for (const [name, { files, applied = [], to, reapply = [], strict = false, ...expected }] of Object.entries(UP)) {
     it(name, () => {
       const target: UpTarget = to === undefined ? { kind: 'latest' } : { kind: 'version', version: to };
-      expectPlan(planUp(migrations(...files), rows(...applied), { target, strict }), expected);
+      expectPlan(planUp(migrations(...files), rows(...applied), { target, strict, reapply }), expected);
     });
   }
 });
+
+/** From the files alone. */
+function planDown(files: readonly Migration[], applied: readonly AppliedVersion[], options: { target: DownTarget; strict: boolean; database: string }): Planned {
+  return planRollback(files, applied, { ...options, stored: [], distrust: [] });
+}
 
 interface DownCase extends Expected {
   readonly files: readonly (Version | Migration)[];
@@ -146,7 +155,7 @@ const DOWN: Readonly<Record<string, DownCase>> = {
   'no down script, but it stays': { files: [A, NO_DOWN, C], applied: [A, B, C], target: to(B), steps: [C] },
   'irreversible up': { files: [A, IRREVERSIBLE_UP], applied: [A, '002_b?'], target: steps(1), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*irreversible/] } },
   'irreversible down': { files: [A, IRREVERSIBLE_DOWN], applied: [A, B], target: steps(1), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*irreversible/] } },
-  'no file': { files: [A], applied: [A, B], target: steps(1), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b: these files do not have it/] } },
+  'no file': { files: [A], applied: [A, B], target: steps(1), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b: these files do not have it, and the journal keeps no down script/] } },
   'every offender at once': { files: [A, NO_DOWN], applied: [A, '002_b?', C], target: all(), refused: { code: 'ROLLBACK_REFUSED', words: [/003_c/, /002_b/] } },
 
   'changed, and something to do': { files: [A, B], applied: ['001_a*', B], target: steps(1), refused: { code: 'HISTORY_CONFLICT', words: [/changed.*001_a/] } },
@@ -170,6 +179,16 @@ describe('planDown', () => {
 });
 
 describe('statusOf', () => {
+  it('tells what is held from what is pending', () => {
+    const hold = { version: B, at: new Date(0), by: 'rb-1', releases: [], upChecksum: migration(B).up.checksum };
+    const states = (...holds: Hold[]) => statusOf(migrations(A, B), rows(A), holds).map(({ state }) => state);
+    expect(states(hold)).to.deep.equal(['applied', 'held']);
+    expect(states({ ...hold, upChecksum: 'of another text' })).to.deep.equal(['applied', 'pending']);
+    expect(states({ ...hold, version: C }), 'no file').to.deep.equal(['applied', 'pending']);
+    expect(states({ ...hold, version: A }), 'applied again').to.deep.equal(['applied', 'pending']);
+    expect(statusOf(migrations(A, B), rows(A), [hold])[1]).to.deep.equal({ version: B, state: 'held', hold });
+  });
+
   it('says of every version that files or history know how it stands, in version order', () => {
     const status = statusOf(migrations(A, B, C, D), rows('009_z', C, '001_a*'));
     expect(status.map(({ version, state }) => `${version} ${state}`)).to.deep.equal([
@@ -252,7 +271,7 @@ describe('any plan', () => {
           return;
         }
         const { plan } = planned;
-        const after = [...given.applied, ...plan.steps.map(({ version, up }) => ({ version, checksum: up.checksum }))];
+        const after = [...given.applied, ...plan.steps.map(({ version, script }) => ({ version, checksum: script.checksum }))];
         const reach = given.files.filter(({ version }) => target.kind === 'latest' || compareVersions(version, target.version) <= 0);
         const done = new Set(after.map(({ version }) => version));
         expect(reach.filter(({ version }) => !done.has(version))).to.deep.equal([]);
@@ -271,7 +290,7 @@ describe('any plan', () => {
         given: fc.constant(given),
         strict: fc.boolean(),
         target: fc.oneof(
-          fc.constantFrom(all(), all('stock')),
+          fc.constantFrom<DownTarget>(all(), all('stock'), { kind: 'files' }),
           fc.nat(5).map((count) => steps(count + 1)),
           fc.constantFrom(...given.applied.map((row) => row.version), '1_nobody').map(to),
         ),
@@ -289,9 +308,10 @@ describe('any plan', () => {
         const newest = after.map(({ version }) => version).sort(compareVersions).at(-1);
         expect(after).to.have.length(given.applied.length - gone.length);
         expect(gone).to.deep.equal(gone.toSorted((a, b) => compareVersions(b, a)));
-        expect(planned.plan.steps.every(({ down }) => down !== undefined)).to.equal(true);
+        expect(planned.plan.steps.every(({ script }) => script.file.endsWith('.down.sql'))).to.equal(true);
         if (target.kind === 'version') expect(newest).to.equal(target.version);
         if (target.kind === 'all') expect(after).to.deep.equal([]);
+        if (target.kind === 'files') expect(newest).to.equal(given.files.map(({ version }) => version).sort(compareVersions).at(-1));
         if (target.kind === 'steps') expect(gone).to.have.length(Math.min(target.count, given.applied.length));
         for (const version of gone) expect(newest === undefined || compareVersions(version, newest) > 0).to.equal(true);
         if (target.kind === 'steps') return;

@@ -10,7 +10,7 @@ const NO_TRANSACTION = '-- lockstep: no-transaction\n';
 
 function analyzed(text: string): Promise<ScriptAnalysis> {
   const { directives } = parseDirectives(text);
-  return analyze({ file: '001_x.up.sql', text, checksum: '', directives }, parser);
+  return analyze({ file: '001_x.up.sql', text, checksum: '', directives }, 'up', parser);
 }
 
 /** Without what tests of their own look at. */

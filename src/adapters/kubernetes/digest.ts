@@ -109,6 +109,10 @@ export class Digest {
     'migration.skipped': undefined,
     'migration.started': undefined,
     'migration.retrying': undefined,
+    // Those who are held say so themselves, when they end with 22.
+    'rollback.held': undefined,
+    'rollback.not-held': undefined,
+    'hold.ended': undefined,
     'migration.baselined': undefined,
     'repair.planned': undefined,
     'statement.finished': undefined,

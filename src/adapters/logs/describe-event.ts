@@ -1,5 +1,6 @@
 /** How each event is logged: its level, its constant sentence, its facts as fields. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
+import { describeHold } from '../../core/hold.ts';
 import { describeBlocker, describeHolder } from '../../core/runner.ts';
 import { errorFields, holderFields } from './fields.ts';
 
@@ -124,6 +125,24 @@ const DESCRIPTIONS: Descriptions = {
     detail: `${version} in ${seconds(durationMs)}`,
     toldToPeople: true,
   }),
+  'rollback.held': ({ versions, reason }) => ({
+    level: 'info',
+    message: 'held: the releases that are known will not apply this again',
+    fields: { versions, ...(reason !== undefined && { reason }) },
+    detail: `${versions.join(', ')}${reason === undefined ? '' : ` (${reason})`}`,
+  }),
+  'rollback.not-held': ({ versions }) => ({
+    level: 'info',
+    message: 'not held: the next "up" applies this again',
+    fields: { versions },
+    detail: versions.join(', '),
+  }),
+  'hold.ended': ({ hold, because, dryRun }) => ({
+    level: 'warn',
+    message: dryRun ? 'this would end a hold, for all' : 'a hold ends, for all',
+    fields: { version: hold.version, because, dryRun, heldBy: hold.by, heldSince: hold.at.toISOString(), ...(hold.reason !== undefined && { reason: hold.reason }) },
+    detail: `${because}; ${describeHold(hold)}`,
+  }),
   'migration.baselined': ({ version }) => ({
     level: 'info',
     message: 'recorded as applied without running it',
@@ -192,10 +211,10 @@ const DESCRIPTIONS: Descriptions = {
     fields: { text: message, ...(version !== undefined && { version }) },
     detail: message,
   }),
-  'run.finished': ({ applied, durationMs }) => ({
+  'run.finished': ({ direction, applied, durationMs }) => ({
     level: 'info',
     message: 'done',
-    fields: { versions: applied, count: applied.length, durationMs },
+    fields: { ...(direction !== undefined && { direction }), versions: applied, count: applied.length, durationMs },
     detail: `${count(applied)} in ${seconds(durationMs)}`,
     toldToPeople: true,
   }),

@@ -1,6 +1,7 @@
 /** How a script will be run, and everything a person should know of it beforehand. */
 import { findHazards } from './hazards.ts';
 import type { Direction, Directives } from '../migration.ts';
+import { findLosses, UNREAD } from './losses.ts';
 import type { Reading } from './read-script.ts';
 import { maskPasswords, withoutQuoted } from '../secrets.ts';
 import { Places } from '../source-location.ts';
@@ -28,6 +29,7 @@ export function planScript(reading: Reading, directives: Directives, direction: 
   const faults = layout.faults.map(({ statement, message }) => remark(statement, message));
   return {
     plan: planOf(text, layout, directives.noTransaction),
+    losses: findLosses(statements),
     problems: [...reading.problems, ...refusals, ...faults].toSorted((a, b) => a.line - b.line || a.column - b.column),
     warnings: warningsOf(text, layout, remark),
     hazards: findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) => remark(statement, message)),
@@ -39,6 +41,7 @@ function unread(reading: Reading, directives: Directives, why: ScriptRemark): Sc
   const inSpite = directives.noTransaction ? ', in spite of its no-transaction directive' : '';
   return {
     plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [], unread: true }] },
+    losses: UNREAD,
     problems: reading.problems,
     warnings: [{ ...why, message: `${why.message}; the file runs as one transaction${inSpite}` }],
     hazards: [],

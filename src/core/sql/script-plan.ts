@@ -75,8 +75,20 @@ export interface ScriptRemark {
   readonly message: string;
 }
 
+/** Data that a script destroys. */
+export interface Loss {
+  /** `rows`: all of a table; `dependents`: whatever depends on `name`; `unknown`: nobody can know beforehand. */
+  readonly kind: 'table' | 'column' | 'rows' | 'schema' | 'database' | 'dependents' | 'unknown';
+  /** As the statement names it; for a column, its table. */
+  readonly name: string;
+  readonly column?: string;
+  /** The table whose rows tell how much it is. */
+  readonly table?: RelationName;
+}
+
 export interface ScriptAnalysis {
   readonly plan: ScriptPlan;
+  readonly losses: readonly Loss[];
   /** Why the script is refused (exit 21). */
   readonly problems: readonly ScriptRemark[];
   /** Worth a warning whenever the script is about to run. */

@@ -3,8 +3,9 @@ import { codeForSqlstate } from '../../../src/adapters/postgres/sqlstate.ts';
 import { MigratorError } from '../../../src/core/errors.ts';
 import { checksum } from '../../../src/core/migration.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../src/core/ports.ts';
+import type { JournalEntry } from '../../../src/core/history.ts';
 import type { Blocker } from '../../../src/core/runner.ts';
-import type { ConcurrentIndex, Reindexed, SqlPiece, Unit } from '../../../src/core/sql/script-plan.ts';
+import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../src/core/sql/script-plan.ts';
 import type { FakeContext } from './context.ts';
 import { factsOf } from './history.ts';
 import { Refusal, type PartitionState } from './server.ts';
@@ -30,7 +31,7 @@ export class FakeExecutor implements Executor {
         this.#row(step);
         for (const { sql } of pieces) server.execute(sql, peer);
         this.#fence(step);
-        this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), durationMs: 0 });
+        this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), ...this.#holdOf(step), durationMs: 0 });
       });
     });
   }
@@ -72,7 +73,7 @@ export class FakeExecutor implements Executor {
       this.#context.server.atomically(() => {
         this.#row(step);
         this.#fence(step);
-        this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), durationMs });
+        this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), ...this.#holdOf(step), durationMs });
       });
     });
   }
@@ -110,6 +111,11 @@ export class FakeExecutor implements Executor {
     this.#context.server.partitions.set(partition.name, 'detached');
   }
 
+  async rowEstimates(tables: readonly RelationName[]): Promise<readonly (number | undefined)[]> {
+    await this.#context.reach('executor.rowEstimates');
+    return tables.map(({ name }) => this.#context.server.rows.get(name));
+  }
+
   /** The connection may be lost on the way to the server, and on the way back. */
   async #inStep(call: string, step: StepScript, pieces: readonly SqlPiece[], effect: () => void): Promise<void> {
     const { reach, server } = this.#context;
@@ -123,14 +129,30 @@ export class FakeExecutor implements Executor {
     }
   }
 
-  #row({ version, direction, migration }: StepScript): void {
+  #row(step: StepScript): void {
     const { server } = this.#context;
-    if (direction === 'down') {
+    const { version } = step;
+    if (step.direction === 'down') {
       server.forget(version);
+      server.storedDowns.delete(version);
       return;
     }
-    server.record(version, migration.up.checksum);
-    server.storedDowns.set(version, migration.down?.checksum);
+    server.record(version, step.migration.up.checksum);
+    server.storeDown(step.migration);
+  }
+
+  /** Of the journal's row. */
+  #holdOf(step: StepScript): Pick<JournalEntry, 'hold'> {
+    if (step.direction === 'up' || (!step.hold && step.reason === undefined)) return {};
+    const { server, runner } = this.#context;
+    const known = [...server.contents.journal.map(({ release }) => release), runner.release].filter((release) => release !== undefined);
+    const { upChecksum, reason } = step;
+    return {
+      hold: {
+        ...(step.hold && { releases: [...new Set(known)].sort(), ...(upChecksum !== undefined && { upChecksum }) }),
+        ...(reason !== undefined && { reason }),
+      },
+    };
   }
 
   #fence(step: StepScript): void {

@@ -1,6 +1,7 @@
 /** Migrations, a source of them, hooks, and a parser that knows three words. */
 import { checksum, parseDirectives, type Migration, type Version } from '../../../src/core/migration.ts';
-import type { HookRunner, MigrationSource, StepScript } from '../../../src/core/ports.ts';
+import type { HookRunner, MigrationSource } from '../../../src/core/ports.ts';
+import type { DownStep, StepScript } from '../../../src/core/step.ts';
 import type { ParsedStatement, ParseResult, SqlParser } from '../../../src/core/sql/script-plan.ts';
 
 /** `down: null` stands for a migration without a down script. */
@@ -18,8 +19,10 @@ export function migrations(...versions: readonly Version[]): Migration[] {
   return versions.map((version) => migration(version));
 }
 
-export function stepOf(one: Migration, direction: 'up' | 'down' = 'up'): StepScript {
-  return { version: one.version, direction, migration: one, script: one[direction] ?? one.up };
+export function stepOf(one: Migration, direction: 'up' | 'down' = 'up', hold: Pick<DownStep, 'hold' | 'reason'> = { hold: false }): StepScript {
+  const { version, up, down } = one;
+  if (direction === 'up') return { version, direction, migration: one, script: up };
+  return { version, direction, script: down ?? up, source: 'file', upChecksum: up.checksum, ...hold };
 }
 
 function script(file: string, text: string): Migration['up'] {

@@ -1,10 +1,12 @@
 /** The history and the journal of one session on a FakeServer. */
 import type { MigratorError } from '../../../src/core/errors.ts';
+import type { EndedHold, Hold } from '../../../src/core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../src/core/history.ts';
-import type { Migration, Version } from '../../../src/core/migration.ts';
+import { compareVersions, type Migration, type Version } from '../../../src/core/migration.ts';
 import type { Failures } from '../../../src/core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../src/core/ports.ts';
-import type { IncompleteStatement, RepairAction, StoredDown } from '../../../src/core/repair.ts';
+import type { IncompleteStatement, RepairAction } from '../../../src/core/repair.ts';
+import type { StoredDown } from '../../../src/core/stored-down.ts';
 import type { FakeContext } from './context.ts';
 
 type Values = Pick<JournalEntry, 'event'> & Partial<Omit<JournalEntry, 'id' | 'at'>>;
@@ -92,9 +94,10 @@ export class FakeHistory implements History {
     const { server, reach } = this.#context;
     await reach('history.baseline');
     server.atomically(() => {
-      for (const { version, up, down } of migrations) {
+      for (const migration of migrations) {
+        const { version, up } = migration;
         server.record(version, up.checksum);
-        server.storedDowns.set(version, down?.checksum);
+        server.storeDown(migration);
         this.#write({ event: 'baselined', version, direction: 'up', checksum: up.checksum });
       }
     });
@@ -111,10 +114,51 @@ export class FakeHistory implements History {
     server.contents = { ...server.contents, history };
   }
 
-  async storedDowns(): Promise<readonly StoredDown[]> {
+  async storedDowns(withText: readonly Version[] = []): Promise<readonly StoredDown[]> {
     const { server, reach } = this.#context;
     await reach('history.storedDowns');
-    return [...server.storedDowns].map(([version, checksum]) => ({ version, checksum }));
+    return [...server.storedDowns.values()].map(({ sql, ...down }) =>
+      sql !== undefined && withText.includes(down.version) ? { ...down, sql } : down,
+    );
+  }
+
+  async storeDowns(migrations: readonly Migration[]): Promise<void> {
+    const { server, reach } = this.#context;
+    await reach('history.storeDowns');
+    for (const migration of migrations) {
+      server.storeDown(migration);
+      this.#write({ event: 'down stored', version: migration.version, direction: 'up', checksum: migration.up.checksum });
+    }
+  }
+
+  async distrust(): Promise<readonly string[]> {
+    await this.#context.reach('history.distrust');
+    return this.#context.server.distrust;
+  }
+
+  async holds(): Promise<readonly Hold[]> {
+    const { server, reach } = this.#context;
+    // Nobody is asked where there is no journal.
+    if (server.contents.journal.length === 0) return [];
+    await reach('history.holds');
+    const newest = new Map<Version, JournalEntry>();
+    for (const entry of server.contents.journal) {
+      if (entry.version !== undefined && ['applied', 'baselined', 'rolled back', 'hold ended'].includes(entry.event)) newest.set(entry.version, entry);
+    }
+    return [...newest].sort(([a], [b]) => compareVersions(a, b)).flatMap(([version, { event, at, runner = '', release, hold }]) =>
+      event === 'rolled back' && hold?.releases
+        ? [{ version, at, by: runner, release, releases: hold.releases, upChecksum: hold.upChecksum, reason: hold.reason }]
+        : [],
+    );
+  }
+
+  async endHolds(ended: readonly EndedHold[]): Promise<void> {
+    await this.#context.reach('history.endHolds');
+    for (const { hold, because } of ended) this.#endHold(hold.version, because);
+  }
+
+  #endHold(version: Version, reason: string): void {
+    this.#write({ event: 'hold ended', version, direction: 'up', hold: { reason } });
   }
 
   async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
@@ -138,12 +182,16 @@ export class FakeHistory implements History {
       this.#write({ event: action.as === 'done' ? 'statement done' : 'statement reset', ...action.incomplete });
       return;
     }
-    const { version, up, down } = action.migration;
+    if (action.type === 'release hold') {
+      this.#endHold(action.hold.version, 'repair');
+      return;
+    }
+    const { version, up } = action.migration;
     if (action.type === 'accept checksum') {
       server.forget(version);
       server.record(version, up.checksum);
     }
-    server.storedDowns.set(version, down?.checksum);
+    server.storeDown(action.migration);
     this.#write({ event: 'repaired', version, direction: 'up', checksum: up.checksum });
   }
 

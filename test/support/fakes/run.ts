@@ -7,6 +7,7 @@ import type { Clock } from '../../../src/core/ports.ts';
 import type { CommandName, RunnerIdentity } from '../../../src/core/runner.ts';
 import type { DownTarget } from '../../../src/core/target.ts';
 import { migrate, type MigrateOptions } from '../../../src/engine/migrate.ts';
+import type { DownRequest } from '../../../src/engine/request.ts';
 import { Recorder } from '../recorder.ts';
 import { FakeDatabase } from './database.ts';
 import { FakeHooks, fakeParser, source } from './files.ts';
@@ -46,12 +47,12 @@ export class FakeRun {
     this.#interruption.abort(reason);
   }
 
-  up(options: RunOptions = {}, to?: Version): Promise<Outcome> {
-    return this.#migrate({ direction: 'up', target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to } }, options);
+  up(options: RunOptions = {}, to?: Version, reapply: readonly Version[] = []): Promise<Outcome> {
+    return this.#migrate({ direction: 'up', target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to }, reapply }, options);
   }
 
-  down(target: DownTarget, options: RunOptions = {}): Promise<Outcome> {
-    return this.#migrate({ direction: 'down', target }, options);
+  down(target: DownTarget, options: RunOptions = {}, more: Partial<DownRequest> = {}): Promise<Outcome> {
+    return this.#migrate({ ...more, direction: 'down', target }, options);
   }
 
   #migrate(request: MigrateOptions['request'], options: RunOptions): Promise<Outcome> {

@@ -1,7 +1,8 @@
 /** A server in memory, as far as the ports show one: the lock, the tables, and what migrations have made. Sessions share it. */
 import type { AppliedVersion, JournalEntry } from '../../../src/core/history.ts';
-import type { Version } from '../../../src/core/migration.ts';
+import type { Migration, Version } from '../../../src/core/migration.ts';
 import type { Check, IndexState, Observation } from '../../../src/core/ports.ts';
+import { isIrreversible, type StoredDown } from '../../../src/core/stored-down.ts';
 import type { Turn } from './clock.ts';
 
 /** A session, as others see it. */
@@ -50,6 +51,7 @@ const NOTHING = {
   release: undefined,
   image: undefined,
   checksum: undefined,
+  hold: undefined,
 };
 
 export class FakeServer {
@@ -67,8 +69,12 @@ export class FakeServer {
   /** Block inside PostgreSQL on the key. */
   readonly blocked = new Set<Peer>();
   readonly peers = new Map<number, Peer>();
-  /** Checksums of the down SQL that the journal keeps. */
-  readonly storedDowns = new Map<Version, string | undefined>();
+  /** What the journal keeps for rolling back. */
+  readonly storedDowns = new Map<Version, StoredDown>();
+  /** Who else may write the tables. */
+  distrust: readonly string[] = [];
+  /** Estimated rows by table. */
+  readonly rows = new Map<string, number>();
   readonly partitions = new Map<string, PartitionState>();
   /** What sessions were asked for, in order, for example `1 lock.release`. */
   readonly calls: string[] = [];
@@ -125,6 +131,11 @@ export class FakeServer {
     if (history.has(version)) throw new Refusal('23505', 'duplicate key value violates unique constraint "schema_migrations_pkey"');
     history.set(version, { version, checksum, appliedAt: new Date(this.now()) });
     this.contents = { ...this.contents, history };
+  }
+
+  storeDown(migration: Migration): void {
+    const { version, down } = migration;
+    this.storedDowns.set(version, { version, checksum: down?.checksum, sql: down?.text, irreversible: isIrreversible(migration) });
   }
 
   forget(version: Version): void {

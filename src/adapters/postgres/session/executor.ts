@@ -1,7 +1,7 @@
 /** Sends migrations: the row, the script and the fence as one message, or statement by statement. */
 import { MigratorError } from '../../../core/errors.ts';
 import { checksum } from '../../../core/migration.ts';
-import type { ConcurrentIndex, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
+import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import { asOurselves, BEGIN, beginOurs, type SessionContext } from './context.ts';
@@ -13,6 +13,7 @@ import { Message } from './message.ts';
 import { chosenStatements, RESET_STATEMENTS, setStatement } from './settings.ts';
 import { literal, thisBackendHolds } from './sql.ts';
 import { lockHoldersOn } from './observe.ts';
+import { rowEstimates } from './row-estimates.ts';
 import { stepError } from './step-error.ts';
 
 export class PostgresExecutor implements Executor {
@@ -154,6 +155,10 @@ export class PostgresExecutor implements Executor {
     return finalizeDetach(this.#context.wire, detach);
   }
 
+  rowEstimates(tables: readonly RelationName[]): Promise<readonly (number | undefined)[]> {
+    return rowEstimates(this.#context, tables);
+  }
+
   /** `ownLockTimeout`: the script has set one, which stays. */
   #open(limits: Limits, ownLockTimeout = false): Message {
     // A file that runs statement by statement may have made read-only the default.
@@ -165,10 +170,11 @@ export class PostgresExecutor implements Executor {
   }
 
   /** First in the transaction: a second, lockless runner stops at it before its DDL. */
-  #historyRow({ version, direction, migration }: StepScript): string[] {
+  #historyRow(step: StepScript): string[] {
     const { table } = this.#context.relation;
-    return direction === 'up'
-      ? [`INSERT INTO ${table} (version, checksum) VALUES (${literal(version)}, ${literal(migration.up.checksum)})`]
+    const { version } = step;
+    return step.direction === 'up'
+      ? [`INSERT INTO ${table} (version, checksum) VALUES (${literal(version)}, ${literal(step.migration.up.checksum)})`]
       : [`DELETE FROM ${table} WHERE version = ${literal(version)}`];
   }
 

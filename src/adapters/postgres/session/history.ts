@@ -1,15 +1,20 @@
 /** The history table and the journal of one session. */
 import type { MigratorError } from '../../../core/errors.ts';
+import type { EndedHold, Hold } from '../../../core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../core/history.ts';
 import type { Direction, Migration, Version } from '../../../core/migration.ts';
 import type { Failures } from '../../../core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../core/ports.ts';
-import type { IncompleteStatement, RepairAction, StoredDown } from '../../../core/repair.ts';
+import type { IncompleteStatement, RepairAction } from '../../../core/repair.ts';
+import type { StoredDown } from '../../../core/stored-down.ts';
 import { historyQuery, readHistory } from './check.ts';
-import { beginOurs, type SessionContext } from './context.ts';
+import { asOurselves, beginOurs, type SessionContext } from './context.ts';
+import { holdsQuery, readHolds } from './holds.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
 import { literal } from './sql.ts';
+import { readStoredDowns, storedDownsQuery } from './stored-downs.ts';
 import { ensureTables } from './tables.ts';
+import { distrustQuery, readDistrust } from './trust.ts';
 
 export class PostgresHistory implements History {
   readonly #context: SessionContext;
@@ -77,7 +82,7 @@ export class PostgresHistory implements History {
 
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
     const { relation, runner, wire } = this.#context;
-    if (!relation.complete) return undefined;
+    if (!relation.hasJournal) return undefined;
     const [result] = await wire.message(failuresQuery(relation.journal, version, [up.checksum, runner.release]));
     const [count, agoMs, error] = result?.rows[0] ?? [];
     return count === '0' ? undefined : { count: Number(count), agoMs: Number(agoMs), error: error ?? '' };
@@ -113,16 +118,43 @@ export class PostgresHistory implements History {
     return new Set((result?.rows ?? []).map(([version]) => version ?? ''));
   }
 
-  async storedDowns(): Promise<readonly StoredDown[]> {
+  async storedDowns(withText: readonly Version[] = []): Promise<readonly StoredDown[]> {
     const { relation, wire } = this.#context;
-    if (!relation.complete) return [];
-    const [result] = await wire.message(storedDownsQuery(relation.journal));
-    return (result?.rows ?? []).map(([version, checksum]) => ({ version: version ?? '', checksum: checksum ?? undefined }));
+    if (!relation.hasJournal) return [];
+    const [result] = await wire.message(storedDownsQuery(relation.journal, withText));
+    return readStoredDowns(result);
+  }
+
+  async storeDowns(migrations: readonly Migration[]): Promise<void> {
+    await this.#write(...migrations.map((migration) => this.#insert({ event: 'down stored', step: stepOf(migration) })));
+  }
+
+  async distrust(): Promise<readonly string[]> {
+    const { relation, wire } = this.#context;
+    // The migrator's own role is who the tables must belong to.
+    const statements = ['BEGIN READ ONLY', ...asOurselves(this.#context), distrustQuery(relation), 'COMMIT'];
+    const results = await wire.transaction(statements.join(';\n'));
+    return readDistrust(results.find(({ command }) => command === 'SELECT'));
+  }
+
+  async holds(): Promise<readonly Hold[]> {
+    const { relation, wire } = this.#context;
+    if (!relation.hasJournal) return [];
+    const [result] = await wire.message(holdsQuery(relation.journal));
+    return readHolds(result);
+  }
+
+  async endHolds(ended: readonly EndedHold[]): Promise<void> {
+    await this.#write(...ended.map(({ hold: { version }, because }) => this.#holdEnded(version, because)));
+  }
+
+  #holdEnded(version: Version, reason: string): string {
+    return this.#insert({ event: 'hold ended', version, direction: 'up', reason });
   }
 
   async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
     const { relation, wire } = this.#context;
-    if (!relation.complete) return [];
+    if (!relation.hasJournal) return [];
     const [result] = await wire.message(incompleteQuery(relation.journal));
     return (result?.rows ?? []).map(([version, direction, statement, checksum]) => ({
       version: version ?? '',
@@ -143,6 +175,7 @@ export class PostgresHistory implements History {
       const event = action.as === 'done' ? 'statement done' : 'statement reset';
       return [this.#insert({ event, version, direction, statement, statementChecksum: checksum })];
     }
+    if (action.type === 'release hold') return [this.#holdEnded(action.hold.version, 'repair')];
     const { migration } = action;
     const row = this.#insert({ event: 'repaired', step: stepOf(migration) });
     if (action.type === 'replace down') return [row];
@@ -152,7 +185,7 @@ export class PostgresHistory implements History {
 
   async journal(): Promise<readonly JournalEntry[]> {
     const { relation, wire } = this.#context;
-    if (!relation.complete) return [];
+    if (!relation.hasJournal) return [];
     const [result] = await wire.message(journalSelect(relation.journal));
     return readJournal(result);
   }
@@ -179,13 +212,6 @@ function unfinishedRunsQuery(journal: string): string {
 
 function stepOf(migration: Migration): StepScript {
   return { version: migration.version, direction: 'up', script: migration.up, migration };
-}
-
-function storedDownsQuery(journal: string): string {
-  return (
-    `SELECT DISTINCT ON (version) version, down_checksum FROM ${journal}` +
-    ` WHERE event IN ('applied', 'baselined', 'repaired') AND direction = 'up' ORDER BY version, id DESC`
-  );
 }
 
 const STATEMENT_ENDS = `'statement done', 'statement failed', 'statement reset'`;

@@ -1,9 +1,11 @@
 /** The journal's rows: how they are written and read. */
 import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
-import type { JournalEntry, JournalEvent } from '../../../core/history.ts';
+import type { JournalEntry, JournalEvent, JournalHold } from '../../../core/history.ts';
 import type { Direction, Version } from '../../../core/migration.ts';
 import type { StepScript } from '../../../core/ports.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
+import { isIrreversible } from '../../../core/stored-down.ts';
+import { holdSql } from './holds.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 
@@ -18,6 +20,8 @@ export interface JournalValues {
   readonly statementChecksum?: string;
   readonly durationMs?: number;
   readonly error?: MigratorError;
+  /** Of *hold ended*: why. */
+  readonly reason?: string;
 }
 
 const COLUMNS = [
@@ -37,6 +41,8 @@ const COLUMNS = [
   'checksum',
   'down_sql',
   'down_checksum',
+  'irreversible',
+  'hold',
 ] as const;
 
 export function createJournal(journal: string): string {
@@ -59,12 +65,18 @@ export function createJournal(journal: string): string {
   checksum text,
   down_sql text,
   down_checksum text,
+  irreversible boolean,
   hold jsonb
 )`;
 }
 
+/** For a journal that an early version made. */
+export function completeJournal(journal: string): string[] {
+  return [`ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb`];
+}
+
 /** Any image can roll back, also one that lacks the file. */
-const KEEPS_DOWN: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'repaired']);
+const KEEPS_DOWN: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'repaired', 'down stored']);
 
 /** An INSERT of one row. `eventSql` and `durationSql` replace the plain values by expressions of the server's. */
 export function journalInsert(
@@ -75,7 +87,6 @@ export function journalInsert(
 ): string {
   const { step, error } = values;
   const { version, direction } = step ?? values;
-  const down = KEEPS_DOWN.has(values.event) ? step?.migration.down : undefined;
   const row: Record<(typeof COLUMNS)[number], string> = {
     ...runnerColumns(runner),
     ...(expressions.runSql !== undefined && { run: expressions.runSql }),
@@ -87,8 +98,8 @@ export function journalInsert(
     code: literal(error?.code),
     error: literal(error && errorText(error)),
     checksum: literal(values.statementChecksum ?? step?.script.checksum),
-    down_sql: literal(down?.text),
-    down_checksum: literal(down?.checksum),
+    ...downColumns(values),
+    hold: holdSql(journal, runner, values),
   };
   return `INSERT INTO ${journal} (${COLUMNS.join(', ')}) SELECT ${COLUMNS.map((column) => typed(column, row[column])).join(', ')}`;
 }
@@ -104,10 +115,21 @@ function runnerColumns({ run, command, name, release, image, productVersion }: R
   };
 }
 
+function downColumns({ event, step }: JournalValues): Record<'down_sql' | 'down_checksum' | 'irreversible', string> {
+  const kept = KEEPS_DOWN.has(event) && step?.direction === 'up' ? step.migration : undefined;
+  return {
+    down_sql: literal(kept?.down?.text),
+    down_checksum: literal(kept?.down?.checksum),
+    irreversible: kept ? String(isIrreversible(kept)) : 'NULL',
+  };
+}
+
 /** In a SELECT list a bare NULL or literal would be text. */
 function typed(column: (typeof COLUMNS)[number], expression: string): string {
   if (column === 'run') return `(${expression})::uuid`;
   if (column === 'statement') return `${expression}::integer`;
+  if (column === 'irreversible') return `${expression}::boolean`;
+  if (column === 'hold') return `${expression}::jsonb`;
   return column === 'duration_ms' ? `(${expression})::bigint` : `${expression}::text`;
 }
 
@@ -149,6 +171,7 @@ export function readJournal(result: ResultSet | undefined): JournalEntry[] {
       release: text('release'),
       image: text('image'),
       checksum: text('checksum'),
+      hold: (row['hold'] as JournalHold | null) ?? undefined,
     };
   });
 }

@@ -13,6 +13,9 @@ const ORIGINAL_TABLE = 'schema_migrations';
 /** The tables' format. A run may use any format whose `readable since` is not newer than its own. */
 const FORMAT = 1;
 
+/** Columns that a journal made by an early version may lack. */
+const LATER_COLUMNS = ['hold', 'irreversible'];
+
 /** What the server says of the table before anything is touched. */
 export interface RelationFacts {
   readonly schema: string | null;
@@ -33,6 +36,7 @@ export interface Relation {
   readonly table: string;
   readonly journal: string;
   readonly exists: boolean;
+  readonly hasJournal: boolean;
   /** Both tables are there, with our columns and our comment. */
   readonly complete: boolean;
 }
@@ -101,7 +105,11 @@ export function resolveRelation(table: TableName, facts: RelationFacts): Relatio
     table: qualified(facts.schema, table.name),
     journal: qualified(facts.schema, journalName(table.name)),
     exists: facts.shape !== null,
-    complete: facts.shape?.columns?.some((column) => column.name === 'checksum') === true && facts.journal !== null && comment !== undefined,
+    hasJournal: facts.journal !== null,
+    complete:
+      facts.shape?.columns?.some((column) => column.name === 'checksum') === true &&
+      comment !== undefined &&
+      LATER_COLUMNS.every((column) => facts.journal?.includes(column)),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Creates the history table and the journal, or completes those of the original Go runner; only under the lock. */
 import { asOurselves, type SessionContext } from './context.ts';
-import { createJournal } from './journal.ts';
+import { completeJournal, createJournal } from './journal.ts';
 import { tableComment } from './relation.ts';
 import { identifier, literal } from './sql.ts';
 
@@ -21,7 +21,7 @@ export async function ensureTables(context: SessionContext): Promise<void> {
     relation.exists
       ? `ALTER TABLE ${relation.table} ADD COLUMN IF NOT EXISTS checksum text`
       : `CREATE TABLE ${relation.table} (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(), checksum text)`,
-    createJournal(relation.journal),
+    ...(relation.hasJournal ? completeJournal(relation.journal) : [createJournal(relation.journal)]),
     `COMMENT ON TABLE ${relation.table} IS ${literal(tableComment(relation.key))}`,
   ];
   await wire.withTransaction(async () => {
@@ -30,7 +30,7 @@ export async function ensureTables(context: SessionContext): Promise<void> {
     const ours = relation.exists ? [relation.journal] : [relation.table, relation.journal];
     for (const table of ours) await revokeDefaultGrants(context, table);
   });
-  context.relation = { ...relation, exists: true, complete: true };
+  context.relation = { ...relation, exists: true, hasJournal: true, complete: true };
 }
 
 async function revokeDefaultGrants({ wire }: SessionContext, table: string): Promise<void> {

@@ -1,0 +1,34 @@
+/** Who but the owner may write history and journal, or have something run by whoever does. */
+import type { Relation } from './relation.ts';
+import type { ResultSet } from './simple-query.ts';
+import { escapeLiteral } from './sql.ts';
+
+/** With one of these a role could plant SQL that the migrator runs later. */
+const WRITING = `('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')`;
+
+/**
+ * A sentence per row. A superuser has everybody's rights, so for one the owner must be itself or another superuser:
+ * whoever owns the tables could have written anything. Privileges: PostgreSQL manual, "Privileges"; policies run
+ * expressions of their author as the one who reads.
+ */
+export function distrustQuery({ schema, table, journal }: Relation): string {
+  const grantee = `coalesce((SELECT 'role "' || rolname || '"' FROM pg_catalog.pg_roles WHERE oid = a.grantee), 'everybody (PUBLIC)')`;
+  const foreign = `a.privilege_type IN ${WRITING} AND a.grantee <> t.relowner AND a.grantee <> me.oid`;
+  return `WITH t AS (SELECT c.*, pg_catalog.format('%I.%I', ${escapeLiteral(schema)}::text, c.relname) AS shown FROM pg_catalog.pg_class c
+    WHERE c.oid IN (pg_catalog.to_regclass(${escapeLiteral(table)}), pg_catalog.to_regclass(${escapeLiteral(journal)}))),
+  me AS (SELECT oid, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+SELECT 1, 'role "' || o.rolname || '" owns ' || shown FROM t JOIN pg_catalog.pg_roles o ON o.oid = t.relowner, me
+  WHERE o.oid <> me.oid AND NOT o.rolsuper AND (me.rolsuper OR NOT pg_catalog.pg_has_role(me.oid, o.oid, 'USAGE'))
+UNION ALL SELECT 2, ${grantee} || ' may ' || pg_catalog.string_agg(a.privilege_type, ', ') || ' on ' || shown
+  FROM me, t, pg_catalog.aclexplode(t.relacl) a WHERE ${foreign} GROUP BY a.grantee, shown
+UNION ALL SELECT 3, ${grantee} || ' may ' || a.privilege_type || ' column ' || pg_catalog.string_agg(c.attname, ', ') || ' of ' || shown
+  FROM me, t JOIN pg_catalog.pg_attribute c ON c.attrelid = t.oid, pg_catalog.aclexplode(c.attacl) a WHERE ${foreign} GROUP BY a.grantee, a.privilege_type, shown
+UNION ALL SELECT 4, 'trigger "' || tgname || '" is on ' || shown FROM t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal
+UNION ALL SELECT 5, 'rule "' || rulename || '" is on ' || shown FROM t JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid
+UNION ALL SELECT 6, 'row security policy "' || polname || '" is on ' || shown FROM t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid
+ORDER BY 1, 2`;
+}
+
+export function readDistrust(result: ResultSet | undefined): string[] {
+  return (result?.rows ?? []).map(([, sentence]) => sentence ?? '');
+}

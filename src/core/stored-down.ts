@@ -1,0 +1,87 @@
+/** What the journal keeps for rolling back, and which of it and the files runs. */
+import { lineDiff } from './line-diff.ts';
+import { checksum, parseDirectives, type Migration, type Script, type Version } from './migration.ts';
+import type { Problem } from './plan.ts';
+import { maskPasswords } from './secrets.ts';
+import type { ScriptSource } from './step.ts';
+
+/** As it was when its migration was recorded. */
+export interface StoredDown {
+  readonly version: Version;
+  /** Of the down SQL; undefined when there was none. */
+  readonly checksum: string | undefined;
+  /** The text, where it was asked for. */
+  readonly sql?: string | undefined;
+  /** One of the two files said so. */
+  readonly irreversible: boolean;
+}
+
+/** Which one runs where both are there and differ. */
+export type DownChoice = 'files' | 'stored';
+
+export type ChosenDown = { readonly script: Script; readonly source: ScriptSource } | { readonly problem: Problem };
+
+/** Whether its files forbid to roll it back. */
+export function isIrreversible({ up, down }: Migration): boolean {
+  return up.directives.irreversible || down?.directives.irreversible === true;
+}
+
+/** Nothing of it is stored, or no down SQL although there is some. */
+export function lacksStoredDown(migration: Migration, stored: StoredDown | undefined): boolean {
+  return migration.down ? stored?.checksum === undefined : stored === undefined && isIrreversible(migration);
+}
+
+export function chooseDown(
+  version: Version,
+  { file, stored, choice }: { readonly file: Migration | undefined; readonly stored: StoredDown | undefined; readonly choice: DownChoice | undefined },
+): ChosenDown {
+  const kept = stored && scriptOf(stored);
+  if (kept && file && kept.checksum !== file.down?.checksum) {
+    if (choice === undefined) return { problem: difference(version, file.down, kept) };
+    return choice === 'stored' ? reversible(version, kept, 'stored', stored.irreversible) : fromFile(version, file);
+  }
+  if (file) return fromFile(version, file, stored?.irreversible);
+  if (kept) return reversible(version, kept, 'stored', stored.irreversible);
+  if (stored?.irreversible === true) return irreversible(version);
+  return refused(
+    stored
+      ? `${version}: these files do not have it, and it had no down script when it was applied`
+      : `${version}: these files do not have it, and the journal keeps no down script of it`,
+  );
+}
+
+function fromFile(version: Version, file: Migration, otherwise = false): ChosenDown {
+  if (isIrreversible(file) || otherwise) return irreversible(version);
+  return file.down ? { script: file.down, source: 'file' } : refused(`${version}: there is no ${version}.down.sql`);
+}
+
+function reversible(version: Version, script: Script, source: ScriptSource, saidSo: boolean): ChosenDown {
+  return saidSo || script.directives.irreversible ? irreversible(version) : { script, source };
+}
+
+function scriptOf({ version, sql }: StoredDown): Script | undefined {
+  if (sql === undefined) return undefined;
+  return { file: `${version}.down.sql`, text: sql, checksum: checksum(sql), directives: parseDirectives(sql).directives };
+}
+
+function irreversible(version: Version): ChosenDown {
+  return refused(`${version}: its file says "irreversible"`);
+}
+
+function refused(message: string): ChosenDown {
+  return { problem: { code: 'ROLLBACK_REFUSED', message } };
+}
+
+/** Masked before they are compared: a string may stand on another line than the word before it. */
+function difference(version: Version, down: Script | undefined, kept: Script): Problem {
+  const name = `${version}.down.sql`;
+  const stored = { name: `${name}, as it was stored when the migration was applied`, text: maskPasswords(kept.text) };
+  const hint = 'choose with --from stored (as it was applied) or --from files (as this image has it)';
+  if (!down) {
+    const lines = stored.text.trimEnd().split(/\r?\n/).slice(0, 40).map((line) => `- ${line}`.trimEnd());
+    return { code: 'ROLLBACK_REFUSED', message: [`${version}: its down file is not here any more; stored is`, ...lines].join('\n'), hint };
+  }
+  const diff = lineDiff(stored, { name: `${name}, the file`, text: maskPasswords(down.text) });
+  const shown = diff.length > 0 ? diff : ['(they differ in what is not shown here)'];
+  return { code: 'ROLLBACK_REFUSED', message: [`${version}: the down file and the stored down SQL differ`, ...shown].join('\n'), hint };
+}
