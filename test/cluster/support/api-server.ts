@@ -184,6 +184,8 @@ function apiServerFlags(folder: string, etcdPort: number, port: number): string[
     ...[`--service-account-key-file=${at('service-accounts.pub')}`, `--service-account-signing-key-file=${at('service-accounts.key')}`],
     // Nobody makes default service accounts, or the Service "kubernetes", here.
     ...['--disable-admission-plugins=ServiceAccount', '--endpoint-reconciler-type=none'],
+    // On by default from Kubernetes 1.35.
+    '--feature-gates=ImageVolume=true',
   ];
 }
 

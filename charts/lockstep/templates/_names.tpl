@@ -1,0 +1,111 @@
+{{/* What things are called. */}}
+
+{{- define "lockstep.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "lockstep.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name }}
+{{- end }}
+{{- end }}
+
+{{/*
+The full name with a suffix, at most `max` (63) characters long. A name that had to be cut gets a hash of the whole,
+because two long names may begin alike. (list root suffix max)
+*/}}
+{{- define "lockstep.nameWith" -}}
+{{- $full := include "lockstep.fullname" (index . 0) }}
+{{- $suffix := index . 1 }}
+{{- $max := 63 }}
+{{- if gt (len .) 2 }}{{- $max = index . 2 }}{{- end }}
+{{- if le (add (len $full) (len $suffix)) $max }}
+{{- printf "%s%s" $full $suffix }}
+{{- else }}
+{{- $room := sub $max (add (len $suffix) 7) | int }}
+{{- printf "%s-%s%s" ($full | trunc $room | trimSuffix "-") (sha256sum $full | trunc 6) $suffix }}
+{{- end }}
+{{- end }}
+
+{{- define "lockstep.chart" -}}
+{{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "lockstep.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "lockstep.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "lockstep.labels" -}}
+helm.sh/chart: {{ include "lockstep.chart" . }}
+{{ include "lockstep.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* For everything but the hook: the rollback, the test, and the Job that is no hook. */}}
+{{- define "lockstep.serviceAccountName" -}}
+{{- if .Values.serviceAccount.name }}
+{{- .Values.serviceAccount.name }}
+{{- else if .Values.serviceAccount.create }}
+{{- include "lockstep.nameWith" (list . "") }}
+{{- else -}}
+default
+{{- end }}
+{{- end }}
+
+{{/* Of the hook alone: it is deleted and made again before each run, and with it the tokens of all who use it. */}}
+{{- define "lockstep.hookServiceAccountName" -}}
+{{- if not .Values.serviceAccount.create }}
+{{- include "lockstep.serviceAccountName" . }}
+{{- else if .Values.serviceAccount.name }}
+{{- printf "%s-hook" .Values.serviceAccount.name }}
+{{- else }}
+{{- include "lockstep.nameWith" (list . "-hook") }}
+{{- end }}
+{{- end }}
+
+{{- define "lockstep.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (include "lockstep.tag" .) }}
+{{- end }}
+{{- end }}
+
+{{/* What tells one image from the next. */}}
+{{- define "lockstep.tag" -}}
+{{- if .Values.image.tag }}
+{{- .Values.image.tag }}
+{{- else }}
+{{- .Values.image.digest | default .Chart.AppVersion }}
+{{- end }}
+{{- end }}
+
+{{- define "lockstep.revision" -}}
+{{- .Values.revision | default .Release.Revision }}
+{{- end }}
+
+{{/* A suffix for the name of a Job that can't be changed: another revision, or another pod, is another Job. (list root jobSpec) */}}
+{{- define "lockstep.jobSuffix" -}}
+{{- $revision := include "lockstep.revision" (index . 0) | lower | replace "." "-" | replace "_" "-" | replace "/" "-" | trunc 12 | trimAll "-" }}
+{{- printf "-%s-%s" $revision (sha256sum (index . 1) | trunc 6) }}
+{{- end }}
+
+{{/* Of a Job: each revision is a release of its own. */}}
+{{- define "lockstep.jobRelease" -}}
+{{- printf "%s/%s@%s" .Release.Name (include "lockstep.revision" .) (include "lockstep.tag" .) }}
+{{- end }}
+
+{{/* Of a pod template: an upgrade that changes nothing must restart no pod. */}}
+{{- define "lockstep.podRelease" -}}
+{{- printf "%s@%s" .Release.Name (include "lockstep.tag" .) }}
+{{- end }}

@@ -1,0 +1,70 @@
+import { expect } from 'chai';
+
+import { ciValues } from '../../scripts/chart/generated.ts';
+import { parseManifests, type Helm } from '../../scripts/chart/helm.ts';
+import { plainManifests, renderExample } from '../../scripts/chart/plain-manifests.ts';
+import { parseArguments } from '../../src/cli/cli.ts';
+import { parseConfig, type Config } from '../../src/config/config.ts';
+import { requireHelm } from './support/helms.ts';
+import { ciName, lockstepIn, podsIn, renderCi, type Pod } from './support/manifests.ts';
+
+/** What the kubelet would put in. */
+const FROM_ELSEWHERE: Readonly<Record<string, string>> = { DATABASE_URL: 'postgresql://shop@postgres/shop' };
+
+/** What Lockstep makes of the container's arguments and variables. @throws MigratorError where it refuses them. */
+function configOf(pod: Pod, more: Readonly<Record<string, string>> = {}): Config {
+  const { args = [], env = [] } = lockstepIn(pod);
+  const raw = parseArguments([...args]);
+  if (!('command' in raw)) throw new Error(`${pod.of}: no command in ${args.join(' ')}`);
+  const variables = env.map(({ name, value }) => [name, value ?? FROM_ELSEWHERE[name] ?? 'from-the-pod'] as const);
+  return parseConfig(raw, { ...Object.fromEntries(variables), ...more }, { terminal: false });
+}
+
+describe('the command lines of the chart', () => {
+  let helm: Helm;
+
+  before(async function () {
+    helm = await requireHelm(this);
+  });
+
+  it('are accepted, and work as their release in the directory that was named', async () => {
+    const commands = new Set<string>();
+    for (const path of await ciValues()) {
+      for (const pod of podsIn(await renderCi(helm, ciName(path)))) {
+        const config = configOf(pod);
+        commands.add(config.command);
+        expect(config, `${ciName(path)} ${pod.of}`).to.have.nested.property('identity.release').that.matches(/^shop\/\w+@/);
+        if ('files' in config) expect(config.files.dir).to.equal(path.endsWith('/volume-values.yaml') ? '/srv/migrations' : '/migrations');
+        if (config.command === 'status') expect(config.exitCode, 'helm test can fail').to.be.true;
+      }
+    }
+    expect([...commands].toSorted()).to.deep.equal(['down', 'status', 'up']);
+  });
+
+  it('of the hook give up on another runner before Helm gives up on them', async () => {
+    const [job] = podsIn(await renderCi(helm, 'minimal')).filter(({ of }) => of.startsWith('Job/'));
+    expect(configOf(job!)).to.have.nested.property('limits.lockWaitMs', 240_000);
+  });
+
+  it('of init containers are accepted', async () => {
+    for (const [mode, command] of [
+      ['none', 'up'],
+      ['hook', 'wait'],
+    ]) {
+      const [pod] = podsIn(await renderExample(helm, { set: [`lockstep.mode=${mode}`] })).filter(({ of }) => of.startsWith('Deployment/'));
+      expect(configOf(pod!)).to.include({ command }).and.to.have.nested.property('identity.release', 'shop@1.4.0');
+    }
+  });
+
+  it('of the rollback are a dry run to the files of the image, until variables say otherwise', async () => {
+    const [pod] = podsIn(await renderCi(helm, 'minimal')).filter(({ of }) => of.startsWith('CronJob/'));
+    expect(configOf(pod!)).to.deep.include({ command: 'down', dryRun: true, target: { kind: 'files' } });
+    const said = configOf(pod!, { LOCKSTEP_TO: '042_x', LOCKSTEP_DRY_RUN: 'false' });
+    expect(said).to.deep.include({ command: 'down', dryRun: false, target: { kind: 'version', version: '042_x' } });
+  });
+
+  it('of the rollback without the CronJob go back to the version that stays, as a dry run until somebody says otherwise', async () => {
+    const [pod] = podsIn(parseManifests((await plainManifests(helm)).get('rollback-job.yaml')!));
+    expect(configOf(pod!)).to.deep.include({ command: 'down', dryRun: true, target: { kind: 'version', version: 'VERSION' } });
+  });
+});

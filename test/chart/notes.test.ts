@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+import { CHART, runHelm, type Helm } from '../../scripts/chart/helm.ts';
+import { requireHelm4 } from './support/helms.ts';
+
+/** What Helm says after an install; without a cluster. */
+async function notes(helm: Helm, ci: string): Promise<string> {
+  const { code, stdout, stderr } = await runHelm(helm, ['install', 'shop', CHART, '--namespace', 'web', '--dry-run=client', '--values', join(CHART, `ci/${ci}-values.yaml`)]);
+  expect(code, stderr).to.equal(0);
+  return stdout.slice(stdout.indexOf('\nNOTES:\n'));
+}
+
+describe('the notes after an install', () => {
+  let helm: Helm;
+
+  before(async function () {
+    helm = await requireHelm4(this);
+  });
+
+  it('say where to look, how long Helm has to wait, and how to roll back', async () => {
+    const text = await notes(helm, 'minimal');
+    expect(text).to.include('kubectl -n web logs job/shop-lockstep-migrate -c lockstep');
+    expect(text).to.include('kubectl -n web events --for job/shop-lockstep-migrate');
+    expect(text).to.include('helm -n web test shop');
+    expect(text).to.include('--timeout 3660s');
+    expect(text).to.include('--from=cronjob/shop-lockstep-rollback --dry-run=client');
+    expect(text).to.include('LOCKSTEP_TO=VERSION LOCKSTEP_DRY_RUN=false');
+    expect(text).not.to.include('undefined').and.not.to.include('%!');
+  });
+
+  it('wait longer than the deadline that was chosen', async () => {
+    expect(await notes(helm, 'everything')).to.include('--timeout 300s').and.to.include('job/shop-migrations-migrate');
+  });
+
+  it('say nothing of what is not there', async () => {
+    expect(await notes(helm, 'no-events')).not.to.match(/rollback|events|Roll back/);
+    expect(await notes(helm, 'argocd')).not.to.match(/helm|--timeout/);
+    expect(await notes(helm, 'none')).not.to.match(/--timeout|kubectl.*logs/);
+    expect(await notes(helm, 'job')).not.to.match(/--timeout/);
+  });
+
+  it('warn of a rollback that asks nobody, and of an address in the values, which they do not show', async () => {
+    expect(await notes(helm, 'auto-rollback')).to.include('deletes data without asking').and.to.include('Prefer database.existingSecret').and.not.to.include('postgresql://');
+    expect(await notes(helm, 'minimal')).not.to.include('Prefer database.existingSecret');
+  });
+});

@@ -1,0 +1,28 @@
+/** The Helms that the chart is tried with; where there is none, the tests say why they do not run. */
+import { findHelm, findHelm3, type Helm } from '../../../scripts/chart/helm.ts';
+
+const NONE = 'There is no Helm on the PATH, and none in HELM, so the tests of the chart do not run.';
+const NO_4 = 'There is no Helm 4 on the PATH, and none in HELM, so what only it can do without a cluster does not run.';
+const NO_3 = 'There is no helm3 on the PATH, and none in HELM3, so nothing is rendered with Helm 3.';
+
+/** The Helm to render with. Skips the tests without one; with LOCKSTEP_NO_SKIP, as in CI, fails them. */
+export async function requireHelm(context: Mocha.Context): Promise<Helm> {
+  return required(context, await findHelm(), NONE);
+}
+
+export async function requireHelm3(context: Mocha.Context): Promise<Helm> {
+  return required(context, await findHelm3(), NO_3);
+}
+
+/** For what Helm 3 does only with a cluster. */
+export async function requireHelm4(context: Mocha.Context): Promise<Helm> {
+  const helm = await findHelm();
+  return required(context, helm?.version.startsWith('v3.') ? undefined : helm, NO_4);
+}
+
+function required(context: Mocha.Context, helm: Helm | undefined, message: string): Helm {
+  if (helm) return helm;
+  if ((process.env['LOCKSTEP_NO_SKIP'] ?? '') !== '') throw new Error(message);
+  console.warn(message);
+  return context.skip();
+}
