@@ -176,9 +176,10 @@ describe('Kubernetes Events in a cluster', () => {
     const run = startCli(['up'], { env: { ...workspace().env, ...cluster.env, ...inJob(job) }, timeoutMs: 110_000 });
     await gate.arrived();
     await eventually('the first Events', async () => (await reasonsOf(job.name)).length === 2);
+    // First the new one: a statement that runs for long sends Events meanwhile.
+    await cluster.replaceToken(account.token);
     await api.kubectl(['delete', 'secret', 'old', '-n', namespace]);
     await eventually('the old token to be refused', async () => (await statusOf(api, '/api', bound)) === 401, 60_000);
-    await cluster.replaceToken(account.token);
     await gate.open();
     const result = await run.exited;
     expectExit(result, 0);
