@@ -7,6 +7,8 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
+import { kubernetesClient } from './build/kubernetes-client.ts';
+
 const root = resolve(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
 const shebang = '#!/usr/bin/env node\n';
@@ -48,7 +50,7 @@ export async function buildBundle({ outDir, plugins = [] }: { outDir: string; pl
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
-    plugins,
+    plugins: [...plugins, kubernetesClient],
   });
   await makeExecutable(join(outDir, 'lockstep.mjs'));
   if (Object.keys(metafile.inputs).some((file) => file.includes('node_modules/libpg-query/'))) {
@@ -65,10 +67,10 @@ async function makeExecutable(file: string): Promise<void> {
   await chmod(file, 0o755);
 }
 
-/** A notice for every package that esbuild put into the bundle; those with the same text share it. */
-async function thirdPartyLicenses(metafile: Metafile): Promise<string> {
+/** A notice for every package of which there is code in the bundle; those with the same text share it. */
+async function thirdPartyLicenses({ outputs }: Metafile): Promise<string> {
   const folders = new Set<string>();
-  for (const file of Object.keys(metafile.inputs)) {
+  for (const file of Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs))) {
     const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
     if (folder !== undefined) folders.add(folder);
   }
@@ -76,12 +78,20 @@ async function thirdPartyLicenses(metafile: Metafile): Promise<string> {
   for (const folder of [...folders].sort()) {
     const path = join(root, folder);
     const about = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as { name: string; version: string; license?: string };
-    const licenseFile = (await readdir(path)).find((name) => /^licen[cs]e/i.test(name));
-    const text = licenseFile === undefined ? '' : (await readFile(join(path, licenseFile), 'utf8')).trim();
+    const text = await licenseText(path);
     names.set(text, [...(names.get(text) ?? []), `${about.name} ${about.version} (${about.license ?? 'see below'})`]);
   }
-  const notices = [...names].map(([text, packages]) => `${packages.join('\n')}\n\n${text}\n`);
+  const notices = [...names].map(([text, packages]) => `${[...new Set(packages)].join('\n')}\n\n${text}\n`);
   return notices.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/** Of the package in this folder: its file, or the last section of its README, where some have it. */
+async function licenseText(folder: string): Promise<string> {
+  const file = (await readdir(folder)).find((name) => /^licen[cs]e/i.test(name));
+  if (file !== undefined) return (await readFile(join(folder, file), 'utf8')).trim();
+  const text = /^#+ licen[cs]e\n(.*)/ims.exec(await readFile(join(folder, 'README.md'), 'utf8'))?.[1]?.trim();
+  if (!text) throw new Error(`there is no licence text in ${folder}`);
+  return text;
 }
 
 /** Emits src/index.ts and what it imports as .js and .d.ts. */

@@ -1,7 +1,7 @@
 /** Decides what a rollback runs: (files, history, what the journal keeps, target) → a plan, or every problem at once. */
 import type { AppliedVersion } from './history.ts';
 import { compareVersions, type Migration, type Version } from './migration.ts';
-import { judge, list, statusOf, versionsIn, type Planned, type Problem } from './plan.ts';
+import { changedRemark, judge, statusOf, type Planned, type Problem } from './plan.ts';
 import type { DownStep } from './step.ts';
 import { chooseDown, type DownChoice, type StoredDown } from './stored-down.ts';
 import type { DownTarget } from './target.ts';
@@ -60,10 +60,8 @@ export function planDown(
 
   const rows = new Set(applied.map((row) => row.version));
   const pending = migrations.map(({ version }) => version).filter((version) => !rows.has(version));
-  const changed = versionsIn(statusOf(migrations, applied), 'changed');
-  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [
-    { message: list('changed after it was applied', changed), refused: options.strict || steps.length > 0 },
-  ]);
+  const changed = changedRemark(statusOf(migrations, applied), options.strict || steps.length > 0);
+  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [changed]);
 }
 
 function stepsOf(

@@ -123,10 +123,12 @@ export function planUp(
   return judge(
     { steps, skipped, pending: [...isPending], ahead },
     [
-      { message: list('changed after it was applied', versionsIn(status, 'changed')), refused: strict || steps.length > 0 },
-      { message: list('pending but older than the newest applied (out of order)', late.map((row) => row.version)), refused: strict },
-      { message: list('applied, but these files have no such version (the database is ahead)', ahead), refused: strict },
-      ...equalNumbers(migrations).map((message) => ({ message, refused: strict })),
+      changedRemark(status, strict || steps.length > 0),
+      ...[
+        list('pending but older than the newest applied (out of order)', late.map((row) => row.version)),
+        list('applied, but these files have no such version (the database is ahead)', ahead),
+        ...equalNumbers(migrations),
+      ].map((message) => ({ message, refused: strict, hint: 'without --strict it is only a warning' })),
     ],
   );
 }
@@ -139,23 +141,35 @@ function unknownVersion(flag: string, version: Version, migrations: readonly Mig
   return [{ code: 'CONFIG_INVALID', message }];
 }
 
-export function versionsIn(status: readonly VersionStatus[], state: VersionState): Version[] {
+function versionsIn(status: readonly VersionStatus[], state: VersionState): Version[] {
   return status.filter((row) => row.state === state).map((row) => row.version);
 }
 
-export function list(what: string, versions: readonly Version[]): string {
+function list(what: string, versions: readonly Version[]): string {
   return versions.length === 0 ? '' : `${what}: ${versions.join(', ')}`;
 }
 
+/** What is told of a plan; without a message there is nothing to tell. */
+interface Remark {
+  readonly message: string;
+  readonly refused: boolean;
+  readonly hint: string;
+}
+
+export function changedRemark(status: readonly VersionStatus[], refused: boolean): Remark {
+  return {
+    message: list('changed after it was applied', versionsIn(status, 'changed')),
+    refused,
+    hint: 'restore the file as it was applied and put the change into a new migration; "lockstep status" lists every version',
+  };
+}
+
 /** Remarks become warnings, or together refuse the plan when one of them must. */
-export function judge(
-  plan: Omit<Plan, 'warnings'>,
-  remarks: readonly { readonly message: string; readonly refused: boolean }[],
-): Planned {
+export function judge(plan: Omit<Plan, 'warnings'>, remarks: readonly Remark[]): Planned {
   const told = remarks.filter((remark) => remark.message !== '');
   const refused = told.filter((remark) => remark.refused);
   if (refused.length > 0) {
-    return { ok: false, problems: refused.map(({ message }) => ({ code: 'HISTORY_CONFLICT', message })) };
+    return { ok: false, problems: refused.map(({ message, hint }) => ({ code: 'HISTORY_CONFLICT', message, hint })) };
   }
   return { ok: true, plan: { ...plan, warnings: told.map((remark) => remark.message) } };
 }
@@ -181,6 +195,5 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   CONFIG_INVALID: 'see "lockstep status" for the versions',
-  HISTORY_CONFLICT: 'restore the file as it was applied and put the change into a new migration; "lockstep status" lists every version',
   ROLLBACK_REFUSED: 'choose a target whose versions can all be rolled back, or write a new migration that undoes them; "lockstep status" lists them',
 };

@@ -1,10 +1,10 @@
 /** A TCP proxy before a PostgreSQL server: it records what clients send, message by message, and can break the connection at any of them. */
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { within } from './bounded.ts';
 import { MessageReader, type FrontendMessage } from './frontend-messages.ts';
+import { openTcpFront, type TcpFront } from './tcp-front.ts';
 
 export type { FrontendMessage };
 
@@ -21,34 +21,24 @@ export class WireProxy {
   readonly messages: FrontendMessage[] = [];
   /** Decides about each message; `index` is its place in `messages`. */
   rule: ProxyRule = () => 'pass';
-  readonly #target: URL;
-  readonly #server: Server;
   readonly #links = new Set<Link>();
   readonly #watchers = new Set<() => void>();
   #connections = 0;
   #silent = false;
-
-  private constructor(target: URL) {
-    this.#target = target;
-    this.#server = createServer((client) => {
-      this.#accept(client);
-    });
-  }
+  #front!: TcpFront;
 
   /** `url` is the server's address; the proxy speaks to it without TLS, and answers for it that there is none. */
   static async start(url: string): Promise<WireProxy> {
-    const proxy = new WireProxy(new URL(url));
-    proxy.#server.listen(0, '127.0.0.1');
-    await once(proxy.#server, 'listening');
+    const proxy = new WireProxy();
+    proxy.#front = await openTcpFront(url, (client, reach) => {
+      proxy.#accept(client, reach());
+    });
     return proxy;
   }
 
   /** The same address, through the proxy. */
   get url(): string {
-    const url = new URL(this.#target);
-    url.hostname = '127.0.0.1';
-    url.port = String((this.#server.address() as AddressInfo).port);
-    return url.href;
+    return this.#front.url;
   }
 
   /** What was sent after the log-in: everything but start-up, passwords and the farewell. */
@@ -84,15 +74,13 @@ export class WireProxy {
   }
 
   async stop(): Promise<void> {
-    this.#server.close();
+    const closed = this.#front.close();
     this.cut();
-    await once(this.#server, 'close');
+    await closed;
   }
 
-  #accept(client: Socket): void {
+  #accept(client: Socket, server: Socket): void {
     this.#connections += 1;
-    const port = Number(this.#target.port === '' ? 5432 : this.#target.port);
-    const server = connect({ host: this.#target.hostname, port, allowHalfOpen: true });
     const link = new Link(client, server, this.#connections, (message) => {
       this.messages.push(message);
       for (const watcher of this.#watchers) watcher();

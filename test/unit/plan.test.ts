@@ -226,6 +226,13 @@ describe('planOrThrow', () => {
       expect(error.hint).to.be.a('string');
     }
   });
+
+  it('says to restore a file only where one was changed', () => {
+    const refused = (applied: readonly AppliedVersion[]) =>
+      expect(() => planOrThrow(planUp(migrations(A), applied, { target: { kind: 'latest' }, strict: true }))).to.throw(MigratorError);
+    refused(rows(A, B)).with.property('hint', 'without --strict it is only a warning');
+    refused(rows(`${A}*`, B)).with.property('hint').that.matches(/^restore the file .*; without --strict it is only a warning$/);
+  });
 });
 
 describe('any plan', () => {

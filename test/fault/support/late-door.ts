@@ -1,8 +1,9 @@
 /** A TCP port before a server that is not ready yet: it turns everybody away, in one of several ways, until it is opened. */
 import { EventEmitter, once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import { within } from '../../support/bounded.ts';
+import { openTcpFront } from '../../support/tcp-front.ts';
 
 /** `hangs-up`: at once; `hangs-up-on-tls`: it agrees to TLS, and then closes, as a proxy does whose certificate is not there yet. */
 export type Manner = 'hangs-up' | 'hangs-up-on-tls';
@@ -18,7 +19,6 @@ export interface LateDoor {
 }
 
 export async function startLateDoor(url: string, manner: Manner): Promise<LateDoor> {
-  const target = new URL(url);
   const sockets = new Set<Socket>();
   const turns = new EventEmitter();
   let isOpen = false;
@@ -27,7 +27,7 @@ export async function startLateDoor(url: string, manner: Manner): Promise<LateDo
     socket.on('error', () => undefined);
     socket.on('close', () => sockets.delete(socket));
   };
-  const server = createServer((client) => {
+  const front = await openTcpFront(url, (client, reach) => {
     keep(client);
     if (!isOpen) {
       turns.emit('away');
@@ -35,16 +35,12 @@ export async function startLateDoor(url: string, manner: Manner): Promise<LateDo
       else client.once('data', () => client.end('S'));
       return;
     }
-    const behind = connect(Number(target.port), target.hostname);
+    const behind = reach();
     keep(behind);
     client.pipe(behind).pipe(client);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const through = new URL(url);
-  through.hostname = '127.0.0.1';
-  through.port = String((server.address() as AddressInfo).port);
+  });
   return {
-    url: through.href,
+    url: front.url,
     turnedAway: async () => {
       await within(once(turns, 'away'), 'somebody to come to the closed door');
     },
@@ -52,9 +48,9 @@ export async function startLateDoor(url: string, manner: Manner): Promise<LateDo
       isOpen = true;
     },
     stop: async () => {
+      const closed = front.close();
       for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, 'close');
+      await closed;
     },
   };
 }

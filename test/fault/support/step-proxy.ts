@@ -1,8 +1,8 @@
 /** A TCP proxy before a PostgreSQL server that stops at every message of its clients, and asks what is to become of it. */
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import { MessageReader, type FrontendMessage } from '../../support/frontend-messages.ts';
+import { openTcpFront, type TcpFront } from '../../support/tcp-front.ts';
 
 export interface Step {
   /** `connection.message`, both counted from 1: the same in every run of the same files. */
@@ -17,33 +17,26 @@ export type AtStep = (step: Step) => Promise<void>;
 export class StepProxy {
   /** What `at` threw; its connection was cut. */
   readonly failures: unknown[] = [];
-  readonly #target: URL;
   readonly #at: AtStep;
-  readonly #server: Server;
   readonly #links: Link[] = [];
+  #front!: TcpFront;
 
-  private constructor(url: string, at: AtStep) {
-    this.#target = new URL(url);
+  private constructor(at: AtStep) {
     this.#at = at;
-    this.#server = createServer((client) => {
-      this.#accept(client);
-    });
   }
 
   /** `url` is the server's address; the proxy speaks to it without TLS, and answers for it that there is none. */
   static async start(url: string, at: AtStep): Promise<StepProxy> {
-    const proxy = new StepProxy(url, at);
-    proxy.#server.listen(0, '127.0.0.1');
-    await once(proxy.#server, 'listening');
+    const proxy = new StepProxy(at);
+    proxy.#front = await openTcpFront(url, (client, reach) => {
+      proxy.#accept(client, reach());
+    });
     return proxy;
   }
 
   /** The same address, through the proxy. */
   get url(): string {
-    const url = new URL(this.#target);
-    url.hostname = '127.0.0.1';
-    url.port = String((this.#server.address() as AddressInfo).port);
-    return url.href;
+    return this.#front.url;
   }
 
   /** Ends every connection that there is now, on both sides. */
@@ -52,14 +45,12 @@ export class StepProxy {
   }
 
   async stop(): Promise<void> {
-    this.#server.close();
+    const closed = this.#front.close();
     this.cut();
-    await once(this.#server, 'close');
+    await closed;
   }
 
-  #accept(client: Socket): void {
-    const port = Number(this.#target.port === '' ? 5432 : this.#target.port);
-    const server = connect({ host: this.#target.hostname, port, allowHalfOpen: true });
+  #accept(client: Socket, server: Socket): void {
     const number = this.#links.length + 1;
     const link = new Link(client, server, number, async (step) => {
       await this.#at(step).catch((error: unknown) => {
