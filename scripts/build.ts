@@ -7,6 +7,8 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
+import { builtIns } from './build/built-ins.ts';
+import { firstChunk } from './build/first-chunk.ts';
 import { kubernetesClient } from './build/kubernetes-client.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -50,7 +52,7 @@ export async function buildBundle({ outDir, plugins = [] }: { outDir: string; pl
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
-    plugins: [...plugins, kubernetesClient],
+    plugins: [...plugins, builtIns, firstChunk('src/start.ts', [entries['hook-worker']]), kubernetesClient],
   });
   await makeExecutable(join(outDir, 'lockstep.mjs'));
   if (Object.keys(metafile.inputs).some((file) => file.includes('node_modules/libpg-query/'))) {

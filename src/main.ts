@@ -5,14 +5,13 @@
 import { hostname } from 'node:os';
 
 import type { World } from './app/world.ts';
-import type { AddressGiven } from './config/settings.ts';
 import { MigratorError, toMigratorError } from './core/errors.ts';
 
 const argv = process.argv.slice(2);
 const interrupted = new AbortController();
 
 const world: World = {
-  env: process.env,
+  env: { ...process.env },
   home: process.env['HOME'],
   hostname: hostname(),
   stdout: process.stdout,
@@ -23,23 +22,16 @@ const world: World = {
 
 async function main(): Promise<number> {
   try {
-    const { parseArguments } = await import('./cli/cli.ts');
-    const parsed = parseArguments(argv, Math.min(process.stdout.columns || 100, 120));
-    if ('help' in parsed || 'version' in parsed) {
-      process.stdout.write(`${'help' in parsed ? parsed.help : parsed.version}\n`);
-      return 0;
-    }
-    const [{ parseConfig }, { runCommand, addressProblems }] = await Promise.all([import('./config/config.ts'), import('./app/run-command.ts')]);
-    const facts = { terminal: world.terminal, addressProblems: (given: AddressGiven) => addressProblems(given, world) };
-    return await runCommand(parseConfig(parsed, process.env, facts), world);
+    const { start } = await import('./start.ts');
+    return await start(argv, world, Math.min(process.stdout.columns || 100, 120));
   } catch (cause) {
     return await fail(cause);
   }
 }
 
 async function fail(cause: unknown): Promise<number> {
-  const [{ reportFailure }, { readAnyway }] = await Promise.all([import('./app/run-command.ts'), import('./cli/anyway.ts')]);
-  return await reportFailure(toMigratorError(cause), world, readAnyway(argv, process.env, { terminal: world.terminal }));
+  const { fail: tell } = await import('./start.ts');
+  return await tell(toMigratorError(cause), argv, world);
 }
 
 /** The first signal ends the run in order; a second one ends the process. */

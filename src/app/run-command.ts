@@ -2,29 +2,20 @@
 import { randomUUID } from 'node:crypto';
 
 import { systemClock } from '../adapters/clock/system-clock.ts';
-import { createMigration } from '../adapters/files/create.ts';
-import { createFileSource } from '../adapters/files/source.ts';
 import { createHumanOutput } from '../adapters/logs/human.ts';
 import { createLogReporter, type LogReporter } from '../adapters/logs/log-reporter.ts';
-import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { Config } from '../config/config.ts';
 import type { TellingConfig } from '../config/telling.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
-import { printableLine } from '../core/printable.ts';
 import type { CommandName, RunnerIdentity } from '../core/runner.ts';
-import { validate } from '../engine/validate.ts';
 import * as documents from '../output/documents.ts';
-import { formatValidation } from '../output/reports.ts';
 import { VERSION } from '../version.ts';
-import { databaseAnswer } from './database-commands.ts';
 import { tellEnding } from './ending.ts';
 import { KubernetesEvents } from './kubernetes-events.ts';
 import { migrateAnswer } from './migrate-command.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer, World } from './world.ts';
-
-export { addressProblems } from './wiring.ts';
 
 /** Runs the command, tells its outcome, and resolves with the exit code. */
 export async function runCommand(config: Config, world: World): Promise<number> {
@@ -86,24 +77,7 @@ function identify({ command, identity: { pod, release, image } }: Config, { host
 }
 
 async function answer(config: Config, world: World, wiring: Wiring): Promise<Answer> {
-  switch (config.command) {
-    case 'create': {
-      const files = await createMigration({ dir: config.dir, name: config.name, now: new Date() });
-      return { document: documents.createDocument(files), text: files.map(printableLine).join('\n') };
-    }
-    case 'validate': {
-      const report = await validate(createFileSource(config.files), createSqlParser(), config.files);
-      return { document: documents.validateDocument(report), text: formatValidation(report), error: report.error };
-    }
-    case 'up':
-    case 'down':
-      return await migrateAnswer(config, world, wiring);
-    case 'baseline':
-    case 'repair':
-    case 'wait':
-    case 'status':
-    case 'history':
-    case 'lock':
-      return await databaseAnswer(config, world, wiring);
-  }
+  if (config.command === 'up' || config.command === 'down') return await migrateAnswer(config, world, wiring);
+  const { otherAnswer } = await import('./other-commands.ts');
+  return await otherAnswer(config, world, wiring);
 }

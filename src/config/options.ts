@@ -234,9 +234,11 @@ export function optionEntry(key: OptionKey): OptionEntry {
   return OPTIONS[key];
 }
 
+const FLAGS = new Map(OPTION_KEYS.map((key) => [key, `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`]));
+
 /** `lockWait` → `--lock-wait`. */
 export function flagOf(key: OptionKey): string {
-  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return FLAGS.get(key) ?? '';
 }
 
 /** `--strict` → `--no-strict`. */
@@ -246,7 +248,7 @@ export function negatedFlagOf(key: OptionKey): string {
 
 /** `lockWait` → `LOCKSTEP_LOCK_WAIT`. */
 export function envOf(key: OptionKey): string {
-  return `LOCKSTEP${flagOf(key).replace('-', '').replaceAll('-', '_').toUpperCase()}`;
+  return `LOCKSTEP_${flagOf(key).slice(2).replaceAll('-', '_').toUpperCase()}`;
 }
 
 export function belongsTo(key: OptionKey, command: CommandName): boolean {

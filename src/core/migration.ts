@@ -1,5 +1,5 @@
 /** What a migration is: its version, scripts and directives, read from file names and text. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import { nearest } from './nearest.ts';
 
@@ -49,10 +49,9 @@ export function parseFileName(file: string): { version: Version; kind: FileKind 
   return groups?.['version'] !== undefined && kind ? { version: groups['version'], kind } : undefined;
 }
 
-/** The leading number of a version; undefined for a version that another tool wrote. */
-export function versionNumber(version: Version): bigint | undefined {
-  const digits = /^\d+/.exec(version)?.[0];
-  return digits === undefined ? undefined : BigInt(digits);
+/** The digits of a version's leading number, without leading zeros; undefined for a version that another tool wrote. */
+export function versionNumber(version: Version): string | undefined {
+  return /^0*(\d+)/.exec(version)?.[1];
 }
 
 /** By number as a number, then by name (code units); versions without a number come last. */
@@ -61,14 +60,14 @@ export function compareVersions(a: Version, b: Version): number {
   if (left !== right) {
     if (left === undefined) return 1;
     if (right === undefined) return -1;
-    return left < right ? -1 : 1;
+    return left.length < right.length || (left.length === right.length && left < right) ? -1 : 1;
   }
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
 /** SHA-256 in hex of the text without BOM, CRLF as LF. */
 export function checksum(text: string): string {
-  return createHash('sha256').update(withoutBom(text).replaceAll('\r\n', '\n')).digest('hex');
+  return hash('sha256', withoutBom(text).replaceAll('\r\n', '\n'));
 }
 
 export function withoutBom(text: string): string {
@@ -111,8 +110,10 @@ export function parseDirectives(text: string): { directives: Directives; problem
 
 function* leadingComments(text: string): Generator<[number, string]> {
   let inBlock = false;
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const line = raw.trim();
+  for (let index = 0, start = 0; start <= text.length; index += 1) {
+    const end = text.indexOf('\n', start);
+    const line = text.slice(start, end === -1 ? undefined : end).trim();
+    start = end === -1 ? Infinity : end + 1;
     if (inBlock) inBlock = !line.endsWith('*/');
     else if (line.startsWith('/*')) inBlock = !line.endsWith('*/');
     else if (line.startsWith('--')) yield [index, line];

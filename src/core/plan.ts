@@ -52,8 +52,10 @@ export function statusOf(
 ): VersionStatus[] {
   const rows = new Map(applied.map((row) => [row.version, row]));
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
-  const newest = newestApplied(migrations, rows);
-  const versions = [...new Set([...files.keys(), ...rows.keys()])].sort(compareVersions);
+  const unknown = [...rows.keys()].filter((version) => !files.has(version));
+  const versions = [...files.keys(), ...unknown].sort(compareVersions);
+  // What an image knows to be done.
+  const newest = versions.findLast((version) => rows.has(version) && files.has(version));
   return versions.map((version) => {
     const row = rows.get(version);
     const file = files.get(version);
@@ -74,18 +76,6 @@ export function pendingVersions(migrations: readonly Migration[], applied: reado
   return statusOf(migrations, applied)
     .filter(({ state }) => state === 'pending' || state === 'out of order')
     .map(({ version }) => version);
-}
-
-/** The newest version that is applied and has a file: what an image knows to be done. */
-function newestApplied(
-  migrations: readonly Migration[],
-  rows: ReadonlyMap<Version, AppliedVersion>,
-): Version | undefined {
-  return migrations
-    .map((migration) => migration.version)
-    .filter((version) => rows.has(version))
-    .sort(compareVersions)
-    .at(-1);
 }
 
 /** Pairs of files with the same number, as one sentence each. */

@@ -150,6 +150,15 @@ describe('createLogReporter', () => {
     expect(lines.find((line) => line['event'] === 'migration.applied')).to.include({ level: 'info', msg: 'applied', version: '007_x', durationMs: 12 });
   });
 
+  it('writes the lines of a run that finds nothing to do as all others, though without winston', async () => {
+    const got: MigratorEvent = { type: 'lock.acquired', key: '1', waitedMs: 0 };
+    const untimed = (lines: readonly string[]) => lines.map((line) => line.replace(/"time":"[^"]*"/, ''));
+    for (const { event } of ALL) {
+      const [, after] = untimed(await log([got, event]));
+      expect(untimed(await log([event]))).to.deep.equal([after]);
+    }
+  });
+
   it('writes one line of text for people', async () => {
     const lines = await log(ALL.map(({ event }) => event), { format: 'text' });
     for (const line of lines) expect(line).to.match(/^\d\d:\d\d:\d\d\.\d{3} /);

@@ -1,12 +1,9 @@
 /** The log: one line per event, as JSON for machines or as text for people. */
-import { once } from 'node:events';
-import { createLogger, format, transports } from 'winston';
-
-import type { MigratorEvent } from '../../core/events.ts';
+import type { MigratorEvent, MigratorEventType } from '../../core/events.ts';
 import type { Reporter } from '../../core/ports.ts';
-import { printableJson, printableLine } from '../../core/printable.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
 import { describeEvent, type Level } from './describe-event.ts';
+import { jsonLine, textLine, type LineWriter, type LogLine } from './log-line.ts';
 
 export interface LogOptions {
   readonly format: 'text' | 'json';
@@ -25,63 +22,55 @@ export interface LogReporter extends Reporter {
   flush(): Promise<void>;
 }
 
+/** What a run that finds nothing to do tells. With anything else winston is loaded: a replica with nothing to do pays nothing for it. */
+const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
+  'warning',
+  'session.opened',
+  'migration.skipped',
+  'migration.all-skipped',
+  'database.ahead',
+  'run.finished',
+];
+
+const LEVELS: readonly Level[] = ['error', 'warn', 'info', 'debug'];
+
 export function createLogReporter(options: LogOptions): LogReporter {
   const { destination, level, color } = options;
-  const line = options.format === 'json' ? jsonLine : (info: Line) => textLine(info, color);
-  const stream = new transports.Stream({ stream: destination, eol: '\n' });
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types take the class for an instance of it
-  const logger = createLogger({ level, format: format.printf((info) => line(info as unknown as Line)), transports: stream });
+  const render = options.format === 'json' ? jsonLine : (line: LogLine) => textLine(line, color);
   const context = options.identity ? identityFields(options.identity) : {};
+  let winston: Promise<LineWriter> | undefined;
+  let last: Promise<void> = Promise.resolve();
+
+  function lineOf(event: MigratorEvent): LogLine {
+    const { detail, ...description } = describeEvent(event);
+    const quiet = description.toldToPeople === true && options.humanOutput && options.format === 'text';
+    return {
+      level: quiet ? 'debug' : description.level,
+      message: description.message,
+      detail,
+      fields: { event: event.type, ...description.fields, ...context },
+      time: new Date(),
+    };
+  }
+
   return {
-    report(event: MigratorEvent): void {
-      const { detail, ...description } = describeEvent(event);
-      const quiet = description.toldToPeople === true && options.humanOutput && options.format === 'text';
-      const line: Line = {
-        level: quiet ? 'debug' : description.level,
-        message: description.message,
-        detail,
-        fields: { event: event.type, ...description.fields, ...context },
-        time: new Date(),
-      };
-      logger.log(line);
+    report(event) {
+      const line = lineOf(event);
+      if (LEVELS.indexOf(line.level) > LEVELS.indexOf(level)) return;
+      if (!winston && OF_AN_IDLE_RUN.includes(event.type)) destination.write(`${render(line)}\n`);
+      else {
+        const writer = (winston ??= import('./winston-writer.ts').then(({ openWinston }) => openWinston(destination, level, render)));
+        last = last.then(async () => (await writer).write(line));
+      }
     },
     async flush() {
-      const finished = once(logger, 'finish');
-      logger.end();
-      await finished;
+      await last;
+      await (await winston)?.close();
       await new Promise<void>((resolve) => destination.write('', () => resolve()));
     },
   };
 }
 
-interface Line {
-  readonly level: Level;
-  readonly message: string;
-  readonly detail: string | undefined;
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly time: Date;
-}
-
 function identityFields({ run, command, name, release, image }: RunnerIdentity): Record<string, unknown> {
   return { run, command, pod: name, ...(release !== undefined && { release }), ...(image !== undefined && { image }) };
 }
-
-function jsonLine({ time, level, message, fields }: Line): string {
-  return printableJson({ time: time.toISOString(), level, msg: message, ...fields });
-}
-
-const COLORS: Readonly<Partial<Record<Level, string>>> = { debug: '\u001b[2m', warn: '\u001b[33m', error: '\u001b[31m' };
-
-function textLine({ time, level, message, detail }: Line, color: boolean): string {
-  const sentence = detail === undefined ? message : `${message}: ${detail}`;
-  // A message from elsewhere can neither start a line of its own nor steer the terminal.
-  const text = `${clock(time)} ${printableLine(sentence)}`;
-  const start = color ? COLORS[level] : undefined;
-  return start === undefined ? text : `${start}${text}\u001b[0m`;
-}
-
-/** The local time of day with milliseconds. */
-function clock(time: Date): string {
-  return `${time.toTimeString().slice(0, 8)}.${String(time.getMilliseconds()).padStart(3, '0')}`;
-}
-

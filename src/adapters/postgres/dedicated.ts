@@ -1,15 +1,11 @@
-/** A connection of our own, by libpq's rules; it can be interrupted, and hooks get a pool to the same place. */
-import pg from 'pg';
-
+/** A connection of our own, by libpq's rules; it can be interrupted, and says where hooks are to connect to. */
 import { MigratorError } from '../../core/errors.ts';
 import { parseAddress, type AddressInput } from './connection/address.ts';
 import { openClient } from './connection/connect.ts';
 import { describeAddress, type ConnectionSettings } from './connection/connection-settings.ts';
 import type { Connected } from './database.ts';
 import type { DirectClient } from './connection/driver.ts';
-import { hookConnections, type HookConnections } from './hook-pool.ts';
-import { chosenStatements, setStatement } from './session/settings.ts';
-import { cancelRequest, poolConfig, type ResolvedTarget } from './connection/target.ts';
+import { cancelRequest, type ResolvedTarget } from './connection/target.ts';
 
 /** A cancelled statement ends at once as a rule; one that does not is cut off. */
 const CANCEL_GRACE_MS = 2_000;
@@ -78,16 +74,4 @@ async function goodbye(client: DirectClient): Promise<void> {
   const cutOff = setTimeout(() => client.connection.stream.destroy(), GOODBYE_MS);
   await client.end().catch(() => undefined);
   clearTimeout(cutOff);
-}
-
-/** A small pool with the session settings that the migrations have. */
-export function openHookPool({ target, serverSettings, role }: HookTarget): HookConnections {
-  const statements = chosenStatements({ serverSettings, role, serverVersion: 0 });
-  // pg-pool waits for the promise; its types do not say so.
-  const onConnect: (client: pg.ClientBase) => unknown = async (client) => {
-    // So that a hook which is ended leaves no statement behind; some servers refuse it.
-    await client.query(setStatement('client_connection_check_interval', '1s')).catch(() => undefined);
-    if (statements.length > 0) await client.query(statements.join(';\n'));
-  };
-  return hookConnections(new pg.Pool({ ...poolConfig(target, { max: 4 }), onConnect }));
 }

@@ -1,7 +1,7 @@
 /** The entry of the thread in which a hook runs; it talks to its parent by messages only. */
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { openHookPool } from './dedicated.ts';
+import { openHookPool } from './dedicated-pool.ts';
 import { describe, importHook, type HookWorkerData, type HookWorkerMessage } from './hooks.ts';
 
 const { path, version, target } = workerData as HookWorkerData;

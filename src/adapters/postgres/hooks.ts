@@ -1,9 +1,8 @@
 /** Runs pre-migration hooks: in a worker thread for the command line, in the caller's thread for the library. */
 import { basename } from 'node:path';
-import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 
 import { MigratorError } from '../../core/errors.ts';
 import type { Migration, Version } from '../../core/migration.ts';
@@ -51,6 +50,7 @@ export class WorkerHooks implements HookRunner {
 
   async run({ version, hookPath: path = '' }: Migration, options: RunOptions): Promise<void> {
     const workerData: HookWorkerData = { path, version, target: this.#target() };
+    const { Worker } = await import('node:worker_threads');
     const worker = new Worker(this.#workerUrl, { workerData, stdout: true, stderr: true });
     const log = (message: string): void => {
       if (message !== '') this.#reporter.report({ type: 'hook.log', version, message });
@@ -86,6 +86,7 @@ export class WorkerHooks implements HookRunner {
 
 /** A hook that is done may not have told all of its output yet. */
 async function lastWords({ stdout, stderr }: Worker): Promise<void> {
+  const { finished } = await import('node:stream/promises');
   const told = new AbortController();
   const ends = Promise.all([finished(stdout), finished(stderr)]);
   await Promise.race([ends, sleep(LAST_WORDS_MS, undefined, { signal: told.signal })]).catch(() => undefined);

@@ -2,7 +2,7 @@
 import type { ParsedStatement, ParseResult, SqlParser } from '../../core/sql/script-plan.ts';
 import { offsetOfCharacter } from '../../core/source-location.ts';
 import { skipBlank } from '../../core/sql/sql-text.ts';
-import { loadModule, parseRaw, type PgQueryModule, type RawResult } from './wasm.ts';
+import type { Grammar, RawResult } from './wasm.ts';
 
 /** A module's memory never shrinks, so one that has read a longer text (UTF-16 code units) is given back. */
 const LONG_TEXT = 250_000;
@@ -14,21 +14,21 @@ export function createSqlParser(): SqlParser {
 
 class PgQueryParser implements SqlParser {
   /** One for the whole process: each takes memory and time, and parsing waits for nothing. */
-  static #module: PgQueryModule | undefined;
+  static #grammar: Grammar | undefined;
 
   /** Whatever it can't read is an answer; only a parser that can't be loaded throws. */
   async parse(text: string): Promise<ParseResult> {
     // For C the text would end there.
     const nul = text.indexOf('\0');
     if (nul !== -1) return { ok: false, message: 'a NUL character', offset: nul };
-    const module = (PgQueryParser.#module ??= await loadModule());
+    const grammar = (PgQueryParser.#grammar ??= await (await import('./wasm.ts')).loadGrammar());
     try {
-      return translate(text, parseRaw(module, text));
+      return translate(text, grammar(text));
     } catch (error) {
-      PgQueryParser.#module = undefined;
+      PgQueryParser.#grammar = undefined;
       return { ok: false, message: `the parser gave up (${String(error)})`, offset: skipBlank(text, 0) };
     } finally {
-      if (text.length > LONG_TEXT) PgQueryParser.#module = undefined;
+      if (text.length > LONG_TEXT) PgQueryParser.#grammar = undefined;
     }
   }
 }

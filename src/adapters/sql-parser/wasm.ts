@@ -15,21 +15,22 @@ export type RawResult =
   /** `position` counts characters (code points) from 1; 0 when there is none. */
   | { readonly error: string; readonly position: number };
 
-export type { PgQueryModule };
+/** PostgreSQL's grammar. @throws whatever WebAssembly throws when it runs out of stack or memory; it is broken then. */
+export type Grammar = (text: string) => RawResult;
 
 /** About 12 ms. What the module prints must not reach stdout, which may be somebody's JSON. */
-export async function loadModule(): Promise<PgQueryModule> {
+export async function loadGrammar(): Promise<Grammar> {
   const { default: load } = await import('libpg-query/wasm/libpg-query.js');
   const said: string[] = [];
   try {
-    return await load({ print: () => undefined, printErr: (line) => said.push(line) });
+    const module = await load({ print: () => undefined, printErr: (line) => said.push(line) });
+    return (text) => parseRaw(module, text);
   } catch (cause) {
     throw new Error(`PostgreSQL's parser could not be loaded: ${said.join(' ')}`, { cause });
   }
 }
 
-/** @throws whatever WebAssembly throws when it runs out of stack or memory; the module is broken then. */
-export function parseRaw(module: PgQueryModule, text: string): RawResult {
+function parseRaw(module: PgQueryModule, text: string): RawResult {
   return withoutOptimising(() => {
     const size = module.lengthBytesUTF8(text) + 1;
     const source = module._malloc(size);

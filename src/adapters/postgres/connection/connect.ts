@@ -1,7 +1,5 @@
 /** Opens a session: which server, which encryption, which password, in the order in which libpq tries them. */
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { TLSSocket } from 'node:tls';
 
 import { MigratorError, toMigratorError } from '../../../core/errors.ts';
 import { describePlace, type ConnectionSettings, type HostSettings, type SslMode } from './connection-settings.ts';
@@ -96,7 +94,7 @@ async function attempt(place: Place, encryption: Encryption, opening: Opening): 
     const target = { ...place, tls, keepAlive, user, database, password, applicationName, channelBinding, connectTimeoutMs };
     const socket = await openSocket(target, limit, encryption === 'tls-if-offered' ? 'if-offered' : 'required');
     isConnected = true;
-    const resolved = { ...target, tls: socket instanceof TLSSocket && tls };
+    const resolved = { ...target, tls: 'encrypted' in socket && tls };
     return { client: await startUp(socket, resolved, settings.targetSession, limit), target: resolved };
   } catch (thrown) {
     signal.throwIfAborted();
@@ -113,6 +111,7 @@ async function placesOf(host: HostSettings, { settings, signal, failures }: Open
   if (fixed !== undefined) return [{ ...host, address: fixed }];
   const limit = limited(settings, signal);
   try {
+    const { lookup } = await import('node:dns/promises');
     const found = await untilAborted(lookup(host.host, { all: true }), limit);
     return inOrder(found, settings).map(({ address }) => ({ ...host, address }));
   } catch (cause) {

@@ -1,7 +1,8 @@
 /** The driver's client, held to what it is told: nothing from the environment, no settings in the start-up packet. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import pg from 'pg';
+import type pg from 'pg';
+import Client from 'pg/lib/client.js';
 
 import { MigratorError } from '../../../core/errors.ts';
 import type { ChannelBinding } from './connection-settings.ts';
@@ -44,7 +45,7 @@ function passwordOf({ user, password }: Credentials): string {
 }
 
 /** Also fits as `Client` of a pool, which makes it with the pool's configuration. */
-export class DirectClient extends pg.Client {
+export class DirectClient extends Client {
   /** From the server's answer to the start-up packet. */
   declare readonly processID: number;
   declare readonly secretKey: number;

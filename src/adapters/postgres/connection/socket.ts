@@ -1,10 +1,11 @@
 /** Opens a connection to a server, encrypted if wanted: the driver gets the finished socket, so that libpq's rules hold. */
 import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 
 import { MigratorError } from '../../../core/errors.ts';
 import { describePlace, type KeepAlive } from './connection-settings.ts';
+import { nodeTls } from './node-tls.ts';
 import { tlsOptions, type Tls } from './tls.ts';
 
 /** Plain data, so that it can go to a worker thread. */
@@ -52,7 +53,7 @@ export async function openSocket(target: SocketTarget, signal: AbortSignal, need
 
 function dial({ address, port, keepAlive }: SocketTarget): Socket {
   const isFolder = address.startsWith('/');
-  const socket = isFolder ? connectTcp({ path: `${address}/.s.PGSQL.${port}` }) : connectTcp({ host: address, port, noDelay: true });
+  const socket = isFolder ? connect({ path: `${address}/.s.PGSQL.${port}` }) : connect({ host: address, port, noDelay: true });
   // For a failure between two of our waits; the next wait hears of it anyway.
   socket.on('error', () => undefined);
   if (keepAlive !== undefined && !isFolder) {
@@ -124,7 +125,7 @@ async function encrypt(socket: Socket, tls: Tls, { place, signal, need }: Handsh
 
 function startTls(socket: Socket, tls: Tls): TLSSocket {
   try {
-    return connectTls({ ...tlsOptions(tls), socket });
+    return nodeTls().connect({ ...tlsOptions(tls), socket });
   } catch (cause) {
     const problem = `the files named by sslcert, sslkey, sslrootcert or sslcrl can't be used: ${(cause as Error).message}`;
     throw new MigratorError('CONFIG_INVALID', problem, { cause });

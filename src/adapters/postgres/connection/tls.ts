@@ -2,10 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { checkServerIdentity, getCACertificates, type ConnectionOptions } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 
 import { MigratorError } from '../../../core/errors.ts';
 import type { TlsSettings, TlsVersion } from './connection-settings.ts';
+import { nodeTls } from './node-tls.ts';
 
 /** Plain data, so that it can go to a worker thread. */
 export interface Tls {
@@ -87,7 +88,7 @@ export function tlsOptions(tls: Tls): ConnectionOptions {
     minVersion,
     maxVersion,
     rejectUnauthorized: tls.verify !== 'nothing',
-    checkServerIdentity: (_name, certificate) => (tls.verify === 'name' ? checkServerIdentity(host, certificate) : undefined),
+    checkServerIdentity: (_name, certificate) => (tls.verify === 'name' ? nodeTls().checkServerIdentity(host, certificate) : undefined),
     // RFC 6066 allows names only.
     ...(tls.sendsName && isIP(host) === 0 ? { servername: host } : {}),
     ...(tls.negotiation === 'direct' ? { ALPNProtocols: ['postgresql'] } : {}),
@@ -96,6 +97,7 @@ export function tlsOptions(tls: Tls): ConnectionOptions {
 
 /** The machine's trusted roots; an image without any falls back to those that Node brings. */
 function systemRoots(): string[] {
+  const { getCACertificates } = nodeTls();
   const roots = getCACertificates('system');
   return roots.length > 0 ? roots : getCACertificates('bundled');
 }

@@ -89,19 +89,20 @@ function shapeQuery(relation: string): string {
   );
 }
 
-/** `to_jsonb` reads any shape of table: a missing column is null, not an error. */
+/** All rows as one JSON array, whatever the shape of the table: a missing column is no error. */
 export function historyQuery(table: string): string {
-  return `SELECT j->>'version', j->>'checksum', j->>'applied_at' FROM (SELECT pg_catalog.to_jsonb(m) AS j FROM ${table} m OFFSET 0) r`;
+  return `SELECT pg_catalog.json_agg(lockstep_row) FROM ${table} lockstep_row`;
 }
 
 /**
  * The holder as a JSON text; other roles see of it only its application name. Somebody else may hold the key in shared
- * mode, which keeps us from it too; we do so ourselves, but only for a moment.
+ * mode, which keeps us from it too; we do so ourselves, but only for a moment. The functions are what stands behind
+ * pg_locks and pg_stat_activity: the views cost a new session's planner more than all the rest.
  */
 export function holderQuery(key: string): string {
   return (
     `SELECT pg_catalog.json_build_object('pid', l.pid, 'name', coalesce(a.application_name, ''))` +
-    ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
+    ` FROM pg_catalog.pg_lock_status() l LEFT JOIN pg_catalog.pg_stat_get_activity(NULL) a ON a.pid = l.pid` +
     ` WHERE ${advisoryLockIs(key)} AND l.granted` +
     ` AND (l.mode = 'ExclusiveLock' OR coalesce(a.application_name, '') NOT LIKE 'lockstep %') ORDER BY l.mode LIMIT 1`
   );
@@ -159,8 +160,16 @@ function readCheck(row: readonly (string | null)[], history: ResultSet | undefin
   };
 }
 
+/** As far as the table has these columns. */
+interface HistoryRow {
+  readonly version?: string | null;
+  readonly checksum?: string | null;
+  readonly applied_at?: string | null;
+}
+
 export function readHistory(result: ResultSet): AppliedVersion[] {
-  return result.rows.map(([version, checksum, appliedAt]) => ({
+  const rows = JSON.parse(result.rows[0]?.[0] ?? '[]') as readonly HistoryRow[];
+  return rows.map(({ version, checksum, applied_at: appliedAt }) => ({
     version: version ?? '',
     checksum: checksum ?? undefined,
     appliedAt: appliedAt == null ? undefined : new Date(appliedAt),

@@ -1,7 +1,7 @@
 /** Quoting, and SQL fragments that several messages share. */
-import pg from 'pg';
+import utils from 'pg/lib/utils.js';
 
-export const { escapeIdentifier: identifier, escapeLiteral } = pg;
+export const { escapeIdentifier: identifier, escapeLiteral } = utils;
 
 /** A literal, or NULL. */
 export function literal(value: string | number | undefined): string {

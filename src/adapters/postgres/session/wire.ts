@@ -27,7 +27,7 @@ export class Wire {
   readonly client: pg.ClientBase;
   readonly #lost = new AbortController();
   readonly #inFlight = new Set<SimpleQuery>();
-  #lastUsed = performance.now();
+  #usedLately = false;
   #owesRollback = false;
   #heldBack: Promise<void> | undefined;
   readonly #listening: (() => void)[] = [];
@@ -92,7 +92,7 @@ export class Wire {
     } finally {
       clearTimeout(overdue);
       this.#inFlight.delete(query);
-      this.#lastUsed = performance.now();
+      this.#usedLately = true;
     }
   }
 
@@ -148,7 +148,9 @@ export class Wire {
   /** Sends something at least every 15 s from now on, but never while a query is in flight. */
   keepAwake(): void {
     this.#heartbeat ??= setInterval(() => {
-      if (this.#inFlight.size > 0 || performance.now() - this.#lastUsed < HEARTBEAT_MS / 2) return;
+      const needless = this.#inFlight.size > 0 || this.#usedLately;
+      this.#usedLately = false;
+      if (needless) return;
       // A failure shows as a lost connection.
       this.message('SELECT 1', { promptly: true }).catch(() => undefined);
     }, HEARTBEAT_MS / 2);

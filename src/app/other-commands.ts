@@ -1,0 +1,24 @@
+/** All commands but `up` and `down`, from Config to answer; loaded when one of them is run. */
+import { createMigration } from '../adapters/files/create.ts';
+import { createFileSource } from '../adapters/files/source.ts';
+import { createSqlParser } from '../adapters/sql-parser/parser.ts';
+import type { Config, DownConfig, UpConfig } from '../config/config.ts';
+import { printableLine } from '../core/printable.ts';
+import { validate } from '../engine/validate.ts';
+import { createDocument, validateDocument } from '../output/documents.ts';
+import { formatValidation } from '../output/reports.ts';
+import { databaseAnswer } from './database-commands.ts';
+import type { Wiring } from './wiring.ts';
+import type { Answer, World } from './world.ts';
+
+export async function otherAnswer(config: Exclude<Config, UpConfig | DownConfig>, world: World, wiring: Wiring): Promise<Answer> {
+  if (config.command === 'create') {
+    const files = await createMigration({ dir: config.dir, name: config.name, now: new Date() });
+    return { document: createDocument(files), text: files.map(printableLine).join('\n') };
+  }
+  if (config.command === 'validate') {
+    const report = await validate(createFileSource(config.files), createSqlParser(), config.files);
+    return { document: validateDocument(report), text: formatValidation(report), error: report.error };
+  }
+  return await databaseAnswer(config, world, wiring);
+}

@@ -1,0 +1,63 @@
+/** What the parts of a run share: what it is given, and what is asked both before the lock and under it. */
+import type { HistoryState } from '../core/history.ts';
+import type { EndedHold } from '../core/hold.ts';
+import type { Migration, Version } from '../core/migration.ts';
+import type { Plan } from '../core/plan.ts';
+import type { MigrationSource, Session } from '../core/ports.ts';
+import type { RunnerIdentity } from '../core/runner.ts';
+import type { SqlParser } from '../core/sql/script-plan.ts';
+import type { ConnectPorts } from './connect.ts';
+import { refuseHeld } from './held.ts';
+import { refuseWhilePaused } from './pause.ts';
+import { leavingOf, planRun } from './plan-run.ts';
+import type { Progress } from './progress.ts';
+import type { Request } from './request.ts';
+import type { ApplyOptions, ApplyPorts } from './step-context.ts';
+
+export interface MigrateOptions extends ApplyOptions {
+  readonly request: Request;
+  readonly runner: RunnerIdentity;
+  readonly strict: boolean;
+  readonly dryRun: boolean;
+  /** A migration that failed in this release is not tried again at once. */
+  readonly pausesAfterFailure: boolean;
+  readonly connectWaitMs: number;
+  readonly lockWaitMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface MigratePorts extends ApplyPorts, ConnectPorts {
+  readonly source: MigrationSource;
+  readonly parser: SqlParser;
+}
+
+export interface Run {
+  readonly migrations: readonly Migration[];
+  readonly session: Session;
+  readonly progress: Progress;
+  readonly options: MigrateOptions;
+  readonly ports: MigratePorts;
+}
+
+export function plan({ migrations, session, options }: Run, state: HistoryState): Promise<Plan> {
+  return planRun(migrations, state, session, options);
+}
+
+/** `--steps` is about what is applied now; every other target means the same whenever the lock is had. */
+export function stepsMeant({ migrations, session, options: { request } }: Run, state: HistoryState): readonly Version[] | undefined {
+  if (request.direction === 'up' || request.target.kind !== 'steps') return undefined;
+  return leavingOf(migrations, state, session, request);
+}
+
+/** The holds that this run ends. @throws MigratorError HISTORY_CONFLICT when one keeps it from its plan. */
+export async function held({ session, options: { request, runner } }: Run, { steps }: Plan): Promise<readonly EndedHold[]> {
+  if (request.direction === 'down') return [];
+  const migrations = steps.flatMap((step) => (step.direction === 'up' ? step.migration : []));
+  if (migrations.length === 0) return [];
+  return refuseHeld(await session.history.holds(), migrations, { release: runner.release, reapply: request.reapply ?? [] });
+}
+
+/** @throws MigratorError MIGRATION_FAILED while the next migration is not to be tried again. */
+export async function pause({ session, options, ports }: Run, { steps: [next] }: Plan): Promise<void> {
+  if (next?.direction === 'up' && options.pausesAfterFailure) await refuseWhilePaused(next.migration, session, ports.clock);
+}
