@@ -87,7 +87,7 @@ export async function runHelm(helm: Helm, args: readonly string[], kubeconfig = 
   const home = join(CACHE, 'helm-home');
   const env = { PATH: process.env['PATH'] ?? '', HOME: home, HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home, KUBECONFIG: kubeconfig };
   try {
-    const { stdout, stderr } = await promisify(execFile)(helm.program, [...args], { env, maxBuffer: 1 << 26, timeout: 60_000 });
+    const { stdout, stderr } = await promisify(execFile)(helm.program, [...args], { env, maxBuffer: 1 << 26, timeout: 180_000 });
     return { code: 0, stdout, stderr };
   } catch (error) {
     const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };

@@ -2,8 +2,8 @@
  * A real Kubernetes API server with RBAC, on loopback, for one run of the tests.
  *
  * KUBEBUILDER_ASSETS names a folder with the programs etcd, kube-apiserver and kubectl (as setup-envtest makes it): they
- * are started here. LOCKSTEP_TEST_KUBECONFIG names the kubeconfig of a cluster that is there for tests: it is used as it
- * is, with the kubectl on the PATH. The user's own KUBECONFIG is never touched.
+ * are started here. Without it LOCKSTEP_TEST_KUBECONFIG names the kubeconfig of a cluster that is there for tests: it is
+ * used as it is, with the kubectl on the PATH. The user's own KUBECONFIG is never touched.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -45,7 +45,7 @@ export async function apiServer(context: Mocha.Context): Promise<ApiServer> {
     context.skip();
   }
   context.timeout(START_MS + 10_000);
-  return await (shared ??= given === '' ? start(assets) : existing(given));
+  return await (shared ??= assets === '' ? givenCluster(given) : start(assets));
 }
 
 /** A namespace that nobody else uses, removed at the end. */
@@ -94,7 +94,8 @@ export function statusOf({ url, ca }: Cluster, path: string, token: string): Pro
   });
 }
 
-async function existing(kubeconfig: string): Promise<ApiServer> {
+/** The cluster of a kubeconfig, which is there already. */
+export async function givenCluster(kubeconfig: string): Promise<ApiServer> {
   const kubectl = kubectlWith('kubectl', kubeconfig);
   const cluster = (field: string): Promise<string> => kubectl(['config', 'view', '--minify', '--raw', '--flatten', '-o', `jsonpath={.clusters[0].cluster.${field}}`]);
   const ca = Buffer.from(await cluster('certificate-authority-data'), 'base64').toString();

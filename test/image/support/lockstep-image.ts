@@ -109,9 +109,14 @@ export function useLockstepImage(): () => LockstepImage {
   before(async function () {
     this.timeout(15 * 60_000);
     skipUnless(this, 'no containers', await whyNotAll('buildah', 'podman', 'runc', 'ldd'));
-    image = await (built ??= build());
+    image = await lockstepImage();
   });
   return () => image!;
+}
+
+/** The image, for those who have looked whether it can be built. */
+export async function lockstepImage(): Promise<LockstepImage> {
+  return await (built ??= build());
 }
 
 async function build(): Promise<LockstepImage> {

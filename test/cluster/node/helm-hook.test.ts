@@ -1,0 +1,99 @@
+/** The hook Job of the chart on a real node: an install, upgrades, one that fails, and its repair. */
+import { expect } from 'chai';
+
+import { requireHelm, requireHelm3 } from '../../chart/support/helms.ts';
+import { versionsOf } from '../../support/migrations.ts';
+import { endingOf, isReady, names, toldBy, uids } from './support/pods.ts';
+import { RELEASES } from './support/releases.ts';
+import { succeeds, useShop } from './support/shop.ts';
+
+const MIGRATE = 'shop-lockstep-migrate';
+const HOOK = ['lockstep.mode=hook', 'replicaCount=2'];
+const FIRST = versionsOf(RELEASES.v1);
+const SECOND = versionsOf(RELEASES.v2);
+
+describe('the hook on a node', function () {
+  this.timeout(300_000);
+  const shop = useShop();
+
+  for (const [version, find] of [
+    ['Helm 4', requireHelm],
+    ['Helm 3', requireHelm3],
+  ] as const) {
+    it(`by ${version}: migrates at an install and an upgrade; an upgrade that changes nothing restarts no pod`, async function () {
+      const helm = await find(this);
+      await shop().deploy('v1', HOOK, { helm });
+      expect(await shop().database.versions()).to.deep.equal(FIRST);
+      const installed = await shop().ended(MIGRATE);
+      expect(await shop().reasons('Job', installed)).to.deep.equal(['MigrationStarted', 'MigrationApplied', 'MigrationApplied', 'MigrationsCompleted']);
+      const [pod, ...more] = await shop().podsOfJob(MIGRATE);
+      expect(more).to.deep.equal([]);
+      expect(toldBy(pod!)).to.include({ exit: 0, appliedCount: 2 });
+      const first = await shop().readyPods(2);
+      for (const each of first) expect(endingOf(each)?.exitCode).to.equal(0);
+
+      await shop().deploy('v2', HOOK, { helm });
+      expect(await shop().database.versions()).to.deep.equal(SECOND);
+      const upgraded = await shop().ended(MIGRATE);
+      expect(upgraded.metadata.uid).not.to.equal(installed.metadata.uid);
+      expect(await shop().reasons('Job', upgraded)).to.deep.equal(['MigrationStarted', 'MigrationApplied', 'MigrationsCompleted']);
+      await shop().rolledOut();
+      const second = await shop().readyPods(2);
+      expect(uids(second)).not.to.have.members(uids(first));
+
+      await shop().deploy('v2', HOOK, { helm });
+      expect(await shop().reasons('Job', await shop().ended(MIGRATE))).to.deep.equal(['MigrationsUpToDate']);
+      await shop().rolledOut();
+      expect(uids(await shop().readyPods(2))).to.deep.equal(uids(second));
+      expect(await shop().database.journal('applied')).to.deep.equal(SECOND);
+      succeeds(await shop().helm(['test', 'shop'], helm));
+    });
+  }
+
+  it('stops an upgrade whose migration fails, at once, while the old pods serve; the repaired one goes on', async () => {
+    await shop().deploy('v1', HOOK);
+    const before = await shop().readyPods(2);
+
+    const { code, stdout, stderr } = await shop().upgrade('v2-broken', HOOK);
+    expect(code, stdout).not.to.equal(0);
+    expect(stdout + stderr, 'Helm prints the log of the Job').to.match(/type \\+"inte\\+" does not exist/);
+    const failed = await shop().ended(MIGRATE);
+    expect(failed.status.failed, 'one pod, though the backoffLimit is 3').to.equal(1);
+    const condition = failed.status.conditions?.find(({ type }) => type === 'Failed');
+    expect(condition?.reason).to.equal('PodFailurePolicy');
+    expect(condition?.message).to.match(/^Container lockstep for pod \S+ failed with exit code 40 matching FailJob rule at index 1$/);
+    const [pod, ...more] = await shop().podsOfJob(MIGRATE);
+    expect(more).to.deep.equal([]);
+    expect(endingOf(pod!)).to.include({ exitCode: 40, reason: 'Error' });
+    const told = toldBy(pod!);
+    expect(told).to.include({ exit: 40, code: 'MIGRATION_FAILED', appliedCount: 0 });
+    expect(told.failed).to.include({ version: '003_add_total', line: 2, sqlstate: '42704' });
+    const message = String.raw`MIGRATION_FAILED \(exit 40\): 003_add_total\.up\.sql failed \(line 2\): type "inte" does not exist`;
+    expect(await shop().kubectl('events', '--for', `job/${MIGRATE}`)).to.match(new RegExp(`Warning +MigrationFailed +Job/shop-lockstep-migrate +${message}`));
+    expect(await shop().kubectl('describe', 'job', MIGRATE)).to.match(new RegExp(String.raw`Warning +MigrationFailed +\S+ +lockstep +${message}`));
+    const after = await shop().readyPods(2);
+    expect(uids(after)).to.deep.equal(uids(before));
+    for (const each of after) expect(await shop().ask(each)).to.equal('shop');
+    expect(await shop().database.versions()).to.deep.equal(FIRST);
+
+    await shop().deploy('v2', HOOK);
+    await shop().rolledOut();
+    expect(await shop().database.journal('applied')).to.deep.equal(SECOND);
+  });
+
+  it('leaves the database ahead when Helm takes an upgrade back whose pods do not start; the old ones start on it', async () => {
+    await shop().deploy('v1', HOOK);
+    await shop().readyPods(2);
+    const { code, stdout } = await shop().upgrade('v2', [...HOOK, 'image.tag=none'], { args: ['--rollback-on-failure', '--timeout=20s'] });
+    expect(code, stdout).not.to.equal(0);
+    expect(await shop().database.versions()).to.deep.equal(SECOND);
+    await shop().rolledOut();
+    const before = await shop().readyPods(2);
+    await shop().kubectl('delete', 'pods', '--wait=false', ...names(before));
+    const again = await shop().podsThat('two other ready pods', (pods) => pods.length === 2 && pods.every((pod) => isReady(pod) && !names(before).includes(pod.metadata.name)));
+    for (const pod of again) {
+      expect(pod.spec.initContainers![0]!.image).to.match(new RegExp(`:${shop().node.images.tag('v1')}$`));
+      expect(toldBy(pod)).to.include({ exit: 0, command: 'wait' });
+    }
+  });
+});
