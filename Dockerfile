@@ -17,9 +17,17 @@ RUN node scripts/build.ts --only-command \
  && chmod -R a=rX /out/app \
  && chmod 0755 /out/migrations
 
+# What V8 keeps of a run with nothing to do, made by the very Node that will use it; where that is for another processor
+# than the builder's, it finds no cache of its own, and works without.
+FROM --platform=$BUILDPLATFORM ${RUNTIME_IMAGE} AS cache
+USER 0:0
+COPY --from=build /out /out
+COPY --from=build /src/scripts/build/code-cache.ts /scripts/code-cache.mts
+RUN ["/nodejs/bin/node", "/scripts/code-cache.mts", "/out/app"]
+
 # The same as without --platform, but for an older buildah, which would stay on the platform of the stage before.
 FROM --platform=$TARGETPLATFORM ${RUNTIME_IMAGE}
-COPY --from=build /out /
+COPY --from=cache /out /
 ENV LOCKSTEP_DIR=/migrations
 # A number, so that Kubernetes can see that it is not root. Any other one works too.
 USER 65532:65532

@@ -245,7 +245,7 @@ function connectionOf({ pool, connection, connectionString, role }: RunMigration
   }
   if (connection) return { connect: () => fromClient(connection), hookConnections: noHookPool, serverSettings: {} };
   const settings = readAddress({ databaseUrl: connectionString, env: {} });
-  const connections = new DedicatedConnections(() => Promise.resolve(settings), role);
+  const connections = new DedicatedConnections(() => settings, role);
   return {
     connect: connections.connect,
     second: connections.connect,

@@ -5,7 +5,6 @@
 import { hostname } from 'node:os';
 
 import type { World } from './app/world.ts';
-import { MigratorError, toMigratorError } from './core/errors.ts';
 
 const argv = process.argv.slice(2);
 const interrupted = new AbortController();
@@ -30,18 +29,14 @@ async function main(): Promise<number> {
 }
 
 async function fail(cause: unknown): Promise<number> {
-  const { fail: tell } = await import('./start.ts');
-  return await tell(toMigratorError(cause), argv, world);
+  const { tellFailure } = await import('./start.ts');
+  return await tellFailure(cause, argv, world);
 }
 
 /** The first signal ends the run in order; a second one ends the process. */
 function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
-  const error = new MigratorError('INTERRUPTED', `interrupted by ${signal}`, {
-    signal,
-    hint: 'run again; what was committed before is recorded, everything else was rolled back',
-  });
-  if (interrupted.signal.aborted) process.exit(error.exit);
-  interrupted.abort(error);
+  if (interrupted.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+  interrupted.abort(signal);
 }
 
 /** What nobody caught is a bug of ours; it is told like every other failure, and is never taken for success. */
@@ -52,10 +47,10 @@ function onBug(cause: unknown): void {
 
 /** What tells a failure cannot be loaded: a file of the installation is gone, say. */
 function lastWords(cause: unknown): void {
-  const { code, exit, summary } = toMigratorError(cause);
+  const summary = cause instanceof Error ? cause.message : String(cause);
   const next = 'install Lockstep again';
-  const line = { time: new Date().toISOString(), level: 'error', msg: 'failed', event: 'run.failed', error: { code, exit, summary, next } };
-  const text = `error: ${summary} (${code})\nwhy:   the installation is damaged\nnext:  ${next}`;
+  const line = { time: new Date().toISOString(), level: 'error', msg: 'failed', event: 'run.failed', error: { code: 'INTERNAL', exit: 1, summary, next } };
+  const text = `error: ${summary} (INTERNAL)\nwhy:   the installation is damaged\nnext:  ${next}`;
   process.stderr.write(`${logFormat() === 'json' ? JSON.stringify(line) : text}\n`);
 }
 

@@ -1,7 +1,7 @@
 // Answers: does dist/ hold what src/ says? Bundles it again if not; the types and the library in lib/ are not needed to run.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buildBundle } from '../build.ts';
+import { buildCommand } from '../build.ts';
 import { executable, root } from './runner.ts';
 import { duration, fact } from './screen.ts';
 
@@ -12,7 +12,7 @@ export async function buildIfOlder(): Promise<void> {
   const changed = await Promise.all(paths.map((path) => changedAt(join(root, path))));
   if (built > Math.max(...changed)) return;
   const begin = performance.now();
-  await buildBundle({ outDir: join(root, 'dist') });
+  await buildCommand(join(root, 'dist'));
   fact('dist/', `built in ${duration(performance.now() - begin)}`);
 }
 

@@ -17,7 +17,7 @@ import type { Answer, World } from './world.ts';
 type LookingConfig = Exclude<DatabaseConfig, UpConfig | DownConfig>;
 
 export async function databaseAnswer(config: LookingConfig, world: World, wiring: Wiring): Promise<Answer> {
-  const ports = await openPorts(config, world, wiring);
+  const ports = openPorts(config, world, wiring);
   const { connectWaitMs } = config.connection;
   const options: InspectOptions = { runner: ports.runner, connectWaitMs, signal: world.signal };
   switch (config.command) {

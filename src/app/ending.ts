@@ -27,10 +27,12 @@ export async function tellEnding(ending: Ending, { config, log, events }: Tellin
     events?.report({ type: 'run.failed', error });
   }
   // First what needs nobody else: a second signal may end us at any moment.
-  await writeTerminationLog(terminationMessage(ending), config.terminationLog).catch((cause: unknown) => {
+  try {
+    writeTerminationLog(terminationMessage(ending), config.terminationLog);
+  } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     log.report({ type: 'warning', message: `the termination message could not be written: ${reason}` });
-  });
+  }
   await events?.flush(world.signal.aborted ? FLUSH_AFTER_SIGNAL_MS : FLUSH_MS);
   await log.flush();
   return error?.exit ?? 0;

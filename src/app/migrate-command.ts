@@ -14,7 +14,7 @@ import type { Answer, World } from './world.ts';
 export async function migrateAnswer(config: UpConfig | DownConfig, world: World, wiring: Wiring): Promise<Answer> {
   const request = await requestOf(config, world, wiring);
   const source = createFileSource(filesOf(config));
-  const ports = await openPorts(config, world, wiring);
+  const ports = openPorts(config, world, wiring);
   const outcome = await migrate(
     {
       request,

@@ -1,6 +1,5 @@
 /** Builds the ports of a command from the adapters. */
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { ConnectionSettings } from '../adapters/postgres/connection/connection-settings.ts';
@@ -28,10 +27,10 @@ export interface DatabasePorts extends ConnectPorts {
 }
 
 /** The address is read once now, for its settings and its problems, and again at each attempt to connect. */
-export async function openPorts(config: DatabaseConfig, world: World, { runner, reporter }: Wiring): Promise<DatabasePorts> {
+export function openPorts(config: DatabaseConfig, world: World, { runner, reporter }: Wiring): DatabasePorts {
   const { table, lockKey, role, allowPooler } = config.connection;
-  const address = (): Promise<ConnectionSettings> => readSettings(config.connection, world);
-  const { serverSettings, runnerName } = await address();
+  const address = (): ConnectionSettings => readSettings(config.connection, world);
+  const { serverSettings, runnerName } = address();
   const { connect, hookTarget } = new DedicatedConnections(address, role);
   return {
     // The address may name the runner (application_name) where nobody else does.
@@ -49,9 +48,9 @@ const HOOK_WORKER = new URL(
   import.meta.url,
 );
 
-async function readSettings(connection: ConnectionConfig, { env, home }: World): Promise<ConnectionSettings> {
+function readSettings(connection: ConnectionConfig, { env, home }: World): ConnectionSettings {
   const { databaseUrlFile, passwordFile } = connection;
-  const databaseUrl = databaseUrlFile === undefined ? connection.databaseUrl : await readSecret(databaseUrlFile);
+  const databaseUrl = databaseUrlFile === undefined ? connection.databaseUrl : readSecret(databaseUrlFile);
   return readAddress({ databaseUrl, env, home, passwordFile });
 }
 
@@ -68,9 +67,9 @@ export function addressProblems(given: AddressGiven, { env, home }: Pick<World, 
   }
 }
 
-async function readSecret(file: string): Promise<string> {
+function readSecret(file: string): string {
   try {
-    return (await readFile(file, 'utf8')).trim();
+    return readFileSync(file, 'utf8').trim();
   } catch (cause) {
     throw new MigratorError('CONFIG_INVALID', `--database-url-file: ${file} cannot be read`, {
       cause,

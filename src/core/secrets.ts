@@ -31,7 +31,7 @@ export function maskAround(text: string, at: number): { text: string; at: number
  * in any language, so that the first quotation mark is all that can be gone by.
  */
 export function withoutQuoted(message: string, before: string): string {
-  return mentionsPassword(before) ? message.replace(/["'\p{Pi}\p{Pf}\p{Ps}„].*$/su, '…') : message;
+  return mentionsPassword(before) ? message.replace(/["'\p{Pi}\p{Pf}\p{Ps}\u201e].*$/su, '…') : message;
 }
 
 export function mentionsPassword(text: string): boolean {

@@ -17,7 +17,7 @@ export function postgresPlaces(): () => Place {
 function postgresPlace(workspace: Workspace): Place {
   const { lockKey, serverUrl } = workspace;
   const settings = readAddress({ databaseUrl: workspace.url, env: {} });
-  const connections = new DedicatedConnections(() => Promise.resolve(settings), undefined);
+  const connections = new DedicatedConnections(() => settings, undefined);
   const database = new PostgresDatabase({
     connect: connections.connect,
     second: connections.connect,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { buildLockstep, LOCKSTEP, REPOSITORY, useLockstepImage } from './support/lockstep-image.ts';
-import { makeRuntime } from './support/stand-ins.ts';
+import { makeRuntimes, RUNTIMES } from './support/stand-ins.ts';
 import { output } from './support/tool.ts';
 
 /** Bytes; docs/image.md names them. */
@@ -92,8 +92,8 @@ describe('the layers of the image', () => {
 
   it('are built for another processor without running anything on it', async () => {
     const [platform, architecture] = process.arch === 'arm64' ? ['linux/amd64', 'amd64'] : ['linux/arm64', 'arm64'];
-    await makeRuntime(image().store, platform);
-    await buildLockstep(image().store, `${LOCKSTEP}-${architecture}`, platform);
+    await makeRuntimes(image().store, platform);
+    await buildLockstep(image().store, `${LOCKSTEP}-${architecture}`, { platform, runtime: RUNTIMES });
     const other = await readLayout(`${LOCKSTEP}-${architecture}`, architecture);
     expect(other.config.architecture).to.equal(architecture);
     expect(other.config.config).to.deep.equal(layout!.config.config);

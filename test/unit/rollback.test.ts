@@ -334,7 +334,7 @@ describe('a rollback', () => {
 
   describe('without a target', () => {
     const refusal = (database: FakeDatabase): Promise<MigratorError> =>
-      withoutTarget({ runner: runner('down'), signal: new AbortController().signal }, () => Promise.resolve({ database, clock, reporter: new Recorder() }));
+      withoutTarget({ runner: runner('down'), signal: new AbortController().signal }, () => ({ database, clock, reporter: new Recorder() }));
 
     it('is refused with what a target could be', async () => {
       const error = await refusal(new FakeDatabase(server));
@@ -345,7 +345,9 @@ describe('a rollback', () => {
 
     it('is refused also when the database cannot be asked', async () => {
       const error = await failure<MigratorError>(
-        withoutTarget({ runner: runner('down'), signal: new AbortController().signal }, () => Promise.reject(new Error('no address'))).then((refused) => {
+        withoutTarget({ runner: runner('down'), signal: new AbortController().signal }, () => {
+          throw new Error('no address');
+        }).then((refused) => {
           throw refused;
         }),
       );

@@ -40,7 +40,11 @@ describe('Dockerfile', () => {
 
   it('takes both bases as arguments, whose defaults have registry and tag', async () => {
     const lines = (await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8')).split('\n');
-    expect(lines.filter((line) => line.startsWith('FROM '))).to.deep.equal(['FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build', 'FROM --platform=$TARGETPLATFORM ${RUNTIME_IMAGE}']);
+    expect(lines.filter((line) => line.startsWith('FROM '))).to.deep.equal([
+      'FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build',
+      'FROM --platform=$BUILDPLATFORM ${RUNTIME_IMAGE} AS cache',
+      'FROM --platform=$TARGETPLATFORM ${RUNTIME_IMAGE}',
+    ]);
     for (const line of lines.filter((each) => /^ARG \w+_IMAGE=/.test(each))) expect(line).to.match(/=[\w-]+(\.[\w-]+)+\/[\w/-]+:[\w.-]+$/);
   });
 });

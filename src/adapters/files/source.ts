@@ -3,7 +3,6 @@
  * The files are small and many, and are read before anything else is under way: waiting for each on another thread, as
  * node:fs/promises does, takes ten times as long.
  */
-import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync, type Dirent } from 'node:fs';
 import { basename, resolve } from 'node:path';
 
@@ -160,7 +159,7 @@ function readText(path: string): { text: string } | { problem: string } {
     // What is no UTF-8 has become this character, unless that stands in the file itself.
     if (text.includes('\uFFFD')) {
       const bytes = readFileSync(path);
-      if (!isUtf8(bytes)) return { problem: isUtf16(bytes) ? 'is UTF-16; save it as UTF-8' : 'is not valid UTF-8' };
+      if (!Buffer.from(bytes.toString()).equals(bytes)) return { problem: isUtf16(bytes) ? 'is UTF-16; save it as UTF-8' : 'is not valid UTF-8' };
     }
     // PostgreSQL's protocol ends a string at the first NUL.
     const nul = text.indexOf('\0');

@@ -1,6 +1,5 @@
 /** Writes the termination message, which `kubectl describe pod` and the pod's status show. */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 
 /** Where the kubelet looks, unless the container names another file (terminationMessagePath). */
 const USUAL_FILE = '/dev/termination-log';
@@ -9,15 +8,15 @@ const USUAL_FILE = '/dev/termination-log';
  * Writes `text` to `file`; without one, to the usual place if it is there and can be written.
  * @throws Error when a file that was asked for cannot be written.
  */
-export async function writeTerminationLog(text: string, file: string | undefined): Promise<void> {
+export function writeTerminationLog(text: string, file: string | undefined): void {
   try {
     // Only what was asked for is created. Not waiting is for a pipe that nobody reads.
     const flags = constants.O_WRONLY | constants.O_TRUNC | constants.O_NONBLOCK | (file === undefined ? 0 : constants.O_CREAT);
-    const handle = await open(file ?? USUAL_FILE, flags, 0o644);
+    const handle = openSync(file ?? USUAL_FILE, flags, 0o644);
     try {
-      await handle.writeFile(text);
+      writeFileSync(handle, text);
     } finally {
-      await handle.close();
+      closeSync(handle);
     }
   } catch (error) {
     if (file !== undefined) throw error;

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { Database, Reporter, Session } from '../../core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
 import type { TableName } from '../../core/table-name.ts';
-import { PostgresSession } from './session/session.ts';
+import { PostgresSession, type SessionState } from './session/session.ts';
 import { Wire } from './session/wire.ts';
 
 /** Not one that `lock` would take for a runner. */
@@ -18,8 +18,7 @@ export interface Connected {
   readonly borrowed: boolean;
   /** The caller goes on with the session itself. */
   readonly givesBack: boolean;
-  /** `untouched`: the session is as it was when it came. */
-  readonly release: (session: { readonly untouched: boolean }) => Promise<void>;
+  readonly release: (session: SessionState) => Promise<void>;
   /** Makes the statement that runs (if one does: `busy`) fail soon, on the server too. Resolves when the server has been told. */
   readonly interrupt: (session: { readonly busy: boolean }) => Promise<void>;
 }
@@ -78,7 +77,7 @@ export class PostgresDatabase implements Database {
       });
     } catch (error) {
       wire.detach();
-      await connected.release({ untouched: false });
+      await connected.release({ untouched: false, idle: false });
       throw error;
     } finally {
       signal.removeEventListener('abort', giveUp);
@@ -106,6 +105,6 @@ async function withSecondSession<T>(
     signal.removeEventListener('abort', giveUp);
     wire.detach();
     // It may be in a transaction.
-    await release({ untouched: false });
+    await release({ untouched: false, idle: false });
   }
 }

@@ -1,4 +1,6 @@
 /** A connection of our own, by libpq's rules; it can be interrupted, and says where hooks are to connect to. */
+import { once } from 'node:events';
+
 import { MigratorError } from '../../core/errors.ts';
 import { parseAddress, type AddressInput } from './connection/address.ts';
 import { openClient } from './connection/connect.ts';
@@ -30,18 +32,18 @@ export function readAddress(input: AddressInput): ConnectionSettings {
 }
 
 export class DedicatedConnections {
-  readonly #address: () => Promise<ConnectionSettings>;
+  readonly #address: () => ConnectionSettings;
   readonly #role: string | undefined;
   #hookTarget: HookTarget | undefined;
 
   /** `address` is asked at each attempt: what it reads from files may have changed. */
-  constructor(address: () => Promise<ConnectionSettings>, role: string | undefined) {
+  constructor(address: () => ConnectionSettings, role: string | undefined) {
     this.#address = address;
     this.#role = role;
   }
 
   readonly connect = async (applicationName: string, signal: AbortSignal): Promise<Connected> => {
-    const settings = await this.#address();
+    const settings = this.#address();
     const { client, target } = await openClient(settings, { applicationName, signal });
     this.#hookTarget = { target, serverSettings: settings.serverSettings, role: this.#role };
     return {
@@ -49,7 +51,7 @@ export class DedicatedConnections {
       address: describeAddress(settings),
       borrowed: false,
       givesBack: false,
-      release: () => goodbye(client),
+      release: ({ idle }) => goodbye(client, idle),
       interrupt: ({ busy }) => interrupt(client, target, busy),
     };
   };
@@ -70,8 +72,12 @@ async function interrupt(client: DirectClient, target: ResolvedTarget, busy: boo
   await cancelRequest(target, client.processID, client.secretKey, AbortSignal.timeout(CANCEL_GRACE_MS)).catch(() => undefined);
 }
 
-async function goodbye(client: DirectClient): Promise<void> {
-  const cutOff = setTimeout(() => client.connection.stream.destroy(), GOODBYE_MS);
-  await client.end().catch(() => undefined);
+/** Whoever leaves a session that is not idle waits until the server has ended it, and with it given back the lock. */
+async function goodbye(client: DirectClient, idle: boolean): Promise<void> {
+  const { stream } = client.connection;
+  const cutOff = setTimeout(() => stream.destroy(), GOODBYE_MS);
+  const ended = client.end().catch(() => undefined);
+  await (idle ? Promise.race([ended, once(stream, 'finish').catch(() => undefined)]) : ended);
   clearTimeout(cutOff);
+  if (idle) stream.destroy();
 }

@@ -1,6 +1,6 @@
 /** PostgreSQL's parser as a WebAssembly module: a text in, a parse tree or an error out. */
 import v8 from 'node:v8';
-import type { PgQueryModule } from 'libpg-query/wasm/libpg-query.js';
+import load, { type PgQueryModule } from 'libpg-query/wasm/libpg-query.js';
 
 interface RawStatement {
   readonly stmt?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -20,7 +20,6 @@ export type Grammar = (text: string) => RawResult;
 
 /** About 12 ms. What the module prints must not reach stdout, which may be somebody's JSON. */
 export async function loadGrammar(): Promise<Grammar> {
-  const { default: load } = await import('libpg-query/wasm/libpg-query.js');
   const said: string[] = [];
   try {
     const module = await load({ print: () => undefined, printErr: (line) => said.push(line) });

@@ -61,7 +61,7 @@ interface EngineOptions {
 /** `up` by the engine, on a real session of the workspace. */
 export async function upByEngine({ url, dir, lockKey }: Workspace, { clock, reporter, limits }: EngineOptions): Promise<Outcome> {
   const settings = readAddress({ databaseUrl: url, env: {} });
-  const { connect } = new DedicatedConnections(() => Promise.resolve(settings), undefined);
+  const { connect } = new DedicatedConnections(() => settings, undefined);
   const { serverSettings } = settings;
   const place = { connect, second: connect, allowPooler: false, role: undefined, serverSettings };
   return await migrate(

@@ -92,6 +92,11 @@ export class ContainerStore {
     );
   }
 
+  /** One name for images of several platforms. */
+  async list(name: string, images: readonly string[]): Promise<void> {
+    await output('buildah', ['manifest', 'create', name, ...images], { env: this.env });
+  }
+
   async podman(args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
     return await runTool('podman', args, { ...options, env: { ...this.env, ...options.env } });
   }

@@ -128,11 +128,11 @@ async function build(): Promise<LockstepImage> {
 }
 
 /** From the Dockerfile of the repository. */
-export async function buildLockstep(store: ContainerStore, name: string, platform?: string): Promise<void> {
+export async function buildLockstep(store: ContainerStore, name: string, { platform, runtime = RUNTIME }: { platform?: string; runtime?: string } = {}): Promise<void> {
   const build = store.build(name, {
     context: REPOSITORY,
     cached: true,
-    args: { BUILD_IMAGE: NODE, RUNTIME_IMAGE: RUNTIME },
+    args: { BUILD_IMAGE: NODE, RUNTIME_IMAGE: runtime },
     ...(platform !== undefined && { platform }),
   });
   await within(build, 'the image to be built', 12 * 60_000);

@@ -11,6 +11,8 @@ import { RootFileSystem } from './root-file-system.ts';
 import { programPath } from './tool.ts';
 
 export const RUNTIME = 'localhost/lockstep-test/distroless-node:24';
+/** One name for several processors, as in a registry. */
+export const RUNTIMES = `${RUNTIME}-all`;
 export const NODE = 'localhost/lockstep-test/node:24';
 export const POSTGRES = 'localhost/lockstep-test/postgres:18';
 
@@ -18,9 +20,20 @@ const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 const PASSWD = 'root:x:0:0:root:/root:/sbin/nologin\n';
 
 /** Like gcr.io/distroless/nodejs24-debian13:nonroot, with nothing in it but node, its libraries and certificates. */
-export async function makeRuntime(store: ContainerStore, platform?: string): Promise<void> {
+export async function makeRuntime(store: ContainerStore): Promise<void> {
+  await makeRuntimeAs(store, RUNTIME);
+}
+
+/** The same for this processor and for `platform`. */
+export async function makeRuntimes(store: ContainerStore, platform: string): Promise<void> {
+  const other = `${RUNTIME}-other`;
+  await makeRuntimeAs(store, other, platform);
+  await store.list(RUNTIMES, [RUNTIME, other]);
+}
+
+async function makeRuntimeAs(store: ContainerStore, name: string, platform?: string): Promise<void> {
   const instructions = 'COPY --chown=65532:65532 home/ /home/\nUSER 65532\nWORKDIR /home/nonroot\nENTRYPOINT ["/nodejs/bin/node"]\n';
-  await make(store, { name: RUNTIME, instructions, ...(platform !== undefined && { platform }) }, async (root) => {
+  await make(store, { name, instructions, ...(platform !== undefined && { platform }) }, async (root) => {
     await root.program(process.execPath, '/nodejs/bin');
     await root.directory('/home/nonroot');
     await root.file('/etc/passwd', `${PASSWD}nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n`);

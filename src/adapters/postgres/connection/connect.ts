@@ -89,8 +89,8 @@ async function attempt(place: Place, encryption: Encryption, opening: Opening): 
   let isConnected = false;
   try {
     const { database, user, channelBinding, keepAlive, connectTimeoutMs } = settings;
-    const tls: Tls | false = encryption === 'none' ? false : await readTls(settings.tls, place.host);
-    const password = await readPassword(settings, place);
+    const tls: Tls | false = encryption === 'none' ? false : readTls(settings.tls, place.host);
+    const password = readPassword(settings, place);
     const target = { ...place, tls, keepAlive, user, database, password, applicationName, channelBinding, connectTimeoutMs };
     const socket = await openSocket(target, limit, encryption === 'tls-if-offered' ? 'if-offered' : 'required');
     isConnected = true;

@@ -1,5 +1,5 @@
 /** Where the password comes from; among others the file `.pgpass` (PostgreSQL manual, "The Password File"). */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 
 import { MigratorError } from '../../../core/errors.ts';
 import type { ConnectionSettings, HostSettings } from './connection-settings.ts';
@@ -16,18 +16,18 @@ export interface PasswordQuery {
  * for a Secret that is mounted under an fsGroup can be read by its group.
  * @throws MigratorError CONFIG_INVALID for a file that was named and can't be read.
  */
-export async function readPassword(settings: ConnectionSettings, host: HostSettings): Promise<string | undefined> {
+export function readPassword(settings: ConnectionSettings, host: HostSettings): string | undefined {
   const { password, passwordFile, passfile, database, user } = settings;
-  if (passwordFile !== undefined) return (await read(passwordFile, true))?.replace(/\r?\n$/, '');
+  if (passwordFile !== undefined) return read(passwordFile, true)?.replace(/\r?\n$/, '');
   if (password !== undefined || passfile === undefined) return password;
-  const file = await read(passfile.path, passfile.named);
+  const file = read(passfile.path, passfile.named);
   // An empty password is none, as in libpq.
   return passwordIn(file ?? '', { host: host.host, port: host.port, database, user }) || undefined;
 }
 
-async function read(path: string, isNamed: boolean): Promise<string | undefined> {
+function read(path: string, isNamed: boolean): string | undefined {
   try {
-    return await readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (cause) {
     if (!isNamed) return undefined;
     const { code } = cause as NodeJS.ErrnoException;

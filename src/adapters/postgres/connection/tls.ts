@@ -1,5 +1,5 @@
 /** What a TLS connection needs: certificates read from files, and what is verified, as libpq decides it. */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
@@ -29,9 +29,9 @@ export interface Tls {
  * Reads the files, anew at each attempt, for certificates are rotated.
  * @throws MigratorError CONFIG_INVALID for a file that was named, or is needed, and can't be read.
  */
-export async function readTls(settings: TlsSettings, host: string): Promise<Tls> {
+export function readTls(settings: TlsSettings, host: string): Tls {
   const { mode, folder, sendsName, negotiation, minVersion, maxVersion } = settings;
-  const ca = await readRoots(settings);
+  const ca = readRoots(settings);
   return {
     // A root certificate that is there is used in every mode (PostgreSQL manual, "SSL Support", note on `require`).
     verify: mode === 'verify-full' ? 'name' : ca === undefined ? 'nothing' : 'chain',
@@ -41,15 +41,15 @@ export async function readTls(settings: TlsSettings, host: string): Promise<Tls>
     minVersion,
     maxVersion,
     ca,
-    crl: ca === undefined ? undefined : await read('sslcrl', settings.crl, folder, 'root.crl'),
-    ...(await readIdentity(settings)),
+    crl: ca === undefined ? undefined : read('sslcrl', settings.crl, folder, 'root.crl'),
+    ...(readIdentity(settings)),
   };
 }
 
-async function readRoots({ mode, rootCert, folder }: TlsSettings): Promise<string | undefined> {
+function readRoots({ mode, rootCert, folder }: TlsSettings): string | undefined {
   if (rootCert === 'system') return 'system';
   const path = rootCert ?? (folder === undefined ? undefined : join(folder, 'root.crt'));
-  const ca = await read('sslrootcert', rootCert, folder, 'root.crt');
+  const ca = read('sslrootcert', rootCert, folder, 'root.crt');
   if (ca === undefined && (mode === 'verify-ca' || mode === 'verify-full')) {
     const where = path === undefined ? '' : `, and there is no ${path}`;
     throw new MigratorError('CONFIG_INVALID', `sslmode=${mode} needs a root certificate${where}`, {
@@ -64,11 +64,11 @@ async function readRoots({ mode, rootCert, folder }: TlsSettings): Promise<strin
 }
 
 /** The client's own certificate, if it has one. */
-async function readIdentity(settings: TlsSettings): Promise<Pick<Tls, 'cert' | 'key' | 'passphrase'>> {
+function readIdentity(settings: TlsSettings): Pick<Tls, 'cert' | 'key' | 'passphrase'> {
   const { folder } = settings;
-  const cert = settings.sendsCert ? await read('sslcert', settings.cert, folder, 'postgresql.crt') : undefined;
+  const cert = settings.sendsCert ? read('sslcert', settings.cert, folder, 'postgresql.crt') : undefined;
   if (cert === undefined) return { cert, key: undefined, passphrase: undefined };
-  const key = await read('sslkey', settings.key, folder, 'postgresql.key');
+  const key = read('sslkey', settings.key, folder, 'postgresql.key');
   if (key !== undefined) return { cert, key, passphrase: settings.keyPassword };
   throw new MigratorError('CONFIG_INVALID', 'there is a client certificate, but no private key for it', {
     hint: 'name it with sslkey (PGSSLKEY)',
@@ -103,11 +103,11 @@ function systemRoots(): string[] {
 }
 
 /** A file that was named must be there, unlike in libpq, which overlooks some; one in the default folder may be absent. */
-async function read(keyword: string, named: string | undefined, folder: string | undefined, name: string): Promise<string | undefined> {
+function read(keyword: string, named: string | undefined, folder: string | undefined, name: string): string | undefined {
   const path = named ?? (folder === undefined ? undefined : join(folder, name));
   if (path === undefined) return undefined;
   try {
-    return await readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (cause) {
     const { code = 'error' } = cause as NodeJS.ErrnoException;
     if (named === undefined && ['ENOENT', 'ENOTDIR'].includes(code)) return undefined;

@@ -15,6 +15,7 @@ const TERMINATE_WAIT_MS = 5_000;
 export class PostgresLock implements AdvisoryLock {
   readonly #context: SessionContext;
   #released: PromiseWithResolvers<void> = Promise.withResolvers();
+  #mayHold = false;
 
   constructor(context: SessionContext) {
     this.#context = context;
@@ -23,6 +24,11 @@ export class PostgresLock implements AdvisoryLock {
 
   get key(): string {
     return this.#context.relation.key;
+  }
+
+  /** False when the server has said that we do not hold it. */
+  get mayHold(): boolean {
+    return this.#mayHold;
   }
 
   /** A waiter holds this one in shared mode, so that `lockstep lock` can list the queue. Nobody takes it exclusively. */
@@ -39,9 +45,11 @@ export class PostgresLock implements AdvisoryLock {
   };
 
   async tryAcquire(): Promise<boolean> {
+    this.#mayHold = true;
     try {
       const [result] = await this.#message(`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`);
-      return result?.rows[0]?.[0] === 't';
+      this.#mayHold = result?.rows[0]?.[0] === 't';
+      return this.#mayHold;
     } catch (error) {
       // It may have been cancelled when it had the lock already, which an error does not take back.
       await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}) WHERE ${thisBackendHolds(this.key)}`).catch(() => undefined);
@@ -52,6 +60,7 @@ export class PostgresLock implements AdvisoryLock {
   async release(): Promise<void> {
     // In one message, so that whoever is woken finds the lock free.
     await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}); NOTIFY ${identifier(this.#channel)}`);
+    this.#mayHold = false;
   }
 
   async joinQueue(): Promise<void> {

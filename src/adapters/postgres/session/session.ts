@@ -15,6 +15,14 @@ import { chosenStatements, hygiene, setStatement } from './settings.ts';
 import { serverErrorOf } from '../sqlstate.ts';
 import type { Wire } from './wire.ts';
 
+/** How a session is left. */
+export interface SessionState {
+  /** It is as it was when it came. */
+  readonly untouched: boolean;
+  /** It runs nothing, and does not hold the lock. */
+  readonly idle: boolean;
+}
+
 type SecondSession = <T>(body: (wire: Wire) => Promise<T>, signal?: AbortSignal) => Promise<T>;
 
 export interface SessionOptions {
@@ -28,7 +36,7 @@ export interface SessionOptions {
   /** The caller goes on with the session. */
   readonly givesBack: boolean;
   readonly onRefused: (setting: string, reason: string) => void;
-  readonly close: (session: { readonly untouched: boolean }) => Promise<void>;
+  readonly close: (session: SessionState) => Promise<void>;
   readonly interrupt: (session: { readonly busy: boolean }) => Promise<void>;
   readonly allowPooler: boolean;
   /** A second connection, for a moment; absent where there can be none. */
@@ -182,6 +190,7 @@ export class PostgresSession implements Session {
     // A pooler lets us go before the backend is done.
     if (isPooled(wire, this.pid)) await wire.endTransaction();
     wire.detach();
-    await close({ untouched: !this.#configured && !this.lost.aborted && !wire.owesRollback });
+    const lost = this.lost.aborted;
+    await close({ untouched: !this.#configured && !lost && !wire.owesRollback, idle: !lost && !wire.busy && !this.lock.mayHold });
   }
 }

@@ -26,16 +26,20 @@ export function regclass(schema: string | undefined, name: string): string {
  */
 export function advisoryLockIs(key: string, alias = 'l'): string {
   return (
-    `${alias}.locktype = 'advisory' AND ${alias}.objsubid = 1` +
-    ` AND ${alias}.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())` +
-    ` AND ((${alias}.classid::bigint << 32) | ${alias}.objid::bigint) = ${key}`
+    `${alias}.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())` +
+    ` AND ${isAdvisoryKey(key, alias)}`
   );
+}
+
+function isAdvisoryKey(key: string, alias = 'l'): string {
+  return `${alias}.locktype = 'advisory' AND ${alias}.objsubid = 1 AND ((${alias}.classid::bigint << 32) | ${alias}.objid::bigint) = ${key}`;
 }
 
 /** True while this very backend holds the key exclusively. */
 export function thisBackendHolds(key: string): string {
+  // Not by the view, which costs the planner more; a backend is in one database only.
   return (
-    `EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE ${advisoryLockIs(key)}` +
-    ` AND l.mode = 'ExclusiveLock' AND l.granted AND l.pid = pg_catalog.pg_backend_pid())`
+    `EXISTS (SELECT 1 FROM pg_catalog.pg_lock_status() l WHERE l.pid = pg_catalog.pg_backend_pid() AND ${isAdvisoryKey(key)}` +
+    ` AND l.mode = 'ExclusiveLock' AND l.granted)`
   );
 }

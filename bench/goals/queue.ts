@@ -1,0 +1,103 @@
+// Answers: how soon do those leave who wait? And does everybody get through where there are fewer connections than runners?
+import { freemem } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from '../../test/support/bounded.ts';
+import { start, type Command, type Ended, type Running } from '../command.ts';
+import { lockstep } from '../contenders/lockstep.ts';
+import { median, quantile } from '../figures.ts';
+import { closeGate, gateMigration, type Gate } from '../gate.ts';
+import { smallTables } from '../migrations.ts';
+import { Place } from '../place.ts';
+import type { Goal, Result, Setting } from './goal.ts';
+
+const WAITERS = 16;
+const CROWD = 100;
+const FREE_CONNECTIONS = 60;
+/** More than a runner needs. */
+const BYTES_PER_RUNNER = 90e6;
+
+export const queue: Goal = {
+  name: 'queue',
+  title: `The queue: ${WAITERS} that wait, and a crowd of ${CROWD}`,
+  async measure(setting) {
+    const waiting = await measureWaiters(setting);
+    if (freemem() < CROWD * BYTES_PER_RUNNER) return { ...waiting, notes: [`The crowd is left out: it needs ${(CROWD * BYTES_PER_RUNNER) / 1e9} GB of memory.`] };
+    const crowd = await measureCrowd(setting);
+    return { tables: [...waiting.tables, ...crowd.tables], checks: [...waiting.checks, ...crowd.checks] };
+  },
+};
+
+async function measureWaiters({ folder, repeat, tell }: Setting): Promise<Result> {
+  const place = await Place.open(folder, { track_commit_timestamp: 'on' });
+  const firsts: number[] = [];
+  const lasts: number[] = [];
+  let backends = 0;
+  try {
+    for (let round = 1; round <= Math.min(repeat, 7); round += 1) {
+      tell(`queue: round ${round} of ${Math.min(repeat, 7)}`);
+      const url = await place.database();
+      const command = await place.prepare(lockstep, url, [...smallTables(10), gateMigration(11)]);
+      const gate = await closeGate(place, url);
+      const holder = begin(command);
+      await gate.arrived();
+      const waiters = Array.from({ length: WAITERS }, () => begin(command));
+      await eventually('all to wait', async () => waiters.every(({ said }) => said().includes('"lock.waiting"')));
+      // Until all of them sleep.
+      await pause(1_500);
+      backends = await place.sessions(`application_name LIKE 'lockstep%'`);
+      const left = await leave(gate, [holder, ...waiters]);
+      const committed = await place.query<{ at: Date }>(url, `SELECT pg_xact_commit_timestamp(xmin) AS at FROM schema_migrations WHERE version = '00011_gate'`);
+      const since = left.slice(1).map(({ exitedAt }) => exitedAt - (committed[0]?.at.getTime() ?? NaN));
+      firsts.push(Math.min(...since));
+      lasts.push(Math.max(...since));
+      await place.drop(url);
+    }
+  } finally {
+    await place.close();
+  }
+  const row = (name: string, figures: readonly number[]): [string, number, string] => [name, median(figures), `${quantile(figures, 0)}–${quantile(figures, 1)}`];
+  return {
+    tables: [{ title: "From the holder's last COMMIT to a waiter's exit", columns: ['waiter', 'median, ms', 'least–most'], rows: [row('first', firsts), row('last', lasts)] }],
+    checks: [
+      { what: `from the holder's last COMMIT to the exit of the last of ${WAITERS} waiters`, measured: median(lasts), unit: 'ms', bound: 100 },
+      { what: 'sessions per runner while they wait', measured: backends / (WAITERS + 1), bound: 1 },
+    ],
+  };
+}
+
+async function measureCrowd({ folder, tell }: Setting): Promise<Result> {
+  tell(`queue: ${CROWD} runners on a server with ${FREE_CONNECTIONS} free connections`);
+  // Three are kept for superusers; the bench has one, and one at the gate.
+  const settings = { max_connections: String(FREE_CONNECTIONS + 3 + 2), superuser_reserved_connections: '3', max_wal_senders: '2' };
+  const place = await Place.open(folder, settings);
+  try {
+    const owner = await place.database();
+    await place.query(owner, 'CREATE ROLE app LOGIN; GRANT ALL ON SCHEMA public TO app');
+    const url = new URL(owner);
+    url.username = 'app';
+    const command = await place.prepare(lockstep, url.href, [...smallTables(10), gateMigration(11)]);
+    const gate = await closeGate(place, owner);
+    const runners = Array.from({ length: CROWD }, () => begin(command));
+    await eventually('all connections to be taken', async () => (await place.sessions(`usename = 'app'`)) === FREE_CONNECTIONS, 120_000);
+    await eventually('the others to be refused', async () => runners.filter(({ said }) => said().includes('"database.waiting"')).length >= CROWD - FREE_CONNECTIONS, 120_000);
+    const opened = Date.now();
+    const left = await leave(gate, runners);
+    const seconds = (Math.max(...left.map(({ exitedAt }) => exitedAt)) - opened) / 1000;
+    const fine = left.filter(({ exit }) => exit === 0).length;
+    return {
+      tables: [{ title: `${CROWD} runners, ${FREE_CONNECTIONS} connections, until the last has left`, columns: ['', 's'], rows: [['from the end of the last migration', seconds]] }],
+      checks: [{ what: `runners of ${CROWD} that end with 0 where there are ${FREE_CONNECTIONS} connections`, measured: fine, bound: CROWD, atLeast: true }],
+    };
+  } finally {
+    await place.close();
+  }
+}
+
+function begin(command: Command): Running {
+  return start(command, { cost: false });
+}
+
+async function leave(gate: Gate, runners: readonly Running[]): Promise<Ended[]> {
+  await gate.open();
+  return await Promise.all(runners.map(({ ended }) => ended));
+}

@@ -1,0 +1,108 @@
+/**
+ * Answers: what does V8 keep of the first chunk? All that a run with nothing to do has had to compile. The cache is for
+ * the very Node that makes it: `node code-cache.ts DIST`. Nothing is imported but Node, so that an image can make its own.
+ */
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import { Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+
+interface Start {
+  readonly start: (argv: readonly string[], outside: object, columns: number) => Promise<number>;
+}
+
+interface FirstChunk {
+  readonly codeCache: () => Buffer;
+}
+
+/** Runs `up` in this process, where nothing is to be done, and keeps what was compiled for it. */
+export async function makeCodeCache(dist: string): Promise<void> {
+  const script = readdirSync(dist).find((name) => name.endsWith('.cjs'));
+  if (script === undefined) throw new Error(`there is no script in ${dist}`);
+  const { codeCache } = (await load(dist, script.replace(/cjs$/, 'mjs'))) as FirstChunk;
+  const { start } = (await load(dist, 'start.mjs')) as Start;
+  const dir = mkdtempSync(join(dist, 'migrations-'));
+  const server = createServer(serve).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    writeFileSync(join(dir, '1_a.up.sql'), 'SELECT 1;');
+    writeFileSync(join(dir, '1_a.down.sql'), 'SELECT 1;');
+    let said = '';
+    const stream = (): Writable =>
+      new Writable({
+        write(chunk, _encoding, done) {
+          said += String(chunk);
+          done();
+        },
+      });
+    const { port } = server.address() as { port: number };
+    const address = `postgres://user:password@127.0.0.1:${port}/shop`;
+    const outside = { env: { DATABASE_URL: address }, hostname: 'pod', stdout: stream(), stderr: stream(), terminal: false, signal: new AbortController().signal };
+    const code = await start(['up', '--dir', dir], outside, 100);
+    if (code !== 0 || !said.includes('skip 1 migration')) throw new Error(`it was to find nothing to do, but ended with ${code}: ${said}`);
+  } finally {
+    server.close();
+    rmSync(dir, { recursive: true });
+  }
+  const file = join(dist, `${script}.${process.version}-${process.arch}`);
+  rmSync(file, { force: true });
+  writeFileSync(file, codeCache(), { mode: 0o444 });
+}
+
+async function load(dist: string, name: string): Promise<unknown> {
+  return await import(pathToFileURL(resolve(dist, name)).href);
+}
+
+/** As a PostgreSQL that has no TLS, trusts everybody, and whose history has the one version. */
+function serve(socket: Socket): void {
+  let greeted = false;
+  socket.on('data', (data) => {
+    if (data.readInt32BE(0) === 8 && !greeted) socket.write('N');
+    else if (!greeted) {
+      greeted = true;
+      socket.write(Buffer.concat([message('R', int32(0)), message('K', int32(PID), int32(1)), READY]));
+    } else if (data[0] === 0x51) socket.write(Buffer.concat([command('BEGIN'), ...FACTS, ...HISTORY, command('COMMIT'), READY]));
+  });
+  socket.on('error', () => undefined);
+}
+
+const PID = 7;
+const KEY = '7244554146635925501';
+const READY = message('Z', Buffer.from('I'));
+const SHAPE = { kind: 'r', columns: ['version', 'applied_at', 'checksum'].map((name) => ({ name, category: name === 'applied_at' ? 'D' : 'S', needed: name === 'version' })), unique: true };
+const COMMENT = `Lockstep history, format 1, readable since 1, lock key ${KEY}`;
+const JOURNAL = ['id', 'at', 'run', 'event', 'version', 'hold', 'irreversible'];
+const FACTS = rowOf(['t', KEY, 'public', String(PID), '180000', 'shop', 'f', 'off', 'none', JSON.stringify(SHAPE), COMMENT, JSON.stringify(JOURNAL), null]);
+const HISTORY = rowOf([JSON.stringify([{ version: '1_a', applied_at: '2025-01-01T00:00:00+00:00' }])]);
+
+/** PostgreSQL manual, "Message Formats": RowDescription of text columns, DataRow, CommandComplete. */
+function rowOf(values: readonly (string | null)[]): Buffer[] {
+  const fields = values.map((_value, index) => Buffer.concat([Buffer.from(`c${index}\0`), int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]));
+  const data = values.map((value) => (value === null ? int32(-1) : Buffer.concat([int32(Buffer.byteLength(value)), Buffer.from(value)])));
+  return [message('T', int16(values.length), ...fields), message('D', int16(values.length), ...data), command('SELECT 1')];
+}
+
+function command(tag: string): Buffer {
+  return message('C', Buffer.from(`${tag}\0`));
+}
+
+function message(type: string, ...parts: readonly Buffer[]): Buffer {
+  const body = Buffer.concat(parts);
+  return Buffer.concat([Buffer.from(type), int32(body.length + 4), body]);
+}
+
+function int32(value: number): Buffer {
+  const buffer = Buffer.alloc(4);
+  buffer.writeInt32BE(value);
+  return buffer;
+}
+
+function int16(value: number): Buffer {
+  const buffer = Buffer.alloc(2);
+  buffer.writeInt16BE(value);
+  return buffer;
+}
+
+if (import.meta.main) await makeCodeCache(process.argv[2] ?? 'dist');
