@@ -30,8 +30,8 @@ const WITHOUT_LOOKING: Replacement = {
 /** No transaction asks whether it still has the lock. */
 const WITHOUT_FENCE: Replacement = {
   file: 'src/adapters/postgres/session/sql.ts',
-  from: '`EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE',
-  to: '`true OR EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE',
+  from: '`EXISTS (SELECT 1 FROM pg_catalog.pg_lock_status() l WHERE',
+  to: '`true OR EXISTS (SELECT 1 FROM pg_catalog.pg_lock_status() l WHERE',
 };
 
 const MUTANTS: readonly Mutant[] = [

@@ -289,6 +289,12 @@ describe('exit code', () => {
 });
 
 describe('an address that cannot be read', () => {
+  let dir: string;
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'lockstep-empty-'));
+  });
+  after(() => rm(dir, { recursive: true }));
+
   for (const address of [
     `postgres://app:${CANARY}@db:notaport/shop`,
     `postgres://app:${CANARY}@db:99999/shop`,
@@ -313,7 +319,7 @@ describe('an address that cannot be read', () => {
     it(`is refused without being shown: ${JSON.stringify(address.replaceAll(CANARY, '***'))}`, async () => {
       for (const args of [['status'], ['status', '--log-format', 'text'], ['status', '--json'], ['status', '--database-url', address]]) {
         const env = args.includes('--database-url') ? {} : { DATABASE_URL: address };
-        const { code, stdout, stderr } = await runInProcess([...args, '--allow-empty', '--dir', tmpdir(), '--connect-wait', '0'], { env });
+        const { code, stdout, stderr } = await runInProcess([...args, '--allow-empty', '--dir', dir, '--connect-wait', '0'], { env });
         expect(code, stderr).to.be.oneOf([20, 30]);
         expectNoSecret(stdout, stderr);
       }
