@@ -45,6 +45,17 @@ contractOf('History', (given) => {
       expect(await given.events()).to.deep.equal(['baselined 001_a']);
     });
 
+    it('may have been made since one looked, by one who had the lock in between', async () => {
+      const session = await given.open();
+      const other = await given.holder('pod-b');
+      await other.history.baseline([A]);
+      await other.lock.release();
+      await session.configure();
+      expect(await session.lock.tryAcquire()).to.equal(true);
+      await session.history.ensureTables();
+      expect((await session.history.read()).applied.map(({ version }) => version)).to.deep.equal(['001_a']);
+    });
+
     it('of the original Go runner are taken over in place', async () => {
       await given.place.makeOriginalTable('001_a', '002_b');
       const session = await given.open();

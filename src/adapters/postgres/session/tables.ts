@@ -18,9 +18,9 @@ export async function ensureTables(context: SessionContext): Promise<void> {
     // A reader of the old table may hold us up, and whoever comes then would queue behind us.
     `SET LOCAL lock_timeout = '5s'`,
     ...asOurselves(context),
-    relation.exists
-      ? `ALTER TABLE ${relation.table} ADD COLUMN IF NOT EXISTS checksum text`
-      : `CREATE TABLE ${relation.table} (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(), checksum text)`,
+    // Somebody may have had the lock, and have made it, after we looked and before we got the lock.
+    ...(relation.exists ? [] : [`CREATE TABLE IF NOT EXISTS ${relation.table} (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT pg_catalog.now())`]),
+    `ALTER TABLE ${relation.table} ADD COLUMN IF NOT EXISTS checksum text`,
     ...(relation.hasJournal ? completeJournal(relation.journal) : [createJournal(relation.journal)]),
     `COMMENT ON TABLE ${relation.table} IS ${literal(tableComment(relation.key))}`,
   ];
