@@ -5,8 +5,7 @@ import { CHART, runHelm, type Helm, type HelmResult } from '../../scripts/chart/
 import { withExample } from '../../scripts/chart/plain-manifests.ts';
 import { requireHelm, requireHelm3 } from '../chart/support/helms.ts';
 import { envValue, lockstepIn, podsIn } from '../chart/support/manifests.ts';
-import { skipUnless } from '../fault/support/elsewhere.ts';
-import { apiServer, createNamespace, type ApiServer } from './support/api-server.ts';
+import { createNamespace, ownApiServer, type ApiServer } from './support/api-server.ts';
 import { endJob, look, nextJob, type Live } from './support/jobs.ts';
 import { blockOf, shellOf } from './support/person.ts';
 
@@ -25,9 +24,8 @@ for (const [version, find] of [
     let namespace: string;
 
     before(async function () {
-      api = await apiServer(this);
       // With controllers, Jobs would end by themselves, for want of the image.
-      skipUnless(this, 'not an API server of our own', api.freeze === undefined ? 'KUBEBUILDER_ASSETS is not set' : undefined);
+      api = await ownApiServer(this);
       helm = await find(this);
     });
 

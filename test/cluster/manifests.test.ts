@@ -7,9 +7,8 @@ import { CHART, parseManifests, render, type Helm, type Manifest } from '../../s
 import { renderExample } from '../../scripts/chart/plain-manifests.ts';
 import { requireHelm } from '../chart/support/helms.ts';
 import { ciName, jobSpec, jobsIn, podsIn } from '../chart/support/manifests.ts';
-import { skipUnless } from '../fault/support/elsewhere.ts';
 import { atEnd } from '../support/cleanup.ts';
-import { apiServer, createNamespace, type ApiServer } from './support/api-server.ts';
+import { createNamespace, ownApiServer, type ApiServer } from './support/api-server.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -29,9 +28,8 @@ describe('a real API server', () => {
   let namespace: string;
 
   before(async function () {
-    api = await apiServer(this);
     // Which fields and pods a cluster takes, its feature gates and admission plugins say too.
-    skipUnless(this, 'not an API server of our own', api.freeze === undefined ? 'KUBEBUILDER_ASSETS is not set' : undefined);
+    api = await ownApiServer(this);
     helm = await requireHelm(this);
     namespace = await createNamespace(api);
     await api.kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted', 'pod-security.kubernetes.io/warn=restricted']);

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { skipUnless } from '../../fault/support/elsewhere.ts';
 import { eventually } from '../../support/bounded.ts';
 import { issue, makeAuthority } from '../../support/certificates.ts';
 import { atEnd } from '../../support/cleanup.ts';
@@ -38,14 +39,16 @@ let shared: Promise<ApiServer> | undefined;
 export async function apiServer(context: Mocha.Context): Promise<ApiServer> {
   const given = process.env['LOCKSTEP_TEST_KUBECONFIG'] ?? '';
   const assets = process.env['KUBEBUILDER_ASSETS'] ?? '';
-  if (given === '' && assets === '') {
-    const message = 'Neither KUBEBUILDER_ASSETS nor LOCKSTEP_TEST_KUBECONFIG is set, so the tests that need a Kubernetes API server do not run.';
-    if ((process.env['LOCKSTEP_NO_SKIP'] ?? '') !== '') throw new Error(message);
-    console.warn(message);
-    context.skip();
-  }
+  skipUnless(context, 'no Kubernetes API server', given === '' && assets === '' ? 'neither KUBEBUILDER_ASSETS nor LOCKSTEP_TEST_KUBECONFIG is set' : undefined);
   context.timeout(START_MS + 10_000);
   return await (shared ??= assets === '' ? givenCluster(given) : start(assets));
+}
+
+/** The same, and it is ours alone: nothing in it acts but what a test does. */
+export async function ownApiServer(context: Mocha.Context): Promise<Required<ApiServer>> {
+  const api = await apiServer(context);
+  skipUnless(context, 'not an API server of our own', api.freeze === undefined ? 'KUBEBUILDER_ASSETS is not set' : undefined);
+  return api as Required<ApiServer>;
 }
 
 /** A namespace that nobody else uses, removed at the end. */

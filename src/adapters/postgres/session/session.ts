@@ -19,7 +19,7 @@ import type { Wire } from './wire.ts';
 export interface SessionState {
   /** It is as it was when it came. */
   readonly untouched: boolean;
-  /** It runs nothing, and does not hold the lock. */
+  /** It runs nothing, is in no transaction, and does not hold the lock. */
   readonly idle: boolean;
 }
 
@@ -191,6 +191,6 @@ export class PostgresSession implements Session {
     if (isPooled(wire, this.pid)) await wire.endTransaction();
     wire.detach();
     const lost = this.lost.aborted;
-    await close({ untouched: !this.#configured && !lost && !wire.owesRollback, idle: !lost && !wire.busy && !this.lock.mayHold });
+    await close({ untouched: !this.#configured && !lost && !wire.owesRollback, idle: !lost && !wire.busy && !wire.owesRollback && !this.lock.mayHold });
   }
 }
