@@ -63,7 +63,7 @@ function serve(socket: Socket): void {
     else if (!greeted) {
       greeted = true;
       socket.write(Buffer.concat([message('R', int32(0)), message('K', int32(PID), int32(1)), READY]));
-    } else if (data[0] === 0x51) socket.write(Buffer.concat([command('BEGIN'), ...FACTS, ...HISTORY, command('COMMIT'), READY]));
+    } else if (data[0] === 0x51) socket.write(Buffer.concat([command('BEGIN'), ...ANSWERS.flatMap(resultOf), command('COMMIT'), READY]));
   });
   socket.on('error', () => undefined);
 }
@@ -71,17 +71,32 @@ function serve(socket: Socket): void {
 const PID = 7;
 const KEY = '7244554146635925501';
 const READY = message('Z', Buffer.from('I'));
-const SHAPE = { kind: 'r', columns: ['version', 'applied_at', 'checksum'].map((name) => ({ name, category: name === 'applied_at' ? 'D' : 'S', needed: name === 'version' })), unique: true };
 const COMMENT = `Lockstep history, format 1, readable since 1, lock key ${KEY}`;
-const JOURNAL = ['id', 'at', 'run', 'event', 'version', 'hold', 'irreversible'];
-const FACTS = rowOf(['t', KEY, 'public', String(PID), '180000', 'shop', 'f', 'off', 'none', JSON.stringify(SHAPE), COMMENT, JSON.stringify(JOURNAL), null]);
-const HISTORY = rowOf([JSON.stringify([{ version: '1_a', applied_at: '2025-01-01T00:00:00+00:00' }])]);
+const HISTORY_COLUMNS = [['version', 'S'], ['applied_at', 'D'], ['checksum', 'S']] as const;
+const JOURNAL_COLUMNS = ['id', 'at', 'run', 'event', 'version', 'hold', 'irreversible'];
+/** The rows that each of the statements answers. */
+const ANSWERS: readonly (string | null)[][][] = [
+  [['t', KEY, String(PID), '180000', 'shop', 'f', 'off', 'none', null]],
+  [['public', COMMENT]],
+  [['1', 'r', 'public']],
+  [
+    ...HISTORY_COLUMNS.map(([name, category], index) => ['1', String(index + 1), name, category, index === 0 ? 't' : 'f']),
+    ...JOURNAL_COLUMNS.map((name, index) => ['2', String(index + 1), name, 'S', 'f']),
+  ],
+  [['1']],
+  [[JSON.stringify([{ version: '1_a', applied_at: '2025-01-01T00:00:00+00:00' }])]],
+];
 
 /** PostgreSQL manual, "Message Formats": RowDescription of text columns, DataRow, CommandComplete. */
-function rowOf(values: readonly (string | null)[]): Buffer[] {
-  const fields = values.map((_value, index) => Buffer.concat([Buffer.from(`c${index}\0`), int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]));
-  const data = values.map((value) => (value === null ? int32(-1) : Buffer.concat([int32(Buffer.byteLength(value)), Buffer.from(value)])));
-  return [message('T', int16(values.length), ...fields), message('D', int16(values.length), ...data), command('SELECT 1')];
+function resultOf(rows: readonly (string | null)[][]): Buffer[] {
+  const [first = []] = rows;
+  const fields = first.map((_value, index) => Buffer.concat([Buffer.from(`c${index}\0`), int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]));
+  const data = rows.map((values) => message('D', int16(values.length), ...values.map(valueOf)));
+  return [message('T', int16(fields.length), ...fields), ...data, command('SELECT 1')];
+}
+
+function valueOf(value: string | null): Buffer {
+  return value === null ? int32(-1) : Buffer.concat([int32(Buffer.byteLength(value)), Buffer.from(value)]);
 }
 
 function command(tag: string): Buffer {

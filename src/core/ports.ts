@@ -67,6 +67,8 @@ export interface Session {
   readonly executor: Executor;
   /** Aborts once the connection is gone; its reason is a MigratorError. */
   readonly lost: AbortSignal;
+  /** Somebody goes on with it after `close`: the caller whose it is, or a pooler. */
+  readonly outlivesUs: boolean;
   /** @throws MigratorError HISTORY_CONFLICT for another tool's table, CONFIG_INVALID for another lock key or a pooler. */
   check(): Promise<Check>;
   /** Session settings that make a dead holder's lock free in seconds; needed before the lock is tried. Only the first call sends them. */
@@ -170,7 +172,8 @@ export interface Executor {
   /** Resets what the last migration left in the session, and says in the journal what comes now. */
   begin(step: StepScript): Promise<void>;
   /**
-   * The history row, the script and the fence in one transaction and one message.
+   * The history row, the script and the fence in one transaction and one message. The step is begun first, where it is
+   * not yet, in the same round trip.
    * @throws MigratorError MIGRATION_FAILED, CONTENTION (rolled back), or OUTCOME_UNKNOWN.
    */
   transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits): Promise<void>;

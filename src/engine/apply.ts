@@ -22,7 +22,6 @@ export async function applyStep(
   const startedAt = ports.clock.now();
   const limits = limitsOf(step, options.limits);
   await runHook(session, step, context);
-  await session.executor.begin(step);
   ports.reporter.report({ type: 'migration.started', version: step.version, direction: step.direction });
   if (plan.mode === 'transaction') {
     const retry = plan.pieces.some(({ blocking, ownLimit }) => blocking || ownLimit === true);
@@ -31,6 +30,7 @@ export async function applyStep(
     );
     return ports.clock.now() - startedAt;
   }
+  await session.executor.begin(step);
   await runUnits(plan.units, { ...context, session, step, limits });
   const durationMs = ports.clock.now() - startedAt;
   await session.executor.finish(step, durationMs);

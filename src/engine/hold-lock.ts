@@ -45,8 +45,8 @@ export async function holdLock<T>(options: HoldLockOptions<T>, ports: HoldLockPo
       await wait.forRelease(check.holder);
     }
   } finally {
-    // Whoever goes on with the session, a caller or a pooler, must not wait in our place.
-    if (!session.lost.aborted) await wait.end().catch(() => undefined);
+    // Whoever goes on with the session must not wait in our place.
+    if (session.outlivesUs && !session.lost.aborted) await wait.end().catch(() => undefined);
   }
 }
 

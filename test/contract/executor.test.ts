@@ -51,7 +51,8 @@ contractOf('Executor', (given) => {
       expect([await given.place.hasTable('a'), await given.place.hasTable('b')]).to.deep.equal([true, true]);
       const [row] = await given.applied();
       expect(row).to.include({ version: '001_a', checksum: A.up.checksum });
-      const [entry] = await given.journal();
+      const [started, entry] = await given.journal();
+      expect(started).to.deep.include({ event: 'started', version: '001_a', direction: 'up' });
       expect(entry).to.deep.include({ event: 'applied', version: '001_a', direction: 'up', checksum: A.up.checksum });
       expect(entry!.durationMs).to.be.within(0, 60_000);
     });
@@ -83,8 +84,9 @@ contractOf('Executor', (given) => {
       expect(error.summary).to.include('001_a.up.sql');
       expect(await given.place.hasTable('a')).to.equal(false);
       expect(await versions()).to.deep.equal([]);
-      expect(await given.events()).to.deep.equal([]);
+      expect(await given.events()).to.deep.equal(['started 001_a']);
       await transaction('CREATE TABLE a (a int)');
+      expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a']);
       expect(await versions()).to.deep.equal(['001_a']);
     });
 

@@ -3,10 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
+import { MigratorError } from '../../src/core/errors.ts';
 import { eventually } from '../support/bounded.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { done, failure, up } from './support/running.ts';
+import { done, failure, proxyOf, up } from './support/running.ts';
 
 /** As long as more than 2 MB of SQL: not parsed. */
 const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(20_500);
@@ -48,6 +49,25 @@ describe('a migration in a transaction', () => {
     await expectWarning("parser can't read", `${workspace().url}&standard_conforming_strings=off`);
     expect(await workspace().query(SAME_TRANSACTION)).to.deep.equal([{ same: true }]);
     expect(await workspace().query('SELECT x FROM recorded')).to.deep.equal([{ x: "it's" }]);
+  });
+
+  describe('is sent in one round trip with what makes the session ready for it, and has no effect when that', () => {
+    const BROKEN: Readonly<Record<string, string>> = {
+      fails: `BEGIN; SELECT 1/0; COMMIT`,
+      'is not even begun': 'SELEC',
+      'is taken back': 'BEGIN; ROLLBACK',
+    };
+    for (const [how, sql] of Object.entries(BROKEN)) {
+      it(how, async () => {
+        await file('CREATE TABLE recorded AS SELECT 1 AS x');
+        const proxy = await proxyOf(workspace());
+        proxy.rule = ({ text }) => (text.includes(`'started'`) ? { sql } : 'pass');
+        const error = await up(workspace(), { connectionString: proxy.url }).then(() => undefined, (thrown: unknown) => thrown);
+        expect(error).to.be.instanceOf(MigratorError);
+        const [found] = await workspace().query(`SELECT to_regclass('recorded') AS made, (SELECT count(*)::int FROM schema_migrations) AS rows`);
+        expect(found).to.deep.equal({ made: null, rows: 0 });
+      });
+    }
   });
 
   async function expectWarning(what: string, connectionString = workspace().url): Promise<void> {

@@ -57,6 +57,13 @@ export class MessageReader {
   }
 }
 
+/** `Q`. */
+export function queryMessage(sql: string): Buffer {
+  const text = Buffer.from(`Q    ${sql}\0`);
+  text.writeUInt32BE(text.length - 1, 1);
+  return text;
+}
+
 function sqlOf(type: string, body: Buffer): string {
   const strings = body.toString('utf8').split('\0');
   if (type === 'Q') return strings[0] ?? '';

@@ -3,16 +3,16 @@ import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { within } from './bounded.ts';
-import { MessageReader, type FrontendMessage } from './frontend-messages.ts';
+import { MessageReader, queryMessage, type FrontendMessage } from './frontend-messages.ts';
 import { openTcpFront, type TcpFront } from './tcp-front.ts';
 
 export type { FrontendMessage };
 
 /**
  * What to do with a message: `pass` it; `cut` the connection instead; `cut-after` passing it, so that the
- * answer never arrives; fall `silent`, with both sides left open; or pass it after a delay.
+ * answer never arrives; fall `silent`, with both sides left open; pass it after a delay; or pass a query of other text.
  */
-type ProxyAction = 'pass' | 'cut' | 'cut-after' | 'silent' | { readonly delayMs: number };
+type ProxyAction = 'pass' | 'cut' | 'cut-after' | 'silent' | { readonly delayMs: number } | { readonly sql: string };
 
 export type ProxyRule = (message: FrontendMessage, index: number) => ProxyAction;
 
@@ -152,8 +152,8 @@ class Link {
     if (action === 'silent') this.silence();
     else if (action === 'cut') this.cut();
     else {
-      if (typeof action === 'object') await pause(action.delayMs);
-      this.#server.write(message.bytes);
+      if (typeof action === 'object' && 'delayMs' in action) await pause(action.delayMs);
+      this.#server.write(typeof action === 'object' && 'sql' in action ? queryMessage(action.sql) : message.bytes);
       if (action !== 'cut-after') return;
       this.silence();
       this.#client.destroy();

@@ -269,6 +269,16 @@ describe('holdLock', () => {
     expect(calls()).to.deep.equal(['check', 'check history']);
   });
 
+  it('does not ask to leave the queue where the session ends with it', async () => {
+    occupy();
+    const session = await open();
+    session.outlivesUs = false;
+    expect(await failure<MigratorError>(clock.until(hold(session, { lockWaitMs: 2_000 })))).to.include({ code: 'LOCK_TIMEOUT' });
+    expect(calls()).to.include('lock.joinQueue').and.not.include('lock.leaveQueue');
+    await session.close();
+    expect([...server.queue]).to.deep.equal([]);
+  });
+
   it('tells why it ends also when it cannot leave the queue', async () => {
     occupy();
     const session = await open();

@@ -205,7 +205,7 @@ describe('migrate', () => {
     });
 
     it('of the connection in a migration leaves its outcome unknown, and executes nothing more', async () => {
-      for (const at of ['executor.transaction', 'executor.transaction answered']) {
+      for (const at of ['executor.begin', 'executor.transaction', 'executor.transaction answered']) {
         server = new FakeServer();
         const run = newRun();
         server.turn = async (label) => {
@@ -221,8 +221,10 @@ describe('migrate', () => {
 
     it('of the connection between two migrations is not about their outcome', async () => {
       const run = newRun();
-      server.turn = async (label) => {
-        if (label === '1 executor.begin' && applied().length === 1) run.database.opened[0]!.lose();
+      const report = run.recorder.report.bind(run.recorder);
+      run.recorder.report = (event) => {
+        report(event);
+        if (event.type === 'migration.applied') run.database.opened[0]!.lose();
       };
       const error = await failure<MigratorError>(run.up());
       expect(error).to.include({ code: 'DATABASE_UNAVAILABLE', exit: 30 });

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import { relationQueries } from '../../src/adapters/postgres/session/relation-facts.ts';
 import {
   derivedKey,
   journalName,
   keyExpression,
   ORIGINAL_KEY,
   resolveRelation,
-  schemaExpression,
   tableComment,
   type RelationFacts,
 } from '../../src/adapters/postgres/session/relation.ts';
@@ -38,14 +38,14 @@ describe('the lock key', () => {
   it("is the original Go runner's for schema_migrations in any schema", () => {
     expect(ORIGINAL_KEY).to.equal('7244554146635925501');
     for (const table of [TABLE, { schema: 'shop', name: 'schema_migrations' }, { schema: 'Other', name: 'schema_migrations' }]) {
-      expect(keyExpression(table, undefined, 'schema')).to.equal('7244554146635925501::bigint');
+      expect(keyExpression(table, undefined)).to.equal(`'7244554146635925501'::bigint`);
     }
   });
 
   it('is derived from schema and name for other tables', () => {
     // printf %s shop.history | sha256sum
     expect(derivedKey('shop', 'history')).to.equal(BigInt.asIntN(64, 0x1603967650bac653n).toString());
-    expect(keyExpression({ schema: 'shop', name: 'history' }, undefined, 'schema')).to.include(`'${derivedKey('shop', 'history')}'`);
+    expect(keyExpression({ schema: 'shop', name: 'history' }, undefined)).to.include(`'${derivedKey('shop', 'history')}'`);
   });
 
   it('is the first 8 bytes of SHA-256 over schema.name, signed', () => {
@@ -59,12 +59,12 @@ describe('the lock key', () => {
   });
 
   it('is asked of the server where only the server knows the schema', () => {
-    expect(keyExpression({ name: 'history' }, undefined, 'SCHEMA')).to.include('sha256').and.include('SCHEMA').and.include("'.history'");
+    expect(keyExpression({ name: 'history' }, undefined)).to.include('sha256').and.include('current_schema').and.include("'.history'");
   });
 
   it('gives way to --lock-key', () => {
     for (const table of [TABLE, { name: 'history' }, { schema: 'shop', name: 'history' }]) {
-      expect(keyExpression(table, -5n, 'schema')).to.equal("'-5'::bigint");
+      expect(keyExpression(table, -5n)).to.equal("'-5'::bigint");
     }
   });
 });
@@ -72,8 +72,8 @@ describe('the lock key', () => {
 describe('names in SQL', () => {
   it('are quoted', () => {
     const table = { schema: `sh"o'p`, name: `ta"b'le` };
-    expect(schemaExpression(table)).to.include(`'sh"o''p'`);
-    expect(schemaExpression({ name: table.name })).to.include(`'"ta""b''le"'`);
+    expect(relationQueries(table).join()).to.include(`'sh"o''p'`).and.include(`'"sh""o''p"."ta""b''le"'`).and.include(`'"sh""o''p"."ta""b''le_journal"'`);
+    expect(keyExpression({ name: table.name }, undefined)).to.include(`'"ta""b''le"'`);
     const relation = resolveRelation(table, facts({ schema: table.schema }));
     expect(relation.table).to.equal(`"sh""o'p"."ta""b'le"`);
     expect(relation.journal).to.equal(`"sh""o'p"."ta""b'le_journal"`);

@@ -12,7 +12,7 @@ export function openHookPool({ target, serverSettings, role }: HookTarget): Hook
   // pg-pool waits for the promise; its types do not say so.
   const onConnect: (client: pg.ClientBase) => unknown = async (client) => {
     // So that a hook which is ended leaves no statement behind; some servers refuse it.
-    await client.query(setStatement('client_connection_check_interval', '1s')).catch(() => undefined);
+    await client.query(setStatement([['client_connection_check_interval', '1s']])).catch(() => undefined);
     if (statements.length > 0) await client.query(statements.join(';\n'));
   };
   return hookConnections(new pg.Pool({ ...poolConfig(target, { max: 4 }), onConnect }));

@@ -6,6 +6,12 @@ declare module 'pg/lib/client.js' {
   export default Client;
 }
 
+declare module 'pg/lib/query.js' {
+  /** What the driver calls on it is overridden as a whole. */
+  const Query: new (text: string) => object;
+  export default Query;
+}
+
 declare module 'pg/lib/utils.js' {
   const utils: {
     readonly escapeIdentifier: (name: string) => string;

@@ -42,6 +42,7 @@ export class FakeSession implements Session {
   readonly history: FakeHistory;
   readonly executor: FakeExecutor;
   closed = false;
+  outlivesUs = true;
   readonly #context: FakeContext;
   readonly #lost = new AbortController();
   #interrupted = Promise.withResolvers<never>();
@@ -51,7 +52,7 @@ export class FakeSession implements Session {
       lose: () => this.lose(),
       wake: () => this.lock.wake(),
     });
-    this.#context = { server, peer, runner, reach: (call) => this.#reach(call) };
+    this.#context = { server, peer, runner, lost: this.lost, reach: (call) => this.#reach(call) };
     this.#interrupted.promise.catch(() => undefined);
     this.database = server.database;
     this.pid = peer.pid;

@@ -14,6 +14,7 @@ type Detachment = NonNullable<Unit['detaches']>;
 
 export class FakeExecutor implements Executor {
   readonly #context: FakeContext;
+  #begun: StepScript | undefined;
 
   constructor(context: FakeContext) {
     this.#context = context;
@@ -22,9 +23,16 @@ export class FakeExecutor implements Executor {
   async begin(step: StepScript): Promise<void> {
     await this.#context.reach('executor.begin');
     this.#write({ event: 'started', ...factsOf(step) });
+    this.#begun = step;
   }
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], _limits: Limits): Promise<void> {
+    this.#context.lost.throwIfAborted();
+    // Both are on their way together: of a connection that is lost now nobody knows which of the two it still carried.
+    const begun = this.#begun === step ? undefined : this.begin(step);
+    await begun?.catch((error: unknown) => {
+      throw stepError(error, step);
+    });
     const { server, peer } = this.#context;
     await this.#inStep('transaction', step, pieces, () => {
       server.atomically(() => {

@@ -13,7 +13,7 @@ import type { ResolvedTarget } from './target.ts';
  */
 export async function startUp(socket: Socket, target: ResolvedTarget, wanted: TargetSession, signal: AbortSignal): Promise<DirectClient> {
   const { address: host, port, tls } = target;
-  const client = new DirectClient({ ...directConfig(target, tls !== false), host, port, stream: connectedStream(socket) });
+  const client = new DirectClient({ ...directConfig(target, tls !== false), host, port, stream: connectedStream(socket), pipeline: true });
   // The server may end the session in the same breath in which it grants it; what becomes of that, the first message tells.
   client.on('error', () => undefined);
   const parameters = new Map<string, string>();

@@ -3,8 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { AdvisoryLock, Waiter } from '../../../core/ports.ts';
 import { applicationName, type CommandName, type Holder } from '../../../core/runner.ts';
-import { holderQuery } from './check.ts';
 import type { SessionContext } from './context.ts';
+import { holderQuery, readHolder } from './holder.ts';
 import { derivedKey } from './relation.ts';
 import { advisoryLockIs, identifier, thisBackendHolds } from './sql.ts';
 import type { Wire } from './wire.ts';
@@ -83,11 +83,8 @@ export class PostgresLock implements AdvisoryLock {
 
   async holder(): Promise<Holder | undefined> {
     const [result] = await this.#message(holderQuery(this.key));
-    const json = result?.rows[0]?.[0];
-    if (json == null) return undefined;
-    const { pid, name } = JSON.parse(json) as { pid: number; name: string };
-    const holder = { pid, applicationName: name };
-    return { ...holder, ...(await this.#runOf(holder)) };
+    const holder = readHolder(result?.rows[0]?.[0]);
+    return holder && { ...holder, ...(await this.#runOf(holder)) };
   }
 
   /** What the journal knows of the run that goes on; nothing when a foreign runner holds the lock. */

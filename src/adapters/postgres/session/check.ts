@@ -1,13 +1,13 @@
 /** The nothing-pending message: the lock, the server and the history in one round trip, without the exclusive lock. */
 import { MigratorError } from '../../../core/errors.ts';
-import type { TableShape } from '../../../core/foreign-table.ts';
 import type { AppliedVersion } from '../../../core/history.ts';
 import type { Check } from '../../../core/ports.ts';
 import type { TableName } from '../../../core/table-name.ts';
-import type { RelationFacts } from './relation.ts';
-import { journalName, keyExpression, schemaExpression } from './relation.ts';
+import { holderQuery, readHolder } from './holder.ts';
+import { keyExpression, type RelationFacts } from './relation.ts';
+import { readRelation, RELATION_QUERIES, relationQueries } from './relation-facts.ts';
 import { resultsBefore, type ResultSet } from './simple-query.ts';
-import { advisoryLockIs, escapeLiteral, qualified, regclass } from './sql.ts';
+import { escapeLiteral, qualified } from './sql.ts';
 import { serverErrorOf } from '../sqlstate.ts';
 import type { Wire } from './wire.ts';
 
@@ -36,57 +36,31 @@ const NO_TABLE: ReadonlySet<string> = new Set(['42P01', '42809']);
  * COMMITTED, so the history is read after the lock was looked at. A database may default to another
  * isolation level, under which a commit in between would be missed.
  */
-function checkMessage({ table, lockKey, serverSettings }: CheckOptions): string {
+function checkMessage({ table, lockKey, serverSettings }: CheckOptions, known: RelationFacts | undefined): string {
   const settings = Object.entries(serverSettings).map(
     ([name, value]) => `SELECT pg_catalog.set_config(${escapeLiteral(name)}, ${escapeLiteral(value)}, true)`,
   );
-  const schema = schemaExpression(table);
-  const history = regclass(table.schema, table.name);
-  const where = `SELECT schema, ${keyExpression(table, lockKey, 'schema')} AS key FROM (SELECT ${schema} AS schema OFFSET 0) s OFFSET 0`;
-  const lock = `SELECT *, pg_catalog.pg_try_advisory_xact_lock_shared(key) AS free FROM (${where}) w OFFSET 0`;
+  const key = known ? `'${known.key}'::bigint` : keyExpression(table, lockKey);
+  const lock = `SELECT key, pg_catalog.pg_try_advisory_xact_lock_shared(key) AS free FROM (SELECT ${key} AS key OFFSET 0) k OFFSET 0`;
   const facts = [
     'free',
     'key',
-    'schema',
     'pg_catalog.pg_backend_pid()',
     `pg_catalog.current_setting('server_version_num')`,
     'pg_catalog.current_database()',
     'pg_catalog.pg_is_in_recovery()',
     `pg_catalog.current_setting('default_transaction_read_only')`,
     `pg_catalog.current_setting('role')`,
-    shapeQuery(history),
-    `pg_catalog.obj_description(${history}, 'pg_class')`,
-    columnsQuery(`pg_catalog.to_regclass(pg_catalog.quote_ident(schema) || ${escapeLiteral(`.${qualified(undefined, journalName(table.name))}`)})`),
     `CASE WHEN NOT free THEN (${holderQuery('key')}) END`,
   ];
   return [
     'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
     ...settings,
     `SELECT ${facts.join(', ')} FROM (${lock}) l`,
-    historyQuery(qualified(table.schema, table.name)),
+    ...(known ? [] : relationQueries(table)),
+    historyQuery(qualified(known?.schema ?? table.schema, table.name)),
     'COMMIT',
   ].join(';\n');
-}
-
-function columnsQuery(relation: string): string {
-  return `(SELECT pg_catalog.json_agg(attname) FROM pg_catalog.pg_attribute WHERE attrelid = ${relation} AND attnum > 0 AND NOT attisdropped)`;
-}
-
-/** A `TableShape` as JSON; null when nothing has the name. */
-function shapeQuery(relation: string): string {
-  const column =
-    `pg_catalog.json_build_object('name', a.attname, 'category', t.typcategory,` +
-    ` 'needed', a.attnotnull AND NOT a.atthasdef AND a.attidentity = '')`;
-  const columns =
-    `SELECT pg_catalog.json_agg(${column} ORDER BY a.attnum) FROM pg_catalog.pg_attribute a` +
-    ` JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`;
-  const unique =
-    `EXISTS (SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]` +
-    ` WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indnkeyatts = 1 AND i.indpred IS NULL AND a.attname = 'version')`;
-  return (
-    `(SELECT pg_catalog.json_build_object('kind', c.relkind, 'columns', (${columns}), 'unique', ${unique})` +
-    ` FROM pg_catalog.pg_class c WHERE c.oid = ${relation})`
-  );
 }
 
 /** All rows as one JSON array, whatever the shape of the table: a missing column is no error. */
@@ -94,32 +68,27 @@ export function historyQuery(table: string): string {
   return `SELECT pg_catalog.json_agg(lockstep_row) FROM ${table} lockstep_row`;
 }
 
-/**
- * The holder as a JSON text; other roles see of it only its application name. Somebody else may hold the key in shared
- * mode, which keeps us from it too; we do so ourselves, but only for a moment. The functions are what stands behind
- * pg_locks and pg_stat_activity: the views cost a new session's planner more than all the rest.
- */
-export function holderQuery(key: string): string {
-  return (
-    `SELECT pg_catalog.json_build_object('pid', l.pid, 'name', coalesce(a.application_name, ''))` +
-    ` FROM pg_catalog.pg_lock_status() l LEFT JOIN pg_catalog.pg_stat_get_activity(NULL) a ON a.pid = l.pid` +
-    ` WHERE ${advisoryLockIs(key)} AND l.granted` +
-    ` AND (l.mode = 'ExclusiveLock' OR coalesce(a.application_name, '') NOT LIKE 'lockstep %') ORDER BY l.mode LIMIT 1`
-  );
+interface RunOptions {
+  /** Leaves the ROLLBACK after "no such table" to whatever is sent next, if anything is. */
+  readonly lazy: boolean;
+  /** Tables that are as they are to be do not change any more: then they are not looked at again. */
+  readonly known?: RelationFacts | undefined;
 }
 
-/** Sends the message. `lazy` leaves the ROLLBACK after "no such table" to whatever is sent next, if anything is. */
-export async function runCheck(wire: Wire, options: CheckOptions, lazy: boolean): Promise<CheckResult> {
+/** Sends the message. */
+export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known }: RunOptions): Promise<CheckResult> {
   const results = await wire
-    .transaction(checkMessage(options), { lazyRollback: lazy, promptly: true })
+    .transaction(checkMessage(options, known), { lazyRollback: lazy, promptly: true })
     .catch((error: unknown) => {
       // No history yet is an answer: the facts came before the table was looked for.
       if (NO_TABLE.has(serverErrorOf(error)?.sqlstate ?? '')) return resultsBefore(error);
       throw settingRefused(options, error) ?? error;
     });
-  const selects = results.filter((result) => result.command === 'SELECT');
-  const [facts, history] = selects.slice(Object.keys(options.serverSettings).length);
-  return readCheck(facts?.rows[0] ?? [], history);
+  const selects = results.filter((result) => result.command === 'SELECT').slice(Object.keys(options.serverSettings).length);
+  const [session, ...rest] = selects;
+  if (!known) return readCheck(session?.rows[0] ?? [], readRelation(rest), rest[RELATION_QUERIES]);
+  // Unless somebody has dropped them.
+  return rest[0] ? readCheck(session?.rows[0] ?? [], known, rest[0]) : await runCheck(wire, options, { lazy });
 }
 
 /** Unknown, not a possible value, not for this role, not now. */
@@ -138,20 +107,13 @@ function settingRefused({ serverSettings }: CheckOptions, error: unknown): Migra
   });
 }
 
-function readCheck(row: readonly (string | null)[], history: ResultSet | undefined): CheckResult {
-  const [free, key, schema, pid, version, database, recovery, readOnly, role, shape, comment, journal, holder] = row;
-  const held = holder == null ? undefined : (JSON.parse(holder) as { pid: number; name: string });
+function readCheck(row: readonly (string | null)[], facts: Omit<RelationFacts, 'key'>, history: ResultSet | undefined): CheckResult {
+  const [free, key, pid, version, database, recovery, readOnly, role, holder] = row;
   return {
     free: free === 't',
-    holder: held && { pid: held.pid, applicationName: held.name },
+    holder: readHolder(holder),
     writesRefused: recovery === 't' ? 'standby' : readOnly === 'on' ? 'read-only' : undefined,
-    facts: {
-      schema: schema ?? null,
-      key: key ?? '',
-      shape: shape == null ? null : (JSON.parse(shape) as TableShape),
-      comment: comment ?? null,
-      journal: journal == null ? null : (JSON.parse(journal) as string[]),
-    },
+    facts: { ...facts, key: key ?? '' },
     backendPid: Number(pid),
     serverVersion: Number(version),
     database: database ?? '',

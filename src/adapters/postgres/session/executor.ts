@@ -18,28 +18,51 @@ import { stepError } from './step-error.ts';
 
 export class PostgresExecutor implements Executor {
   readonly #context: SessionContext;
+  /** The same for each step. */
+  #reset: string | undefined;
+  /** The step that the session was made ready for. */
+  #begun: StepScript | undefined;
 
   constructor(context: SessionContext) {
     this.#context = context;
   }
 
   async begin(step: StepScript): Promise<void> {
-    const { accepted, guest, settings, wire } = this.#context;
+    this.#reset ??= this.#resetStatements().join(';\n');
     const statements = [
       BEGIN,
-      ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS),
-      ...[...accepted].map(([name, value]) => setStatement(name, value)),
-      ...chosenStatements(settings),
+      this.#reset,
+      setStatement([[BEGUN, this.#markOf(step)]]),
       // Only for people who look while it runs: not worth waiting for the disk.
       'SET LOCAL synchronous_commit = off',
       this.#insert({ event: 'started', step }),
       'COMMIT',
     ];
-    await wire.transaction(statements.join(';\n'));
+    await this.#context.wire.transaction(statements.join(';\n'), { keepRows: false });
+    this.#begun = step;
+  }
+
+  #resetStatements(): string[] {
+    const { accepted, guest, settings } = this.#context;
+    return [...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS), setStatement(accepted), ...chosenStatements(settings)];
   }
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits): Promise<void> {
-    const message = this.#open(limits).add(...this.#historyRow(step));
+    if (this.#begun === step) {
+      await this.#transaction(step, pieces, this.#open(limits), limits);
+      return;
+    }
+    // Both are on their way before the first is answered.
+    const begins = this.begin(step);
+    const runs = this.#transaction(step, pieces, this.#open(limits).add(this.#unlessBegun(step)), limits);
+    const [begun, ran] = await Promise.allSettled([begins, runs]);
+    // Of a lost connection nobody knows which of the two it still carried.
+    if (begun.status === 'rejected' && !this.#context.wire.lost.aborted) throw begun.reason;
+    if (ran.status === 'rejected') throw ran.reason;
+  }
+
+  async #transaction(step: StepScript, pieces: readonly SqlPiece[], opened: Message, limits: Limits): Promise<void> {
+    const message = opened.add(...this.#historyRow(step));
     let lockTimeout = limits.lockTimeoutMs;
     for (const piece of pieces) {
       const wanted = piece.blocking ? limits.lockTimeoutMs : 0;
@@ -56,6 +79,15 @@ export class PostgresExecutor implements Executor {
     } catch (error) {
       throw (unread ? await this.#committedInPart(step, error) : undefined) ?? error;
     }
+  }
+
+  /** Fails (22012) when the session was not made ready for this step: what is sent behind a message runs also if that failed. */
+  #unlessBegun(step: StepScript): string {
+    return `SELECT 1 / (pg_catalog.current_setting('${BEGUN}', true) IS NOT DISTINCT FROM ${literal(this.#markOf(step))})::integer`;
+  }
+
+  #markOf({ version }: StepScript): string {
+    return `${this.#context.runner.run} ${version}`;
   }
 
   /** The history row was written by this very transaction; a file that the parser could not read may have ended that. */
@@ -93,7 +125,7 @@ export class PostgresExecutor implements Executor {
     const { relation, wire } = this.#context;
     await this.#note({ event: 'statement started', ...factsOf(step, unit) });
     if (limits.statementTimeoutMs > 0) {
-      await wire.message(setStatement('statement_timeout', String(limits.statementTimeoutMs)));
+      await wire.message(setStatement([['statement_timeout', String(limits.statementTimeoutMs)]]));
     }
     const message = new Message().addSource(unit);
     try {
@@ -186,7 +218,8 @@ export class PostgresExecutor implements Executor {
     const { relation, runner } = this.#context;
     const eventSql = `CASE WHEN ${thisBackendHolds(relation.key)} THEN ${literal(values.event)} END`;
     const runSql = sameTransaction === undefined ? undefined : `CASE WHEN ${sameTransaction} THEN ${literal(runner.run)} END`;
-    return [...asOurselves(this.#context), journalInsert(relation.journal, runner, values, { eventSql, durationSql, runSql })];
+    // What the script has set for itself must not end what is ours.
+    return ['SET LOCAL statement_timeout = 0', ...asOurselves(this.#context), journalInsert(relation.journal, runner, values, { eventSql, durationSql, runSql })];
   }
 
   #insert(values: JournalValues): string {
@@ -208,6 +241,9 @@ export class PostgresExecutor implements Executor {
 function factsOf(step: StepScript, unit: Unit): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
   return { step, statement: unit.index, statementChecksum: checksum(unit.sql) };
 }
+
+/** A setting of ours: the step that the session was made ready for. */
+const BEGUN = 'lockstep.begun';
 
 const DURATION_SQL =
   'pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)';

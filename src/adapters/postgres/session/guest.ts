@@ -28,7 +28,7 @@ export async function restoreGuest(wire: Wire, { settings, channels }: Guest, ro
   const statements = [
     'BEGIN READ WRITE',
     ...GUEST_RESET_STATEMENTS,
-    ...Object.entries(settings).map(([name, value]) => setStatement(name, value)),
+    ...(Object.keys(settings).length === 0 ? [] : [setStatement(Object.entries(settings))]),
     ...(role === 'none' ? [] : [`SET ROLE ${identifier(role)}`]),
     'UNLISTEN *',
     ...channels.map((channel) => `LISTEN ${identifier(channel)}`),

@@ -24,27 +24,6 @@ export interface JournalValues {
   readonly reason?: string;
 }
 
-const COLUMNS = [
-  'run',
-  'event',
-  'command',
-  'version',
-  'direction',
-  'statement',
-  'duration_ms',
-  'code',
-  'error',
-  'runner',
-  'release',
-  'image',
-  'lockstep',
-  'checksum',
-  'down_sql',
-  'down_checksum',
-  'irreversible',
-  'hold',
-] as const;
-
 export function createJournal(journal: string): string {
   return `CREATE TABLE IF NOT EXISTS ${journal} (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -87,9 +66,9 @@ export function journalInsert(
 ): string {
   const { step, error } = values;
   const { version, direction } = step ?? values;
-  const row: Record<(typeof COLUMNS)[number], string> = {
+  const row = {
     ...runnerColumns(runner),
-    ...(expressions.runSql !== undefined && { run: expressions.runSql }),
+    ...(expressions.runSql !== undefined && { run: `(${expressions.runSql})::uuid` }),
     event: expressions.eventSql ?? literal(values.event),
     version: literal(version),
     direction: literal(direction),
@@ -101,7 +80,8 @@ export function journalInsert(
     ...downColumns(values),
     hold: holdSql(journal, runner, values),
   };
-  return `INSERT INTO ${journal} (${COLUMNS.join(', ')}) SELECT ${COLUMNS.map((column) => typed(column, row[column])).join(', ')}`;
+  const filled = Object.entries<string>(row).filter(([, sql]) => sql !== 'NULL');
+  return `INSERT INTO ${journal} (${filled.map(([column]) => column).join(', ')}) VALUES (${filled.map(([, sql]) => sql).join(', ')})`;
 }
 
 function runnerColumns({ run, command, name, release, image, productVersion }: RunnerIdentity) {
@@ -122,15 +102,6 @@ function downColumns({ event, step }: JournalValues): Record<'down_sql' | 'down_
     down_checksum: literal(kept?.down?.checksum),
     irreversible: kept ? String(isIrreversible(kept)) : 'NULL',
   };
-}
-
-/** In a SELECT list a bare NULL or literal would be text. */
-function typed(column: (typeof COLUMNS)[number], expression: string): string {
-  if (column === 'run') return `(${expression})::uuid`;
-  if (column === 'statement') return `${expression}::integer`;
-  if (column === 'irreversible') return `${expression}::boolean`;
-  if (column === 'hold') return `${expression}::jsonb`;
-  return column === 'duration_ms' ? `(${expression})::bigint` : `${expression}::text`;
 }
 
 /** The server's words, but no rows of the user's (DETAIL). */

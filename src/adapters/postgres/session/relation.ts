@@ -41,21 +41,16 @@ export interface Relation {
   readonly complete: boolean;
 }
 
-/** SQL for the schema: the one in which the table is found, else the one in which it would be created. */
-export function schemaExpression(table: TableName): string {
-  if (table.schema !== undefined) return `(SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ${escapeLiteral(table.schema)})`;
-  return (
-    `coalesce((SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace` +
-    ` WHERE c.oid = ${regclass(undefined, table.name)}), pg_catalog.current_schema())`
-  );
-}
-
-/** SQL for the key as bigint; `schema` is SQL for the resolved schema. */
-export function keyExpression(table: TableName, lockKey: bigint | undefined, schema: string): string {
+/** SQL for the key as bigint. */
+export function keyExpression(table: TableName, lockKey: bigint | undefined): string {
   if (lockKey !== undefined) return `'${lockKey}'::bigint`;
-  if (table.name === ORIGINAL_TABLE) return `${ORIGINAL_KEY}::bigint`;
+  if (table.name === ORIGINAL_TABLE) return `'${ORIGINAL_KEY}'::bigint`;
   if (table.schema !== undefined) return `'${derivedKey(table.schema, table.name)}'::bigint`;
-  const name = `pg_catalog.convert_to(${schema} || ${escapeLiteral(`.${table.name}`)}, 'UTF8')`;
+  // The schema in which the table is found, else the one in which it would be created.
+  const found =
+    `SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace` +
+    ` WHERE c.oid = ${regclass(undefined, table.name)}`;
+  const name = `pg_catalog.convert_to(coalesce((${found}), pg_catalog.current_schema()) || ${escapeLiteral(`.${table.name}`)}, 'UTF8')`;
   return `('x' || pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(${name}), 1, 8), 'hex'))::bit(64)::bigint`;
 }
 

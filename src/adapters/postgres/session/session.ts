@@ -10,7 +10,7 @@ import { PostgresHistory } from './history.ts';
 import { readGuest, restoreGuest } from './guest.ts';
 import { observe } from './observe.ts';
 import { isPooled, poolerRefused, requireSessionPooling } from './pooler.ts';
-import { resolveRelation } from './relation.ts';
+import { resolveRelation, type RelationFacts } from './relation.ts';
 import { chosenStatements, hygiene, setStatement } from './settings.ts';
 import { serverErrorOf } from '../sqlstate.ts';
 import type { Wire } from './wire.ts';
@@ -54,6 +54,8 @@ export class PostgresSession implements Session {
   readonly #context: SessionContext;
   /** The first check's answer, which opening the session has already brought. */
   #first: CheckResult | undefined;
+  /** What the newest check has found out about the tables. */
+  #facts: RelationFacts | undefined;
   #configured = false;
 
   private constructor(options: SessionOptions, first: CheckResult) {
@@ -80,7 +82,7 @@ export class PostgresSession implements Session {
 
   /** The check is the first message after authentication, and the only one when nothing is pending. */
   static async open(options: SessionOptions): Promise<PostgresSession> {
-    const first = await runCheck(options.wire, options.check, true);
+    const first = await runCheck(options.wire, options.check, { lazy: true });
     if (isPooled(options.wire, first.backendPid) && !options.allowPooler) {
       await options.wire.endTransaction();
       throw poolerRefused();
@@ -92,9 +94,15 @@ export class PostgresSession implements Session {
     return this.#options.wire.lost;
   }
 
+  get outlivesUs(): boolean {
+    return this.#options.borrowedName !== undefined || isPooled(this.#options.wire, this.pid);
+  }
+
   async check(): Promise<Check> {
-    const result = this.#first ?? (await runCheck(this.#options.wire, this.#options.check, false));
+    const known = this.#context.relation.complete ? this.#facts : undefined;
+    const result = this.#first ?? (await runCheck(this.#options.wire, this.#options.check, { lazy: false, known }));
     this.#first = undefined;
+    this.#facts = result.facts;
     this.#context.relation = resolveRelation(this.#options.check.table, result.facts);
     return {
       free: result.free,
@@ -116,9 +124,8 @@ export class PostgresSession implements Session {
     }
     if (this.#options.borrowedName !== undefined) await this.#inherit(this.#options.borrowedName);
     const wanted = hygiene(settings.serverVersion);
-    const all = [...wanted].map(([name, value]) => setStatement(name, value));
     const refused = await wire
-      .transaction(['BEGIN', ...all, 'COMMIT'].join(';\n'), { keepRows: false })
+      .transaction(['BEGIN', setStatement(wanted), 'COMMIT'].join(';\n'), { keepRows: false })
       .then(() => new Set<string>())
       .catch((error: unknown) => this.#configureOneByOne(wanted, error));
     this.#context.accepted = new Map([...wanted].filter(([name]) => !refused.has(name)));
@@ -132,7 +139,7 @@ export class PostgresSession implements Session {
     const refused = new Set<string>();
     for (const [name, value] of wanted) {
       try {
-        await this.#context.wire.message(setStatement(name, value));
+        await this.#context.wire.message(setStatement([[name, value]]));
       } catch (error) {
         const server = serverErrorOf(error);
         if (!server) throw error;

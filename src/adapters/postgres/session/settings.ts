@@ -34,14 +34,16 @@ export function hygiene(serverVersion: number): ReadonlyMap<string, string> {
   return settings;
 }
 
-export function setStatement(name: string, value: string): string {
-  return `SELECT pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`;
+/** One statement for all of them, as each statement costs the server its own start and end. */
+export function setStatement(settings: Iterable<readonly [name: string, value: string]>): string {
+  const calls = Array.from(settings, ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`);
+  return `SELECT ${calls.join(', ')}`;
 }
 
 /** What the user asked for: the address's settings win over ours, and the role comes last. */
 export function chosenStatements({ serverSettings, role }: SessionSettings): string[] {
-  const statements = Object.entries(serverSettings).map(([name, value]) => setStatement(name, value));
-  return role === undefined ? statements : [...statements, `SET ROLE ${identifier(role)}`];
+  const settings = Object.entries(serverSettings);
+  return [...(settings.length === 0 ? [] : [setStatement(settings)]), ...(role === undefined ? [] : [`SET ROLE ${identifier(role)}`])];
 }
 
 /**

@@ -1,5 +1,6 @@
 /** A simple-protocol query for pg's `client.query`: several statements in one message, a bounded memory. */
 import type pg from 'pg';
+import Query from 'pg/lib/query.js';
 
 export interface ResultSet {
   /** The command tag's first word, for example `COMMIT`. */
@@ -17,7 +18,7 @@ interface WireConnection {
 const MAX_ROWS = 100_000;
 
 /** Resolves with a result per statement; rejects with the first error, which gets the results before it as `results`. */
-export class SimpleQuery {
+export class SimpleQuery extends Query {
   readonly result: Promise<readonly ResultSet[]>;
   readonly #text: string;
   readonly #keepRows: boolean;
@@ -27,6 +28,7 @@ export class SimpleQuery {
   #reject: (error: Error) => void = () => undefined;
 
   constructor(text: string, options: { readonly keepRows: boolean }) {
+    super(text);
     this.#text = text;
     this.#keepRows = options.keepRows;
     this.result = new Promise((resolve, reject) => {

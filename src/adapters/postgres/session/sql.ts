@@ -31,7 +31,7 @@ export function advisoryLockIs(key: string, alias = 'l'): string {
   );
 }
 
-function isAdvisoryKey(key: string, alias = 'l'): string {
+export function isAdvisoryKey(key: string, alias = 'l'): string {
   return `${alias}.locktype = 'advisory' AND ${alias}.objsubid = 1 AND ((${alias}.classid::bigint << 32) | ${alias}.objid::bigint) = ${key}`;
 }
 
