@@ -9,6 +9,7 @@ import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { builtIns } from './build/built-ins.ts';
 import { cachedScript } from './build/cached-script.ts';
 import { makeCodeCache } from './build/code-cache.ts';
+import { driver } from './build/driver.ts';
 import { firstChunk } from './build/first-chunk.ts';
 import { kubernetesClient } from './build/kubernetes-client.ts';
 
@@ -60,7 +61,7 @@ export async function buildBundle({ outDir, plugins = [] }: { outDir: string; pl
     banner: { js: banner },
     define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
     metafile: true,
-    plugins: [...plugins, builtIns, firstChunk(START, [HOOK_WORKER]), kubernetesClient],
+    plugins: [...plugins, builtIns, driver, firstChunk(START, [HOOK_WORKER]), kubernetesClient],
   });
   await cachedScript(outDir, metafile, START, banner);
   await makeExecutable(join(outDir, 'lockstep.mjs'));

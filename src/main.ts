@@ -70,9 +70,9 @@ process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 process.on('uncaughtException', onBug);
 process.on('unhandledRejection', onBug);
-const onDrained = (): void => {
-  onBug(new Error('nothing is left to wait for, but the command has not ended'));
-};
-process.on('beforeExit', onDrained);
-process.exitCode = await main();
-process.off('beforeExit', onDrained);
+process.on('beforeExit', () => onBug(new Error('nothing is left to wait for, but the command has not ended')));
+const exitCode = await main();
+// What was written last may still be on its way where a pipe is slow.
+for (const stream of [process.stdout, process.stderr]) await new Promise<unknown>((resolve) => stream.write('', resolve));
+// To take Node apart first takes longer than to ask the server.
+process.exit(exitCode);

@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 
 import { systemClock } from '../adapters/clock/system-clock.ts';
+import { deferReports } from '../adapters/logs/deferred-reporter.ts';
 import { createHumanOutput } from '../adapters/logs/human.ts';
 import { createLogReporter, type LogReporter } from '../adapters/logs/log-reporter.ts';
 import type { Config } from '../config/config.ts';
 import type { TellingConfig } from '../config/telling.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
-import type { Reporter } from '../core/ports.ts';
 import type { CommandName, RunnerIdentity } from '../core/runner.ts';
 import * as documents from '../output/documents.ts';
 import { VERSION } from '../version.ts';
@@ -31,13 +31,13 @@ export async function runCommand(config: Config, world: World): Promise<number> 
   });
   const human = createHumanOutput({ stdout: world.stdout, verbose: 'verbose' in config && config.verbose });
   const events = kubernetesEvents(config.command, config, log, world);
-  const reporter: Reporter = {
+  const reporter = deferReports({
     report(event) {
       log.report(event);
       events?.report(event);
       if (!json) human.report(event);
     },
-  };
+  });
   for (const message of config.warnings) reporter.report({ type: 'warning', message });
   const { document, text, error } = await answer(config, world, { runner, reporter }).catch((cause: unknown) => {
     const failure = toMigratorError(cause);
@@ -45,6 +45,7 @@ export async function runCommand(config: Config, world: World): Promise<number> 
     const document = outcome ? documents.outcomeDocument(outcome, failure) : documents.errorDocument(failure, config.command);
     return { document, error: failure, text: undefined };
   });
+  reporter.flush();
   if (json) world.stdout.write(documents.formatJson(document));
   else if (text !== undefined) world.stdout.write(`${text}\n`);
   const ending = { command: config.command, outcome: 'done' in document ? document : undefined, error, durationMs: systemClock.now() - startedAt };
@@ -73,7 +74,18 @@ function kubernetesEvents(command: CommandName | undefined, config: TellingConfi
 }
 
 function identify({ command, identity: { pod, release, image } }: Config, { hostname }: World): RunnerIdentity {
-  return { run: randomUUID(), command, productVersion: VERSION, name: pod ?? hostname, release, image };
+  let run: string | undefined;
+  return {
+    // Made when it is first asked for: Node's cryptography takes a while to load, best while the server is at work.
+    get run() {
+      return (run ??= randomUUID());
+    },
+    command,
+    productVersion: VERSION,
+    name: pod ?? hostname,
+    release,
+    image,
+  };
 }
 
 async function answer(config: Config, world: World, wiring: Wiring): Promise<Answer> {

@@ -32,9 +32,10 @@ export function openPorts(config: DatabaseConfig, world: World, { runner, report
   const address = (): ConnectionSettings => readSettings(config.connection, world);
   const { serverSettings, runnerName } = address();
   const { connect, hookTarget } = new DedicatedConnections(address, role);
+  const name = config.identity.pod ?? runnerName ?? runner.name;
   return {
     // The address may name the runner (application_name) where nobody else does.
-    runner: { ...runner, name: config.identity.pod ?? runnerName ?? runner.name },
+    runner: name === runner.name ? runner : { ...runner, name },
     clock: systemClock,
     reporter,
     database: new PostgresDatabase({ connect, second: connect, allowPooler, table, lockKey, role, serverSettings, reporter }),

@@ -73,9 +73,8 @@ export function statusOf(
 
 /** Every file that is not applied. */
 export function pendingVersions(migrations: readonly Migration[], applied: readonly AppliedVersion[]): Version[] {
-  return statusOf(migrations, applied)
-    .filter(({ state }) => state === 'pending' || state === 'out of order')
-    .map(({ version }) => version);
+  const done = new Set(applied.map(({ version }) => version));
+  return migrations.map(({ version }) => version).filter((version) => !done.has(version));
 }
 
 /** Pairs of files with the same number, as one sentence each. */

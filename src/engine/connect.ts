@@ -22,6 +22,11 @@ export interface ConnectPorts {
   readonly clock: Clock;
 }
 
+export interface Opened {
+  readonly session: Session;
+  readonly check: Check;
+}
+
 /**
  * A session and its first check.
  * @throws MigratorError DATABASE_UNAVAILABLE after the deadline; at once for what waiting cannot mend.
@@ -30,7 +35,7 @@ export async function connect(
   options: ConnectOptions,
   { database, reporter, clock }: ConnectPorts,
   signal: AbortSignal,
-): Promise<{ session: Session; check: Check }> {
+): Promise<Opened> {
   const deadline = clock.now() + options.connectWaitMs;
   // Until the session has its own settings, nobody but us notices a server that never answers.
   const limit = AbortSignal.any([signal, clock.deadline(Math.max(options.connectWaitMs, SHORTEST_ATTEMPT_MS))]);
@@ -59,7 +64,7 @@ async function openOnce(
   { runner, writes }: ConnectOptions,
   database: Database,
   signal: AbortSignal,
-): Promise<{ session: Session; check: Check }> {
+): Promise<Opened> {
   const session = await database.open(runner, signal);
   try {
     const check = await session.check();

@@ -1,9 +1,9 @@
 /** `up` and `down`: preview → lock → read again → plan again → apply → outcome. What is done under the lock is in under-lock.ts. */
 import { pendingVersions } from '../core/plan.ts';
 import type { Outcome } from '../core/outcome.ts';
-import type { Check } from '../core/ports.ts';
+import type { Check, MigrationSet } from '../core/ports.ts';
 import { onlyAddsToHistory } from '../core/runner.ts';
-import { connect } from './connect.ts';
+import { connect, type ConnectOptions, type Opened } from './connect.ts';
 import { holdLock } from './hold-lock.ts';
 import { interruptedBy, interruption } from './interrupting.ts';
 import { Progress } from './progress.ts';
@@ -14,8 +14,7 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
   const { request, signal, dryRun } = options;
   const progress = new Progress(request.direction, dryRun, ports);
   try {
-    const { migrations } = await ports.source.read();
-    const { session, check } = await connect({ ...options, writes: !dryRun }, ports, signal);
+    const { migrations, session, check } = await readAndConnect({ ...options, writes: !dryRun }, ports, signal);
     try {
       const run: Run = { migrations, session, progress, options, ports };
       await interruptedBy(signal, session, () => planThenLock(run, check));
@@ -25,6 +24,22 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
     return progress.succeeded();
   } catch (error) {
     throw progress.failed(signal.aborted ? interruption(signal) : error);
+  }
+}
+
+/** Reads the files while the server lets us in. What is wrong with them is told first, and at once. */
+async function readAndConnect(options: ConnectOptions, ports: MigratePorts, signal: AbortSignal): Promise<Opened & MigrationSet> {
+  const unneeded = new AbortController();
+  const connecting = connect(options, ports, AbortSignal.any([signal, unneeded.signal]));
+  // Nobody waits for it yet.
+  connecting.catch(() => undefined);
+  try {
+    const { migrations } = await ports.source.read();
+    return { migrations, ...(await connecting) };
+  } catch (error) {
+    unneeded.abort(error);
+    await connecting.then(({ session }) => session.close(), () => undefined);
+    throw error;
   }
 }
 

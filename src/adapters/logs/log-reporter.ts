@@ -37,12 +37,13 @@ const LEVELS: readonly Level[] = ['error', 'warn', 'info', 'debug'];
 export function createLogReporter(options: LogOptions): LogReporter {
   const { destination, level, color } = options;
   const render = options.format === 'json' ? jsonLine : (line: LogLine) => textLine(line, color);
-  const context = options.identity ? identityFields(options.identity) : {};
+  let context: Record<string, unknown> | undefined;
   let winston: Promise<LineWriter> | undefined;
   let last: Promise<void> = Promise.resolve();
 
   function lineOf(event: MigratorEvent): LogLine {
     const { detail, ...description } = describeEvent(event);
+    context ??= options.identity ? identityFields(options.identity) : {};
     const quiet = description.toldToPeople === true && options.humanOutput && options.format === 'text';
     return {
       level: quiet ? 'debug' : description.level,

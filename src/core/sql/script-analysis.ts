@@ -32,7 +32,10 @@ export function planScript(reading: Reading, directives: Directives, direction: 
     losses: findLosses(statements),
     problems: [...reading.problems, ...refusals, ...faults].toSorted((a, b) => a.line - b.line || a.column - b.column),
     warnings: warningsOf(text, layout, remark),
-    hazards: findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) => remark(statement, message)),
+    // Only who validates asks for them.
+    get hazards() {
+      return findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) => remark(statement, message));
+    },
   };
 }
 

@@ -64,19 +64,33 @@ export function option(node: TreeNode, field: string, name: string): 'on' | 'off
   return off ? 'off' : 'on';
 }
 
-/** Every node below `root`, with its kind, in no particular order. Not recursive: a long `1+1+…` is a very deep tree. */
-export function* descendants(root: unknown): Generator<readonly [kind: string, node: TreeNode]> {
+type Descendants = readonly (readonly [kind: string, node: TreeNode])[];
+
+/** Several rules look through the same statement. */
+const known = new WeakMap<TreeNode, Descendants>();
+
+/** Every node below `root`, with its kind, in no particular order. */
+export function descendants(root: TreeNode): Descendants {
+  const found = known.get(root) ?? findDescendants(root);
+  known.set(root, found);
+  return found;
+}
+
+/** Not recursive: a long `1+1+…` is a very deep tree. */
+function findDescendants(root: TreeNode): Descendants {
+  const found: [kind: string, node: TreeNode][] = [];
   const open: unknown[] = [root];
   while (open.length > 0) {
     const value = open.pop();
     if (Array.isArray(value)) for (const one of value) open.push(one);
     else if (isNode(value)) {
       for (const [kind, below] of Object.entries(value)) {
-        if (isNode(below)) yield [kind, below];
+        if (isNode(below)) found.push([kind, below]);
         if (typeof below === 'object') open.push(below);
       }
     }
   }
+  return found;
 }
 
 /** Every table, view or index that a statement names. */

@@ -1,0 +1,24 @@
+/** Tells what has happened as soon as there is nothing else to do: while the server works on the next migration, say. */
+import type { MigratorEvent } from '../../core/events.ts';
+import type { Reporter } from '../../core/ports.ts';
+
+export interface DeferredReporter extends Reporter {
+  /** Tells at once what is not told yet. */
+  flush(): void;
+}
+
+export function deferReports(reporter: Reporter): DeferredReporter {
+  let untold: MigratorEvent[] = [];
+  const flush = (): void => {
+    const events = untold;
+    untold = [];
+    for (const event of events) reporter.report(event);
+  };
+  return {
+    report(event) {
+      if (untold.length === 0) setImmediate(flush);
+      untold.push(event);
+    },
+    flush,
+  };
+}
