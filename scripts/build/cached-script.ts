@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { transform, type Metafile } from 'esbuild';
 
 /**
- * Stands in the chunk's place and gives what it exports. The cache beside the script is used if this very version of
+ * Stands in the entry's place, and gives what it and the chunk export; one module more to load would take a millisecond. The cache beside the script is used if this very version of
  * Node has made it (code-cache.ts) and V8 accepts it; otherwise the script is compiled, and nobody hears of it. V8's
  * own cache of modules would not do: it keeps what a module's loading compiles, and not what a run does.
  */
@@ -12,7 +12,7 @@ const FACADE = `import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
 const { readFileSync } = require('node:fs');
 const { Script } = require('node:vm');
-const filename = import.meta.filename.replace(/mjs$/, 'cjs');
+const filename = \`\${import.meta.dirname}/SCRIPT\`;
 let cachedData;
 try {
   if (!process.env.NODE_DISABLE_COMPILE_CACHE) cachedData = readFileSync(\`\${filename}.\${process.version}-\${process.arch}\`);
@@ -36,5 +36,18 @@ export async function cachedScript(outDir: string, { outputs }: Metafile, source
   const script = code.replaceAll(/\bimport\(/g, '__import(');
   if (/import\.meta|[^\x00-\x7f]/.test(script)) throw new Error(`${file} needs what a script does not have`);
   await writeFile(file.replace(/mjs$/, 'cjs'), `(function(module,require,__url,__import){${script}})`);
-  await writeFile(file, `${FACADE}export const { ${exports.join(', ')} } = module.exports;\n`);
+  const entry = join(outDir, basename(source).replace(/ts$/, 'mjs'));
+  const facade = FACADE.replace('SCRIPT', basename(file).replace(/mjs$/, 'cjs'));
+  await writeFile(entry, `${facade}export const { ${exports.join(', ')}, ${renamed(await readFile(entry, 'utf8'))} } = module.exports;\n`);
+  await writeFile(file, `export * from './${basename(entry)}';\n`);
+}
+
+/** What an entry only passes on, as a pattern: `import{a as b}from…;export{b as start}` gives `a: start`. */
+function renamed(entry: string): string {
+  const words = (keyword: string): [string, string][] => {
+    const list = new RegExp(`\\b${keyword}\\{([^}]*)\\}`).exec(entry.slice(entry.lastIndexOf('import{')))?.[1] ?? '';
+    return list.split(',').map((pair): [string, string] => [pair.split(' as ')[0] ?? '', pair.split(' as ').at(-1) ?? '']);
+  };
+  const inChunk = new Map(words('import').map(([name, local]) => [local, name]));
+  return words('export').map(([local, name]) => `${inChunk.get(local)}: ${name}`).join(', ');
 }

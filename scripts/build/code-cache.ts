@@ -77,8 +77,7 @@ const JOURNAL_COLUMNS = ['id', 'at', 'run', 'event', 'version', 'hold', 'irrever
 /** The rows that each of the statements answers. */
 const ANSWERS: readonly (string | null)[][][] = [
   [['t', KEY, String(PID), '180000', 'shop', 'f', 'off', 'none', null]],
-  [['public', COMMENT]],
-  [['1', 'r', 'public']],
+  [['1', 'table', 'public', COMMENT]],
   [
     ...HISTORY_COLUMNS.map(([name, category], index) => ['1', String(index + 1), name, category, index === 0 ? 't' : 'f']),
     ...JOURNAL_COLUMNS.map((name, index) => ['2', String(index + 1), name, 'S', 'f']),

@@ -42,26 +42,17 @@ interface Column {
 
 /** What has the history table's name. */
 export interface TableShape {
-  /** PostgreSQL's `pg_class.relkind`. */
+  /** As PostgreSQL calls it (`pg_identify_object`): `table`, `view`, `index`, … */
   readonly kind: string;
   readonly columns: readonly Column[] | null;
   /** No version can be there twice: a runner without the lock stops at that. */
   readonly unique: boolean;
 }
 
-const KINDS: Readonly<Record<string, string>> = {
-  v: 'a view',
-  m: 'a materialized view',
-  f: 'a foreign table',
-  i: 'an index',
-  I: 'an index',
-  S: 'a sequence',
-  c: 'a type',
-};
-
 /** What it is instead of a table; undefined when it is one. */
 export function otherThanTable({ kind }: TableShape): string | undefined {
-  return KINDS[kind];
+  if (kind === 'table') return undefined;
+  return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 
 /** Why a table with our columns can't be used as ours, one sentence each. */

@@ -160,7 +160,7 @@ describe('what has our name and cannot be our table', () => {
   const OTHERS: Readonly<Record<string, string>> = {
     'a view': "CREATE VIEW schema_migrations AS SELECT '001'::text AS version, now() AS applied_at",
     'a sequence': 'CREATE SEQUENCE schema_migrations',
-    'a type': 'CREATE TYPE schema_migrations AS (version text, applied_at timestamptz)',
+    'a composite type': 'CREATE TYPE schema_migrations AS (version text, applied_at timestamptz)',
     'an index': 'CREATE TABLE t (x int); CREATE INDEX schema_migrations ON t (x)',
     'column version is not text': 'CREATE TABLE schema_migrations (version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
     'column version has no primary key': 'CREATE TABLE schema_migrations (version text, applied_at timestamptz NOT NULL DEFAULT now())',

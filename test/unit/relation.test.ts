@@ -26,7 +26,7 @@ function facts(more: Partial<RelationFacts> = {}): RelationFacts {
 /** A table as PostgreSQL describes it. */
 function table(...columns: readonly string[]): TableShape {
   const described = columns.map((name) => ({ name, category: name === 'applied_at' ? 'D' : 'S', needed: name === 'version' }));
-  return { kind: 'r', columns: described, unique: true };
+  return { kind: 'table', columns: described, unique: true };
 }
 
 function changed(name: string, change: object): TableShape {
@@ -107,7 +107,7 @@ describe('resolveRelation', () => {
     ['a search_path without schemas', { schema: null }, 'CONFIG_INVALID', /search_path/],
     ["golang-migrate's table", { shape: table('version', 'dirty') }, 'HISTORY_CONFLICT', /public\.schema_migrations belongs to golang-migrate/],
     ["dbmate's table", { shape: table('version') }, 'HISTORY_CONFLICT', /dbmate/],
-    ['a view', { shape: { ...table('version', 'applied_at'), kind: 'v' } }, 'HISTORY_CONFLICT', /public\.schema_migrations is a view/],
+    ['a view', { shape: { ...table('version', 'applied_at'), kind: 'view' } }, 'HISTORY_CONFLICT', /public\.schema_migrations is a view/],
     ['a table without a key', { shape: { ...table('version', 'applied_at'), unique: false } }, 'HISTORY_CONFLICT', /cannot be used/],
     ['a number for a version', { shape: changed('version', { category: 'N' }) }, 'HISTORY_CONFLICT', /cannot be used/],
     ['a column that we would leave empty', { shape: changed('applied_at', { needed: true }) }, 'HISTORY_CONFLICT', /cannot be used/],

@@ -6,7 +6,7 @@ import type { ResultSet } from './simple-query.ts';
 import { escapeLiteral, qualified, regclass } from './sql.ts';
 
 /** How many statements `relationQueries` gives. */
-export const RELATION_QUERIES = 4;
+export const RELATION_QUERIES = 3;
 
 /**
  * Plain reads of one catalog each, put together here: a join, or JSON made by the server, costs a new session's planner
@@ -15,16 +15,16 @@ export const RELATION_QUERIES = 4;
 export function relationQueries(table: TableName): string[] {
   const { schema, name } = table;
   const history = regclass(schema, name);
-  const found = `SELECT c.relnamespace::pg_catalog.regnamespace::text FROM pg_catalog.pg_class c WHERE c.oid = ${history}`;
-  const place = `coalesce((${found}), pg_catalog.quote_ident(pg_catalog.current_schema()))`;
+  const object = `pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, ${history}, 0)`;
+  const place = `coalesce((SELECT i.schema FROM ${object} i), pg_catalog.current_schema())`;
   const journal =
     schema === undefined
-      ? `pg_catalog.to_regclass(${place} || ${escapeLiteral(`.${qualified(undefined, journalName(name))}`)})`
+      ? `pg_catalog.to_regclass(pg_catalog.quote_ident(${place}) || ${escapeLiteral(`.${qualified(undefined, journalName(name))}`)})`
       : regclass(schema, journalName(name));
   const category = '(SELECT t.typcategory FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)';
   return [
-    `SELECT ${schema === undefined ? 'pg_catalog.current_schema()' : namedSchema(schema)}, pg_catalog.obj_description(${history}, 'pg_class')`,
-    `SELECT oid, relkind, relnamespace::pg_catalog.regnamespace FROM pg_catalog.pg_class WHERE oid = ${history}`,
+    `SELECT ${history}::oid, i.type, coalesce(i.schema, ${schema === undefined ? 'pg_catalog.current_schema()' : namedSchema(schema)}),` +
+      ` pg_catalog.obj_description(${history}, 'pg_class') FROM ${object} i`,
     `SELECT a.attrelid, a.attnum, a.attname, ${category}, a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''` +
       ` FROM pg_catalog.pg_attribute a WHERE a.attrelid IN (${history}, ${journal}) AND a.attnum > 0 AND NOT a.attisdropped`,
     `SELECT indkey[0] FROM pg_catalog.pg_index WHERE indrelid = ${history}` +
@@ -38,9 +38,8 @@ function namedSchema(schema: string): string {
 }
 
 export function readRelation(results: readonly ResultSet[]): Omit<RelationFacts, 'key'> {
-  const [place, relations, attributes, indexes] = results.map(({ rows }) => rows);
-  const [schemaForNew, comment] = place?.[0] ?? [];
-  const [oid, kind, schema] = relations?.[0] ?? [];
+  const [relations, attributes, indexes] = results.map(({ rows }) => rows);
+  const [oid, kind, schema, comment] = relations?.[0] ?? [];
   const columns = (attributes ?? [])
     .map(([relation, number, name, category, needed]) => ({ relation, number: Number(number), name: name ?? '', category: category ?? '', needed: needed === 't' }))
     .sort((a, b) => a.number - b.number);
@@ -53,13 +52,9 @@ export function readRelation(results: readonly ResultSet[]): Omit<RelationFacts,
     unique: (indexes ?? []).some(([first]) => Number(first) === key),
   };
   return {
-    schema: schema == null ? (schemaForNew ?? null) : withoutQuotes(schema),
+    schema: schema ?? null,
     shape: oid == null ? null : shape,
     comment: comment ?? null,
     journal: ofJournal.length === 0 ? null : ofJournal,
   };
-}
-
-function withoutQuotes(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }
