@@ -30,6 +30,7 @@ contractOf('History', (given) => {
     it('are there once made, for others too', async () => {
       const [other, session] = [await given.open('status'), await given.holder()];
       expect(await session.history.read()).to.deep.equal({ exists: true, applied: [] });
+      for (const look of [1, 2]) expect((await session.check()).history, `look ${look}`).to.deep.equal({ exists: true, applied: [] });
       expect(await other.check()).to.deep.include({ history: { exists: true, applied: [] } });
     });
 

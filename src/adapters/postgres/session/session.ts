@@ -54,8 +54,8 @@ export class PostgresSession implements Session {
   readonly #context: SessionContext;
   /** The first check's answer, which opening the session has already brought. */
   #first: CheckResult | undefined;
-  /** What the newest check has found out about the tables. */
-  #facts: RelationFacts | undefined;
+  /** What a check has found out about the tables, if there is nothing left to do to them. */
+  #known: RelationFacts | undefined;
   #configured = false;
 
   private constructor(options: SessionOptions, first: CheckResult) {
@@ -99,11 +99,10 @@ export class PostgresSession implements Session {
   }
 
   async check(): Promise<Check> {
-    const known = this.#context.relation.complete ? this.#facts : undefined;
-    const result = this.#first ?? (await runCheck(this.#options.wire, this.#options.check, { lazy: false, known }));
+    const result = this.#first ?? (await runCheck(this.#options.wire, this.#options.check, { lazy: false, known: this.#known }));
     this.#first = undefined;
-    this.#facts = result.facts;
     this.#context.relation = resolveRelation(this.#options.check.table, result.facts);
+    this.#known = this.#context.relation.complete ? result.facts : undefined;
     return {
       free: result.free,
       holder: result.holder,
