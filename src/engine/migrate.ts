@@ -1,7 +1,7 @@
 /** `up` and `down`: preview → lock → read again → plan again → apply → outcome. What is done under the lock is in under-lock.ts. */
 import { pendingVersions } from '../core/plan.ts';
 import type { Outcome } from '../core/outcome.ts';
-import type { Check, MigrationSet } from '../core/ports.ts';
+import type { Check, MigrationSet, Reporter } from '../core/ports.ts';
 import { onlyAddsToHistory } from '../core/runner.ts';
 import { connect, type ConnectOptions, type Opened } from './connect.ts';
 import { holdLock } from './hold-lock.ts';
@@ -27,14 +27,16 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
   }
 }
 
-/** Reads the files while the server lets us in. What is wrong with them is told first, and at once. */
+/** Reads the files while the server lets us in. What is wrong with them is told at once, and then nothing of the server. */
 async function readAndConnect(options: ConnectOptions, ports: MigratePorts, signal: AbortSignal): Promise<Opened & MigrationSet> {
+  const reading = ports.source.read();
+  const reporter: Reporter = { report: (event) => void reading.then(() => ports.reporter.report(event), () => undefined) };
   const unneeded = new AbortController();
-  const connecting = connect(options, ports, AbortSignal.any([signal, unneeded.signal]));
+  const connecting = connect(options, { ...ports, reporter }, AbortSignal.any([signal, unneeded.signal]));
   // Nobody waits for it yet.
   connecting.catch(() => undefined);
   try {
-    const { migrations } = await ports.source.read();
+    const { migrations } = await reading;
     return { migrations, ...(await connecting) };
   } catch (error) {
     unneeded.abort(error);

@@ -113,6 +113,13 @@ describe('what the server or the history refuses', () => {
     expect(await stateOf(workspace())).to.deep.equal({ relations: [], rows: {} });
   });
 
+  it('21: also without a server, of which nothing is told then', async () => {
+    await workspace().write({ 'notes.sql': 'SELECT 1;' });
+    const { code, stderr } = await runCli(['up'], { env: { ...workspace().env, DATABASE_URL: `postgres://u@127.0.0.1:${await closedPort()}/d` } });
+    expect(code).to.equal(21);
+    expect(stderr).to.include('notes.sql').and.not.include('reach');
+  });
+
   it('23: a database or a right that is not there, without waiting', async () => {
     const missing = new URL(workspace().url);
     missing.pathname = `/nope_${workspace().schema}`;
