@@ -21,8 +21,8 @@ export function checkWords(argv: readonly string[]): CheckedWords | { readonly p
   if (command === undefined) return { problem: `no command; give one of ${COMMAND_NAMES.join(', ')}` };
   if (!isCommand(command)) return { problem: commandProblem(command) };
   const problems: string[] = [];
-  const words = rest.map((word) => {
-    const checked = isFlag(word) ? checkFlag(word, command) : { word };
+  const words = rest.map((word, index) => {
+    const checked = isFlag(word) ? checkFlag(word, command) : checkWord(word, rest[index - 1], command);
     if ('problem' in checked) problems.push(checked.problem);
     return 'word' in checked ? checked.word : word;
   });
@@ -31,7 +31,17 @@ export function checkWords(argv: readonly string[]): CheckedWords | { readonly p
 
 /** The parser takes every other word with a dash for a flag, also after a flag that wants a value. */
 function isFlag(word: string): boolean {
-  return /^-/.test(word) && !/^-(?:\d+(?:\.\d+)?|\.\d+)$/.test(word);
+  return /^-/.test(word) && !isNegativeNumber(word);
+}
+
+function isNegativeNumber(word: string): boolean {
+  return /^-(?:\d+(?:\.\d+)?|\.\d+)$/.test(word);
+}
+
+/** A negative number is a value, or the parser gives up at it. */
+function checkWord(word: string, previous: string | undefined, command: CommandName): { word: string } | { problem: string } {
+  const wantsValue = OPTION_KEYS.some((key) => flagOf(key) === previous && optionEntry(key).type !== 'boolean');
+  return isNegativeNumber(word) && !wantsValue ? { problem: `"${command}" takes no word ${shown(word)}` } : { word };
 }
 
 function commandProblem(word: string): string {

@@ -53,6 +53,7 @@ describe('parseArguments', () => {
     ['statsu', 'unknown command "statsu"; did you mean "status"?'],
     ['--json up', 'the command comes first, then its flags; "--json" is not a command'],
     ['up UP', '"up" takes no word "UP"'],
+    ['up -1', '"up" takes no word "-1"'],
     ['up to 007_a', '"up" takes no word "to"; did you mean --to?', '"up" takes no word "007_a"'],
     ['up -- x', 'unknown flag "--"'],
     ['up --databse-url x --lock-wiat 5m', 'unknown flag "--databse-url"; did you mean --database-url?', 'unknown flag "--lock-wiat"; did you mean --lock-wait?'],
