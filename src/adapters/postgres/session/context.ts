@@ -12,6 +12,8 @@ export interface SessionContext {
   readonly settings: SessionSettings;
   /** As the newest check found it. */
   relation: Relation;
+  /** A pooler is in between. */
+  readonly pooled: boolean;
   /** The role that the session had before any migration; `none` without one. */
   readonly role: string;
   /** What a session that is somebody else's had before. */

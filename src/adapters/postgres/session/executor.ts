@@ -48,6 +48,8 @@ export class PostgresExecutor implements Executor {
   }
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits): Promise<void> {
+    // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second.
+    if (this.#context.pooled && this.#begun !== step) await this.begin(step);
     if (this.#begun === step) {
       await this.#transaction(step, pieces, this.#open(limits), limits);
       return;

@@ -72,6 +72,7 @@ export class PostgresSession implements Session {
       settings: { serverSettings: { ...options.check.serverSettings }, role, serverVersion: first.serverVersion },
       guest: undefined,
       relation: resolveRelation(options.check.table, first.facts),
+      pooled: isPooled(options.wire, first.backendPid),
       role: first.role,
       accepted: new Map(),
     };
@@ -95,7 +96,7 @@ export class PostgresSession implements Session {
   }
 
   get outlivesUs(): boolean {
-    return this.#options.borrowedName !== undefined || isPooled(this.#options.wire, this.pid);
+    return this.#options.borrowedName !== undefined || this.#context.pooled;
   }
 
   async check(): Promise<Check> {
@@ -116,7 +117,7 @@ export class PostgresSession implements Session {
     this.#configured = true;
     const { wire, settings } = this.#context;
     // Until now every message stood for itself; from here on the session must be one.
-    if (isPooled(wire, this.pid)) {
+    if (this.#context.pooled) {
       await requireSessionPooling(wire, this.pid, this.#options.secondSession);
       // RESET ALL would give the session the name that the pooler began it with.
       Object.assign(settings.serverSettings, { application_name: applicationName(this.#context.runner) });
@@ -194,7 +195,7 @@ export class PostgresSession implements Session {
     // It is as good as lost when it does not get its own back.
     if (guest && this.#options.givesBack && !wire.lost.aborted) await restoreGuest(wire, guest, role).catch(() => undefined);
     // A pooler lets us go before the backend is done.
-    if (isPooled(wire, this.pid)) await wire.endTransaction();
+    if (this.#context.pooled) await wire.endTransaction();
     wire.detach();
     const lost = this.lost.aborted;
     await close({ untouched: !this.#configured && !lost && !wire.owesRollback, idle: !lost && !wire.busy && !wire.owesRollback && !this.lock.mayHold });
