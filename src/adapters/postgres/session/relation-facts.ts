@@ -1,7 +1,7 @@
 /** What the server says of the history table and its journal. */
 import type { TableShape } from '../../../core/foreign-table.ts';
 import type { TableName } from '../../../core/table-name.ts';
-import { journalName, type RelationFacts } from './relation.ts';
+import { foundSchema, identified, journalName, type RelationFacts } from './relation.ts';
 import type { ResultSet } from './simple-query.ts';
 import { escapeLiteral, qualified, regclass } from './sql.ts';
 
@@ -15,16 +15,14 @@ export const RELATION_QUERIES = 3;
 export function relationQueries(table: TableName): string[] {
   const { schema, name } = table;
   const history = regclass(schema, name);
-  const object = `pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, ${history}, 0)`;
-  const place = `coalesce((SELECT i.schema FROM ${object} i), pg_catalog.current_schema())`;
   const journal =
     schema === undefined
-      ? `pg_catalog.to_regclass(pg_catalog.quote_ident(${place}) || ${escapeLiteral(`.${qualified(undefined, journalName(name))}`)})`
+      ? `pg_catalog.to_regclass(pg_catalog.quote_ident(${foundSchema(name)}) || ${escapeLiteral(`.${qualified(undefined, journalName(name))}`)})`
       : regclass(schema, journalName(name));
   const category = '(SELECT t.typcategory FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)';
   return [
     `SELECT ${history}::oid, i.type, coalesce(i.schema, ${schema === undefined ? 'pg_catalog.current_schema()' : namedSchema(schema)}),` +
-      ` pg_catalog.obj_description(${history}, 'pg_class') FROM ${object} i`,
+      ` pg_catalog.obj_description(${history}, 'pg_class') FROM ${identified(history)} i`,
     `SELECT a.attrelid, a.attnum, a.attname, ${category}, a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''` +
       ` FROM pg_catalog.pg_attribute a WHERE a.attrelid IN (${history}, ${journal}) AND a.attnum > 0 AND NOT a.attisdropped`,
     `SELECT indkey[0] FROM pg_catalog.pg_index WHERE indrelid = ${history}` +

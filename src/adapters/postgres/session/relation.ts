@@ -41,16 +41,22 @@ export interface Relation {
   readonly complete: boolean;
 }
 
+/** What PostgreSQL calls a relation, as a FROM item with `type` and `schema`; one row of NULLs when there is none. */
+export function identified(relation: string): string {
+  return `pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, ${relation}, 0)`;
+}
+
+/** SQL for the schema in which an unqualified name is found, else the one in which it would be created. */
+export function foundSchema(name: string): string {
+  return `coalesce((SELECT i.schema FROM ${identified(regclass(undefined, name))} i), pg_catalog.current_schema())`;
+}
+
 /** SQL for the key as bigint. */
 export function keyExpression(table: TableName, lockKey: bigint | undefined): string {
   if (lockKey !== undefined) return `'${lockKey}'::bigint`;
   if (table.name === ORIGINAL_TABLE) return `'${ORIGINAL_KEY}'::bigint`;
   if (table.schema !== undefined) return `'${derivedKey(table.schema, table.name)}'::bigint`;
-  // The schema in which the table is found, else the one in which it would be created.
-  const found =
-    `SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace` +
-    ` WHERE c.oid = ${regclass(undefined, table.name)}`;
-  const name = `pg_catalog.convert_to(coalesce((${found}), pg_catalog.current_schema()) || ${escapeLiteral(`.${table.name}`)}, 'UTF8')`;
+  const name = `pg_catalog.convert_to(${foundSchema(table.name)} || ${escapeLiteral(`.${table.name}`)}, 'UTF8')`;
   return `('x' || pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(${name}), 1, 8), 'hex'))::bit(64)::bigint`;
 }
 
