@@ -173,10 +173,11 @@ export interface Executor {
   begin(step: StepScript): Promise<void>;
   /**
    * The history row, the script and the fence in one transaction and one message. The step is begun first, where it is
-   * not yet, in the same round trip.
+   * not yet, in the same round trip. With `next`, that step is begun in the same way: journaled in the same transaction, and
+   * reset for behind it.
    * @throws MigratorError MIGRATION_FAILED, CONTENTION (rolled back), or OUTCOME_UNKNOWN.
    */
-  transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits): Promise<void>;
+  transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void>;
   /** One statement of a statement-by-statement script, in one transaction with the fence and its journal row. */
   statement(step: StepScript, unit: Unit, limits: Limits): Promise<void>;
   /** One statement outside a transaction; the journal says that it started. */

@@ -1,5 +1,5 @@
 /** Runs one migration: hook, then its script in one transaction or statement by statement. */
-import type { Limits, Session, StepScript } from '../core/ports.ts';
+import type { HookRunner, Limits, Session, StepScript } from '../core/ports.ts';
 import type { Loss, ScriptPlan } from '../core/sql/script-plan.ts';
 import { runUnits } from './apply-statements.ts';
 import { retrying } from './retry.ts';
@@ -16,9 +16,11 @@ export interface PlannedStep {
 export async function applyStep(
   session: Session,
   { step, plan }: PlannedStep,
-  context: StepContext,
+  context: StepContext & { readonly next?: StepScript | undefined },
 ): Promise<number> {
   const { ports, options, signal } = context;
+  // Its hook comes before it begins.
+  const next = context.next && hasHook(context.next, ports.hooks) ? undefined : context.next;
   const startedAt = ports.clock.now();
   const limits = limitsOf(step, options.limits);
   await runHook(session, step, context);
@@ -26,7 +28,7 @@ export async function applyStep(
   if (plan.mode === 'transaction') {
     const retry = plan.pieces.some(({ blocking, ownLimit }) => blocking || ownLimit === true);
     await retrying({ session, version: step.version, pieces: plan.pieces, retry, signal }, ports, () =>
-      watching({ session, version: step.version }, ports, () => session.executor.transaction(step, plan.pieces, limits)),
+      watching({ session, version: step.version }, ports, () => session.executor.transaction(step, plan.pieces, limits, next)),
     );
     return ports.clock.now() - startedAt;
   }
@@ -44,9 +46,13 @@ function limitsOf({ script }: StepScript, defaults: Limits): Limits {
   };
 }
 
+function hasHook(step: StepScript, hooks: HookRunner): boolean {
+  return step.direction === 'up' && hooks.has(step.migration);
+}
+
 async function runHook(session: Session, step: StepScript, context: StepContext): Promise<void> {
   const { ports, options, signal } = context;
-  if (step.direction === 'down' || !ports.hooks.has(step.migration)) return;
+  if (step.direction === 'down' || !hasHook(step, ports.hooks)) return;
   const { version, migration } = step;
   const stop = AbortSignal.any([signal, session.lost]);
   // What has come already tells nobody again.

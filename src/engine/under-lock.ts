@@ -33,10 +33,10 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   progress.lost(await history.startRun());
   const applying = progress.recording(session, async () => {
     if (ended.length > 0) await endHolds(ended, history, ports.reporter);
-    for (const planned of steps) {
+    for (const [index, planned] of steps.entries()) {
       signal.throwIfAborted();
       await progress.step(session, planned.step, () =>
-        applyStep(session, planned, { options, ports, signal }).catch((error: unknown) => {
+        applyStep(session, planned, { options, ports, signal, next: steps[index + 1]?.step }).catch((error: unknown) => {
           // What fails because it was told to stop did not fail by itself.
           throw signal.aborted ? interruption(signal) : error;
         }),

@@ -12,6 +12,7 @@ const LIMITS = { lockTimeoutMs: 5_000, statementTimeoutMs: 0 };
 const A = migration('001_a', 'CREATE TABLE a (a int)', 'DROP TABLE a');
 const UP = stepOf(A);
 const DOWN = stepOf(A, 'down');
+const NEXT = stepOf(migration('002_b', 'CREATE TABLE b (b int)'));
 const UNLOCK = 'SELECT pg_advisory_unlock_all()';
 
 function piece(sql: string): SqlPiece {
@@ -88,6 +89,24 @@ contractOf('Executor', (given) => {
       await transaction('CREATE TABLE a (a int)');
       expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a']);
       expect(await versions()).to.deep.equal(['001_a']);
+    });
+
+    it('says in the journal what comes next, once', async () => {
+      const { executor } = session;
+      await executor.transaction(UP, [], LIMITS, NEXT);
+      expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a', 'started 002_b']);
+      await executor.begin(NEXT);
+      await executor.transaction(NEXT, [piece('CREATE TABLE b (b int)')], LIMITS);
+      expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a', 'started 002_b', 'applied 002_b']);
+    });
+
+    it('that fails does not say what comes next, until another try is done', async () => {
+      const { executor } = session;
+      await failure(executor.transaction(UP, [piece('SELECT 1/0')], LIMITS, NEXT));
+      expect(await given.events()).to.deep.equal(['started 001_a']);
+      await executor.transaction(UP, [], LIMITS, NEXT);
+      await executor.transaction(NEXT, [], LIMITS);
+      expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a', 'started 002_b', 'applied 002_b']);
     });
 
     it('of a rollback that fails leaves all as it was', async () => {

@@ -49,6 +49,27 @@ describe('PostgreSQL: locks and snapshots', () => {
     expect([await tried(c, 'lock'), await tried(a, 'xact_lock_shared'), await tried(b, 'lock')]).to.deep.equal([true, false, false]);
   });
 
+  it('whether a session holds the key is told by giving it up, while its transaction keeps it from others, also from who is queued', async () => {
+    const holder = await workspace().client();
+    await holder.query(`SELECT pg_advisory_lock(${key()})`);
+    const waiter = await blockOnKey(workspace().serverUrl, key());
+    workspace().defer(() => waiter.close());
+    const asked = async (how: string): Promise<unknown> => (await holder.query(`SELECT pg_${how}(${key()}) AS it`)).rows[0].it;
+    const holders = async (): Promise<number[]> => (await workspace().lockSessions()).filter(({ granted }) => granted).map(({ pid }) => pid);
+    for (const end of ['COMMIT', 'ROLLBACK']) {
+      await holder.query('BEGIN');
+      expect([await asked('try_advisory_xact_lock'), await asked('advisory_unlock'), await holders()]).to.deep.equal([true, true, [await pidOf(holder)]]);
+      expect(await asked('try_advisory_lock')).to.equal(true);
+      await holder.query(end);
+      expect(await holders()).to.deep.equal([await pidOf(holder)]);
+    }
+    await waiter.close();
+    await holder.query('SELECT pg_advisory_unlock_all(); BEGIN');
+    expect([await asked('try_advisory_xact_lock'), await asked('advisory_unlock')]).to.deep.equal([true, false]);
+    await holder.query('ROLLBACK');
+    expect(await holders()).to.deep.equal([]);
+  });
+
   it('a queued, blocking, exclusive waiter makes shared tries fail too, though nobody holds the key exclusively', async () => {
     const sharing = await workspace().client();
     await sharing.query(`SELECT pg_advisory_lock_shared(${key()})`);

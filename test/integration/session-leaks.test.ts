@@ -152,16 +152,24 @@ describe('what a migration leaves in the session', () => {
 describe('a migration that gives up the lock', () => {
   const workspace = useWorkspace();
   const GIVE_UP = 'DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$;';
+  const WAYS: Readonly<Record<string, () => string>> = {
+    'pg_advisory_unlock_all': () => GIVE_UP,
+    'pg_advisory_unlock': () => `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}); END $$;`,
+    'pg_advisory_unlock, and takes it shared': () => `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}), pg_advisory_lock_shared(${workspace().lockKey}); END $$;`,
+    'pg_advisory_unlock, and takes it for the transaction only': () => `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}), pg_advisory_xact_lock(${workspace().lockKey}); END $$;`,
+  };
 
-  it('in a transaction: rolled back, not recorded, and nothing after it runs', async () => {
-    await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int);', '002_free.up.sql': `CREATE TABLE b (x int);\n${GIVE_UP}`, '003_c.up.sql': 'CREATE TABLE c (x int);' });
-    const error = await failure('MIGRATION_FAILED', up(workspace()));
-    expect(error.summary).to.include('gave up the lock');
-    expect(error.details.outcome).to.include({ failedVersion: '002_free' });
-    expect(error.details.outcome?.notRun).to.deep.equal(['003_c']);
-    expect(await workspace().versions()).to.deep.equal(['001_a']);
-    expect(await workspace().query(`SELECT to_regclass('b') AS b, to_regclass('c') AS c`)).to.deep.equal([{ b: null, c: null }]);
-  });
+  for (const [how, giveUp] of Object.entries(WAYS)) {
+    it(`in a transaction, by ${how}: rolled back, not recorded, and nothing after it runs`, async () => {
+      await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int);', '002_free.up.sql': `CREATE TABLE b (x int);\n${giveUp()}`, '003_c.up.sql': 'CREATE TABLE c (x int);' });
+      const error = await failure('MIGRATION_FAILED', up(workspace()));
+      expect(error.summary).to.include('gave up the lock');
+      expect(error.details.outcome).to.include({ failedVersion: '002_free' });
+      expect(error.details.outcome?.notRun).to.deep.equal(['003_c']);
+      expect(await workspace().versions()).to.deep.equal(['001_a']);
+      expect(await workspace().query(`SELECT to_regclass('b') AS b, to_regclass('c') AS c`)).to.deep.equal([{ b: null, c: null }]);
+    });
+  }
 
   it('statement by statement: nothing after that statement runs', async () => {
     await workspace().write({ '001_free.up.sql': `-- lockstep: no-transaction\nCREATE TABLE a (x int);\n${GIVE_UP}\nCREATE TABLE b (x int);` });

@@ -58,15 +58,18 @@ describe('a migration in a transaction', () => {
       'is taken back': 'BEGIN; ROLLBACK',
     };
     for (const [how, sql] of Object.entries(BROKEN)) {
-      it(how, async () => {
-        await file('CREATE TABLE recorded AS SELECT 1 AS x');
-        const proxy = await proxyOf(workspace());
-        proxy.rule = ({ text }) => (text.includes(`'started'`) ? { sql } : 'pass');
-        const error = await up(workspace(), { connectionString: proxy.url }).then(() => undefined, (thrown: unknown) => thrown);
-        expect(error).to.be.instanceOf(MigratorError);
-        const [found] = await workspace().query(`SELECT to_regclass('recorded') AS made, (SELECT count(*)::int FROM schema_migrations) AS rows`);
-        expect(found).to.deep.equal({ made: null, rows: 0 });
-      });
+      for (const applied of [[], ['000_before']]) {
+        it(`${how}, ${applied.length === 0 ? 'as the first' : 'behind the one before it'}`, async () => {
+          for (const version of applied) await file('SELECT 1', version);
+          await file('CREATE TABLE recorded AS SELECT 1 AS x');
+          const proxy = await proxyOf(workspace());
+          proxy.rule = ({ text }) => (text.includes('RESET ALL') && text.includes('001_a') ? { sql } : 'pass');
+          const error = await up(workspace(), { connectionString: proxy.url }).then(() => undefined, (thrown: unknown) => thrown);
+          expect(error).to.be.instanceOf(MigratorError);
+          expect(await workspace().query(`SELECT to_regclass('recorded') AS made`)).to.deep.equal([{ made: null }]);
+          expect(await workspace().versions()).to.deep.equal(applied);
+        });
+      }
     }
   });
 

@@ -15,6 +15,8 @@ type Detachment = NonNullable<Unit['detaches']>;
 export class FakeExecutor implements Executor {
   readonly #context: FakeContext;
   #begun: StepScript | undefined;
+  /** The journal says so already. */
+  #started: StepScript | undefined;
 
   constructor(context: FakeContext) {
     this.#context = context;
@@ -22,11 +24,12 @@ export class FakeExecutor implements Executor {
 
   async begin(step: StepScript): Promise<void> {
     await this.#context.reach('executor.begin');
-    this.#write({ event: 'started', ...factsOf(step) });
+    if (this.#started !== step) this.#write({ event: 'started', ...factsOf(step) });
+    this.#started = step;
     this.#begun = step;
   }
 
-  async transaction(step: StepScript, pieces: readonly SqlPiece[], _limits: Limits): Promise<void> {
+  async transaction(step: StepScript, pieces: readonly SqlPiece[], _limits: Limits, next?: StepScript): Promise<void> {
     this.#context.lost.throwIfAborted();
     // Both are on their way together: of a connection that is lost now nobody knows which of the two it still carried.
     const begun = this.#begun === step ? undefined : this.begin(step);
@@ -40,8 +43,10 @@ export class FakeExecutor implements Executor {
         for (const { sql } of pieces) server.execute(sql, peer);
         this.#fence(step);
         this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), ...this.#holdOf(step), durationMs: 0 });
+        if (next) this.#write({ event: 'started', ...factsOf(next) });
       });
     });
+    this.#started = next;
   }
 
   async statement(step: StepScript, unit: Unit, _limits: Limits): Promise<void> {

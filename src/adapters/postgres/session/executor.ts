@@ -8,63 +8,72 @@ import { asOurselves, BEGIN, beginOurs, type SessionContext } from './context.ts
 import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
 import { GUEST_RESET_STATEMENTS } from './guest.ts';
 import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
-import { journalInsert, type JournalValues } from './journal.ts';
+import { insertRows, journalInsert, journalRow, type JournalValues } from './journal.ts';
 import { Message } from './message.ts';
 import { chosenStatements, RESET_STATEMENTS, setStatement } from './settings.ts';
-import { literal, thisBackendHolds } from './sql.ts';
+import { ifStillHeld, literal } from './sql.ts';
 import { lockHoldersOn } from './observe.ts';
 import { rowEstimates } from './row-estimates.ts';
 import { stepError } from './step-error.ts';
 
+interface Ready {
+  readonly step: StepScript;
+  readonly answered: Promise<unknown>;
+}
+
 export class PostgresExecutor implements Executor {
   readonly #context: SessionContext;
-  /** The same for each step. */
-  #reset: string | undefined;
-  /** The step that the session was made ready for. */
-  #begun: StepScript | undefined;
+  /** The step that the session was made ready for, and when that was answered. */
+  #ready: Ready | undefined;
+  /** The step that the journal says was started last. */
+  #started: StepScript | undefined;
 
   constructor(context: SessionContext) {
     this.#context = context;
   }
 
   async begin(step: StepScript): Promise<void> {
-    this.#reset ??= this.#resetStatements().join(';\n');
+    await this.#makeReady(step, { journaled: this.#started === step }).answered;
+    this.#started = step;
+  }
+
+  /** Sent once for a step. `journaled`: that it started is or will be said elsewhere. */
+  #makeReady(step: StepScript, { journaled }: { readonly journaled: boolean }): Ready {
+    if (this.#ready?.step === step) return this.#ready;
+    const { accepted, guest, settings } = this.#context;
     const statements = [
       BEGIN,
-      this.#reset,
-      setStatement([[BEGUN, this.#markOf(step)]]),
-      // Only for people who look while it runs: not worth waiting for the disk.
-      'SET LOCAL synchronous_commit = off',
-      this.#insert({ event: 'started', step }),
-      'COMMIT',
+      ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS),
+      setStatement([...accepted, [READY, this.#markOf(step)]]),
+      ...chosenStatements(settings),
     ];
-    await this.#context.wire.transaction(statements.join(';\n'), { keepRows: false });
-    this.#begun = step;
+    // Only for people who look while it runs: not worth waiting for the disk.
+    if (!journaled) statements.push('SET LOCAL synchronous_commit = off', this.#insert({ event: 'started', step }));
+    const answered = this.#context.wire.transaction([...statements, 'COMMIT'].join(';\n'), { keepRows: false });
+    // Told to whoever needs it.
+    answered.catch(() => undefined);
+    this.#ready = { step, answered };
+    return this.#ready;
   }
 
-  #resetStatements(): string[] {
-    const { accepted, guest, settings } = this.#context;
-    return [...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS), setStatement(accepted), ...chosenStatements(settings)];
-  }
-
-  async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits): Promise<void> {
-    // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second.
-    if (this.#context.pooled && this.#begun !== step) await this.begin(step);
-    if (this.#begun === step) {
-      await this.#transaction(step, pieces, this.#open(limits), limits);
-      return;
-    }
-    // Both are on their way before the first is answered.
+  async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
+    const { pooled, wire } = this.#context;
     const begins = this.begin(step);
-    const runs = this.#transaction(step, pieces, this.#open(limits).add(this.#unlessBegun(step)), limits);
+    // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second.
+    if (pooled) await begins;
+    // All are on their way before the first is answered.
+    const runs = this.#transaction(step, pieces, limits, next);
+    // If the step fails, this does no harm.
+    if (next && !pooled) this.#makeReady(next, { journaled: true });
     const [begun, ran] = await Promise.allSettled([begins, runs]);
     // Of a lost connection nobody knows which of the two it still carried.
-    if (begun.status === 'rejected' && !this.#context.wire.lost.aborted) throw begun.reason;
+    if (begun.status === 'rejected' && !wire.lost.aborted) throw begun.reason;
     if (ran.status === 'rejected') throw ran.reason;
+    this.#started = next;
   }
 
-  async #transaction(step: StepScript, pieces: readonly SqlPiece[], opened: Message, limits: Limits): Promise<void> {
-    const message = opened.add(...this.#historyRow(step));
+  async #transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next: StepScript | undefined): Promise<void> {
+    const message = this.#open(limits).add(this.#unlessReady(step), ...this.#historyRow(step));
     let lockTimeout = limits.lockTimeoutMs;
     for (const piece of pieces) {
       const wanted = piece.blocking ? limits.lockTimeoutMs : 0;
@@ -75,7 +84,7 @@ export class PostgresExecutor implements Executor {
     const unread = pieces.some((piece) => piece.unread === true);
     const sameTransaction = unread && step.direction === 'up' ? this.#hasOurRow(step) : undefined;
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
-    message.add(...this.#fencedRow({ event, step }, { durationSql: DURATION_SQL, sameTransaction }));
+    message.add(...this.#fencedRow({ event, step }, { durationSql: DURATION_SQL, sameTransaction, next }));
     try {
       await this.#send(step, message.add('COMMIT'), { unread });
     } catch (error) {
@@ -84,8 +93,8 @@ export class PostgresExecutor implements Executor {
   }
 
   /** Fails (22012) when the session was not made ready for this step: what is sent behind a message runs also if that failed. */
-  #unlessBegun(step: StepScript): string {
-    return `SELECT 1 / (pg_catalog.current_setting('${BEGUN}', true) IS NOT DISTINCT FROM ${literal(this.#markOf(step))})::integer`;
+  #unlessReady(step: StepScript): string {
+    return `SELECT 1 / (pg_catalog.current_setting('${READY}', true) IS NOT DISTINCT FROM ${literal(this.#markOf(step))})::integer`;
   }
 
   #markOf({ version }: StepScript): string {
@@ -215,13 +224,15 @@ export class PostgresExecutor implements Executor {
   /** The journal's row and the fence in one: its NOT NULL event is null unless this backend still holds the lock. */
   #fencedRow(
     values: JournalValues,
-    { durationSql, sameTransaction }: { readonly durationSql?: string; readonly sameTransaction?: string | undefined } = {},
+    { durationSql, sameTransaction, next }: { readonly durationSql?: string; readonly sameTransaction?: string | undefined; readonly next?: StepScript | undefined } = {},
   ): string[] {
     const { relation, runner } = this.#context;
-    const eventSql = `CASE WHEN ${thisBackendHolds(relation.key)} THEN ${literal(values.event)} END`;
+    const eventSql = ifStillHeld(relation.key, literal(values.event));
     const runSql = sameTransaction === undefined ? undefined : `CASE WHEN ${sameTransaction} THEN ${literal(runner.run)} END`;
     // What the script has set for itself must not end what is ours.
-    return ['SET LOCAL statement_timeout = 0', ...asOurselves(this.#context), journalInsert(relation.journal, runner, values, { eventSql, durationSql, runSql })];
+    const rows = [journalRow(relation.journal, runner, values, { eventSql, durationSql, runSql })];
+    if (next) rows.push(journalRow(relation.journal, runner, { event: 'started', step: next }));
+    return ['SET LOCAL statement_timeout = 0', ...asOurselves(this.#context), insertRows(relation.journal, rows)];
   }
 
   #insert(values: JournalValues): string {
@@ -245,7 +256,7 @@ function factsOf(step: StepScript, unit: Unit): Pick<JournalValues, 'step' | 'st
 }
 
 /** A setting of ours: the step that the session was made ready for. */
-const BEGUN = 'lockstep.begun';
+const READY = 'lockstep.ready';
 
 const DURATION_SQL =
   'pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)';

@@ -57,16 +57,24 @@ export function completeJournal(journal: string): string[] {
 /** Any image can roll back, also one that lacks the file. */
 const KEEPS_DOWN: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'repaired', 'down stored']);
 
-/** An INSERT of one row. `eventSql` and `durationSql` replace the plain values by expressions of the server's. */
-export function journalInsert(
+/** An INSERT of one row. */
+export function journalInsert(journal: string, runner: RunnerIdentity, values: JournalValues): string {
+  return insertRows(journal, [journalRow(journal, runner, values)]);
+}
+
+/** SQL by column; NULL where there is nothing. */
+type JournalRowSql = Readonly<Record<string, string>>;
+
+/** `eventSql` and `durationSql` replace the plain values by expressions of the server's. */
+export function journalRow(
   journal: string,
   runner: RunnerIdentity,
   values: JournalValues,
   expressions: Partial<Record<'eventSql' | 'durationSql' | 'runSql', string | undefined>> = {},
-): string {
+): JournalRowSql {
   const { step, error } = values;
   const { version, direction } = step ?? values;
-  const row = {
+  return {
     ...runnerColumns(runner),
     ...(expressions.runSql !== undefined && { run: `(${expressions.runSql})::uuid` }),
     event: expressions.eventSql ?? literal(values.event),
@@ -80,8 +88,13 @@ export function journalInsert(
     ...downColumns(values),
     hold: holdSql(journal, runner, values),
   };
-  const filled = Object.entries<string>(row).filter(([, sql]) => sql !== 'NULL');
-  return `INSERT INTO ${journal} (${filled.map(([column]) => column).join(', ')}) VALUES (${filled.map(([, sql]) => sql).join(', ')})`;
+}
+
+/** Each statement, column and NULL costs the server something, so only what is there is named. */
+export function insertRows(journal: string, rows: readonly JournalRowSql[]): string {
+  const columns = Object.keys(rows[0] ?? {}).filter((column) => rows.some((row) => row[column] !== 'NULL'));
+  const lists = rows.map((row) => `(${columns.map((column) => row[column]).join(', ')})`);
+  return `INSERT INTO ${journal} (${columns.join(', ')}) VALUES ${lists.join(', ')}`;
 }
 
 function runnerColumns({ run, command, name, release, image, productVersion }: RunnerIdentity) {
