@@ -1,11 +1,9 @@
-// Answers: how fast could it be at all? floor-program.ts, bundled with the settings of our own bundle.
+// Answers: how fast could it be at all? Two small programs, bundled with the settings of our own bundle.
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
 import { banner, bundleOptions } from '../../scripts/build.ts';
 import type { Contender } from './contender.ts';
-
-const program = join(import.meta.dirname, 'floor-program.ts');
 
 /** What Node itself takes. */
 export const emptyNode: Contender = {
@@ -14,12 +12,20 @@ export const emptyNode: Contender = {
   prepare: async (folder) => ({ file: process.execPath, args: ['--eval', '0'], env: {}, cwd: folder }),
 };
 
-export const floor: Contender = {
-  name: 'floor (pg, one query)',
-  onNode: true,
-  async prepare(folder, url) {
-    const outfile = join(folder, 'floor.mjs');
-    await build({ ...bundleOptions, entryPoints: [program], outfile, outExtension: {}, banner: { js: banner } });
-    return { file: process.execPath, args: [outfile], env: { DATABASE_URL: url }, cwd: folder };
-  },
-};
+export const floor = bundled('floor (pg, one query)', 'floor-program.ts');
+
+/** Says `waiting`, and leaves after a NOTIFY on `done`. */
+export const floorWaiter = bundled('floor (pg, LISTEN, one query)', 'floor-waiter.ts');
+
+function bundled(name: string, program: string): Contender {
+  return {
+    name,
+    onNode: true,
+    async prepare(folder, url) {
+      const outfile = join(folder, 'floor.mjs');
+      const entry = join(import.meta.dirname, program);
+      await build({ ...bundleOptions, entryPoints: [entry], outfile, outExtension: {}, banner: { js: banner } });
+      return { file: process.execPath, args: [outfile], env: { DATABASE_URL: url }, cwd: folder };
+    },
+  };
+}

@@ -22,10 +22,14 @@ export interface LogReporter extends Reporter {
   flush(): Promise<void>;
 }
 
-/** What a run that finds nothing to do tells. With anything else winston is loaded: a replica with nothing to do pays nothing for it. */
+/**
+ * What a run tells that finds nothing to do, or nothing left to do after it has waited. With anything else winston is loaded:
+ * a replica with nothing to do pays nothing for it.
+ */
 const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
   'warning',
   'session.opened',
+  'lock.waiting',
   'migration.skipped',
   'migration.all-skipped',
   'database.ahead',
