@@ -44,10 +44,11 @@ async function readAll(options: FileSourceOptions): Promise<MigrationSet> {
   const place = 'dir' in options ? options.dir : 'the list of files';
   const problems: string[] = [];
   const migrations: Migration[] = [];
+  // The connection, which is opened meanwhile, goes first, and must not wait for the last of many files.
+  await new Promise(setImmediate);
   let count = 0;
   for (const [version, files] of groupByVersion(filesOf(options, problems), problems)) {
-    // The connection, which is opened meanwhile, goes first, and must not wait for the last of many files.
-    if (count++ % AT_ONCE === 0) await new Promise(setImmediate);
+    if (++count % AT_ONCE === 0) await new Promise(setImmediate);
     const migration = readMigration(version, files, problems);
     if (migration) migrations.push(migration);
   }
@@ -159,7 +160,16 @@ function readScript({ name: file, path }: File, problems: string[]): Script | un
   const { text } = read;
   const { directives, problems: wrong } = parseDirectives(text);
   problems.push(...wrong.map((problem) => `${file}: ${problem}`));
-  return { file, text, checksum: checksum(text), directives };
+  let sum: string | undefined;
+  return {
+    file,
+    text,
+    directives,
+    // Made when it is first asked for: few are, and Node's cryptography takes a while to load.
+    get checksum() {
+      return (sum ??= checksum(text));
+    },
+  };
 }
 
 function readText(path: string): { text: string } | { problem: string } {

@@ -83,7 +83,9 @@ export class PostgresSession implements Session {
 
   /** The check is the first message after authentication, and the only one when nothing is pending. */
   static async open(options: SessionOptions): Promise<PostgresSession> {
-    const first = await runCheck(options.wire, options.check, { lazy: true });
+    const checking = runCheck(options.wire, options.check, { lazy: true });
+    makeId(options.runner);
+    const first = await checking;
     if (isPooled(options.wire, first.backendPid) && !options.allowPooler) {
       await options.wire.endTransaction();
       throw poolerRefused();
@@ -200,4 +202,9 @@ export class PostgresSession implements Session {
     const lost = this.lost.aborted;
     await close({ untouched: !this.#configured && !lost && !wire.owesRollback, idle: !lost && !wire.busy && !wire.owesRollback && !this.lock.mayHold });
   }
+}
+
+/** The id of a run is made when it is first asked for, by Node's cryptography, which takes a while to load: best while the server is at work. */
+function makeId(runner: RunnerIdentity): string {
+  return runner.run;
 }
