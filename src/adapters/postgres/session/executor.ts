@@ -58,14 +58,16 @@ export class PostgresExecutor implements Executor {
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
     const { pooled, wire } = this.#context;
-    const begins = this.begin(step);
     // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second.
-    if (pooled) await begins;
+    if (pooled) await this.begin(step);
     // All are on their way before the first is answered.
-    const runs = this.#transaction(step, pieces, limits, next);
-    // If the step fails, this does no harm.
-    if (next && !pooled) this.#makeReady(next, { journaled: true });
-    const [begun, ran] = await Promise.allSettled([begins, runs]);
+    const sent = wire.together(() => {
+      const steps = [this.begin(step), this.#transaction(step, pieces, limits, next)] as const;
+      // If the step fails, this does no harm.
+      if (next && !pooled) this.#makeReady(next, { journaled: true });
+      return steps;
+    });
+    const [begun, ran] = await Promise.allSettled(sent);
     // Of a lost connection nobody knows which of the two it still carried.
     if (begun.status === 'rejected' && !wire.lost.aborted) throw begun.reason;
     if (ran.status === 'rejected') throw ran.reason;

@@ -1,4 +1,6 @@
 /** One connection as a sequence of messages; it notices when the connection is gone, and keeps it awake. */
+import type { Writable } from 'node:stream';
+
 import type pg from 'pg';
 
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
@@ -68,6 +70,17 @@ export class Wire {
   /** The pid of the start-up packet's answer: behind a pooler it is not the backend's. */
   get processId(): number | undefined {
     return (this.client as { processID?: number | null }).processID ?? undefined;
+  }
+
+  /** What `body` sends before it first waits leaves in one piece. */
+  together<T>(body: () => T): T {
+    const stream = (this.client as { connection?: { stream?: Writable } }).connection?.stream;
+    stream?.cork();
+    try {
+      return body();
+    } finally {
+      stream?.uncork();
+    }
   }
 
   /**
