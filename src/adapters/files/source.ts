@@ -44,11 +44,10 @@ async function readAll(options: FileSourceOptions): Promise<MigrationSet> {
   const place = 'dir' in options ? options.dir : 'the list of files';
   const problems: string[] = [];
   const migrations: Migration[] = [];
-  // The connection, which is opened meanwhile, goes first, and must not wait for the last of many files.
-  await new Promise(setImmediate);
   let count = 0;
   for (const [version, files] of groupByVersion(filesOf(options, problems), problems)) {
-    if (++count % AT_ONCE === 0) await new Promise(setImmediate);
+    // The connection, which is opened meanwhile, goes first, and must not wait for the last of many files.
+    if (count++ % AT_ONCE === 0) await new Promise(setImmediate);
     const migration = readMigration(version, files, problems);
     if (migration) migrations.push(migration);
   }

@@ -23,7 +23,7 @@ interface Ready {
 
 export class PostgresExecutor implements Executor {
   readonly #context: SessionContext;
-  /** The step that the session was made ready for, and when that was answered. */
+  /** The step that the session is or soon will be ready for. */
   #ready: Ready | undefined;
   /** The step that the journal says was started last. */
   #started: StepScript | undefined;
@@ -37,7 +37,7 @@ export class PostgresExecutor implements Executor {
     this.#started = step;
   }
 
-  /** Sent once for a step. `journaled`: that it started is or will be said elsewhere. */
+  /** Sent once for a step, unless it fails. `journaled`: that it started is or will be said elsewhere. */
   #makeReady(step: StepScript, { journaled }: { readonly journaled: boolean }): Ready {
     if (this.#ready?.step === step) return this.#ready;
     const { accepted, guest, settings } = this.#context;
@@ -50,10 +50,12 @@ export class PostgresExecutor implements Executor {
     // Only for people who look while it runs: not worth waiting for the disk.
     if (!journaled) statements.push('SET LOCAL synchronous_commit = off', this.#insert({ event: 'started', step }));
     const answered = this.#context.wire.transaction([...statements, 'COMMIT'].join(';\n'), { keepRows: false });
-    // Told to whoever needs it.
-    answered.catch(() => undefined);
-    this.#ready = { step, answered };
-    return this.#ready;
+    const ready = { step, answered };
+    this.#ready = ready;
+    answered.catch(() => {
+      if (this.#ready === ready) this.#ready = undefined;
+    });
+    return ready;
   }
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
