@@ -67,6 +67,7 @@ export class Link {
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #answers = new AnswerReader();
+  readonly #passing = new Map<FrontendMessage, () => void>();
   #over = false;
   #holding = false;
   #held: Buffer[] = [];
@@ -108,15 +109,24 @@ export class Link {
   }
 
   /** Passes the message on. Resolves when the server has answered it in full (or, at the log-in, at all), or has closed. */
-  forward({ type, bytes }: FrontendMessage): Promise<void> {
+  forward(message: FrontendMessage): Promise<void> {
+    const { type, bytes } = message;
     if (type === 'ssl-request' || type === 'gss-request') {
       this.#client.write('N');
       return Promise.resolve();
     }
     const answered = this.#answers.next(type === 'startup' || type === 'p' ? 'anything' : 'ready');
     this.#server.write(bytes);
+    this.#passing.get(message)?.();
     // The parts of an extended query are answered together, at its end.
     return 'PBDECHF'.includes(type) ? Promise.resolve() : answered;
+  }
+
+  /** Resolves when the message is passed on: what the client has sent behind it must not overtake it. */
+  passed(message: FrontendMessage): Promise<void> {
+    return new Promise((resolve) => {
+      this.#passing.set(message, resolve);
+    });
   }
 
   /** Keeps answers from the client until `letGo`. */
