@@ -6,7 +6,7 @@ import { applicationName, type CommandName, type Holder } from '../../../core/ru
 import type { SessionContext } from './context.ts';
 import { holderQuery, readHolder } from './holder.ts';
 import { derivedKey } from './relation.ts';
-import { advisoryLockIs, identifier, thisBackendHolds } from './sql.ts';
+import { advisoryLockIs, identifier, isAdvisoryKey } from './sql.ts';
 import type { Wire } from './wire.ts';
 
 /** A session that is gone after this long will not be ended by asking again. */
@@ -52,7 +52,8 @@ export class PostgresLock implements AdvisoryLock {
       return this.#mayHold;
     } catch (error) {
       // It may have been cancelled when it had the lock already, which an error does not take back.
-      await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}) WHERE ${thisBackendHolds(this.key)}`).catch(() => undefined);
+      const held = `l.pid = pg_catalog.pg_backend_pid() AND ${isAdvisoryKey(this.key)} AND l.mode = 'ExclusiveLock' AND l.granted`;
+      await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}) FROM pg_catalog.pg_locks l WHERE ${held}`).catch(() => undefined);
       throw error;
     }
   }

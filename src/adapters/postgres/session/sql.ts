@@ -35,15 +35,6 @@ export function isAdvisoryKey(key: string, alias = 'l'): string {
   return `${alias}.locktype = 'advisory' AND ${alias}.objsubid = 1 AND ((${alias}.classid::bigint << 32) | ${alias}.objid::bigint) = ${key}`;
 }
 
-/** True while this very backend holds the key exclusively. */
-export function thisBackendHolds(key: string): string {
-  // Not by the view, which costs the planner more; a backend is in one database only.
-  return (
-    `EXISTS (SELECT 1 FROM pg_catalog.pg_lock_status() l WHERE l.pid = pg_catalog.pg_backend_pid() AND ${isAdvisoryKey(key)}` +
-    ` AND l.mode = 'ExclusiveLock' AND l.granted)`
-  );
-}
-
 /**
  * `value` while this session holds the key exclusively, otherwise NULL. The transaction takes the key for itself, so that
  * nobody gets it while the session gives it up, which tells whether it had it, and takes it again. Its own locks are all
