@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path';
 import pg from 'pg';
 
 import { eventually } from './bounded.ts';
+import { skip } from './skip.ts';
 
 type PoolMode = 'session' | 'transaction' | 'statement';
 
@@ -40,10 +41,7 @@ function program(): string | undefined {
 /** Skips the tests of a machine without PgBouncer, and says so; with LOCKSTEP_NO_SKIP, as in CI, they fail. */
 export function requirePgBouncer(context: Mocha.Context): void {
   if (program() !== undefined) return;
-  const message = 'There is no pgbouncer on the PATH nor in /usr/sbin, so the tests of poolers do not run (Debian: apt-get install pgbouncer).';
-  if ((process.env['LOCKSTEP_NO_SKIP'] ?? '') !== '') throw new Error(message);
-  console.warn(message);
-  context.skip();
+  skip(context, 'There is no pgbouncer on the PATH nor in /usr/sbin, so the tests of poolers do not run (Debian: apt-get install pgbouncer).');
 }
 
 /** @throws Error with PgBouncer's own words when it does not start. */

@@ -1,5 +1,6 @@
 /** The Helms that the chart is tried with; where there is none, the tests say why they do not run. */
 import { findHelm, findHelm3, type Helm } from '../../../scripts/chart/helm.ts';
+import { skip } from '../../support/skip.ts';
 
 const NONE = 'There is no Helm on the PATH, and none in HELM, so the tests of the chart do not run.';
 const NO_4 = 'There is no Helm 4 on the PATH, and none in HELM, so what only it can do without a cluster does not run.';
@@ -21,8 +22,5 @@ export async function requireHelm4(context: Mocha.Context): Promise<Helm> {
 }
 
 function required(context: Mocha.Context, helm: Helm | undefined, message: string): Helm {
-  if (helm) return helm;
-  if ((process.env['LOCKSTEP_NO_SKIP'] ?? '') !== '') throw new Error(message);
-  console.warn(message);
-  return context.skip();
+  return helm ?? skip(context, message);
 }

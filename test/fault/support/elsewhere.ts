@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 import { eventually, within } from '../../support/bounded.ts';
+import { skip } from '../../support/skip.ts';
 
 interface ElsewhereResult {
   readonly code: number | null;
@@ -74,9 +75,5 @@ export async function run(command: string, ...args: readonly string[]): Promise<
 
 /** Skips the tests of a suite with the reason; with LOCKSTEP_NO_SKIP, as in CI, fails them. */
 export function skipUnless(context: Mocha.Context, what: string, reason: string | undefined): void {
-  if (reason === undefined) return;
-  const message = `${what}: ${reason}`;
-  if ((process.env['LOCKSTEP_NO_SKIP'] ?? '') !== '') throw new Error(message);
-  console.warn(`      skipped, ${message}`);
-  context.skip();
+  if (reason !== undefined) skip(context, `${what}: ${reason}`);
 }
