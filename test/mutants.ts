@@ -5,56 +5,11 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 
-import { buildMutant, type Replacement } from './support/mutation.ts';
-
-interface Mutant {
-  readonly name: string;
-  readonly replacements: readonly Replacement[];
-  /** Files whose tests "by the command line" must pass without the replacements, and fail with them. */
-  readonly killedBy: readonly string[];
-}
+import { type Mutant, MUTANTS } from './support/mutants.ts';
+import { buildMutant } from './support/mutation.ts';
 
 /** Passes with every mutant: one that does not even run would be killed by anything. */
 const ALWAYS_PASSES = 'test/race/already-applied.test.ts';
-
-const LOCK = 'src/adapters/postgres/session/advisory-lock.ts';
-const HOLD = 'src/engine/hold-lock.ts';
-
-/** The lock is tried for whatever the check says. */
-const WITHOUT_LOOKING: Replacement = {
-  file: HOLD,
-  from: 'if (check.free && (await session.lock.tryAcquire()))',
-  to: 'if (await session.lock.tryAcquire())',
-};
-
-/** No transaction asks whether it still has the lock. */
-const WITHOUT_FENCE: Replacement = {
-  file: 'src/adapters/postgres/session/sql.ts',
-  from: '`EXISTS (SELECT 1 FROM pg_catalog.pg_lock_status() l WHERE',
-  to: '`true OR EXISTS (SELECT 1 FROM pg_catalog.pg_lock_status() l WHERE',
-};
-
-const MUTANTS: readonly Mutant[] = [
-  {
-    name: 'the lock is never taken',
-    replacements: [
-      WITHOUT_LOOKING,
-      { file: LOCK, from: '`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`', to: '`SELECT true`' },
-      WITHOUT_FENCE,
-    ],
-    killedBy: ['test/race/pending.test.ts', 'test/race/serialisation.test.ts'],
-  },
-  {
-    name: 'waiters block inside PostgreSQL, and nobody cancels them',
-    replacements: [
-      WITHOUT_LOOKING,
-      { file: LOCK, from: '`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`', to: '`SELECT true FROM (SELECT pg_catalog.pg_advisory_lock(${this.key}) OFFSET 0) l`' },
-      { file: 'src/engine/apply-statements.ts', from: 'if (unit.waitsForSnapshots) await clearTheWay(context);', to: 'void clearTheWay;' },
-    ],
-    killedBy: ['test/race/concurrent-index.test.ts'],
-  },
-  { name: 'there is no fence', replacements: [WITHOUT_FENCE], killedBy: ['test/race/fence.test.ts'] },
-];
 
 interface TestResult {
   readonly fullTitle: string;
