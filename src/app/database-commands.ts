@@ -1,11 +1,14 @@
 /** The commands that look at the database, wait for it, or record in it; from Config to answer. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { createFileSource } from '../adapters/files/source.ts';
-import type { BaselineConfig, DownConfig, RepairConfig, UpConfig, WaitConfig } from '../config/config.ts';
+import type { BaselineConfig, DownConfig, ImportConfig, RepairConfig, UpConfig, WaitConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
 import { describeHold } from '../core/hold.ts';
+import type { Version } from '../core/migration.ts';
+import type { StepResult } from '../core/outcome.ts';
 import type { VersionStatus } from '../core/plan.ts';
 import { baseline } from '../engine/baseline.ts';
+import { importHistory } from '../engine/import.ts';
 import { inspectLock, readJournal, readStatus, type InspectOptions } from '../engine/inspect.ts';
 import { repair } from '../engine/repair.ts';
 import { waitUntilApplied } from '../engine/wait.ts';
@@ -23,6 +26,8 @@ export async function databaseAnswer(config: LookingConfig, world: World, wiring
   switch (config.command) {
     case 'baseline':
       return await baselineAnswer(config, options, ports);
+    case 'import':
+      return await importAnswer(config, options, ports);
     case 'repair':
       return await repairAnswer(config, options, ports);
     case 'wait':
@@ -62,8 +67,27 @@ async function baselineAnswer(config: BaselineConfig, options: InspectOptions, p
   );
   const durationMs = systemClock.now() - startedAt;
   ports.reporter.report({ type: 'run.finished', applied: recorded, durationMs });
-  const done = recorded.map((version) => ({ version, direction: 'up' as const, durationMs: 0 }));
-  return { document: documents.outcomeDocument({ ...NOTHING, command: 'baseline', done, skipped, waitedMs, durationMs }) };
+  return { document: documents.outcomeDocument({ ...NOTHING, command: 'baseline', done: recordedSteps(recorded), skipped, waitedMs, durationMs }) };
+}
+
+async function importAnswer(config: ImportConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {
+  const { tool, fromTable: from, dryRun, connection, limits } = config;
+  const startedAt = systemClock.now();
+  const { skipped, pending, warnings, waitedMs, record } = await importHistory(
+    { ...options, tool, from, table: connection.table, dryRun, lockWaitMs: limits.lockWaitMs },
+    { ...ports, source: createFileSource(config.files) },
+  );
+  const durationMs = systemClock.now() - startedAt;
+  const versions = record.map(({ migration }) => migration.version);
+  if (!dryRun) ports.reporter.report({ type: 'run.finished', applied: versions, durationMs });
+  const told = dryRun
+    ? { done: [], notRun: versions, pending }
+    : { done: recordedSteps(versions), notRun: [], pending: pending.filter((version) => !versions.includes(version)) };
+  return { document: documents.outcomeDocument({ command: 'import', ...told, skipped, warnings, dryRun, waitedMs, durationMs }), text: dryRun ? 'Dry run: nothing is changed.' : undefined };
+}
+
+function recordedSteps(versions: readonly Version[]): StepResult[] {
+  return versions.map((version) => ({ version, direction: 'up', durationMs: 0 }));
 }
 
 async function repairAnswer(config: RepairConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {

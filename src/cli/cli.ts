@@ -5,9 +5,9 @@ import { COMMANDS, COMMAND_NAMES, helpEpilogue } from './commands.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { CommandName } from '../core/runner.ts';
 import { shown } from '../config/option-values.ts';
-import { belongsTo, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../config/options.ts';
+import { belongsTo, flagOf, flagsOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../config/options.ts';
 import { VERSION } from '../version.ts';
-import { checkWords, flagsOf } from './words.ts';
+import { checkWords } from './words.ts';
 
 export type Arguments = RawOptions | { readonly help: string } | { readonly version: string };
 
@@ -39,7 +39,7 @@ type Parsed = Readonly<Record<string, unknown>>;
 function toRawOptions(command: CommandName, parsed: Parsed, hint: string): RawOptions {
   const flags: Partial<Record<OptionKey, string | boolean>> = {};
   const problems = extraWords(command, parsed);
-  for (const key of OPTION_KEYS) {
+  for (const key of OPTION_KEYS.filter((candidate) => belongsTo(candidate, command))) {
     const value = parsed[nameOf(flagOf(key))];
     const negated = parsed[nameOf(negatedFlagOf(key))];
     if (Array.isArray(value)) problems.push(`${flagOf(key)} is given ${value.length} times`);

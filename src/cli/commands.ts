@@ -47,6 +47,13 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     summary: 'Record versions as applied without running them',
     examples: [['baseline --to 007_add_index', 'The database already has everything up to here']],
   },
+  import: {
+    summary: "Take over another tool's history: record as applied what it has applied",
+    examples: [
+      ['import --from goose --dry-run', 'Say what would be recorded'],
+      ['import --from flyway --from-table app.flyway_schema_history', 'Where its table is called otherwise'],
+    ],
+  },
   repair: {
     summary: 'Accept changed files, replace stored down SQL, settle an incomplete migration, end a hold; says first what it will do',
     examples: [

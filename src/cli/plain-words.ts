@@ -2,7 +2,7 @@
  * Reads the few plain words that a pod gives, without the parser: loading that takes longer than all else that a replica
  * with nothing to do has to do. In any doubt it says nothing, and the parser reads them.
  */
-import { flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../config/options.ts';
+import { flagOf, keyOf, optionEntry, type OptionKey, type RawOptions } from '../config/options.ts';
 import { checkWords } from './words.ts';
 
 /** What the command line says, or undefined where that is for the parser to say. */
@@ -13,7 +13,7 @@ export function readPlainWords(argv: readonly string[]): RawOptions | undefined 
   const rest = [...checked.words];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     const [name = '', value] = /^(--[a-z-]+)(?:=(.*))?$/s.exec(word)?.slice(1) ?? [];
-    const key = OPTION_KEYS.find((candidate) => name === flagOf(candidate) || (isBoolean(candidate) && name === negatedFlagOf(candidate)));
+    const key = keyOf(name, checked.command);
     if (key === undefined || flags[key] !== undefined) return undefined;
     const said = isBoolean(key) ? name === flagOf(key) : (value ?? rest.shift());
     if (said === undefined || (typeof said === 'string' && !isPlain(said))) return undefined;

@@ -3,7 +3,7 @@ import { COMMAND_NAMES, isCommand } from './commands.ts';
 import { nearest } from '../core/nearest.ts';
 import type { CommandName } from '../core/runner.ts';
 import { parseBoolean, shown } from '../config/option-values.ts';
-import { belongsTo, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey } from '../config/options.ts';
+import { belongsTo, flagOf, flagsOf, keyOf, negatedFlagOf, OPTION_KEYS, optionEntry } from '../config/options.ts';
 
 /** Flags that are no settings. */
 const HELP_FLAGS = ['--help', '-h', '--version'];
@@ -54,7 +54,7 @@ function checkFlag(word: string, command: CommandName): { word: string } | { pro
   const name = nameOf(word);
   const value = name === word ? undefined : word.slice(name.length + 1);
   if (HELP_FLAGS.includes(name)) return value === undefined ? { word } : { problem: `${name} takes no value` };
-  const key = OPTION_KEYS.find((candidate) => flagsOf(candidate).includes(name));
+  const key = keyOf(name, command);
   if (key === undefined) return { problem: unknownFlag(name, command) };
   if (!belongsTo(key, command)) return { problem: `${name} is not for "${command}"; it is for ${optionEntry(key).commands.join(', ')}` };
   if (optionEntry(key).type !== 'boolean' || value === undefined) return { word };
@@ -66,11 +66,6 @@ function checkFlag(word: string, command: CommandName): { word: string } | { pro
 /** `--to` of `--to=1`. What follows the `=` may be a secret. */
 function nameOf(word: string): string {
   return word.split('=', 1)[0] ?? word;
-}
-
-/** Both spellings of a boolean. */
-export function flagsOf(key: OptionKey): string[] {
-  return optionEntry(key).type === 'boolean' ? [flagOf(key), negatedFlagOf(key)] : [flagOf(key)];
 }
 
 function unknownFlag(name: string, command: CommandName): string {

@@ -1,5 +1,6 @@
 /** Turns flags and environment into the Config of one command, or names every problem at once. */
 import { MigratorError } from '../core/errors.ts';
+import { IMPORT_TOOLS, type ImportTool } from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
 import type { TableName } from '../core/table-name.ts';
 import type { DownChoice } from '../core/stored-down.ts';
@@ -73,6 +74,12 @@ export type DownConfig = RunningConfig & {
   readonly reason?: string;
 };
 export type BaselineConfig = ApplyingConfig & { readonly command: 'baseline'; readonly to: Version };
+export type ImportConfig = ApplyingConfig & {
+  readonly command: 'import';
+  readonly tool: ImportTool;
+  readonly fromTable?: TableName;
+  readonly dryRun: boolean;
+};
 export type RepairConfig = ApplyingConfig & {
   readonly command: 'repair';
   readonly dryRun: boolean;
@@ -90,6 +97,7 @@ export type Config =
   | UpConfig
   | DownConfig
   | BaselineConfig
+  | ImportConfig
   | RepairConfig
   | WaitConfig
   | StatusConfig
@@ -130,6 +138,7 @@ function addressProblems(
 /** What is wrong with this command's settings together. */
 function commandProblems({ command, name, flags }: RawOptions, values: OptionValues): string[] {
   if (command === 'baseline' && values.to === undefined) return ['--to: needed; the newest version that the database already has'];
+  if (command === 'import' && values.importFrom === undefined && flags.importFrom === undefined) return [`--from: needed; one of ${IMPORT_TOOLS.join(', ')}`];
   if (command === 'down' && flags.confirm !== undefined && !values.all) return ['--confirm: goes only with --all'];
   if (command === 'create') {
     if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
@@ -155,6 +164,8 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
       return { command, ...database, files, timeoutMs: values.timeout };
     case 'baseline':
       return { command, ...database, files, limits: limitsConfig(values), to: values.to ?? '' };
+    case 'import':
+      return { command, ...database, files, limits: limitsConfig(values), ...importConfig(values) };
     case 'repair': {
       const { only, statement, dryRun } = values;
       return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement }) };
@@ -178,6 +189,10 @@ function limitsConfig({ lockWait, lockTimeout, statementTimeout }: OptionValues)
 function runConfig(values: OptionValues): Pick<RunningConfig, 'limits' | 'cancelBlockedWaiters' | 'dryRun' | 'verbose'> {
   const { cancelBlockedWaiters, dryRun, verbose } = values;
   return { limits: limitsConfig(values), cancelBlockedWaiters, dryRun, verbose };
+}
+
+function importConfig({ importFrom: tool = 'golang-migrate', fromTable, dryRun }: OptionValues): Pick<ImportConfig, 'tool' | 'fromTable' | 'dryRun'> {
+  return { tool, dryRun, ...whereDefined({ fromTable }) };
 }
 
 function upTarget({ to }: OptionValues): UpTarget {

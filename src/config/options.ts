@@ -1,4 +1,5 @@
 /** Every setting in one table: flag, variable, commands, type, default, range and help all come from here. */
+import { IMPORT_TOOLS } from '../core/import/foreign-history.ts';
 import type { CommandName } from '../core/runner.ts';
 
 /** How the text of a setting is read; src/option-values.ts has the reader of each. */
@@ -10,6 +11,8 @@ export interface OptionEntry {
   readonly type: OptionType;
   readonly group: OptionGroup;
   readonly commands: readonly CommandName[];
+  /** Where it is not the key's: two commands may have a flag in common that means something else for each. */
+  readonly flag?: `--${string}`;
   /** One or two sentences, without the default; for a boolean that is true by default, about its `--no-` flag. */
   readonly help: string;
   /** In the same spelling as a user would give it. A boolean without one is false. */
@@ -23,9 +26,9 @@ export interface OptionEntry {
   readonly min?: number;
 }
 
-const DATABASE = ['up', 'down', 'wait', 'status', 'history', 'baseline', 'repair', 'lock'] as const;
-const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'repair', 'validate'] as const;
-const CHANGING = ['up', 'down', 'baseline', 'repair'] as const;
+const DATABASE = ['up', 'down', 'wait', 'status', 'history', 'baseline', 'import', 'repair', 'lock'] as const;
+const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'import', 'repair', 'validate'] as const;
+const CHANGING = ['up', 'down', 'baseline', 'import', 'repair'] as const;
 const RUNNING = ['up', 'down'] as const;
 const ALL = [...DATABASE, 'validate', 'create'] as const;
 
@@ -58,6 +61,21 @@ export const OPTIONS = {
     commands: ['down'],
     help: 'Which down SQL runs where the file differs from what was stored when the migration was applied; otherwise that is refused.',
   },
+  importFrom: {
+    type: 'choice',
+    choices: IMPORT_TOOLS,
+    flag: '--from',
+    group: 'Target',
+    commands: ['import'],
+    help: 'The tool whose history is taken over.',
+  },
+  fromTable: {
+    type: 'table',
+    group: 'Target',
+    commands: ['import'],
+    help: "That tool's table: name or schema.name.",
+    defaultHelp: "where that tool has it",
+  },
   trustStored: {
     type: 'boolean',
     group: 'Target',
@@ -81,7 +99,7 @@ export const OPTIONS = {
     commands: ['repair'],
     help: 'What became of a statement that was running when its run died: it did its work, or it is to run again.',
   },
-  dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down', 'repair'], help: 'Say what would run, and change nothing.' },
+  dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down', 'import', 'repair'], help: 'Say what would run, and change nothing.' },
   retryNow: {
     type: 'boolean',
     group: 'Target',
@@ -234,7 +252,9 @@ export function optionEntry(key: OptionKey): OptionEntry {
   return OPTIONS[key];
 }
 
-const FLAGS = new Map(OPTION_KEYS.map((key) => [key, `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`]));
+const FLAGS = new Map(
+  OPTION_KEYS.map((key) => [key, optionEntry(key).flag ?? `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`]),
+);
 
 /** `lockWait` → `--lock-wait`. */
 export function flagOf(key: OptionKey): string {
@@ -253,6 +273,17 @@ export function envOf(key: OptionKey): string {
 
 export function belongsTo(key: OptionKey, command: CommandName): boolean {
   return optionEntry(key).commands.includes(command);
+}
+
+/** The option that a flag, in either spelling, stands for: the command's own, else another's. */
+export function keyOf(flag: string, command: CommandName): OptionKey | undefined {
+  const keys = OPTION_KEYS.filter((key) => flagsOf(key).includes(flag));
+  return keys.find((key) => belongsTo(key, command)) ?? keys[0];
+}
+
+/** Both spellings of a boolean. */
+export function flagsOf(key: OptionKey): string[] {
+  return optionEntry(key).type === 'boolean' ? [flagOf(key), negatedFlagOf(key)] : [flagOf(key)];
 }
 
 /** What the command line says, read by src/cli.ts: nothing is checked but the words themselves. */

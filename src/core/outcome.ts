@@ -26,7 +26,7 @@ export interface EstimatedLoss extends Omit<Loss, 'table'> {
 }
 
 export interface Outcome {
-  readonly command: 'up' | 'down' | 'baseline' | 'wait';
+  readonly command: 'up' | 'down' | 'baseline' | 'import' | 'wait';
   /** What this run did, in order. */
   readonly done: readonly StepResult[];
   /** In the plan, but not run because something failed first (or because of a dry run). */

@@ -3,6 +3,8 @@ import type { MigratorError } from './errors.ts';
 import type { MigratorEvent } from './events.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
 import type { EndedHold, Hold } from './hold.ts';
+import type { ForeignTable } from './import/foreign-history.ts';
+import type { ImportedMigration } from './import/plan-import.ts';
 import type { Migration, Version } from './migration.ts';
 import type { Failures } from './pause.ts';
 import type { IncompleteStatement, RepairAction } from './repair.ts';
@@ -10,6 +12,7 @@ import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
 import type { ConcurrentIndex, Reindexed, RelationName, SqlPiece, Unit } from './sql/script-plan.ts';
 import type { StepScript } from './step.ts';
 import type { StoredDown } from './stored-down.ts';
+import type { TableName } from './table-name.ts';
 
 export type { StepScript };
 
@@ -131,6 +134,14 @@ export interface History {
   /** Failures of this text in this release since the version last came to an end; undefined without any. */
   failuresOf(migration: Migration): Promise<Failures | undefined>;
   baseline(migrations: readonly Migration[]): Promise<void>;
+  /** The first of these tables that is there and is not ours. Where no schema is named, ours comes first, then the search path. */
+  foreignTable(places: readonly TableName[]): Promise<ForeignTable | undefined>;
+  /**
+   * Records what another tool has applied, in one transaction with the tables that it needs; where that tool's table has the name of
+   * ours, it is renamed before. Returns its new name then.
+   * @throws MigratorError HISTORY_CONFLICT where the table has changed since it was read, or that name is taken.
+   */
+  takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<TableName | undefined>;
   /** Fills in checksums that rows of the original Go runner lack. */
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
   /** Versions of which some statements are committed, and which never came to an end. */

@@ -8,6 +8,7 @@ export type CommandName =
   | 'history'
   | 'validate'
   | 'baseline'
+  | 'import'
   | 'repair'
   | 'lock'
   | 'create';

@@ -131,6 +131,60 @@ contractOf('History', (given) => {
     });
   });
 
+  describe("another tool's table", () => {
+    const importer = async (): Promise<Session> => {
+      const session = await given.open('import');
+      await session.configure();
+      expect(await session.lock.tryAcquire()).to.equal(true);
+      return session;
+    };
+    const imported = (...files: readonly (typeof A)[]) => files.map((one) => ({ migration: one, label: one.version }));
+
+    it('is the first that is there, with its columns and rows', async () => {
+      await given.place.makeForeignTable('theirs', '1', '2');
+      await given.place.makeForeignTable('others');
+      const { history } = await importer();
+      expect(await history.foreignTable([{ name: 'none' }])).to.equal(undefined);
+      const found = await history.foreignTable([{ name: 'none' }, { name: 'theirs' }, { name: 'others' }]);
+      expect(found).to.deep.include({ columns: ['version'], rows: [{ version: '1' }, { version: '2' }] });
+      expect(found!.name.name).to.equal('theirs');
+      expect(await history.foreignTable([{ schema: found!.name.schema, name: 'others' }])).to.deep.include({ columns: ['version'], rows: [] });
+      expect(await history.foreignTable([{ schema: 'nowhere', name: 'others' }])).to.equal(undefined);
+    });
+
+    it('is taken over with the tables that are needed, checksums, down SQL and journal', async () => {
+      await given.place.makeForeignTable('theirs', '1');
+      const { history } = await importer();
+      const found = await history.foreignTable([{ name: 'theirs' }]);
+      expect(await history.takeOver(found!, imported(A, B))).to.equal(undefined);
+      expect((await given.applied()).map(({ version, checksum }) => [version, checksum]).sort()).to.deep.equal([['001_a', A.up.checksum], ['002_b', B.up.checksum]]);
+      expect(await given.events()).to.deep.equal(['baselined 001_a', 'baselined 002_b']);
+      expect((await history.storedDowns()).map(({ version }) => version)).to.deep.equal(['001_a', '002_b']);
+      expect((await history.foreignTable([{ name: 'theirs' }]))?.rows).to.deep.equal([{ version: '1' }]);
+    });
+
+    it('makes room where it has the name of ours', async () => {
+      await given.place.makeForeignTable('schema_migrations', '1');
+      const { history } = await importer();
+      const found = await history.foreignTable([{ name: 'schema_migrations' }]);
+      expect(await history.read()).to.deep.equal({ exists: false, applied: [] });
+      expect((await history.takeOver(found!, imported(A)))?.name).to.equal('schema_migrations_old');
+      expect(await versions()).to.deep.equal(['001_a']);
+      expect(await history.foreignTable([{ name: 'schema_migrations' }])).to.equal(undefined);
+      expect((await history.foreignTable([{ name: 'schema_migrations_old' }]))?.rows).to.deep.equal([{ version: '1' }]);
+    });
+
+    it('is taken over whole or not at all', async () => {
+      await given.place.makeForeignTable('theirs', '1');
+      const { history } = await importer();
+      const found = await history.foreignTable([{ name: 'theirs' }]);
+      await failure(history.takeOver(found!, imported(A, A)));
+      expect(await history.read()).to.deep.equal({ exists: false, applied: [] });
+      await history.takeOver(found!, imported(A));
+      expect(await versions()).to.deep.equal(['001_a']);
+    });
+  });
+
   describe('a run', () => {
     it('is written with who runs it', async () => {
       const session = await given.holder('pod-a', { release: 'shop/3@1.0', image: 'shop:1.0' });

@@ -47,6 +47,10 @@ export function memoryPlace(): Place {
     async applyAsOriginal(version) {
       server.record(version, undefined);
     },
+    async makeForeignTable(name, ...versions) {
+      const rows = versions.map((version) => ({ version }));
+      server.foreign = [...server.foreign, { name: { schema: 'public', name }, columns: ['version'], rows }];
+    },
     async hasTable(name) {
       return server.contents.tables.has(name);
     },

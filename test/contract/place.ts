@@ -24,6 +24,8 @@ export interface Place {
   makeOriginalTable(...versions: readonly Version[]): Promise<void>;
   /** Records a version as the original Go runner does. */
   applyAsOriginal(version: Version): Promise<void>;
+  /** A table of dbmate's. */
+  makeForeignTable(name: string, ...versions: readonly string[]): Promise<void>;
   hasTable(name: string): Promise<boolean>;
   /** A table `name`, and on its column `a` an INVALID index `name_a`. */
   makeInvalidIndex(name: string): Promise<void>;

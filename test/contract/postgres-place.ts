@@ -60,6 +60,10 @@ function postgresPlace(workspace: Workspace): Place {
     async applyAsOriginal(version) {
       await workspace.query('INSERT INTO schema_migrations (version) VALUES ($1)', [version]);
     },
+    async makeForeignTable(name, ...versions) {
+      await workspace.query(`CREATE TABLE ${name} (version varchar PRIMARY KEY)`);
+      for (const version of versions) await workspace.query(`INSERT INTO ${name} VALUES ($1)`, [version]);
+    },
     async hasTable(name) {
       const [row] = await workspace.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [name]);
       return row!.there;

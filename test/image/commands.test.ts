@@ -59,6 +59,12 @@ describe('the image', () => {
       await expectRun(['baseline', '--to', '003_first_orders']);
       expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES).slice(0, 3));
     },
+    async import() {
+      await workspace().query('CREATE TABLE goose_db_version (id serial PRIMARY KEY, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp DEFAULT now())');
+      await workspace().query('INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true), (1, true), (2, true)');
+      await expectRun(['import', '--from', 'goose']);
+      expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES).slice(0, 2));
+    },
     async repair() {
       await expectRun(['up']);
       await workspace().write({ '004_bonus.up.sql': `${FIVE_FILES['004_bonus.up.sql']}\n-- a remark\n` });

@@ -93,6 +93,8 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   confirm: ['shop', 'down', 'target.database', 'shop', { all: true }],
   toFiles: ['true', 'down', 'target.kind', 'files'],
   from: ['stored', 'down', 'choice', 'stored', { to: '1_a' }],
+  importFrom: ['goose', 'import', 'tool', 'goose'],
+  fromTable: ['app.goose_db_version', 'import', 'fromTable', { schema: 'app', name: 'goose_db_version' }, { importFrom: 'goose' }],
   trustStored: ['true', 'down', 'trustStored', true, { to: '1_a' }],
   hold: ['true', 'down', 'hold', true, { to: '1_a' }],
   reason: ['it is slow', 'down', 'reason', 'it is slow', { to: '1_a' }],

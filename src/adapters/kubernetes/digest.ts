@@ -114,6 +114,8 @@ export class Digest {
     'rollback.not-held': undefined,
     'hold.ended': undefined,
     'migration.baselined': undefined,
+    'import.planned': undefined,
+    'table.renamed': undefined,
     'repair.planned': undefined,
     'statement.finished': undefined,
     'index.dropped': undefined,

@@ -150,6 +150,19 @@ const DESCRIPTIONS: Descriptions = {
     detail: version,
     toldToPeople: true,
   }),
+  'import.planned': ({ version, as, dryRun }) => ({
+    level: 'info',
+    message: dryRun ? 'would record as applied' : 'recording as applied',
+    fields: { version, as, dryRun },
+    detail: `${version}, there ${as}`,
+    toldToPeople: true,
+  }),
+  'table.renamed': ({ table, to }) => ({
+    level: 'info',
+    message: "the other tool's table has another name now",
+    fields: { table, to },
+    detail: `${table} is ${to}`,
+  }),
   'repair.planned': ({ version, action, dryRun }) => ({
     level: 'info',
     message: dryRun ? 'would repair' : 'repairing',

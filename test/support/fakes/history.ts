@@ -2,11 +2,14 @@
 import type { MigratorError } from '../../../src/core/errors.ts';
 import type { EndedHold, Hold } from '../../../src/core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../src/core/history.ts';
+import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
+import { setAside, type ImportedMigration } from '../../../src/core/import/plan-import.ts';
 import { compareVersions, type Migration, type Version } from '../../../src/core/migration.ts';
 import type { Failures } from '../../../src/core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../src/core/ports.ts';
 import type { IncompleteStatement, RepairAction } from '../../../src/core/repair.ts';
 import type { StoredDown } from '../../../src/core/stored-down.ts';
+import type { TableName } from '../../../src/core/table-name.ts';
 import type { FakeContext } from './context.ts';
 
 type Values = Pick<JournalEntry, 'event'> & Partial<Omit<JournalEntry, 'id' | 'at'>>;
@@ -101,6 +104,29 @@ export class FakeHistory implements History {
         this.#write({ event: 'baselined', version, direction: 'up', checksum: up.checksum });
       }
     });
+  }
+
+  async foreignTable(places: readonly TableName[]): Promise<ForeignTable | undefined> {
+    const { server, reach } = this.#context;
+    await reach('history.foreignTable');
+    const isAt = ({ name }: ForeignTable, place: TableName): boolean => name.name === place.name && (place.schema ?? name.schema) === name.schema;
+    return places.flatMap((place) => server.foreign.filter((table) => isAt(table, place)))[0];
+  }
+
+  async takeOver({ name }: ForeignTable, imported: readonly ImportedMigration[]): Promise<TableName | undefined> {
+    const { server, reach } = this.#context;
+    await reach('history.takeOver');
+    server.atomically(() => {
+      server.contents = { ...server.contents, history: server.contents.history ?? new Map() };
+      for (const { migration } of imported) {
+        server.record(migration.version, migration.up.checksum);
+        server.storeDown(migration);
+        this.#write({ event: 'baselined', version: migration.version, direction: 'up', checksum: migration.up.checksum });
+      }
+    });
+    if (name.name !== 'schema_migrations') return undefined;
+    server.foreign = server.foreign.map((table) => (table.name === name ? { ...table, name: { schema: name.schema, ...setAside(name) } } : table));
+    return setAside(name);
   }
 
   async completeChecksums(migrations: readonly Migration[]): Promise<void> {

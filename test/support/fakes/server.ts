@@ -1,5 +1,6 @@
 /** A server in memory, as far as the ports show one: the lock, the tables, and what migrations have made. Sessions share it. */
 import type { AppliedVersion, JournalEntry } from '../../../src/core/history.ts';
+import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import type { Migration, Version } from '../../../src/core/migration.ts';
 import type { Check, IndexState, Observation } from '../../../src/core/ports.ts';
 import { isIrreversible, type StoredDown } from '../../../src/core/stored-down.ts';
@@ -57,6 +58,8 @@ const NOTHING = {
 export class FakeServer {
   readonly database = 'shop';
   readonly key = '42';
+  /** Tables of other tools. */
+  foreign: readonly ForeignTable[] = [];
   contents: Contents = { history: undefined, journal: [], tables: new Set(), indexes: new Map() };
   writesRefused: Check['writesRefused'];
   /** What there is to see of a statement that runs, or that did not get its lock. */

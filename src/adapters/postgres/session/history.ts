@@ -2,11 +2,14 @@
 import type { MigratorError } from '../../../core/errors.ts';
 import type { EndedHold, Hold } from '../../../core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../core/history.ts';
+import type { ForeignTable } from '../../../core/import/foreign-history.ts';
+import type { ImportedMigration } from '../../../core/import/plan-import.ts';
 import type { Direction, Migration, Version } from '../../../core/migration.ts';
 import type { Failures } from '../../../core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../core/ports.ts';
 import type { IncompleteStatement, RepairAction } from '../../../core/repair.ts';
 import type { StoredDown } from '../../../core/stored-down.ts';
+import type { TableName } from '../../../core/table-name.ts';
 import { historyQuery, readHistory } from './check.ts';
 import { asOurselves, beginOurs, type SessionContext } from './context.ts';
 import { holdsQuery, readHolds } from './holds.ts';
@@ -89,16 +92,25 @@ export class PostgresHistory implements History {
   }
 
   async baseline(migrations: readonly Migration[]): Promise<void> {
-    const { relation } = this.#context;
-    await this.#write(
-      ...migrations.flatMap((migration) => [
-        `INSERT INTO ${relation.table} (version, checksum) VALUES (${literal(migration.version)}, ${literal(migration.up.checksum)})`,
-        this.#insert({
-          event: 'baselined',
-          step: stepOf(migration),
-        }),
-      ]),
-    );
+    await this.#write(...migrations.flatMap((migration) => this.#recorded(migration)));
+  }
+
+  async foreignTable(places: readonly TableName[]): Promise<ForeignTable | undefined> {
+    const { findForeignTable } = await import('./foreign-tables.ts');
+    return await findForeignTable(this.#context, places);
+  }
+
+  async takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<TableName | undefined> {
+    const { takeOverTable } = await import('./foreign-tables.ts');
+    const inserts = imported.flatMap(({ migration, appliedAt }) => this.#recorded(migration, appliedAt));
+    return await takeOverTable(this.#context, table, inserts);
+  }
+
+  #recorded(migration: Migration, appliedAt?: string): string[] {
+    const { table } = this.#context.relation;
+    const values = [migration.version, migration.up.checksum].map(literal);
+    const [column, value] = appliedAt === undefined ? ['', ''] : [', applied_at', `, ${literal(appliedAt)}`];
+    return [`INSERT INTO ${table} (version, checksum${column}) VALUES (${values.join(', ')}${value})`, this.#insert({ event: 'baselined', step: stepOf(migration) })];
   }
 
   async completeChecksums(migrations: readonly Migration[]): Promise<void> {

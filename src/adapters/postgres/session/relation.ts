@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 
 import { MigratorError } from '../../../core/errors.ts';
 import { foreignTool, misfits, otherThanTable, type TableShape } from '../../../core/foreign-table.ts';
+import { IMPORT_TOOLS } from '../../../core/import/foreign-history.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { escapeLiteral, qualified, regclass } from './sql.ts';
 
@@ -39,6 +40,8 @@ export interface Relation {
   readonly hasJournal: boolean;
   /** Both tables are there, with our columns and our comment. */
   readonly complete: boolean;
+  /** Another program's table has the name of ours; for an import, which renames it. */
+  readonly inTheWay?: MigratorError | undefined;
 }
 
 /** What PostgreSQL calls a relation, as a FROM item with `type` and `schema`; one row of NULLs when there is none. */
@@ -75,56 +78,66 @@ export function tableComment(key: string): string {
   return `Lockstep history, format ${FORMAT}, readable since ${FORMAT}, lock key ${key}`;
 }
 
+interface ResolveOptions {
+  /** A table of another program is no error yet. */
+  readonly takesOver: boolean;
+}
+
 /**
  * Accepts our table, the original Go runner's, or none yet.
  * @throws MigratorError CONFIG_INVALID for another key or an incompatible format; HISTORY_CONFLICT for another tool's table.
  */
-export function resolveRelation(table: TableName, facts: RelationFacts): Relation {
+export function resolveRelation(table: TableName, facts: RelationFacts, { takesOver }: ResolveOptions = { takesOver: false }): Relation {
   if (facts.schema === null) throw noSchema(table);
-  const comment = COMMENT.exec(facts.comment ?? '')?.groups;
   const name = `${facts.schema}.${table.name}`;
-  if (facts.shape) requireShape(name, facts.shape);
+  const foreign = facts.shape ? requireShape(name, facts.shape) : undefined;
+  if (foreign && !takesOver) throw foreign;
   if (facts.journal && !JOURNAL_COLUMNS.every((column) => facts.journal?.includes(column))) throw foreignJournal(journalName(name));
-  if (comment && Number(comment['since']) > FORMAT) {
-    throw new MigratorError(
-      'CONFIG_INVALID',
-      `table ${name} has format ${comment['format']}, readable since ${comment['since']}; this Lockstep knows format ${FORMAT}`,
-      { hint: 'use a newer Lockstep image' },
-    );
-  }
-  if (comment && comment['key'] !== facts.key) {
-    throw new MigratorError(
-      'CONFIG_INVALID',
-      `table ${name} is locked by key ${comment['key']}, but this run would use key ${facts.key}`,
-      { hint: `every runner must use one key: drop --lock-key, or set it to ${comment['key']}` },
-    );
-  }
+  const hasComment = requireComment(name, facts);
   return {
     schema: facts.schema,
     name: table.name,
     key: facts.key,
     table: qualified(facts.schema, table.name),
     journal: qualified(facts.schema, journalName(table.name)),
-    exists: facts.shape !== null,
+    exists: facts.shape !== null && !foreign,
     hasJournal: facts.journal !== null,
     complete:
       facts.shape?.columns?.some((column) => column.name === 'checksum') === true &&
-      comment !== undefined &&
+      hasComment &&
       LATER_COLUMNS.every((column) => facts.journal?.includes(column)),
+    inTheWay: foreign,
   };
 }
 
-/** @throws MigratorError HISTORY_CONFLICT */
-function requireShape(name: string, shape: TableShape): void {
+/** Whether the table has our comment. @throws MigratorError CONFIG_INVALID when that says what this run can't go by. */
+function requireComment(name: string, { comment, key }: RelationFacts): boolean {
+  const found = COMMENT.exec(comment ?? '')?.groups;
+  if (!found) return false;
+  if (Number(found['since']) > FORMAT) {
+    throw new MigratorError(
+      'CONFIG_INVALID',
+      `table ${name} has format ${found['format']}, readable since ${found['since']}; this Lockstep knows format ${FORMAT}`,
+      { hint: 'use a newer Lockstep image' },
+    );
+  }
+  if (found['key'] === key) return true;
+  throw new MigratorError('CONFIG_INVALID', `table ${name} is locked by key ${found['key']}, but this run would use key ${key}`, {
+    hint: `every runner must use one key: drop --lock-key, or set it to ${found['key']}`,
+  });
+}
+
+/** What speaks against another tool's table. @throws MigratorError HISTORY_CONFLICT for what is no table of a tool's. */
+function requireShape(name: string, shape: TableShape): MigratorError | undefined {
   const other = otherThanTable(shape);
   if (other !== undefined) {
     throw new MigratorError('HISTORY_CONFLICT', `${name} is ${other}, not a table`, { hint: OTHER_NAME });
   }
   const columns = (shape.columns ?? []).map((column) => column.name);
   const tool = foreignTool(columns);
-  if (tool !== undefined) throw foreignTable(name, tool, columns);
+  if (tool !== undefined) return foreignTable(name, tool, columns);
   const problems = misfits(shape);
-  if (problems.length === 0) return;
+  if (problems.length === 0) return undefined;
   throw new MigratorError('HISTORY_CONFLICT', `table ${name} has our columns, but cannot be used as the history`, {
     problems,
     hint: `alter it so that it is (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()), or ${OTHER_NAME}`,
@@ -155,6 +168,11 @@ function noSchema(table: TableName): MigratorError {
 function foreignTable(name: string, tool: string, columns: readonly string[]): MigratorError {
   return new MigratorError('HISTORY_CONFLICT', `table ${name} belongs to ${tool}, not to Lockstep`, {
     problems: [`its columns are ${columns.join(', ')}; Lockstep's are version, applied_at, …`],
-    hint: `${OTHER_NAME}, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
+    hint: importHint(tool) ?? `${OTHER_NAME}, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
   });
+}
+
+function importHint(label: string): string | undefined {
+  const tool = IMPORT_TOOLS.find((one) => label.toLowerCase().split(' ', 1)[0] === one);
+  return tool && `take its history over with "lockstep import --from ${tool}", which renames that table; or ${OTHER_NAME}`;
 }

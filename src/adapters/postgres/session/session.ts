@@ -10,7 +10,7 @@ import { PostgresHistory } from './history.ts';
 import { readGuest, restoreGuest } from './guest.ts';
 import { observe } from './observe.ts';
 import { isPooled, poolerRefused, requireSessionPooling } from './pooler.ts';
-import { resolveRelation, type RelationFacts } from './relation.ts';
+import { resolveRelation, type Relation, type RelationFacts } from './relation.ts';
 import { chosenStatements, hygiene, setStatement } from './settings.ts';
 import { serverErrorOf } from '../sqlstate.ts';
 import type { Wire } from './wire.ts';
@@ -71,7 +71,7 @@ export class PostgresSession implements Session {
       runner: options.runner,
       settings: { serverSettings: { ...options.check.serverSettings }, role, serverVersion: first.serverVersion },
       guest: undefined,
-      relation: resolveRelation(options.check.table, first.facts),
+      relation: this.#resolve(first.facts),
       pooled: isPooled(options.wire, first.backendPid),
       role: first.role,
       accepted: new Map(),
@@ -104,14 +104,19 @@ export class PostgresSession implements Session {
   async check(): Promise<Check> {
     const result = this.#first ?? (await runCheck(this.#options.wire, this.#options.check, { lazy: false, known: this.#known }));
     this.#first = undefined;
-    this.#context.relation = resolveRelation(this.#options.check.table, result.facts);
+    this.#context.relation = this.#resolve(result.facts);
     this.#known = this.#context.relation.complete ? result.facts : undefined;
     return {
       free: result.free,
       holder: result.holder,
       writesRefused: result.writesRefused,
-      history: { exists: this.#context.relation.exists, applied: result.applied },
+      history: { exists: this.#context.relation.exists, applied: this.#context.relation.exists ? result.applied : [] },
     };
+  }
+
+  #resolve(facts: RelationFacts): Relation {
+    const { check, runner } = this.#options;
+    return resolveRelation(check.table, facts, { takesOver: runner.command === 'import' });
   }
 
   async configure(): Promise<void> {

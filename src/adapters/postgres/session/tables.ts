@@ -14,6 +14,13 @@ WHERE c.oid = ${literal(table)}::regclass AND a.grantee <> c.relowner`;
 export async function ensureTables(context: SessionContext): Promise<void> {
   const { relation, wire } = context;
   if (relation.complete) return;
+  await wire.withTransaction(() => makeTables(context));
+  context.relation = { ...relation, exists: true, hasJournal: true, complete: true };
+}
+
+/** Inside a transaction. */
+export async function makeTables(context: SessionContext): Promise<void> {
+  const { relation, wire } = context;
   const statements = [
     // A reader of the old table may hold us up, and whoever comes then would queue behind us.
     `SET LOCAL lock_timeout = '5s'`,
@@ -24,13 +31,10 @@ export async function ensureTables(context: SessionContext): Promise<void> {
     ...(relation.hasJournal ? completeJournal(relation.journal) : [createJournal(relation.journal)]),
     `COMMENT ON TABLE ${relation.table} IS ${literal(tableComment(relation.key))}`,
   ];
-  await wire.withTransaction(async () => {
-    await wire.message(statements.join(';\n'));
-    // The grants of a table that is taken over are its owner's choice.
-    const ours = relation.exists ? [relation.journal] : [relation.table, relation.journal];
-    for (const table of ours) await revokeDefaultGrants(context, table);
-  });
-  context.relation = { ...relation, exists: true, hasJournal: true, complete: true };
+  await wire.message(statements.join(';\n'));
+  // The grants of a table that is taken over are its owner's choice.
+  const ours = relation.exists ? [relation.journal] : [relation.table, relation.journal];
+  for (const table of ours) await revokeDefaultGrants(context, table);
 }
 
 async function revokeDefaultGrants({ wire }: SessionContext, table: string): Promise<void> {

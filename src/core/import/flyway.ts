@@ -1,0 +1,35 @@
+/** What Flyway's table says: versions with dots, baselines, what was undone, and scripts that it repeats. */
+import { versionNumber } from '../migration.ts';
+import type { ForeignHistory, ForeignRow, ForeignVersion } from './foreign-history.ts';
+
+/**
+ * A row for each script that ran. The newest one of a version counts; types that begin with UNDO take a version back, DELETE says
+ * that the script is gone, and a baseline stands for everything up to it (Flyway's documentation, "Flyway schema history table").
+ */
+export function readFlyway(rows: readonly ForeignRow[]): ForeignHistory {
+  const inOrder = [...rows].sort((a, b) => Number(a['installed_rank']) - Number(b['installed_rank']));
+  const newest = new Map<string, ForeignRow>();
+  for (const row of inOrder) if (row['version'] != null) newest.set(row['version'], row);
+  const repeated = new Set(inOrder.filter((row) => row['version'] == null && typeOf(row) !== 'SCHEMA').map((row) => row['script']));
+  const counted = [...newest.values()].filter((row) => !/^(?:UNDO_|DELETE$)/.test(typeOf(row)));
+  const done = counted.filter((row) => row['success'] === 'true');
+  const dotted = done.some(({ version }) => !/^\d+$/.test(version ?? ''));
+  const [baseline] = done.filter((row) => /BASELINE$/.test(typeOf(row))).map((row) => versionOf(row, false));
+  return {
+    applied: done.filter((row) => !/BASELINE$/.test(typeOf(row))).map((row) => versionOf(row, dotted)),
+    through: baseline,
+    unfinished: counted.filter((row) => row['success'] !== 'true').map((row) => `version ${row['version'] ?? ''} (${row['script'] ?? ''}) has failed`),
+    remarks: repeated.size === 0 ? [] : [`scripts that Flyway repeats have no counterpart here, and are not taken over: ${[...repeated].join(', ')}`],
+  };
+}
+
+function typeOf(row: ForeignRow): string {
+  return row['type'] ?? '';
+}
+
+/** Where some version has dots, numbers are no help: a file has one number, and only names tell which is which. */
+function versionOf({ version, description, installed_on: appliedAt }: ForeignRow, dotted: boolean): ForeignVersion {
+  const label = `${version ?? ''}${description == null ? '' : ` (${description})`}`;
+  const number = /^\d+$/.test(version ?? '') && !dotted ? versionNumber(version ?? '') : undefined;
+  return { label, number, name: description ?? undefined, appliedAt: appliedAt ?? undefined };
+}

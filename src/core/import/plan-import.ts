@@ -1,0 +1,161 @@
+/** Which of our migrations another tool's history means, and what speaks against taking it over. */
+import { MigratorError } from '../errors.ts';
+import { foreignTool } from '../foreign-table.ts';
+import type { AppliedVersion } from '../history.ts';
+import { compareVersions, versionNumber, type Migration, type Version } from '../migration.ts';
+import type { TableName } from '../table-name.ts';
+import type { ForeignHistory, ForeignTable, ForeignVersion, ImportTool } from './foreign-history.ts';
+import { TOOLS } from './tools.ts';
+
+export interface ImportFacts {
+  readonly tool: ImportTool;
+  readonly table: ForeignTable;
+  readonly migrations: readonly Migration[];
+  readonly applied: readonly AppliedVersion[];
+  /** Versions that our journal has seen applied or rolled back. */
+  readonly journaled: ReadonlySet<Version>;
+}
+
+/** A migration to be recorded as applied. */
+export interface ImportedMigration {
+  readonly migration: Migration;
+  /** As the other tool calls it. */
+  readonly label: string;
+  /** As the server wrote it; undefined where the other tool does not know. */
+  readonly appliedAt?: string | undefined;
+}
+
+export interface ImportPlan {
+  readonly record: readonly ImportedMigration[];
+  /** Are in our history already. */
+  readonly skipped: readonly Version[];
+  /** Files that our history does not have now. */
+  readonly pending: readonly Version[];
+  readonly warnings: readonly string[];
+}
+
+/** What a table is called that was in the way of ours. */
+export function setAside({ schema, name }: TableName): TableName {
+  return { ...(schema !== undefined && { schema }), name: `${name}_old` };
+}
+
+/** Where the tool's table may be, the likeliest first: an earlier import may have set it aside. */
+export function placesOf(tool: ImportTool, given: TableName | undefined, ours: TableName): TableName[] {
+  const table = given ?? { name: TOOLS[tool].table };
+  return table.name === ours.name ? [table, setAside(table)] : [table];
+}
+
+/** @throws MigratorError HISTORY_CONFLICT for another tool's table, for one that says that a migration did not end, and naming every version without a file. */
+export function planImport({ tool, table, migrations, applied, journaled }: ImportFacts): ImportPlan {
+  requireShape(tool, table);
+  const { title, settle } = TOOLS[tool];
+  const history = TOOLS[tool].read(table.rows);
+  if (history.unfinished.length > 0) {
+    throw new MigratorError('HISTORY_CONFLICT', `${title} has not finished what it began`, {
+      problems: history.unfinished,
+      hint: `${settle ?? `settle it with ${title}`}; then import again`,
+    });
+  }
+  const { meant, warnings } = matchFiles(title, history, migrations);
+  const recorded = new Set(applied.map(({ version }) => version));
+  const wanted = migrations.flatMap((migration): ImportedMigration[] => {
+    const foreign = meant.get(migration.version);
+    return foreign ? [{ migration, label: foreign.label, appliedAt: foreign.appliedAt }] : [];
+  });
+  const missing = wanted.filter(({ migration: { version } }) => !recorded.has(version));
+  const [again, record] = [missing.filter(({ migration }) => journaled.has(migration.version)), missing.filter(({ migration }) => !journaled.has(migration.version))];
+  return {
+    record,
+    skipped: wanted.map(({ migration }) => migration.version).filter((version) => recorded.has(version)),
+    pending: migrations.map(({ version }) => version).filter((version) => !recorded.has(version)),
+    warnings: [
+      ...history.remarks,
+      ...warnings,
+      ...again.map(({ migration: { version } }) => `${version} was applied and rolled back here since: it is not recorded again`),
+    ],
+  };
+}
+
+function requireShape(tool: ImportTool, { name, columns }: ForeignTable): void {
+  const { title, shape = title } = TOOLS[tool];
+  const found = foreignTool(columns);
+  if (found === shape) return;
+  throw new MigratorError('HISTORY_CONFLICT', `table ${name.schema}.${name.name} is no table of ${title}`, {
+    problems: [`its columns are ${columns.join(', ')}${found === undefined ? '' : `: it belongs to ${found}`}`],
+    hint: 'give the tool whose table it is with --from, or another table with --from-table',
+  });
+}
+
+interface Matches {
+  readonly meant: ReadonlyMap<Version, ForeignVersion>;
+  readonly warnings: readonly string[];
+}
+
+/** @throws MigratorError HISTORY_CONFLICT naming every version that is not clearly one file. */
+function matchFiles(title: string, { applied, through }: ForeignHistory, migrations: readonly Migration[]): Matches {
+  const meant = new Map<Version, ForeignVersion>();
+  const [problems, warnings]: [string[], string[]] = [[], []];
+  if (through) {
+    if (through.number === undefined) problems.push(`${through.label}: everything before it is applied, but it has no number that a file could have`);
+    for (const { version } of migrations) {
+      if (isUpTo(version, through.number ?? '')) meant.set(version, { ...through, label: versionNumber(version) ?? version });
+    }
+  }
+  const unknown: ForeignVersion[] = [];
+  const matched = new Map<Version, ForeignVersion>();
+  for (const foreign of applied) {
+    const found = filesOf(foreign, migrations);
+    const [file] = found;
+    const rival = file && matched.get(file.version);
+    if (!file) unknown.push(foreign);
+    else if (found.length > 1) problems.push(`${foreign.label} may be any of ${found.map(({ version }) => version).join(', ')}`);
+    else if (rival) problems.push(`${rival.label} and ${foreign.label} would both be ${file.version}`);
+    else {
+      matched.set(file.version, foreign);
+      meant.set(file.version, foreign);
+      warnings.push(...doubtsAbout(file, foreign, title));
+    }
+  }
+  const [oldest] = migrations;
+  // Whose files were deleted once everybody had them. Where no file fits at all, the files are others.
+  const gone = unknown.filter(({ number }) => matched.size > 0 && number !== undefined && oldest && compareVersions(number, oldest.version) < 0);
+  problems.push(...unknown.filter((one) => !gone.includes(one)).map(({ label, number }) => `${label}: no file has this ${number === undefined ? 'name' : 'number'}`));
+  if (problems.length > 0) throw notClear(title, problems);
+  if (gone.length > 0) warnings.push(`${title} has applied what there are no files for any more, older than all that there are: ${gone.map(({ label }) => label).join(', ')}`);
+  return { meant, warnings };
+}
+
+function notClear(title: string, problems: readonly string[]): MigratorError {
+  return new MigratorError('HISTORY_CONFLICT', `the files are not the ones that ${title} has applied`, {
+    problems,
+    hint: `give each file the number that it has for ${title}, for example 0042_add_users.up.sql; or record with "lockstep baseline --to VERSION" what the database has`,
+  });
+}
+
+function isUpTo(version: Version, number: string): boolean {
+  return versionNumber(version) === number || compareVersions(version, number) < 0;
+}
+
+/** By number, where two files share one by name, too; by name alone where there is no number. */
+function filesOf({ number, name }: ForeignVersion, migrations: readonly Migration[]): Migration[] {
+  const sameName = ({ version }: Migration): boolean => name !== undefined && plain(nameOf(version)) === plain(name);
+  if (number === undefined) return migrations.filter(sameName);
+  const found = migrations.filter(({ version }) => versionNumber(version) === number);
+  return found.length > 1 && found.some(sameName) ? found.filter(sameName) : found;
+}
+
+function doubtsAbout({ version, up }: Migration, { label, name, checksum }: ForeignVersion, title: string): string[] {
+  return [
+    ...(name !== undefined && plain(nameOf(version)) !== plain(name) ? [`${version} has another name for ${title}: ${label}`] : []),
+    ...(checksum !== undefined && checksum !== up.checksum ? [`${up.file} is not the text that ${title} has applied`] : []),
+  ];
+}
+
+function nameOf(version: Version): string {
+  return version.slice(version.indexOf('_') + 1);
+}
+
+/** Tools write names with spaces, dashes or underscores. */
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '_');
+}

@@ -1,0 +1,91 @@
+/** The histories of other migration tools: where each one keeps it, and what it says. */
+import { versionNumber } from '../migration.ts';
+import type { ForeignHistory, ForeignRow, ForeignVersion, ImportTool } from './foreign-history.ts';
+import { readFlyway } from './flyway.ts';
+
+interface ToolEntry {
+  /** As people write it. */
+  readonly title: string;
+  /** As src/core/foreign-table.ts calls its tables, where that is something else. */
+  readonly shape?: string;
+  /** Where it is unless somebody chose another name. */
+  readonly table: string;
+  /** How an unfinished migration is settled with the tool itself. */
+  readonly settle?: string;
+  readonly read: (rows: readonly ForeignRow[]) => ForeignHistory;
+}
+
+export const TOOLS: Readonly<Record<ImportTool, ToolEntry>> = {
+  'golang-migrate': {
+    title: 'golang-migrate',
+    table: 'schema_migrations',
+    settle: 'repair the database, and say with "migrate force VERSION" where it stands',
+    read: readGolangMigrate,
+  },
+  goose: { title: 'goose', table: 'goose_db_version', read: readGoose },
+  dbmate: { title: 'dbmate', shape: 'dbmate or Rails', table: 'schema_migrations', read: readDbmate },
+  'node-pg-migrate': { title: 'node-pg-migrate', table: 'pgmigrations', read: readNodePgMigrate },
+  flyway: {
+    title: 'Flyway',
+    table: 'flyway_schema_history',
+    settle: 'repair the database, then run "flyway repair"',
+    read: readFlyway,
+  },
+  prisma: {
+    title: 'Prisma',
+    table: '_prisma_migrations',
+    settle: 'repair the database, then run "prisma migrate resolve" with --applied or --rolled-back',
+    read: readPrisma,
+  },
+};
+
+/** One row with the version that the database is at; everything before it has been applied, too. */
+function readGolangMigrate(rows: readonly ForeignRow[]): ForeignHistory {
+  const [row] = rows;
+  const version = row?.['version'] ?? '';
+  if (!row) return known([]);
+  if (row['dirty'] === 'true') return { ...known([]), unfinished: [`version ${version} is dirty`] };
+  const at = { label: version, number: versionNumber(version) };
+  return { ...known([at]), through: at };
+}
+
+/** A row for each time that a version was applied or rolled back; the newest one of a version counts. Version 0 is the table's own. */
+function readGoose(rows: readonly ForeignRow[]): ForeignHistory {
+  const newest = new Map<string, ForeignRow>();
+  for (const row of [...rows].sort((a, b) => Number(a['id']) - Number(b['id']))) newest.set(row['version_id'] ?? '', row);
+  const applied = [...newest].filter(([version, row]) => version !== '0' && row['is_applied'] === 'true');
+  return known(applied.map(([version, row]) => ({ label: version, number: versionNumber(version), appliedAt: row['tstamp'] ?? undefined })));
+}
+
+/** The number of a file, as text. */
+function readDbmate(rows: readonly ForeignRow[]): ForeignHistory {
+  return known(rows.map(({ version }) => ({ label: version ?? '', number: versionNumber(version ?? '') })));
+}
+
+/** The name of a file, without its ending. */
+function readNodePgMigrate(rows: readonly ForeignRow[]): ForeignHistory {
+  return known(rows.map(({ name, run_on: appliedAt }) => ({ ...named(name ?? ''), appliedAt: appliedAt ?? undefined })));
+}
+
+/** A row for each try: it has ended, was rolled back, or neither. */
+function readPrisma(rows: readonly ForeignRow[]): ForeignHistory {
+  const kept = rows.filter((row) => row['rolled_back_at'] == null);
+  const nameOf = (row: ForeignRow): string => row['migration_name'] ?? '';
+  return {
+    ...known(
+      kept
+        .filter((row) => row['finished_at'] != null)
+        .map((row) => ({ ...named(nameOf(row)), appliedAt: row['finished_at'] ?? undefined, checksum: row['checksum'] ?? undefined })),
+    ),
+    unfinished: kept.filter((row) => row['finished_at'] == null).map((row) => `${nameOf(row)} has not ended`),
+  };
+}
+
+function known(applied: readonly ForeignVersion[]): ForeignHistory {
+  return { applied, unfinished: [], remarks: [] };
+}
+
+/** `0042_add-users`, as `<number>_<name>`. */
+function named(label: string): ForeignVersion {
+  return { label, number: versionNumber(label), name: /^\d+[_-]+(.+)$/s.exec(label)?.[1] };
+}

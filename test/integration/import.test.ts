@@ -1,0 +1,172 @@
+/** `import`, as a team does it that comes from another tool: its table as it made it, files renamed, then one command. */
+import { expect } from 'chai';
+
+import { closeGate } from '../support/gate.ts';
+import { eventually } from '../support/bounded.ts';
+import { expectExit, runCli, type CliResult } from '../support/cli.ts';
+import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../support/migrations.ts';
+import { useWorkspace } from '../support/workspace.ts';
+import { FOREIGN_TABLES } from './support/foreign-tables.ts';
+import { documentOf } from './support/json-documents.ts';
+import { stateOf } from './support/state.ts';
+
+const VERSIONS = versionsOf(FIVE_FILES);
+
+/** What each tool has written once it has applied the first three files. */
+const THREE: Readonly<Record<string, { readonly table: string; readonly rows: string; readonly columns: string }>> = {
+  'golang-migrate': { table: 'schema_migrations', columns: FOREIGN_TABLES['golang-migrate']!, rows: '(3, false)' },
+  goose: { table: 'goose_db_version', columns: FOREIGN_TABLES['goose']!, rows: `(1, 0, true, '2024-01-31'), (2, 1, true, '2024-02-01'), (3, 2, true, '2024-02-02'), (4, 3, true, '2024-02-03')` },
+  dbmate: { table: 'schema_migrations', columns: FOREIGN_TABLES['dbmate']!, rows: `('001'), ('002'), ('003')` },
+  'node-pg-migrate': { table: 'pgmigrations', columns: FOREIGN_TABLES['node-pg-migrate']!, rows: `(1, '001_accounts', '2024-02-01'), (2, '002_orders', '2024-02-02'), (3, '003_first-orders', '2024-02-03')` },
+  flyway: {
+    table: 'flyway_schema_history',
+    columns: FOREIGN_TABLES['Flyway']!,
+    rows: ['accounts', 'orders', 'first orders'].map((name, index) => `(${index + 1}, '${index + 1}', '${name}', 'SQL', 'V${index + 1}__x.sql', 1, 'me', '2024-02-0${index + 1}', 5, true)`).join(', '),
+  },
+  prisma: {
+    table: '_prisma_migrations',
+    columns: FOREIGN_TABLES['Prisma']!,
+    rows: VERSIONS.slice(0, 3).map((version, index) => `('${index}', '0', '2024-02-0${index + 1} 12:00+00', '${version}')`).join(', '),
+  },
+};
+
+describe('import', () => {
+  const workspace = useWorkspace();
+  beforeEach(() => workspace().write(FIVE_FILES));
+
+  /** It must end with `exit`. */
+  async function run(exit: number, ...args: string[]): Promise<CliResult> {
+    const result = await runCli(args, workspace());
+    expectExit(result, exit);
+    return result;
+  }
+
+  const query = (sql: string) => workspace().query(sql);
+
+  async function make(tool: string): Promise<void> {
+    for (const version of VERSIONS.slice(0, 3)) await query(FIVE_FILES[`${version}.up.sql`]!);
+    await makeTable(tool);
+  }
+
+  async function makeTable(tool: string): Promise<void> {
+    const { table, columns, rows } = THREE[tool]!;
+    await query(`CREATE TABLE ${table} (${columns})`);
+    await query(`INSERT INTO ${table} VALUES ${rows}`);
+  }
+
+  for (const tool of Object.keys(THREE)) {
+    it(`--from ${tool}: what it has applied is recorded, and the rest is applied`, async () => {
+      await make(tool);
+      const first = await run(0, 'import', '--from', tool);
+      expect(first.stdout).to.equal(`${VERSIONS.slice(0, 3).map((version) => `  import ${version}\n`).join('')}Done.\n`);
+      expect(await workspace().versions()).to.deep.equal(VERSIONS.slice(0, 3));
+      await run(0, 'up');
+      expect(await query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
+      const again = await run(0, 'import', '--from', tool, '--json');
+      expect(await documentOf('outcome', again)).to.deep.include({ command: 'import', done: [], skipped: VERSIONS.slice(0, 3), pending: [] });
+    });
+  }
+
+  it('renames a table that has the name of ours, with its rows, and says so', async () => {
+    await make('dbmate');
+    const [before] = await query(`SELECT 'schema_migrations'::regclass::oid AS oid`);
+    const { logs } = await run(0, 'import', '--from', 'dbmate');
+    expect(logs.find(({ event }) => event === 'table.renamed')).to.include({ table: 'schema_migrations', to: 'schema_migrations_old' });
+    expect(await query(`SELECT 'schema_migrations_old'::regclass::oid AS oid`)).to.deep.equal([before]);
+    expect(await query('SELECT version FROM schema_migrations_old ORDER BY 1')).to.deep.equal([{ version: '001' }, { version: '002' }, { version: '003' }]);
+  });
+
+  it('does not rename what is not in the way, and finds it in another schema', async () => {
+    await make('golang-migrate');
+    const table = `${workspace().schema}.lockstep_migrations`;
+    await run(0, 'import', '--from', 'golang-migrate', '--table', table);
+    expect(await workspace().versions('lockstep_migrations')).to.deep.equal(VERSIONS.slice(0, 3));
+    expect(await query('SELECT * FROM schema_migrations')).to.deep.equal([{ version: '3', dirty: false }]);
+    await query(`ALTER TABLE schema_migrations RENAME TO their_migrations`);
+    await run(0, 'import', '--from', 'golang-migrate', '--from-table', `${workspace().schema}.their_migrations`);
+    expect(await workspace().versions()).to.deep.equal(VERSIONS.slice(0, 3));
+  });
+
+  it('keeps when each was applied, and its down SQL', async () => {
+    await make('goose');
+    await run(0, 'import', '--from', 'goose');
+    const rows = await query(`SELECT version, (applied_at AT TIME ZONE current_setting('TimeZone'))::date::text AS day FROM schema_migrations ORDER BY 1`);
+    expect(rows.map(({ day }) => day)).to.deep.equal(['2024-02-01', '2024-02-02', '2024-02-03']);
+    const stored = await query(`SELECT version, down_sql, command FROM schema_migrations_journal WHERE event = 'baselined' ORDER BY version`);
+    expect(stored).to.deep.equal(VERSIONS.slice(0, 3).map((version) => ({ version, down_sql: FIVE_FILES[`${version}.down.sql`], command: 'import' })));
+  });
+
+  it('a dry run says what it would record, and changes nothing', async () => {
+    await make('dbmate');
+    const before = await stateOf(workspace());
+    const { stdout } = await run(0, 'import', '--from', 'dbmate', '--dry-run');
+    expect(stdout).to.equal(`${VERSIONS.slice(0, 3).map((version) => `  would import ${version}\n`).join('')}Dry run: nothing is changed.\n`);
+    expect(await documentOf('outcome', await run(0, 'import', '--from', 'dbmate', '--dry-run', '--json'))).to.deep.include({ dryRun: true, done: [], notRun: VERSIONS.slice(0, 3), pending: VERSIONS });
+    expect(await stateOf(workspace())).to.deep.equal(before);
+  });
+
+  /** Nothing may have changed. */
+  async function refused(exit: number, ...args: string[]): Promise<string> {
+    const before = await stateOf(workspace());
+    const { stderr } = await run(exit, 'import', ...args);
+    expect(await stateOf(workspace())).to.deep.equal(before);
+    return stderr;
+  }
+
+  it('is refused while the other tool has not finished, or has other versions than the files', async () => {
+    await make('golang-migrate');
+    await query('UPDATE schema_migrations SET dirty = true');
+    expect(await refused(22, '--from', 'golang-migrate')).to.include('version 3 is dirty').and.include('migrate force');
+    await query('UPDATE schema_migrations SET dirty = false, version = 8');
+    expect(await refused(22, '--from', 'golang-migrate')).to.include('8: no file has this number');
+  });
+
+  it('is refused where there is no such table, or one of another tool', async () => {
+    expect(await refused(20, '--from', 'goose')).to.include('goose_db_version').and.include('--from-table');
+    await make('golang-migrate');
+    expect(await refused(22, '--from', 'dbmate')).to.include('golang-migrate');
+    expect(await refused(20, '--from', 'rails')).to.include('dbmate');
+    expect(await refused(20)).to.include('--from: needed');
+    // Somebody else's table has the name of ours, and is not what is taken over.
+    await makeTable('goose');
+    expect(await refused(22, '--from', 'goose')).to.include('schema_migrations belongs to golang-migrate');
+  });
+
+  it('is refused where the name is taken that the table would get', async () => {
+    await make('dbmate');
+    await query('CREATE TABLE schema_migrations_old (x int)');
+    expect(await refused(22, '--from', 'dbmate')).to.include('schema_migrations_old');
+  });
+
+  it('every other command points at it', async () => {
+    await make('dbmate');
+    const { stderr } = await run(22, 'up');
+    expect(stderr).to.include('lockstep import --from dbmate');
+  });
+
+  it('waits for the other tool, which writes its table at that moment, for five seconds', async () => {
+    await make('goose');
+    const other = await workspace().client();
+    await other.query('BEGIN');
+    await other.query('INSERT INTO goose_db_version (id, version_id, is_applied) VALUES (5, 4, true)');
+    const { stderr } = await run(32, 'import', '--from', 'goose');
+    expect(stderr).to.include('lock timeout');
+    const work = run(32, 'import', '--from', 'goose');
+    await eventually('the import to wait for the table', async () => (await query(`SELECT FROM pg_locks WHERE relation = 'goose_db_version'::regclass AND NOT granted`)).length === 1);
+    await other.query('COMMIT');
+    expect((await work).stderr).to.include('was written to while it was read');
+    expect((await run(0, 'import', '--from', 'goose')).stdout).to.include('  import 004_bonus');
+  });
+
+  it('waits for a runner that holds the lock', async () => {
+    await make('goose');
+    const gate = await closeGate(workspace());
+    await workspace().write({ '000_gate.up.sql': gate.sql });
+    const up = runCli(['up', '--to', '000_gate'], workspace());
+    await gate.arrived();
+    expect((await run(31, 'import', '--from', 'goose', '--lock-wait', '0')).stderr).to.include('lockstep up');
+    await gate.open();
+    expectExit(await up, 0);
+    expect((await run(0, 'import', '--from', 'goose')).stdout).to.include('  import 003_first_orders');
+  });
+});
