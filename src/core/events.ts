@@ -30,7 +30,7 @@ export type MigratorEvent =
   | { readonly type: 'hold.ended'; readonly hold: Hold; readonly because: HoldEnd; readonly dryRun: boolean }
   | { readonly type: 'migration.baselined'; readonly version: Version }
   /** `as` is what the other tool calls it. */
-  | { readonly type: 'import.planned'; readonly version: Version; readonly as: string; readonly dryRun: boolean }
+  | { readonly type: 'migration.imported'; readonly version: Version; readonly as: string; readonly dryRun: boolean }
   | { readonly type: 'table.renamed'; readonly table: string; readonly to: string }
   | { readonly type: 'repair.planned'; readonly version: Version; readonly action: string; readonly dryRun: boolean }
   | { readonly type: 'migration.failed'; readonly version: Version; readonly direction: Direction; readonly error: MigratorError }

@@ -56,9 +56,8 @@ async function takeOver(
   const journaled = new Set((await history.journal()).flatMap(({ event, version }) => (version !== undefined && WAS_RECORDED.has(event) ? [version] : [])));
   const plan = planImport({ tool, table: foreign, migrations, applied, journaled });
   for (const message of plan.warnings) reporter.report({ type: 'warning', message });
-  for (const { migration, label } of plan.record) reporter.report({ type: 'import.planned', version: migration.version, as: label, dryRun });
-  if (dryRun) return plan;
-  const renamed = await history.takeOver(foreign, plan.record);
+  const renamed = dryRun ? undefined : await history.takeOver(foreign, plan.record);
+  for (const { migration, label } of plan.record) reporter.report({ type: 'migration.imported', version: migration.version, as: label, dryRun });
   if (renamed) reporter.report({ type: 'table.renamed', table: foreign.name.name, to: renamed.name });
   return plan;
 }
@@ -66,8 +65,9 @@ async function takeOver(
 const WAS_RECORDED: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'rolled back']);
 
 function noTable(tool: ImportTool, places: readonly TableName[]): MigratorError {
-  const [{ schema, name } = { name: '' }] = places;
-  return new MigratorError('CONFIG_INVALID', `there is no table ${schema === undefined ? '' : `${schema}.`}${name} of ${TOOLS[tool].title} here`, {
-    hint: `name ${TOOLS[tool].title}'s table with --from-table schema.name, or the tool that was used with --from`,
+  const { title } = TOOLS[tool];
+  return new MigratorError('CONFIG_INVALID', `there is no table of ${title} here`, {
+    problems: [`looked for ${places.map(({ schema, name }) => (schema === undefined ? name : `${schema}.${name}`)).join(', ')}`],
+    hint: `name ${title}'s table with --from-table schema.name, or the tool that was used with --from`,
   });
 }

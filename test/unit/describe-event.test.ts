@@ -59,7 +59,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
     'a hold ends, for all: new release; 007_x was rolled back by rb-1 at 2024-05-06T07:08:09.000Z',
   ],
   'migration.baselined': [{ version: '007_x' }, 'recorded as applied without running it: 007_x'],
-  'import.planned': [{ version: '007_x', as: '7', dryRun: false }, 'recording as applied: 007_x, there 7'],
+  'migration.imported': [{ version: '007_x', as: '7', dryRun: false }, 'recorded as applied: 007_x, there 7'],
   'table.renamed': [{ table: 'schema_migrations', to: 'schema_migrations_old' }, "the other tool's table has another name now: schema_migrations is schema_migrations_old"],
   'repair.planned': [{ version: '007_x', action: 'accept the changed file', dryRun: false }, 'repairing: 007_x: accept the changed file'],
   'migration.failed': [{ version: '007_x', direction: 'up', error }, 'a migration failed: up 007_x: 007_x did not get its lock'],

@@ -45,7 +45,7 @@ describe('import', () => {
     const result = await run();
     expect(recorded(result)).to.deep.equal(['001_a', '002_b']);
     expect([...(server.contents.history?.keys() ?? [])]).to.deep.equal(['001_a', '002_b']);
-    expect(recorder.of('import.planned').map(({ version, as, dryRun }) => [version, as, dryRun])).to.deep.equal([['001_a', '1', false], ['002_b', '2', false]]);
+    expect(recorder.of('migration.imported').map(({ version, as, dryRun }) => [version, as, dryRun])).to.deep.equal([['001_a', '1', false], ['002_b', '2', false]]);
     expect(recorder.of('table.renamed')).to.deep.equal([{ type: 'table.renamed', table: 'schema_migrations', to: 'schema_migrations_old' }]);
   });
 
@@ -66,13 +66,13 @@ describe('import', () => {
   it('says in a dry run what it would record, and writes nothing', async () => {
     const result = await run('dbmate', { dryRun: true });
     expect(recorded(result)).to.deep.equal(['001_a', '002_b']);
-    expect(recorder.of('import.planned').map(({ dryRun }) => dryRun)).to.deep.equal([true, true]);
+    expect(recorder.of('migration.imported').map(({ dryRun }) => dryRun)).to.deep.equal([true, true]);
     expect(server.contents).to.deep.include({ history: undefined, journal: [] });
     expect(recorder.of('table.renamed')).to.deep.equal([]);
   });
 
   it('is refused where the tool has no table, and where its table is not what it should be, and writes nothing', async () => {
-    expect(await failure<MigratorError>(run('goose'))).to.include({ code: 'CONFIG_INVALID', summary: 'there is no table goose_db_version of goose here' });
+    expect(await failure<MigratorError>(run('goose'))).to.include({ code: 'CONFIG_INVALID', summary: 'there is no table of goose here' });
     expect(await failure<MigratorError>(run('golang-migrate'))).to.include({ code: 'HISTORY_CONFLICT' });
     expect(server.contents).to.deep.include({ history: undefined, journal: [] });
     expect(server.holder).to.equal(undefined);

@@ -47,7 +47,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
   'rollback.not-held': [{ versions: ['007_x'] }, undefined],
   'hold.ended': [{ hold: { version: '007_x', at: new Date(0), by: 'rb-1', releases: [] }, because: 'new release', dryRun: false }, undefined],
   'migration.baselined': [{ version: '007_x' }, undefined],
-  'import.planned': [{ version: '007_x', as: '7', dryRun: false }, undefined],
+  'migration.imported': [{ version: '007_x', as: '7', dryRun: false }, undefined],
   'table.renamed': [{ table: 'a', to: 'a_old' }, undefined],
   'repair.planned': [{ version: '007_x', action: 'accept', dryRun: false }, undefined],
   'migration.failed': [{ version: '007_x', direction: 'up', error }, undefined],

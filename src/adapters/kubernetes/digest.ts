@@ -114,7 +114,7 @@ export class Digest {
     'rollback.not-held': undefined,
     'hold.ended': undefined,
     'migration.baselined': undefined,
-    'import.planned': undefined,
+    'migration.imported': undefined,
     'table.renamed': undefined,
     'repair.planned': undefined,
     'statement.finished': undefined,

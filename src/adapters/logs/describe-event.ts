@@ -150,9 +150,9 @@ const DESCRIPTIONS: Descriptions = {
     detail: version,
     toldToPeople: true,
   }),
-  'import.planned': ({ version, as, dryRun }) => ({
+  'migration.imported': ({ version, as, dryRun }) => ({
     level: 'info',
-    message: dryRun ? 'would record as applied' : 'recording as applied',
+    message: dryRun ? 'would record as applied' : 'recorded as applied',
     fields: { version, as, dryRun },
     detail: `${version}, there ${as}`,
     toldToPeople: true,

@@ -30,7 +30,7 @@ const LINES: Lines = {
     verbose
       ? versions.map((version) => skipLine(version, direction))
       : [skipLine(versions.length === 1 ? '1 migration' : `${versions.length} migrations`, direction)],
-  'import.planned': ({ version, dryRun }) => [`  ${dryRun ? 'would import' : 'import'} ${version}`],
+  'migration.imported': ({ version, dryRun }) => [`  ${dryRun ? 'would import' : 'import'} ${version}`],
   'repair.planned': ({ version, action, dryRun }) => [`  ${dryRun ? 'would repair' : 'repair'} ${version}: ${action}`],
   'run.finished': () => ['Done.'],
 };

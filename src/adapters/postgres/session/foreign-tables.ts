@@ -8,11 +8,15 @@ import { escapeLiteral, identifier, qualified, regclass } from './sql.ts';
 import { makeTables } from './tables.ts';
 import type { Wire } from './wire.ts';
 
+/** For the other tool's table. */
+const LOCK_TIMEOUT = '5s';
+
 /** @throws MigratorError HISTORY_CONFLICT when a table that is none of these has the name of ours. */
 export async function findForeignTable(context: SessionContext, places: readonly TableName[]): Promise<ForeignTable | undefined> {
   const { relation, wire } = context;
   const names = places.flatMap(({ schema, name }) => (schema === undefined ? [{ schema: relation.schema, name }, { name }] : [{ schema, name }]));
-  const [result] = await wire.message(placesQuery(names));
+  // Who holds its table, such as the other tool, must not hold us up for ever.
+  const [, result] = await wire.message(`SET lock_timeout = '${LOCK_TIMEOUT}';\n${placesQuery(names)}`);
   const found = (result?.rows ?? []).map(([schema, name]) => ({ schema: schema ?? '', name: name ?? '' })).find((one) => !isOurs(context, one));
   if (relation.inTheWay && !(found && hasOurName(context, found))) throw relation.inTheWay;
   if (!found) return undefined;
@@ -33,7 +37,7 @@ export async function takeOverTable(context: SessionContext, table: ForeignTable
   const renamed = hasOurName(context, table.name) ? setAside(table.name) : undefined;
   await wire.withTransaction(async () => {
     const lock = `LOCK TABLE ${qualified(table.name.schema, table.name.name)} IN ${renamed ? 'ACCESS EXCLUSIVE' : 'SHARE'} MODE`;
-    const limits = ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = '5s'`];
+    const limits = ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`];
     await wire.message([...limits, ...asOurselves(context), lock].join(';\n'));
     await requireSameRows(wire, table);
     if (renamed) await rename(wire, table.name, renamed);
@@ -56,7 +60,8 @@ async function requireSameRows(wire: Wire, { name, rows }: ForeignTable): Promis
   const [result] = await wire.message(rowsQuery(name));
   if (JSON.stringify(readRows(result?.rows[0]?.[0])) === JSON.stringify(rows)) return;
   throw new MigratorError('CONTENTION', `table ${name.schema}.${name.name} was written to while it was read`, {
-    hint: 'end the other tool, which must not run any more, and import again',
+    problems: ['the other tool seems to be at work'],
+    hint: 'stop it, for it does not know our lock, and import again',
   });
 }
 
