@@ -63,15 +63,15 @@ export function planImport({ tool, table, migrations, applied, journaled }: Impo
     return foreign ? [{ migration, label: foreign.label, appliedAt: foreign.appliedAt }] : [];
   });
   const missing = wanted.filter(({ migration: { version } }) => !recorded.has(version));
-  const [again, record] = [missing.filter(({ migration }) => journaled.has(migration.version)), missing.filter(({ migration }) => !journaled.has(migration.version))];
+  const known = (one: ImportedMigration): boolean => journaled.has(one.migration.version);
   return {
-    record,
+    record: missing.filter((one) => !known(one)),
     skipped: wanted.map(({ migration }) => migration.version).filter((version) => recorded.has(version)),
     pending: migrations.map(({ version }) => version).filter((version) => !recorded.has(version)),
     warnings: [
       ...history.remarks,
       ...warnings,
-      ...again.map(({ migration: { version } }) => `${version} was applied and rolled back here since: it is not recorded again`),
+      ...missing.filter(known).map(({ migration: { version } }) => `${version} was applied and rolled back here since: it is not recorded again`),
     ],
   };
 }
@@ -93,58 +93,72 @@ interface Matches {
 
 /** @throws MigratorError HISTORY_CONFLICT naming every version that is not clearly one file. */
 function matchFiles(title: string, { applied, through }: ForeignHistory, migrations: readonly Migration[]): Matches {
-  const meant = new Map<Version, ForeignVersion>();
-  const [problems, warnings]: [string[], string[]] = [[], []];
-  if (through) {
-    if (through.number === undefined) problems.push(`${through.label}: everything before it is applied, but it has no number that a file could have`);
-    for (const { version } of migrations) {
-      if (isUpTo(version, through.number ?? '')) meant.set(version, { ...through, label: versionNumber(version) ?? version });
-    }
-  }
-  const unknown: ForeignVersion[] = [];
-  const matched = new Map<Version, ForeignVersion>();
-  for (const foreign of applied) {
-    const found = filesOf(foreign, migrations);
-    const [file] = found;
-    const rival = file && matched.get(file.version);
-    if (!file) unknown.push(foreign);
-    else if (found.length > 1) problems.push(`${foreign.label} may be any of ${found.map(({ version }) => version).join(', ')}`);
-    else if (rival) problems.push(`${rival.label} and ${foreign.label} would both be ${file.version}`);
-    else {
-      matched.set(file.version, foreign);
-      meant.set(file.version, foreign);
-      warnings.push(...doubtsAbout(file, foreign, title));
-    }
-  }
+  const { matched, unknown, problems } = eachToOneFile(applied, migrations);
   const [oldest] = migrations;
   // Whose files were deleted once everybody had them. Where no file fits at all, the files are others.
-  const gone = unknown.filter(({ number }) => matched.size > 0 && number !== undefined && oldest && compareVersions(number, oldest.version) < 0);
-  problems.push(...unknown.filter((one) => !gone.includes(one)).map(({ label, number }) => `${label}: no file has this ${number === undefined ? 'name' : 'number'}`));
-  if (problems.length > 0) throw notClear(title, problems);
-  if (gone.length > 0) warnings.push(`${title} has applied what there are no files for any more, older than all that there are: ${gone.map(({ label }) => label).join(', ')}`);
-  return { meant, warnings };
+  const isGone = ({ number }: ForeignVersion): boolean =>
+    matched.size > 0 && number !== undefined && oldest !== undefined && compareVersions(number, oldest.version) < 0;
+  problems.push(...unknown.filter((one) => !isGone(one)).map(({ label, number }) => `${label}: no file has this ${number === undefined ? 'name' : 'number'}`));
+  if (through && through.number === undefined) problems.push(`${through.label}: everything before it is applied, but it has no number that a file could have`);
+  if (problems.length > 0) {
+    throw new MigratorError('HISTORY_CONFLICT', `the files are not the ones that ${title} has applied`, {
+      problems,
+      hint: `give each file the number that it has for ${title}, for example 0042_add_users.up.sql; or record with "lockstep baseline --to VERSION" what the database has`,
+    });
+  }
+  const gone = unknown.map(({ label }) => label).join(', ');
+  const doubts = migrations.flatMap((migration) => doubtsAbout(migration, matched.get(migration.version), title));
+  return {
+    meant: new Map([...upTo(through, migrations), ...matched]),
+    warnings: gone === '' ? doubts : [...doubts, `${title} has applied what there are no files for any more, older than all that there are: ${gone}`],
+  };
 }
 
-function notClear(title: string, problems: readonly string[]): MigratorError {
-  return new MigratorError('HISTORY_CONFLICT', `the files are not the ones that ${title} has applied`, {
-    problems,
-    hint: `give each file the number that it has for ${title}, for example 0042_add_users.up.sql; or record with "lockstep baseline --to VERSION" what the database has`,
-  });
+interface OneFileEach {
+  readonly matched: ReadonlyMap<Version, ForeignVersion>;
+  readonly unknown: readonly ForeignVersion[];
+  readonly problems: string[];
 }
 
-function isUpTo(version: Version, number: string): boolean {
-  return versionNumber(version) === number || compareVersions(version, number) < 0;
+function eachToOneFile(applied: readonly ForeignVersion[], migrations: readonly Migration[]): OneFileEach {
+  const filesOf = fileFinder(migrations);
+  const matched = new Map<Version, ForeignVersion>();
+  const [unknown, problems]: [ForeignVersion[], string[]] = [[], []];
+  for (const foreign of applied) {
+    const [file, ...others] = filesOf(foreign);
+    const rival = file === undefined ? undefined : matched.get(file);
+    if (file === undefined) unknown.push(foreign);
+    else if (others.length > 0) problems.push(`${foreign.label} may be any of ${[file, ...others].join(', ')}`);
+    else if (rival) problems.push(`${rival.label} and ${foreign.label} would both be ${file}`);
+    else matched.set(file, foreign);
+  }
+  return { matched, unknown, problems };
 }
 
 /** By number, where two files share one by name, too; by name alone where there is no number. */
-function filesOf({ number, name }: ForeignVersion, migrations: readonly Migration[]): Migration[] {
-  const sameName = ({ version }: Migration): boolean => name !== undefined && plain(nameOf(version)) === plain(name);
-  if (number === undefined) return migrations.filter(sameName);
-  const found = migrations.filter(({ version }) => versionNumber(version) === number);
-  return found.length > 1 && found.some(sameName) ? found.filter(sameName) : found;
+function fileFinder(migrations: readonly Migration[]): (foreign: ForeignVersion) => readonly Version[] {
+  const versions = migrations.map(({ version }) => version);
+  const byNumber = Map.groupBy(versions, versionNumber);
+  const byName = Map.groupBy(versions, (version) => plain(nameOf(version)));
+  return ({ number, name }) => {
+    const named = name === undefined ? [] : (byName.get(plain(name)) ?? []);
+    if (number === undefined) return named;
+    const numbered = byNumber.get(number) ?? [];
+    const both = numbered.filter((version) => named.includes(version));
+    return numbered.length > 1 && both.length > 0 ? both : numbered;
+  };
 }
 
-function doubtsAbout({ version, up }: Migration, { label, name, checksum }: ForeignVersion, title: string): string[] {
+function upTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): [Version, ForeignVersion][] {
+  const { number } = through ?? {};
+  if (!through || number === undefined) return [];
+  const before = migrations.filter(({ version }) => versionNumber(version) === number || compareVersions(version, number) < 0);
+  return before.map(({ version }) => [version, { ...through, label: versionNumber(version) ?? version }]);
+}
+
+function doubtsAbout({ version, up }: Migration, foreign: ForeignVersion | undefined, title: string): string[] {
+  if (!foreign) return [];
+  const { label, name, checksum } = foreign;
   return [
     ...(name !== undefined && plain(nameOf(version)) !== plain(name) ? [`${version} has another name for ${title}: ${label}`] : []),
     ...(checksum !== undefined && checksum !== up.checksum ? [`${up.file} is not the text that ${title} has applied`] : []),
