@@ -1,8 +1,10 @@
 /** The two tables: whose they are, what they say of themselves, and when they are refused. */
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import pg from 'pg';
 
 import { closeGate } from '../support/gate.ts';
-import { startCli, runCli } from '../support/cli.ts';
+import { expectExit, startCli, runCli } from '../support/cli.ts';
 import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
@@ -94,6 +96,30 @@ describe('the tables', () => {
     const tables = await workspace().query<{ tablename: string }>(`SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename LIKE 'Ü%' ORDER BY 1`, [workspace().schema]);
     expect(tables.map(({ tablename }) => tablename)).to.deep.equal([table, `${table}_journal`]);
   });
+
+  for (const kind of ['App', 'my-app', 'a "b" c', 'schü']) {
+    it(`may be in a schema whose name must be quoted, found by the search path: ${kind}`, async () => {
+      const schema = `${workspace().schema} ${kind}`;
+      const quoted = pg.escapeIdentifier(schema);
+      await workspace().query(`CREATE SCHEMA ${quoted}`);
+      const here = workspace();
+      here.defer(() => here.query(`DROP SCHEMA ${quoted} CASCADE`));
+      const { LOCKSTEP_LOCK_KEY: _, ...env } = workspace().env;
+      const url = new URL(workspace().url);
+      url.searchParams.set('search_path', quoted);
+      // As libpq reads it, a plus sign is one.
+      const address = (): string => url.href.replaceAll('+', '%20');
+      const run = async (...args: string[]) => expectExit(await runCli(args, { env: { ...env, DATABASE_URL: address(), LOCKSTEP_TABLE: 'hist' } }), 0);
+      await run('up', '--to', '002_orders');
+      for (const args of [['up'], ['status', '--exit-code'], ['history'], ['repair', '--dry-run'], ['down', '--steps', '1', '--dry-run'], ['down', '--steps', '1'], ['up']]) await run(...args);
+      expect(await workspace().versions(`${quoted}.hist`)).to.deep.equal(VERSIONS);
+      const key = createHash('sha256').update(`${schema}.hist`).digest().readBigInt64BE(0);
+      expect(await workspace().query(`SELECT obj_description($1::regclass, 'pg_class') LIKE '%lock key ' || $2 AS fits`, [`${quoted}.hist`, String(key)])).to.deep.equal([{ fits: true }]);
+      // By its whole name, too.
+      url.searchParams.delete('search_path');
+      expectExit(await runCli(['history'], { env: { ...env, DATABASE_URL: address(), LOCKSTEP_TABLE: `${schema}.hist` } }), 0);
+    });
+  }
 
   it('are refused under names of three parts, with empty parts, or too long for the journal', async () => {
     for (const table of ['a.b.c', '"a.b".c', 'a..b', '.', 'x'.repeat(56), 'é'.repeat(28)]) {

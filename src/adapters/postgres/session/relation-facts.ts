@@ -1,7 +1,7 @@
 /** What the server says of the history table and its journal. */
 import type { TableShape } from '../../../core/foreign-table.ts';
 import type { TableName } from '../../../core/table-name.ts';
-import { foundSchema, identified, journalName, type RelationFacts } from './relation.ts';
+import { FOUND_SCHEMA, foundSchema, identified, journalName, type RelationFacts } from './relation.ts';
 import type { ResultSet } from './simple-query.ts';
 import { escapeLiteral, qualified, regclass } from './sql.ts';
 
@@ -21,7 +21,7 @@ export function relationQueries(table: TableName): string[] {
       : regclass(schema, journalName(name));
   const category = '(SELECT t.typcategory FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)';
   return [
-    `SELECT ${history}::oid, i.type, coalesce(i.schema, ${schema === undefined ? 'pg_catalog.current_schema()' : namedSchema(schema)}),` +
+    `SELECT ${history}::oid, i.type, coalesce(${FOUND_SCHEMA}, ${schema === undefined ? 'pg_catalog.current_schema()' : namedSchema(schema)}),` +
       ` pg_catalog.obj_description(${history}, 'pg_class') FROM ${identified(history)} i`,
     `SELECT a.attrelid, a.attnum, a.attname, ${category}, a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''` +
       ` FROM pg_catalog.pg_attribute a WHERE a.attrelid IN (${history}, ${journal}) AND a.attnum > 0 AND NOT a.attisdropped`,

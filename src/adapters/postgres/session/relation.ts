@@ -49,9 +49,12 @@ export function identified(relation: string): string {
   return `pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, ${relation}, 0)`;
 }
 
+/** Of `identified … i`, which quotes it where it has to be. */
+export const FOUND_SCHEMA = '(pg_catalog.parse_ident(i.schema))[1]';
+
 /** SQL for the schema in which an unqualified name is found, else the one in which it would be created. */
 export function foundSchema(name: string): string {
-  return `coalesce((SELECT i.schema FROM ${identified(regclass(undefined, name))} i), pg_catalog.current_schema())`;
+  return `coalesce((SELECT ${FOUND_SCHEMA} FROM ${identified(regclass(undefined, name))} i), pg_catalog.current_schema())`;
 }
 
 /** SQL for the key as bigint. */
