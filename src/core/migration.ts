@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 
 import { nearest } from './nearest.ts';
+import { endOfComment, endOfLine, skipBlank } from './sql/sql-text.ts';
 
 export type Direction = 'up' | 'down';
 
@@ -108,16 +109,17 @@ export function parseDirectives(text: string): { directives: Directives; problem
   return { directives: found, problems };
 }
 
+/** Each `--` comment before the first statement, with the index of its line. */
 function* leadingComments(text: string): Generator<[number, string]> {
-  let inBlock = false;
-  for (let index = 0, start = 0; start <= text.length; index += 1) {
-    const end = text.indexOf('\n', start);
-    const line = text.slice(start, end === -1 ? undefined : end).trim();
-    start = end === -1 ? Infinity : end + 1;
-    if (inBlock) inBlock = !line.endsWith('*/');
-    else if (line.startsWith('/*')) inBlock = !line.endsWith('*/');
-    else if (line.startsWith('--')) yield [index, line];
-    else if (line !== '') return;
+  const end = skipBlank(text, 0);
+  let line = 0;
+  for (let at = 0, next = 0; at < end; at = next) {
+    if (text.startsWith('/*', at)) next = endOfComment(text, at);
+    else if (text.startsWith('--', at)) {
+      next = endOfLine(text, at);
+      yield [line, text.slice(at, next).trim()];
+    } else next = at + 1;
+    line += text.slice(at, next).split('\n').length - 1;
   }
 }
 

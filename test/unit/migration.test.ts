@@ -32,6 +32,7 @@ describe('parseDirectives', () => {
     ['with CRLF', '-- lockstep: no-transaction\r\n-- lockstep: irreversible\r\n', { noTransaction: true, irreversible: true }],
     ['among comments and empty lines', '\n-- what it does\n\n/* more\n of it */\n-- lockstep: irreversible', { ...none, irreversible: true }],
     ['not inside a block comment', '/*\n-- lockstep: irreversible\n*/', none],
+    ['behind a block comment, on its line or after it', '/* (c) */ -- owner: bob\n/* a\n /* nested */ -- x */ -- c\n-- lockstep: irreversible', { ...none, irreversible: true }],
     ['not behind the first statement', 'SELECT 1;\n-- lockstep: irreversible', none],
     ['not at the end of a line', 'SELECT 1; -- lockstep: irreversible', none],
     ['the last of two wins', '-- lockstep: lock-timeout=1s\n-- lockstep: lock-timeout=2s', { ...none, lockTimeoutMs: 2000 }],

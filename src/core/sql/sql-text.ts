@@ -13,8 +13,8 @@ export function skipBlank(text: string, from: number): number {
   }
 }
 
-/** PostgreSQL's comments nest. */
-function endOfComment(text: string, start: number): number {
+/** The offset behind the block comment that begins at `start`; PostgreSQL's nest. */
+export function endOfComment(text: string, start: number): number {
   const marks = /\/\*|\*\//g;
   marks.lastIndex = start;
   let depth = 0;
