@@ -199,6 +199,8 @@ export interface Executor {
   statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void>;
   /** The history row of a statement-by-statement script, after its last statement. */
   finish(step: StepScript, durationMs: number): Promise<void>;
+  /** Says in the journal of the step that was begun as `next`, if one was, that it will not run, and why. */
+  withdraw(error: MigratorError): Promise<void>;
   /** Who holds locks now on what these pieces name; for the report after a lock was not to be had. */
   blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]>;
   indexState(index: ConcurrentIndex): Promise<IndexState>;

@@ -87,10 +87,10 @@ function secretAfter(text: string, from: number): Range {
   return { start: at, end: matchAt(/(?!\$\d|\*{3}(?:[\s'"&;]|$))[^\s'"&]+/y, text, at), mask: MASK };
 }
 
-/** Past white space, comments, and the sign of an assignment (=, :=, =>), or the colon of JSON. */
+/** Past white space, comments, and the sign of an assignment (=, :=, =>, TO), or the colon of JSON. */
 function skipToValue(text: string, from: number): { at: number; assigned: boolean } {
   const sign = skipBlank(text, from);
-  const end = matchAt(/[=:>]+/y, text, sign);
+  const end = matchAt(/[=:>]+|to\b/iy, text, sign);
   return { at: skipBlank(text, end), assigned: text.slice(sign, end).includes('=') };
 }
 

@@ -34,7 +34,11 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   const applying = progress.recording(session, async () => {
     if (ended.length > 0) await endHolds(ended, history, ports.reporter);
     for (const [index, planned] of steps.entries()) {
-      signal.throwIfAborted();
+      if (signal.aborted) {
+        const error = interruption(signal);
+        if (!session.lost.aborted) await session.executor.withdraw(error).catch(() => undefined);
+        throw error;
+      }
       await progress.step(session, planned.step, () =>
         applyStep(session, planned, { options, ports, signal, next: steps[index + 1]?.step }).catch((error: unknown) => {
           // What fails because it was told to stop did not fail by itself.

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import type { MigratorError } from '../../src/core/errors.ts';
+import { MigratorError } from '../../src/core/errors.ts';
 import { checksum } from '../../src/core/migration.ts';
 import type { Session } from '../../src/core/ports.ts';
 import type { ConcurrentIndex, SqlPiece, Unit } from '../../src/core/sql/script-plan.ts';
@@ -98,6 +98,15 @@ contractOf('Executor', (given) => {
       await executor.begin(NEXT);
       await executor.transaction(NEXT, [piece('CREATE TABLE b (b int)')], LIMITS);
       expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a', 'started 002_b', 'applied 002_b']);
+    });
+
+    it('says in the journal of what it has announced that it will not run', async () => {
+      const { executor } = session;
+      await executor.withdraw(new MigratorError('INTERRUPTED', 'interrupted by SIGTERM'));
+      await executor.transaction(UP, [], LIMITS, NEXT);
+      await executor.withdraw(new MigratorError('INTERRUPTED', 'interrupted by SIGTERM'));
+      expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a', 'started 002_b', 'failed 002_b']);
+      expect((await given.journal()).at(-1)).to.include({ code: 'INTERRUPTED', error: 'interrupted by SIGTERM' });
     });
 
     it('that fails does not say what comes next, until another try is done', async () => {

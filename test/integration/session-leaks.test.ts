@@ -126,12 +126,48 @@ describe('what a migration leaves in the session', () => {
     });
   }
 
-  for (const leak of ['SET default_transaction_read_only = on;', `SET statement_timeout = '1ms';`, `SET default_transaction_isolation = 'serializable';`]) {
+  for (const way of ['', '-- lockstep: no-transaction\n']) {
+    it(`client_encoding, ${way === '' ? 'in a transaction' : 'statement by statement'}: names that are not ASCII stay what they are`, async () => {
+      const schema = `${workspace().schema}_ü`;
+      const here = workspace();
+      await here.query(`CREATE SCHEMA "${schema}"`);
+      here.defer(() => here.query(`DROP SCHEMA "${schema}" CASCADE`));
+      const url = new URL(here.url);
+      url.searchParams.set('search_path', `"${schema}",public`);
+      await here.write({
+        '001_ü.up.sql': `${way}SET client_encoding = 'LATIN1';\nCREATE TABLE "größe" (x int);`,
+        '001_ü.down.sql': 'DROP TABLE "größe";',
+        '002_ö.up.sql': 'CREATE TABLE next_one (x int);',
+        '003_ä.up.sql': `${way}SET client_encoding = 'LATIN1';`,
+      });
+      const versions = ['001_ü', '002_ö', '003_ä'];
+      expect(done(await up(here, { connectionString: url.href }))).to.deep.equal(versions);
+      expect(await here.versions(`"${schema}".schema_migrations`)).to.deep.equal(versions);
+      expect(await here.query('SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename NOT LIKE $2 ORDER BY 1', [schema, 'schema%'])).to.deep.equal([{ tablename: 'größe' }, { tablename: 'next_one' }]);
+      const told = await here.query(`SELECT DISTINCT version FROM "${schema}".schema_migrations_journal WHERE version IS NOT NULL ORDER BY 1`);
+      expect(told.map(({ version }) => version)).to.deep.equal(versions);
+      expect(await here.query(`SELECT down_sql FROM "${schema}".schema_migrations_journal WHERE down_sql IS NOT NULL`)).to.deep.equal([{ down_sql: 'DROP TABLE "größe";' }]);
+    });
+  }
+
+  for (const leak of ['SET default_transaction_read_only = on;', `SET statement_timeout = '1ms';`, `SET idle_session_timeout = '1ms';`, `SET default_transaction_isolation = 'serializable';`]) {
     it(`${leak} in the last file does not end the run`, async () => {
       await workspace().write({ '001_last.up.sql': leak, '002_alone.up.sql': `-- lockstep: no-transaction\n${leak}` });
       expect(done(await up(workspace()))).to.deep.equal(['001_last', '002_alone']);
     });
   }
+
+  it('is gone while a hook runs, too', async () => {
+    await workspace().write({
+      '001_leak.up.sql': `SET idle_session_timeout = '1s';`,
+      '002_hook.before.mjs': 'export default () => new Promise((resolve) => setTimeout(resolve, 2_000));',
+      '002_hook.up.sql': 'SELECT 1;',
+      '003_alone.up.sql': `-- lockstep: no-transaction\nSET idle_session_timeout = '1s';`,
+      '004_hook.before.mjs': 'export default () => new Promise((resolve) => setTimeout(resolve, 2_000));',
+      '004_hook.up.sql': 'SELECT 1;',
+    });
+    expect(done(await up(workspace()))).to.have.lengthOf(4);
+  });
 
   it('--role is taken again for each file, whatever the one before did', async () => {
     const role = await createRole(workspace());

@@ -472,6 +472,9 @@ describe('migrate', () => {
       expect(error.code).to.equal('INTERRUPTED');
       expect(error.details.outcome).to.deep.include({ done: [step(A), step(B)], notRun: [C], pending: [C] });
       expect(applied()).to.deep.equal([A, B]);
+      // The journal had said that the next one starts.
+      const ofNext = server.contents.journal.filter(({ version }) => version === C);
+      expect(ofNext.map(({ event, code }) => [event, code])).to.deep.equal([['started', undefined], ['failed', 'INTERRUPTED']]);
     });
 
     it('before anything ends it before anything', async () => {

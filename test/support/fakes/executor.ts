@@ -89,6 +89,13 @@ export class FakeExecutor implements Executor {
         this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), ...this.#holdOf(step), durationMs });
       });
     });
+    this.#started = undefined;
+  }
+
+  async withdraw(error: MigratorError): Promise<void> {
+    if (!this.#started) return;
+    await this.#context.reach('executor.withdraw');
+    this.#write({ event: 'failed', ...factsOf(this.#started), code: error.code, error: error.summary });
   }
 
   async blockersOf(_pieces: readonly SqlPiece[]): Promise<readonly Blocker[]> {

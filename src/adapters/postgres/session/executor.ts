@@ -15,6 +15,7 @@ import { ifStillHeld, literal } from './sql.ts';
 import { lockHoldersOn } from './observe.ts';
 import { rowEstimates } from './row-estimates.ts';
 import { stepError } from './step-error.ts';
+import { SPEAK_UTF8 } from './wire.ts';
 
 interface Ready {
   readonly step: StepScript;
@@ -40,22 +41,34 @@ export class PostgresExecutor implements Executor {
   /** Sent once for a step, unless it fails. `journaled`: that it started is or will be said elsewhere. */
   #makeReady(step: StepScript, { journaled }: { readonly journaled: boolean }): Ready {
     if (this.#ready?.step === step) return this.#ready;
-    const { accepted, guest, settings } = this.#context;
-    const statements = [
-      BEGIN,
-      ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS),
-      setStatement([...accepted, [READY, this.#markOf(step)]]),
-      ...chosenStatements(settings),
-    ];
+    const statements = this.#reset([READY, this.#markOf(step)]);
     // Only for people who look while it runs: not worth waiting for the disk.
     if (!journaled) statements.push('SET LOCAL synchronous_commit = off', this.#insert({ event: 'started', step }));
-    const answered = this.#context.wire.transaction([...statements, 'COMMIT'].join(';\n'), { keepRows: false });
-    const ready = { step, answered };
+    const ready = { step, answered: this.#sendBehind([...statements, 'COMMIT'].join(';\n')) };
     this.#ready = ready;
-    answered.catch(() => {
+    ready.answered.catch(() => {
       if (this.#ready === ready) this.#ready = undefined;
     });
     return ready;
+  }
+
+  /** Begins a transaction in which the session becomes what it was before any migration. */
+  #reset(...more: readonly (readonly [name: string, value: string])[]): string[] {
+    const { accepted, guest, settings } = this.#context;
+    return [BEGIN, ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS), setStatement([...accepted, ...more]), ...chosenStatements(settings)];
+  }
+
+  /** Nothing that the last script left is there while a hook runs, or at the end of the run. */
+  async #leaveNothing(): Promise<void> {
+    await this.#sendBehind([...this.#reset(), 'COMMIT'].join(';\n')).catch(() => undefined);
+  }
+
+  /** May be sent before the answer that tells in which encoding the server reads it. */
+  async #sendBehind(sql: string): Promise<unknown> {
+    const { wire } = this.#context;
+    const isAscii = /^[\x00-\x7f]*$/.test(sql);
+    const [, answer] = await Promise.all([isAscii ? undefined : wire.message(SPEAK_UTF8), wire.transaction(sql, { keepRows: false })]);
+    return answer;
   }
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
@@ -65,14 +78,15 @@ export class PostgresExecutor implements Executor {
     // All are on their way before the first is answered.
     const sent = wire.together(() => {
       const steps = [this.begin(step), this.#transaction(step, pieces, limits, next)] as const;
-      // If the step fails, this does no harm.
+      // If the step fails, what follows does no harm.
       if (next && !pooled) this.#makeReady(next, { journaled: true });
-      return steps;
+      return [...steps, next || pooled ? Promise.resolve() : this.#leaveNothing()] as const;
     });
     const [begun, ran] = await Promise.allSettled(sent);
     // Of a lost connection nobody knows which of the two it still carried.
     if (begun.status === 'rejected' && !wire.lost.aborted) throw begun.reason;
     if (ran.status === 'rejected') throw ran.reason;
+    if (pooled && !next) await this.#leaveNothing();
     this.#started = next;
   }
 
@@ -176,6 +190,12 @@ export class PostgresExecutor implements Executor {
       'COMMIT',
     );
     await this.#send(step, message);
+    this.#started = undefined;
+    await this.#leaveNothing();
+  }
+
+  async withdraw(error: MigratorError): Promise<void> {
+    if (this.#started) await this.#note({ event: 'failed', step: this.#started, error });
   }
 
   blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]> {

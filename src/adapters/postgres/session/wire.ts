@@ -1,4 +1,5 @@
 /** One connection as a sequence of messages; it notices when the connection is gone, and keeps it awake. */
+import type { EventEmitter } from 'node:events';
 import type { Writable } from 'node:stream';
 
 import type pg from 'pg';
@@ -25,6 +26,9 @@ interface TransactionOptions extends MessageOptions {
 /** Longer than any busy server takes for a message that waits for nothing, shorter than a person's patience. */
 const PROMPT_MS = 30_000;
 
+/** In ASCII, so that it is understood whatever the encoding is. */
+export const SPEAK_UTF8 = `SET client_encoding = 'UTF8'`;
+
 export class Wire {
   readonly client: pg.ClientBase;
   readonly #lost = new AbortController();
@@ -32,6 +36,8 @@ export class Wire {
   #usedLately = false;
   #owesRollback = false;
   #heldBack: Promise<void> | undefined;
+  /** What we send is UTF-8; a migration may have told the server otherwise. */
+  #otherEncoding = false;
   readonly #listening: (() => void)[] = [];
   #heartbeat: NodeJS.Timeout | undefined;
 
@@ -39,7 +45,14 @@ export class Wire {
     this.client = client;
     this.listen('error', this.#onLost);
     this.listen('end', this.#onLost);
+    const { connection } = client as { connection?: EventEmitter };
+    connection?.on('parameterStatus', this.#onParameter);
+    this.#listening.push(() => connection?.removeListener('parameterStatus', this.#onParameter));
   }
+
+  readonly #onParameter = ({ parameterName, parameterValue }: { readonly parameterName: string; readonly parameterValue: string }): void => {
+    if (parameterName === 'client_encoding') this.#otherEncoding = parameterValue !== 'UTF8';
+  };
 
   /** Listens to the client until `detach`. */
   listen(event: string, listener: (value: never) => void): void {
@@ -91,6 +104,7 @@ export class Wire {
     if (this.#heldBack) await this.#heldBack;
     this.lost.throwIfAborted();
     if (this.#owesRollback) await this.#rollBack();
+    if (this.#otherEncoding) this.#speakUtf8();
     const query = new SimpleQuery(sql, { keepRows: options.keepRows ?? true });
     this.#inFlight.add(query);
     const overdue = options.promptly === true ? setTimeout(this.#noAnswer, PROMPT_MS) : undefined;
@@ -107,6 +121,16 @@ export class Wire {
       this.#inFlight.delete(query);
       this.#usedLately = true;
     }
+  }
+
+  /** Sent ahead, not waited for: what comes next must not be overtaken. */
+  #speakUtf8(): void {
+    this.#otherEncoding = false;
+    const query = new SimpleQuery(SPEAK_UTF8, { keepRows: false });
+    query.result.catch(() => {
+      this.#otherEncoding = true;
+    });
+    submit(this.client, query);
   }
 
   /**
