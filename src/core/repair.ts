@@ -66,6 +66,12 @@ export function unknownOnly({ migrations, applied, incomplete, holds }: RepairFa
   });
 }
 
+/** For a person who has to say what became of a statement. */
+export function settleHint(version: Version): string {
+  const command = `lockstep repair --only ${version} --statement`;
+  return `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run up`;
+}
+
 export function versionOf(action: RepairAction): Version {
   switch (action.type) {
     case 'settle statement':

@@ -76,8 +76,9 @@ async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
   try {
     await watching({ session, version: step.version }, ports, () => executeAlone(unit, context));
   } catch (error) {
-    // The first error is the one to tell, whatever happens to what the statement left.
-    if (!session.lost.aborted) await clearAfter(unit, context).catch(() => undefined);
+    // The first error is the one to tell, whatever happens to what the statement left. Of what it committed nobody can know.
+    const isSettled = !(error instanceof MigratorError && error.code === 'MIGRATION_INCOMPLETE');
+    if (isSettled && !session.lost.aborted) await clearAfter(unit, context).catch(() => undefined);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Settles by the catalog what became of a statement whose run died in it. */
 import { MigratorError } from '../core/errors.ts';
 import type { Reporter, Session, StepScript } from '../core/ports.ts';
+import { settleHint } from '../core/repair.ts';
 import type { Unit } from '../core/sql/script-plan.ts';
 
 /** Statements that may simply run again when nobody knows whether they ended. */
@@ -38,13 +39,9 @@ export async function dropReindexLeftovers({ reindexes }: Unit, { session, step,
 }
 
 function nobodyKnows(step: StepScript, unit: Unit): MigratorError {
-  const command = `lockstep repair --only ${step.version} --statement`;
   return new MigratorError(
     'MIGRATION_INCOMPLETE',
     `${step.script.file} stopped in statement ${unit.index}, and nobody can know whether it took effect`,
-    {
-      version: step.version,
-      hint: `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run up`,
-    },
+    { version: step.version, hint: settleHint(step.version) },
   );
 }

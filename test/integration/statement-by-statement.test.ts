@@ -1,7 +1,8 @@
 /** Files with statements that cannot run in a transaction: recognised, journalled, and resumed where they stopped. */
 import { expect } from 'chai';
 
-import { runCli } from '../support/cli.ts';
+import { runCli, startCli } from '../support/cli.ts';
+import { closeGate } from '../support/gate.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { done, failure, up } from './support/running.ts';
@@ -132,5 +133,58 @@ describe('a statement-by-statement file that failed half-way', () => {
     await workspace().write({ '001_a.up.sql': 'CREATE TABLE u (x int);' });
     expect((await failure('HISTORY_CONFLICT', up(workspace()))).exit).to.equal(22);
     expect(await workspace().query(`SELECT to_regclass('u') AS u`)).to.deep.equal([{ u: null }]);
+  });
+});
+
+describe('a statement that may commit in its midst', () => {
+  const workspace = useWorkspace();
+  const DO = (body: string): string => `-- lockstep: no-transaction\nDO $$ BEGIN ${body} END $$;`;
+  const rows = async (): Promise<number> => (await workspace().query('SELECT FROM t')).length;
+
+  beforeEach(async () => {
+    await workspace().query('CREATE TABLE t (x int)');
+    await workspace().query('CREATE PROCEDURE half() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (1); COMMIT; PERFORM 1/0; END $$');
+  });
+
+  it('and has not when it fails is rolled back: 40, and the next run runs it again', async () => {
+    await workspace().write({ '001_a.up.sql': DO('INSERT INTO t VALUES (1); BEGIN PERFORM 1/0; EXCEPTION WHEN division_by_zero THEN NULL; END; PERFORM 1/0;') });
+    expect((await failure('MIGRATION_FAILED', up(workspace()))).details.server?.sqlstate).to.equal('22012');
+    expect(await rows()).to.equal(0);
+    await workspace().write({ '001_a.up.sql': DO('INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2);') });
+    expect(done(await up(workspace()))).to.deep.equal(['001_a']);
+    expect(await rows()).to.equal(2);
+  });
+
+  const FAILING: Readonly<Record<string, readonly [sql: string, sqlstate: string]>> = {
+    'by an error': [DO('INSERT INTO t VALUES (1); COMMIT; PERFORM 1/0;'), '22012'],
+    'by an error, called': ['-- lockstep: no-transaction\nCALL half();', '22012'],
+    'by an error after a ROLLBACK of its own': [DO('INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (1); ROLLBACK; PERFORM 1/0;'), '22012'],
+    'at a limit': [DO('INSERT INTO t VALUES (1); COMMIT; PERFORM pg_sleep(60);'), '57014'],
+  };
+  for (const [how, [sql, sqlstate]] of Object.entries(FAILING)) {
+    it(`and has, and then fails ${how}, is not run again until a person has answered: 41`, async () => {
+      await workspace().write({ '001_a.up.sql': sql });
+      const error = await failure('MIGRATION_INCOMPLETE', up(workspace(), { statementTimeoutMs: 500 }));
+      expect(error).to.include({ exit: 41 });
+      expect(error.details.server?.sqlstate).to.equal(sqlstate);
+      expect(error.hint).to.include('lockstep repair --only 001_a --statement done');
+      await failure('MIGRATION_INCOMPLETE', up(workspace()));
+      expect(await rows()).to.equal(1);
+      expect((await runCli(['repair', '--statement', 'done'], workspace())).code).to.equal(0);
+      expect(done(await up(workspace()))).to.deep.equal(['001_a']);
+      expect(await rows()).to.equal(1);
+    });
+  }
+
+  it('and has when a signal ends it, is not run again either', async () => {
+    const gate = await closeGate(workspace());
+    await workspace().write({ '001_a.up.sql': DO(`INSERT INTO t VALUES (1); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')}`) });
+    const run = startCli(['up'], workspace());
+    await gate.arrived();
+    run.kill('SIGTERM');
+    expect((await run.exited).code).to.equal(143);
+    await gate.open();
+    expect((await runCli(['up'], workspace())).code).to.equal(41);
+    expect(await rows()).to.equal(1);
   });
 });

@@ -13,6 +13,7 @@ import { Message } from './message.ts';
 import { chosenStatements, RESET_STATEMENTS, setStatement } from './settings.ts';
 import { ifStillHeld, literal } from './sql.ts';
 import { lockHoldersOn } from './observe.ts';
+import { partlyCommitted, watchCommits } from './partly-committed.ts';
 import { rowEstimates } from './row-estimates.ts';
 import { stepError } from './step-error.ts';
 import { SPEAK_UTF8 } from './wire.ts';
@@ -157,10 +158,12 @@ export class PostgresExecutor implements Executor {
       await wire.message(setStatement([['statement_timeout', String(limits.statementTimeoutMs)]]));
     }
     const message = new Message().addSource(unit);
+    const hasCommitted = await watchCommits(wire, unit);
     try {
       await wire.message(message.text, { keepRows: false });
-    } catch (error) {
-      throw stepError(error, step, { message, relation, unit });
+    } catch (cause) {
+      const error = stepError(cause, step, { message, relation, unit });
+      throw (await hasCommitted()) ? partlyCommitted(error, step) : error;
     }
   }
 
