@@ -134,14 +134,17 @@ export interface History {
   /** Failures of this text in this release since the version last came to an end; undefined without any. */
   failuresOf(migration: Migration): Promise<Failures | undefined>;
   baseline(migrations: readonly Migration[]): Promise<void>;
-  /** The first of these tables that is there and is not ours. Where no schema is named, ours comes first, then the search path. */
+  /**
+   * The first of these tables that is there and is not ours. Where no schema is named, ours comes first, then the search path.
+   * @throws MigratorError HISTORY_CONFLICT where another table has the name of ours, or the name that this one would get.
+   */
   foreignTable(places: readonly TableName[]): Promise<ForeignTable | undefined>;
   /**
-   * Records what another tool has applied, in one transaction with the tables that it needs; where that tool's table has the name of
-   * ours, it is renamed before. Returns its new name then.
-   * @throws MigratorError HISTORY_CONFLICT where the table has changed since it was read, or that name is taken.
+   * Records what another tool has applied, in one transaction with the tables that it needs, and with the new name of that tool's
+   * table where it has the name of ours.
+   * @throws MigratorError CONTENTION where the table has changed since it was read.
    */
-  takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<TableName | undefined>;
+  takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<void>;
   /** Fills in checksums that rows of the original Go runner lack. */
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
   /** Versions of which some statements are committed, and which never came to an end. */

@@ -56,9 +56,10 @@ async function takeOver(
   const journaled = new Set((await history.journal()).flatMap(({ event, version }) => (version !== undefined && WAS_RECORDED.has(event) ? [version] : [])));
   const plan = planImport({ tool, table: foreign, migrations, applied, journaled });
   for (const message of plan.warnings) reporter.report({ type: 'warning', message });
-  const renamed = dryRun ? undefined : await history.takeOver(foreign, plan.record);
+  if (!dryRun) await history.takeOver(foreign, plan.record);
+  if (plan.skipped.length > 0) reporter.report({ type: 'migration.all-skipped', versions: plan.skipped, direction: 'up' });
   for (const { migration, label } of plan.record) reporter.report({ type: 'migration.imported', version: migration.version, as: label, dryRun });
-  if (renamed) reporter.report({ type: 'table.renamed', table: foreign.name.name, to: renamed.name });
+  if (foreign.renamedTo) reporter.report({ type: 'table.renamed', table: foreign.name.name, to: foreign.renamedTo.name, dryRun });
   return plan;
 }
 

@@ -8,6 +8,7 @@ import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '..
 import { useWorkspace } from '../support/workspace.ts';
 import { FOREIGN_TABLES } from './support/foreign-tables.ts';
 import { documentOf } from './support/json-documents.ts';
+import { createRole } from './support/roles.ts';
 import { stateOf } from './support/state.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
@@ -136,12 +137,23 @@ describe('import', () => {
     await make('dbmate');
     await query('CREATE TABLE schema_migrations_old (x int)');
     expect(await refused(22, '--from', 'dbmate')).to.include('schema_migrations_old');
+    expect(await refused(22, '--from', 'dbmate', '--dry-run')).to.include('schema_migrations_old');
+  });
+
+  it('needs no more than to read the table; to rename it, its owner', async () => {
+    await make('goose');
+    await makeTable('dbmate');
+    const role = await createRole(workspace());
+    await query(`GRANT SELECT ON goose_db_version, schema_migrations TO ${role.name}`);
+    const stderr = await refused(23, '--from', 'dbmate', '--role', role.name);
+    expect(stderr).to.include('only its owner can rename it');
+    expect((await run(0, 'import', '--from', 'goose', '--table', 'ours', '--role', role.name)).stdout).to.include('  import 003_first_orders');
   });
 
   it('every other command points at it', async () => {
     await make('dbmate');
     const { stderr } = await run(22, 'up');
-    expect(stderr).to.include('lockstep import --from dbmate');
+    expect(stderr).to.include(`lockstep import --from dbmate --from-table ${workspace().schema}.schema_migrations`);
   });
 
   it('waits for the other tool, which writes its table at that moment, for five seconds', async () => {
@@ -150,7 +162,7 @@ describe('import', () => {
     await other.query('BEGIN');
     await other.query('INSERT INTO goose_db_version (id, version_id, is_applied) VALUES (5, 4, true)');
     const { stderr } = await run(32, 'import', '--from', 'goose');
-    expect(stderr).to.include('lock timeout');
+    expect(stderr).to.include('lock timeout').and.include('stop that');
     const work = run(32, 'import', '--from', 'goose');
     await eventually('the import to wait for the table', async () => (await query(`SELECT FROM pg_locks WHERE relation = 'goose_db_version'::regclass AND NOT granted`)).length === 1);
     await other.query('COMMIT');

@@ -60,7 +60,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   ],
   'migration.baselined': [{ version: '007_x' }, 'recorded as applied without running it: 007_x'],
   'migration.imported': [{ version: '007_x', as: '7', dryRun: false }, 'recorded as applied: 007_x, there 7'],
-  'table.renamed': [{ table: 'schema_migrations', to: 'schema_migrations_old' }, "the other tool's table has another name now: schema_migrations is schema_migrations_old"],
+  'table.renamed': [{ table: 'schema_migrations', to: 'schema_migrations_old', dryRun: false }, "the other tool's table is renamed: schema_migrations to schema_migrations_old"],
   'repair.planned': [{ version: '007_x', action: 'accept the changed file', dryRun: false }, 'repairing: 007_x: accept the changed file'],
   'migration.failed': [{ version: '007_x', direction: 'up', error }, 'a migration failed: up 007_x: 007_x did not get its lock'],
   'statement.finished': [{ version: '007_x', statement: 1, of: 3 }, 'a statement is done: 007_x, 1 of 3'],

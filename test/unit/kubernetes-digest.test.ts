@@ -48,7 +48,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
   'hold.ended': [{ hold: { version: '007_x', at: new Date(0), by: 'rb-1', releases: [] }, because: 'new release', dryRun: false }, undefined],
   'migration.baselined': [{ version: '007_x' }, undefined],
   'migration.imported': [{ version: '007_x', as: '7', dryRun: false }, undefined],
-  'table.renamed': [{ table: 'a', to: 'a_old' }, undefined],
+  'table.renamed': [{ table: 'a', to: 'a_old', dryRun: false }, undefined],
   'repair.planned': [{ version: '007_x', action: 'accept', dryRun: false }, undefined],
   'migration.failed': [{ version: '007_x', direction: 'up', error }, undefined],
   'statement.finished': [{ version: '007_x', statement: 1, of: 3 }, undefined],

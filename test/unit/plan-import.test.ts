@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
@@ -131,7 +132,15 @@ describe('planImport', () => {
 
     it('takes everything up to a baseline, which needs no file', () => {
       expect(recorded('flyway', flyway(['2.0', '<< Flyway Baseline >>', { type: 'BASELINE', version: '2' }]))).to.deep.equal(['001_a', '002_b']);
-      expect(problemsOf(() => plan('flyway', flyway(['2.0', '<< Flyway Baseline >>', { type: 'BASELINE' }])))[0]).to.include('2.0');
+      for (const dotted of [
+        flyway(['2.0', '<< Flyway Baseline >>', { type: 'BASELINE' }]),
+        flyway(['2', '<< Flyway Baseline >>', { type: 'BASELINE' }], ['2.1', 'c']),
+      ]) {
+        expect(problemsOf(() => plan('flyway', dotted))[0]).to.match(/^2.* \(<< Flyway Baseline >>\): everything up to it is applied, but among versions with dots/);
+      }
+      // V2_1 is a 2.1 for Flyway, and a 2 by its file's name.
+      const files = migrations('001_a', '002_b', '2_1_c');
+      expect(problemsOf(() => plan('flyway', flyway(['2', '<< Flyway Baseline >>', { type: 'BASELINE' }]), { migrations: files }))[0]).to.include('any of 002_b, 2_1_c');
     });
 
     it('is refused where something failed, unless it was mended', () => {
@@ -158,6 +167,12 @@ describe('planImport', () => {
 
     it('is refused where something has not ended', () => {
       expect(problemsOf(() => plan('prisma', [row('001_a', { finished_at: null })]))).to.deep.equal(['001_a has not ended']);
+    });
+
+    it('compares the file as it is, and as it is with other line ends', () => {
+      const windows = migration('001_a', 'SELECT 1;\r\n');
+      const sums = [windows.up.checksum, createHash('sha256').update('SELECT 1;\r\n').digest('hex')];
+      for (const checksum of sums) expect(plan('prisma', [row('001_a', { checksum })], { migrations: [windows] }).warnings).to.deep.equal([]);
     });
 
     it('warns of a file that has changed since', () => {

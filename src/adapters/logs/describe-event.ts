@@ -157,11 +157,11 @@ const DESCRIPTIONS: Descriptions = {
     detail: `${version}, there ${as}`,
     toldToPeople: true,
   }),
-  'table.renamed': ({ table, to }) => ({
+  'table.renamed': ({ table, to, dryRun }) => ({
     level: 'info',
-    message: "the other tool's table has another name now",
-    fields: { table, to },
-    detail: `${table} is ${to}`,
+    message: `the other tool's table ${dryRun ? 'would be renamed' : 'is renamed'}`,
+    fields: { table, to, dryRun },
+    detail: `${table} to ${to}`,
   }),
   'repair.planned': ({ version, action, dryRun }) => ({
     level: 'info',

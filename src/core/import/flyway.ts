@@ -13,8 +13,8 @@ export function readFlyway(rows: readonly ForeignRow[]): ForeignHistory {
   const repeated = new Set(inOrder.filter((row) => row['version'] == null && typeOf(row) !== 'SCHEMA').map((row) => row['script']));
   const counted = [...newest.values()].filter((row) => !/^(?:UNDO_|DELETE$)/.test(typeOf(row)));
   const done = counted.filter((row) => row['success'] === 'true');
-  const dotted = done.some(({ version }) => !/^\d+$/.test(version ?? ''));
-  const [baseline] = done.filter((row) => /BASELINE$/.test(typeOf(row))).map((row) => versionOf(row, false));
+  const dotted = counted.some(({ version }) => !/^\d+$/.test(version ?? ''));
+  const [baseline] = done.filter((row) => /BASELINE$/.test(typeOf(row))).map((row) => versionOf(row, dotted));
   return {
     applied: done.filter((row) => !/BASELINE$/.test(typeOf(row))).map((row) => versionOf(row, dotted)),
     through: baseline,

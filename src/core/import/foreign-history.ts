@@ -14,6 +14,8 @@ export interface ForeignTable {
   readonly name: Required<TableName>;
   readonly columns: readonly string[];
   readonly rows: readonly ForeignRow[];
+  /** What it will be called, as it has the name of ours. */
+  readonly renamedTo?: TableName;
 }
 
 /** A migration that the other tool has applied, as it calls it. */

@@ -1,4 +1,6 @@
 /** Which of our migrations another tool's history means, and what speaks against taking it over. */
+import { hash } from 'node:crypto';
+
 import { MigratorError } from '../errors.ts';
 import { foreignTool } from '../foreign-table.ts';
 import type { AppliedVersion } from '../history.ts';
@@ -99,7 +101,7 @@ function matchFiles(title: string, { applied, through }: ForeignHistory, migrati
   const isGone = ({ number }: ForeignVersion): boolean =>
     matched.size > 0 && number !== undefined && oldest !== undefined && compareVersions(number, oldest.version) < 0;
   problems.push(...unknown.filter((one) => !isGone(one)).map(({ label, number }) => `${label}: no file has this ${number === undefined ? 'name' : 'number'}`));
-  if (through && through.number === undefined) problems.push(`${through.label}: everything before it is applied, but it has no number that a file could have`);
+  problems.push(...doubtsUpTo(through, migrations));
   if (problems.length > 0) {
     throw new MigratorError('HISTORY_CONFLICT', `the files are not the ones that ${title} has applied`, {
       problems,
@@ -149,6 +151,15 @@ function fileFinder(migrations: readonly Migration[]): (foreign: ForeignVersion)
   };
 }
 
+/** Why nobody can say which files are meant by *everything up to this one*. */
+function doubtsUpTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): string[] {
+  if (!through) return [];
+  const { label, number } = through;
+  if (number === undefined) return [`${label}: everything up to it is applied, but among versions with dots no file's number says which that is`];
+  const twins = migrations.map(({ version }) => version).filter((version) => versionNumber(version) === number);
+  return twins.length > 1 ? [`${label}: everything up to it is applied, but that may be any of ${twins.join(', ')}`] : [];
+}
+
 function upTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): [Version, ForeignVersion][] {
   const { number } = through ?? {};
   if (!through || number === undefined) return [];
@@ -161,7 +172,7 @@ function doubtsAbout({ version, up }: Migration, foreign: ForeignVersion | undef
   const { label, name, checksum } = foreign;
   return [
     ...(name !== undefined && plain(nameOf(version)) !== plain(name) ? [`${version} has another name for ${title}: ${label}`] : []),
-    ...(checksum !== undefined && checksum !== up.checksum ? [`${up.file} is not the text that ${title} has applied`] : []),
+    ...(checksum !== undefined && checksum !== up.checksum && checksum !== hash('sha256', up.text) ? [`${up.file} is not the text that ${title} has applied`] : []),
   ];
 }
 

@@ -110,10 +110,11 @@ export class FakeHistory implements History {
     const { server, reach } = this.#context;
     await reach('history.foreignTable');
     const isAt = ({ name }: ForeignTable, place: TableName): boolean => name.name === place.name && (place.schema ?? name.schema) === name.schema;
-    return places.flatMap((place) => server.foreign.filter((table) => isAt(table, place)))[0];
+    const found = places.flatMap((place) => server.foreign.filter((table) => isAt(table, place)))[0];
+    return found?.name.name === 'schema_migrations' ? { ...found, renamedTo: setAside(found.name) } : found;
   }
 
-  async takeOver({ name }: ForeignTable, imported: readonly ImportedMigration[]): Promise<TableName | undefined> {
+  async takeOver({ name, renamedTo }: ForeignTable, imported: readonly ImportedMigration[]): Promise<void> {
     const { server, reach } = this.#context;
     await reach('history.takeOver');
     server.atomically(() => {
@@ -124,9 +125,7 @@ export class FakeHistory implements History {
         this.#write({ event: 'baselined', version: migration.version, direction: 'up', checksum: migration.up.checksum });
       }
     });
-    if (name.name !== 'schema_migrations') return undefined;
-    server.foreign = server.foreign.map((table) => (table.name === name ? { ...table, name: { schema: name.schema, ...setAside(name) } } : table));
-    return setAside(name);
+    if (renamedTo) server.foreign = server.foreign.map((table) => (table.name === name ? { ...table, name: { ...name, ...renamedTo } } : table));
   }
 
   async completeChecksums(migrations: readonly Migration[]): Promise<void> {

@@ -6,47 +6,73 @@ import type { TableName } from '../../../core/table-name.ts';
 import { asOurselves, type SessionContext } from './context.ts';
 import { escapeLiteral, identifier, qualified, regclass } from './sql.ts';
 import { makeTables } from './tables.ts';
+import { serverErrorOf } from '../sqlstate.ts';
 import type { Wire } from './wire.ts';
 
 /** For the other tool's table. */
 const LOCK_TIMEOUT = '5s';
 
-/** @throws MigratorError HISTORY_CONFLICT when a table that is none of these has the name of ours. */
+/** @throws MigratorError HISTORY_CONFLICT when another table has the name of ours, or the one that the found one would get. */
 export async function findForeignTable(context: SessionContext, places: readonly TableName[]): Promise<ForeignTable | undefined> {
   const { relation, wire } = context;
   const names = places.flatMap(({ schema, name }) => (schema === undefined ? [{ schema: relation.schema, name }, { name }] : [{ schema, name }]));
   // Who holds its table, such as the other tool, must not hold us up for ever.
   const [, result] = await wire.message(`SET lock_timeout = '${LOCK_TIMEOUT}';\n${placesQuery(names)}`);
   const found = (result?.rows ?? []).map(([schema, name]) => ({ schema: schema ?? '', name: name ?? '' })).find((one) => !isOurs(context, one));
-  if (relation.inTheWay && !(found && hasOurName(context, found))) throw relation.inTheWay;
   if (!found) return undefined;
-  const [columns, rows] = await wire.message(`${columnsQuery(found)};\n${rowsQuery(found)}`);
+  const renamedTo = hasOurName(context, found) ? setAside(found) : undefined;
+  if (renamedTo) await requireFree(wire, found, renamedTo);
+  else if (relation.inTheWay) throw relation.inTheWay.with({ hint: `choose another name for ours with --table; or, if it is the one to take over, give its tool with --from, and --from-table ${relation.name}` });
+  const [columns, rows] = await explained(found, wire.message(`${columnsQuery(found)};\n${rowsQuery(found)}`));
   return {
     name: found,
     columns: (columns?.rows ?? []).map(([name]) => name ?? ''),
     rows: readRows(rows?.rows[0]?.[0]),
+    ...(renamedTo && { renamedTo }),
   };
 }
 
-/**
- * @returns The table's new name, where it had the name of ours.
- * @throws MigratorError CONTENTION when the table has changed since it was read, or HISTORY_CONFLICT when the new name is taken.
- */
-export async function takeOverTable(context: SessionContext, table: ForeignTable, inserts: readonly string[]): Promise<TableName | undefined> {
+/** @throws MigratorError CONTENTION when the table has changed since it was read. */
+export async function takeOverTable(context: SessionContext, table: ForeignTable, inserts: readonly string[]): Promise<void> {
   const { relation, wire } = context;
-  const renamed = hasOurName(context, table.name) ? setAside(table.name) : undefined;
   await wire.withTransaction(async () => {
-    const lock = `LOCK TABLE ${qualified(table.name.schema, table.name.name)} IN ${renamed ? 'ACCESS EXCLUSIVE' : 'SHARE'} MODE`;
     const limits = ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`];
-    await wire.message([...limits, ...asOurselves(context), lock].join(';\n'));
+    await wire.message([...limits, ...asOurselves(context)].join(';\n'));
+    await explained(table.name, lockTable(wire, table));
     await requireSameRows(wire, table);
-    if (renamed) await rename(wire, table.name, renamed);
     if (!relation.complete) await makeTables(context);
     if (inserts.length > 0) await wire.message(inserts.join(';\n'));
   });
   context.relation = { ...relation, exists: true, hasJournal: true, complete: true, inTheWay: undefined };
-  return renamed;
 }
+
+/** The other tool writes nothing meanwhile. Who may only read it does without: it is read twice. */
+async function lockTable(wire: Wire, { name: { schema, name }, renamedTo }: ForeignTable): Promise<void> {
+  const table = qualified(schema, name);
+  if (renamedTo) {
+    await wire.message(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE;\nALTER TABLE ${table} RENAME TO ${identifier(renamedTo.name)}`);
+    return;
+  }
+  const [may] = await wire.message(`SELECT pg_catalog.has_table_privilege(${escapeLiteral(table)}, 'UPDATE, DELETE, TRUNCATE')`);
+  if (may?.rows[0]?.[0] === 't') await wire.message(`LOCK TABLE ${table} IN SHARE MODE`);
+}
+
+/** Its errors are about this table. */
+async function explained<T>({ schema, name }: TableName, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    const server = serverErrorOf(error);
+    const hint = HINTS[server?.sqlstate ?? ''];
+    if (!hint || !(error instanceof MigratorError)) throw error;
+    throw new MigratorError(error.code, `table ${schema}.${name} can't be taken over`, { server, cause: error, hint });
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  '42501': 'the role needs SELECT on it; where it has the name of ours only its owner can rename it: run as that one, or give ours another name with --table',
+  '55P03': 'another session has it locked, such as the other tool: stop that, for it does not know our lock, and import again',
+};
 
 function hasOurName({ relation }: SessionContext, { schema, name }: TableName): boolean {
   return schema === relation.schema && name === relation.name;
@@ -56,8 +82,8 @@ function isOurs(context: SessionContext, name: TableName): boolean {
   return hasOurName(context, name) && context.relation.inTheWay === undefined;
 }
 
-async function requireSameRows(wire: Wire, { name, rows }: ForeignTable): Promise<void> {
-  const [result] = await wire.message(rowsQuery(name));
+async function requireSameRows(wire: Wire, { name, rows, renamedTo }: ForeignTable): Promise<void> {
+  const [result] = await wire.message(rowsQuery({ ...name, ...renamedTo }));
   if (JSON.stringify(readRows(result?.rows[0]?.[0])) === JSON.stringify(rows)) return;
   throw new MigratorError('CONTENTION', `table ${name.schema}.${name.name} was written to while it was read`, {
     problems: ['the other tool seems to be at work'],
@@ -65,14 +91,13 @@ async function requireSameRows(wire: Wire, { name, rows }: ForeignTable): Promis
   });
 }
 
-async function rename(wire: Wire, from: Required<TableName>, to: TableName): Promise<void> {
+async function requireFree(wire: Wire, from: Required<TableName>, to: TableName): Promise<void> {
   const [result] = await wire.message(`SELECT ${regclass(to.schema, to.name)} IS NOT NULL`);
-  if (result?.rows[0]?.[0] === 't') {
-    throw new MigratorError('HISTORY_CONFLICT', `table ${from.schema}.${from.name} is to be renamed to ${to.name}, but that is there already`, {
-      hint: `drop or rename ${from.schema}.${to.name}, then import again`,
-    });
-  }
-  await wire.message(`ALTER TABLE ${qualified(from.schema, from.name)} RENAME TO ${identifier(to.name)}`);
+  if (result?.rows[0]?.[0] !== 't') return;
+  throw new MigratorError('HISTORY_CONFLICT', `table ${from.schema}.${from.name} can't be renamed to ${to.name}`, {
+    problems: [`${from.schema}.${to.name} is there already`],
+    hint: `drop or rename ${from.schema}.${to.name}, then import again`,
+  });
 }
 
 /** Schema and name of each that is there, in this order. */

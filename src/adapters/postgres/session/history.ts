@@ -100,10 +100,10 @@ export class PostgresHistory implements History {
     return await findForeignTable(this.#context, places);
   }
 
-  async takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<TableName | undefined> {
+  async takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<void> {
     const { takeOverTable } = await import('./foreign-tables.ts');
     const inserts = imported.flatMap(({ migration, appliedAt }) => this.#recorded(migration, appliedAt));
-    return await takeOverTable(this.#context, table, inserts);
+    await takeOverTable(this.#context, table, inserts);
   }
 
   #recorded(migration: Migration, appliedAt?: string): string[] {

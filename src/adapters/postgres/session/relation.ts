@@ -171,11 +171,11 @@ function noSchema(table: TableName): MigratorError {
 function foreignTable(name: string, tool: string, columns: readonly string[]): MigratorError {
   return new MigratorError('HISTORY_CONFLICT', `table ${name} belongs to ${tool}, not to Lockstep`, {
     problems: [`its columns are ${columns.join(', ')}; Lockstep's are version, applied_at, …`],
-    hint: importHint(tool) ?? `${OTHER_NAME}, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
+    hint: importHint(tool, name) ?? `${OTHER_NAME}, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
   });
 }
 
-function importHint(label: string): string | undefined {
+function importHint(label: string, table: string): string | undefined {
   const tool = IMPORT_TOOLS.find((one) => label.toLowerCase().split(' ', 1)[0] === one);
-  return tool && `take its history over with "lockstep import --from ${tool}", which renames that table; or ${OTHER_NAME}`;
+  return tool && `take its history over with "lockstep import --from ${tool} --from-table ${table}", which renames that table; or ${OTHER_NAME}`;
 }
