@@ -51,6 +51,26 @@ describe('a migration in a transaction', () => {
     expect(await workspace().query('SELECT x FROM recorded')).to.deep.equal([{ x: "it's" }]);
   });
 
+  const FORGETTING: Readonly<Record<string, string>> = {
+    'DELETE': 'DELETE FROM schema_migrations;',
+    'TRUNCATE': 'TRUNCATE schema_migrations;',
+    'code that empties every table': `DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP EXECUTE 'TRUNCATE ' || quote_ident(t); END LOOP; END $$;`,
+  };
+  for (const [how, sql] of Object.entries(FORGETTING)) {
+    it(`that takes its own record away, by ${how}, is rolled back: 40, and all records are there`, async () => {
+      await file('CREATE TABLE recorded (x int);');
+      await file(sql, '002_b');
+      const error = await failure('MIGRATION_FAILED', up(workspace()));
+      expect(error.summary).to.include('002_b.up.sql took its own record out of schema_migrations');
+      expect(await workspace().versions()).to.deep.equal(['001_a']);
+    });
+  }
+
+  it('may delete and update what it likes elsewhere', async () => {
+    await file('CREATE TABLE recorded (x int); INSERT INTO recorded VALUES (1); UPDATE recorded SET x = 2; DELETE FROM recorded; DROP TABLE recorded; SELECT 1;');
+    expect(done(await up(workspace()))).to.deep.equal(['001_a']);
+  });
+
   describe('is sent in one round trip with what makes the session ready for it, and has no effect when that', () => {
     const BROKEN: Readonly<Record<string, string>> = {
       fails: `BEGIN; SELECT 1/0; COMMIT`,

@@ -101,7 +101,8 @@ export class PostgresExecutor implements Executor {
       message.addSource(piece);
     }
     const unread = pieces.some((piece) => piece.unread === true);
-    const sameTransaction = unread && step.direction === 'up' ? this.#hasOurRow(step) : undefined;
+    const mayForget = unread || pieces.some((piece) => piece.mayForget === true);
+    const sameTransaction = mayForget && step.direction === 'up' ? this.#hasOurRow(step) : undefined;
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
     message.add(...this.#fencedRow({ event, step }, { durationSql: DURATION_SQL, sameTransaction, next }));
     try {
@@ -120,7 +121,7 @@ export class PostgresExecutor implements Executor {
     return `${this.#context.runner.run} ${version}`;
   }
 
-  /** The history row was written by this very transaction; a file that the parser could not read may have ended that. */
+  /** The history row is there, and was written by this very transaction, which a file that the parser could not read may have ended. */
   #hasOurRow({ version }: StepScript): string {
     return (
       `EXISTS (SELECT 1 FROM ${this.#context.relation.table} WHERE version = ${literal(version)}` +

@@ -56,7 +56,7 @@ export function stepError(
   if (!server) return withoutServerError(error, step);
   const fields = (error as Error).cause as ErrorFields;
   const what = `${step.script.file} failed`;
-  const ours = tableError(server.sqlstate, fields, step, sent.relation);
+  const ours = tableError(server.sqlstate, fields, step, sent);
   if (ours) return ours;
   const code = codeForSqlstate(server.sqlstate, 'in-step') ?? 'MIGRATION_FAILED';
   const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
@@ -106,12 +106,18 @@ function tableError(
   sqlstate: string,
   { table, column }: ErrorFields,
   step: StepScript,
-  relation: Relation,
+  { relation, unread }: { readonly relation: Relation; readonly unread?: boolean },
 ): MigratorError | undefined {
   if (sqlstate === '23502' && table === journalName(relation.name) && column === 'event') {
     return new MigratorError('MIGRATION_FAILED', `${step.script.file} gave up the lock of this run; it was rolled back`, {
       version: step.version,
       hint: 'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration',
+    });
+  }
+  if (sqlstate === '23502' && table === journalName(relation.name) && column === 'run' && unread !== true) {
+    return new MigratorError('MIGRATION_FAILED', `${step.script.file} took its own record out of ${relation.name}; it was rolled back`, {
+      version: step.version,
+      hint: `leave ${relation.name} and ${journalName(relation.name)} out of what the file deletes, truncates or drops`,
     });
   }
   if (sqlstate === '23502' && table === journalName(relation.name) && column === 'run') {
