@@ -66,6 +66,17 @@ describe('a migration in a transaction', () => {
     });
   }
 
+  it('that fails at its COMMIT for want of a lock is tried again, also if it is the last', async () => {
+    await workspace().query('CREATE SEQUENCE tries');
+    await workspace().query(`CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END IF; RETURN NULL; END $$`);
+    await file(`CREATE TABLE recorded (x int);
+      CREATE CONSTRAINT TRIGGER once AFTER INSERT ON recorded DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION once();
+      INSERT INTO recorded VALUES (1);`);
+    expect(done(await up(workspace()))).to.deep.equal(['001_a']);
+    expect(await workspace().query(SAME_TRANSACTION)).to.deep.equal([{ same: true }]);
+  });
+
   it('may delete and update what it likes elsewhere', async () => {
     await file('CREATE TABLE recorded (x int); INSERT INTO recorded VALUES (1); UPDATE recorded SET x = 2; DELETE FROM recorded; DROP TABLE recorded; SELECT 1;');
     expect(done(await up(workspace()))).to.deep.equal(['001_a']);

@@ -61,6 +61,8 @@ export class PostgresExecutor implements Executor {
 
   /** Nothing that the last script left is there while a hook runs, or at the end of the run. */
   async #leaveNothing(): Promise<void> {
+    // Whoever tries the script again has to make the session ready again.
+    this.#ready = undefined;
     await this.#sendBehind([...this.#reset(), 'COMMIT'].join(';\n')).catch(() => undefined);
   }
 
