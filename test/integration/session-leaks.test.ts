@@ -159,11 +159,11 @@ describe('what a migration leaves in the session', () => {
 
   it('is gone while a hook runs, too', async () => {
     await workspace().write({
-      '001_leak.up.sql': `SET idle_session_timeout = '1s';`,
-      '002_hook.before.mjs': 'export default () => new Promise((resolve) => setTimeout(resolve, 2_000));',
+      '001_leak.up.sql': `SET idle_session_timeout = '300ms';`,
+      '002_hook.before.mjs': 'export default () => new Promise((resolve) => setTimeout(resolve, 800));',
       '002_hook.up.sql': 'SELECT 1;',
-      '003_alone.up.sql': `-- lockstep: no-transaction\nSET idle_session_timeout = '1s';`,
-      '004_hook.before.mjs': 'export default () => new Promise((resolve) => setTimeout(resolve, 2_000));',
+      '003_alone.up.sql': `-- lockstep: no-transaction\nSET idle_session_timeout = '300ms';`,
+      '004_hook.before.mjs': 'export default () => new Promise((resolve) => setTimeout(resolve, 800));',
       '004_hook.up.sql': 'SELECT 1;',
     });
     expect(done(await up(workspace()))).to.have.lengthOf(4);

@@ -104,20 +104,23 @@ describe('the tables', () => {
       await workspace().query(`CREATE SCHEMA ${quoted}`);
       const here = workspace();
       here.defer(() => here.query(`DROP SCHEMA ${quoted} CASCADE`));
-      const { LOCKSTEP_LOCK_KEY: _, ...env } = workspace().env;
-      const url = new URL(workspace().url);
+      const { LOCKSTEP_LOCK_KEY: _, ...env } = here.env;
+      const url = new URL(here.url);
       url.searchParams.set('search_path', quoted);
       // As libpq reads it, a plus sign is one.
-      const address = (): string => url.href.replaceAll('+', '%20');
-      const run = async (...args: string[]) => expectExit(await runCli(args, { env: { ...env, DATABASE_URL: address(), LOCKSTEP_TABLE: 'hist' } }), 0);
-      await run('up', '--to', '002_orders');
-      for (const args of [['up'], ['status', '--exit-code'], ['history'], ['repair', '--dry-run'], ['down', '--steps', '1', '--dry-run'], ['down', '--steps', '1'], ['up']]) await run(...args);
+      const address = { connectionString: url.href.replaceAll('+', '%20'), table: 'hist', lockKey: undefined };
+      await up(here, { ...address, to: '002_orders' });
+      await up(here, address);
+      expect(done(await down(here, { ...address, steps: 1 }))).to.deep.equal(['005_order_notes']);
+      expect(done(await up(here, address))).to.deep.equal(['005_order_notes']);
+      for (const args of [['status', '--exit-code'], ['history']]) {
+        expectExit(await runCli(args, { env: { ...env, DATABASE_URL: address.connectionString, LOCKSTEP_TABLE: 'hist' } }), 0);
+      }
       expect(await workspace().versions(`${quoted}.hist`)).to.deep.equal(VERSIONS);
       const key = createHash('sha256').update(`${schema}.hist`).digest().readBigInt64BE(0);
       expect(await workspace().query(`SELECT obj_description($1::regclass, 'pg_class') LIKE '%lock key ' || $2 AS fits`, [`${quoted}.hist`, String(key)])).to.deep.equal([{ fits: true }]);
       // By its whole name, too.
-      url.searchParams.delete('search_path');
-      expectExit(await runCli(['history'], { env: { ...env, DATABASE_URL: address(), LOCKSTEP_TABLE: `${schema}.hist` } }), 0);
+      expect((await up(here, { table: `${schema}.hist`, lockKey: undefined })).skipped).to.deep.equal(VERSIONS);
     });
   }
 
