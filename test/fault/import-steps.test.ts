@@ -49,6 +49,18 @@ describe('an import', function () {
     expect(await workspace().journalCounts('baselined'), round).to.deep.equal(Object.fromEntries(APPLIED.map((version) => [version, 1])));
   }
 
+  it('gives up after five seconds where somebody keeps the table, and leaves all as it is', async () => {
+    await makeTable();
+    const other = await workspace().client();
+    await other.query('BEGIN; LOCK TABLE schema_migrations IN ROW EXCLUSIVE MODE');
+    const { code, stderr } = await runCli(['import', '--from', 'dbmate'], workspace());
+    expect(code, stderr).to.equal(32);
+    expect(stderr).to.include('lock timeout').and.include('stop that');
+    await other.query('ROLLBACK');
+    await expectWholeOrNot('given up');
+    await expectNextDoesIt('given up');
+  });
+
   /** How many messages an import sends after its log-in. */
   async function countMessages(): Promise<number> {
     await makeTable();

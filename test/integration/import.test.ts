@@ -156,13 +156,11 @@ describe('import', () => {
     expect(stderr).to.include(`lockstep import --from dbmate --from-table ${workspace().schema}.schema_migrations`);
   });
 
-  it('waits for the other tool, which writes its table at that moment, for five seconds', async () => {
+  it('waits for the other tool, which writes its table at that moment, and reads it again then', async () => {
     await make('goose');
     const other = await workspace().client();
     await other.query('BEGIN');
     await other.query('INSERT INTO goose_db_version (id, version_id, is_applied) VALUES (5, 4, true)');
-    const { stderr } = await run(32, 'import', '--from', 'goose');
-    expect(stderr).to.include('lock timeout').and.include('stop that');
     const work = run(32, 'import', '--from', 'goose');
     await eventually('the import to wait for the table', async () => (await query(`SELECT FROM pg_locks WHERE relation = 'goose_db_version'::regclass AND NOT granted`)).length === 1);
     await other.query('COMMIT');
