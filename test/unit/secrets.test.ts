@@ -24,6 +24,8 @@ describe('maskPasswords', () => {
     ["PASSWORD 'a', PASSWORD 'b'", "PASSWORD '***', PASSWORD '***'"],
     ["SET app.db_password = 'hunter2';", "SET app.db_password = '***';"],
     ["pw_password text; password := 'hunter2';", "pw_password text; password := '***';"],
+    ["SET app.password TO 'hunter2';", "SET app.password TO '***';"],
+    ['give the password to whoever asks', 'give the password to whoever asks'],
     ["PASSWORD 'cut off in the midd", "PASSWORD '***'"],
     ["PASSWORD $$cut off in the midd", "PASSWORD '***'"],
     // A string in a string.
