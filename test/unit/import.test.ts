@@ -3,12 +3,9 @@ import { expect } from 'chai';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { ForeignTable, ImportTool } from '../../src/core/import/foreign-history.ts';
 import { importHistory, type ImportOptions, type ImportResult } from '../../src/engine/import.ts';
-import { FakeClock } from '../support/fakes/clock.ts';
-import { FakeDatabase } from '../support/fakes/database.ts';
+import { commandFakes } from '../support/fakes/command.ts';
 import { migrations, source } from '../support/fakes/files.ts';
 import { failure, runner } from '../support/fakes/run.ts';
-import { FakeServer } from '../support/fakes/server.ts';
-import { Recorder } from '../support/recorder.ts';
 
 const FILES = migrations('001_a', '002_b', '003_c');
 
@@ -17,18 +14,9 @@ function dbmate(...versions: readonly string[]): ForeignTable {
 }
 
 describe('import', () => {
-  let clock: FakeClock;
-  let server: FakeServer;
-  let database: FakeDatabase;
-  let recorder: Recorder;
-  let controller: AbortController;
-
+  let { clock, server, database, recorder, controller } = commandFakes();
   beforeEach(() => {
-    clock = new FakeClock();
-    server = new FakeServer();
-    database = new FakeDatabase(server);
-    recorder = new Recorder();
-    controller = new AbortController();
+    ({ clock, server, database, recorder, controller } = commandFakes());
     server.foreign = [dbmate('1', '2')];
   });
 

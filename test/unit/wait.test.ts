@@ -2,28 +2,16 @@ import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
 import { waitUntilApplied } from '../../src/engine/wait.ts';
-import { FakeClock } from '../support/fakes/clock.ts';
-import { FakeDatabase } from '../support/fakes/database.ts';
+import { commandFakes } from '../support/fakes/command.ts';
 import { migration, migrations, source } from '../support/fakes/files.ts';
 import { failure, FakeRun, runner } from '../support/fakes/run.ts';
-import { FakeServer } from '../support/fakes/server.ts';
-import { Recorder } from '../support/recorder.ts';
 
 const FILES = migrations('001_a', '002_b');
 
 describe('waitUntilApplied', () => {
-  let clock: FakeClock;
-  let server: FakeServer;
-  let database: FakeDatabase;
-  let recorder: Recorder;
-  let controller: AbortController;
-
+  let { clock, server, database, recorder, controller } = commandFakes();
   beforeEach(() => {
-    clock = new FakeClock();
-    server = new FakeServer();
-    database = new FakeDatabase(server);
-    recorder = new Recorder();
-    controller = new AbortController();
+    ({ clock, server, database, recorder, controller } = commandFakes());
   });
 
   function wait({ timeoutMs = 600_000, files = FILES } = {}): Promise<readonly string[]> {

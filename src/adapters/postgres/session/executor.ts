@@ -16,7 +16,6 @@ import { lockHoldersOn } from './observe.ts';
 import { partlyCommitted, watchCommits } from './partly-committed.ts';
 import { rowEstimates } from './row-estimates.ts';
 import { stepError } from './step-error.ts';
-import { SPEAK_UTF8 } from './wire.ts';
 
 interface Ready {
   readonly step: StepScript;
@@ -45,7 +44,7 @@ export class PostgresExecutor implements Executor {
     const statements = this.#reset([READY, this.#markOf(step)]);
     // Only for people who look while it runs: not worth waiting for the disk.
     if (!journaled) statements.push('SET LOCAL synchronous_commit = off', this.#insert({ event: 'started', step }));
-    const ready = { step, answered: this.#sendBehind([...statements, 'COMMIT'].join(';\n')) };
+    const ready = { step, answered: this.#context.wire.transaction([...statements, 'COMMIT'].join(';\n'), { keepRows: false }) };
     this.#ready = ready;
     ready.answered.catch(() => {
       if (this.#ready === ready) this.#ready = undefined;
@@ -63,15 +62,7 @@ export class PostgresExecutor implements Executor {
   async #leaveNothing(): Promise<void> {
     // Whoever tries the script again has to make the session ready again.
     this.#ready = undefined;
-    await this.#sendBehind([...this.#reset(), 'COMMIT'].join(';\n')).catch(() => undefined);
-  }
-
-  /** May be sent before the answer that tells in which encoding the server reads it. */
-  async #sendBehind(sql: string): Promise<unknown> {
-    const { wire } = this.#context;
-    const isAscii = /^[\x00-\x7f]*$/.test(sql);
-    const [, answer] = await Promise.all([isAscii ? undefined : wire.message(SPEAK_UTF8), wire.transaction(sql, { keepRows: false })]);
-    return answer;
+    await this.#context.wire.transaction([...this.#reset(), 'COMMIT'].join(';\n'), { keepRows: false }).catch(() => undefined);
   }
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {

@@ -27,7 +27,9 @@ interface TransactionOptions extends MessageOptions {
 const PROMPT_MS = 30_000;
 
 /** In ASCII, so that it is understood whatever the encoding is. */
-export const SPEAK_UTF8 = `SET client_encoding = 'UTF8'`;
+const SPEAK_UTF8 = `SET client_encoding = 'UTF8'`;
+
+const IS_ASCII = /^[\x00-\x7f]*$/;
 
 export class Wire {
   readonly client: pg.ClientBase;
@@ -104,7 +106,8 @@ export class Wire {
     if (this.#heldBack) await this.#heldBack;
     this.lost.throwIfAborted();
     if (this.#owesRollback) await this.#rollBack();
-    if (this.#otherEncoding) this.#speakUtf8();
+    // What is still unanswered may set another encoding, in which the server would read this.
+    if (this.#otherEncoding || (this.busy && !IS_ASCII.test(sql))) this.#speakUtf8();
     const query = new SimpleQuery(sql, { keepRows: options.keepRows ?? true });
     this.#inFlight.add(query);
     const overdue = options.promptly === true ? setTimeout(this.#noAnswer, PROMPT_MS) : undefined;
