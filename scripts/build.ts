@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 import { builtIns } from './build/built-ins.ts';
 import { cachedScript } from './build/cached-script.ts';
@@ -12,6 +12,7 @@ import { makeCodeCache } from './build/code-cache.ts';
 import { driver } from './build/driver.ts';
 import { firstChunk } from './build/first-chunk.ts';
 import { kubernetesClient } from './build/kubernetes-client.ts';
+import { thirdPartyLicenses } from './build/licenses.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
@@ -67,7 +68,7 @@ export async function buildBundle({ outDir, plugins = [] }: { outDir: string; pl
   await makeExecutable(join(outDir, 'lockstep.mjs'));
   await copyFile(join(dirname(require.resolve('libpg-query')), 'libpg-query.wasm'), join(outDir, 'libpg-query.wasm'));
   await chmod(join(outDir, 'libpg-query.wasm'), 0o644);
-  await writeFile(join(outDir, 'THIRD-PARTY-LICENSES.txt'), await thirdPartyLicenses(metafile));
+  await writeFile(join(outDir, 'THIRD-PARTY-LICENSES.txt'), await thirdPartyLicenses(root, metafile));
 }
 
 /** The bundle, and what the Node that runs this has compiled of it for a run with nothing to do. */
@@ -87,33 +88,6 @@ async function makeExecutable(file: string): Promise<void> {
   const text = await readFile(file, 'utf8');
   if (!text.startsWith('#!')) await writeFile(file, shebang + text);
   await chmod(file, 0o755);
-}
-
-/** A notice for every package of which there is code in the bundle; those with the same text share it. */
-async function thirdPartyLicenses({ outputs }: Metafile): Promise<string> {
-  const folders = new Set<string>();
-  for (const file of Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs))) {
-    const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
-    if (folder !== undefined) folders.add(folder);
-  }
-  const names = new Map<string, string[]>();
-  for (const folder of [...folders].sort()) {
-    const path = join(root, folder);
-    const about = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as { name: string; version: string; license?: string };
-    const text = await licenseText(path);
-    names.set(text, [...(names.get(text) ?? []), `${about.name} ${about.version} (${about.license ?? 'see below'})`]);
-  }
-  const notices = [...names].map(([text, packages]) => `${[...new Set(packages)].join('\n')}\n\n${text}\n`);
-  return notices.join(`\n${'-'.repeat(80)}\n\n`);
-}
-
-/** Of the package in this folder: its file, or the last section of its README, where some have it. */
-async function licenseText(folder: string): Promise<string> {
-  const file = (await readdir(folder)).find((name) => /^licen[cs]e/i.test(name));
-  if (file !== undefined) return (await readFile(join(folder, file), 'utf8')).trim();
-  const text = /^#+ licen[cs]e\n(.*)/ims.exec(await readFile(join(folder, 'README.md'), 'utf8'))?.[1]?.trim();
-  if (!text) throw new Error(`there is no licence text in ${folder}`);
-  return text;
 }
 
 /** Emits src/index.ts and what it imports as .js and .d.ts. */
