@@ -1,6 +1,6 @@
 /** Decides what a run has to do: (files, history, target) → a plan, or every problem at once. */
 import type { AppliedVersion } from './history.ts';
-import type { Migration, Version } from './migration.ts';
+import type { Direction, Migration, Version } from './migration.ts';
 import { compareVersions, versionNumber } from './migration.ts';
 import { nearest } from './nearest.ts';
 import type { ErrorCode } from './errors.ts';
@@ -18,6 +18,8 @@ export interface VersionStatus {
   readonly appliedAt?: Date | undefined;
   /** Of a held version. */
   readonly hold?: Hold;
+  /** Where a run went statement by statement, up or down, and has not come to its end: it runs, or it was stopped. */
+  readonly inPart?: Direction;
 }
 
 export interface Plan {
@@ -44,11 +46,19 @@ export type Planned =
   | { readonly ok: true; readonly plan: Plan }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
+/** What the journal knows beside the history. */
+export interface JournalFacts {
+  readonly holds: readonly Hold[];
+  readonly inPart: ReadonlyMap<Version, Direction>;
+}
+
+export const NO_JOURNAL: JournalFacts = { holds: [], inPart: new Map() };
+
 /** Every version of files and history in version order, and how it stands. */
 export function statusOf(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  holds: readonly Hold[] = [],
+  { holds, inPart }: JournalFacts = NO_JOURNAL,
 ): VersionStatus[] {
   const rows = new Map(applied.map((row) => [row.version, row]));
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
@@ -56,18 +66,22 @@ export function statusOf(
   const versions = [...files.keys(), ...unknown].sort(compareVersions);
   // What an image knows to be done.
   const newest = versions.findLast((version) => rows.has(version) && files.has(version));
-  return versions.map((version) => {
+  const stateOf = (version: Version): Omit<VersionStatus, 'version'> => {
     const row = rows.get(version);
     const file = files.get(version);
     if (!row) {
       const hold = holds.find((one) => one.version === version && file && isSameText(one, file.up.checksum));
-      if (hold) return { version, state: 'held', hold };
+      if (hold) return { state: 'held', hold };
       const late = newest !== undefined && compareVersions(version, newest) < 0;
-      return { version, state: late ? 'out of order' : 'pending' };
+      return { state: late ? 'out of order' : 'pending' };
     }
-    if (!file) return { version, state: 'unknown', appliedAt: row.appliedAt };
+    if (!file) return { state: 'unknown', appliedAt: row.appliedAt };
     const same = row.checksum === undefined || row.checksum === file.up.checksum;
-    return { version, state: same ? 'applied' : 'changed', appliedAt: row.appliedAt };
+    return { state: same ? 'applied' : 'changed', appliedAt: row.appliedAt };
+  };
+  return versions.map((version) => {
+    const direction = inPart.get(version);
+    return { version, ...stateOf(version), ...(direction && { inPart: direction }) };
   });
 }
 

@@ -5,7 +5,7 @@ import type { HistoryState, JournalEntry } from './history.ts';
 import type { EndedHold, Hold } from './hold.ts';
 import type { ForeignTable } from './import/foreign-history.ts';
 import type { ImportedMigration } from './import/plan-import.ts';
-import type { Migration, Version } from './migration.ts';
+import type { Direction, Migration, Version } from './migration.ts';
 import type { Failures } from './pause.ts';
 import type { IncompleteStatement, RepairAction } from './repair.ts';
 import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
@@ -147,8 +147,8 @@ export interface History {
   takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<void>;
   /** Fills in checksums that rows of the original Go runner lack. */
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
-  /** Versions of which some statements are committed, and which never came to an end. */
-  versionsInPart(): Promise<ReadonlySet<Version>>;
+  /** Versions of which some statements are committed, and which never came to an end, with the direction they go in. */
+  versionsInPart(): Promise<ReadonlyMap<Version, Direction>>;
   /** What is stored of each version that has been recorded since it last was rolled back; with its text of these versions. */
   storedDowns(withText?: readonly Version[]): Promise<readonly StoredDown[]>;
   /** Stores the down SQL of versions that were applied when nobody did. */

@@ -12,11 +12,11 @@ export function refuseHeld(holds: readonly Hold[], migrations: readonly Migratio
 }
 
 /** For commands that only look: a role that may read the history alone is told that it does not see everything. */
-export async function visibleHolds(history: History, warn: (message: string) => void): Promise<readonly Hold[]> {
-  return await history.holds().catch((error: unknown) => {
+export async function ifVisible<T>(read: Promise<T>, otherwise: T, warn: (message: string) => void): Promise<T> {
+  return await read.catch((error: unknown) => {
     if (!(error instanceof MigratorError) || error.code !== 'ACCESS_REFUSED') throw error;
     warn('this role may not read the journal, so what is held looks pending to it: grant it SELECT on that table, too');
-    return [];
+    return otherwise;
   });
 }
 

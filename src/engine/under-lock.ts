@@ -1,6 +1,6 @@
 /** What a run does once it holds the lock; loaded when there is something to do. */
 import { MigratorError } from '../core/errors.ts';
-import type { Version } from '../core/migration.ts';
+import type { Direction, Version } from '../core/migration.ts';
 import { analyzeSteps } from './analyze-steps.ts';
 import { applyStep, type PlannedStep } from './apply.ts';
 import { complete } from './complete.ts';
@@ -51,7 +51,7 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
 }
 
 /** A file of which a part is committed can't become one transaction. @throws MigratorError HISTORY_CONFLICT. */
-function refuseNowTransactional(steps: readonly PlannedStep[], inPart: ReadonlySet<Version>): void {
+function refuseNowTransactional(steps: readonly PlannedStep[], inPart: ReadonlyMap<Version, Direction>): void {
   const found = steps.find(({ step, plan }) => plan.mode === 'transaction' && inPart.has(step.version));
   if (!found) return;
   const { step } = found;

@@ -5,7 +5,7 @@ import { pendingVersions } from '../core/plan.ts';
 import type { Check, Clock, MigrationSource, Reporter, Session } from '../core/ports.ts';
 import { describeHolder, onlyAddsToHistory } from '../core/runner.ts';
 import { connect, jitter, type ConnectPorts } from './connect.ts';
-import { refuseHeld, visibleHolds } from './held.ts';
+import { ifVisible, refuseHeld } from './held.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from './interrupting.ts';
 
@@ -60,7 +60,7 @@ async function poll(
     // What a rollback leaves held, nobody of this release will apply.
     if (pending.length > 0 && !rollsBack) {
       const waitedFor = migrations.filter(({ version }) => pending.includes(version));
-      refuseHeld(await visibleHolds(session.history, warn), waitedFor, { release: runner.release, reapply: [] });
+      refuseHeld(await ifVisible(session.history.holds(), [], warn), waitedFor, { release: runner.release, reapply: [] });
     }
     const message = rollsBack ? `waiting until ${describeHolder(rollsBack)} is done` : waitingFor(pending);
     if (clock.now() >= deadline) throw timedOut(message, pending, timeoutMs, migrations);

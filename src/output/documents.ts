@@ -1,7 +1,7 @@
 /** The one JSON document that `--json` prints; docs/schemas/ has a schema of each. */
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
-import type { Version } from '../core/migration.ts';
+import type { Direction, Version } from '../core/migration.ts';
 import type { Hold } from '../core/hold.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan.ts';
@@ -64,6 +64,7 @@ export interface StatusDocument {
     readonly state: VersionState;
     readonly appliedAt?: string;
     readonly hold?: HoldBody;
+    readonly inPart?: Direction;
   }[];
 }
 
@@ -128,11 +129,12 @@ export function errorDocument(error: MigratorError, command?: CommandName): Erro
 }
 
 export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
-  const migrations = rows.map(({ version, state, appliedAt, hold }) => ({
+  const migrations = rows.map(({ version, state, appliedAt, hold, inPart }) => ({
     version,
     state,
     ...(appliedAt && { appliedAt: appliedAt.toISOString() }),
     ...(hold && { hold: holdBody(hold) }),
+    ...(inPart && { inPart }),
   }));
   return { command: 'status', upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
 }

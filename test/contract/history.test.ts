@@ -310,6 +310,23 @@ contractOf('History', (given) => {
       expect(await progress()).to.deep.equal({ done: [], startedIndex: undefined });
     });
 
+    it('are a part of their version and its direction, once one is committed and until the version comes to an end', async () => {
+      const inPart = async (): Promise<object> => Object.fromEntries(await session.history.versionsInPart());
+      expect(await inPart()).to.deep.equal({});
+      await session.executor.statementAlone(step, alone, LIMITS);
+      expect(await inPart(), 'only started').to.deep.equal({});
+      await session.executor.statementDone(step, alone, 5);
+      expect(await inPart()).to.deep.equal({ '001_a': 'up' });
+      await session.executor.finish(step, 5);
+      expect(await inPart(), 'finished').to.deep.equal({});
+      await session.executor.statement(stepOf(A, 'down'), one, LIMITS);
+      expect(await inPart()).to.deep.equal({ '001_a': 'down' });
+    });
+
+    it('are in no part of anything where there is no journal yet', async () => {
+      expect((await (await given.open()).history.versionsInPart()).size).to.equal(0);
+    });
+
     it('can be settled by a person', async () => {
       await session.executor.statement(step, one, LIMITS);
       await session.executor.statementAlone(step, alone, LIMITS);

@@ -1,11 +1,12 @@
 /** Files with statements that cannot run in a transaction: recognised, journalled, and resumed where they stopped. */
 import { expect } from 'chai';
 
+import type { StatusDocument } from '../../src/output/documents.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { done, failure, up } from './support/running.ts';
+import { done, down, failure, up } from './support/running.ts';
 
 interface Kind {
   readonly what: string;
@@ -113,6 +114,17 @@ describe('a statement-by-statement file that failed half-way', () => {
     expect(await workspace().query('SELECT x FROM t')).to.deep.equal([{ x: 5 }]);
     expect(await workspace().journalCounts('statement done')).to.deep.equal({ '001_a': 6 });
     expect(await workspace().journalCounts('statement started')).to.deep.equal({ '001_a': 1 });
+  });
+
+  it('is shown by status until it has come to its end, whichever way it goes', async () => {
+    const inPart = async (): Promise<unknown> => (JSON.parse((await runCli(['status', '--json'], workspace())).stdout) as StatusDocument).migrations[0]?.inPart;
+    expect((await runCli(['status'], workspace())).stdout).to.include('in part: 001_a: "up" has begun it');
+    expect(await inPart()).to.equal('up');
+    await workspace().write({ '001_a.up.sql': STOPPED.replace('1/0', '1'), '001_a.down.sql': 'VACUUM t;\nDROP TABLE nowhere;' });
+    await up(workspace());
+    expect(await inPart()).to.equal(undefined);
+    await failure('MIGRATION_FAILED', down(workspace(), { steps: 1 }));
+    expect(await inPart()).to.equal('down');
   });
 
   it('with a changed finished statement is refused: exit 22, and nothing runs', async () => {

@@ -83,6 +83,9 @@ describe('reports', () => {
     expect(reports.formatStatus(rows)).to.equal(
       'VERSION  STATE    APPLIED AT\n1_a      applied  2024-05-06T07:08:09.000Z\n10_b     pending\n\n1 applied, 1 pending',
     );
+    expect(reports.formatStatus([{ version: '1_a', state: 'pending', inPart: 'up' }])).to.equal(
+      'VERSION  STATE\n1_a      pending\n\nin part: 1_a: "up" has begun it and has not come to its end; "lockstep history" says how far\n1 pending',
+    );
     expect(reports.formatStatus([])).to.equal('no migrations');
   });
 
@@ -171,6 +174,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
   ],
   status: [
     documents.statusDocument([]),
+    documents.statusDocument([{ version: '1_a', state: 'pending', inPart: 'up' }, { version: '2_b', state: 'applied', inPart: 'down' }]),
     documents.statusDocument([{ version: '1_a', state: 'held', hold }, { version: '2_b', state: 'held', hold: { ...hold, release: undefined, reason: undefined } }]),
     documents.statusDocument((['applied', 'pending', 'unknown', 'changed', 'out of order'] as const).map((state) => ({ version: '1_a', state, appliedAt: at }))),
   ],

@@ -6,7 +6,7 @@ import type { Hold } from '../../src/core/hold.ts';
 import type { AppliedVersion } from '../../src/core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../src/core/migration.ts';
 import { planDown as planRollback } from '../../src/core/plan-down.ts';
-import { equalNumbers, planOrThrow, planUp, statusOf, type Planned } from '../../src/core/plan.ts';
+import { equalNumbers, NO_JOURNAL, planOrThrow, planUp, statusOf, type Planned } from '../../src/core/plan.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { DownTarget, UpTarget } from '../../src/core/target.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
@@ -181,12 +181,20 @@ describe('planDown', () => {
 describe('statusOf', () => {
   it('tells what is held from what is pending', () => {
     const hold = { version: B, at: new Date(0), by: 'rb-1', releases: [], upChecksum: migration(B).up.checksum };
-    const states = (...holds: Hold[]) => statusOf(migrations(A, B), rows(A), holds).map(({ state }) => state);
+    const states = (...holds: Hold[]) => statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, holds }).map(({ state }) => state);
     expect(states(hold)).to.deep.equal(['applied', 'held']);
     expect(states({ ...hold, upChecksum: 'of another text' })).to.deep.equal(['applied', 'pending']);
     expect(states({ ...hold, version: C }), 'no file').to.deep.equal(['applied', 'pending']);
     expect(states({ ...hold, version: A }), 'applied again').to.deep.equal(['applied', 'pending']);
-    expect(statusOf(migrations(A, B), rows(A), [hold])[1]).to.deep.equal({ version: B, state: 'held', hold });
+    expect(statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, holds: [hold] })[1]).to.deep.equal({ version: B, state: 'held', hold });
+  });
+
+  it('tells in which direction a version was begun', () => {
+    const inPart = new Map([[A, 'down'], [B, 'up'], [C, 'up']] as const);
+    expect(statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, inPart }).map((row) => [row.version, row.state, row.inPart])).to.deep.equal([
+      [A, 'applied', 'down'],
+      [B, 'pending', 'up'],
+    ]);
   });
 
   it('says of every version that files or history know how it stands, in version order', () => {

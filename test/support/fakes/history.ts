@@ -4,7 +4,7 @@ import type { EndedHold, Hold } from '../../../src/core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { setAside, type ImportedMigration } from '../../../src/core/import/plan-import.ts';
-import { compareVersions, type Migration, type Version } from '../../../src/core/migration.ts';
+import { compareVersions, type Direction, type Migration, type Version } from '../../../src/core/migration.ts';
 import type { Failures } from '../../../src/core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../src/core/ports.ts';
 import type { IncompleteStatement, RepairAction } from '../../../src/core/repair.ts';
@@ -70,11 +70,14 @@ export class FakeHistory implements History {
     return { done, startedIndex: startedIn(entries)?.statement };
   }
 
-  async versionsInPart(): Promise<ReadonlySet<Version>> {
+  async versionsInPart(): Promise<ReadonlyMap<Version, Direction>> {
     await this.#context.reach('history.versionsInPart');
     const { journal } = this.#context.server.contents;
-    const parts = journal.flatMap(({ version }) => (version !== undefined && this.#sinceLastEnd(version).some(({ event }) => event === 'statement done') ? [version] : []));
-    return new Set(parts);
+    const parts = new Map<Version, Direction>();
+    for (const { version = '' } of journal) {
+      for (const { event, direction } of this.#sinceLastEnd(version)) if (event === 'statement done' && direction) parts.set(version, direction);
+    }
+    return parts;
   }
 
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {

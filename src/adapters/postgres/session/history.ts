@@ -124,10 +124,11 @@ export class PostgresHistory implements History {
     );
   }
 
-  async versionsInPart(): Promise<ReadonlySet<Version>> {
+  async versionsInPart(): Promise<ReadonlyMap<Version, Direction>> {
     const { relation, wire } = this.#context;
+    if (!relation.hasJournal) return new Map();
     const [result] = await wire.message(versionsInPartQuery(relation.journal));
-    return new Set((result?.rows ?? []).map(([version]) => version ?? ''));
+    return new Map((result?.rows ?? []).map(([version, direction]) => [version ?? '', direction as Direction]));
   }
 
   async storedDowns(withText: readonly Version[] = []): Promise<readonly StoredDown[]> {
@@ -230,7 +231,7 @@ const STATEMENT_ENDS = `'statement done', 'statement failed', 'statement reset'`
 
 function versionsInPartQuery(journal: string): string {
   return (
-    `SELECT DISTINCT version FROM ${journal} s WHERE event = 'statement done'` +
+    `SELECT DISTINCT version, direction FROM ${journal} s WHERE event = 'statement done'` +
     ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = s.version AND e.id > s.id AND e.event IN (${VERSION_ENDS}))`
   );
 }
