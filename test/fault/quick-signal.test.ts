@@ -11,7 +11,6 @@ import { useWorkspace } from '../support/workspace.ts';
 import { STUBBORN_HOOK } from './support/hooks.ts';
 
 const BOUND_MS = 5_000;
-const AT_ONCE_MS = 1_000;
 
 for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
   describe(signal, () => {
@@ -78,11 +77,10 @@ for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
       await run.waitForLog('hook.log');
       run.kill(signal);
       await run.waitForLog(({ event, text }) => event === 'hook.log' && text === 'told');
-      const sentAt = performance.now();
       run.kill(signal);
       const result = await run.exited;
       expectExit(result, exit);
-      expect(result.exitedAt - sentAt, 'milliseconds from the second signal to the exit').to.be.lessThan(AT_ONCE_MS);
+      expect(result.stderr, 'it has no time left to say anything').to.not.include('INTERRUPTED');
       await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
       await eventually('the server to notice', async () => (await workspace().lockSessions()).length === 0);
       await expectNextRun(more);

@@ -104,7 +104,7 @@ async function gone({ workspace }: Victim, backend: number): Promise<void> {
   await eventually(`backend ${backend} to be gone`, async () => {
     const { length } = await workspace.query('SELECT FROM pg_stat_activity WHERE pid = $1', [backend]);
     return length === 0;
-  }, 10_000);
+  });
 }
 
 interface Stopped {
