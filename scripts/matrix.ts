@@ -25,7 +25,7 @@ async function installOlder(): Promise<void> {
   if (code !== 0) throw new Error(`npm install in ${dirname(OLDER_SERVERS)} failed (exit ${code ?? 'by a signal'})`);
 }
 
-const SUITES = ['test/contract/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/race/**/*.test.ts'];
+const SUITES = ['test/contract/**/*.test.ts', 'test/command/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/race/**/*.test.ts'];
 const LIMIT_MS = 15 * 60_000;
 
 const root = resolve(import.meta.dirname, '..');

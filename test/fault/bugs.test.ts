@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 
-import { documentOf } from '../integration/support/json-documents.ts';
+import { documentOf } from '../support/json-documents.ts';
 import { distFolder, expectExit, runCli, type CliResult } from '../support/cli.ts';
 import { file } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';

@@ -7,8 +7,8 @@ import pg from 'pg';
 
 import type { Postgres } from '../../scripts/embedded-postgres.ts';
 import { ERRORS } from '../../src/core/errors.ts';
-import { createRole } from '../integration/support/roles.ts';
-import { stateOf } from '../integration/support/state.ts';
+import { createRole } from '../support/roles.ts';
+import { stateOf } from '../support/state.ts';
 import { eventually } from '../support/bounded.ts';
 import { issue, makeAuthority, type Certificate } from '../support/certificates.ts';
 import { distFolder, expectExit, runCli, startCli, type CliProcess, type CliResult } from '../support/cli.ts';

@@ -7,8 +7,8 @@ import { expectExit, runCli, startCli, type CliResult } from '../support/cli.ts'
 import { closeGate, type Gate } from '../support/gate.ts';
 import { holdKey } from '../support/holder.ts';
 import { file } from '../support/migrations.ts';
-import { documentOf } from '../integration/support/json-documents.ts';
-import { stateOf } from '../integration/support/state.ts';
+import { documentOf } from '../support/json-documents.ts';
+import { stateOf } from '../support/state.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 describe('repair', () => {

@@ -6,7 +6,7 @@ import { closeGate, openSnapshot } from '../support/gate.ts';
 import { blockOnKey } from '../support/holder.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { done, failure, up, type RunOptions } from './support/running.ts';
+import { done, failure, up, type RunOptions } from '../support/running.ts';
 
 const TABLE = { '001_t.up.sql': 'CREATE TABLE t (x int);\nINSERT INTO t VALUES (1), (2);' };
 const DUPLICATES = { '001_t.up.sql': 'CREATE TABLE t (x int);\nINSERT INTO t VALUES (1), (1);' };

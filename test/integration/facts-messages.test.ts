@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { RESET_STATEMENTS } from '../../src/adapters/postgres/session/settings.ts';
 import { eventually } from '../support/bounded.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { message, pidOf, sqlstateOf, waitsFor } from './support/sessions.ts';
+import { message, pidOf, sqlstateOf, waitsFor } from '../support/sessions.ts';
 
 describe('PostgreSQL: messages of several statements', () => {
   const workspace = useWorkspace();

@@ -4,9 +4,9 @@ import { expect } from 'chai';
 import { eventually } from '../support/bounded.ts';
 import { blockOnKey, holdKey } from '../support/holder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { useDatabase } from './support/databases.ts';
-import { createRole } from './support/roles.ts';
-import { activityOf, message, pidOf, sqlstateOf, waitsFor } from './support/sessions.ts';
+import { useDatabase } from '../support/databases.ts';
+import { createRole } from '../support/roles.ts';
+import { activityOf, message, pidOf, sqlstateOf, waitsFor } from '../support/sessions.ts';
 
 describe('PostgreSQL: locks and snapshots', () => {
   const workspace = useWorkspace();

@@ -6,7 +6,7 @@ import { runCli } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { done, failure, up } from './support/running.ts';
+import { done, failure, up } from '../support/running.ts';
 
 describe('the place of an error', () => {
   const workspace = useWorkspace();

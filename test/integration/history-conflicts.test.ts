@@ -6,8 +6,8 @@ import { expect } from 'chai';
 import { expectExit, runCli, type CliResult } from '../support/cli.ts';
 import { file } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { documentOf } from './support/json-documents.ts';
-import { stateOf } from './support/state.ts';
+import { documentOf } from '../support/json-documents.ts';
+import { stateOf } from '../support/state.ts';
 
 /** After 001, 003 and 004 were applied. */
 const CONFLICTS: Readonly<Record<string, { make: 'change' | 'add' | 'remove' | 'double'; told: RegExp }>> = {

@@ -6,8 +6,8 @@ import { runMigrations } from '../../src/index.ts';
 import { closeGate } from '../support/gate.ts';
 import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { createRole } from './support/roles.ts';
-import { done, failure, up } from './support/running.ts';
+import { createRole } from '../support/roles.ts';
+import { done, failure, up } from '../support/running.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

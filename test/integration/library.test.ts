@@ -7,7 +7,7 @@ import { closeGate } from '../support/gate.ts';
 import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, file, versionsOf } from '../support/migrations.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { done, down, failure, proxyOf, up } from './support/running.ts';
+import { done, down, failure, proxyOf, up } from '../support/running.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

@@ -9,8 +9,8 @@ import { FIVE_FILES, file, versionsOf } from '../support/migrations.ts';
 import { Recorder } from '../support/recorder.ts';
 import type { WireProxy } from '../support/wire-proxy.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { createRole } from './support/roles.ts';
-import { done, down, proxyOf, up } from './support/running.ts';
+import { createRole } from '../support/roles.ts';
+import { done, down, proxyOf, up } from '../support/running.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

@@ -6,7 +6,7 @@ import { expectExit, runCli, startCli } from '../support/cli.ts';
 import { openSnapshot } from '../support/gate.ts';
 import { file } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { useDatabase } from './support/databases.ts';
+import { useDatabase } from '../support/databases.ts';
 
 const TABLES = `CREATE TABLE items (id int PRIMARY KEY, note text);
 INSERT INTO items SELECT n, 'note' FROM generate_series(1, 10) n;

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { failure, down, up } from './support/running.ts';
+import { failure, down, up } from '../support/running.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

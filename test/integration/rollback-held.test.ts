@@ -6,10 +6,10 @@ import { expect } from 'chai';
 import { expectExit, runCli, type CliResult } from '../support/cli.ts';
 import { FIVE_FILES, versionsOf, type Files } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { documentOf } from './support/json-documents.ts';
-import { done, down, up } from './support/running.ts';
-import { schemaOf } from './support/schema.ts';
-import { stateOf } from './support/state.ts';
+import { documentOf } from '../support/json-documents.ts';
+import { done, down, up } from '../support/running.ts';
+import { schemaOf } from '../support/schema.ts';
+import { stateOf } from '../support/state.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 const OLD = VERSIONS.slice(0, 3);

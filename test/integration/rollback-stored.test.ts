@@ -8,10 +8,10 @@ import { runCli } from '../support/cli.ts';
 import { FIVE_FILES, versionsOf, type Files } from '../support/migrations.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { documentOf } from './support/json-documents.ts';
-import { done, down, failure, up } from './support/running.ts';
-import { schemaOf } from './support/schema.ts';
-import { stateOf } from './support/state.ts';
+import { documentOf } from '../support/json-documents.ts';
+import { done, down, failure, up } from '../support/running.ts';
+import { schemaOf } from '../support/schema.ts';
+import { stateOf } from '../support/state.ts';
 
 /** The newest three need a transaction, a statement of its own outside one, and directives. */
 const FILES: Files = {

@@ -7,9 +7,9 @@ import { runCli } from '../support/cli.ts';
 import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { createRole, type TestRole } from './support/roles.ts';
-import { done, down, failure, up } from './support/running.ts';
-import { sqlstateOf } from './support/sessions.ts';
+import { createRole, type TestRole } from '../support/roles.ts';
+import { done, down, failure, up } from '../support/running.ts';
+import { sqlstateOf } from '../support/sessions.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 const JOURNAL = 'schema_migrations_journal';

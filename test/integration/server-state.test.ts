@@ -10,8 +10,8 @@ import { FIVE_FILES, file, versionsOf } from '../support/migrations.ts';
 import { closedPort } from '../support/opening.ts';
 import { ownServer } from '../support/server.ts';
 import { useWorkspace, Workspace } from '../support/workspace.ts';
-import { up } from './support/running.ts';
-import { sqlstateOf } from './support/sessions.ts';
+import { up } from '../support/running.ts';
+import { sqlstateOf } from '../support/sessions.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 
 import { useWorkspace } from '../support/workspace.ts';
-import { createRole } from './support/roles.ts';
-import { done, failure, up } from './support/running.ts';
+import { createRole } from '../support/roles.ts';
+import { done, failure, up } from '../support/running.ts';
 
 interface Leak {
   readonly what: string;

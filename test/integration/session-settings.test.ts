@@ -4,8 +4,8 @@ import pg from 'pg';
 
 import { Recorder } from '../support/recorder.ts';
 import { Workspace } from '../support/workspace.ts';
-import { useDatabase } from './support/databases.ts';
-import { up, type RunOptions } from './support/running.ts';
+import { useDatabase } from '../support/databases.ts';
+import { up, type RunOptions } from '../support/running.ts';
 
 /** Of the database, and other than ours, so that it shows which of both a session has. */
 const DEFAULTS = {

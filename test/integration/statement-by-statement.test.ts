@@ -6,7 +6,7 @@ import { runCli, startCli } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { done, down, failure, up } from './support/running.ts';
+import { done, down, failure, up } from '../support/running.ts';
 
 interface Kind {
   readonly what: string;

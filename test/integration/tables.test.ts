@@ -8,9 +8,9 @@ import { expectExit, startCli, runCli } from '../support/cli.ts';
 import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { createRole } from './support/roles.ts';
-import { done, down, failure, up } from './support/running.ts';
-import { stateOf } from './support/state.ts';
+import { createRole } from '../support/roles.ts';
+import { done, down, failure, up } from '../support/running.ts';
+import { stateOf } from '../support/state.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

@@ -8,10 +8,10 @@ import { closeGate } from '../support/gate.ts';
 import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../support/migrations.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { useDatabase } from './support/databases.ts';
-import { FOREIGN_TABLES } from './support/foreign-tables.ts';
-import { done, failure, up, type RunOptions } from './support/running.ts';
-import { stateOf } from './support/state.ts';
+import { useDatabase } from '../support/databases.ts';
+import { FOREIGN_TABLES } from '../support/foreign-tables.ts';
+import { done, failure, up, type RunOptions } from '../support/running.ts';
+import { stateOf } from '../support/state.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

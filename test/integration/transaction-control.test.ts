@@ -4,7 +4,7 @@ import pg from 'pg';
 
 import { Wire } from '../../src/adapters/postgres/session/wire.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { failure, up } from './support/running.ts';
+import { failure, up } from '../support/running.ts';
 
 /** As long as more than 2 MB of SQL: not parsed, so that the transaction control in it is not found beforehand. */
 const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(20_500);

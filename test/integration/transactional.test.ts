@@ -7,7 +7,7 @@ import { MigratorError } from '../../src/core/errors.ts';
 import { eventually } from '../support/bounded.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { done, failure, proxyOf, up } from './support/running.ts';
+import { done, failure, proxyOf, up } from '../support/running.ts';
 
 /** As long as more than 2 MB of SQL: not parsed. */
 const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(20_500);

@@ -1,4 +1,4 @@
-/** What a hook is told, and until when; hooks that use the database are tested in test/integration/hooks.test.ts. */
+/** What a hook is told, and until when; hooks that use the database are tested in test/command/hooks.test.ts. */
 import { expect } from 'chai';
 import pg from 'pg';
 

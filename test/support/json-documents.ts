@@ -2,11 +2,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
-import type { CliResult } from '../../support/cli.ts';
+import type { CliResult } from './cli.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-const folder = new URL('../../../docs/schemas/', import.meta.url);
+const folder = new URL('../../docs/schemas/', import.meta.url);
 
 let loading: Promise<ReadonlyMap<string, Schema>> | undefined;
 

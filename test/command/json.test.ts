@@ -6,8 +6,8 @@ import { closedPort } from '../support/opening.ts';
 import { holdKey } from '../support/holder.ts';
 import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { documentOf } from './support/json-documents.ts';
-import { up } from './support/running.ts';
+import { documentOf } from '../support/json-documents.ts';
+import { up } from '../support/running.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

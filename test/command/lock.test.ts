@@ -7,9 +7,9 @@ import { closeGate } from '../support/gate.ts';
 import { blockOnKey, holdKey } from '../support/holder.ts';
 import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { documentOf } from './support/json-documents.ts';
-import { createRole } from './support/roles.ts';
-import { up } from './support/running.ts';
+import { documentOf } from '../support/json-documents.ts';
+import { createRole } from '../support/roles.ts';
+import { up } from '../support/running.ts';
 
 describe('lockstep lock', () => {
   const workspace = useWorkspace();

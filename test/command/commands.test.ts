@@ -5,8 +5,8 @@ import { expect } from 'chai';
 import { runCli, type CliResult } from '../support/cli.ts';
 import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { up } from './support/running.ts';
-import { stateOf } from './support/state.ts';
+import { up } from '../support/running.ts';
+import { stateOf } from '../support/state.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 const NEWEST_FIRST = VERSIONS.toReversed();

@@ -10,9 +10,9 @@ import { runCli } from '../support/cli.ts';
 import { closedPort } from '../support/opening.ts';
 import { FIVE_FILES } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { createRole } from './support/roles.ts';
-import { up } from './support/running.ts';
-import { stateOf } from './support/state.ts';
+import { createRole } from '../support/roles.ts';
+import { up } from '../support/running.ts';
+import { stateOf } from '../support/state.ts';
 
 describe('exit 20 without any connection', () => {
   let connections = 0;

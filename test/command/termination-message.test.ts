@@ -12,7 +12,7 @@ import { holdKey } from '../support/holder.ts';
 import { FIVE_FILES, versionsOf } from '../support/migrations.ts';
 import { closedPort } from '../support/opening.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { valid } from './support/json-documents.ts';
+import { valid } from '../support/json-documents.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 const MAX_BYTES = 4096;

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { eventually } from '../support/bounded.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { documentOf } from './support/json-documents.ts';
+import { documentOf } from '../support/json-documents.ts';
 
 const FILES = {
   '001_t.up.sql': 'CREATE TABLE t (what text, version text, pid int);',

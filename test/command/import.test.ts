@@ -6,10 +6,10 @@ import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, type CliResult } from '../support/cli.ts';
 import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { FOREIGN_TABLES } from './support/foreign-tables.ts';
-import { documentOf } from './support/json-documents.ts';
-import { createRole } from './support/roles.ts';
-import { stateOf } from './support/state.ts';
+import { FOREIGN_TABLES } from '../support/foreign-tables.ts';
+import { documentOf } from '../support/json-documents.ts';
+import { createRole } from '../support/roles.ts';
+import { stateOf } from '../support/state.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 

@@ -1,5 +1,5 @@
 /** A workspace's schema as its users see it: what an up and its down must leave as it was. */
-import type { Workspace } from '../../support/workspace.ts';
+import type { Workspace } from './workspace.ts';
 
 const CATALOG: Readonly<Record<string, string>> = {
   relations: `SELECT relname, relkind FROM pg_class WHERE relnamespace = $1::regnamespace ORDER BY 1`,

@@ -1,5 +1,5 @@
 /** Everything in a workspace's schema, so that a test can say that nothing has changed. */
-import type { Workspace } from '../../support/workspace.ts';
+import type { Workspace } from './workspace.ts';
 
 /** Every row with the place where it lies (ctid, xmin), every relation with its file, rights and comment. */
 export async function stateOf(workspace: Workspace): Promise<unknown> {

@@ -1,8 +1,8 @@
 /** Runs the library in a workspace: its schema, its lock key, its files. */
-import { runMigrations, type Outcome, type RunMigrationsOptions } from '../../../src/index.ts';
-import { MigratorError, type ErrorCode } from '../../../src/core/errors.ts';
-import { WireProxy } from '../../support/wire-proxy.ts';
-import type { Workspace } from '../../support/workspace.ts';
+import { runMigrations, type Outcome, type RunMigrationsOptions } from '../../src/index.ts';
+import { MigratorError, type ErrorCode } from '../../src/core/errors.ts';
+import { WireProxy } from './wire-proxy.ts';
+import type { Workspace } from './workspace.ts';
 
 type Place = 'pool' | 'connection' | 'connectionString';
 

@@ -1,7 +1,7 @@
 /** Roles of one test, which may work in its schema; dropped with it. */
 import { randomBytes } from 'node:crypto';
 
-import type { Workspace } from '../../support/workspace.ts';
+import type { Workspace } from './workspace.ts';
 
 export interface TestRole {
   readonly name: string;

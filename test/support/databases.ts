@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
-import { testServer } from '../../support/server.ts';
+import { testServer } from './server.ts';
 
 /** In a `describe`: a database for its tests; gives its address. */
 export function useDatabase(): () => string {

@@ -1,8 +1,8 @@
 /** Bare sessions, to try what PostgreSQL itself does. */
 import type pg from 'pg';
 
-import { eventually } from '../../support/bounded.ts';
-import type { Workspace } from '../../support/workspace.ts';
+import { eventually } from './bounded.ts';
+import type { Workspace } from './workspace.ts';
 
 /** `ok`, or the SQLSTATE that the statement ends in. */
 export async function sqlstateOf(work: Promise<unknown>): Promise<string> {
