@@ -37,9 +37,9 @@ describe('a server that is still starting up', () => {
   }
 
   it('57P03: 30 after --connect-wait, in its words; once it has started it is used', async () => {
-    const result = await runCli(['up', '--connect-wait', '1s'], workspace);
+    const result = await runCli(['up', '--connect-wait', '3s'], workspace);
     expectExit(result, 30);
-    expect(result.stderr).to.include('57P03').and.include('--connect-wait=1s');
+    expect(result.stderr).to.include('57P03').and.include('--connect-wait=3s');
     expect(waits(result)).to.be.greaterThan(1);
     const waiting = startCli(['up'], workspace);
     await waiting.waitForLog('database.waiting');
@@ -91,7 +91,7 @@ describe('a server with TLS', () => {
     it(`behind something that ${manner}: 30 after --connect-wait; once it answers it is used`, async () => {
       const late = await door(server.url('trusted', `sslmode=verify-full&${ca()}`), manner);
       const env = environment({ DATABASE_URL: late.url });
-      const result = await runCli(['wait', '--connect-wait', '1s'], { env });
+      const result = await runCli(['wait', '--connect-wait', '3s'], { env });
       expectExit(result, 30);
       expect(waits(result)).to.be.greaterThan(1);
       const waiting = startCli(['wait'], { env });
