@@ -63,11 +63,12 @@ function logFormat(): 'text' | 'json' {
   return world.terminal ? 'text' : 'json';
 }
 
-process.title = 'lockstep';
 // A reader that went away (`lockstep up | head`) must not end a migration.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
+// Whoever sees it may send a signal.
+process.title = 'lockstep';
 process.on('uncaughtException', onBug);
 process.on('unhandledRejection', onBug);
 process.on('beforeExit', () => onBug(new Error('nothing is left to wait for, but the command has not ended')));

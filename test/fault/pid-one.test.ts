@@ -149,7 +149,7 @@ async function ownPid(pid: number): Promise<number> {
 }
 
 /**
- * Whether src/main.ts has begun: it gives the process its title right before it listens. Until then a signal to PID 1 is
+ * Whether src/main.ts has begun: it gives the process its title as soon as it listens. Until then a signal to PID 1 is
  * lost: Node's own first handler raises it again for the kernel to end the process, which the kernel does not do to PID 1.
  */
 async function listens(pid: number): Promise<boolean> {
