@@ -64,7 +64,7 @@ describe('import', () => {
       await run(0, 'up');
       expect(await query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
       const again = await run(0, 'import', '--from', tool, '--json');
-      expect(await documentOf('outcome', again)).to.deep.include({ command: 'import', done: [], skipped: VERSIONS.slice(0, 3), pending: [] });
+      expect(documentOf('outcome', again)).to.deep.include({ command: 'import', done: [], skipped: VERSIONS.slice(0, 3), pending: [] });
     });
   }
 
@@ -102,7 +102,7 @@ describe('import', () => {
     const before = await stateOf(workspace());
     const { stdout } = await run(0, 'import', '--from', 'dbmate', '--dry-run');
     expect(stdout).to.equal(`${VERSIONS.slice(0, 3).map((version) => `  would import ${version}\n`).join('')}Dry run: nothing is changed.\n`);
-    expect(await documentOf('outcome', await run(0, 'import', '--from', 'dbmate', '--dry-run', '--json'))).to.deep.include({ dryRun: true, done: [], notRun: VERSIONS.slice(0, 3), pending: VERSIONS });
+    expect(documentOf('outcome', await run(0, 'import', '--from', 'dbmate', '--dry-run', '--json'))).to.deep.include({ dryRun: true, done: [], notRun: VERSIONS.slice(0, 3), pending: VERSIONS });
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 

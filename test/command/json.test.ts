@@ -18,7 +18,7 @@ describe('--json', () => {
   async function document(schema: string, exit: number, ...args: string[]): Promise<Record<string, unknown>> {
     const result = await runCli([...args, '--json'], workspace());
     expect(result.code, `lockstep ${args.join(' ')}\n${result.stderr}`).to.equal(exit);
-    return await documentOf(schema, result);
+    return documentOf(schema, result);
   }
 
   it('up: planned, applied, skipped', async () => {

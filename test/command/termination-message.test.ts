@@ -37,7 +37,7 @@ describe('the termination message', () => {
   async function message({ code }: CliResult): Promise<Record<string, unknown>> {
     const text = await readFile(file, 'utf8');
     expect(Buffer.byteLength(text)).to.be.at.most(MAX_BYTES);
-    const document = await valid('termination', text);
+    const document = valid('termination', text);
     expect(document['exit']).to.equal(code);
     return document;
   }

@@ -171,7 +171,7 @@ describe('a session that holds the table of a migration', () => {
     await run.waitForLog('migration.retrying');
     // A reader that comes now is let through though the report goes on; behind the migration it would wait for both.
     const reader = await workspace().client();
-    await reader.query(`SET statement_timeout = '5s'`);
+    await reader.query(`SET statement_timeout = '2s'`);
     for (let read = 1; read <= 10; read += 1) await reader.query('SELECT count(*) FROM orders');
     await client.query('COMMIT');
     expectExit(await run.exited, 0);

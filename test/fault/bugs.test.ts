@@ -57,7 +57,7 @@ describe('a bug of ours', () => {
       it('for machines: 1, one document, and the stack in the log, if there is one', async () => {
         const result = await runBroken(['--json', '--log-format', 'json']);
         // Where it is awaited, the run knows what it had done.
-        const document = await documentOf(what === AWAITED ? 'outcome' : 'error', result);
+        const document = documentOf(what === AWAITED ? 'outcome' : 'error', result);
         expect((document['error'] as { code: string }).code).to.equal('INTERNAL');
         expectNoStack(result.stdout);
         const last = result.logs.at(-1)!;

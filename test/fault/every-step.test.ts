@@ -2,9 +2,10 @@
  * A run is struck at every single message that it sends to the server, and at every wait that a statement of it comes to:
  * the next plain run finishes the work without a person, and what is there then is what a run without a fault leaves.
  */
+import { inDatabase } from '../support/databases.ts';
 import { testServer } from '../support/server.ts';
 import { AT_MESSAGES, IN_THE_MIDDLE } from './support/faults.ts';
-import { inDatabase, sideBySide } from './support/side-by-side.ts';
+import { sideBySide } from './support/side-by-side.ts';
 import { findStops, record, tryPoint, type Point, type Recording, type Stop } from './support/trial.ts';
 import { WALKED_FILES } from './support/walked-files.ts';
 

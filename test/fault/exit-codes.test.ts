@@ -577,7 +577,7 @@ describe('a hook that never ends', () => {
       expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES));
       expect(await workspace().lockSessions()).to.deep.equal([]);
       // It would be in the way of every concurrent build for as long as it runs.
-      await eventually('the statement of the hook to be ended on the server', async () => (await hookSessions('pid')).length === 0);
+      await eventually('the statement of the hook to be ended on the server', async () => (await hookSessions('pid')).length === 0, 5_000);
       await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
       expectExit(await runCli(['up'], workspace()), 0);
       expect(await workspace().versions()).to.include('006_hooked');

@@ -114,7 +114,7 @@ describe('repair', () => {
       for (const dryRun of [true, false]) {
         const result = await run('repair', '--json', ...(dryRun ? ['--dry-run'] : []));
         expectExit(result, 0);
-        const document = await documentOf('repair', result);
+        const document = documentOf('repair', result);
         expect(document).to.include({ dryRun });
         expect((document['steps'] as { version: string }[]).map(({ version }) => version)).to.deep.equal(['001_a', '002_b']);
       }

@@ -78,7 +78,7 @@ describe('files and history that disagree', () => {
     const all = Object.values(CONFLICTS).map(({ told }) => told);
     const json = await expectUnchanged(() => runCli(['up', '--strict', '--json'], workspace()), 22);
     expectAllTold(json, all);
-    const { error } = (await documentOf('outcome', json)) as { error: { problems: string[] } };
+    const { error } = (documentOf('outcome', json)) as { error: { problems: string[] } };
     expect(error.problems).to.have.lengthOf(all.length);
     const text = await expectUnchanged(() => runCli(['up', '--strict', '--log-format', 'text'], workspace()), 22);
     const why = /^why:.*?^next:/ms.exec(text.stderr)?.[0] ?? '';

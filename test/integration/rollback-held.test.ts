@@ -76,7 +76,7 @@ describe('a version that was rolled back', () => {
   it('is told by status and wait', async () => {
     await rolledBack();
     const status = await run('new', 'shop@2', 'web-1', 'status', '--json');
-    const { migrations, upToDate } = (await documentOf('status', status)) as { migrations: { version: string; state: string; hold?: object }[]; upToDate: boolean };
+    const { migrations, upToDate } = (documentOf('status', status)) as { migrations: { version: string; state: string; hold?: object }[]; upToDate: boolean };
     expect(upToDate).to.equal(false);
     expect(migrations.map(({ state }) => state)).to.deep.equal([...OLD.map(() => 'applied'), 'held', 'held']);
     expect(migrations[3]!.hold).to.include({ by: 'rollback-1', release: 'shop/8@1', reason: 'checkout is slow' });

@@ -63,7 +63,7 @@ describe('rolling back from stored SQL', () => {
     const before = await stateOf(workspace());
     const args = ['down', '--to', '005_order_notes', '--dir', dir, '--dry-run'];
     const result = await runCli([...args, '--json'], workspace());
-    const { wouldRun } = (await documentOf('outcome', result)) as { wouldRun: { version: string; source: string; sql: string; losses: unknown[] }[] };
+    const { wouldRun } = (documentOf('outcome', result)) as { wouldRun: { version: string; source: string; sql: string; losses: unknown[] }[] };
     expect(wouldRun.map(({ version, source }) => `${version} ${source}`)).to.deep.equal(['008_status stored', '007_index stored', '006_view file']);
     expect(wouldRun.map(({ version, sql }) => sql === FILES[`${version}.down.sql`])).to.deep.equal([true, true, true]);
     expect(wouldRun[0]!.losses).to.deep.equal([

@@ -1,4 +1,4 @@
-/** A database of one's own on the shared server, for tests of keys and settings that belong to a whole database. */
+/** Databases of one's own on a server: for keys and settings that belong to a whole database, or for a crowd that shall not meet. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
@@ -15,11 +15,23 @@ export function useDatabase(): () => string {
   });
   after('drop the database', () => administer(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
 
-  return () => {
-    const url = new URL(server);
-    url.pathname = `/${name}`;
-    return url.href;
-  };
+  return () => addressOf(server, name);
+}
+
+/** A database that exists only meanwhile. */
+export async function inDatabase<T>(serverUrl: string, name: string, body: (databaseUrl: string) => Promise<T>): Promise<T> {
+  await administer(serverUrl, `CREATE DATABASE ${name}`);
+  try {
+    return await body(addressOf(serverUrl, name));
+  } finally {
+    await administer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+  }
+}
+
+function addressOf(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  return url.href;
 }
 
 async function administer(url: string, sql: string): Promise<void> {

@@ -1,4 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
 import { errorFields } from '../../src/adapters/logs/fields.ts';
@@ -12,6 +11,7 @@ import { formatDryRun } from '../../src/output/dry-run.ts';
 import { formatError } from '../../src/output/error-text.ts';
 import * as reports from '../../src/output/reports.ts';
 import { terminationMessage, type Ending } from '../../src/output/termination-message.ts';
+import { SCHEMAS, violations } from '../support/json-documents.ts';
 
 const at = new Date('2024-05-06T07:08:09Z');
 
@@ -210,74 +210,17 @@ describe('documents', () => {
   });
 });
 
-type Schema = Readonly<Record<string, unknown>>;
-
 describe('docs/schemas', () => {
-  const folder = new URL('../../docs/schemas/', import.meta.url);
-  const schemas = new Map<string, Schema>();
-
-  before(async () => {
-    for (const file of await readdir(folder)) {
-      const schema = JSON.parse(await readFile(new URL(file, folder), 'utf8')) as Schema;
-      expect(schema['$id'], file).to.equal(`urn:lockstep:schema:${file.replace('.schema.json', '')}`);
-      schemas.set(String(schema['$id']), schema);
-    }
-  });
-
   for (const [name, examples] of Object.entries(DOCUMENTS)) {
     it(name, () => {
-      const schema = schemas.get(`urn:lockstep:schema:${name}`)!;
-      for (const example of examples) expect(violations(JSON.parse(JSON.stringify(example)), schema, schema)).to.deep.equal([]);
-      expect(violations({ command: 'nonsense' }, schema, schema), 'a schema that refuses nothing').to.not.be.empty;
+      expect(SCHEMAS.get(name)?.$id).to.equal(`urn:lockstep:schema:${name}`);
+      for (const example of examples) expect(violations(name, JSON.parse(JSON.stringify(example)))).to.deep.equal([]);
+      expect(violations(name, { command: 'nonsense' }), 'a schema that refuses nothing').to.not.be.empty;
+      expect(violations(name, { ...examples[0], nonsense: true }), 'a field of no schema').to.not.be.empty;
     });
   }
 
   it('have a document each', () => {
-    expect([...schemas.keys()].map((id) => id.replace('urn:lockstep:schema:', '')).sort()).to.deep.equal(Object.keys(DOCUMENTS).sort());
+    expect([...SCHEMAS.keys()].sort()).to.deep.equal(Object.keys(DOCUMENTS).sort());
   });
-
-  /** The keywords that our schemas use; any other one is an error, so that none is passed over. */
-  function violations(value: unknown, schema: Schema, root: Schema, path = '$'): string[] {
-    return Object.entries(schema).flatMap(([keyword, rule]) => {
-      const fail = (ok: boolean) => (ok ? [] : [`${path}: ${keyword} ${JSON.stringify(rule)}`]);
-      const fields = (typeof value === 'object' ? (value ?? {}) : {}) as Record<string, unknown>;
-      switch (keyword) {
-        case '$schema': case '$id': case '$defs': case 'title': case 'description':
-          return [];
-        case 'type':
-          return fail(typeOf(value) === rule || (rule === 'number' && typeOf(value) === 'integer'));
-        case 'const':
-          return fail(value === rule);
-        case 'enum':
-          return fail((rule as unknown[]).includes(value));
-        case 'minimum':
-          return fail((value as number) >= (rule as number));
-        case 'format':
-          return fail(rule === 'date-time' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(String(value)));
-        case 'required':
-          return fail((rule as string[]).every((key) => key in fields));
-        case 'additionalProperties':
-          return fail(rule === false && Object.keys(fields).every((key) => key in (schema['properties'] as object)));
-        case 'properties':
-          return Object.entries(rule as Record<string, Schema>).flatMap(([key, inner]) => (key in fields ? violations(fields[key], inner, root, `${path}.${key}`) : []));
-        case 'items':
-          return (value as unknown[]).flatMap((item, index) => violations(item, rule as Schema, root, `${path}[${index}]`));
-        case 'anyOf':
-          return fail((rule as Schema[]).some((inner) => violations(value, inner, root, path).length === 0));
-        case '$ref': {
-          const [id, name] = String(rule).split('#/$defs/') as [string, string];
-          const target = id === '' ? root : schemas.get(id)!;
-          return violations(value, (target['$defs'] as Record<string, Schema>)[name]!, target, path);
-        }
-        default:
-          throw new Error(`a keyword that this test does not know: ${keyword}`);
-      }
-    });
-  }
-
-  function typeOf(value: unknown): string {
-    if (value === null) return 'null';
-    if (Array.isArray(value)) return 'array';
-    return Number.isInteger(value) ? 'integer' : typeof value;
-  }
 });

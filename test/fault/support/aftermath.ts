@@ -93,7 +93,7 @@ export async function expectEverybodyGone(workspace: Workspace): Promise<void> {
     );
     return left.length === 0;
   };
-  await eventually('everybody to be gone', look).catch((error: unknown) => {
+  await eventually('everybody to be gone', look, 10_000).catch((error: unknown) => {
     throw new Error(`${String(error)}; left: ${JSON.stringify(left)}`, { cause: error });
   });
 }

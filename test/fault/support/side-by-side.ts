@@ -1,6 +1,7 @@
 /** Runs many trials, a few at once, each of these in a database of its own: a concurrent build waits for snapshots of its own database. */
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+
+import { inDatabase } from '../../support/databases.ts';
 
 export interface SideBySide<T> {
   readonly serverUrl: string;
@@ -20,26 +21,4 @@ export async function sideBySide<T>({ serverUrl, items, lanes, each }: SideBySid
       }),
     ),
   );
-}
-
-/** A database that exists only meanwhile. */
-export async function inDatabase<T>(serverUrl: string, name: string, body: (databaseUrl: string) => Promise<T>): Promise<T> {
-  await command(serverUrl, `CREATE DATABASE ${name}`);
-  try {
-    const url = new URL(serverUrl);
-    url.pathname = `/${name}`;
-    return await body(url.href);
-  } finally {
-    await command(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
-  }
-}
-
-async function command(serverUrl: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }
