@@ -12,7 +12,7 @@ export function formatStatus(rows: readonly VersionStatus[]): string {
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
   const summary = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
   const holds = rows.flatMap(({ hold }) => (hold ? printableLine(`held: ${describeHold(hold)}`) : []));
-  const inPart = rows.flatMap((row) => (row.inPart ? `in part: ${row.version}: "${row.inPart}" has begun it and has not come to its end; "lockstep history" says how far` : []));
+  const inPart = rows.flatMap((row) => (row.inPart ? printableLine(`in part: ${row.version}: "${row.inPart}" has begun it and has not come to its end; "lockstep history" says how far`) : []));
   const states = table(['VERSION', 'STATE', 'APPLIED AT'], [...rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? ''])]);
   return [...states, '', ...holds, ...inPart, summary].join('\n');
 }
