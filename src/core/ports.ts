@@ -121,8 +121,15 @@ export interface Waiter extends Holder {
 }
 
 export interface History {
-  /** Creates the tables, or completes those of the original Go runner. Only under the lock. */
-  ensureTables(): Promise<void>;
+  /**
+   * Creates the tables, or completes those of the original Go runner. Only under the lock. Resolves with what a person should know.
+   * @throws MigratorError HISTORY_CONFLICT when this role is not to write them: whose they are, or what hangs on them.
+   */
+  ensureTables(): Promise<readonly string[]>;
+  /** What a person should know after a run: the next one would look for the history elsewhere. */
+  placeOfNextRun(): Promise<string | undefined>;
+  /** Versions that are applied by the journal, whatever the history says. */
+  appliedByJournal(): Promise<readonly Version[]>;
   /** Read again under the lock. */
   read(): Promise<HistoryState>;
   /** Writes how runs ended that never said so, and returns them. */

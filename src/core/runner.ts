@@ -26,11 +26,13 @@ export interface RunnerIdentity {
   readonly image?: string | undefined;
 }
 
-/** The session that holds the lock exclusively, as far as other sessions may see it. */
+/** A session that holds the lock, as far as other sessions may see it. */
 export interface Holder {
   readonly pid: number;
   /** Empty when the session set none. */
   readonly applicationName: string;
+  /** Absent for the exclusive mode. */
+  readonly mode?: 'shared';
   /** When its run started, from the journal. */
   readonly since?: Date | undefined;
   /** What it is doing, from the journal, for example `up 007_add_index`. */
@@ -74,7 +76,7 @@ export function describeBlocker({ pid, applicationName, state, query, since }: B
 /** One line about a holder for people: application name, pid, since when, doing what. */
 export function describeHolder(holder: Holder): string {
   const parts = [holder.applicationName === '' ? 'a session without a name' : `"${holder.applicationName}"`];
-  parts.push(`(pid ${holder.pid})`);
+  parts.push(holder.mode === 'shared' ? `(pid ${holder.pid}, in shared mode)` : `(pid ${holder.pid})`);
   if (holder.since) parts.push(`since ${holder.since.toISOString()}`);
   if (holder.doing !== undefined) parts.push(`running ${holder.doing}`);
   return parts.join(' ');

@@ -2,7 +2,8 @@
 import { MigratorError } from '../core/errors.ts';
 import { checksum } from '../core/migration.ts';
 import type { Limits, Session, StepScript } from '../core/ports.ts';
-import type { Unit } from '../core/sql/script-plan.ts';
+import { describeBlocker } from '../core/runner.ts';
+import type { ConcurrentIndex, Unit } from '../core/sql/script-plan.ts';
 import { retrying } from './retry.ts';
 import { dropReindexLeftovers, settle } from './settle.ts';
 import type { StepContext } from './step-context.ts';
@@ -96,13 +97,29 @@ async function clearAfter(unit: Unit, context: StatementsContext): Promise<void>
   await context.session.executor.statementFailed(context.step, unit);
 }
 
-/** An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one. */
+/**
+ * An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one.
+ * @throws MigratorError CONTENTION while another session builds it.
+ */
 async function dropInvalid(unit: Unit, { session, step, ports }: StatementsContext): Promise<void> {
   for (const index of unit.concurrentIndexes) {
-    if (index.action !== 'create' || (await session.executor.indexState(index)) !== 'invalid') continue;
+    if (index.action !== 'create') continue;
+    const state = await session.executor.indexState(index);
+    if (state === 'being built') throw await builtByOthers(index, unit, { session, step });
+    if (state !== 'invalid') continue;
     await session.executor.dropIndex(index);
     ports.reporter.report({ type: 'index.dropped', version: step.version, index: index.name });
   }
+}
+
+async function builtByOthers(index: ConcurrentIndex, unit: Unit, { session, step }: Pick<StatementsContext, 'session' | 'step'>): Promise<MigratorError> {
+  const blockers = await session.executor.blockersOf([{ ...unit, relations: index.table ? [index.table] : [] }]).catch(() => []);
+  return new MigratorError('CONTENTION', `another session is at work on the index ${index.name}, or on its table`, {
+    version: step.version,
+    blockers,
+    problems: blockers.map((blocker) => `at work: ${describeBlocker(blocker)}`),
+    hint: 'run again when that session is done; the index is left as it is until then',
+  });
 }
 
 async function requireValid(unit: Unit, { session, step }: StatementsContext): Promise<void> {

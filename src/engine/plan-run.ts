@@ -4,7 +4,7 @@ import type { HistoryState } from '../core/history.ts';
 import type { Migration, Version } from '../core/migration.ts';
 import { leavingVersions, planDown } from '../core/plan-down.ts';
 import { planOrThrow, planUp, type Plan } from '../core/plan.ts';
-import type { Session } from '../core/ports.ts';
+import type { History, Session } from '../core/ports.ts';
 import type { StoredDown } from '../core/stored-down.ts';
 import type { DownRequest, Request } from './request.ts';
 
@@ -20,10 +20,27 @@ export async function planRun(
   session: Session,
   { request, strict }: PlanOptions,
 ): Promise<Plan> {
+  await requireNothingLost(state, session.history);
   if (request.direction === 'up') return planOrThrow(planUp(migrations, state.applied, { ...request, strict }));
   const leaving = leavingOf(migrations, state, session, request);
   const [stored, distrust] = leaving.length === 0 ? [[], []] : await readStored(leaving, session, request);
   return planOrThrow(planDown(migrations, state.applied, { ...request, strict, stored, distrust, database: session.database }));
+}
+
+/** One version may have been taken away by the original Go runner's `down`, which keeps no journal. */
+const LOST_FROM = 2;
+
+/** @throws MigratorError HISTORY_CONFLICT when the history is empty, and the journal says that it was not always so. */
+async function requireNothingLost({ applied }: HistoryState, history: History): Promise<void> {
+  if (applied.length > 0) return;
+  const known = await history.appliedByJournal();
+  if (known.length < LOST_FROM) return;
+  // Another run may have applied them since the history was read.
+  if ((await history.read()).applied.length > 0) return;
+  throw new MigratorError('HISTORY_CONFLICT', 'the history is empty, but its journal says that versions are applied; nothing was run', {
+    problems: [`applied by the journal: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ` and ${known.length - 10} more` : ''}`],
+    hint: 'somebody has truncated or dropped the history table, or restored a half: "lockstep repair --history journal" records these versions again, "lockstep repair --history empty" takes them for not applied',
+  });
 }
 
 async function readStored(

@@ -14,7 +14,7 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   const { migrations, session, progress, options, ports } = run;
   const { signal, request } = options;
   const { history } = session;
-  await history.ensureTables();
+  progress.warn(await history.ensureTables());
   const state = await history.read();
   if (meant) requireSameSteps(meant, stepsMeant(run, state) ?? []);
   const planned = await plan(run, state);
@@ -48,6 +48,9 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
     }
   });
   await applying.finally(() => progress.tellHeld(request));
+  // Only told: what was done is done.
+  const elsewhere = await history.placeOfNextRun().catch(() => undefined);
+  if (elsewhere !== undefined) progress.warn([elsewhere]);
 }
 
 /** A file of which a part is committed can't become one transaction. @throws MigratorError HISTORY_CONFLICT. */

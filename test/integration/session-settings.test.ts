@@ -26,8 +26,8 @@ type Setting = keyof typeof DEFAULTS;
 
 const OURS: Readonly<Record<Setting, string>> = {
   client_connection_check_interval: '1s',
-  idle_session_timeout: '1min',
-  idle_in_transaction_session_timeout: '1min',
+  idle_session_timeout: '30s',
+  idle_in_transaction_session_timeout: '30s',
   tcp_keepalives_idle: '10',
   tcp_keepalives_interval: '5',
   tcp_keepalives_count: '3',

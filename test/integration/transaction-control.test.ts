@@ -45,8 +45,8 @@ describe('transaction control inside a migration', () => {
     await client.connect();
     workspace().defer(() => client.end());
     const wire = new Wire(client);
-    await failure('INTERNAL', wire.message('BEGIN; SELECT 1/0'));
-    const error = await failure('MIGRATION_FAILED', wire.transaction('COMMIT'));
+    await failure('INTERNAL', wire.asIs('BEGIN; SELECT 1/0'));
+    const error = await failure('MIGRATION_FAILED', wire.transactionAsIs('COMMIT'));
     expect(error.summary).to.include('rolled the transaction back');
   });
 });

@@ -416,7 +416,10 @@ describe('migrate', () => {
       const run = newRun([migration(A, 'SELECT 1'), migration(B)]);
       const work = run.up();
       await clock.advance(2_000);
-      for (const version of [A, B, C]) server.forget(version);
+      for (const version of [A, B, C]) {
+        server.forget(version);
+        server.write({ run: 'r', event: 'rolled back', version, direction: 'down' });
+      }
       server.execute('DROP TABLE t_002_b', holder);
       server.dismiss(holder);
       expect((await clock.until(work)).done).to.have.length(2);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import { placed } from '../../src/adapters/postgres/session/place.ts';
 import { relationQueries } from '../../src/adapters/postgres/session/relation-facts.ts';
 import {
   derivedKey,
@@ -20,7 +21,7 @@ const TABLE: TableName = { name: 'schema_migrations' };
 const JOURNAL = ['id', 'at', 'run', 'event', 'version', 'irreversible', 'hold', 'more'];
 
 function facts(more: Partial<RelationFacts> = {}): RelationFacts {
-  return { schema: 'public', key: ORIGINAL_KEY, shape: null, comment: null, journal: null, ...more };
+  return { schema: 'public', key: ORIGINAL_KEY, shape: null, comment: null, oid: null, journal: null, journalOid: null, ...more };
 }
 
 /** A table as PostgreSQL describes it. */
@@ -59,7 +60,7 @@ describe('the lock key', () => {
   });
 
   it('is asked of the server where only the server knows the schema', () => {
-    expect(keyExpression({ name: 'history' }, undefined)).to.include('sha256').and.include('current_schema').and.include("'.history'");
+    expect(keyExpression({ name: 'history' }, undefined)).to.include('sha256').and.include('lockstep.place').and.include("'.history'");
   });
 
   it('gives way to --lock-key', () => {
@@ -72,8 +73,8 @@ describe('the lock key', () => {
 describe('names in SQL', () => {
   it('are quoted', () => {
     const table = { schema: `sh"o'p`, name: `ta"b'le` };
-    expect(relationQueries(table).join()).to.include(`'sh"o''p'`).and.include(`'"sh""o''p"."ta""b''le"'`).and.include(`'"sh""o''p"."ta""b''le_journal"'`);
-    expect(keyExpression({ name: table.name }, undefined)).to.include(`'"ta""b''le"'`);
+    expect(Object.values(relationQueries(table)).join()).to.include(`'sh"o''p'`).and.include(`'"sh""o''p"."ta""b''le"'`).and.include(`'"sh""o''p"."ta""b''le_journal"'`);
+    expect(placed({ name: table.name })).to.include(`'."ta""b''le"'`);
     const relation = resolveRelation(table, facts({ schema: table.schema }));
     expect(relation.table).to.equal(`"sh""o'p"."ta""b'le"`);
     expect(relation.journal).to.equal(`"sh""o'p"."ta""b'le_journal"`);

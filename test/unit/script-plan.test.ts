@@ -14,9 +14,9 @@ function analyzed(text: string): Promise<ScriptAnalysis> {
 }
 
 /** Without what tests of their own look at. */
-async function piecesOf(text: string): Promise<readonly Omit<SqlPiece, 'relations' | 'starts' | 'mayForget'>[]> {
+async function piecesOf(text: string): Promise<readonly Omit<SqlPiece, 'relations' | 'starts'>[]> {
   const pieces = await namedPiecesOf(text);
-  return pieces.map(({ relations: _relations, starts: _starts, mayForget: _mayForget, ...piece }) => piece);
+  return pieces.map(({ relations: _relations, starts: _starts, ...piece }) => piece);
 }
 
 async function namedPiecesOf(text: string): Promise<readonly SqlPiece[]> {
@@ -95,12 +95,6 @@ describe('statements that run outside of a transaction', () => {
 });
 
 describe('a script in one transaction', () => {
-  it('that removes something, or runs code, may have removed its own record', async () => {
-    const mayForget = async (text: string) => (await namedPiecesOf(text)).map((piece) => piece.mayForget === true);
-    for (const text of ['CREATE TABLE t (a int); CREATE INDEX i ON t (a);', 'INSERT INTO t VALUES (1)', 'ALTER TABLE t ADD b int']) expect(await mayForget(text), text).to.deep.equal([false]);
-    for (const text of ['TRUNCATE t', 'DELETE FROM t', 'DROP TABLE t', 'DO $$ BEGIN END $$', 'CALL p()', 'SELECT f()']) expect(await mayForget(text), text).to.deep.equal([true]);
-  });
-
   it('is cut where the need for a short lock timeout changes', async () => {
     const text = '-- a\nCREATE TABLE t (a int); -- b\nCREATE INDEX ON t (a);\n/* c */ INSERT INTO t VALUES (1); SELECT 1; DROP TABLE u -- d';
     expect(await piecesOf(text)).to.deep.equal([

@@ -15,7 +15,7 @@ function failed(text: string, server: Partial<ServerError>, at?: string): Migrat
   const position = at === undefined ? {} : { position: String(message.text.indexOf(at) + 1) };
   const words = { sqlstate: '42601', message: '', ...server };
   const cause = Object.assign(new Error(words.message), position);
-  const relation = { schema: 's', name: 't', key: '1', table: 's.t', journal: 's.t_journal', exists: true, complete: true, hasJournal: true };
+  const relation = { schema: 's', name: 't', key: '1', table: 's.t', journal: 's.t_journal', oid: '1', journalOid: '2', exists: true, complete: true, hasJournal: true };
   return stepError(new MigratorError('INTERNAL', words.message, { server: words, cause }), step, { message, relation });
 }
 

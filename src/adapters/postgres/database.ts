@@ -62,7 +62,7 @@ export class PostgresDatabase implements Database {
       return await PostgresSession.open({
         wire,
         address: connected.address,
-        check: { table, lockKey, serverSettings },
+        check: { table, lockKey, serverSettings, role },
         runner,
         role,
         ...(borrowed && { borrowedName: name }),

@@ -1,4 +1,5 @@
 /** What is refused in any script, before anything runs (exit 21), and what to write instead. */
+import { setsParameter } from './session-rules.ts';
 import type { Statement } from './statements.ts';
 import { child, constantText, functionCalls, membersOf, textOf, type TreeNode } from './syntax-tree.ts';
 
@@ -36,6 +37,11 @@ const REFUSALS: readonly Refusal[] = [
     message:
       'the transaction that records a migration runs at read committed: remove the isolation level, and LOCK the tables that must not change meanwhile',
   },
+  {
+    matches: ({ kind, node }) => setsIsolation(kind, node),
+    message:
+      'every migration runs at read committed, so its session may not get another default: remove this, or set it for a role or database (ALTER ROLE … SET, ALTER DATABASE … SET)',
+  },
 ];
 
 const UNLOCKS: ReadonlySet<string> = new Set([
@@ -51,6 +57,14 @@ export function findRefusals(statement: Statement): readonly string[] {
 /** COPY … FROM STDIN and TO STDOUT: the rows would go through the connection. */
 export function copiesThroughClient(kind: string, node: TreeNode): boolean {
   return kind === 'CopyStmt' && node['filename'] === undefined;
+}
+
+/** In whichever way a session's level, or that of its later transactions, can be set. */
+function setsIsolation(kind: string, node: TreeNode): boolean {
+  if (kind === 'VariableSetStmt' && textOf(node, 'name') === 'SESSION CHARACTERISTICS') {
+    return membersOf(node, 'args', 'DefElem').some((element) => element['defname'] === 'transaction_isolation');
+  }
+  return ['default_transaction_isolation', 'transaction_isolation'].some((name) => setsParameter(kind, node, name) !== undefined);
 }
 
 /** REPEATABLE READ or SERIALIZABLE, in BEGIN or SET TRANSACTION. Our own statements come first, so the server would refuse it. */

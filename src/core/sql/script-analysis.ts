@@ -77,9 +77,6 @@ function planOf(text: string, { mode, groups }: Layout, noTransaction: boolean):
     : { mode, units: unitsOf(text, groups, noTransaction) };
 }
 
-/** Kinds that remove rows or tables, or run code. */
-const MAY_FORGET: ReadonlySet<string> = new Set(['CallStmt', 'DeleteStmt', 'DoStmt', 'DropStmt', 'ExecuteStmt', 'MergeStmt', 'SelectStmt', 'TruncateStmt', 'UpdateStmt']);
-
 /** One piece for as long as neighbours agree. */
 function piecesOf(text: string, statements: readonly Statement[]): readonly SqlPiece[] {
   const runs: { blocking: boolean; statements: Statement[] }[] = [];
@@ -96,7 +93,6 @@ function piecesOf(text: string, statements: readonly Statement[]): readonly SqlP
     blocking: run.blocking,
     ...(!run.blocking && run.statements.some(({ blocking }) => blocking) && { ownLimit: true }),
     relations: relationsOf(run.statements),
-    ...(run.statements.some(({ kind }) => MAY_FORGET.has(kind)) && { mayForget: true as const }),
   }));
 }
 

@@ -39,8 +39,6 @@ export interface SqlPiece {
   readonly relations: readonly RelationName[];
   /** Where each of its statements begins, as `offset`; absent when nobody knows. */
   readonly starts?: readonly number[];
-  /** It removes rows or tables, or runs code: also the record of its own migration may be gone after it. */
-  readonly mayForget?: true;
   /** The parser could not read it: it may hold anything, also a COMMIT. */
   readonly unread?: true;
 }

@@ -61,7 +61,7 @@ export function planRound(seed: number, round: number): RoundPlan {
   while (decisions.length < DECISIONS) {
     const act = drawAct(chance);
     decisions.push({ afterMessages: chance.of(PAUSES), act });
-    // A session that is idle for a minute is ended by the server, so a freeze is short.
+    // A session that is idle for half a minute is ended by the server, so a freeze is short.
     if (nameOf(act) === 'SIGSTOP') decisions.push({ afterMessages: 1 + chance.below(5), act: strike('SIGCONT', chance) });
   }
   return { round, places, decisions };

@@ -9,7 +9,7 @@ import type { Release } from './walk-plan.ts';
 /** What decides how a run may end. */
 type Fate = 'killed' | 'told to stop' | 'lost its connection';
 
-/** A session may be ended after 60 s, and an answer that lay there for 30 s be overdue; well below these. */
+/** A session may be ended after 30 s, and an answer that lay there for 30 s be overdue; well below these. */
 const LONG_FREEZE_MS = 20_000;
 /** Nobody waits that long for the lock in a walk; what does is stuck. */
 const STUCK_MS = 120_000;

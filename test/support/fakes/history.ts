@@ -21,11 +21,24 @@ export class FakeHistory implements History {
     this.#context = context;
   }
 
-  async ensureTables(): Promise<void> {
+  async ensureTables(): Promise<readonly string[]> {
     const { server, reach } = this.#context;
     await reach('history.ensureTables');
     const { history } = server.contents;
     server.contents = { ...server.contents, history: history ?? new Map() };
+    return [];
+  }
+
+  async placeOfNextRun(): Promise<string | undefined> {
+    return undefined;
+  }
+
+  async appliedByJournal(): Promise<readonly Version[]> {
+    const newest = new Map<Version, JournalEntry['event']>();
+    for (const { version, event } of this.#context.server.contents.journal) {
+      if (version !== undefined && ['applied', 'rolled back', 'baselined'].includes(event)) newest.set(version, event);
+    }
+    return [...newest].flatMap(([version, event]) => (event === 'rolled back' ? [] : [version])).sort(compareVersions);
   }
 
   async read(): Promise<HistoryState> {

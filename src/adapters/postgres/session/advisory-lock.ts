@@ -4,13 +4,17 @@ import { setTimeout } from 'node:timers/promises';
 import type { AdvisoryLock, Waiter } from '../../../core/ports.ts';
 import { applicationName, type CommandName, type Holder } from '../../../core/runner.ts';
 import type { SessionContext } from './context.ts';
-import { holderQuery, readHolder } from './holder.ts';
+import { holderQuery, needsSecondLook, readHolder } from './holder.ts';
 import { derivedKey } from './relation.ts';
 import { advisoryLockIs, identifier, isAdvisoryKey } from './sql.ts';
+import { readTables } from './use-tables.ts';
 import type { Wire } from './wire.ts';
 
 /** A session that is gone after this long will not be ended by asking again. */
 const TERMINATE_WAIT_MS = 5_000;
+
+/** A look at the lock is over by then. */
+const SECOND_LOOK_MS = 100;
 
 export class PostgresLock implements AdvisoryLock {
   readonly #context: SessionContext;
@@ -83,8 +87,13 @@ export class PostgresLock implements AdvisoryLock {
   }
 
   async holder(): Promise<Holder | undefined> {
-    const [result] = await this.#message(holderQuery(this.key));
-    const holder = readHolder(result?.rows[0]?.[0]);
+    const look = async (): Promise<string | null | undefined> => (await this.#message(holderQuery(this.key)))[0]?.rows[0]?.[0];
+    const seen = await look();
+    let holder = readHolder(seen);
+    if (needsSecondLook(seen)) {
+      await setTimeout(SECOND_LOOK_MS);
+      holder = readHolder(await look(), seen);
+    }
     return holder && { ...holder, ...(await this.#runOf(holder)) };
   }
 
@@ -92,7 +101,7 @@ export class PostgresLock implements AdvisoryLock {
   async #runOf(holder: Holder): Promise<Pick<Holder, 'since' | 'doing'>> {
     if (!holder.applicationName.startsWith('lockstep ')) return {};
     // The table may not be there yet, or not be readable for this role: then nothing is known.
-    const results = await this.#message(openRunsQuery(this.#context.relation.journal)).catch(() => []);
+    const results = await readTables(this.#context, 'journal', [openRunsQuery(this.#context.relation.journal)]).catch(() => []);
     // A run that died without a word is open too, until somebody else starts one.
     const own = (results[0]?.rows ?? []).find(([command, version, name]) => {
       const runner = { command: (command ?? '') as CommandName, productVersion: version ?? '', name: name ?? '' };
@@ -128,7 +137,7 @@ export class PostgresLock implements AdvisoryLock {
   }
 
   #message(sql: string) {
-    return this.#context.wire.message(sql, { promptly: true });
+    return this.#context.wire.message(sql);
   }
 }
 
@@ -160,7 +169,7 @@ export async function cancelUntil(ended: AbortSignal, wire: Wire, key: string): 
 /** Runs without an end, the newest first: whose, since when, and the step that was announced last. */
 function openRunsQuery(journal: string): string {
   return (
-    `SELECT s.command, s.lockstep, s.runner, s.at, (SELECT t.direction || ' ' || t.version FROM ${journal} t` +
+    `SELECT s.command, s.lockstep, s.runner, to_json(s.at) #>> '{}', (SELECT t.direction || ' ' || t.version FROM ${journal} t` +
     ` WHERE t.run = s.run AND t.event IN ('started', 'statement started') ORDER BY t.id DESC LIMIT 1)` +
     ` FROM ${journal} s WHERE s.event = 'run started'` +
     ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.run = s.run AND e.event IN ('run ended', 'run lost'))` +

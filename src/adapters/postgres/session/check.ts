@@ -4,10 +4,15 @@ import type { AppliedVersion } from '../../../core/history.ts';
 import type { Check } from '../../../core/ports.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { holderQuery, readHolder } from './holder.ts';
+import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables, type Care } from './look.ts';
+import { BEGIN, OWN_PATH } from './own-path.ts';
+import { AT_PLACE, keepPlace, place, placed } from './place.ts';
 import { keyExpression, type RelationFacts } from './relation.ts';
-import { readRelation, RELATION_QUERIES, relationQueries } from './relation-facts.ts';
+import { readRelation, relationQueries } from './relation-facts.ts';
+import { OWN_LOCK_TIMEOUT_MS } from './settings.ts';
 import { resultsBefore, type ResultSet } from './simple-query.ts';
-import { escapeLiteral, qualified } from './sql.ts';
+import { Statements } from './statements.ts';
+import { escapeLiteral, identifier, qualified } from './sql.ts';
 import { serverErrorOf } from '../sqlstate.ts';
 import type { Wire } from './wire.ts';
 
@@ -16,6 +21,8 @@ export interface CheckOptions {
   readonly lockKey: bigint | undefined;
   /** From the address (`search_path` and the like), set before names are resolved. */
   readonly serverSettings: Readonly<Record<string, string>>;
+  /** Whose `current_schema()` counts. */
+  readonly role: string | undefined;
 }
 
 export interface CheckResult extends Omit<Check, 'history'> {
@@ -26,46 +33,74 @@ export interface CheckResult extends Omit<Check, 'history'> {
   /** The session's role before any migration; `none` without one. */
   readonly role: string;
   readonly applied: readonly AppliedVersion[];
+  /** Why the table was not read. */
+  readonly untrusted?: MigratorError;
 }
 
-/** There is no such table; what has the name is none (an index, a sequence, a type). */
-const NO_TABLE: ReadonlySet<string> = new Set(['42P01', '42809']);
+/** There is no such table, or schema; what has the name is none (an index, a sequence, a type). */
+const NO_TABLE: ReadonlySet<string> = new Set(['42P01', '3F000', '42809']);
 
 /**
  * One simple-protocol message, so one round trip; each statement has a snapshot of its own at READ
  * COMMITTED, so the history is read after the lock was looked at. A database may default to another
  * isolation level, under which a commit in between would be missed.
  */
-function checkMessage({ table, lockKey, serverSettings }: CheckOptions, known: RelationFacts | undefined): string {
-  const settings = Object.entries(serverSettings).map(
-    ([name, value]) => `SELECT pg_catalog.set_config(${escapeLiteral(name)}, ${escapeLiteral(value)}, true)`,
-  );
-  const key = known ? `'${known.key}'::bigint` : keyExpression(table, lockKey);
-  const lock = `SELECT key, pg_catalog.pg_try_advisory_xact_lock_shared(key) AS free FROM (SELECT ${key} AS key OFFSET 0) k OFFSET 0`;
-  const facts = [
-    'free',
-    'key',
-    'pg_catalog.pg_backend_pid()',
-    `pg_catalog.current_setting('server_version_num')`,
-    'pg_catalog.current_database()',
-    'pg_catalog.pg_is_in_recovery()',
-    `pg_catalog.current_setting('default_transaction_read_only')`,
-    `pg_catalog.current_setting('role')`,
-    `CASE WHEN NOT free THEN (${holderQuery('key')}) END`,
-  ];
-  return [
-    'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
-    ...settings,
-    `SELECT ${facts.join(', ')} FROM (${lock}) l`,
-    ...(known ? [] : relationQueries(table)),
-    historyQuery(qualified(known?.schema ?? table.schema, table.name)),
-    'COMMIT',
-  ].join(';\n');
+function checkMessage(options: CheckOptions, known: RelationFacts | undefined, care: Care): Statements {
+  const { table, lockKey } = options;
+  const name: TableName = known?.schema == null ? table : { schema: known.schema, name: table.name };
+  const message = new Statements().add(BEGIN.read);
+  beforeOwnPath(message, options);
+  if (name.schema === undefined) keepPlace(message, name.name);
+  message.add(OWN_PATH).add(sessionQuery(name, known ? `'${known.key}'::bigint` : keyExpression(name, lockKey)), 'session');
+  for (const [what, sql] of Object.entries(known ? {} : relationQueries(name))) message.add(sql, what);
+  // Whoever has the table locked is named after a while.
+  message.add(`SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`);
+  const unqualified = name.schema === undefined;
+  if (unqualified) message.add(AT_PLACE);
+  message.add(`LOCK TABLE ${qualified(name.schema, name.name)} IN ACCESS SHARE MODE`);
+  if (unqualified) message.add(OWN_PATH);
+  message.add(guard('read', placed(name), care), 'guard');
+  if (unqualified) message.add(AT_PLACE);
+  return message.add(historyQuery(qualified(name.schema, name.name)), 'history').add('COMMIT');
 }
 
-/** All rows as one JSON array, whatever the shape of the table: a missing column is no error. */
+/** What the address and `--role` say, before names are resolved. */
+function beforeOwnPath(message: Statements, { serverSettings, role }: CheckOptions): void {
+  message.add(`SELECT pg_catalog.current_setting('role')`, 'role');
+  if (role !== undefined) message.add(`SET LOCAL ROLE ${identifier(role)}`, '--role');
+  for (const [setting, value] of Object.entries(serverSettings)) {
+    message.add(`SELECT pg_catalog.set_config(${escapeLiteral(setting)}, ${escapeLiteral(value)}, true)`, `setting ${setting}`);
+  }
+}
+
+/** The place comes first, for the key is made of it. */
+function sessionQuery({ schema, name }: TableName, key: string): string {
+  const where = schema === undefined ? place(name) : 'NULL';
+  const lock = `SELECT place, key, pg_try_advisory_xact_lock_shared(key) AS free FROM (SELECT place, ${key} AS key FROM (SELECT ${where} AS place OFFSET 0) p OFFSET 0) k OFFSET 0`;
+  const columns = [
+    'free',
+    'key',
+    'pg_backend_pid()',
+    `current_setting('server_version_num')`,
+    'current_database()',
+    'pg_is_in_recovery()',
+    `current_setting('default_transaction_read_only')`,
+    `CASE WHEN NOT free THEN (${holderQuery('key')}) END`,
+    'place',
+  ];
+  return `SELECT ${columns.join(', ')} FROM (${lock}) l`;
+}
+
+/**
+ * Only columns that we use, by their names. One that the table lacks is null: its name then is the outer query's. No operator
+ * stands here, as the path may be that of the place.
+ */
 export function historyQuery(table: string): string {
-  return `SELECT pg_catalog.json_agg(lockstep_row) FROM ${table} lockstep_row`;
+  const none = [`NULL::pg_catalog.text AS version`, `NULL::pg_catalog.text AS checksum`, `NULL::pg_catalog.timestamptz AS applied_at`];
+  return (
+    `SELECT pg_catalog.json_agg(pg_catalog.json_build_array(r.version, r.checksum, r.applied_at)) FROM (SELECT ${none.join(', ')}) none` +
+    ` CROSS JOIN LATERAL (SELECT version, checksum, applied_at FROM ONLY ${table}) r`
+  );
 }
 
 interface RunOptions {
@@ -73,33 +108,52 @@ interface RunOptions {
   readonly lazy: boolean;
   /** Tables that are as they are to be do not change any more: then they are not looked at again. */
   readonly known?: RelationFacts | undefined;
+  readonly care?: Care;
 }
 
 /** Sends the message. */
-export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known }: RunOptions): Promise<CheckResult> {
-  const results = await wire
-    .transaction(checkMessage(options, known), { lazyRollback: lazy, promptly: true })
-    .catch((error: unknown) => {
-      // No history yet is an answer: the facts came before the table was looked for.
-      if (NO_TABLE.has(serverErrorOf(error)?.sqlstate ?? '')) return resultsBefore(error);
-      throw settingRefused(options, error) ?? error;
-    });
-  const selects = results.filter((result) => result.command === 'SELECT').slice(Object.keys(options.serverSettings).length);
-  const [session, ...rest] = selects;
-  if (!known) return readCheck(session?.rows[0] ?? [], readRelation(rest), rest[RELATION_QUERIES]);
-  // Unless somebody has dropped them.
-  return rest[0] ? readCheck(session?.rows[0] ?? [], known, rest[0]) : await runCheck(wire, options, { lazy });
+export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known, care = 'plain' }: RunOptions): Promise<CheckResult> {
+  const message = checkMessage(options, known, care);
+  let results: readonly ResultSet[] = [];
+  let failed: string | undefined;
+  try {
+    results = await wire.transactionAsIs(message.text, { lazyRollback: lazy });
+  } catch (error) {
+    const sqlstate = serverErrorOf(error)?.sqlstate ?? '';
+    results = resultsBefore(error);
+    failed = message.nameAt(results.length);
+    // No history yet is an answer: the facts came before the table was looked for.
+    if (!NO_TABLE.has(sqlstate) && !(sqlstate === GUARD_FAILED && failed === 'guard')) throw settingRefused(options, failed, error) ?? error;
+  }
+  const history = message.result('history', results);
+  // Somebody has dropped what was known.
+  if (known && !history) return await runCheck(wire, options, { lazy });
+  const checked = readCheck(message, results, known);
+  if (failed !== 'guard') return { ...checked, applied: history ? readHistory(history) : [] };
+  if (care === 'plain') {
+    const found = await lookClosely(wire, options, checked.facts);
+    return found.length === 0 ? await runCheck(wire, options, { lazy, care: 'closely' }) : { ...checked, applied: [], untrusted: untrustedTables('read', found) };
+  }
+  return { ...checked, applied: [], untrusted: untrustedTables('read', ['they changed while they were looked at']) };
+}
+
+/** With the rights that read the table. */
+async function lookClosely(wire: Wire, options: CheckOptions, { oid }: RelationFacts): Promise<string[]> {
+  const message = new Statements().add(BEGIN.read);
+  beforeOwnPath(message, options);
+  message.add(OWN_PATH).add(findingsQuery('read', oid ?? 'NULL'), 'findings').add('COMMIT');
+  return readFindings(message.result('findings', await wire.transactionAsIs(message.text)));
 }
 
 /** Unknown, not a possible value, not for this role, not now. */
 const REFUSED_SETTING = /^(?:42704|42602|22|42501|55P02)/;
 
-/** The settings come first in the message: as many results as there are settings mean that all were taken. */
-function settingRefused({ serverSettings }: CheckOptions, error: unknown): MigratorError | undefined {
+function settingRefused({ role }: CheckOptions, failed: string | undefined, error: unknown): MigratorError | undefined {
   const server = serverErrorOf(error);
-  const taken = resultsBefore(error).filter((result) => result.command === 'SELECT').length;
-  const name = Object.keys(serverSettings)[taken];
-  if (!server || name === undefined || !REFUSED_SETTING.test(server.sqlstate)) return undefined;
+  if (!server || failed === undefined || !REFUSED_SETTING.test(server.sqlstate)) return undefined;
+  if (failed === '--role') return roleRefused(role ?? '', error);
+  const name = /^setting (.*)$/s.exec(failed)?.[1];
+  if (name === undefined) return undefined;
   return new MigratorError('CONFIG_INVALID', `the server refuses the setting "${name}" of the database address`, {
     server,
     cause: error,
@@ -107,31 +161,34 @@ function settingRefused({ serverSettings }: CheckOptions, error: unknown): Migra
   });
 }
 
-function readCheck(row: readonly (string | null)[], facts: Omit<RelationFacts, 'key'>, history: ResultSet | undefined): CheckResult {
-  const [free, key, pid, version, database, recovery, readOnly, role, holder] = row;
+export function roleRefused(role: string, error: unknown): MigratorError {
+  return new MigratorError('ACCESS_REFUSED', `--role: the server refuses SET ROLE "${role}"`, {
+    server: serverErrorOf(error),
+    cause: error,
+    hint: 'create the role, or make the connecting role a member of it',
+  });
+}
+
+function readCheck(message: Statements, results: readonly ResultSet[], known: RelationFacts | undefined): Omit<CheckResult, 'applied'> {
+  const row = (name: string): readonly (string | null)[] => message.result(name, results)?.rows[0] ?? [];
+  const [free, key, pid, version, database, recovery, readOnly, holder, place] = row('session');
+  const [role] = row('role');
+  const [current, source] = row('place');
   return {
     free: free === 't',
     holder: readHolder(holder),
     writesRefused: recovery === 't' ? 'standby' : readOnly === 'on' ? 'read-only' : undefined,
-    facts: { ...facts, key: key ?? '' },
+    facts: known ?? { ...readRelation(message, results), key: key ?? '', ...(place !== current && { madeIn: { schema: current ?? '', source: source ?? '' } }) },
     backendPid: Number(pid),
     serverVersion: Number(version),
     database: database ?? '',
     role: role ?? 'none',
-    applied: history ? readHistory(history) : [],
   };
 }
 
-/** As far as the table has these columns. */
-interface HistoryRow {
-  readonly version?: string | null;
-  readonly checksum?: string | null;
-  readonly applied_at?: string | null;
-}
-
 export function readHistory(result: ResultSet): AppliedVersion[] {
-  const rows = JSON.parse(result.rows[0]?.[0] ?? '[]') as readonly HistoryRow[];
-  return rows.map(({ version, checksum, applied_at: appliedAt }) => ({
+  const rows = JSON.parse(result.rows[0]?.[0] ?? '[]') as readonly (readonly [version: string | null, checksum: string | null, appliedAt: string | null])[];
+  return rows.map(([version, checksum, appliedAt]) => ({
     version: version ?? '',
     checksum: checksum ?? undefined,
     appliedAt: appliedAt == null ? undefined : new Date(appliedAt),

@@ -1,6 +1,7 @@
 /** What the parts of one session share. */
 import type { Guest } from './guest.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
+import type { Care } from './look.ts';
 import type { Relation } from './relation.ts';
 import type { SessionSettings } from './settings.ts';
 import { identifier } from './sql.ts';
@@ -12,6 +13,8 @@ export interface SessionContext {
   readonly settings: SessionSettings;
   /** As the newest check found it. */
   relation: Relation;
+  /** `--table` has a schema. */
+  readonly named: boolean;
   /** A pooler is in between. */
   readonly pooled: boolean;
   /** The role that the session had before any migration; `none` without one. */
@@ -20,14 +23,8 @@ export interface SessionContext {
   guest: Guest | undefined;
   /** Hygiene settings that the server accepted. */
   accepted: ReadonlyMap<string, string>;
-}
-
-/** A migration may have made read-only or another isolation level the default. */
-export const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE';
-
-/** How a transaction begins that writes nothing but our rows, whatever a migration has set. */
-export function beginOurs(context: SessionContext): string[] {
-  return [BEGIN, 'SET LOCAL statement_timeout = 0', 'SET LOCAL lock_timeout = 0', ...asOurselves(context)];
+  /** How closely the tables are to be looked at. */
+  care: Care;
 }
 
 /** Our own rights for the rest of a transaction, whatever role the migration took; undone by COMMIT. */

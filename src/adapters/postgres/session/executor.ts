@@ -4,18 +4,22 @@ import { checksum } from '../../../core/migration.ts';
 import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
-import { asOurselves, BEGIN, beginOurs, type SessionContext } from './context.ts';
+import type { SessionContext } from './context.ts';
 import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
 import { GUEST_RESET_STATEMENTS } from './guest.ts';
 import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
-import { insertRows, journalInsert, journalRow, type JournalValues } from './journal.ts';
+import { journalInsert, type JournalValues } from './journal.ts';
 import { Message } from './message.ts';
-import { chosenStatements, RESET_STATEMENTS, setStatement } from './settings.ts';
-import { ifStillHeld, literal } from './sql.ts';
+import { BEGIN, ENTER_OWN_PATH, LEAVE_OWN_PATH, OWN_PATH } from './own-path.ts';
+import { chosenStatements, OWN_LOCK_TIMEOUT_MS, RESET_STATEMENTS, setStatement } from './settings.ts';
+import { resultsBefore } from './simple-query.ts';
+import { literal } from './sql.ts';
 import { lockHoldersOn } from './observe.ts';
 import { partlyCommitted, watchCommits } from './partly-committed.ts';
+import { addRecord, afterSource, historyRow, useTables } from './record.ts';
 import { rowEstimates } from './row-estimates.ts';
 import { stepError } from './step-error.ts';
+import { explainGuard, ownLimits, withTableHolders, writeTables } from './use-tables.ts';
 
 interface Ready {
   readonly step: StepScript;
@@ -41,10 +45,13 @@ export class PostgresExecutor implements Executor {
   /** Sent once for a step, unless it fails. `journaled`: that it started is or will be said elsewhere. */
   #makeReady(step: StepScript, { journaled }: { readonly journaled: boolean }): Ready {
     if (this.#ready?.step === step) return this.#ready;
-    const statements = this.#reset([READY, this.#markOf(step)]);
-    // Only for people who look while it runs: not worth waiting for the disk.
-    if (!journaled) statements.push('SET LOCAL synchronous_commit = off', this.#insert({ event: 'started', step }));
-    const ready = { step, answered: this.#context.wire.transaction([...statements, 'COMMIT'].join(';\n'), { keepRows: false }) };
+    const message = new Message().add(...this.#reset([READY, this.#markOf(step)]));
+    if (!journaled) {
+      message.add(OWN_PATH, ...ownLimits(this.#context));
+      // Only for people who look while it runs: not worth waiting for the disk.
+      useTables(this.#context, message).add('SET LOCAL synchronous_commit = off', this.#insert({ event: 'started', step }));
+    }
+    const ready = { step, answered: this.#sendOurs(message.add('COMMIT')) };
     this.#ready = ready;
     ready.answered.catch(() => {
       if (this.#ready === ready) this.#ready = undefined;
@@ -55,14 +62,14 @@ export class PostgresExecutor implements Executor {
   /** Begins a transaction in which the session becomes what it was before any migration. */
   #reset(...more: readonly (readonly [name: string, value: string])[]): string[] {
     const { accepted, guest, settings } = this.#context;
-    return [BEGIN, ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS), setStatement([...accepted, ...more]), ...chosenStatements(settings)];
+    return [BEGIN.write, ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS), setStatement([...accepted, ...more]), ...chosenStatements(settings)];
   }
 
   /** Nothing that the last script left is there while a hook runs, or at the end of the run. */
   async #leaveNothing(): Promise<void> {
     // Whoever tries the script again has to make the session ready again.
     this.#ready = undefined;
-    await this.#context.wire.transaction([...this.#reset(), 'COMMIT'].join(';\n'), { keepRows: false }).catch(() => undefined);
+    await this.#context.wire.transactionAsIs([...this.#reset(), 'COMMIT'].join(';\n'), { keepRows: false }).catch(() => undefined);
   }
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
@@ -85,8 +92,9 @@ export class PostgresExecutor implements Executor {
   }
 
   async #transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next: StepScript | undefined): Promise<void> {
-    const message = this.#open(limits).add(this.#unlessReady(step), ...this.#historyRow(step));
-    let lockTimeout = limits.lockTimeoutMs;
+    const message = this.#open(limits).add(...ENTER_OWN_PATH, `SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`, this.#unlessReady(step));
+    useTables(this.#context, message).addOwn('row', historyRow(this.#context, step)).add(LEAVE_OWN_PATH);
+    let lockTimeout: number | undefined;
     for (const piece of pieces) {
       const wanted = piece.blocking ? limits.lockTimeoutMs : 0;
       if (wanted !== lockTimeout) message.add(`SET LOCAL lock_timeout = ${wanted}`);
@@ -94,12 +102,11 @@ export class PostgresExecutor implements Executor {
       message.addSource(piece);
     }
     const unread = pieces.some((piece) => piece.unread === true);
-    const mayForget = unread || pieces.some((piece) => piece.mayForget === true);
-    const sameTransaction = mayForget && step.direction === 'up' ? this.#hasOurRow(step) : undefined;
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
-    message.add(...this.#fencedRow({ event, step }, { durationSql: DURATION_SQL, sameTransaction, next }));
+    afterSource(this.#context, message);
+    addRecord(this.#context, message, { event, step }, { durationSql: DURATION_SQL, rowOf: step, next });
     try {
-      await this.#send(step, message.add('COMMIT'), { unread });
+      await this.#send(step, message.add(LEAVE_OWN_PATH, 'COMMIT'), { unread });
     } catch (error) {
       throw (unread ? await this.#committedInPart(step, error) : undefined) ?? error;
     }
@@ -114,23 +121,13 @@ export class PostgresExecutor implements Executor {
     return `${this.#context.runner.run} ${version}`;
   }
 
-  /** The history row is there, and was written by this very transaction, which a file that the parser could not read may have ended. */
-  #hasOurRow({ version }: StepScript): string {
-    return (
-      `EXISTS (SELECT 1 FROM ${this.#context.relation.table} WHERE version = ${literal(version)}` +
-      ` AND xmin::text::bigint = pg_catalog.pg_current_xact_id()::text::bigint & 4294967295)`
-    );
-  }
-
   /** After a failure no row may be left; one that is was committed by the file itself. */
   async #committedInPart(step: StepScript, error: unknown): Promise<MigratorError | undefined> {
     const { relation, wire } = this.#context;
     if (step.direction === 'down' || wire.lost.aborted) return undefined;
     // Then the row is somebody else's.
     if (error instanceof MigratorError && error.code === 'HISTORY_CONFLICT') return undefined;
-    const [deleted] = await wire
-      .message(`DELETE FROM ${relation.table} WHERE version = ${literal(step.version)} RETURNING 1`)
-      .catch(() => []);
+    const [deleted] = await writeTables(this.#context, [`DELETE FROM ${relation.table} WHERE version = ${literal(step.version)} RETURNING 1`]).catch(() => []);
     if (deleted?.rows.length !== 1) return undefined;
     return new MigratorError('MIGRATION_FAILED', `${step.script.file} ended the transaction that it ran in, and failed after that`, {
       version: step.version,
@@ -139,22 +136,24 @@ export class PostgresExecutor implements Executor {
   }
 
   async statement(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
-    const message = this.#open({ ...limits, lockTimeoutMs: unit.blocking ? limits.lockTimeoutMs : 0 }, unit.ownLockTimeout)
-      .addSource(unit)
-      .add(...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit) }, { durationSql: DURATION_SQL }));
-    await this.#send(step, message.add('COMMIT'), { unit });
+    const message = this.#open(limits);
+    if (unit.ownLockTimeout !== true) message.add(`SET LOCAL lock_timeout = ${unit.blocking ? limits.lockTimeoutMs : 0}`);
+    useTables(this.#context, afterSource(this.#context, message.addSource(unit)));
+    addRecord(this.#context, message, { event: 'statement done', ...factsOf(step, unit) }, { durationSql: DURATION_SQL });
+    await this.#send(step, message.add(LEAVE_OWN_PATH, 'COMMIT'), { unit });
   }
 
   async statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
     const { relation, wire } = this.#context;
     await this.#note({ event: 'statement started', ...factsOf(step, unit) });
-    if (limits.statementTimeoutMs > 0) {
-      await wire.message(setStatement([['statement_timeout', String(limits.statementTimeoutMs)]]));
-    }
+    // A procedure or DO block that commits begins its transactions by the session's default.
+    const settings: [string, string][] = [['default_transaction_isolation', 'read committed']];
+    if (limits.statementTimeoutMs > 0) settings.push(['statement_timeout', String(limits.statementTimeoutMs)]);
+    await wire.message(setStatement(settings));
     const message = new Message().addSource(unit);
     const hasCommitted = await watchCommits(wire, unit);
     try {
-      await wire.message(message.text, { keepRows: false });
+      await wire.asIs(message.text, { keepRows: false, promptly: false });
     } catch (cause) {
       const error = stepError(cause, step, { message, relation, unit });
       throw (await hasCommitted()) ? partlyCommitted(error, step) : error;
@@ -166,29 +165,27 @@ export class PostgresExecutor implements Executor {
   }
 
   async #note(values: JournalValues): Promise<void> {
-    await this.#context.wire.transaction([...beginOurs(this.#context), this.#insert(values), 'COMMIT'].join(';\n'));
+    await writeTables(this.#context, [this.#insert(values)]);
   }
 
   async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
-    const message = new Message().add(
-      ...beginOurs(this.#context),
-      ...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit), durationMs }),
-      'COMMIT',
-    );
-    await this.#send(step, message);
+    const message = this.#ours();
+    addRecord(this.#context, message, { event: 'statement done', ...factsOf(step, unit), durationMs });
+    await this.#send(step, message.add('COMMIT'));
   }
 
   async finish(step: StepScript, durationMs: number): Promise<void> {
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
-    const message = new Message().add(
-      ...beginOurs(this.#context),
-      ...this.#historyRow(step),
-      ...this.#fencedRow({ event, step, durationMs }),
-      'COMMIT',
-    );
-    await this.#send(step, message);
+    const message = this.#ours().addOwn('row', historyRow(this.#context, step));
+    addRecord(this.#context, message, { event, step, durationMs }, { rowOf: step });
+    await this.#send(step, message.add('COMMIT'));
     this.#started = undefined;
     await this.#leaveNothing();
+  }
+
+  /** A transaction that has nothing of a file. */
+  #ours(): Message {
+    return useTables(this.#context, new Message().add(BEGIN.write, OWN_PATH, ...ownLimits(this.#context)));
   }
 
   async withdraw(error: MigratorError): Promise<void> {
@@ -223,37 +220,10 @@ export class PostgresExecutor implements Executor {
     return rowEstimates(this.#context, tables);
   }
 
-  /** `ownLockTimeout`: the script has set one, which stays. */
-  #open(limits: Limits, ownLockTimeout = false): Message {
+  #open({ statementTimeoutMs }: Limits): Message {
     // A file that runs statement by statement may have made read-only the default.
-    const message = new Message().add('BEGIN READ WRITE');
-    if (!ownLockTimeout) message.add(`SET LOCAL lock_timeout = ${limits.lockTimeoutMs}`);
-    return limits.statementTimeoutMs > 0
-      ? message.add(`SET LOCAL statement_timeout = ${limits.statementTimeoutMs}`)
-      : message;
-  }
-
-  /** First in the transaction: a second, lockless runner stops at it before its DDL. */
-  #historyRow(step: StepScript): string[] {
-    const { table } = this.#context.relation;
-    const { version } = step;
-    return step.direction === 'up'
-      ? [`INSERT INTO ${table} (version, checksum) VALUES (${literal(version)}, ${literal(step.migration.up.checksum)})`]
-      : [`DELETE FROM ${table} WHERE version = ${literal(version)}`];
-  }
-
-  /** The journal's row and the fence in one: its NOT NULL event is null unless this backend still holds the lock. */
-  #fencedRow(
-    values: JournalValues,
-    { durationSql, sameTransaction, next }: { readonly durationSql?: string; readonly sameTransaction?: string | undefined; readonly next?: StepScript | undefined } = {},
-  ): string[] {
-    const { relation, runner } = this.#context;
-    const eventSql = ifStillHeld(relation.key, literal(values.event));
-    const runSql = sameTransaction === undefined ? undefined : `CASE WHEN ${sameTransaction} THEN ${literal(runner.run)} END`;
-    // What the script has set for itself must not end what is ours.
-    const rows = [journalRow(relation.journal, runner, values, { eventSql, durationSql, runSql })];
-    if (next) rows.push(journalRow(relation.journal, runner, { event: 'started', step: next }));
-    return ['SET LOCAL statement_timeout = 0', ...asOurselves(this.#context), insertRows(relation.journal, rows)];
+    const message = new Message().add(BEGIN.write);
+    return statementTimeoutMs > 0 ? message.add(`SET LOCAL statement_timeout = ${statementTimeoutMs}`) : message;
   }
 
   #insert(values: JournalValues): string {
@@ -265,9 +235,20 @@ export class PostgresExecutor implements Executor {
     // Lost before it was sent: then it is known that nothing of it ran.
     wire.lost.throwIfAborted();
     try {
-      await wire.transaction(message.text.replace(/;\n$/, ''), { keepRows: false });
+      await this.#sendOurs(message);
     } catch (error) {
       throw stepError(error, step, { message, relation, ...what });
+    }
+  }
+
+  /** Says what has kept us from the tables. */
+  async #sendOurs(message: Message): Promise<void> {
+    try {
+      await this.#context.wire.transactionAsIs(message.text.replace(/;\n$/, ''), { keepRows: false, promptly: !message.hasSource });
+    } catch (error) {
+      const failed = message.ownFailure(resultsBefore(error));
+      if (failed === 'guard') throw await explainGuard(this.#context);
+      throw failed === 'tables' ? await withTableHolders(this.#context, 'both', error) : error;
     }
   }
 }

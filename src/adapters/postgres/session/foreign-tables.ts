@@ -4,10 +4,16 @@ import type { ForeignRow, ForeignTable } from '../../../core/import/foreign-hist
 import { setAside } from '../../../core/import/plan-import.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { asOurselves, type SessionContext } from './context.ts';
+import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables } from './look.ts';
+import { namedOid } from './named.ts';
+import type { ResultSet } from './simple-query.ts';
 import { escapeLiteral, identifier, qualified, regclass } from './sql.ts';
 import { makeTables } from './tables.ts';
 import { serverErrorOf } from '../sqlstate.ts';
 import type { Wire } from './wire.ts';
+
+/** A materialized view, for example. */
+const NO_LOCKABLE_TABLE = '42809';
 
 /** For the other tool's table. */
 const LOCK_TIMEOUT = '5s';
@@ -17,13 +23,14 @@ export async function findForeignTable(context: SessionContext, places: readonly
   const { relation, wire } = context;
   const names = places.flatMap(({ schema, name }) => (schema === undefined ? [{ schema: relation.schema, name }, { name }] : [{ schema, name }]));
   // Who holds its table, such as the other tool, must not hold us up for ever.
-  const [, result] = await wire.message(`SET lock_timeout = '${LOCK_TIMEOUT}';\n${placesQuery(names)}`);
+  await wire.asIs(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
+  const [result] = await wire.messageAbout(names, placesQuery(names));
   const found = (result?.rows ?? []).map(([schema, name]) => ({ schema: schema ?? '', name: name ?? '' })).find((one) => !isOurs(context, one));
   if (!found) return undefined;
   const renamedTo = hasOurName(context, found) ? setAside(found) : undefined;
   if (renamedTo) await requireFree(wire, found, renamedTo);
   else if (relation.inTheWay) throw relation.inTheWay.with({ hint: `choose another name for ours with --table; or, if it is the one to take over, give its tool with --from, and --from-table ${relation.name}` });
-  const [columns, rows] = await explained(found, wire.message(`${columnsQuery(found)};\n${rowsQuery(found)}`));
+  const [columns, rows] = await explained(found, readForeign(context, found));
   return {
     name: found,
     columns: (columns?.rows ?? []).map(([name]) => name ?? ''),
@@ -32,18 +39,41 @@ export async function findForeignTable(context: SessionContext, places: readonly
   };
 }
 
+/** Reading runs what others hang on a table: as with ours, it is locked and looked at first. */
+async function readForeign(context: SessionContext, found: Required<TableName>): Promise<readonly (ResultSet | undefined)[]> {
+  const { wire } = context;
+  const oid = `to_regclass(${escapeLiteral(qualified(found.schema, found.name))})`;
+  const statements = [
+    ...asOurselves(context),
+    `LOCK TABLE ${qualified(found.schema, found.name)} IN ACCESS SHARE MODE`,
+    // Every column is read, not only those that we know.
+    guard('read', oid, 'plain'),
+    columnsQuery(found),
+    rowsQuery(found),
+  ];
+  try {
+    return (await wire.transaction('read', statements)).slice(-2);
+  } catch (error) {
+    if (![GUARD_FAILED, NO_LOCKABLE_TABLE].includes(serverErrorOf(error)?.sqlstate ?? '')) throw error;
+    const results = await wire.transaction('read', [...asOurselves(context), findingsQuery('read', oid)]);
+    const problems = readFindings(results.at(-1));
+    throw untrustedTables('read', problems.length > 0 ? problems : [`${found.schema}.${found.name} has columns of types that are not built in`]);
+  }
+}
+
 /** @throws MigratorError CONTENTION when the table has changed since it was read. */
 export async function takeOverTable(context: SessionContext, table: ForeignTable, inserts: readonly string[]): Promise<void> {
   const { relation, wire } = context;
-  await wire.withTransaction(async () => {
+  const made = await wire.withTransaction(async () => {
     const limits = ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`];
     await wire.message([...limits, ...asOurselves(context)].join(';\n'));
     await explained(table.name, lockTable(wire, table));
     await requireSameRows(wire, table);
-    if (!relation.complete) await makeTables(context);
+    const tables = relation.complete ? relation : await makeTables(context);
     if (inserts.length > 0) await wire.message(inserts.join(';\n'));
+    return tables;
   });
-  context.relation = { ...relation, exists: true, hasJournal: true, complete: true, inTheWay: undefined };
+  context.relation = { ...made, inTheWay: undefined };
 }
 
 /** The other tool writes nothing meanwhile. Who may only read it does without: it is read twice. */
@@ -102,10 +132,10 @@ async function requireFree(wire: Wire, from: Required<TableName>, to: TableName)
 
 /** Schema and name of each that is there, in this order. */
 function placesQuery(names: readonly TableName[]): string {
-  const values = names.map(({ schema, name }, index) => `(${index}, ${regclass(schema, name)})`);
+  const values = names.map((_name, index) => `(${index}, ${namedOid(index)})`);
   return (
     `SELECT n.nspname, c.relname FROM (VALUES ${values.join(', ')}) p (place, oid)` +
-    ` JOIN pg_catalog.pg_class c ON c.oid = p.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace` +
+    ` JOIN pg_class c ON c.oid = p.oid JOIN pg_namespace n ON n.oid = c.relnamespace` +
     ` WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY p.place`
   );
 }

@@ -1,4 +1,5 @@
 /** What a session that is somebody else's had before we came, and how it gets that back. */
+import { BEGIN } from './own-path.ts';
 import { RESET_STATEMENTS, setStatement } from './settings.ts';
 import { identifier } from './sql.ts';
 import type { Wire } from './wire.ts';
@@ -9,9 +10,10 @@ export interface Guest {
 }
 
 export async function readGuest(wire: Wire): Promise<Guest> {
-  const [settings, channels] = await wire.message(
-    `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source = 'session'` +
-      ` AND name NOT IN ('transaction_isolation', 'transaction_read_only', 'transaction_deferrable');\n` +
+  // Under the guest's own path, which is one of the settings.
+  const [settings, channels] = await wire.asIs(
+    `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'` +
+      ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']);\n` +
       `SELECT pg_catalog.pg_listening_channels()`,
   );
   return {
@@ -26,7 +28,7 @@ export const GUEST_RESET_STATEMENTS = RESET_STATEMENTS.filter((sql) => !/^(?:DEA
 /** `role` is `none` for a session without one. */
 export async function restoreGuest(wire: Wire, { settings, channels }: Guest, role: string): Promise<void> {
   const statements = [
-    'BEGIN READ WRITE',
+    BEGIN.write,
     ...GUEST_RESET_STATEMENTS,
     ...(Object.keys(settings).length === 0 ? [] : [setStatement(Object.entries(settings))]),
     ...(role === 'none' ? [] : [`SET ROLE ${identifier(role)}`]),
@@ -34,5 +36,5 @@ export async function restoreGuest(wire: Wire, { settings, channels }: Guest, ro
     ...channels.map((channel) => `LISTEN ${identifier(channel)}`),
     'COMMIT',
   ];
-  await wire.transaction(statements.join(';\n'), { promptly: true });
+  await wire.transactionAsIs(statements.join(';\n'));
 }

@@ -4,20 +4,23 @@ import type { EndedHold, Hold } from '../../../core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../core/history.ts';
 import type { ForeignTable } from '../../../core/import/foreign-history.ts';
 import type { ImportedMigration } from '../../../core/import/plan-import.ts';
-import type { Direction, Migration, Version } from '../../../core/migration.ts';
+import { compareVersions, type Direction, type Migration, type Version } from '../../../core/migration.ts';
 import type { Failures } from '../../../core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../core/ports.ts';
 import type { IncompleteStatement, RepairAction } from '../../../core/repair.ts';
 import type { StoredDown } from '../../../core/stored-down.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { historyQuery, readHistory } from './check.ts';
-import { asOurselves, beginOurs, type SessionContext } from './context.ts';
+import { asOurselves, type SessionContext } from './context.ts';
 import { holdsQuery, readHolds } from './holds.ts';
+import { journalRows } from './journal-rows.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
+import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 import { readStoredDowns, storedDownsQuery } from './stored-downs.ts';
 import { ensureTables } from './tables.ts';
 import { distrustQuery, readDistrust } from './trust.ts';
+import { readTables, writeTables } from './use-tables.ts';
 
 export class PostgresHistory implements History {
   readonly #context: SessionContext;
@@ -26,23 +29,32 @@ export class PostgresHistory implements History {
     this.#context = context;
   }
 
-  async ensureTables(): Promise<void> {
-    await ensureTables(this.#context);
+  ensureTables(): Promise<readonly string[]> {
+    return ensureTables(this.#context);
+  }
+
+  async placeOfNextRun(): Promise<string | undefined> {
+    const { placeOfNextRun } = await import('./next-place.ts');
+    return await placeOfNextRun(this.#context);
+  }
+
+  async appliedByJournal(): Promise<readonly Version[]> {
+    const { relation } = this.#context;
+    if (!relation.hasJournal) return [];
+    const [result] = await this.#read(appliedByJournalQuery(relation.journal));
+    return (result?.rows ?? []).map(([version]) => version ?? '').sort(compareVersions);
   }
 
   async read(): Promise<HistoryState> {
-    const { relation, wire } = this.#context;
+    const { relation } = this.#context;
     if (!relation.exists) return { exists: false, applied: [] };
-    const results = await wire.transaction(
-      `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;\n${historyQuery(relation.table)};\nCOMMIT`,
-    );
-    const rows = results.find((result) => result.command === 'SELECT');
+    const [rows] = await readTables(this.#context, 'history', [historyQuery(relation.table)]);
     return { exists: true, applied: rows ? readHistory(rows) : [] };
   }
 
   async startRun(): Promise<readonly JournalEntry[]> {
-    const { relation, wire } = this.#context;
-    const [lost] = await wire.message(unfinishedRunsQuery(relation.journal));
+    const { relation } = this.#context;
+    const [lost] = await this.#read(unfinishedRunsQuery(relation.journal));
     const runs = readJournal(lost);
     await this.#write(
       ...runs.map((entry) => this.#lostRun(entry)),
@@ -70,8 +82,8 @@ export class PostgresHistory implements History {
   }
 
   async statementsOf(step: StepScript): Promise<StatementProgress> {
-    const { relation, wire } = this.#context;
-    const [result] = await wire.message(statementsQuery(relation.journal, step));
+    const { relation } = this.#context;
+    const [result] = await this.#read(statementsQuery(relation.journal, step));
     const done: string[] = [];
     let startedIndex: number | undefined;
     for (const [event, statement, checksum] of result?.rows ?? []) {
@@ -84,9 +96,9 @@ export class PostgresHistory implements History {
   }
 
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
-    const { relation, runner, wire } = this.#context;
+    const { relation, runner } = this.#context;
     if (!relation.hasJournal) return undefined;
-    const [result] = await wire.message(failuresQuery(relation.journal, version, [up.checksum, runner.release]));
+    const [result] = await this.#read(failuresQuery(relation.journal, version, [up.checksum, runner.release]));
     const [count, agoMs, error] = result?.rows[0] ?? [];
     return count === '0' ? undefined : { count: Number(count), agoMs: Number(agoMs), error: error ?? '' };
   }
@@ -125,16 +137,16 @@ export class PostgresHistory implements History {
   }
 
   async versionsInPart(): Promise<ReadonlyMap<Version, Direction>> {
-    const { relation, wire } = this.#context;
+    const { relation } = this.#context;
     if (!relation.hasJournal) return new Map();
-    const [result] = await wire.message(versionsInPartQuery(relation.journal));
+    const [result] = await this.#read(versionsInPartQuery(relation.journal));
     return new Map((result?.rows ?? []).map(([version, direction]) => [version ?? '', direction as Direction]));
   }
 
   async storedDowns(withText: readonly Version[] = []): Promise<readonly StoredDown[]> {
-    const { relation, wire } = this.#context;
+    const { relation } = this.#context;
     if (!relation.hasJournal) return [];
-    const [result] = await wire.message(storedDownsQuery(relation.journal, withText));
+    const [result] = await this.#read(storedDownsQuery(relation.journal, withText));
     return readStoredDowns(result);
   }
 
@@ -145,15 +157,14 @@ export class PostgresHistory implements History {
   async distrust(): Promise<readonly string[]> {
     const { relation, wire } = this.#context;
     // The migrator's own role is who the tables must belong to.
-    const statements = ['BEGIN READ ONLY', ...asOurselves(this.#context), distrustQuery(relation), 'COMMIT'];
-    const results = await wire.transaction(statements.join(';\n'));
-    return readDistrust(results.find(({ command }) => command === 'SELECT'));
+    const statements = [...asOurselves(this.#context), distrustQuery(relation)];
+    return readDistrust((await wire.transaction('read', statements)).at(-1));
   }
 
   async holds(): Promise<readonly Hold[]> {
-    const { relation, wire } = this.#context;
+    const { relation } = this.#context;
     if (!relation.hasJournal) return [];
-    const [result] = await wire.message(holdsQuery(relation.journal));
+    const [result] = await this.#read(holdsQuery(relation.journal));
     return readHolds(result);
   }
 
@@ -166,9 +177,9 @@ export class PostgresHistory implements History {
   }
 
   async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
-    const { relation, wire } = this.#context;
+    const { relation } = this.#context;
     if (!relation.hasJournal) return [];
-    const [result] = await wire.message(incompleteQuery(relation.journal));
+    const [result] = await this.#read(incompleteQuery(relation.journal));
     return (result?.rows ?? []).map(([version, direction, statement, checksum]) => ({
       version: version ?? '',
       direction: direction as Direction,
@@ -197,9 +208,9 @@ export class PostgresHistory implements History {
   }
 
   async journal(): Promise<readonly JournalEntry[]> {
-    const { relation, wire } = this.#context;
+    const { relation } = this.#context;
     if (!relation.hasJournal) return [];
-    const [result] = await wire.message(journalSelect(relation.journal));
+    const [result] = await this.#read(journalSelect(relation.journal));
     return readJournal(result);
   }
 
@@ -207,17 +218,20 @@ export class PostgresHistory implements History {
     return journalInsert(this.#context.relation.journal, this.#context.runner, values);
   }
 
+  #read(query: string): Promise<readonly ResultSet[]> {
+    return readTables(this.#context, 'journal', [query]);
+  }
+
   async #write(...statements: readonly string[]): Promise<void> {
-    if (statements.length === 0) return;
-    await this.#context.wire.transaction([...beginOurs(this.#context), ...statements, 'COMMIT'].join(';\n'));
+    await writeTables(this.#context, statements);
   }
 }
 
 function unfinishedRunsQuery(journal: string): string {
   return (
-    `SELECT pg_catalog.to_jsonb(s) || pg_catalog.jsonb_build_object('version', (SELECT t.version FROM ${journal} t` +
+    `SELECT to_jsonb(s) - 'down_sql' || jsonb_build_object('version', (SELECT t.version FROM ${journal} t` +
     ` WHERE t.run = s.run AND t.version IS NOT NULL ORDER BY t.id DESC LIMIT 1))` +
-    ` FROM ${journal} s WHERE s.event = 'run started'` +
+    ` FROM ${journalRows(journal)} s WHERE s.event = 'run started'` +
     ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.run = s.run AND e.event IN ('run ended', 'run lost'))` +
     ` ORDER BY s.id`
   );
@@ -242,6 +256,14 @@ function incompleteQuery(journal: string): string {
     `SELECT version, direction, statement, checksum FROM ${journal} s WHERE event = 'statement started'` +
     ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = s.version AND e.id > s.id AND (e.event IN (${VERSION_ENDS})` +
     ` OR (e.event IN ('statement started', ${STATEMENT_ENDS}) AND e.statement = s.statement))) ORDER BY version`
+  );
+}
+
+/** Versions whose newest end is that they were applied or recorded. */
+function appliedByJournalQuery(journal: string): string {
+  return (
+    `SELECT version FROM (SELECT DISTINCT ON (version) version, event FROM ${journal} WHERE event IN (${VERSION_ENDS})` +
+    ` ORDER BY version, id DESC) newest WHERE event <> 'rolled back'`
   );
 }
 

@@ -4,6 +4,7 @@ import type { JournalEvent, JournalHold } from '../../../core/history.ts';
 import { compareVersions } from '../../../core/migration.ts';
 import type { StepScript } from '../../../core/ports.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
+import { journalRows } from './journal-rows.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 
@@ -30,10 +31,9 @@ export function holdSql(journal: string, { release }: RunnerIdentity, { event, s
 /** Of each version the newest row that says whether it is held, if that is a rollback which holds it. */
 export function holdsQuery(journal: string): string {
   return (
-    // A journal that an early version made may lack the column.
-    `SELECT version, at, runner, release, hold FROM (SELECT n.version, n.at, n.runner, n.release, pg_catalog.to_jsonb(n)->'hold' AS hold` +
-    ` FROM (SELECT DISTINCT ON (version) * FROM ${journal} WHERE event IN ('applied', 'baselined', 'rolled back', 'hold ended')` +
-    ` ORDER BY version, id DESC) n WHERE n.event = 'rolled back') h WHERE pg_catalog.jsonb_typeof(hold->'releases') = 'array'`
+    `SELECT version, to_json(at) #>> '{}', runner, release, hold FROM (SELECT DISTINCT ON (version) * FROM ${journalRows(journal)} j` +
+    ` WHERE event IN ('applied', 'baselined', 'rolled back', 'hold ended') ORDER BY version, id DESC) newest` +
+    ` WHERE event = 'rolled back' AND jsonb_typeof(hold->'releases') = 'array'`
   );
 }
 

@@ -6,6 +6,7 @@ import type { StepScript } from '../../../core/ports.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
 import { isIrreversible } from '../../../core/stored-down.ts';
 import { holdSql } from './holds.ts';
+import { journalRows } from './journal-rows.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 
@@ -123,7 +124,7 @@ function errorText({ summary, details: { server } }: MigratorError): string {
 }
 
 export function journalSelect(journal: string): string {
-  return `SELECT pg_catalog.to_jsonb(j) FROM ${journal} j ORDER BY j.id`;
+  return `SELECT to_jsonb(j) - 'down_sql' FROM ${journalRows(journal)} j ORDER BY j.id`;
 }
 
 interface JournalRow {

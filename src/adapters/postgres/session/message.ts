@@ -1,6 +1,12 @@
 /** One simple-protocol message built from parts, which knows which of its text came from a migration file. */
 import type { SqlPiece } from '../../../core/sql/script-plan.ts';
+import type { ResultSet } from './simple-query.ts';
 import { offsetOfCharacter } from '../../../core/source-location.ts';
+
+/** What a statement of ours stands for, whose failure says something of its own. */
+export type OwnStatement = 'tables' | 'guard' | 'row' | 'record' | 'lock' | 'journal';
+
+const MARK = 'lockstep: the file is done';
 
 const END = '\n;\n';
 
@@ -15,9 +21,18 @@ export class Message {
   readonly #sources: SourcePart[] = [];
   /** Per statement of the message, where it begins in the file; undefined for one of ours, or when nobody knows. */
   readonly #statements: (number | undefined)[] = [];
+  /** Of statements of ours before the file's text, and after the mark behind it: what it means when one fails. */
+  readonly #before = new Map<number, OwnStatement>();
+  readonly #after: (OwnStatement | undefined)[] = [];
+  #marked = false;
+  #markedAt = 0;
 
   get text(): string {
     return this.#text;
+  }
+
+  get hasSource(): boolean {
+    return this.#sources.length > 0;
   }
 
   /** Adds one statement of ours, without its semicolon. */
@@ -27,6 +42,29 @@ export class Message {
       this.#statements.push(undefined);
     }
     return this;
+  }
+
+  /** Adds statements whose failure means something of its own. */
+  addOwn(what: OwnStatement, ...statements: readonly string[]): this {
+    for (const statement of statements) {
+      if (this.#marked) this.#after[this.#statements.length - this.#markedAt - 1] = what;
+      else this.#before.set(this.#statements.length, what);
+      this.add(statement);
+    }
+    return this;
+  }
+
+  /** Behind a file of which nobody may know how many statements it has: `columns` are selected beside the mark. */
+  addMark(columns: string): this {
+    this.#marked = true;
+    this.#markedAt = this.#statements.length;
+    return this.add(`SELECT '${MARK}', ${columns}`);
+  }
+
+  /** Which statement of ours has failed, after these results; undefined for the file's and for all others of ours. */
+  ownFailure(results: readonly ResultSet[]): OwnStatement | undefined {
+    const mark = results.findLastIndex(({ rows }) => rows.at(-1)?.[0] === MARK);
+    return mark === -1 ? this.#before.get(results.length) : this.#after[results.length - mark - 1];
   }
 
   /** Adds a migration's text. A newline ends it, for its last line may be a comment that would swallow the semicolon. */

@@ -2,7 +2,7 @@
 import type { Observation } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import type { ResultSet } from './simple-query.ts';
-import { regclass } from './sql.ts';
+import { namedOid, type Named } from './named.ts';
 import type { Wire } from './wire.ts';
 
 /** View, and what is done of what is to do (PostgreSQL manual, "Progress Reporting"). */
@@ -27,13 +27,13 @@ export async function observe(wire: Wire, pid: number): Promise<Observation> {
 }
 
 /** Who holds locks on these relations now; asked after a lock was not to be had. */
-export async function lockHoldersOn(wire: Wire, relations: readonly { readonly schema?: string; readonly name: string }[]): Promise<Blocker[]> {
+export async function lockHoldersOn(wire: Wire, relations: readonly Named[]): Promise<Blocker[]> {
   if (relations.length === 0) return [];
-  const oids = relations.map(({ schema, name }) => regclass(schema, name)).join(', ');
+  const oids = relations.map((_relation, index) => namedOid(index)).join(', ');
   const pids =
     `ARRAY(SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'relation' AND l.granted` +
     ` AND l.relation IN (${oids}) AND l.pid <> pg_catalog.pg_backend_pid())`;
-  const [result] = await wire.message(blockersQuery(pids));
+  const [result] = await wire.messageAbout(relations, blockersQuery(pids));
   return readBlockers(result);
 }
 
@@ -45,7 +45,7 @@ function progressQuery(pid: number): string {
   ).join(' UNION ALL ');
 }
 
-function blockersQuery(pids: string): string {
+export function blockersQuery(pids: string): string {
   return (
     `SELECT a.pid, coalesce(a.application_name, ''), a.state, pg_catalog.left(a.query, ${QUERY_LENGTH}),` +
     ` pg_catalog.to_json(coalesce(a.xact_start, a.query_start)) #>> '{}'` +
@@ -53,7 +53,8 @@ function blockersQuery(pids: string): string {
   );
 }
 
-function readBlockers(result: ResultSet | undefined): Blocker[] {
+/** Rows of `blockersQuery`. */
+export function readBlockers(result: ResultSet | undefined): Blocker[] {
   return (result?.rows ?? []).map(([pid, applicationName, state, query, since]) => ({
     pid: Number(pid),
     applicationName: applicationName ?? '',

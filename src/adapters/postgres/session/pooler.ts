@@ -57,6 +57,6 @@ function cannotTell(cause: unknown): never {
 }
 
 async function pidOf(wire: Wire, sql: string): Promise<number> {
-  const results = await wire.message(sql);
+  const results = await wire.asIs(sql);
   return Number(results.at(-1)?.rows[0]?.[0]);
 }

@@ -5,7 +5,8 @@ import { MigratorError } from '../../../core/errors.ts';
 import { foreignTool, misfits, otherThanTable, type TableShape } from '../../../core/foreign-table.ts';
 import { IMPORT_TOOLS } from '../../../core/import/foreign-history.ts';
 import type { TableName } from '../../../core/table-name.ts';
-import { escapeLiteral, qualified, regclass } from './sql.ts';
+import { PLACE_NAME } from './place.ts';
+import { escapeLiteral, qualified } from './sql.ts';
 
 /** The key of the original Go runner, for every table named schema_migrations: both can run during a change-over. */
 export const ORIGINAL_KEY = '7244554146635925501';
@@ -24,8 +25,12 @@ export interface RelationFacts {
   /** Null when nothing has the table's name. */
   readonly shape: TableShape | null;
   readonly comment: string | null;
+  readonly oid: string | null;
   /** The columns of what has the journal's name. */
   readonly journal: readonly string[] | null;
+  readonly journalOid: string | null;
+  /** Where an unqualified name would be made, quoted, if not where the table was found; and who chose the path (`pg_settings.source`). */
+  readonly madeIn?: { readonly schema: string; readonly source: string };
 }
 
 /** The table once its schema is known. */
@@ -36,6 +41,9 @@ export interface Relation {
   /** Quoted and qualified. */
   readonly table: string;
   readonly journal: string;
+  /** Of the table and the journal, as far as they exist. */
+  readonly oid: string | undefined;
+  readonly journalOid: string | undefined;
   readonly exists: boolean;
   readonly hasJournal: boolean;
   /** Both tables are there, with our columns and our comment. */
@@ -44,26 +52,13 @@ export interface Relation {
   readonly inTheWay?: MigratorError | undefined;
 }
 
-/** What PostgreSQL calls a relation, as a FROM item with `type` and `schema`; one row of NULLs when there is none. */
-export function identified(relation: string): string {
-  return `pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, ${relation}, 0)`;
-}
-
-/** Of `identified … i`, which quotes it where it has to be. */
-export const FOUND_SCHEMA = '(pg_catalog.parse_ident(i.schema))[1]';
-
-/** SQL for the schema in which an unqualified name is found, else the one in which it would be created. */
-export function foundSchema(name: string): string {
-  return `coalesce((SELECT ${FOUND_SCHEMA} FROM ${identified(regclass(undefined, name))} i), pg_catalog.current_schema())`;
-}
-
-/** SQL for the key as bigint. */
+/** SQL for the key as bigint, under our own path. */
 export function keyExpression(table: TableName, lockKey: bigint | undefined): string {
   if (lockKey !== undefined) return `'${lockKey}'::bigint`;
   if (table.name === ORIGINAL_TABLE) return `'${ORIGINAL_KEY}'::bigint`;
   if (table.schema !== undefined) return `'${derivedKey(table.schema, table.name)}'::bigint`;
-  const name = `pg_catalog.convert_to(${foundSchema(table.name)} || ${escapeLiteral(`.${table.name}`)}, 'UTF8')`;
-  return `('x' || pg_catalog.encode(pg_catalog.substr(pg_catalog.sha256(${name}), 1, 8), 'hex'))::bit(64)::bigint`;
+  const name = `convert_to(${PLACE_NAME} || ${escapeLiteral(`.${table.name}`)}, 'UTF8')`;
+  return `('x' || encode(substr(sha256(${name}), 1, 8), 'hex'))::bit(64)::bigint`;
 }
 
 /** The first 8 bytes of SHA-256 over `schema.name`, as a signed number. */
@@ -93,6 +88,7 @@ interface ResolveOptions {
 export function resolveRelation(table: TableName, facts: RelationFacts, { takesOver }: ResolveOptions = { takesOver: false }): Relation {
   if (facts.schema === null) throw noSchema(table);
   const name = `${facts.schema}.${table.name}`;
+  requirePlace(table, facts.schema, facts.madeIn);
   const foreign = facts.shape ? requireShape(name, facts.shape) : undefined;
   if (foreign && !takesOver) throw foreign;
   if (facts.journal && !JOURNAL_COLUMNS.every((column) => facts.journal?.includes(column))) throw foreignJournal(journalName(name));
@@ -103,6 +99,8 @@ export function resolveRelation(table: TableName, facts: RelationFacts, { takesO
     key: facts.key,
     table: qualified(facts.schema, table.name),
     journal: qualified(facts.schema, journalName(table.name)),
+    oid: facts.oid ?? undefined,
+    journalOid: facts.journalOid ?? undefined,
     exists: facts.shape !== null && !foreign,
     hasJournal: facts.journal !== null,
     complete:
@@ -111,6 +109,19 @@ export function resolveRelation(table: TableName, facts: RelationFacts, { takesO
       LATER_COLUMNS.every((column) => facts.journal?.includes(column)),
     inTheWay: foreign,
   };
+}
+
+/**
+ * On a path that somebody chose, objects would be made in one schema and recorded in another: nobody has said which is meant.
+ * @throws MigratorError CONFIG_INVALID.
+ */
+function requirePlace(table: TableName, found: string, madeIn: RelationFacts['madeIn']): void {
+  if (!madeIn || madeIn.schema === '' || madeIn.source === 'default') return;
+  const made = madeIn.schema.replace(/^"(.*)"$/s, '$1').replaceAll('""', '"');
+  throw new MigratorError('CONFIG_INVALID', `the history ${found}.${table.name} is not in the schema where this run would create objects, ${made}`, {
+    problems: [`search_path (set by: ${madeIn.source}) begins with ${made}, which has no table ${table.name}; the next schema of the path that has one is ${found}`],
+    hint: `say which history is meant: --table ${found}.${table.name} for the one that is there, --table ${made}.${table.name} for one of its own`,
+  });
 }
 
 /** Whether the table has our comment. @throws MigratorError CONFIG_INVALID when that says what this run can't go by. */

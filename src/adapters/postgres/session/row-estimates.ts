@@ -1,7 +1,9 @@
 /** How many rows tables have, as the server estimates it: nothing is counted. */
 import type { RelationName } from '../../../core/sql/script-plan.ts';
 import { asOurselves, type SessionContext } from './context.ts';
-import { literal, regclass } from './sql.ts';
+import { keepNamed, namedOid } from './named.ts';
+import { BEGIN, OWN_PATH } from './own-path.ts';
+import { literal } from './sql.ts';
 
 /**
  * In the given order; undefined where there is no such table. `reltuples` is -1 until VACUUM or ANALYZE has seen the
@@ -13,10 +15,10 @@ export async function rowEstimates(context: SessionContext, tables: readonly Rel
   const search = Object.entries(settings.serverSettings).map(
     ([name, value]) => `SELECT pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`,
   );
-  const selects = tables.map(({ schema, name }) => `SELECT (${estimate(regclass(schema, name))})`);
-  const results = await wire.transaction(['BEGIN READ ONLY', ...search, ...asOurselves(context), ...selects, 'COMMIT'].join(';\n'));
-  const rows = results.filter(({ command }) => command === 'SELECT').slice(search.length);
-  return rows.map(({ rows: [row] }) => {
+  const selects = tables.map((_table, index) => `SELECT (${estimate(namedOid(index))})`);
+  const before = [...search, ...asOurselves(context), `SELECT ${tables.map(keepNamed).join(', ')}`, OWN_PATH];
+  const results = await wire.transactionAsIs([BEGIN.read, ...before, ...selects, 'COMMIT'].join(';\n'));
+  return results.slice(-selects.length - 1, -1).map(({ rows: [row] }) => {
     const text = row?.[0];
     return text == null ? undefined : Math.round(Number(text));
   });
@@ -24,8 +26,8 @@ export async function rowEstimates(context: SessionContext, tables: readonly Rel
 
 function estimate(table: string): string {
   return (
-    `SELECT pg_catalog.sum(CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END)` +
-    ` FROM (SELECT ${table} AS oid) o, pg_catalog.pg_class c WHERE o.oid IS NOT NULL AND (c.oid = o.oid OR c.oid IN` +
-    ` (SELECT relid FROM pg_catalog.pg_partition_tree(o.oid) WHERE isleaf)) AND c.relkind <> 'p'`
+    `SELECT sum(CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END)` +
+    ` FROM (SELECT ${table} AS oid) o, pg_class c WHERE o.oid IS NOT NULL AND (c.oid = o.oid OR c.oid IN` +
+    ` (SELECT relid FROM pg_partition_tree(o.oid) WHERE isleaf)) AND c.relkind <> 'p'`
   );
 }

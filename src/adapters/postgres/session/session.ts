@@ -1,14 +1,14 @@
 /** One pinned session: what the engine does to the database goes through it. */
-import { MigratorError } from '../../../core/errors.ts';
 import type { Check, Observation, Session } from '../../../core/ports.ts';
 import { applicationName, type Holder, type RunnerIdentity } from '../../../core/runner.ts';
 import { cancelUntil, PostgresLock } from './advisory-lock.ts';
-import { runCheck, type CheckOptions, type CheckResult } from './check.ts';
+import { roleRefused, runCheck, type CheckOptions, type CheckResult } from './check.ts';
 import type { SessionContext } from './context.ts';
 import { PostgresExecutor } from './executor.ts';
 import { PostgresHistory } from './history.ts';
 import { readGuest, restoreGuest } from './guest.ts';
 import { observe } from './observe.ts';
+import { BEGIN } from './own-path.ts';
 import { isPooled, poolerRefused, requireSessionPooling } from './pooler.ts';
 import { resolveRelation, type Relation, type RelationFacts } from './relation.ts';
 import { chosenStatements, hygiene, setStatement } from './settings.ts';
@@ -72,9 +72,11 @@ export class PostgresSession implements Session {
       settings: { serverSettings: { ...options.check.serverSettings }, role, serverVersion: first.serverVersion },
       guest: undefined,
       relation: this.#resolve(first.facts),
+      named: options.check.table.schema !== undefined,
       pooled: isPooled(options.wire, first.backendPid),
       role: first.role,
       accepted: new Map(),
+      care: 'plain',
     };
     this.lock = new PostgresLock(this.#context);
     this.history = new PostgresHistory(this.#context);
@@ -105,6 +107,7 @@ export class PostgresSession implements Session {
     const result = this.#first ?? (await runCheck(this.#options.wire, this.#options.check, { lazy: false, known: this.#known }));
     this.#first = undefined;
     this.#context.relation = this.#resolve(result.facts);
+    if (result.untrusted && !this.#context.relation.inTheWay) throw result.untrusted;
     this.#known = this.#context.relation.complete ? result.facts : undefined;
     return {
       free: result.free,
@@ -132,7 +135,7 @@ export class PostgresSession implements Session {
     if (this.#options.borrowedName !== undefined) await this.#inherit(this.#options.borrowedName);
     const wanted = hygiene(settings.serverVersion);
     const refused = await wire
-      .transaction(['BEGIN', setStatement(wanted), 'COMMIT'].join(';\n'), { keepRows: false })
+      .transaction('read', [setStatement(wanted)])
       .then(() => new Set<string>())
       .catch((error: unknown) => this.#configureOneByOne(wanted, error));
     this.#context.accepted = new Map([...wanted].filter(([name]) => !refused.has(name)));
@@ -160,16 +163,10 @@ export class PostgresSession implements Session {
   async #applyChosen(): Promise<void> {
     const { wire, settings } = this.#context;
     const statements = chosenStatements(settings);
-    if (statements.length === 0) return;
     try {
-      await wire.transaction(['BEGIN', ...statements, 'COMMIT'].join(';\n'));
+      await wire.transactionAsIs([BEGIN.read, ...statements, 'COMMIT'].join(';\n'));
     } catch (error) {
-      if (settings.role === undefined || !serverErrorOf(error)) throw error;
-      throw new MigratorError('ACCESS_REFUSED', `--role: the server refuses SET ROLE "${settings.role}"`, {
-        server: serverErrorOf(error),
-        cause: error,
-        hint: 'create the role, or make the connecting role a member of it',
-      });
+      throw settings.role === undefined || !serverErrorOf(error) ? error : roleRefused(settings.role, error);
     }
   }
 

@@ -1,6 +1,9 @@
 /** The session's settings: those that free a dead holder's lock in seconds, and the reset between migrations. */
 import { identifier, literal } from './sql.ts';
 
+/** How long our own statements wait for a lock on history or journal; then whoever has it is named. In milliseconds. */
+export const OWN_LOCK_TIMEOUT_MS = 10_000;
+
 /** The first server that knows `transaction_timeout`. */
 const VERSION_17 = 170_000;
 
@@ -20,8 +23,8 @@ export interface SessionSettings {
 export function hygiene(serverVersion: number): ReadonlyMap<string, string> {
   const settings = new Map([
     ['client_connection_check_interval', '1s'],
-    ['idle_session_timeout', '60s'],
-    ['idle_in_transaction_session_timeout', '60s'],
+    ['idle_session_timeout', '30s'],
+    ['idle_in_transaction_session_timeout', '30s'],
     ['tcp_keepalives_idle', '10'],
     ['tcp_keepalives_interval', '5'],
     ['tcp_keepalives_count', '3'],
@@ -40,10 +43,14 @@ export function setStatement(settings: Iterable<readonly [name: string, value: s
   return `SELECT ${calls.join(', ')}`;
 }
 
-/** What the user asked for: the address's settings win over ours, and the role comes last. */
+/**
+ * What the user asked for: the address's settings win over ours, and the role comes last. Of the isolation level nobody is
+ * asked: above read committed a file's LOCK TABLE would come after the snapshot that its own statements read by
+ * (PostgreSQL manual, "Transaction Isolation").
+ */
 export function chosenStatements({ serverSettings, role }: SessionSettings): string[] {
-  const settings = Object.entries(serverSettings);
-  return [...(settings.length === 0 ? [] : [setStatement(settings)]), ...(role === undefined ? [] : [`SET ROLE ${identifier(role)}`])];
+  const settings = [...Object.entries(serverSettings), ['default_transaction_isolation', 'read committed'] as const];
+  return [setStatement(settings), ...(role === undefined ? [] : [`SET ROLE ${identifier(role)}`])];
 }
 
 /**

@@ -14,9 +14,6 @@ interface WireConnection {
   sendCopyFail(message: string): void;
 }
 
-/** A migration may SELECT a whole table: rows beyond this are dropped. */
-const MAX_ROWS = 100_000;
-
 /** Resolves with a result per statement; rejects with the first error, which gets the results before it as `results`. */
 export class SimpleQuery extends Query {
   readonly result: Promise<readonly ResultSet[]>;
@@ -45,8 +42,10 @@ export class SimpleQuery extends Query {
     this.#rows = [];
   }
 
+  /** A migration may SELECT a whole table: of what nobody reads, the last row is kept, for it may be a mark of ours. */
   handleDataRow(message: { readonly fields: (string | null)[] }): void {
-    if (this.#keepRows && this.#rows.length < MAX_ROWS) this.#rows.push(message.fields);
+    if (this.#keepRows) this.#rows.push(message.fields);
+    else this.#rows[0] = message.fields;
   }
 
   handleCommandComplete(message: { readonly text: string }): void {

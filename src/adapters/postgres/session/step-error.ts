@@ -4,7 +4,7 @@ import type { StepScript } from '../../../core/ports.ts';
 import type { Unit } from '../../../core/sql/script-plan.ts';
 import { withoutQuoted } from '../../../core/secrets.ts';
 import { locate } from '../../../core/source-location.ts';
-import type { Message } from './message.ts';
+import type { Message, OwnStatement } from './message.ts';
 import type { Relation } from './relation.ts';
 import { journalName } from './relation.ts';
 import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
@@ -42,8 +42,6 @@ const NEXT_OF_STATEMENT: typeof NEXT = {
 /** Facts of pg's error that `ServerError` does not carry. */
 interface ErrorFields {
   readonly position?: string;
-  readonly table?: string;
-  readonly column?: string;
 }
 
 /** The error of a step's message as a MigratorError; a lost connection leaves the outcome unknown. */
@@ -56,7 +54,7 @@ export function stepError(
   if (!server) return withoutServerError(error, step);
   const fields = (error as Error).cause as ErrorFields;
   const what = `${step.script.file} failed`;
-  const ours = tableError(server.sqlstate, fields, step, sent);
+  const ours = ownError(sent.message.ownFailure(resultsBefore(error)), server.sqlstate, step, sent);
   if (ours) return ours;
   const code = codeForSqlstate(server.sqlstate, 'in-step') ?? 'MIGRATION_FAILED';
   const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
@@ -101,36 +99,36 @@ function withoutServerError(error: unknown, step: StepScript): MigratorError {
   );
 }
 
-/** Errors of our own rows inside the migration's transaction. */
-function tableError(
+/** Errors of our own statements inside the migration's transaction. */
+function ownError(
+  failed: OwnStatement | undefined,
   sqlstate: string,
-  { table, column }: ErrorFields,
   step: StepScript,
-  { relation, unread }: { readonly relation: Relation; readonly unread?: boolean },
+  { relation: { name }, unread }: { readonly relation: Relation; readonly unread?: boolean },
 ): MigratorError | undefined {
-  if (sqlstate === '23502' && table === journalName(relation.name) && column === 'event') {
-    return new MigratorError('MIGRATION_FAILED', `${step.script.file} gave up the lock of this run; it was rolled back`, {
-      version: step.version,
-      hint: 'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration',
-    });
+  const { version, script } = step;
+  const refused = (why: string, hint: string): MigratorError => new MigratorError('MIGRATION_FAILED', `${script.file} ${why}`, { version, hint });
+  switch (failed) {
+    case 'lock':
+      return refused('gave up the lock of this run; it was rolled back', 'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration');
+    case 'record':
+    case 'journal':
+      if (unread === true) {
+        return refused('ended the transaction that it ran in; it was not recorded', 'take COMMIT and ROLLBACK out of the file; what it did after the first of them may be in the database');
+      }
+      return refused(
+        `changed ${name} or ${journalName(name)}, in which it is recorded; it was rolled back`,
+        `leave both tables out of what the file deletes, truncates, renames, alters or drops, and put neither rules nor triggers on them`,
+      );
+    case 'row':
+      if (sqlstate !== '23505') return undefined;
+      return new MigratorError('HISTORY_CONFLICT', `${version} was recorded meanwhile by a runner that does not hold the lock`, {
+        version,
+        hint: 'stop the other runner, or give it the same lock key, and run again',
+      });
+    case 'tables':
+    case 'guard':
+    case undefined:
+      return undefined;
   }
-  if (sqlstate === '23502' && table === journalName(relation.name) && column === 'run' && unread !== true) {
-    return new MigratorError('MIGRATION_FAILED', `${step.script.file} took its own record out of ${relation.name}; it was rolled back`, {
-      version: step.version,
-      hint: `leave ${relation.name} and ${journalName(relation.name)} out of what the file deletes, truncates or drops`,
-    });
-  }
-  if (sqlstate === '23502' && table === journalName(relation.name) && column === 'run') {
-    return new MigratorError('MIGRATION_FAILED', `${step.script.file} ended the transaction that it ran in; it was not recorded`, {
-      version: step.version,
-      hint: 'take COMMIT and ROLLBACK out of the file; what it did after the first of them may be in the database',
-    });
-  }
-  if (sqlstate === '23505' && table === relation.name) {
-    return new MigratorError('HISTORY_CONFLICT', `${step.version} was recorded meanwhile by a runner that does not hold the lock`, {
-      version: step.version,
-      hint: 'stop the other runner, or give it the same lock key, and run again',
-    });
-  }
-  return undefined;
 }

@@ -1,6 +1,7 @@
 /** The down SQL that the journal keeps. */
 import type { Version } from '../../../core/migration.ts';
 import type { StoredDown } from '../../../core/stored-down.ts';
+import { journalRows } from './journal-rows.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 
@@ -8,8 +9,7 @@ import { literal } from './sql.ts';
 export function storedDownsQuery(journal: string, withText: readonly Version[]): string {
   const text = withText.length === 0 ? 'NULL' : `CASE WHEN version IN (${withText.map((version) => literal(version)).join(', ')}) THEN down_sql END`;
   return (
-    // A journal that an early version made may lack a column.
-    `SELECT version, down_checksum, pg_catalog.to_jsonb(newest)->>'irreversible', ${text} FROM (SELECT DISTINCT ON (version) * FROM ${journal}` +
+    `SELECT version, down_checksum, irreversible, ${text} FROM (SELECT DISTINCT ON (version) * FROM ${journalRows(journal)} j` +
     ` WHERE event IN ('applied', 'baselined', 'repaired', 'down stored', 'rolled back') ORDER BY version, id DESC) newest` +
     ` WHERE event <> 'rolled back'`
   );
@@ -19,7 +19,7 @@ export function readStoredDowns(result: ResultSet | undefined): StoredDown[] {
   return (result?.rows ?? []).map(([version, checksum, irreversible, sql]) => ({
     version: version ?? '',
     checksum: checksum ?? undefined,
-    irreversible: irreversible === 'true',
+    irreversible: irreversible === 't',
     ...(sql != null && { sql }),
   }));
 }

@@ -5,14 +5,16 @@ import type { Writable } from 'node:stream';
 import type pg from 'pg';
 
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
+import { keepNamed, type Named } from './named.ts';
+import { BEGIN, OWN_PATH, type Access } from './own-path.ts';
 import { resultsBefore, SimpleQuery, submit, type ResultSet } from './simple-query.ts';
 import { codeForSqlstate, isPooledByStatement, serverErrorOf } from '../sqlstate.ts';
 
-/** Well below `idle_session_timeout` (60 s), so that a holder whose hook runs for long keeps its lock. */
-const HEARTBEAT_MS = 15_000;
+/** Well below `idle_session_timeout` (30 s), so that a holder whose hook runs for long keeps its lock. */
+const HEARTBEAT_MS = 5_000;
 
 interface MessageOptions {
-  /** An answer that does not come soon means that the connection is gone: for messages that never take long. */
+  /** False for messages that may last: a migration's own statements, and the clean-up that belongs to one. */
   readonly promptly?: boolean;
   /** False for messages whose rows nobody reads. */
   readonly keepRows?: boolean;
@@ -23,7 +25,7 @@ interface TransactionOptions extends MessageOptions {
   readonly lazyRollback?: boolean;
 }
 
-/** Longer than any busy server takes for a message that waits for nothing, shorter than a person's patience. */
+/** Longer than any busy server takes for a message of ours, which never waits longer than this for a lock. */
 const PROMPT_MS = 30_000;
 
 /** In ASCII, so that it is understood whatever the encoding is. */
@@ -34,7 +36,9 @@ const IS_ASCII = /^[\x00-\x7f]*$/;
 export class Wire {
   readonly client: pg.ClientBase;
   readonly #lost = new AbortController();
-  readonly #inFlight = new Set<SimpleQuery>();
+  /** In the order of sending; whether the answer is to come promptly. */
+  readonly #inFlight = new Map<SimpleQuery, boolean>();
+  #overdue: NodeJS.Timeout | undefined;
   #usedLately = false;
   #owesRollback = false;
   #heldBack: Promise<void> | undefined;
@@ -99,18 +103,32 @@ export class Wire {
   }
 
   /**
-   * Sends one message and waits for all of its results.
+   * Sends statements of ours and waits for their results. They are one implicit transaction, in which names and operators
+   * are looked up where nobody can plant any.
    * @throws MigratorError with the server's words, or DATABASE_UNAVAILABLE once the connection is gone.
    */
   async message(sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {
+    return (await this.asIs(`${OWN_PATH};\n${sql}`, options)).slice(1);
+  }
+
+  /** The same about relations that a migration names: where each is under its path, the query knows by `namedOid`. */
+  async messageAbout(names: readonly Named[], sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {
+    return (await this.asIs(`SELECT ${names.map(keepNamed).join(', ')};\n${OWN_PATH};\n${sql}`, options)).slice(2);
+  }
+
+  /**
+   * Sends one message under the path that the session has: for the text of migrations, and for single statements that
+   * can't stand in a transaction. Ours must then qualify every name and operator.
+   */
+  async asIs(sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {
     if (this.#heldBack) await this.#heldBack;
     this.lost.throwIfAborted();
     if (this.#owesRollback) await this.#rollBack();
     // What is still unanswered may set another encoding, in which the server would read this.
     if (this.#otherEncoding || (this.busy && !IS_ASCII.test(sql))) this.#speakUtf8();
     const query = new SimpleQuery(sql, { keepRows: options.keepRows ?? true });
-    this.#inFlight.add(query);
-    const overdue = options.promptly === true ? setTimeout(this.#noAnswer, PROMPT_MS) : undefined;
+    this.#inFlight.set(query, options.promptly ?? true);
+    if (this.#inFlight.size === 1) this.#limitOldest();
     try {
       submit(this.client, query);
       return await query.result;
@@ -120,10 +138,17 @@ export class Wire {
       this.#onLost(error);
       throw connectionLost(error);
     } finally {
-      clearTimeout(overdue);
       this.#inFlight.delete(query);
+      this.#limitOldest();
       this.#usedLately = true;
     }
+  }
+
+  /** The time of a message begins when those before it are answered. */
+  #limitOldest(): void {
+    clearTimeout(this.#overdue);
+    const [oldest] = this.#inFlight;
+    if (oldest?.[1] === true) this.#overdue = setTimeout(this.#noAnswer, PROMPT_MS);
   }
 
   /** Sent ahead, not waited for: what comes next must not be overtaken. */
@@ -136,13 +161,19 @@ export class Wire {
     submit(this.client, query);
   }
 
+  /** Statements of ours as one transaction in one message; resolves with their results, without those of BEGIN and COMMIT. */
+  async transaction(access: Access, statements: readonly string[], options: TransactionOptions = {}): Promise<readonly ResultSet[]> {
+    const results = await this.transactionAsIs([BEGIN[access], OWN_PATH, ...statements, 'COMMIT'].join(';\n'), options);
+    return results.slice(2, -1);
+  }
+
   /**
-   * `BEGIN; …; COMMIT` as one message. After an error the transaction is rolled back, and that error
-   * is the one thrown, whatever the rollback says.
+   * `BEGIN; …; COMMIT` as one message, under the path that the session has. After an error the transaction is rolled back,
+   * and that error is the one thrown, whatever the rollback says.
    */
-  async transaction(sql: string, options: TransactionOptions = {}): Promise<readonly ResultSet[]> {
+  async transactionAsIs(sql: string, options: TransactionOptions = {}): Promise<readonly ResultSet[]> {
     try {
-      const results = await this.message(sql, options);
+      const results = await this.asIs(sql, options);
       // A transaction that had failed answers COMMIT by ROLLBACK (PostgreSQL manual, "COMMIT").
       if (results.at(-1)?.command !== 'COMMIT') {
         throw new MigratorError('MIGRATION_FAILED', 'the server rolled the transaction back instead of committing it');
@@ -158,10 +189,10 @@ export class Wire {
 
   /** Several messages in one transaction, with the same rule about errors. */
   async withTransaction<T>(body: () => Promise<T>): Promise<T> {
-    await this.message('BEGIN');
+    await this.asIs(`${BEGIN.write};\n${OWN_PATH}`);
     try {
       const value = await body();
-      await this.message('COMMIT');
+      await this.asIs('COMMIT');
       return value;
     } catch (error) {
       await this.#rollBack().catch(() => undefined);
@@ -171,12 +202,12 @@ export class Wire {
 
   /** An error is told before the server has given up what its transaction held: the answer to this comes after. */
   async endTransaction(): Promise<void> {
-    if (this.#owesRollback && !this.lost.aborted) await this.#rollBack({ promptly: true }).catch(() => undefined);
+    if (this.#owesRollback && !this.lost.aborted) await this.#rollBack().catch(() => undefined);
   }
 
-  async #rollBack(options: MessageOptions = {}): Promise<void> {
+  async #rollBack(): Promise<void> {
     this.#owesRollback = false;
-    await this.message('ROLLBACK', options);
+    await this.asIs('ROLLBACK');
   }
 
   /** Sends nothing until it has settled: a cancel request that comes late would meet whatever is sent next. */
@@ -185,21 +216,21 @@ export class Wire {
     await request;
   }
 
-  /** Sends something at least every 15 s from now on, but never while a query is in flight. */
+  /** Sends something at least every 5 s from now on, but never while a query is in flight. */
   keepAwake(): void {
     this.#heartbeat ??= setInterval(() => {
       const needless = this.#inFlight.size > 0 || this.#usedLately;
       this.#usedLately = false;
       if (needless) return;
       // A failure shows as a lost connection.
-      this.message('SELECT 1', { promptly: true }).catch(() => undefined);
+      this.asIs('SELECT 1').catch(() => undefined);
     }, HEARTBEAT_MS / 2);
   }
 
   /** Takes the connection for lost: whatever waits for an answer fails with the reason. */
   giveUp(reason: unknown): void {
     this.#onLost(reason);
-    for (const query of this.#inFlight) query.handleError(connectionLost(reason));
+    for (const query of this.#inFlight.keys()) query.handleError(connectionLost(reason));
   }
 
   /** Stops listening to the client, which may go back to a pool. */

@@ -1,0 +1,113 @@
+/** History and journal are locked, looked at and used in one transaction: nobody can hang anything on them in between. */
+import { MigratorError } from '../../../core/errors.ts';
+import { describeBlocker } from '../../../core/runner.ts';
+import { asOurselves, type SessionContext } from './context.ts';
+import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables } from './look.ts';
+import { blockersQuery, readBlockers } from './observe.ts';
+import type { Access } from './own-path.ts';
+import { OWN_LOCK_TIMEOUT_MS } from './settings.ts';
+import { resultsBefore, type ResultSet } from './simple-query.ts';
+import { escapeLiteral } from './sql.ts';
+import { serverErrorOf } from '../sqlstate.ts';
+
+/** Which of the two. */
+export type Used = 'history' | 'journal' | 'both';
+
+function namesOf({ relation }: SessionContext, used: Used): string[] {
+  return [...(used === 'journal' ? [] : [relation.table]), ...(used === 'history' ? [] : [relation.journal])];
+}
+
+function oidsOf(context: SessionContext, used: Used): string {
+  return namesOf(context, used).map((name) => `to_regclass(${escapeLiteral(name)})`).join(', ');
+}
+
+/** These locks keep a trigger, a rule, a policy and a change of a column away until the transaction ends. */
+const LOCK_MODES: Readonly<Record<Access, string>> = { read: 'ACCESS SHARE', write: 'ROW EXCLUSIVE' };
+
+/** Under our own path; the guard is the last. */
+export function lockAndLook(context: SessionContext, access: Access, used: Used): string[] {
+  return [`LOCK TABLE ${namesOf(context, used).join(', ')} IN ${LOCK_MODES[access]} MODE`, guard(access, oidsOf(context, used), context.care)];
+}
+
+/** For the rest of a transaction in which a migration may have taken another role, or set other limits. */
+export function ownLimits(context: SessionContext): string[] {
+  return ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`, ...asOurselves(context)];
+}
+
+/** Whether they can be written. @throws MigratorError HISTORY_CONFLICT, CONTENTION. */
+export async function requireWritable(context: SessionContext): Promise<void> {
+  await inTables(context, 'write', 'both', []);
+}
+
+/** The results of the queries. @throws MigratorError HISTORY_CONFLICT, CONTENTION when somebody has a table locked. */
+export function readTables(context: SessionContext, used: Used, queries: readonly string[]): Promise<readonly ResultSet[]> {
+  return inTables(context, 'read', used, queries);
+}
+
+/** In one transaction; resolves with their results. @throws as readTables. */
+export async function writeTables(context: SessionContext, statements: readonly string[]): Promise<readonly ResultSet[]> {
+  return statements.length === 0 ? [] : await inTables(context, 'write', 'both', statements);
+}
+
+async function inTables(context: SessionContext, access: Access, used: Used, statements: readonly string[]): Promise<readonly ResultSet[]> {
+  return await careful(context, access, used, async () => {
+    const before = [...ownLimits(context), ...lockAndLook(context, access, used)];
+    try {
+      return (await context.wire.transaction(access, [...before, ...statements])).slice(before.length);
+    } catch (error) {
+      // BEGIN and our path come before them.
+      throw resultsBefore(error).length === before.length + 1 ? new GuardFailed(error) : error;
+    }
+  });
+}
+
+/** The guard, and nothing else, has failed; never leaves this file. */
+class GuardFailed extends Error {
+  constructor(cause: unknown) {
+    super('', { cause });
+  }
+}
+
+/** Says what the guard has found, or tries again with one that looks more closely; names who has a table locked. */
+async function careful<T>(context: SessionContext, access: Access, used: Used, attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (thrown) {
+    const error = thrown instanceof GuardFailed ? thrown.cause : thrown;
+    if (!(thrown instanceof GuardFailed) || serverErrorOf(error)?.sqlstate !== GUARD_FAILED) throw await withTableHolders(context, used, error);
+    const found = await lookClosely(context, access, used);
+    if (found.length > 0 || context.care === 'closely') throw untrustedTables(access, found);
+    context.care = 'closely';
+    return await careful(context, access, used, attempt);
+  }
+}
+
+/** For who has sent the guard in a message of its own, and seen it fail. */
+export async function explainGuard(context: SessionContext): Promise<MigratorError> {
+  const found = await lookClosely(context, 'write', 'both');
+  return untrustedTables('write', found.length > 0 ? found : ['they were changed while this run used them']);
+}
+
+/** What is with the tables now. */
+async function lookClosely(context: SessionContext, access: Access, used: Used): Promise<string[]> {
+  const statements = [...asOurselves(context), findingsQuery(access, oidsOf(context, used))];
+  return readFindings((await context.wire.transaction('read', statements)).at(-1));
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** An error of our own statements; what was not a table lock that was not to be had stays as it is. */
+export async function withTableHolders(context: SessionContext, used: Used, error: unknown): Promise<unknown> {
+  if (!(error instanceof MigratorError) || error.details.server?.sqlstate !== LOCK_NOT_AVAILABLE) return error;
+  const pids =
+    `ARRAY(SELECT l.pid FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted AND l.relation IN (${oidsOf(context, used)}) AND l.pid <> pg_backend_pid())`;
+  const [result] = await context.wire.message(blockersQuery(pids)).catch(() => []);
+  const blockers = readBlockers(result);
+  return new MigratorError('CONTENTION', `could not lock ${namesOf(context, used).join(' and ')} within ${OWN_LOCK_TIMEOUT_MS / 1000} s`, {
+    ...error.details,
+    blockers,
+    problems: blockers.map((blocker) => `locked by ${describeBlocker(blocker)}`),
+    hint: 'run again when that session is done, or end it (SELECT pg_terminate_backend(pid))',
+    cause: error,
+  });
+}
