@@ -8,7 +8,7 @@ import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables, type
 import { BEGIN, OWN_PATH } from './own-path.ts';
 import { AT_PLACE, keepPlace, place, placed } from './place.ts';
 import { keyExpression, type RelationFacts } from './relation.ts';
-import { readRelation, relationQueries } from './relation-facts.ts';
+import { isTable, readRelation, relationQueries } from './relation-facts.ts';
 import { OWN_LOCK_TIMEOUT_MS } from './settings.ts';
 import { resultsBefore, type ResultSet } from './simple-query.ts';
 import { Statements } from './statements.ts';
@@ -57,7 +57,7 @@ function checkMessage(options: CheckOptions, known: RelationFacts | undefined, c
   message.add(`SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`);
   const unqualified = name.schema === undefined;
   if (unqualified) message.add(AT_PLACE);
-  message.add(`LOCK TABLE ${qualified(name.schema, name.name)} IN ACCESS SHARE MODE`);
+  message.add(`LOCK TABLE ${qualified(name.schema, name.name)} IN ACCESS SHARE MODE`, 'lock');
   if (unqualified) message.add(OWN_PATH);
   message.add(guard('read', placed(name), care), 'guard');
   if (unqualified) message.add(AT_PLACE);
@@ -122,8 +122,9 @@ export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known,
     const sqlstate = serverErrorOf(error)?.sqlstate ?? '';
     results = resultsBefore(error);
     failed = message.nameAt(results.length);
-    // No history yet is an answer: the facts came before the table was looked for.
-    if (!NO_TABLE.has(sqlstate) && !(sqlstate === GUARD_FAILED && failed === 'guard')) throw settingRefused(options, failed, error) ?? error;
+    // No history yet is an answer: the facts came before the table was looked for. Of a view the server locks the tables, too.
+    const isAnswer = NO_TABLE.has(sqlstate) || (failed === 'lock' && !isTable(message, results)) || (failed === 'guard' && sqlstate === GUARD_FAILED);
+    if (!isAnswer) throw settingRefused(options, failed, error) ?? error;
   }
   const history = message.result('history', results);
   // Somebody has dropped what was known.

@@ -65,6 +65,14 @@ const WRITE: readonly Finding[] = [
     'pg_get_userbyid(c.relowner)',
     `WHERE current_setting('is_superuser') = 'on' AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = c.relowner AND r.rolsuper)`,
   ],
+  ['is unlogged: a crash would empty it', 'NULL', `WHERE c.relpersistence = 'u'`],
+  [
+    'has no replica identity, so the server refuses DELETE while it is in the publication',
+    'v.pubname',
+    `JOIN pg_publication_tables v ON v.tablename = c.relname AND v.schemaname = (SELECT n.nspname FROM pg_namespace n WHERE n.oid = c.relnamespace) JOIN pg_publication p ON p.pubname = v.pubname` +
+      ` WHERE (p.pubupdate OR p.pubdelete) AND (c.relreplident = 'n' OR (c.relreplident = 'd'` +
+      ` AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)))`,
+  ],
   ['inherits from', 'i.inhparent::regclass::text', 'JOIN pg_inherits i ON i.inhrelid = c.oid WHERE true'],
   ['has the trigger', 't.tgname', `JOIN pg_trigger t ON t.tgrelid = c.oid WHERE t.tgenabled <> 'D' AND NOT (t.tgisinternal AND t.tgfoid < ${FIRST_USER_OID})`],
   ['has the rule', 'r.rulename', 'JOIN pg_rewrite r ON r.ev_class = c.oid WHERE true'],
@@ -100,13 +108,15 @@ function plainGuard(access: Access, oids: string): string {
   const table = [`relkind <> 'r' OR relpersistence = 't' OR relhassubclass OR relrowsecurity`];
   const more: string[] = [];
   if (access === 'write') {
+    table.push(`relpersistence <> 'p' OR relreplident <> 'd'`);
+    table.push(`NOT EXISTS (SELECT FROM pg_index p WHERE p.indrelid = c.oid AND p.indisprimary)`);
     table.push(`relhastriggers OR relhasrules OR relchecks <> 0 OR relispartition OR NOT pg_has_role(relowner, 'USAGE')`);
     table.push(`(current_setting('is_superuser') = 'on' AND NOT (SELECT rolsuper FROM pg_roles r WHERE r.oid = relowner))`);
     more.push(`pg_attrdef WHERE adrelid IN (${oids}) AND pg_get_expr(adbin, adrelid) NOT IN ('now()', 'clock_timestamp()', 'CURRENT_TIMESTAMP')`);
     more.push(`pg_inherits WHERE inhrelid IN (${oids})`);
   }
   const found = [
-    `pg_class WHERE oid IN (${oids}) AND (${table.join(' OR ')})`,
+    `pg_class c WHERE oid IN (${oids}) AND (${table.join(' OR ')})`,
     `pg_attribute WHERE attrelid IN (${oids}) AND attnum > 0 AND (atttypid >= ${FIRST_USER_OID} OR attgenerated <> '')`,
     `pg_index WHERE indrelid IN (${oids}) AND (indexprs IS NOT NULL OR indpred IS NOT NULL OR EXISTS (SELECT FROM unnest(indclass::oid[]) k WHERE k >= ${FIRST_USER_OID}))`,
     `pg_statistic_ext WHERE stxrelid IN (${oids})`,

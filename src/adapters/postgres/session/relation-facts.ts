@@ -57,3 +57,8 @@ export function readRelation(message: Statements, results: readonly ResultSet[])
     journalOid: journalOid ?? null,
   };
 }
+
+/** Whether an ordinary table has the name. */
+export function isTable(message: Statements, results: readonly ResultSet[]): boolean {
+  return readRelation(message, results).shape?.kind === 'table';
+}
