@@ -74,20 +74,31 @@ const READY = message('Z', Buffer.from('I'));
 const COMMENT = `Lockstep history, format 1, readable since 1, lock key ${KEY}`;
 const HISTORY_COLUMNS = [['version', 'S'], ['applied_at', 'D'], ['checksum', 'S']] as const;
 const JOURNAL_COLUMNS = ['id', 'at', 'run', 'event', 'version', 'hold', 'irreversible'];
-/** The rows that each of the statements answers. */
-const ANSWERS: readonly (string | null)[][][] = [
-  [['t', KEY, String(PID), '180000', 'shop', 'f', 'off', 'none', null]],
-  [['1', 'table', 'public', COMMENT]],
+const SETTINGS = [['', '']];
+/** The rows that each of the statements between BEGIN and COMMIT answers, or the tag of one without rows. */
+const ANSWERS: readonly ((string | null)[][] | string)[] = [
+  [['none']],
+  [['public', null, 'public']],
+  SETTINGS,
+  [['t', KEY, String(PID), '180000', 'shop', 'f', 'off', null, 'public']],
+  [['1', '2', 'table', 'public', COMMENT]],
   [
     ...HISTORY_COLUMNS.map(([name, category], index) => ['1', String(index + 1), name, category, index === 0 ? 't' : 'f']),
     ...JOURNAL_COLUMNS.map((name, index) => ['2', String(index + 1), name, 'S', 'f']),
   ],
   [['1']],
-  [[JSON.stringify([{ version: '1_a', applied_at: '2025-01-01T00:00:00+00:00' }])]],
+  'SET',
+  SETTINGS,
+  'LOCK TABLE',
+  SETTINGS,
+  [['1']],
+  SETTINGS,
+  [[JSON.stringify([['1_a', null, '2025-01-01T00:00:00+00:00']])]],
 ];
 
 /** PostgreSQL manual, "Message Formats": RowDescription of text columns, DataRow, CommandComplete. */
-function resultOf(rows: readonly (string | null)[][]): Buffer[] {
+function resultOf(rows: readonly (string | null)[][] | string): Buffer[] {
+  if (typeof rows === 'string') return [command(rows)];
   const [first = []] = rows;
   const fields = first.map((_value, index) => Buffer.concat([Buffer.from(`c${index}\0`), int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]));
   const data = rows.map((values) => message('D', int16(values.length), ...values.map(valueOf)));
