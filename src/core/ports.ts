@@ -83,6 +83,11 @@ export interface Session {
    * Returns them; at once where there can be no second session.
    */
   keepWaitersAway(signal: AbortSignal): Promise<readonly Holder[]>;
+  /**
+   * Looks from another session, until the signal aborts, whether this one waits for a table lock behind which readers or writers
+   * queue; once it has waited for `limitMs`, cancels its statement and resolves with who kept the lock.
+   */
+  cancelLongWait(limitMs: number, signal: AbortSignal): Promise<readonly Blocker[] | undefined>;
   /** Ends the statement that runs, on the server too: soon every query of this session fails. */
   interrupt(): Promise<void>;
   close(): Promise<void>;

@@ -2,8 +2,11 @@
 import { MigratorError } from '../core/errors.ts';
 import { checksum } from '../core/migration.ts';
 import type { Limits, Session, StepScript } from '../core/ports.ts';
+import { settleHint } from '../core/repair.ts';
 import { describeBlocker } from '../core/runner.ts';
 import type { ConcurrentIndex, Unit } from '../core/sql/script-plan.ts';
+import { givesWayAlone } from '../core/sql/transaction-rules.ts';
+import { givingWay } from './give-way.ts';
 import { retrying } from './retry.ts';
 import { dropReindexLeftovers, settle } from './settle.ts';
 import type { StepContext } from './step-context.ts';
@@ -53,10 +56,10 @@ function requireSameStatements(step: StepScript, units: readonly Unit[], done: r
 async function runUnit(unit: Unit, context: StatementsContext & { readonly resumed: boolean }): Promise<void> {
   const { session, step, ports, signal, limits } = context;
   const { executor } = session;
-  const attempt = { session, version: step.version, pieces: [unit], signal, retry: unit.blocking || unit.ownLimit === true || unit.waitsForSnapshots };
+  const attempt = { session, version: step.version, pieces: [unit], signal, retry: mayRetry(unit) };
   if (unit.transactional) {
     await retrying(attempt, ports, () =>
-      watching({ session, version: step.version }, ports, () => executor.statement(step, unit, limits)),
+      watching({ session, version: step.version }, ports, () => givingWay(waitOf(unit, context), () => executor.statement(step, unit, limits))),
     );
     return;
   }
@@ -68,6 +71,16 @@ async function runUnit(unit: Unit, context: StatementsContext & { readonly resum
   }
   await requireValid(unit, context);
   await executor.statementDone(step, unit, ports.clock.now() - startedAt);
+}
+
+/** What rewrites many tables outside a transaction would begin anew with all of them. */
+function mayRetry(unit: Unit): boolean {
+  if (!unit.transactional && givesWayAlone(unit)) return unit.relations.length === 1;
+  return unit.blocking || unit.ownLimit === true || unit.runsCode === true || unit.waitsForSnapshots;
+}
+
+function waitOf(unit: Unit, { session, limits, ports }: StatementsContext): Parameters<typeof givingWay>[0] {
+  return { session, pieces: [unit], limitMs: limits.lockTimeoutMs, clock: ports.clock };
 }
 
 async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
@@ -84,10 +97,22 @@ async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
   }
 }
 
-async function executeAlone(unit: Unit, { session: { executor }, step, limits }: StatementsContext): Promise<void> {
+async function executeAlone(unit: Unit, context: StatementsContext): Promise<void> {
+  const { session: { executor }, step, limits } = context;
   // A DETACH that was cancelled or killed between its transactions can only be finished, not run again.
   const isHalfDone = unit.detaches && (await executor.detachState(unit.detaches)) === 'pending';
-  await (unit.detaches && isHalfDone ? executor.finalizeDetach(unit.detaches) : executor.statementAlone(step, unit, limits));
+  if (unit.detaches && isHalfDone) {
+    await executor.finalizeDetach(unit.detaches);
+    return;
+  }
+  await givingWay(waitOf(unit, context), () => executor.statementAlone(step, unit, limits)).catch((error: unknown) => {
+    throw unit.runsCode === true && error instanceof MigratorError && error.code === 'CONTENTION' && error.details.blockers ? cutShort(error, step) : error;
+  });
+}
+
+/** What a procedure or DO block outside a transaction had committed when it was cancelled, nobody can know. */
+function cutShort(error: MigratorError, step: StepScript): MigratorError {
+  return new MigratorError('MIGRATION_INCOMPLETE', error.summary, { ...error.details, hint: settleHint(step.version), cause: error });
 }
 
 /** The server has said that it is over. The journal says so last: until then the next run looks for what is left. */

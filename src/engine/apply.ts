@@ -2,6 +2,7 @@
 import type { HookRunner, Limits, Session, StepScript } from '../core/ports.ts';
 import type { Loss, ScriptPlan } from '../core/sql/script-plan.ts';
 import { runUnits } from './apply-statements.ts';
+import { givingWay } from './give-way.ts';
 import { retrying } from './retry.ts';
 import { watching } from './watch.ts';
 import type { StepContext } from './step-context.ts';
@@ -26,9 +27,11 @@ export async function applyStep(
   await runHook(session, step, context);
   ports.reporter.report({ type: 'migration.started', version: step.version, direction: step.direction });
   if (plan.mode === 'transaction') {
-    const retry = plan.pieces.some(({ blocking, ownLimit }) => blocking || ownLimit === true);
+    const retry = plan.pieces.some(({ blocking, ownLimit, runsCode }) => blocking || ownLimit === true || runsCode === true);
     await retrying({ session, version: step.version, pieces: plan.pieces, retry, signal }, ports, () =>
-      watching({ session, version: step.version }, ports, () => session.executor.transaction(step, plan.pieces, limits, next)),
+      watching({ session, version: step.version }, ports, () =>
+        givingWay({ session, pieces: plan.pieces, limitMs: limits.lockTimeoutMs, clock: ports.clock }, () => session.executor.transaction(step, plan.pieces, limits, next)),
+      ),
     );
     return ports.clock.now() - startedAt;
   }

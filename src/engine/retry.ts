@@ -50,11 +50,13 @@ export async function retrying(
 
 function isContention(error: unknown): error is MigratorError {
   if (!(error instanceof MigratorError) || error.code !== 'CONTENTION') return false;
-  const { server } = error.details;
-  return server !== undefined && server.sqlstate !== CANCELLED;
+  const { server, blockers } = error.details;
+  // It was cancelled for the sake of others when these are known.
+  return server !== undefined && (server.sqlstate !== CANCELLED || blockers !== undefined);
 }
 
 async function withBlockers(error: MigratorError, { session, pieces }: Attempt): Promise<MigratorError> {
+  if (error.details.blockers) return error;
   // Only told, so whatever keeps us from looking must not hide the error.
   const blockers = await session.executor.blockersOf(pieces).catch(() => []);
   if (blockers.length === 0) return error;

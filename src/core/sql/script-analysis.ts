@@ -92,6 +92,7 @@ function piecesOf(text: string, statements: readonly Statement[]): readonly SqlP
     ...span(text, run.statements),
     blocking: run.blocking,
     ...(!run.blocking && run.statements.some(({ blocking }) => blocking) && { ownLimit: true }),
+    ...runsCode(run.statements),
     relations: relationsOf(run.statements),
   }));
 }
@@ -108,6 +109,7 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
       kind: first && statements.length === 1 ? first.kind : 'TransactionStmt',
       blocking: !ownLockTimeout && statements.some(({ blocking }) => blocking),
       ...(ownLockTimeout && statements.some(({ blocking }) => blocking) && { ownLimit: true }),
+      ...runsCode(statements),
       relations: relationsOf(statements),
       transactional: block || !statements.some(({ outside, mayCommit }) => outside || (noTransaction && mayCommit)),
       waitsForSnapshots: statements.some((statement) => statement.waitsForSnapshots),
@@ -118,6 +120,10 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
       ...(ownLockTimeout && { ownLockTimeout }),
     };
   });
+}
+
+function runsCode(statements: readonly Statement[]): Pick<SqlPiece, 'runsCode'> {
+  return statements.some(({ kind }) => kind === 'DoStmt' || kind === 'CallStmt') ? { runsCode: true } : {};
 }
 
 function relationsOf(statements: readonly Statement[]): readonly RelationName[] {

@@ -35,6 +35,8 @@ export interface SqlPiece {
   readonly blocking: boolean;
   /** Takes such locks under a limit that the script has set itself; it gives way and comes back all the same. */
   readonly ownLimit?: true;
+  /** A DO block or CALL, which may hold DDL: a handler in it could swallow a lock timeout. */
+  readonly runsCode?: true;
   /** What a blocking piece names: whoever locks one of these may keep it from its own lock. */
   readonly relations: readonly RelationName[];
   /** Where each of its statements begins, as `offset`; absent when nobody knows. */

@@ -64,12 +64,21 @@ const NOT_BLOCKING: Readonly<Record<string, Rule>> = {
     [
       ...['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt', 'CopyStmt', 'CallStmt', 'DoStmt'],
       ...['VariableSetStmt', 'VariableShowStmt', 'ConstraintsSetStmt', 'TransactionStmt', 'DiscardStmt', 'LoadStmt'],
-      ...['PrepareStmt', 'ExecuteStmt', 'DeallocateStmt', 'ExplainStmt', 'CheckPointStmt', 'VacuumStmt'],
+      ...['PrepareStmt', 'ExecuteStmt', 'DeallocateStmt', 'ExplainStmt', 'CheckPointStmt'],
       ...['DeclareCursorStmt', 'FetchStmt', 'ClosePortalStmt', 'ListenStmt', 'UnlistenStmt', 'NotifyStmt'],
     ].map((kind) => [kind, always]),
   ),
   AlterTableStmt: (node) => commandsOf(node).every(has('subtype', 'AT_ValidateConstraint')),
+  VacuumStmt: (node) => option(node, 'options', 'full') !== 'on',
 };
+
+/** They rewrite what they name while nobody may read it, and wait for that behind everybody who reads: outside a transaction, too. */
+const REWRITES_ALONE: ReadonlySet<string> = new Set(['VacuumStmt', 'ClusterStmt', 'ReindexStmt']);
+
+/** Whether a statement outside a transaction gives way to those who would queue behind it. */
+export function givesWayAlone({ kind, blocking }: { readonly kind: string; readonly blocking: boolean }): boolean {
+  return blocking && REWRITES_ALONE.has(kind);
+}
 
 const applies = (rules: Readonly<Record<string, Rule>>, kind: string, node: TreeNode): boolean =>
   rules[kind]?.(node) === true;

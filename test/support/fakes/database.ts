@@ -85,6 +85,10 @@ export class FakeSession implements Session {
     await this.#reach('configure');
   }
 
+  async cancelLongWait(): Promise<undefined> {
+    return undefined;
+  }
+
   async observe(signal: AbortSignal): Promise<Observation> {
     signal.throwIfAborted();
     return this.#context.server.observation;

@@ -1,6 +1,7 @@
 /** Sends migrations: the row, the script and the fence as one message, or statement by statement. */
 import { MigratorError } from '../../../core/errors.ts';
 import { checksum } from '../../../core/migration.ts';
+import { givesWayAlone } from '../../../core/sql/transaction-rules.ts';
 import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
@@ -148,6 +149,8 @@ export class PostgresExecutor implements Executor {
     await this.#note({ event: 'statement started', ...factsOf(step, unit) });
     // A procedure or DO block that commits begins its transactions by the session's default.
     const settings: [string, string][] = [['default_transaction_isolation', 'read committed']];
+    const givesWay = givesWayAlone(unit) && unit.ownLockTimeout !== true;
+    if (givesWay) settings.push(['lock_timeout', String(limits.lockTimeoutMs)]);
     if (limits.statementTimeoutMs > 0) settings.push(['statement_timeout', String(limits.statementTimeoutMs)]);
     await wire.message(setStatement(settings));
     const message = new Message().addSource(unit);
@@ -157,6 +160,9 @@ export class PostgresExecutor implements Executor {
     } catch (cause) {
       const error = stepError(cause, step, { message, relation, unit });
       throw (await hasCommitted()) ? partlyCommitted(error, step) : error;
+    } finally {
+      // Neither what comes next nor the clean-up after this one is to give way.
+      if (givesWay && !wire.lost.aborted) await wire.message(setStatement([['lock_timeout', '0']])).catch(() => undefined);
     }
   }
 

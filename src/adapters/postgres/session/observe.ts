@@ -1,4 +1,6 @@
 /** Looks at a busy session from another one: how far its statement is, and who blocks it. */
+import { setTimeout } from 'node:timers/promises';
+
 import type { Observation } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import type { ResultSet } from './simple-query.ts';
@@ -14,6 +16,8 @@ const PROGRESS_VIEWS: readonly (readonly [view: string, phase: string, done: str
   ['copy', "'copying'", 'bytes_processed', 'bytes_total'],
 ];
 
+const LOOK_EVERY_MS = 500;
+
 /** Longer queries of others are cut. */
 const QUERY_LENGTH = 200;
 
@@ -24,6 +28,22 @@ export async function observe(wire: Wire, pid: number): Promise<Observation> {
     blockers: readBlockers(blockers),
     ...(phase != null && { progress: { phase, ...(percent != null && { percent: Number(percent) }) } }),
   };
+}
+
+/** Locks that conflict with what readers and writers take (PostgreSQL manual, "Table-Level Locks"). */
+const STRONG_LOCKS = `('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`;
+
+/** Until the signal aborts: once the session has waited for a strong lock on a table for `limitMs`, cancels its statement. */
+export async function cancelLongWait(wire: Wire, pid: number, limitMs: number, ended: AbortSignal): Promise<readonly Blocker[] | undefined> {
+  const waits =
+    `FROM pg_locks l WHERE l.pid = ${pid} AND NOT l.granted AND l.locktype = 'relation' AND l.mode IN ${STRONG_LOCKS}` +
+    ` AND clock_timestamp() - l.waitstart >= interval '${limitMs} milliseconds'`;
+  while (!ended.aborted) {
+    const [blockers, cancelled] = await wire.message(`${blockersQuery(`pg_blocking_pids(${pid})`)};\nSELECT pg_cancel_backend(l.pid) ${waits}`);
+    if (cancelled?.rows[0]?.[0] === 't') return readBlockers(blockers);
+    await setTimeout(Math.min(LOOK_EVERY_MS, limitMs), undefined, { signal: ended }).catch(() => undefined);
+  }
+  return undefined;
 }
 
 /** Who holds locks on these relations now; asked after a lock was not to be had. */

@@ -1,13 +1,13 @@
 /** One pinned session: what the engine does to the database goes through it. */
 import type { Check, Observation, Session } from '../../../core/ports.ts';
-import { applicationName, type Holder, type RunnerIdentity } from '../../../core/runner.ts';
+import { applicationName, type Blocker, type Holder, type RunnerIdentity } from '../../../core/runner.ts';
 import { cancelUntil, PostgresLock } from './advisory-lock.ts';
 import { roleRefused, runCheck, type CheckOptions, type CheckResult } from './check.ts';
 import type { SessionContext } from './context.ts';
 import { PostgresExecutor } from './executor.ts';
 import { PostgresHistory } from './history.ts';
 import { readGuest, restoreGuest } from './guest.ts';
-import { observe } from './observe.ts';
+import { cancelLongWait, observe } from './observe.ts';
 import { BEGIN } from './own-path.ts';
 import { isPooled, poolerRefused, requireSessionPooling } from './pooler.ts';
 import { resolveRelation, type Relation, type RelationFacts } from './relation.ts';
@@ -180,6 +180,11 @@ export class PostgresSession implements Session {
   async observe(signal: AbortSignal): Promise<Observation> {
     const { secondSession } = this.#options;
     return secondSession ? await secondSession((wire) => observe(wire, this.pid), signal) : { blockers: [] };
+  }
+
+  async cancelLongWait(limitMs: number, signal: AbortSignal): Promise<readonly Blocker[] | undefined> {
+    const { secondSession } = this.#options;
+    return secondSession ? await secondSession((wire) => cancelLongWait(wire, this.pid, limitMs, signal), signal) : undefined;
   }
 
   async keepWaitersAway(signal: AbortSignal): Promise<readonly Holder[]> {
