@@ -52,6 +52,8 @@ export interface ServerError {
   readonly detail?: string | undefined;
   readonly hint?: string | undefined;
   readonly where?: string | undefined;
+  /** By RAISE in PL/pgSQL, and so with whatever SQLSTATE its author has chosen. */
+  readonly raised?: boolean;
 }
 
 export interface ErrorDetails {

@@ -18,6 +18,8 @@ export interface StatementsContext extends StepContext {
   readonly limits: Limits;
 }
 
+const REFUSED_IN_TRANSACTION = '25001';
+
 export async function runUnits(units: readonly Unit[], context: StatementsContext): Promise<void> {
   const { session, step, ports } = context;
   const { done, startedIndex } = await session.history.statementsOf(step);
@@ -57,11 +59,12 @@ async function runUnit(unit: Unit, context: StatementsContext & { readonly resum
   const { session, step, ports, signal, limits } = context;
   const { executor } = session;
   const attempt = { session, version: step.version, pieces: [unit], signal, retry: mayRetry(unit) };
-  if (unit.transactional) {
-    await retrying(attempt, ports, () =>
+  // What was started outside a transaction has found out that it can't run in one.
+  if (unit.transactional && !context.resumed) {
+    const inTransaction = retrying(attempt, ports, () =>
       watching({ session, version: step.version }, ports, () => givingWay(waitOf(unit, context), () => executor.statement(step, unit, limits))),
     );
-    return;
+    if (!(await inTransaction.then(() => false, (error: unknown) => orRefusedInTransaction(error, context)))) return;
   }
   const startedAt = ports.clock.now();
   if (!context.resumed || !(await settle(unit, context))) {
@@ -71,6 +74,12 @@ async function runUnit(unit: Unit, context: StatementsContext & { readonly resum
   }
   await requireValid(unit, context);
   await executor.statementDone(step, unit, ports.clock.now() - startedAt);
+}
+
+/** Only the server knows of some statements, an extension's above all, that they can't run in a transaction. @throws every other error. */
+function orRefusedInTransaction(error: unknown, { step }: StatementsContext): true {
+  if (step.script.directives.noTransaction && error instanceof MigratorError && error.details.server?.sqlstate === REFUSED_IN_TRANSACTION) return true;
+  throw error;
 }
 
 /** What rewrites many tables outside a transaction would begin anew with all of them. */

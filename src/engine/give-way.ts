@@ -6,6 +6,8 @@ import type { SqlPiece } from '../core/sql/script-plan.ts';
 
 /** The statement was cancelled; an exception handler for all other errors does not catch it. */
 const CANCELLED = '57014';
+/** For the answer to a cancel of ours. */
+const CANCEL_ANSWER_MS = 1_000;
 
 interface GiveWay {
   readonly session: Session;
@@ -22,9 +24,10 @@ export async function givingWay<T>({ session, pieces, limitMs, clock }: GiveWay,
   try {
     return await body();
   } catch (error) {
-    ended.abort(null);
-    const blockers = await watch;
-    throw blockers && error instanceof MigratorError && error.details.server?.sqlstate === CANCELLED ? waitedTooLong(error, limitMs, blockers) : error;
+    if (!(error instanceof MigratorError) || error.details.server?.sqlstate !== CANCELLED) throw error;
+    // Whoever has cancelled it may learn so only after us.
+    const blockers = await Promise.race([watch, clock.sleep(CANCEL_ANSWER_MS).then(() => undefined)]);
+    throw blockers ? waitedTooLong(error, limitMs, blockers) : error;
   } finally {
     ended.abort(null);
     await watch;

@@ -1,5 +1,6 @@
 /** Keeps count of one run, tells it as it goes, and makes the outcome of it. */
-import { toMigratorError, type MigratorError } from '../core/errors.ts';
+import { MigratorError, toMigratorError, type ErrorCode } from '../core/errors.ts';
+import { mayBeOwnFault } from '../core/own-fault.ts';
 import type { JournalEntry } from '../core/history.ts';
 import { compareVersions, type Direction, type Version } from '../core/migration.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
@@ -94,12 +95,21 @@ export class Progress {
       const type = direction === 'up' ? 'migration.applied' : 'migration.rolled-back';
       this.#reporter.report({ type, version, durationMs });
     } catch (cause) {
-      const error = toMigratorError(cause);
+      const error = await this.#recordFailure(session, step, toMigratorError(cause));
       this.#failedVersion = version;
       this.#reporter.report({ type: 'migration.failed', version, direction, error });
-      if (!session.lost.aborted) await session.history.recordFailure(step, error).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** What the file itself can have caused is its fault where the server then takes our row: it is there, and can be written to. */
+  async #recordFailure(session: Session, step: StepScript, error: MigratorError): Promise<MigratorError> {
+    if (session.lost.aborted) return error;
+    const faulty = mayBeOwnFault(error) ? withCode(error, 'MIGRATION_FAILED') : error;
+    return await session.history.recordFailure(step, faulty).then(
+      () => faulty,
+      () => error,
+    );
   }
 
   /** Of what was rolled back: whether others will apply it again. */
@@ -141,4 +151,8 @@ export class Progress {
       ...(this.#failedVersion !== undefined && { failedVersion: this.#failedVersion }),
     };
   }
+}
+
+function withCode(error: MigratorError, code: ErrorCode): MigratorError {
+  return new MigratorError(code, error.summary, { ...error.details, hint: 'correct the file and run again; what failed is not applied', cause: error });
 }

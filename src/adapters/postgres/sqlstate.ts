@@ -26,14 +26,17 @@ export function isPooledByStatement({ sqlstate, message }: ServerError): boolean
   return sqlstate === '08P01' && message.includes('pooling mode');
 }
 
+/** The function of PostgreSQL's sources that executes a RAISE. */
+const RAISE = 'exec_stmt_raise';
+
 /** The server's words, if `error` came from the server: the driver's error, or a MigratorError that carries one. */
 export function serverErrorOf(error: unknown): ServerError | undefined {
   if (error instanceof MigratorError) return error.details.server;
   if (!(error instanceof Error)) return undefined;
   // By its shape, not its class: a pool given to the library may come from another copy of the driver.
-  const { code, severity, detail, hint, where } = error as Error & Record<string, unknown>;
+  const { code, severity, detail, hint, where, routine } = error as Error & Record<string, unknown>;
   if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || typeof severity !== 'string') return undefined;
-  return { sqlstate: code, message: error.message, detail: text(detail), hint: text(hint), where: text(where) };
+  return { sqlstate: code, message: error.message, detail: text(detail), hint: text(hint), where: text(where), ...(routine === RAISE && { raised: true }) };
 }
 
 function text(value: unknown): string | undefined {

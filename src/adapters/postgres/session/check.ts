@@ -13,6 +13,7 @@ import { OWN_LOCK_TIMEOUT_MS } from './settings.ts';
 import { resultsBefore, type ResultSet } from './simple-query.ts';
 import { Statements } from './statements.ts';
 import { escapeLiteral, identifier, qualified } from './sql.ts';
+import { withHolders } from './table-holders.ts';
 import { serverErrorOf } from '../sqlstate.ts';
 import type { Wire } from './wire.ts';
 
@@ -112,30 +113,33 @@ interface RunOptions {
 }
 
 /** Sends the message. */
-export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known, care = 'plain' }: RunOptions): Promise<CheckResult> {
+export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known, care = known?.care ?? 'plain' }: RunOptions): Promise<CheckResult> {
   const message = checkMessage(options, known, care);
-  let results: readonly ResultSet[] = [];
-  let failed: string | undefined;
-  try {
-    results = await wire.transactionAsIs(message.text, { lazyRollback: lazy });
-  } catch (error) {
-    const sqlstate = serverErrorOf(error)?.sqlstate ?? '';
-    results = resultsBefore(error);
-    failed = message.nameAt(results.length);
-    // No history yet is an answer: the facts came before the table was looked for. Of a view the server locks the tables, too.
-    const isAnswer = NO_TABLE.has(sqlstate) || (failed === 'lock' && !isTable(message, results)) || (failed === 'guard' && sqlstate === GUARD_FAILED);
-    if (!isAnswer) throw settingRefused(options, failed, error) ?? error;
-  }
+  const { results, failed } = await send(wire, message, options, lazy);
   const history = message.result('history', results);
   // Somebody has dropped what was known.
   if (known && !history) return await runCheck(wire, options, { lazy });
-  const checked = readCheck(message, results, known);
+  const checked = readCheck(message, results, known, care);
   if (failed !== 'guard') return { ...checked, applied: history ? readHistory(history) : [] };
-  if (care === 'plain') {
-    const found = await lookClosely(wire, options, checked.facts);
-    return found.length === 0 ? await runCheck(wire, options, { lazy, care: 'closely' }) : { ...checked, applied: [], untrusted: untrustedTables('read', found) };
+  const found = await lookClosely(wire, options, checked.facts);
+  if (found.length === 0 && care === 'plain') return await runCheck(wire, options, { lazy, care: 'closely' });
+  return { ...checked, applied: [], untrusted: untrustedTables('read', found.length > 0 ? found : ['it changed while it was looked at']) };
+}
+
+/** The results, and the name of the statement that failed with an answer. */
+async function send(wire: Wire, message: Statements, options: CheckOptions, lazy: boolean): Promise<{ readonly results: readonly ResultSet[]; readonly failed?: string | undefined }> {
+  try {
+    return { results: await wire.transactionAsIs(message.text, { lazyRollback: lazy }) };
+  } catch (error) {
+    const sqlstate = serverErrorOf(error)?.sqlstate ?? '';
+    const results = resultsBefore(error);
+    const failed = message.nameAt(results.length);
+    // No history yet is an answer: the facts came before the table was looked for. Of a view the server locks the tables, too.
+    const isAnswer = NO_TABLE.has(sqlstate) || (failed === 'lock' && !isTable(message, results)) || (failed === 'guard' && sqlstate === GUARD_FAILED);
+    if (isAnswer) return { results, failed };
+    if (failed === 'lock') throw await withHolders(wire, [options.table.name], readRelation(message, results).oid ?? 'NULL', error);
+    throw settingRefused(options, failed, error) ?? error;
   }
-  return { ...checked, applied: [], untrusted: untrustedTables('read', ['they changed while they were looked at']) };
 }
 
 /** With the rights that read the table. */
@@ -170,7 +174,7 @@ export function roleRefused(role: string, error: unknown): MigratorError {
   });
 }
 
-function readCheck(message: Statements, results: readonly ResultSet[], known: RelationFacts | undefined): Omit<CheckResult, 'applied'> {
+function readCheck(message: Statements, results: readonly ResultSet[], known: RelationFacts | undefined, care: Care): Omit<CheckResult, 'applied'> {
   const row = (name: string): readonly (string | null)[] => message.result(name, results)?.rows[0] ?? [];
   const [free, key, pid, version, database, recovery, readOnly, holder, place] = row('session');
   const [role] = row('role');
@@ -179,7 +183,7 @@ function readCheck(message: Statements, results: readonly ResultSet[], known: Re
     free: free === 't',
     holder: readHolder(holder),
     writesRefused: recovery === 't' ? 'standby' : readOnly === 'on' ? 'read-only' : undefined,
-    facts: known ?? { ...readRelation(message, results), key: key ?? '', ...(place !== current && { madeIn: { schema: current ?? '', source: source ?? '' } }) },
+    facts: known ?? { ...readRelation(message, results), key: key ?? '', care, ...(place !== current && { madeIn: { schema: current ?? '', source: source ?? '' } }) },
     backendPid: Number(pid),
     serverVersion: Number(version),
     database: database ?? '',

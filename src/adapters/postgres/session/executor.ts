@@ -74,21 +74,23 @@ export class PostgresExecutor implements Executor {
   }
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
-    const { pooled, wire } = this.#context;
-    // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second.
-    if (pooled) await this.begin(step);
+    const { wire } = this.#context;
+    // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second. What is sent
+    // behind a file that nobody could read may arrive as the data of its COPY.
+    const alone = this.#context.pooled || pieces.some((piece) => piece.unread === true);
+    if (this.#context.pooled) await this.begin(step);
     // All are on their way before the first is answered.
     const sent = wire.together(() => {
       const steps = [this.begin(step), this.#transaction(step, pieces, limits, next)] as const;
       // If the step fails, what follows does no harm.
-      if (next && !pooled) this.#makeReady(next, { journaled: true });
-      return [...steps, next || pooled ? Promise.resolve() : this.#leaveNothing()] as const;
+      if (next && !alone) this.#makeReady(next, { journaled: true });
+      return [...steps, next || alone ? Promise.resolve() : this.#leaveNothing()] as const;
     });
     const [begun, ran] = await Promise.allSettled(sent);
     // Of a lost connection nobody knows which of the two it still carried.
     if (begun.status === 'rejected' && !wire.lost.aborted) throw begun.reason;
     if (ran.status === 'rejected') throw ran.reason;
-    if (pooled && !next) await this.#leaveNothing();
+    if (alone && !next) await this.#leaveNothing();
     this.#started = next;
   }
 

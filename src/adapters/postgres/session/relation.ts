@@ -5,6 +5,7 @@ import { MigratorError } from '../../../core/errors.ts';
 import { foreignTool, misfits, otherThanTable, type TableShape } from '../../../core/foreign-table.ts';
 import { IMPORT_TOOLS } from '../../../core/import/foreign-history.ts';
 import type { TableName } from '../../../core/table-name.ts';
+import type { Care } from './look.ts';
 import { PLACE_NAME } from './place.ts';
 import { escapeLiteral, qualified } from './sql.ts';
 
@@ -29,6 +30,8 @@ export interface RelationFacts {
   /** The columns of what has the journal's name. */
   readonly journal: readonly string[] | null;
   readonly journalOid: string | null;
+  /** How closely it had to be looked at. */
+  readonly care?: Care;
   /** Where an unqualified name would be made, quoted, if not where the table was found; and who chose the path (`pg_settings.source`). */
   readonly madeIn?: { readonly schema: string; readonly source: string };
 }

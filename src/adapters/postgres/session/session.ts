@@ -76,7 +76,7 @@ export class PostgresSession implements Session {
       pooled: isPooled(options.wire, first.backendPid),
       role: first.role,
       accepted: new Map(),
-      care: 'plain',
+      care: first.facts.care ?? 'plain',
     };
     this.lock = new PostgresLock(this.#context);
     this.history = new PostgresHistory(this.#context);

@@ -1,13 +1,12 @@
 /** History and journal are locked, looked at and used in one transaction: nobody can hang anything on them in between. */
-import { MigratorError } from '../../../core/errors.ts';
-import { describeBlocker } from '../../../core/runner.ts';
+import type { MigratorError } from '../../../core/errors.ts';
 import { asOurselves, type SessionContext } from './context.ts';
 import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables } from './look.ts';
-import { blockersQuery, readBlockers } from './observe.ts';
 import type { Access } from './own-path.ts';
 import { OWN_LOCK_TIMEOUT_MS } from './settings.ts';
 import { resultsBefore, type ResultSet } from './simple-query.ts';
 import { escapeLiteral } from './sql.ts';
+import { withHolders } from './table-holders.ts';
 import { serverErrorOf } from '../sqlstate.ts';
 
 /** Which of the two. */
@@ -94,20 +93,7 @@ async function lookClosely(context: SessionContext, access: Access, used: Used):
   return readFindings((await context.wire.transaction('read', statements)).at(-1));
 }
 
-const LOCK_NOT_AVAILABLE = '55P03';
-
 /** An error of our own statements; what was not a table lock that was not to be had stays as it is. */
 export async function withTableHolders(context: SessionContext, used: Used, error: unknown): Promise<unknown> {
-  if (!(error instanceof MigratorError) || error.details.server?.sqlstate !== LOCK_NOT_AVAILABLE) return error;
-  const pids =
-    `ARRAY(SELECT l.pid FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted AND l.relation IN (${oidsOf(context, used)}) AND l.pid <> pg_backend_pid())`;
-  const [result] = await context.wire.message(blockersQuery(pids)).catch(() => []);
-  const blockers = readBlockers(result);
-  return new MigratorError('CONTENTION', `could not lock ${namesOf(context, used).join(' and ')} within ${OWN_LOCK_TIMEOUT_MS / 1000} s`, {
-    ...error.details,
-    blockers,
-    problems: blockers.map((blocker) => `locked by ${describeBlocker(blocker)}`),
-    hint: 'run again when that session is done, or end it (SELECT pg_terminate_backend(pid))',
-    cause: error,
-  });
+  return await withHolders(context.wire, namesOf(context, used), oidsOf(context, used), error);
 }
