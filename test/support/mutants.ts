@@ -30,7 +30,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the lock is never taken',
     replacements: [
       WITHOUT_LOOKING,
-      { file: LOCK, from: '`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`', to: '`SELECT true`' },
+      { file: LOCK, from: '`SELECT pg_catalog.pg_try_advisory_lock(${this.key});\\nSELECT version() ${this.#isHeld}`', to: '`SELECT true; SELECT version()`' },
       WITHOUT_FENCE,
     ],
     killedBy: ['test/race/pending.test.ts', 'test/race/serialisation.test.ts'],
@@ -39,7 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'waiters block inside PostgreSQL, and nobody cancels them',
     replacements: [
       WITHOUT_LOOKING,
-      { file: LOCK, from: '`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`', to: '`SELECT true FROM (SELECT pg_catalog.pg_advisory_lock(${this.key}) OFFSET 0) l`' },
+      { file: LOCK, from: '`SELECT pg_catalog.pg_try_advisory_lock(${this.key});\\nSELECT version() ${this.#isHeld}`', to: '`SELECT true FROM (SELECT pg_catalog.pg_advisory_lock(${this.key}) OFFSET 0) l; SELECT version()`' },
       { file: 'src/engine/apply-statements.ts', from: 'if (unit.waitsForSnapshots) await clearTheWay(context);', to: 'void clearTheWay;' },
     ],
     killedBy: ['test/race/concurrent-index.test.ts'],

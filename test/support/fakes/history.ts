@@ -5,7 +5,7 @@ import type { HistoryState, JournalEntry } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { setAside, type ImportedMigration } from '../../../src/core/import/plan-import.ts';
 import { compareVersions, type Direction, type Migration, type Version } from '../../../src/core/migration.ts';
-import type { Failures } from '../../../src/core/pause.ts';
+import { PAUSING, type Failures } from '../../../src/core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../src/core/ports.ts';
 import type { IncompleteStatement, RepairAction } from '../../../src/core/repair.ts';
 import type { StoredDown } from '../../../src/core/stored-down.ts';
@@ -98,10 +98,10 @@ export class FakeHistory implements History {
     await reach('history.failuresOf');
     const failures = this.#sinceLastEnd(version).filter(
       ({ event, direction, code, checksum, release }) =>
-        event === 'failed' && direction === 'up' && code === 'MIGRATION_FAILED' && checksum === up.checksum && release !== undefined && release === runner.release,
+        event === 'failed' && direction === 'up' && code !== undefined && PAUSING.includes(code) && checksum === up.checksum && release !== undefined && release === runner.release,
     );
     const last = failures.at(-1);
-    return last && { count: failures.length, agoMs: server.now() - last.at.getTime(), error: last.error ?? '' };
+    return last && { count: failures.length, agoMs: server.now() - last.at.getTime(), error: last.error ?? '', code: last.code ?? 'MIGRATION_FAILED' };
   }
 
   #sinceLastEnd(version: Version): readonly JournalEntry[] {

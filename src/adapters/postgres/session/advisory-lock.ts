@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import type { AdvisoryLock, Waiter } from '../../../core/ports.ts';
 import { applicationName, type CommandName, type Holder } from '../../../core/runner.ts';
+import { MigratorError } from '../../../core/errors.ts';
 import type { SessionContext } from './context.ts';
 import { holderQuery, needsSecondLook, readHolder } from './holder.ts';
 import { derivedKey } from './relation.ts';
@@ -51,15 +52,26 @@ export class PostgresLock implements AdvisoryLock {
   async tryAcquire(): Promise<boolean> {
     this.#mayHold = true;
     try {
-      const [result] = await this.#message(`SELECT pg_catalog.pg_try_advisory_lock(${this.key})`);
+      const [result, held] = await this.#message(`SELECT pg_catalog.pg_try_advisory_lock(${this.key});\nSELECT version() ${this.#isHeld}`);
       this.#mayHold = result?.rows[0]?.[0] === 't';
+      if (this.#mayHold && held?.rows.length === 0) throw await this.#noLocks();
       return this.#mayHold;
     } catch (error) {
+      if (error instanceof MigratorError && error.code === 'CONFIG_INVALID') throw error;
       // It may have been cancelled when it had the lock already, which an error does not take back.
-      const held = `l.pid = pg_catalog.pg_backend_pid() AND ${isAdvisoryKey(this.key)} AND l.mode = 'ExclusiveLock' AND l.granted`;
-      await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}) FROM pg_catalog.pg_locks l WHERE ${held}`).catch(() => undefined);
+      await this.#message(`SELECT pg_advisory_unlock(${this.key}) ${this.#isHeld}`).catch(() => undefined);
       throw error;
     }
+  }
+
+  get #isHeld(): string {
+    return `FROM pg_locks l WHERE l.pid = pg_backend_pid() AND ${isAdvisoryKey(this.key)} AND l.mode = 'ExclusiveLock' AND l.granted`;
+  }
+
+  /** Servers that only speak PostgreSQL's protocol may have these functions, and say that every try succeeds. */
+  async #noLocks(): Promise<MigratorError> {
+    const [version] = await this.#message('SELECT version()');
+    return withoutAdvisoryLocks(version?.rows[0]?.[0] ?? 'unknown');
   }
 
   async release(): Promise<void> {
@@ -139,6 +151,13 @@ export class PostgresLock implements AdvisoryLock {
   #message(sql: string) {
     return this.#context.wire.message(sql);
   }
+}
+
+export function withoutAdvisoryLocks(server: string, cause?: unknown): MigratorError {
+  return new MigratorError('CONFIG_INVALID', `this server has no advisory locks that hold, so two runs could apply the same migration at once: ${server}`, {
+    cause,
+    hint: 'use PostgreSQL 14 to 18 itself; what only speaks its protocol, such as CockroachDB, is not supported',
+  });
 }
 
 async function cancelBlocked(wire: Wire, key: string): Promise<Holder[]> {

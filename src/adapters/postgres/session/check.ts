@@ -3,6 +3,7 @@ import { MigratorError } from '../../../core/errors.ts';
 import type { AppliedVersion } from '../../../core/history.ts';
 import type { Check } from '../../../core/ports.ts';
 import type { TableName } from '../../../core/table-name.ts';
+import { withoutAdvisoryLocks } from './advisory-lock.ts';
 import { holderQuery, readHolder } from './holder.ts';
 import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables, type Care } from './look.ts';
 import { BEGIN, OWN_PATH } from './own-path.ts';
@@ -137,9 +138,17 @@ async function send(wire: Wire, message: Statements, options: CheckOptions, lazy
     // No history yet is an answer: the facts came before the table was looked for. Of a view the server locks the tables, too.
     const isAnswer = NO_TABLE.has(sqlstate) || (failed === 'lock' && !isTable(message, results)) || (failed === 'guard' && sqlstate === GUARD_FAILED);
     if (isAnswer) return { results, failed };
+    if (failed === 'session' && NO_LOCKS.has(sqlstate)) throw withoutAdvisoryLocks(await versionOf(wire), error);
     if (failed === 'lock') throw await withHolders(wire, [options.table.name], readRelation(message, results).oid ?? 'NULL', error);
     throw settingRefused(options, failed, error) ?? error;
   }
+}
+
+/** The function does not exist, or does nothing here. */
+const NO_LOCKS: ReadonlySet<string> = new Set(['0A000', '42883']);
+
+async function versionOf(wire: Wire): Promise<string> {
+  return (await wire.asIs('SELECT pg_catalog.version()'))[0]?.rows[0]?.[0] ?? 'unknown';
 }
 
 /** With the rights that read the table. */

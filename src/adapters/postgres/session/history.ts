@@ -1,11 +1,11 @@
 /** The history table and the journal of one session. */
-import type { MigratorError } from '../../../core/errors.ts';
+import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
 import type { EndedHold, Hold } from '../../../core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../core/history.ts';
 import type { ForeignTable } from '../../../core/import/foreign-history.ts';
 import type { ImportedMigration } from '../../../core/import/plan-import.ts';
 import { compareVersions, type Direction, type Migration, type Version } from '../../../core/migration.ts';
-import type { Failures } from '../../../core/pause.ts';
+import { PAUSING, type Failures } from '../../../core/pause.ts';
 import type { History, StatementProgress, StepScript } from '../../../core/ports.ts';
 import type { IncompleteStatement, RepairAction } from '../../../core/repair.ts';
 import type { StoredDown } from '../../../core/stored-down.ts';
@@ -99,8 +99,8 @@ export class PostgresHistory implements History {
     const { relation, runner } = this.#context;
     if (!relation.hasJournal) return undefined;
     const [result] = await this.#read(failuresQuery(relation.journal, version, [up.checksum, runner.release]));
-    const [count, agoMs, error] = result?.rows[0] ?? [];
-    return count === '0' ? undefined : { count: Number(count), agoMs: Number(agoMs), error: error ?? '' };
+    const [count, agoMs, error, code] = result?.rows[0] ?? [];
+    return count === '0' ? undefined : { count: Number(count), agoMs: Number(agoMs), error: error ?? '', code: code as ErrorCode };
   }
 
   async baseline(migrations: readonly Migration[]): Promise<void> {
@@ -280,8 +280,8 @@ function lastEnd(journal: string, version: Version): string {
 function failuresQuery(journal: string, version: Version, [checksum, release]: readonly (string | undefined)[]): string {
   return (
     `SELECT pg_catalog.count(*), extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.max(at)) * 1000,` +
-    ` (pg_catalog.array_agg(error ORDER BY id DESC))[1] FROM ${journal}` +
-    ` WHERE version = ${literal(version)} AND direction = 'up' AND event = 'failed' AND code = 'MIGRATION_FAILED'` +
+    ` (array_agg(error ORDER BY id DESC))[1], (array_agg(code ORDER BY id DESC))[1] FROM ${journal}` +
+    ` WHERE version = ${literal(version)} AND direction = 'up' AND event = 'failed' AND code IN (${PAUSING.map((code) => literal(code)).join(', ')})` +
     ` AND checksum = ${literal(checksum)} AND release = ${literal(release)} AND id > ${lastEnd(journal, version)}`
   );
 }

@@ -2,11 +2,11 @@
 import { asOurselves, type SessionContext } from './context.ts';
 import { completeJournal, createJournal } from './journal.ts';
 import { findingsQuery, readFindings, untrustedTables } from './look.ts';
-import { resolveRelation, tableComment, type Relation } from './relation.ts';
+import { journalName, resolveRelation, tableComment, type Relation } from './relation.ts';
 import { readRelation, relationQueries } from './relation-facts.ts';
 import { Statements } from './statements.ts';
 import { escapeLiteral, identifier, literal } from './sql.ts';
-import { requireWritable } from './use-tables.ts';
+import { writeTables } from './use-tables.ts';
 
 /** Default privileges may have granted others to write what the migrator runs later. */
 function granteesQuery(table: string): string {
@@ -20,8 +20,16 @@ export async function ensureTables(context: SessionContext): Promise<readonly st
   const { relation, wire } = context;
   const others = relation.exists ? [] : await otherHistories(context);
   if (!relation.complete) context.relation = await wire.withTransaction(() => makeTables(context));
-  await requireWritable(context);
-  return others;
+  const [sequence] = await writeTables(context, [catchUpSequence(context.relation.journal)]);
+  return sequence?.rows.length === 1 ? [...others, `the sequence of ${context.relation.schema}.${journalName(context.relation.name)} was behind its rows, as after a restore or logical replication; it was set right`] : others;
+}
+
+/** Logical replication and some restores bring rows, but not where their numbers end. A row when there was something to do. */
+function catchUpSequence(journal: string): string {
+  return (
+    `SELECT setval(q.s, q.newest) FROM (SELECT pg_get_serial_sequence(${literal(journal)}, 'id')::regclass AS s, (SELECT max(id) FROM ${journal}) AS newest OFFSET 0) q` +
+    ` WHERE q.newest > coalesce(pg_sequence_last_value(q.s), 0)`
+  );
 }
 
 /** Inside a transaction. Gives the tables as they then are. */

@@ -33,11 +33,6 @@ export function ownLimits(context: SessionContext): string[] {
   return ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`, ...asOurselves(context)];
 }
 
-/** Whether they can be written. @throws MigratorError HISTORY_CONFLICT, CONTENTION. */
-export async function requireWritable(context: SessionContext): Promise<void> {
-  await inTables(context, 'write', 'both', []);
-}
-
 /** The results of the queries. @throws MigratorError HISTORY_CONFLICT, CONTENTION when somebody has a table locked. */
 export function readTables(context: SessionContext, used: Used, queries: readonly string[]): Promise<readonly ResultSet[]> {
   return inTables(context, 'read', used, queries);
