@@ -6,8 +6,8 @@ import { Wire } from '../../src/adapters/postgres/session/wire.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { failure, up } from '../support/running.ts';
 
-/** As long as more than 2 MB of SQL: not parsed, so that the transaction control in it is not found beforehand. */
-const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(20_500);
+/** As long as more than 1 MB of SQL: not parsed, so that the transaction control in it is not found beforehand. */
+const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(10_300);
 
 describe('transaction control inside a migration', () => {
   const workspace = useWorkspace();

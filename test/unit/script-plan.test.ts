@@ -329,7 +329,7 @@ describe("pg_dump's \\restrict lines", () => {
     const { plan, warnings, syntaxError } = await analyzed(text);
     const sql = text.replace('\\restrict a', ' '.repeat(11)).replace('\\unrestrict a', ' '.repeat(13));
     expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql, offset: 0, blocking: true, relations: [], unread: true }] });
-    expect(warnings).to.have.nested.property('[0].message').that.matches(/2 MB/);
+    expect(warnings).to.have.nested.property('[0].message').that.matches(/1 MB/);
     expect(syntaxError).to.equal(undefined);
   });
 });

@@ -6,7 +6,7 @@ import type { ParseResult, ScriptRemark } from './script-plan.ts';
 import { blank, endOfLine, skipBlank } from './sql-text.ts';
 
 /** UTF-8 bytes. A parse tree takes a hundred times as much memory as its text. */
-const MAX_PARSED_BYTES = 2_000_000;
+const MAX_PARSED_BYTES = 1_000_000;
 
 /** So many psql commands and COPY data are looked past, each for one more parse of the text. */
 const MAX_ATTEMPTS = 25;

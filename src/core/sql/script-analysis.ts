@@ -15,7 +15,7 @@ import { layOut, type Group, type Layout } from './transaction-layout.ts';
 export function planScript(reading: Reading, directives: Directives, direction: Direction): ScriptAnalysis {
   const { text, parse } = reading;
   if (parse === 'too large') {
-    return unread(reading, directives, remarkAt(text, 0, 'the file is larger than 2 MB, so it is not parsed'));
+    return unread(reading, directives, remarkAt(text, 0, 'the file is larger than 1 MB, so it is not parsed'));
   }
   if (!parse.ok) {
     const syntaxError = remarkAt(text, parse.offset, shortened(withoutQuoted(parse.message, reading.original.slice(0, parse.offset))));
