@@ -2,7 +2,8 @@
 import type { SourceLocation } from './errors.ts';
 import { maskAround } from './secrets.ts';
 
-/** Longer lines are cut around the place. */
+/** Longer lines are cut around the place: in what is kept, and in what is shown. */
+const MAX_TEXT = 2_000;
 const MAX_LINE = 160;
 
 /** The place of `offset` (UTF-16 code units) in `text`. Columns count characters, so `é` and an emoji are one each. */
@@ -13,9 +14,16 @@ export function locate(file: string, text: string, offset: number): SourceLocati
   const masked = maskAround(text, at);
   const start = masked.text.lastIndexOf('\n', masked.at - 1) + 1;
   const end = masked.text.indexOf('\n', masked.at);
-  const shown = masked.text.slice(start, end === -1 ? masked.text.length : end).replace(/\r$/, '');
-  const caret = characters(masked.text.slice(start, masked.at)).length + 1;
+  const whole = masked.text.slice(start, end === -1 ? masked.text.length : end).replace(/\r$/, '');
+  const from = whole.length <= MAX_TEXT ? 0 : Math.max(0, masked.at - start - MAX_TEXT / 2);
+  const before = from === 0 ? '' : `[${from} characters cut] …`;
+  const shown = (before + cutEnd(whole.slice(from), MAX_TEXT)).toWellFormed();
+  const caret = before.length + characters(masked.text.slice(start + from, masked.at)).length + 1;
   return { file, line, column, text: shown, ...(caret !== column && { caret }) };
+}
+
+function cutEnd(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max)}… [${text.length - max} characters cut]`;
 }
 
 /** The same of a line and a column, both from 1. */

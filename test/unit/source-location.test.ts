@@ -40,6 +40,21 @@ describe('locate', () => {
   });
 });
 
+describe('a long line', () => {
+  const words = (count: number): string => 'SELECT é, '.repeat(count);
+  for (const [before, after] of [[0, 30_000], [30_000, 0], [30_000, 30_000], [10, 10]] as const) {
+    it(`is cut around the place: ${before} words before it, ${after} after`, () => {
+      const text = `-- first\n${words(before)}😀!HERE ${words(after)}\nlast`;
+      const location = locate('f', text, text.indexOf('!HERE'));
+      expect(location).to.include({ line: 2, column: before * 10 + 2 });
+      expect(location.text.length).to.be.below(2_100);
+      expect(location.text.includes('characters cut]')).to.equal(before + after > 1_000);
+      const [shown, caret] = caretLines(location);
+      expect([...shown].slice(caret.length - 1).join('')).to.match(/^!HERE/);
+    });
+  }
+});
+
 describe('locateAt', () => {
   for (const withMark of ['^a', 'a\n^b', "-- 😀\r\nSELECT 'é😀', ^x;\r\n", '\n\n ^é', 'a^']) {
     it(`finds the place of ${JSON.stringify(withMark)} again`, () => {
