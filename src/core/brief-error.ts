@@ -1,6 +1,29 @@
-/** What of an error may leave the log: no rows (DETAIL), no line of SQL, no query of another session, no password. */
+/** What of an error may leave the log: no rows (DETAIL, quoted values), no line of SQL, no query of another session, no password. */
 import type { ErrorCode, MigratorError } from './errors.ts';
 import { cutBytes, oneLine } from './one-line.ts';
+import { describeBlocker } from './runner.ts';
+import { publicWords } from './server-words.ts';
+
+/** The words of an error that may go anywhere. */
+export interface PublicWords {
+  readonly summary: string;
+  /** The server's. */
+  readonly message?: string;
+  readonly serverHint?: string;
+  readonly problems?: readonly string[];
+}
+
+/** The one place that decides it; everything but the log and the text on stderr goes through here. */
+export function publicWordsOf({ summary, details: { server, problems, blockers } }: MigratorError): PublicWords {
+  const words = server && publicWords(server);
+  return {
+    // Some summaries repeat what the server said.
+    summary: words ? summary.replaceAll(server.message, () => words.message) : summary,
+    ...(words && { message: words.message, ...(words.hint !== undefined && { serverHint: words.hint }) }),
+    // Their problems quote their queries.
+    ...(blockers ? { problems: blockers.map(({ query: _, ...blocker }) => describeBlocker(blocker)) } : problems && { problems }),
+  };
+}
 
 export interface BriefError {
   readonly code: ErrorCode;
@@ -16,10 +39,11 @@ export interface BriefError {
   readonly next?: string;
 }
 
-export function briefError({ code, summary, hint, details }: MigratorError): BriefError {
-  const { version, location, server, problems = [], blockers } = details;
-  // With blockers, problems quote their queries.
-  const why = server ? [firstLine(server.message)] : blockers ? [] : problems;
+export function briefError(error: MigratorError): BriefError {
+  const { code, hint, details } = error;
+  const { version, location, server } = details;
+  const { summary, message, problems = [] } = publicWordsOf(error);
+  const why = message === undefined ? problems : [firstLine(message)];
   return {
     code,
     summary: oneLine(summary),

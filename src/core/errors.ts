@@ -54,6 +54,8 @@ export interface ServerError {
   readonly where?: string | undefined;
   /** By RAISE in PL/pgSQL, and so with whatever SQLSTATE its author has chosen. */
   readonly raised?: boolean;
+  /** It may quote values of rows whatever its SQLSTATE is: it is not about the text of the file. */
+  readonly mayQuoteRows?: boolean | undefined;
 }
 
 export interface ErrorDetails {

@@ -16,3 +16,22 @@ export function cutBytes(text: string, max: number): string {
   const { read } = ENCODER.encodeInto(text, room);
   return text.slice(0, read) + ELLIPSIS;
 }
+
+/**
+ * At most `max` bytes of UTF-8 (100 or more): what is longer is cut in the middle and says so. What it returns then is a copy,
+ * as a piece of a long text would keep all of it in memory.
+ */
+export function cutMiddle(text: string, max: number): string {
+  if (text.length <= max && ENCODER.encode(text).length <= max) return text;
+  const note = ENCODER.encode(` … [cut: ${text.length} characters in all] … `);
+  const half = Math.floor((max - note.length) / 2);
+  const bytes = new Uint8Array(max);
+  const head = ENCODER.encodeInto(text, bytes.subarray(0, half)).written;
+  bytes.set(note, head);
+  const rest = ENCODER.encode(text.slice(-half));
+  let from = Math.max(0, rest.length - half);
+  // Not in the middle of a character, nor of a pair of surrogates.
+  while (((rest[from] ?? 0) & 0xc0) === 0x80) from += 1;
+  bytes.set(rest.subarray(from), head + note.length);
+  return new TextDecoder().decode(bytes.subarray(0, head + note.length + rest.length - from));
+}

@@ -1,4 +1,5 @@
 /** The one JSON document that `--json` prints; docs/schemas/ has a schema of each. */
+import { publicWordsOf } from '../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
 import type { Direction, Version } from '../core/migration.ts';
@@ -9,7 +10,7 @@ import type { Finding, LockReport, RepairReport, ValidateReport } from '../core/
 import type { CommandName, Holder } from '../core/runner.ts';
 import { printableJson } from '../core/printable.ts';
 
-/** What failed, why, and what to do next. Rows (DETAIL) and lines of SQL are in the log only. */
+/** What failed, why, and what to do next. Rows (DETAIL, quoted values) and lines of SQL are in the log only. */
 interface ErrorBody {
   readonly code: ErrorCode;
   readonly summary: string;
@@ -152,9 +153,9 @@ export function historyDocument(entries: readonly JournalEntry[]): HistoryDocume
   return {
     command: 'history',
     entries: entries.map((entry) => {
-      const { id, at, run, event, command, version, direction, statement, durationMs, error, runner, release, image, checksum, hold } = entry;
+      const { id, at, run, event, command, version, direction, statement, durationMs, code, error, runner, release, image, checksum, hold } = entry;
       const who = { runner, release, image };
-      return { id, at: at.toISOString(), run, event, command, version, direction, statement, durationMs, error, ...who, checksum, hold };
+      return { id, at: at.toISOString(), run, event, command, version, direction, statement, durationMs, code, error, ...who, checksum, hold };
     }),
   };
 }
@@ -186,7 +187,9 @@ export function formatJson(document: JsonDocument): string {
   return `${printableJson(document, 2)}\n`;
 }
 
-function errorBody({ code, summary, next, details: { problems, version, location, server } }: MigratorError): ErrorBody {
+function errorBody(error: MigratorError): ErrorBody {
+  const { code, next, details: { version, location, server } } = error;
+  const { summary, problems, message, serverHint } = publicWordsOf(error);
   return {
     code,
     summary,
@@ -194,8 +197,9 @@ function errorBody({ code, summary, next, details: { problems, version, location
     ...(problems && { problems }),
     ...(version !== undefined && { version }),
     ...(location && { file: location.file, line: location.line, column: location.column }),
-    ...(server && { sqlstate: server.sqlstate, message: server.message }),
-    ...(server?.hint !== undefined && { serverHint: server.hint }),
+    ...(server && { sqlstate: server.sqlstate }),
+    ...(message !== undefined && { message }),
+    ...(serverHint !== undefined && { serverHint }),
   };
 }
 

@@ -46,6 +46,8 @@ describe('--json', () => {
     const failed = await document('outcome', 40, 'up');
     expect(failed).to.deep.include({ failedVersion: '004_bonus', notRun: ['005_order_notes'], pending: ['004_bonus', '005_order_notes'] });
     expect(failed['error']).to.include({ code: 'MIGRATION_FAILED', file: '004_bonus.up.sql', line: 2, column: 8, sqlstate: '42703' });
+    const { entries } = (await document('history', 0, 'history')) as { entries: { event: string; code?: string }[] };
+    expect(entries.filter(({ event }) => event === 'failed' || event === 'run ended').map(({ code }) => code)).to.deep.equal(['MIGRATION_FAILED', 'MIGRATION_FAILED']);
   });
 
   it('status, history, lock, wait, baseline, validate', async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { cutBytes, oneLine } from '../../src/core/one-line.ts';
+import { cutBytes, cutMiddle, oneLine } from '../../src/core/one-line.ts';
 
 describe('cutBytes', () => {
   const table: [text: string, max: number, expected: string][] = [
@@ -28,6 +28,24 @@ describe('cutBytes', () => {
         expect(Buffer.byteLength(cut)).to.be.at.most(max);
         expect(cut.isWellFormed()).to.equal(true);
         expect(cut === text || (cut.endsWith('…') && text.startsWith(cut.slice(0, -1)))).to.equal(true);
+      }),
+    );
+  });
+});
+
+describe('cutMiddle', () => {
+  it('keeps both ends, whole characters and the limit, and says what it has cut, for any text', () => {
+    const long = fc.string({ unit: 'binary', minLength: 1 }).map((text) => text.repeat(200));
+    fc.assert(
+      fc.property(long, fc.integer({ min: 100, max: 500 }), (text, max) => {
+        const cut = cutMiddle(text, max);
+        expect(Buffer.byteLength(cut)).to.be.at.most(max);
+        if (Buffer.byteLength(text) <= max) return void expect(cut).to.equal(text);
+        const [head = '', tail = ''] = cut.split(` … [cut: ${text.length} characters in all] … `);
+        // A lone surrogate has no UTF-8.
+        expect(text.toWellFormed().startsWith(head)).to.equal(true);
+        expect(text.toWellFormed().endsWith(tail)).to.equal(true);
+        expect(head.length + tail.length).to.be.greaterThan(0);
       }),
     );
   });

@@ -42,13 +42,13 @@ describe("a step's error", () => {
   });
 
   it('has no password in what the journal keeps of it', () => {
-    const error = failed("SELECT 'postgres://app:hunter2@db/shop'::int", {
-      sqlstate: '22P02',
-      message: 'invalid input syntax for type integer: "postgres://app:hunter2@db/shop"',
-    });
+    const error = failed("SELECT 'postgres://app:hunter2@db/shop'::regrole", {
+      sqlstate: '42704',
+      message: 'role "postgres://app:hunter2@db/shop" does not exist',
+    }, "'postgres");
     const runner = { run: 'r', command: 'up', productVersion: '0', name: 'pod' } as const;
     const sql = journalInsert('s.t_journal', runner, { event: 'failed', error });
-    expect(sql).to.include('1_a.up.sql failed: invalid input syntax').and.to.include('postgres://app:***@db/shop');
+    expect(sql).to.include('1_a.up.sql failed: role ').and.to.include('postgres://app:***@db/shop');
     expect(sql.includes('hunter2')).to.equal(false);
   });
 });

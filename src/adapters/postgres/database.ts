@@ -3,6 +3,7 @@ import type pg from 'pg';
 
 import type { Database, Reporter, Session } from '../../core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
+import { boundedWords } from '../../core/server-words.ts';
 import type { TableName } from '../../core/table-name.ts';
 import { PostgresSession, type SessionState } from './session/session.ts';
 import { Wire } from './session/wire.ts';
@@ -56,7 +57,7 @@ export class PostgresDatabase implements Database {
     };
     signal.addEventListener('abort', giveUp, { once: true });
     wire.listen('notice', (notice: { readonly severity?: string; readonly message?: string }) => {
-      reporter.report({ type: 'server.notice', severity: notice.severity ?? '', message: notice.message ?? '' });
+      reporter.report({ type: 'server.notice', severity: notice.severity ?? '', message: boundedWords(notice.message ?? '') });
     });
     try {
       return await PostgresSession.open({

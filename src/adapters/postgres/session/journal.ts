@@ -1,7 +1,9 @@
 /** The journal's rows: how they are written and read. */
+import { publicWordsOf } from '../../../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
 import type { JournalEntry, JournalEvent, JournalHold } from '../../../core/history.ts';
 import type { Direction, Version } from '../../../core/migration.ts';
+import { cutMiddle } from '../../../core/one-line.ts';
 import type { StepScript } from '../../../core/ports.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
 import { isIrreversible } from '../../../core/stored-down.ts';
@@ -57,6 +59,9 @@ export function completeJournal(journal: string): string[] {
 
 /** Any image can roll back, also one that lacks the file. */
 const KEEPS_DOWN: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'repaired', 'down stored']);
+
+/** A failure is kept for ever, and of each restart. */
+const MAX_ERROR_BYTES = 2_000;
 
 /** An INSERT of one row. */
 export function journalInsert(journal: string, runner: RunnerIdentity, values: JournalValues): string {
@@ -118,9 +123,11 @@ function downColumns({ event, step }: JournalValues): Record<'down_sql' | 'down_
   };
 }
 
-/** The server's words, but no rows of the user's (DETAIL). */
-function errorText({ summary, details: { server } }: MigratorError): string {
-  return server ? `${summary}: ${server.message} (${server.sqlstate})` : summary;
+/** Readers of the journal may be more than those who may read the rows. */
+function errorText(error: MigratorError): string {
+  const { summary, message } = publicWordsOf(error);
+  const { server } = error.details;
+  return cutMiddle(server ? `${summary}: ${message} (${server.sqlstate})` : summary, MAX_ERROR_BYTES);
 }
 
 export function journalSelect(journal: string): string {

@@ -2,6 +2,8 @@
 import type pg from 'pg';
 import Query from 'pg/lib/query.js';
 
+import { boundedWords } from '../../../core/server-words.ts';
+
 export interface ResultSet {
   /** The command tag's first word, for example `COMMIT`. */
   readonly command: string;
@@ -74,8 +76,14 @@ export class SimpleQuery extends Query {
   }
 
   handleError(error: Error): void {
-    this.#reject(Object.assign(error, { results: this.#finished }));
+    this.#reject(Object.assign(error, boundedFields(error), { results: this.#finished }));
   }
+}
+
+/** All texts of an error: its own, and those of the server's fields. */
+function boundedFields({ message, stack = '', ...fields }: Error): Record<string, string> {
+  const texts = Object.entries({ ...fields, message, stack }).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return Object.fromEntries(texts.map(([name, text]) => [name, boundedWords(text)]));
 }
 
 /** The results of the statements before the one that failed, from the error or its cause. */

@@ -3,6 +3,7 @@ import { MigratorError, type ErrorCode, type ServerError } from '../../../core/e
 import type { StepScript } from '../../../core/ports.ts';
 import type { Unit } from '../../../core/sql/script-plan.ts';
 import { withoutQuoted } from '../../../core/secrets.ts';
+import { quotesOthers } from '../../../core/server-words.ts';
 import { locate } from '../../../core/source-location.ts';
 import type { Message, OwnStatement } from './message.ts';
 import type { Relation } from './relation.ts';
@@ -42,6 +43,7 @@ const NEXT_OF_STATEMENT: typeof NEXT = {
 /** Facts of pg's error that `ServerError` does not carry. */
 interface ErrorFields {
   readonly position?: string;
+  readonly internalQuery?: string;
 }
 
 /** The error of a step's message as a MigratorError; a lost connection leaves the outcome unknown. */
@@ -64,12 +66,18 @@ export function stepError(
   const before = position === undefined ? step.script.text : step.script.text.slice(0, position);
   return new MigratorError(code, what, {
     version: step.version,
-    server: server.sqlstate === SYNTAX_ERROR ? withoutSource(server, before) : server,
+    server: { ...(server.sqlstate === SYNTAX_ERROR ? withoutSource(server, before) : server), ...(mayQuoteRows(server, fields, step) && { mayQuoteRows: true }) },
     ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
     ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
     hint: hintFor(server.sqlstate, code, { ...sent, directed: step.script.directives.noTransaction }),
     cause: error,
   });
+}
+
+/** Of a query that was put together while it ran; or of no place in the file, and it quotes what the file does not have. */
+function mayQuoteRows({ sqlstate, message }: ServerError, { position, internalQuery }: ErrorFields, { script }: StepScript): boolean {
+  if (internalQuery !== undefined) return !script.text.includes(internalQuery.trim());
+  return position === undefined && sqlstate.startsWith('42') && quotesOthers(message, script.text);
 }
 
 /** A syntax error quotes the script. */
