@@ -88,7 +88,7 @@ function errorPart(error: MigratorError, { items, bytes }: Room): Partial<Termin
     ...(holder && {
       holder: {
         pid: holder.pid,
-        applicationName: oneLine(holder.applicationName),
+        applicationName: cutBytes(oneLine(holder.applicationName), bytes),
         ...(holder.since && { since: holder.since.toISOString() }),
         ...(holder.doing !== undefined && { doing: cutBytes(oneLine(holder.doing), bytes) }),
       },

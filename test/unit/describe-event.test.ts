@@ -3,9 +3,12 @@ import { expect } from 'chai';
 
 import { describeEvent } from '../../src/adapters/logs/describe-event.ts';
 import { createHumanOutput } from '../../src/adapters/logs/human.ts';
+import { MAX_LINE_BYTES } from '../../src/adapters/logs/log-line.ts';
 import { createLogReporter, type LogOptions } from '../../src/adapters/logs/log-reporter.ts';
+import { Digest, MAX_NOTE_BYTES } from '../../src/adapters/kubernetes/digest.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../src/core/events.ts';
+import { MAX_MESSAGE_BYTES, terminationMessage } from '../../src/output/termination-message.ts';
 
 const error = new MigratorError('CONTENTION', '007_x did not get its lock', {
   location: { file: '007_x.up.sql', line: 3, column: 5, text: 'ALTER TABLE t' },
@@ -73,6 +76,28 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   'run.finished': [{ applied: ['007_x'], durationMs: 61_000 }, 'done: 1 migration in 61.0 s'],
   'run.failed': [{ error }, 'failed: 007_x did not get its lock'],
 };
+
+/** The same facts with everything that is text as long as it may come from elsewhere, and each list as long. */
+function grown(value: unknown, text: string): unknown {
+  if (value instanceof MigratorError) return enormousError(text);
+  if (typeof value === 'string') return text;
+  if (Array.isArray(value)) return Array.from({ length: 300 }, () => grown(value[0], text.slice(0, 300)));
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, grown(part, text)]));
+}
+
+function enormousError(text: string): MigratorError {
+  const many = Array.from({ length: 300 }, () => text.slice(0, 300));
+  return new MigratorError('MIGRATION_FAILED', text, {
+    version: text,
+    problems: many,
+    location: { file: text, line: 1, column: 1, text },
+    server: { sqlstate: '22P02', message: text, detail: text, hint: text, where: text },
+    holder: { pid: 1, applicationName: text, since, doing: text },
+    blockers: many.map((query, pid) => ({ pid, applicationName: query, state: query, query, since })),
+    hint: text,
+  });
+}
 
 const ALL = Object.entries(EVENTS).map(([type, [facts, text]]) => ({ event: { type, ...facts } as MigratorEvent, text }));
 
@@ -161,6 +186,37 @@ describe('createLogReporter', () => {
     }
   });
 
+  /** Plain; of several bytes each; what JSON escapes in six; what looks like a password that never ends. */
+  const LONG = { plain: 'x'.repeat(20_000), emoji: '😀'.repeat(10_000), 'control characters': '\u0001"'.repeat(10_000), passwords: "PASSWORD 'hunter2'x ".repeat(1_000) };
+  for (const [what, text] of Object.entries(LONG)) {
+    it(`writes no line that container runtimes split, nor a longer termination message or note: ${what}`, async () => {
+      for (const { event } of ALL) {
+        const { type, ...facts } = event;
+        const huge = { ...(grown(facts, text) as object), type } as MigratorEvent;
+        const identity = { command: 'up', run: text, productVersion: text, name: text, release: text, image: text } as const;
+        for (const format of ['json', 'text'] as const) {
+          const [line = ''] = await log([huge], { format, identity });
+          expect(Buffer.byteLength(line), type).to.be.at.most(format === 'json' ? MAX_LINE_BYTES - 1 : MAX_LINE_BYTES + 20);
+          expect(line).to.not.include('hunter2');
+          if (format === 'json') expect(JSON.parse(line), type).to.include({ event: type });
+          if (format === 'json') expect(line, type).to.match(/\[cut: \d+ (characters )?in all\]/);
+        }
+        const error = 'error' in huge ? huge.error : enormousError(text);
+        const outcome = { done: [{ version: text, direction: 'up', durationMs: 1 }], pending: [text], dryRun: false } as const;
+        expect(Buffer.byteLength(terminationMessage({ error, outcome, durationMs: 1 })), type).to.be.at.most(MAX_MESSAGE_BYTES);
+        const digest = new Digest({ direction: 'up', inJob: true, now: () => 60_000 });
+        digest.of({ type: 'run.planned', direction: 'up', versions: [text] });
+        expect(Buffer.byteLength(digest.of(huge)?.note ?? ''), type).to.be.at.most(MAX_NOTE_BYTES);
+      }
+    }).timeout(60_000);
+  }
+
+  it('cuts nothing that fits', async () => {
+    const [line = ''] = await log([{ type: 'warning', message: 'x'.repeat(15_000) }]);
+    expect(line.length).to.be.within(15_000, MAX_LINE_BYTES - 1);
+    expect(line).to.not.include('[cut');
+  });
+
   it('writes one line of text for people', async () => {
     const lines = await log(ALL.map(({ event }) => event), { format: 'text' });
     for (const line of lines) expect(line).to.match(/^\d\d:\d\d:\d\d\.\d{3} /);
@@ -191,6 +247,14 @@ describe('createLogReporter', () => {
   it('colours by level', async () => {
     const [line] = await log([{ type: 'warning', message: 'beware' }], { format: 'text', color: true });
     expect(line).to.match(/^\u001b\[33m.*\u001b\[0m$/);
+  });
+
+  it('leaves out lines of others that come faster than they are read, says how many, and loses none of our own', async () => {
+    const notice: MigratorEvent = { type: 'server.notice', severity: 'NOTICE', message: 'x'.repeat(999_000) };
+    const lines = await log([...Array<MigratorEvent>(20).fill(notice), { type: 'migration.applied', version: '1_a', durationMs: 1 }, { type: 'run.finished', applied: ['1_a'], durationMs: 1 }]);
+    const parsed = lines.map((line) => JSON.parse(line) as Record<string, string>);
+    expect(parsed.map(({ event }) => event)).to.deep.equal([...Array<string>(8).fill('server.notice'), 'warning', 'migration.applied', 'run.finished']);
+    expect(parsed[8]!['text']).to.match(/^12 lines of notices or hooks are left out here/);
   });
 
   it('ends with the failure, and loses no line', async () => {

@@ -7,6 +7,9 @@ export interface DeferredReporter extends Reporter {
   flush(): void;
 }
 
+/** More are told at once: a server or a hook may send them faster than they are written. */
+const MOST_UNTOLD = 100;
+
 export function deferReports(reporter: Reporter): DeferredReporter {
   let untold: MigratorEvent[] = [];
   const flush = (): void => {
@@ -18,6 +21,7 @@ export function deferReports(reporter: Reporter): DeferredReporter {
     report(event) {
       if (untold.length === 0) setImmediate(flush);
       untold.push(event);
+      if (untold.length >= MOST_UNTOLD) flush();
     },
     flush,
   };

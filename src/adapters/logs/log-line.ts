@@ -1,4 +1,5 @@
 /** What a line of the log says, and how it looks: JSON for machines, text for people. */
+import { cutMiddle } from '../../core/one-line.ts';
 import { printableJson, printableLine } from '../../core/printable.ts';
 import type { Level } from './describe-event.ts';
 
@@ -8,6 +9,8 @@ export interface LogLine {
   readonly detail: string | undefined;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly time: Date;
+  /** Called when it has left this process. */
+  readonly written: () => void;
 }
 
 export interface LineWriter {
@@ -16,8 +19,55 @@ export interface LineWriter {
   close(): Promise<void>;
 }
 
+/** Container runtimes cut a longer line in pieces (at 16 KiB, with what they add to it), none of which is JSON then. */
+export const MAX_LINE_BYTES = 16_000;
+
+interface Room {
+  /** Bytes of each text. */
+  readonly bytes: number;
+  /** Items of each list. */
+  readonly items: number;
+}
+
+/** From generous to frugal. */
+const ROOMS: readonly Room[] = [
+  { bytes: 8_000, items: 100 },
+  { bytes: 4_000, items: 50 },
+  { bytes: 2_000, items: 20 },
+  { bytes: 1_000, items: 10 },
+  { bytes: 500, items: 5 },
+  { bytes: 200, items: 3 },
+];
+/** Always fits, however much the texts grow by JSON's escapes. */
+const SMALLEST: Room = { bytes: 100, items: 2 };
+
 export function jsonLine({ time, level, message, fields }: LogLine): string {
-  return printableJson({ time: time.toISOString(), level, msg: message, ...fields });
+  const whole = printableJson({ time: time.toISOString(), level, msg: message, ...fields });
+  if (fits(whole)) return whole;
+  // Masked already: where a text is cut, a password could not be known any more.
+  const document: unknown = JSON.parse(whole);
+  for (const room of ROOMS) {
+    const line = printableJson(shortened(document, room));
+    if (fits(line)) return line;
+  }
+  return printableJson(shortened(document, SMALLEST));
+}
+
+/** With the line break. */
+function fits(line: string): boolean {
+  return Buffer.byteLength(line) < MAX_LINE_BYTES;
+}
+
+/** Its texts are cut in the middle, its lists too. */
+function shortened(value: unknown, room: Room): unknown {
+  if (typeof value === 'string') return cutMiddle(value, room.bytes);
+  if (Array.isArray(value)) return shortList(value, room.items).map((item) => shortened(item, room));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, shortened(part, room)]));
+}
+
+function shortList(list: readonly unknown[], items: number): readonly unknown[] {
+  return list.length <= items + 1 ? list : [...list.slice(0, items - 1), `… [cut: ${list.length} in all] …`, list.at(-1)];
 }
 
 const COLORS: Readonly<Partial<Record<Level, string>>> = { debug: '\u001b[2m', warn: '\u001b[33m', error: '\u001b[31m' };
@@ -25,7 +75,7 @@ const COLORS: Readonly<Partial<Record<Level, string>>> = { debug: '\u001b[2m', w
 export function textLine({ time, level, message, detail }: LogLine, color: boolean): string {
   const sentence = detail === undefined ? message : `${message}: ${detail}`;
   // A message from elsewhere can neither start a line of its own nor steer the terminal.
-  const text = `${clock(time)} ${printableLine(sentence)}`;
+  const text = `${clock(time)} ${cutMiddle(printableLine(sentence), MAX_LINE_BYTES)}`;
   const start = color ? COLORS[level] : undefined;
   return start === undefined ? text : `${start}${text}\u001b[0m`;
 }

@@ -1,5 +1,5 @@
 /** The log: one line per event, as JSON for machines or as text for people. */
-import type { MigratorEvent, MigratorEventType } from '../../core/events.ts';
+import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import type { Reporter } from '../../core/ports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
 import { describeEvent, type Level } from './describe-event.ts';
@@ -36,6 +36,11 @@ const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
   'run.finished',
 ];
 
+/** Characters that are not written yet. A server or a hook may send them faster than the log is read: with more, its lines are left out. */
+const MOST_WAITING = 8_000_000;
+/** What a line has beside its text, and keeps in memory. */
+const LINE_OVERHEAD = 1_000;
+
 const LEVELS: readonly Level[] = ['error', 'warn', 'info', 'debug'];
 
 export function createLogReporter(options: LogOptions): LogReporter {
@@ -44,6 +49,8 @@ export function createLogReporter(options: LogOptions): LogReporter {
   let context: Record<string, unknown> | undefined;
   let winston: Promise<LineWriter> | undefined;
   let last: Promise<void> = Promise.resolve();
+  let waiting = 0;
+  let leftOut = 0;
 
   function lineOf(event: MigratorEvent): LogLine {
     const { detail, ...description } = describeEvent(event);
@@ -55,25 +62,54 @@ export function createLogReporter(options: LogOptions): LogReporter {
       detail,
       fields: { event: event.type, ...description.fields, ...context },
       time: new Date(),
+      written: () => {
+        waiting -= sizeOf(event);
+      },
     };
+  }
+
+  function write(event: MigratorEvent): void {
+    const line = lineOf(event);
+    if (LEVELS.indexOf(line.level) > LEVELS.indexOf(level)) return;
+    waiting += sizeOf(event);
+    if (!winston && OF_AN_IDLE_RUN.includes(event.type)) destination.write(`${render(line)}\n`, line.written);
+    else {
+      const writer = (winston ??= import('./winston-writer.ts').then(({ openWinston }) => openWinston(destination, level, render)));
+      last = last.then(async () => (await writer).write(line));
+    }
+  }
+
+  function tellLeftOut(): void {
+    if (leftOut === 0) return;
+    const message = `${leftOut} lines of notices or hooks are left out here: they came faster than this log is read`;
+    leftOut = 0;
+    write({ type: 'warning', message });
   }
 
   return {
     report(event) {
-      const line = lineOf(event);
-      if (LEVELS.indexOf(line.level) > LEVELS.indexOf(level)) return;
-      if (!winston && OF_AN_IDLE_RUN.includes(event.type)) destination.write(`${render(line)}\n`);
+      const room = leftOut === 0 ? MOST_WAITING : MOST_WAITING / 2;
+      if (isOfOthers(event) && waiting >= room) leftOut += 1;
       else {
-        const writer = (winston ??= import('./winston-writer.ts').then(({ openWinston }) => openWinston(destination, level, render)));
-        last = last.then(async () => (await writer).write(line));
+        tellLeftOut();
+        write(event);
       }
     },
     async flush() {
+      tellLeftOut();
       await last;
       await (await winston)?.close();
       await new Promise<void>((resolve) => destination.write('', () => resolve()));
     },
   };
+}
+
+function isOfOthers(event: MigratorEvent): event is MigratorEventOf<'server.notice' | 'hook.log'> {
+  return event.type === 'server.notice' || event.type === 'hook.log';
+}
+
+function sizeOf(event: MigratorEvent): number {
+  return LINE_OVERHEAD + (isOfOthers(event) ? event.message.length : 0);
 }
 
 function identityFields({ run, command, name, release, image }: RunnerIdentity): Record<string, unknown> {

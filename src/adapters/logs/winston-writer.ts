@@ -5,9 +5,14 @@ import type { Level } from './describe-event.ts';
 import type { LineWriter, LogLine } from './log-line.ts';
 
 export function openWinston(destination: NodeJS.WritableStream, level: Level, render: (line: LogLine) => string): LineWriter {
-  const stream = new transports.Stream({ stream: destination, eol: '\n' });
+  const stream = new transports.Stream({ stream: destination });
+  // winston's own also keeps each line until the event loop comes round, which a flood of lines prevents.
+  stream.log = (line: LogLine, next: () => void) => {
+    destination.write(`${render(line)}\n`, line.written);
+    next();
+  };
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types take the class for an instance of it
-  const logger = createLogger({ level, format: format.printf((info) => render(info as unknown as LogLine)), transports: stream });
+  const logger = createLogger({ level, format: format((info) => info)(), transports: stream });
   return {
     write: (line) => void logger.log(line),
     async close() {

@@ -1,0 +1,60 @@
+/** The memory of a run, whatever a server or a hook sends: below what the chart gives to its container. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+
+import { expectExit, runCli } from '../support/cli.ts';
+import { useWorkspace } from '../support/workspace.ts';
+
+const LIMIT_MIB = 256;
+
+/** Loaded before the program: writes what was the most, in KiB, when the process ends. */
+const WATCH = `process.on('exit', () => require('node:fs').writeFileSync(process.env.PEAK_FILE, String(process.resourceUsage().maxRSS)));`;
+
+interface Case {
+  readonly exit: number;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+const rows = (count: number): string => Array.from({ length: count }, (_, index) => `INSERT INTO t VALUES (${index}, 'row ${index}');\n`).join('');
+
+const CASES: Readonly<Record<string, Case>> = {
+  'an error of 5 MB': { exit: 40, files: { '001_a.up.sql': "DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 5000000) USING DETAIL = repeat('y', 5000000), HINT = repeat('z', 5000000); END $$;" } },
+  'a syntax error in 5 MB of generated SQL': { exit: 40, files: { '001_a.up.sql': "DO $$ BEGIN EXECUTE repeat('x', 5000000) || ' y z'; END $$;" } },
+  'a statement of its own that fails with 5 MB': { exit: 40, files: { '001_a.up.sql': "-- lockstep: no-transaction\nDO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 5000000); END $$;" } },
+  'a notice of 18 MB': { exit: 0, files: { '001_a.up.sql': "DO $$ BEGIN RAISE NOTICE '%', repeat('x', 18000000); END $$;" } },
+  '300,000 notices': { exit: 0, files: { '001_a.up.sql': "DO $$ BEGIN FOR i IN 1..300000 LOOP RAISE NOTICE 'line %', i; END LOOP; END $$;" } },
+  '20,000 notices of 8 kB': { exit: 0, files: { '001_a.up.sql': "DO $$ BEGIN FOR i IN 1..20000 LOOP RAISE NOTICE '%', repeat('x', 8000); END LOOP; END $$;" } },
+  '300,000 lines of a hook': {
+    exit: 0,
+    files: { '001_a.up.sql': 'SELECT 1;', '001_a.before.mjs': "export default ({ log }) => { for (let i = 0; i < 300_000; i += 1) log('line ' + i); };" },
+  },
+  '300 MB of rows': { exit: 0, files: { '001_a.up.sql': "SELECT repeat('x', 1000) FROM generate_series(1, 300000);" } },
+  'a row of 30 MB': { exit: 0, files: { '001_a.up.sql': "SELECT repeat('x', 30000000);" } },
+  'a file as large as is parsed': { exit: 0, files: { '001_a.up.sql': `CREATE TABLE t (id int, v text);\n${rows(22_000)}` } },
+  'a file too large to be parsed': { exit: 0, files: { '001_a.up.sql': `CREATE TABLE t (id int, v text);\n${rows(100_000)}` } },
+};
+
+describe('the memory of a run', () => {
+  const workspace = useWorkspace();
+  let folder = '';
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'lockstep-memory-'));
+    await writeFile(join(folder, 'watch.cjs'), WATCH);
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  for (const [name, { exit, files }] of Object.entries(CASES)) {
+    it(`is below ${LIMIT_MIB} MiB: ${name}`, async () => {
+      await workspace().write(files);
+      const peakFile = join(folder, 'peak');
+      const run = await runCli(['up'], { env: { ...workspace().env, NODE_OPTIONS: `--require ${join(folder, 'watch.cjs')}`, PEAK_FILE: peakFile } });
+      expectExit(run, exit);
+      const [{ longest } = { longest: 0 }] = await workspace().query<{ longest: number }>('SELECT coalesce(max(length(error)), 0) AS longest FROM schema_migrations_journal');
+      expect(longest, 'the longest error in the journal').to.be.at.most(2_200);
+      expect(Number(await readFile(peakFile, 'utf8')) / 1024, 'MiB').to.be.below(LIMIT_MIB);
+    });
+  }
+});
