@@ -84,6 +84,11 @@ describe('the init container in a chart of somebody else', () => {
     expect(envValue(await initContainer('lockstep.revision=r2', ...tracked), 'LOCKSTEP_RELEASE')).to.equal('shop/r2@1.4.0');
   });
 
+  it('is of another release with another digest of the same tag', async () => {
+    const release = async (digit: string): Promise<string | undefined> => envValue(await initContainer(`lockstep.image.digest=sha256:${digit.repeat(64)}`), 'LOCKSTEP_RELEASE');
+    expect([await release('0'), await release('1')]).to.deep.equal(['0', '1'].map((digit) => `shop@1.4.0@sha256:${digit.repeat(64)}`));
+  });
+
   it('takes resources and variables of its own, and another name', async () => {
     const container = await initContainer('lockstep.initContainer.name=migrate', 'lockstep.initContainer.resources.limits.memory=512Mi', 'lockstep.initContainer.extraEnv[0].name=LOCKSTEP_LOCK_WAIT', 'lockstep.initContainer.extraEnv[0].value=1m');
     expect([container.name, envValue(container, 'LOCKSTEP_CONTAINER'), container.resources?.limits?.memory, envValue(container, 'LOCKSTEP_LOCK_WAIT')]).to.deep.equal(['migrate', 'migrate', '512Mi', '1m']);

@@ -144,6 +144,17 @@ describe('the pods of the chart', () => {
     expect(envValue(container('volume', 'Job'), 'LOCKSTEP_RELEASE')).to.match(/^shop\/1@sha256:0{64}$/);
   });
 
+  it('are of another release with another digest, also under the same tag', async () => {
+    const digests = ['0', '1'].map((digit) => `image.digest=sha256:${digit.repeat(64)}`);
+    const releases = async (...set: string[]): Promise<(string | undefined)[]> => podsIn(await renderCi(helm, 'minimal', { set })).map((pod) => envValue(lockstepIn(pod), 'LOCKSTEP_RELEASE'));
+    expect(await releases('image.tag=1.4.0')).to.include('shop/1@1.4.0');
+    for (const tag of ['', '1.4.0']) {
+      const [first, second] = [await releases(`image.tag=${tag}`, digests[0]!), await releases(`image.tag=${tag}`, digests[1]!)];
+      expect(first).to.include(`shop/1@${tag === '' ? '' : `${tag}@`}sha256:${'0'.repeat(64)}`);
+      expect(first.filter((release) => second.includes(release)), tag).to.deep.equal([]);
+    }
+  });
+
   for (const [ci, volume, dir] of [
     ['configmap', { configMap: { name: 'shop-migrations' } }, '/migrations'],
     ['volume', { persistentVolumeClaim: { claimName: 'shop-migrations', readOnly: true } }, '/srv/migrations'],

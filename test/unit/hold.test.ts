@@ -12,7 +12,7 @@ describe('releases', () => {
     expect(isPodRelease(undefined)).to.equal(false);
   });
 
-  const known = ['shop/7@2', 'shop/6@1', 'stock@5', 'web/4fa1c0e@9'];
+  const known = ['shop/7@2', 'shop/6@1', 'stock@5', 'web/4fa1c0e@9', 'shop/9@4@sha256:aa'];
   for (const [release, expected] of [
     ['shop/7@2', true],
     ['shop@2', true],
@@ -26,6 +26,9 @@ describe('releases', () => {
     ['other@2', false],
     ['stock/1@5', false],
     ['shop', false],
+    ['shop@4@sha256:aa', true],
+    ['shop@4@sha256:bb', false],
+    ['shop@4', false],
   ] as const) {
     it(`${release} is ${expected ? 'known' : 'new'} beside ${known.join(', ')}`, () => {
       expect(isKnownRelease(release, known)).to.equal(expected);

@@ -81,12 +81,16 @@ default
 {{- end }}
 {{- end }}
 
-{{/* What tells one image from the next. */}}
 {{- define "lockstep.tag" -}}
-{{- if .Values.image.tag }}
-{{- .Values.image.tag }}
+{{- .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{/* What tells one image from the next: by a digest, which may be of another image under the same tag. */}}
+{{- define "lockstep.imageVersion" -}}
+{{- if and .Values.image.tag .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.tag .Values.image.digest }}
 {{- else }}
-{{- .Values.image.digest | default .Chart.AppVersion }}
+{{- .Values.image.digest | default (include "lockstep.tag" .) }}
 {{- end }}
 {{- end }}
 
@@ -102,10 +106,10 @@ default
 
 {{/* Of a Job: each revision is a release of its own. */}}
 {{- define "lockstep.jobRelease" -}}
-{{- printf "%s/%s@%s" .Release.Name (include "lockstep.revision" .) (include "lockstep.tag" .) }}
+{{- printf "%s/%s@%s" .Release.Name (include "lockstep.revision" .) (include "lockstep.imageVersion" .) }}
 {{- end }}
 
 {{/* Of a pod template: an upgrade that changes nothing must restart no pod. */}}
 {{- define "lockstep.podRelease" -}}
-{{- printf "%s@%s" .Release.Name (include "lockstep.tag" .) }}
+{{- printf "%s@%s" .Release.Name (include "lockstep.imageVersion" .) }}
 {{- end }}
