@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 
 import { ciValues } from '../../scripts/chart/generated.ts';
-import { parseManifests, type Helm } from '../../scripts/chart/helm.ts';
+import { CHART, parseManifests, runHelm, type Helm } from '../../scripts/chart/helm.ts';
 import { plainManifests, renderExample } from '../../scripts/chart/plain-manifests.ts';
 import { parseArguments } from '../../src/cli/cli.ts';
 import { parseConfig, type Config } from '../../src/config/config.ts';
+import { commandBlocks } from '../support/page-commands.ts';
 import { requireHelm } from './support/helms.ts';
 import { ciName, lockstepIn, podsIn, renderCi, type Pod } from './support/manifests.ts';
 
@@ -55,6 +56,17 @@ describe('the command lines of the chart', () => {
       expect(configOf(pod!)).to.include({ command }).and.to.have.nested.property('identity.release', 'shop@1.4.0');
     }
   });
+
+  for (const page of ['README.md', 'docs/helm.md', 'charts/lockstep/README.md']) {
+    it(`that install it can be given as ${page} has them`, async () => {
+      const lines = (await commandBlocks(page)).flatMap(({ text }) => text.replaceAll('\\\n', ' ').split('\n')).filter((line) => line.startsWith('helm upgrade --install '));
+      expect(lines, page).to.have.length(1);
+      const words = lines[0]!.split(/\s+/).slice(3);
+      const { code, stdout, stderr } = await runHelm(helm, ['template', ...words.map((word) => (word === 'charts/lockstep' ? CHART : word))]);
+      expect(code, stderr).to.equal(0);
+      expect(podsIn(parseManifests(stdout)).map(({ of }) => of)).to.include('Job/shop-lockstep-migrate');
+    });
+  }
 
   it('of the rollback are a dry run to the files of the image, until variables say otherwise', async () => {
     const [pod] = podsIn(await renderCi(helm, 'minimal')).filter(({ of }) => of.startsWith('CronJob/'));
