@@ -25,7 +25,8 @@ export function publicWords({ sqlstate, message, hint, mayQuoteRows }: ServerErr
 
 /** Of every language that PostgreSQL speaks; a character that could not be read may be one, too. */
 const QUOTE = /["'`<>\p{Pi}\p{Pf}\u201a\u201e\u300a-\u300f\uff02\ufffd]/gu;
-const NUMBER = /(?<![\p{L}\p{N}_])[+-]?\p{N}[\p{L}\p{N}_.:+-]*/gu;
+/** Not of a name, such as int8; other scripts write a number without a space before it. */
+const NUMBER = /(?<!\w)[+-]?\p{N}[\p{N}\w.:+-]*/gu;
 
 /** Whether it quotes what does not stand in `source`, as a row's value that is taken for a name ('…'::regclass). */
 export function quotesOthers(message: string, source: string): boolean {

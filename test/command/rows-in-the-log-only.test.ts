@@ -77,7 +77,7 @@ describe('values of rows are in the log only', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  for (const [sqlstate, value, sql] of CASES) {
+  for (const [index, [sqlstate, value, sql]] of CASES.entries()) {
     it(`${sqlstate} ${sql} of ${JSON.stringify(value)}`, async () => {
       await workspace().query('CREATE TABLE t (v text)');
       await workspace().query('INSERT INTO t VALUES ($1)', [value]);
@@ -96,8 +96,12 @@ describe('values of rows are in the log only', () => {
         termination: await readFile(terminationLog, 'utf8'),
         events: JSON.stringify(api.received.map(({ body }) => body)),
         journal: JSON.stringify(await workspace().query('SELECT * FROM schema_migrations_journal')),
-        history: (await runCli(['history'], { env })).stdout,
-        status: (await runCli(['status', '--json'], { env })).stdout,
+        // What they say of a failure is in the journal: once for each SQLSTATE is enough.
+        ...(CASES.findIndex(([other]) => other === sqlstate) === index && {
+          history: (await runCli(['history'], { env })).stdout,
+          historyDocument: (await runCli(['history', '--json'], { env })).stdout,
+          status: (await runCli(['status', '--json'], { env })).stdout,
+        }),
       };
       for (const [where, text] of Object.entries(shown)) expect(text, where).to.not.match(CANARY);
       for (const where of ['document', 'termination', 'journal'] as const) expect(shown[where], where).to.include(sqlstate);

@@ -17,6 +17,7 @@ describe('publicWords', () => {
     ['character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent in encoding "LATIN1"', 'character with byte sequence … … … in encoding "…"'],
     ['setval: value -73.5e3 is out of bounds', 'setval: value … is out of bounds'],
     ['division by zero', 'division by zero'],
+    ['setval: 値7307はシーケンス"s"の範囲外です', 'setval: 値…はシーケンス"…"の範囲外です'],
     ['integer out of range', 'integer out of range'],
     ['invalid input syntax for type int8', 'invalid input syntax for type int8'],
     ['ungültige Eingabesyntax für Typ integer: »canary«', 'ungültige Eingabesyntax für Typ integer: "…"'],
