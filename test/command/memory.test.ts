@@ -30,6 +30,10 @@ const CASES: Readonly<Record<string, Case>> = {
     exit: 0,
     files: { '001_a.up.sql': 'SELECT 1;', '001_a.before.mjs': "export default ({ log }) => { for (let i = 0; i < 300_000; i += 1) log('line ' + i); };" },
   },
+  'lines of 20 MB of a hook': {
+    exit: 0,
+    files: { '001_a.up.sql': 'SELECT 1;', '001_a.before.mjs': "export default ({ log }) => { log('x'.repeat(20_000_000)); console.log('y'.repeat(20_000_000)); };" },
+  },
   '300 MB of rows': { exit: 0, files: { '001_a.up.sql': "SELECT repeat('x', 1000) FROM generate_series(1, 300000);" } },
   'a row of 30 MB': { exit: 0, files: { '001_a.up.sql': "SELECT repeat('x', 30000000);" } },
   'a file as large as is parsed': { exit: 0, files: { '001_a.up.sql': `CREATE TABLE t (id int, v text);\n${rows(22_000)}` } },

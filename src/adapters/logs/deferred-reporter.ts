@@ -1,6 +1,7 @@
 /** Tells what has happened as soon as there is nothing else to do: while the server works on the next migration, say. */
 import type { MigratorEvent } from '../../core/events.ts';
 import type { Reporter } from '../../core/ports.ts';
+import { boundedWords } from '../../core/server-words.ts';
 
 export interface DeferredReporter extends Reporter {
   /** Tells at once what is not told yet. */
@@ -20,7 +21,7 @@ export function deferReports(reporter: Reporter): DeferredReporter {
   return {
     report(event) {
       if (untold.length === 0) setImmediate(flush);
-      untold.push(event);
+      untold.push(event.type === 'hook.log' ? { ...event, message: boundedWords(event.message) } : event);
       if (untold.length >= MOST_UNTOLD) flush();
     },
     flush,
