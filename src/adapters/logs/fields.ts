@@ -1,5 +1,5 @@
 /** The facts of an error and of a holder, as fields of a log line. */
-import type { MigratorError } from '../../core/errors.ts';
+import type { MigratorError, ServerError } from '../../core/errors.ts';
 import type { Holder } from '../../core/runner.ts';
 
 /** An error's facts; the rows in DETAIL and the line of SQL go to the log and nowhere else. */
@@ -13,11 +13,16 @@ export function errorFields(error: MigratorError): Record<string, unknown> {
     ...(problems !== undefined && { problems }),
     ...(version !== undefined && { version }),
     ...(location && { file: location.file, line: location.line, column: location.column, sql: location.text }),
-    ...server,
+    ...(server && wordsOf(server)),
     ...(holder && { holder: holderFields(holder) }),
     ...(blockers && { blockers }),
     ...(error.code === 'INTERNAL' && error.cause instanceof Error && { stack: error.cause.stack }),
   };
+}
+
+/** All that it said. */
+function wordsOf({ mayQuoteRows: _, ...words }: ServerError): Record<string, unknown> {
+  return words;
 }
 
 /** Who holds the lock, or waits for it. */
