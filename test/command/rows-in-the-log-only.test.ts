@@ -54,6 +54,10 @@ const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[
   ['23514', 'canary', 'CREATE TABLE c (a text CHECK (length(a) < 3)); INSERT INTO c SELECT v FROM t;'],
   ['23514', 'canary', "CREATE TABLE r (a text) PARTITION BY LIST (a); INSERT INTO r SELECT v FROM t;"],
   ['23P01', 'canary', 'CREATE TABLE e (a inet, b text, EXCLUDE USING gist (a inet_ops WITH &&)); INSERT INTO e SELECT \'10.0.0.0/8\'::inet, v FROM t; INSERT INTO e SELECT \'10.7.30.7\'::inet, v FROM t;'],
+  // Statement by statement.
+  ['22P02', 'canary', '-- lockstep: no-transaction\nSELECT v::int FROM t;'],
+  ['22P02', 'canary', 'CREATE INDEX CONCURRENTLY t_v ON t ((v::int));'],
+  ['23505', 'canary', 'INSERT INTO t SELECT v FROM t; CREATE UNIQUE INDEX CONCURRENTLY t_v ON t (v);'],
   // Others that take a value for something else.
   ['42601', 'canary canary', 'SELECT v::tsquery FROM t;'],
   ['42P01', 'canary', 'SELECT v::regclass FROM t;'],
