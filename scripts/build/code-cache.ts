@@ -80,7 +80,7 @@ const ANSWERS: readonly ((string | null)[][] | string)[] = [
   [['none']],
   [['public', null, 'public']],
   SETTINGS,
-  [['t', KEY, String(PID), '180000', 'shop', 'f', 'off', null, 'public']],
+  [['t', KEY, String(PID), '180000', 'shop', 'f', 'off', null, 'public', 'UTF8']],
   [['1', '2', 'table', 'public', COMMENT]],
   [
     ...HISTORY_COLUMNS.map(([name, category], index) => ['1', String(index + 1), name, category, index === 0 ? 't' : 'f']),

@@ -3,6 +3,7 @@ import { MigratorError } from '../../../core/errors.ts';
 import type { AppliedVersion } from '../../../core/history.ts';
 import type { Check } from '../../../core/ports.ts';
 import type { TableName } from '../../../core/table-name.ts';
+import { encodingOf, type Encoding } from './encoding.ts';
 import { withoutAdvisoryLocks } from './advisory-lock.ts';
 import { holderQuery, readHolder } from './holder.ts';
 import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables, type Care } from './look.ts';
@@ -32,6 +33,7 @@ export interface CheckResult extends Omit<Check, 'history'> {
   readonly backendPid: number;
   readonly serverVersion: number;
   readonly database: string;
+  readonly encoding: Encoding;
   /** The session's role before any migration; `none` without one. */
   readonly role: string;
   readonly applied: readonly AppliedVersion[];
@@ -89,6 +91,7 @@ function sessionQuery({ schema, name }: TableName, key: string): string {
     `current_setting('default_transaction_read_only')`,
     `CASE WHEN NOT free THEN (${holderQuery('key')}) END`,
     'place',
+    'getdatabaseencoding()',
   ];
   return `SELECT ${columns.join(', ')} FROM (${lock}) l`;
 }
@@ -121,7 +124,7 @@ export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known,
   // Somebody has dropped what was known.
   if (known && !history) return await runCheck(wire, options, { lazy });
   const checked = readCheck(message, results, known, care);
-  if (failed !== 'guard') return { ...checked, applied: history ? readHistory(history) : [] };
+  if (failed !== 'guard') return { ...checked, applied: history ? readHistory(history, checked.encoding) : [] };
   const found = await lookClosely(wire, options, checked.facts);
   if (found.length === 0 && care === 'plain') return await runCheck(wire, options, { lazy, care: 'closely' });
   return { ...checked, applied: [], untrusted: untrustedTables('read', found.length > 0 ? found : ['it changed while it was looked at']) };
@@ -185,7 +188,7 @@ export function roleRefused(role: string, error: unknown): MigratorError {
 
 function readCheck(message: Statements, results: readonly ResultSet[], known: RelationFacts | undefined, care: Care): Omit<CheckResult, 'applied'> {
   const row = (name: string): readonly (string | null)[] => message.result(name, results)?.rows[0] ?? [];
-  const [free, key, pid, version, database, recovery, readOnly, holder, place] = row('session');
+  const [free, key, pid, version, database, recovery, readOnly, holder, place, encoding] = row('session');
   const [role] = row('role');
   const [current, source] = row('place');
   return {
@@ -196,14 +199,15 @@ function readCheck(message: Statements, results: readonly ResultSet[], known: Re
     backendPid: Number(pid),
     serverVersion: Number(version),
     database: database ?? '',
+    encoding: encodingOf(encoding ?? 'UTF8'),
     role: role ?? 'none',
   };
 }
 
-export function readHistory(result: ResultSet): AppliedVersion[] {
+export function readHistory(result: ResultSet, { decode }: Encoding): AppliedVersion[] {
   const rows = JSON.parse(result.rows[0]?.[0] ?? '[]') as readonly (readonly [version: string | null, checksum: string | null, appliedAt: string | null])[];
   return rows.map(([version, checksum, appliedAt]) => ({
-    version: version ?? '',
+    version: decode(version ?? ''),
     checksum: checksum ?? undefined,
     appliedAt: appliedAt == null ? undefined : new Date(appliedAt),
   }));

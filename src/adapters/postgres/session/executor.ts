@@ -46,7 +46,7 @@ export class PostgresExecutor implements Executor {
   /** Sent once for a step, unless it fails. `journaled`: that it started is or will be said elsewhere. */
   #makeReady(step: StepScript, { journaled }: { readonly journaled: boolean }): Ready {
     if (this.#ready?.step === step) return this.#ready;
-    const message = new Message().add(...this.#reset([READY, this.#markOf(step)]));
+    const message = new Message(this.#context.wire.encoding.encode).add(...this.#reset([READY, this.#markOf(step)]));
     if (!journaled) {
       message.add(OWN_PATH, ...ownLimits(this.#context));
       // Only for people who look while it runs: not worth waiting for the disk.
@@ -155,7 +155,7 @@ export class PostgresExecutor implements Executor {
     if (givesWay) settings.push(['lock_timeout', String(limits.lockTimeoutMs)]);
     if (limits.statementTimeoutMs > 0) settings.push(['statement_timeout', String(limits.statementTimeoutMs)]);
     await wire.message(setStatement(settings));
-    const message = new Message().addSource(unit);
+    const message = new Message(this.#context.wire.encoding.encode).addSource(unit);
     const hasCommitted = await watchCommits(wire, unit);
     try {
       await wire.asIs(message.text, { keepRows: false, promptly: false });
@@ -193,7 +193,7 @@ export class PostgresExecutor implements Executor {
 
   /** A transaction that has nothing of a file. */
   #ours(): Message {
-    return useTables(this.#context, new Message().add(BEGIN.write, OWN_PATH, ...ownLimits(this.#context)));
+    return useTables(this.#context, new Message(this.#context.wire.encoding.encode).add(BEGIN.write, OWN_PATH, ...ownLimits(this.#context)));
   }
 
   async withdraw(error: MigratorError): Promise<void> {
@@ -230,7 +230,7 @@ export class PostgresExecutor implements Executor {
 
   #open({ statementTimeoutMs }: Limits): Message {
     // A file that runs statement by statement may have made read-only the default.
-    const message = new Message().add(BEGIN.write);
+    const message = new Message(this.#context.wire.encoding.encode).add(BEGIN.write);
     return statementTimeoutMs > 0 ? message.add(`SET LOCAL statement_timeout = ${statementTimeoutMs}`) : message;
   }
 

@@ -12,6 +12,7 @@ import type { StoredDown } from '../../../core/stored-down.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { historyQuery, readHistory } from './check.ts';
 import { asOurselves, type SessionContext } from './context.ts';
+import { encodingOf } from './encoding.ts';
 import { holdsQuery, readHolds } from './holds.ts';
 import { journalRows } from './journal-rows.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
@@ -49,7 +50,7 @@ export class PostgresHistory implements History {
     const { relation } = this.#context;
     if (!relation.exists) return { exists: false, applied: [] };
     const [rows] = await readTables(this.#context, 'history', [historyQuery(relation.table)]);
-    return { exists: true, applied: rows ? readHistory(rows) : [] };
+    return { exists: true, applied: rows ? readHistory(rows, AS_DECODED) : [] };
   }
 
   async startRun(): Promise<readonly JournalEntry[]> {
@@ -236,6 +237,9 @@ function unfinishedRunsQuery(journal: string): string {
     ` ORDER BY s.id`
   );
 }
+
+/** The wire has done it. */
+const AS_DECODED = encodingOf('UTF8');
 
 function stepOf(migration: Migration): StepScript {
   return { version: migration.version, direction: 'up', script: migration.up, migration };

@@ -17,6 +17,7 @@ interface SourcePart {
 }
 
 export class Message {
+  readonly #encode: (text: string) => string;
   #text = '';
   readonly #sources: SourcePart[] = [];
   /** Per statement of the message, where it begins in the file; undefined for one of ours, or when nobody knows. */
@@ -26,6 +27,11 @@ export class Message {
   readonly #after: (OwnStatement | undefined)[] = [];
   #marked = false;
   #markedAt = 0;
+
+  /** `encode` is for what is ours; the file's text is sent as it is. */
+  constructor(encode: (text: string) => string = (text) => text) {
+    this.#encode = encode;
+  }
 
   get text(): string {
     return this.#text;
@@ -38,7 +44,7 @@ export class Message {
   /** Adds one statement of ours, without its semicolon. */
   add(...statements: readonly string[]): this {
     for (const statement of statements) {
-      this.#text += `${statement};\n`;
+      this.#text += `${this.#encode(statement)};\n`;
       this.#statements.push(undefined);
     }
     return this;

@@ -63,6 +63,7 @@ export class PostgresSession implements Session {
     this.#first = first;
     this.address = options.address;
     this.database = first.database;
+    options.wire.encoding = first.encoding;
     this.pid = first.backendPid;
     // A role that somebody else has set in the session is part of what it came with.
     const role = options.role ?? (options.borrowedName === undefined || first.role === 'none' ? undefined : first.role);

@@ -23,6 +23,7 @@ export class SimpleQuery extends Query {
   readonly #keepRows: boolean;
   readonly #finished: ResultSet[] = [];
   #rows: (readonly (string | null)[])[] = [];
+  #copyRefused = false;
   #resolve: (results: readonly ResultSet[]) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
 
@@ -64,6 +65,7 @@ export class SimpleQuery extends Query {
   }
 
   handleCopyInResponse(connection: WireConnection): void {
+    this.#copyRefused = true;
     connection.sendCopyFail('a migration cannot read COPY data from the client');
   }
 
@@ -76,7 +78,7 @@ export class SimpleQuery extends Query {
   }
 
   handleError(error: Error): void {
-    this.#reject(Object.assign(error, boundedFields(error), { results: this.#finished }));
+    this.#reject(Object.assign(error, boundedFields(error), { results: this.#finished, ...(this.#copyRefused && { copyRefused: true }) }));
   }
 }
 

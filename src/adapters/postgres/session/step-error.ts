@@ -5,6 +5,7 @@ import type { Unit } from '../../../core/sql/script-plan.ts';
 import { withoutQuoted } from '../../../core/secrets.ts';
 import { quotesOthers } from '../../../core/server-words.ts';
 import { locate } from '../../../core/source-location.ts';
+import { COPY_THROUGH_CLIENT } from '../../../core/sql/refusals.ts';
 import type { Message, OwnStatement } from './message.ts';
 import type { Relation } from './relation.ts';
 import { journalName } from './relation.ts';
@@ -44,6 +45,8 @@ const NEXT_OF_STATEMENT: typeof NEXT = {
 interface ErrorFields {
   readonly position?: string;
   readonly internalQuery?: string;
+  /** We have refused to send rows, which the server calls a cancel. */
+  readonly copyRefused?: boolean;
 }
 
 /** The error of a step's message as a MigratorError; a lost connection leaves the outcome unknown. */
@@ -58,7 +61,7 @@ export function stepError(
   const what = `${step.script.file} failed`;
   const ours = ownError(sent.message.ownFailure(resultsBefore(error)), server.sqlstate, step, sent);
   if (ours) return ours;
-  const code = codeForSqlstate(server.sqlstate, 'in-step') ?? 'MIGRATION_FAILED';
+  const code = (fields.copyRefused === true ? undefined : codeForSqlstate(server.sqlstate, 'in-step')) ?? 'MIGRATION_FAILED';
   const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
   // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
   const offset = position ?? sent.unit?.offset ?? sent.message.statementOffset(resultsBefore(error).length);
@@ -69,7 +72,7 @@ export function stepError(
     server: { ...(server.sqlstate === SYNTAX_ERROR ? withoutSource(server, before) : server), ...(mayQuoteRows(server, fields, step) && { mayQuoteRows: true }) },
     ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
     ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
-    hint: hintFor(server.sqlstate, code, { ...sent, directed: step.script.directives.noTransaction }),
+    hint: fields.copyRefused === true ? COPY_THROUGH_CLIENT : hintFor(server.sqlstate, code, { ...sent, directed: step.script.directives.noTransaction }),
     cause: error,
   });
 }

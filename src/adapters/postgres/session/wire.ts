@@ -6,6 +6,7 @@ import type pg from 'pg';
 
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
 import { keepNamed, type Named } from './named.ts';
+import { encodingOf } from './encoding.ts';
 import { BEGIN, OWN_PATH, type Access } from './own-path.ts';
 import { resultsBefore, SimpleQuery, submit, type ResultSet } from './simple-query.ts';
 import { codeForSqlstate, isPooledByStatement, serverErrorOf } from '../sqlstate.ts';
@@ -46,6 +47,9 @@ export class Wire {
   #otherEncoding = false;
   readonly #listening: (() => void)[] = [];
   #heartbeat: NodeJS.Timeout | undefined;
+
+  /** Of the database, once it is known. */
+  encoding = encodingOf('UTF8');
 
   constructor(client: pg.ClientBase) {
     this.client = client;
@@ -108,12 +112,17 @@ export class Wire {
    * @throws MigratorError with the server's words, or DATABASE_UNAVAILABLE once the connection is gone.
    */
   async message(sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {
-    return (await this.asIs(`${OWN_PATH};\n${sql}`, options)).slice(1);
+    return this.#decoded((await this.asIs(this.encoding.encode(`${OWN_PATH};\n${sql}`), options)).slice(1));
   }
 
   /** The same about relations that a migration names: where each is under its path, the query knows by `namedOid`. */
   async messageAbout(names: readonly Named[], sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {
-    return (await this.asIs(`SELECT ${names.map(keepNamed).join(', ')};\n${OWN_PATH};\n${sql}`, options)).slice(2);
+    return this.#decoded((await this.asIs(this.encoding.encode(`SELECT ${names.map(keepNamed).join(', ')};\n${OWN_PATH};\n${sql}`), options)).slice(2));
+  }
+
+  #decoded(results: readonly ResultSet[]): readonly ResultSet[] {
+    const { decode } = this.encoding;
+    return results.map(({ command, rows }) => ({ command, rows: rows.map((row) => row.map((value) => (value === null ? null : decode(value)))) }));
   }
 
   /**
@@ -163,8 +172,8 @@ export class Wire {
 
   /** Statements of ours as one transaction in one message; resolves with their results, without those of BEGIN and COMMIT. */
   async transaction(access: Access, statements: readonly string[], options: TransactionOptions = {}): Promise<readonly ResultSet[]> {
-    const results = await this.transactionAsIs([BEGIN[access], OWN_PATH, ...statements, 'COMMIT'].join(';\n'), options);
-    return results.slice(2, -1);
+    const results = await this.transactionAsIs(this.encoding.encode([BEGIN[access], OWN_PATH, ...statements, 'COMMIT'].join(';\n')), options);
+    return this.#decoded(results.slice(2, -1));
   }
 
   /**
