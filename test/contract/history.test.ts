@@ -360,7 +360,7 @@ contractOf('History', (given) => {
       const other = await given.open('up', 'pod-b', { release: 'shop@2.0' });
       const unreleased = await given.open('up', 'pod-c');
       await session.history.recordFailure(stepOf(A, 'down'), failed);
-      await session.history.recordFailure(stepOf(A), new MigratorError('CONTENTION', 'no lock'));
+      await session.history.recordFailure(stepOf(A), new MigratorError('OUTCOME_UNKNOWN', 'lost'));
       expect(await session.history.failuresOf(A)).to.equal(undefined);
       await session.history.recordFailure(stepOf(A), failed);
       expect(await other.history.failuresOf(A)).to.equal(undefined);
