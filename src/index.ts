@@ -4,13 +4,12 @@ import { hostname } from 'node:os';
 
 import { systemClock } from './adapters/clock/system-clock.ts';
 import { createFileSource } from './adapters/files/source.ts';
-import { fromClient, fromPool, poolLike } from './adapters/postgres/borrowed.ts';
+import { fromClient, fromPool, poolsLike } from './adapters/postgres/borrowed.ts';
 import { PostgresDatabase, type Connect, type DatabaseOptions } from './adapters/postgres/database.ts';
 import { openHookPool } from './adapters/postgres/dedicated-pool.ts';
 import { DedicatedConnections, readAddress } from './adapters/postgres/dedicated.ts';
 import type { Hook, HookContext, HookPool } from './adapters/postgres/hook-context.ts';
-import type { HookConnections } from './adapters/postgres/hook-pool.ts';
-import { ThreadHooks } from './adapters/postgres/hooks.ts';
+import { ThreadHooks, type ThreadHooksOptions } from './adapters/postgres/hooks.ts';
 import type { ClientLike, PoolLike } from './adapters/postgres/pool-like.ts';
 import { createSqlParser } from './adapters/sql-parser/parser.ts';
 import { MigratorError, type ErrorCode } from './core/errors.ts';
@@ -122,13 +121,13 @@ const DEFAULTS = {
  */
 export async function runMigrations(options: RunMigrationsOptions): Promise<Outcome> {
   const settings = readOptions(options);
-  const reporter: Reporter = options.reporter ?? { report: () => undefined };
+  const { reporter, warnings } = tolerant(options.reporter);
   const { hookConnections, ...connection } = connectionOf(options);
   const { table, lockKey, request } = settings;
-  return await migrate(
+  const waits = { ...DEFAULTS, ...whereDefined(options) };
+  const outcome = await migrate(
     {
-      ...DEFAULTS,
-      ...whereDefined(options),
+      ...waits,
       request,
       runner: {
         run: randomUUID(),
@@ -155,9 +154,27 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       // Without any files toFiles is refused as a rollback, which says more than that there are none.
       source: createFileSource({ ...filesOf(options), allowEmpty: options.allowEmpty ?? options.toFiles === true }),
       database: new PostgresDatabase({ ...connection, allowPooler: options.allowPooler ?? false, table, lockKey, role: options.role, reporter }),
-      hooks: new ThreadHooks(options.hooks ?? {}, hookConnections, reporter),
+      hooks: new ThreadHooks(options.hooks ?? {}, { connections: hookConnections, reporter, connectWaitMs: waits.connectWaitMs }),
     },
   );
+  return warnings.length === 0 ? outcome : { ...outcome, warnings: [...outcome.warnings, ...warnings] };
+}
+
+/** Whatever the caller's reporter does, what is committed is committed: that it failed is a warning of the outcome. */
+function tolerant(reporter: Reporter | undefined): { readonly reporter: Reporter; readonly warnings: readonly string[] } {
+  const warnings: string[] = [];
+  const failed = (error: unknown): void => {
+    if (warnings.length === 0) warnings.push(`the reporter failed: ${error instanceof Error ? error.message : String(error)}`);
+  };
+  const report: Reporter['report'] = (event) => {
+    try {
+      const told: unknown = reporter?.report(event);
+      if (told instanceof Promise) told.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  };
+  return { reporter: { report }, warnings };
 }
 
 const DURATIONS = ['connectWaitMs', 'lockWaitMs', 'lockTimeoutMs', 'statementTimeoutMs', 'hookTimeoutMs'] as const;
@@ -202,6 +219,10 @@ function filesOf({ dir, files }: RunMigrationsOptions): Files {
 
 function readLockKey(key: bigint | number | string | undefined): bigint | undefined | string {
   if (key === undefined) return undefined;
+  // Such a number has been rounded already, to a lock of somebody else maybe.
+  if (typeof key === 'number' && Number.isInteger(key) && !Number.isSafeInteger(key)) {
+    return `lockKey ${key} is beyond the numbers that JavaScript has exactly; give a bigint (123n) or a string`;
+  }
   if (typeof key === 'string' && !/^-?(?:\d+|0x[\da-f]+)$/i.test(key)) return `lockKey ${JSON.stringify(key)} is not a whole number`;
   try {
     const value = BigInt(key);
@@ -234,28 +255,24 @@ function downTarget({ to, steps, toFiles, all, confirm }: RunMigrationsOptions):
   });
 }
 
-interface Connection extends Pick<DatabaseOptions, 'connect' | 'second' | 'serverSettings'> {
-  readonly hookConnections: () => HookConnections;
+interface Connection extends Pick<DatabaseOptions, 'connect' | 'second' | 'secretChanged'> {
+  readonly hookConnections: ThreadHooksOptions['connections'];
 }
 
 function connectionOf({ pool, connection, connectionString, role }: RunMigrationsOptions): Connection {
   if (pool) {
     const connect: Connect = (_name, signal) => fromPool(pool, signal);
-    return { connect, second: connect, hookConnections: () => poolLike(pool), serverSettings: {} };
+    return { connect, second: connect, hookConnections: poolsLike(pool) };
   }
-  if (connection) return { connect: () => fromClient(connection), hookConnections: noHookPool, serverSettings: {} };
-  const settings = readAddress({ databaseUrl: connectionString, env: {} });
-  const connections = new DedicatedConnections(() => settings, role);
-  return {
-    connect: connections.connect,
-    second: connections.connect,
-    hookConnections: () => openHookPool(connections.hookTarget()),
-    serverSettings: settings.serverSettings,
-  };
+  if (connection) return { connect: () => fromClient(connection), hookConnections: noHookPool() };
+  const input = { databaseUrl: connectionString, env: {} };
+  readAddress(input);
+  const { connect, hookTarget, secretChanged } = new DedicatedConnections(input, role);
+  return { connect, second: connect, secretChanged, hookConnections: (options) => openHookPool(hookTarget(), options) };
 }
 
-function noHookPool(): never {
-  throw new MigratorError('CONFIG_INVALID', 'a hook needs a pool of its own, which a single connection cannot give', {
+function noHookPool(): MigratorError {
+  return new MigratorError('CONFIG_INVALID', 'a hook needs a pool of its own, which a single connection cannot give', {
     hint: 'give runMigrations a pool or a connectionString',
   });
 }

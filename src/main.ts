@@ -2,7 +2,7 @@
  * The process: arguments, environment, signals, exit code. Nothing else touches `process`.
  * It imports the rest when it listens to signals already: as PID 1, a signal that nobody listens to is lost.
  */
-import { hostname } from 'node:os';
+import { hostname, totalmem } from 'node:os';
 
 import type { World } from './app/world.ts';
 
@@ -17,7 +17,13 @@ const world: World = {
   stderr: process.stderr,
   terminal: process.stderr.isTTY,
   signal: interrupted.signal,
+  // Without a limit it is 0, or more than any machine has.
+  memoryLimit: () => (inRange(process.constrainedMemory()) ? process.constrainedMemory() : undefined),
 };
+
+function inRange(bytes: number): boolean {
+  return bytes > 0 && bytes < totalmem();
+}
 
 async function main(): Promise<number> {
   try {

@@ -1,14 +1,13 @@
 /** Builds the ports of a command from the adapters. */
-import { readFileSync } from 'node:fs';
-
 import { systemClock } from '../adapters/clock/system-clock.ts';
+import type { AddressInput } from '../adapters/postgres/connection/address.ts';
 import type { ConnectionSettings } from '../adapters/postgres/connection/connection-settings.ts';
 import { PostgresDatabase } from '../adapters/postgres/database.ts';
 import { DedicatedConnections, readAddress } from '../adapters/postgres/dedicated.ts';
 import { WorkerHooks } from '../adapters/postgres/hooks.ts';
 import type { Config, ConnectionConfig } from '../config/config.ts';
 import type { AddressGiven } from '../config/settings.ts';
-import { MigratorError } from '../core/errors.ts';
+import { MigratorError, toMigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
 import type { ConnectPorts } from '../engine/connect.ts';
@@ -26,20 +25,18 @@ export interface DatabasePorts extends ConnectPorts {
   readonly hooks: WorkerHooks;
 }
 
-/** The address is read once now, for its settings and its problems, and again at each attempt to connect. */
+/** The address is read once now, for its problems, and again at each attempt to connect. */
 export function openPorts(config: DatabaseConfig, world: World, { runner, reporter }: Wiring): DatabasePorts {
-  const { table, lockKey, role, allowPooler } = config.connection;
-  const address = (): ConnectionSettings => readSettings(config.connection, world);
-  const { serverSettings, runnerName } = address();
-  const { connect, hookTarget } = new DedicatedConnections(address, role);
-  const name = config.identity.pod ?? runnerName ?? runner.name;
+  const { table, lockKey, role, allowPooler, connectWaitMs } = config.connection;
+  const input = addressInput(config.connection, world);
+  const { connect, secretChanged, hookTarget } = new DedicatedConnections(input, role);
+  addressNow(input);
   return {
-    // The address may name the runner (application_name) where nobody else does.
-    runner: name === runner.name ? runner : { ...runner, name },
+    runner: config.identity.pod === undefined ? runnerNamed(runner, input) : runner,
     clock: systemClock,
     reporter,
-    database: new PostgresDatabase({ connect, second: connect, allowPooler, table, lockKey, role, serverSettings, reporter }),
-    hooks: new WorkerHooks(hookTarget, reporter, HOOK_WORKER),
+    database: new PostgresDatabase({ connect, second: connect, secretChanged, allowPooler, table, lockKey, role, reporter }),
+    hooks: new WorkerHooks({ target: hookTarget, reporter, workerUrl: HOOK_WORKER, connectWaitMs, memory: () => hookMemory(config, world) }),
   };
 }
 
@@ -49,33 +46,47 @@ const HOOK_WORKER = new URL(
   import.meta.url,
 );
 
-function readSettings(connection: ConnectionConfig, { env, home }: World): ConnectionSettings {
-  const { databaseUrlFile, passwordFile } = connection;
-  const databaseUrl = databaseUrlFile === undefined ? connection.databaseUrl : readSecret(databaseUrlFile);
-  return readAddress({ databaseUrl, env, home, passwordFile });
+/** Where nothing is known of a container. */
+const HOOK_MEMORY = 512 * 2 ** 20;
+
+/** In bytes: half of what the container may take, so that the other half is left for the run. */
+function hookMemory(config: DatabaseConfig, { memoryLimit }: World): number {
+  const limit = memoryLimit?.();
+  return ('hookMemory' in config ? config.hookMemory : undefined) ?? (limit === undefined ? HOOK_MEMORY : Math.floor(limit / 2));
 }
 
-/** Nothing is connected, and a file that can't be read is one of the problems. */
-export function addressProblems(given: AddressGiven, { env, home }: Pick<World, 'env' | 'home'>): readonly string[] {
-  const { databaseUrlFile: file } = given;
+function addressInput({ databaseUrl, databaseUrlFile, passwordFile, passwordCommand }: ConnectionConfig, { env, home }: World): AddressInput {
+  return { databaseUrl, databaseUrlFile, env, home, passwordFile, passwordCommand };
+}
+
+/** The address may name the runner (application_name) where nobody else does. */
+function runnerNamed(runner: RunnerIdentity, input: AddressInput): RunnerIdentity {
+  const nameNow = (): string | undefined => addressNow(input)?.runnerName;
+  const name = nameNow();
+  if (name !== undefined) return { ...runner, name };
+  if (input.databaseUrlFile === undefined) return runner;
+  // Asked for at each attempt to connect: the file may come late.
+  const { command, productVersion, release, image } = runner;
+  return { get run() { return runner.run; }, command, productVersion, release, image, get name() { return nameNow() ?? runner.name; } };
+}
+
+/** Undefined while the file with it is not there yet. @throws MigratorError CONFIG_INVALID with every problem. */
+function addressNow(input: AddressInput): ConnectionSettings | undefined {
   try {
-    const databaseUrl = file === undefined ? given.databaseUrl : readFileSync(file, 'utf8').trim();
-    readAddress({ databaseUrl, env, home });
-    return [];
+    return readAddress(input);
   } catch (error) {
-    if (error instanceof MigratorError) return error.details.problems ?? [error.summary];
-    return [`--database-url-file: ${file} cannot be read`];
+    if (error instanceof MigratorError && error.details.awaitsSecret === true) return undefined;
+    throw error;
   }
 }
 
-function readSecret(file: string): string {
+/** Nothing is connected, and a file that can't be read is one of the problems. */
+export function addressProblems({ databaseUrl, databaseUrlFile }: AddressGiven, { env, home }: Pick<World, 'env' | 'home'>): readonly string[] {
   try {
-    return readFileSync(file, 'utf8').trim();
-  } catch (cause) {
-    throw new MigratorError('CONFIG_INVALID', `--database-url-file: ${file} cannot be read`, {
-      cause,
-      problems: [cause instanceof Error ? cause.message : String(cause)],
-      hint: 'mount the Secret there, or correct the path',
-    });
+    readAddress({ databaseUrl, databaseUrlFile, env, home });
+    return [];
+  } catch (error) {
+    const { summary, details } = toMigratorError(error);
+    return details.problems ?? [summary];
   }
 }

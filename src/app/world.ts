@@ -10,6 +10,8 @@ export interface World {
   readonly stderr: NodeJS.WritableStream;
   readonly terminal: boolean;
   readonly signal: AbortSignal;
+  /** How many bytes of memory the container may take; undefined without a limit. */
+  readonly memoryLimit?: () => number | undefined;
 }
 
 /** What a command has to say on stdout, and how it ended. */

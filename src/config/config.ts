@@ -16,6 +16,7 @@ export interface ConnectionConfig {
   readonly databaseUrl?: string;
   readonly databaseUrlFile?: string;
   readonly passwordFile?: string;
+  readonly passwordCommand?: readonly string[];
   readonly role?: string;
   readonly connectWaitMs: number;
   readonly table: TableName;
@@ -61,6 +62,7 @@ export type UpConfig = RunningConfig & {
   readonly command: 'up';
   readonly target: UpTarget;
   readonly hookTimeoutMs: number;
+  readonly hookMemory?: number;
   readonly retryNow: boolean;
   readonly reapply: readonly Version[];
 };
@@ -171,15 +173,15 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
       return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement }) };
     }
     case 'up':
-      return { command, ...database, files, ...runConfig(values), target: upTarget(values), hookTimeoutMs: values.hookTimeout, retryNow: values.retryNow, reapply: values.reapply ?? [] };
+      return { command, ...database, files, ...runConfig(values), target: upTarget(values), ...hookConfig(values), retryNow: values.retryNow, reapply: values.reapply ?? [] };
     case 'down':
       return { command, ...database, files, ...runConfig(values), ...downConfig(values) };
   }
 }
 
 function connectionConfig(values: OptionValues): ConnectionConfig {
-  const { databaseUrl, databaseUrlFile, passwordFile, role, lockKey, connectWait, table, allowPooler } = values;
-  return { ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, role, lockKey }), connectWaitMs: connectWait, table, allowPooler };
+  const { databaseUrl, databaseUrlFile, passwordFile, passwordCommand, role, lockKey, connectWait, table, allowPooler } = values;
+  return { ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, passwordCommand, role, lockKey }), connectWaitMs: connectWait, table, allowPooler };
 }
 
 function limitsConfig({ lockWait, lockTimeout, statementTimeout }: OptionValues): LimitsConfig {
@@ -193,6 +195,10 @@ function runConfig(values: OptionValues): Pick<RunningConfig, 'limits' | 'cancel
 
 function importConfig({ importFrom: tool = 'golang-migrate', fromTable, dryRun }: OptionValues): Pick<ImportConfig, 'tool' | 'fromTable' | 'dryRun'> {
   return { tool, dryRun, ...whereDefined({ fromTable }) };
+}
+
+function hookConfig({ hookTimeout, hookMemory }: OptionValues): Pick<UpConfig, 'hookTimeoutMs' | 'hookMemory'> {
+  return { hookTimeoutMs: hookTimeout, ...whereDefined({ hookMemory }) };
 }
 
 function upTarget({ to }: OptionValues): UpTarget {

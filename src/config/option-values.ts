@@ -13,6 +13,9 @@ interface ValueOfType extends Record<OptionType, unknown> {
   versions: readonly string[];
   table: TableName;
   'lock key': bigint;
+  words: readonly string[];
+  /** Bytes. */
+  memory: number;
 }
 
 type Entry<K extends OptionKey> = (typeof OPTIONS)[K];
@@ -41,15 +44,19 @@ const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => P
     return typeof table === 'string' ? { problem: table } : { value: table };
   },
   'lock key': parseLockKey,
+  words: parseWords,
+  memory: parseMemory,
 };
 
 /** The value of the option `key`, read from `text`. */
 export function parseValue(key: OptionKey, text: string): Parsed<unknown> {
   if (text.trim() === '') return { problem: 'needs a value' };
-  if (key !== 'databaseUrl' && looksLikeAddress(text)) {
+  const { type } = optionEntry(key);
+  // A command may have the address of another service in it.
+  const isAddress = type === 'words' ? /^\s*postgres(?:ql)?:/i.test(text) : looksLikeAddress(text);
+  if (key !== 'databaseUrl' && isAddress) {
     return { problem: 'this looks like a database address; give it as LOCKSTEP_DATABASE_URL' };
   }
-  const { type } = optionEntry(key);
   return PARSERS[type](type === 'text' ? text : text.trim(), key);
 }
 
@@ -99,6 +106,31 @@ function parseLockKey(text: string): Parsed<bigint> {
   // Hexadecimal digits show the 64 bits as they are, so the upper half is negative.
   const value = /^0x/i.test(text) && key < 2n ** 64n ? BigInt.asIntN(64, key) : key;
   return BigInt.asIntN(64, value) === value ? { value } : { problem: `${shown(text)} does not fit into 64 bits` };
+}
+
+/** The words of a command, as a shell parts them, without expanding anything. */
+function parseWords(text: string): Parsed<readonly string[]> {
+  const value: string[] = [];
+  const word = /\s*((?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+)\s*/sy;
+  while (word.lastIndex < text.length) {
+    const found = word.exec(text)?.[1];
+    // It may have a secret in it.
+    if (found === undefined) return { problem: 'a quote in it is not closed' };
+    const part = /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\])/gs;
+    const parts = Array.from(found.matchAll(part), ([, single, double, escaped, plain]) => single ?? double?.replace(/\\([$`"\\\n])/g, '$1') ?? escaped ?? plain ?? '');
+    value.push(parts.join(''));
+  }
+  return value[0] === '' || text.includes('\0') ? { problem: 'its first word must be a program' } : { value };
+}
+
+const MEMORY_UNITS: Readonly<Record<string, number>> = { Mi: 2 ** 20, Gi: 2 ** 30, M: 1e6, G: 1e9 };
+const LEAST_MEMORY = 32 * 2 ** 20;
+
+function parseMemory(text: string): Parsed<number> {
+  const [, amount, unit = ''] = /^(\d{1,6})(Mi|Gi|M|G)B?$/.exec(text) ?? [];
+  if (amount === undefined) return { problem: `${shown(text)} is not an amount of memory; give for example 256Mi or 1Gi` };
+  const value = Number(amount) * (MEMORY_UNITS[unit] ?? 0);
+  return value < LEAST_MEMORY ? { problem: `${shown(text)} is too little; it must be at least 32Mi` } : { value };
 }
 
 function looksLikeAddress(text: string): boolean {

@@ -3,7 +3,7 @@ import { IMPORT_TOOLS } from '../core/import/foreign-history.ts';
 import type { CommandName } from '../core/runner.ts';
 
 /** How the text of a setting is read; src/option-values.ts has the reader of each. */
-export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'versions' | 'table' | 'lock key';
+export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'versions' | 'table' | 'lock key' | 'words' | 'memory';
 
 type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity' | 'Kubernetes';
 
@@ -127,6 +127,7 @@ export const OPTIONS = {
   },
   databaseUrlFile: { type: 'text', group: 'Database', commands: DATABASE, help: 'A file with the address, read again at each connection attempt.' },
   passwordFile: { type: 'text', group: 'Database', commands: DATABASE, help: 'A file with the password, read again at each connection attempt.' },
+  passwordCommand: { type: 'words', group: 'Database', commands: DATABASE, help: 'A program, with arguments, that prints the password; run without a shell at each connection attempt.' },
   role: { type: 'text', group: 'Database', commands: DATABASE, help: 'Work as this role (SET ROLE).' },
   allowPooler: {
     type: 'boolean',
@@ -170,6 +171,7 @@ export const OPTIONS = {
     help: 'How long one statement may wait for a table lock before it is retried; 0 is no limit.',
   },
   statementTimeout: { type: 'duration', default: '0', min: 0, group: 'Limits', commands: ['up', 'down'], help: 'How long one statement may run; 0 is no limit.' },
+  hookMemory: { type: 'memory', group: 'Limits', commands: ['up'], help: 'How much memory one pre-migration hook may take; at least 32Mi.', defaultHelp: "half of the container's limit, else 512Mi" },
   hookTimeout: { type: 'duration', default: '30m', min: 1, group: 'Limits', commands: ['up'], help: 'How long one pre-migration hook may run.' },
   cancelBlockedWaiters: {
     type: 'boolean',

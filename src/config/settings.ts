@@ -29,6 +29,7 @@ interface Setting {
 /** Options of which the strongest source gives at most one; weaker sources of the others then don't count. */
 const EXCLUSIVE: readonly (readonly OptionKey[])[] = [
   ['databaseUrl', 'databaseUrlFile'],
+  ['passwordFile', 'passwordCommand'],
   ['to', 'steps', 'toFiles', 'all'],
 ];
 

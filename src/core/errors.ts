@@ -70,6 +70,8 @@ export interface ErrorDetails {
   readonly blockers?: readonly Blocker[] | undefined;
   /** What the run did before it failed. */
   readonly outcome?: Outcome | undefined;
+  /** It may pass as soon as somebody else puts another secret into the file, or behind the command, that it came from. */
+  readonly awaitsSecret?: boolean | undefined;
   /** What interrupted the run. */
   readonly signal?: 'SIGINT' | 'SIGTERM' | undefined;
 }

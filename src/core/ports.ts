@@ -47,6 +47,8 @@ export interface Database {
    * @throws MigratorError DATABASE_UNAVAILABLE when trying again may help, else ACCESS_REFUSED or CONFIG_INVALID.
    */
   open(runner: RunnerIdentity, signal: AbortSignal): Promise<Session>;
+  /** Resolves when a secret that the last attempt used is another one now, or when the signal aborts. */
+  secretChanged(signal: AbortSignal): Promise<void>;
 }
 
 /** What the nothing-pending message tells, in one round trip and without the exclusive lock. */
@@ -232,6 +234,8 @@ export interface Executor {
 /** Runs pre-migration hooks. */
 export interface HookRunner {
   has(migration: Migration): boolean;
+  /** @throws MigratorError CONFIG_INVALID where hooks can have no connections. */
+  requirePool?(): void;
   /** @throws MigratorError HOOK_FAILED when it throws, or is not done after `timeoutMs`. */
   run(migration: Migration, options: { timeoutMs: number; signal: AbortSignal }): Promise<void>;
 }

@@ -6,7 +6,7 @@ import type { RunnerIdentity } from '../core/runner.ts';
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** Also `--connect-wait=0` gives one attempt the time that it needs. */
-const SHORTEST_ATTEMPT_MS = 10_000;
+const SHORTEST_ATTEMPT_MS = 3_000;
 
 export interface ConnectOptions {
   readonly runner: RunnerIdentity;
@@ -38,7 +38,8 @@ export async function connect(
 ): Promise<Opened> {
   const deadline = clock.now() + options.connectWaitMs;
   // Until the session has its own settings, nobody but us notices a server that never answers.
-  const limit = AbortSignal.any([signal, clock.deadline(Math.max(options.connectWaitMs, SHORTEST_ATTEMPT_MS))]);
+  const limitMs = Math.max(options.connectWaitMs, SHORTEST_ATTEMPT_MS);
+  const limit = AbortSignal.any([signal, clock.deadline(limitMs)]);
   let last: MigratorError | undefined;
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -47,17 +48,29 @@ export async function connect(
       return { session, check };
     } catch (cause) {
       signal.throwIfAborted();
-      const error: MigratorError = limit.aborted ? (last ?? noAnswer(cause)) : toMigratorError(cause);
+      const error: MigratorError = limit.aborted ? (last ?? overdue(cause, limitMs)) : toMigratorError(cause);
       last = error;
       const left = deadline - clock.now();
-      if (error.code !== 'DATABASE_UNAVAILABLE') throw error;
+      if (error.code !== 'DATABASE_UNAVAILABLE' && !awaitsSecret(error)) throw error;
       if (left <= 0) throw gaveUp(error, options.connectWaitMs);
       const retryInMs = Math.min(left, jitter(clock, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS));
       reporter.report({ type: 'database.waiting', attempt, retryInMs, error });
-      await clock.sleep(retryInMs, signal);
+      await pause(retryInMs, { database, clock }, signal);
       signal.throwIfAborted();
     }
   }
+}
+
+/** Ends early when another secret may let us in. */
+async function pause(ms: number, { database, clock }: Pick<ConnectPorts, 'database' | 'clock'>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const stop = AbortSignal.any([signal, over.signal]);
+  await Promise.race([clock.sleep(ms, stop), database.secretChanged(stop)]);
+  over.abort();
+}
+
+function awaitsSecret({ details }: MigratorError): boolean {
+  return details.awaitsSecret === true;
 }
 
 async function openOnce(
@@ -86,8 +99,9 @@ function notWritable(address: string, why: 'standby' | 'read-only'): MigratorErr
       });
 }
 
-function noAnswer(cause: unknown): MigratorError {
-  return new MigratorError('DATABASE_UNAVAILABLE', 'the database accepted the connection, but did not answer', { cause });
+function overdue(cause: unknown, limitMs: number): MigratorError {
+  if (cause instanceof MigratorError && awaitsSecret(cause)) return cause;
+  return new MigratorError('DATABASE_UNAVAILABLE', `the database did not answer within ${limitMs / 1000} s`, { cause });
 }
 
 function gaveUp(error: MigratorError, connectWaitMs: number): MigratorError {

@@ -39,8 +39,11 @@ export interface Run {
   readonly ports: MigratePorts;
 }
 
-export function plan({ migrations, session, options }: Run, state: HistoryState): Promise<Plan> {
-  return planRun(migrations, state, session, options);
+export async function plan({ migrations, session, options, ports }: Run, state: HistoryState): Promise<Plan> {
+  const planned = await planRun(migrations, state, session, options);
+  const hooked = planned.steps.some((step) => step.direction === 'up' && ports.hooks.has(step.migration));
+  if (hooked && !options.dryRun) ports.hooks.requirePool?.();
+  return planned;
 }
 
 /** `--steps` is about what is applied now; every other target means the same whenever the lock is had. */

@@ -1,6 +1,6 @@
 /** Places on a real server: a throwaway schema and a lock key for each test. */
 import { PostgresDatabase } from '../../src/adapters/postgres/database.ts';
-import { DedicatedConnections, readAddress } from '../../src/adapters/postgres/dedicated.ts';
+import { DedicatedConnections } from '../../src/adapters/postgres/dedicated.ts';
 import type { Session } from '../../src/core/ports.ts';
 import { within } from '../support/bounded.ts';
 import { blockOnKey, holdKey } from '../support/holder.ts';
@@ -16,8 +16,7 @@ export function postgresPlaces(): () => Place {
 
 function postgresPlace(workspace: Workspace): Place {
   const { lockKey, serverUrl } = workspace;
-  const settings = readAddress({ databaseUrl: workspace.url, env: {} });
-  const connections = new DedicatedConnections(() => settings, undefined);
+  const connections = new DedicatedConnections({ databaseUrl: workspace.url, env: {} }, undefined);
   const database = new PostgresDatabase({
     connect: connections.connect,
     second: connections.connect,
@@ -25,7 +24,6 @@ function postgresPlace(workspace: Workspace): Place {
     table: { name: 'schema_migrations' },
     lockKey: BigInt(lockKey),
     role: undefined,
-    serverSettings: settings.serverSettings,
     reporter: new Recorder(),
   });
   const opened: Session[] = [];

@@ -151,10 +151,52 @@ describe('connect', () => {
     expect(clock.now()).to.equal(30_000);
   });
 
-  it('gives one attempt 10 s, also without a connect wait', async () => {
-    server.turn = () => new Promise(() => undefined);
-    await failure(soon({ connectWaitMs: 0 }));
-    expect(clock.now()).to.equal(10_000);
+  for (const connectWaitMs of [0, 1_000]) {
+    it(`gives one attempt 3 s, also with a connect wait of ${connectWaitMs} ms`, async () => {
+      server.turn = () => new Promise(() => undefined);
+      const error = await failure<MigratorError>(soon({ connectWaitMs }));
+      expect(error.summary).to.equal(`the database did not answer within 3 s (gave up after --connect-wait=${connectWaitMs / 1000}s)`);
+      expect(clock.now()).to.equal(3_000);
+      expect(database.attempts).to.equal(1);
+    });
+  }
+
+  describe('a secret that somebody may still change', () => {
+    const late = (code: 'DATABASE_UNAVAILABLE' | 'ACCESS_REFUSED'): MigratorError =>
+      new MigratorError(code, 'the password file', { awaitsSecret: true, hint: 'look at what writes it' });
+
+    for (const [code, exit] of [['DATABASE_UNAVAILABLE', 30], ['ACCESS_REFUSED', 23]] as const) {
+      it(`${code}: is waited for, and named at the deadline with ${exit}`, async () => {
+        refuse(999, late(code));
+        const error = await failure<MigratorError>(soon({ connectWaitMs: 12_000 }));
+        expect(error).to.include({ code, exit, hint: 'look at what writes it' });
+        expect(error.summary).to.equal('the password file (gave up after --connect-wait=12s)');
+        expect(clock.now()).to.equal(12_000);
+      });
+
+      it(`${code}: once without a connect wait`, async () => {
+        refuse(999, late(code));
+        expect(await failure(soon({ connectWaitMs: 0 }))).to.include({ code });
+        expect(database.attempts).to.equal(1);
+      });
+
+      it(`${code}: is tried at once when it has changed`, async () => {
+        refuse(7, late(code));
+        const work = run();
+        await clock.advance(4_000);
+        const now = clock.now();
+        expect(database.attempts).to.equal(6);
+        database.changeSecret();
+        database.refusals.length = 0;
+        await work;
+        expect(clock.now()).to.equal(now);
+      });
+    }
+
+    it('that is late when the time is up is named, not the database', async () => {
+      database.open = (_runner, signal) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(late('DATABASE_UNAVAILABLE'))));
+      expect((await failure<MigratorError>(soon({ connectWaitMs: 5_000 }))).summary).to.include('the password file');
+    });
   });
 
   it('ends at once when the signal aborts, while it tries and while it pauses', async () => {

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
+import type { ConnectingOptions } from '../../src/adapters/postgres/hook-connector.ts';
 import { hookConnections } from '../../src/adapters/postgres/hook-pool.ts';
 import { ThreadHooks } from '../../src/adapters/postgres/hooks.ts';
 import type { Hook } from '../../src/adapters/postgres/hook-context.ts';
@@ -16,7 +17,8 @@ const SIGTERM = new MigratorError('INTERRUPTED', 'SIGTERM');
 describe('a hook in the caller\'s thread', () => {
   const run = async (hook: Hook, signal: AbortSignal, timeoutMs = 60_000): Promise<void> => {
     // Nobody connects.
-    await new ThreadHooks({ '001_a': hook }, () => hookConnections(new pg.Pool()), new Recorder()).run(FILE, { timeoutMs, signal });
+    const options = { connections: (how: ConnectingOptions) => hookConnections(new pg.Pool(), how), reporter: new Recorder(), connectWaitMs: 0 };
+    await new ThreadHooks({ '001_a': hook }, options).run(FILE, { timeoutMs, signal });
   };
 
   /** Goes on until it is told to stop. */

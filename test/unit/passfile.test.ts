@@ -5,8 +5,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { parseAddress } from '../../src/adapters/postgres/connection/address.ts';
-import { passwordIn, readPassword } from '../../src/adapters/postgres/connection/passfile.ts';
-import { MigratorError } from '../../src/core/errors.ts';
+import { passwordIn, readPassword, type Password } from '../../src/adapters/postgres/connection/passfile.ts';
+import type { MigratorError } from '../../src/core/errors.ts';
+import { failure } from '../support/fakes/run.ts';
 
 const QUERY = { host: 'db', port: 5432, database: 'app', user: 'me' };
 
@@ -55,32 +56,46 @@ describe('readPassword', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  function read(input: { url?: string; env?: Record<string, string>; passwordFile?: string }): string | undefined {
+  interface Input {
+    readonly url?: string;
+    readonly env?: Record<string, string>;
+    readonly passwordFile?: string;
+    readonly passwordCommand?: readonly string[];
+    readonly databaseUrlFile?: string;
+  }
+
+  async function read(input: Input): Promise<string | undefined> {
+    return (await readWhole(input)).text;
+  }
+
+  async function readWhole(input: Input): Promise<Password> {
     const { settings } = parseAddress({
       databaseUrl: input.url ?? 'postgres://me@db/app',
+      databaseUrlFile: input.databaseUrlFile,
       env: input.env ?? {},
       home: folder,
       passwordFile: input.passwordFile,
+      passwordCommand: input.passwordCommand,
     });
-    return readPassword(settings!, settings!.hosts[0]!);
+    return (await readPassword(settings!, new AbortController().signal))(settings!.hosts[0]!);
   }
 
   it('reads ~/.pgpass whatever its mode bits', async () => {
     const file = join(folder, '.pgpass');
     await writeFile(file, 'db:5432:app:me:secret\n');
     await chmod(file, 0o664);
-    expect(read({})).to.equal('secret');
+    expect(await read({})).to.equal('secret');
   });
 
   it('does without ~/.pgpass', async () => {
-    expect(read({})).to.equal(undefined);
+    expect(await read({})).to.equal(undefined);
   });
 
   it('reads a file again that has changed', async () => {
     const file = join(folder, 'rotated');
     for (const password of ['one', 'two']) {
       await writeFile(file, `${password}\n`);
-      expect(read({ passwordFile: file })).to.equal(password);
+      expect(await read({ passwordFile: file })).to.equal(password);
     }
   });
 
@@ -91,15 +106,84 @@ describe('readPassword', () => {
     await writeFile(passfile, '*:*:*:*:from passfile');
     const env = { PGPASSWORD: 'from env', PGPASSFILE: passfile };
     const url = 'postgres://me:from-address@db/app';
-    expect(read({ url, env, passwordFile })).to.equal('from file');
-    expect(read({ url, env })).to.equal('from-address');
-    expect(read({ env })).to.equal('from env');
-    expect(read({ env: { PGPASSFILE: passfile } })).to.equal('from passfile');
+    expect(await read({ url, env, passwordFile })).to.equal('from file');
+    expect(await read({ url, env })).to.equal('from-address');
+    expect(await read({ env })).to.equal('from env');
+    expect(await read({ env: { PGPASSFILE: passfile } })).to.equal('from passfile');
   });
 
-  it('refuses a file that was named and is not there', () => {
-    for (const input of [{ passwordFile: join(folder, 'none') }, { env: { PGPASSFILE: join(folder, 'none') } }]) {
-      expect(() => read(input)).to.throw(MigratorError, join(folder, 'none')).with.property('code', 'CONFIG_INVALID');
+  const LATE: Readonly<Record<string, (path: string) => Input>> = {
+    'the password file': (path) => ({ passwordFile: path }),
+    'a named .pgpass': (path) => ({ env: { PGPASSFILE: path } }),
+    'the file with the address': (path) => ({ databaseUrlFile: path }),
+  };
+  for (const [what, input] of Object.entries(LATE)) {
+    it(`${what} that is missing, or has nothing in it, is not there yet`, async () => {
+      const path = join(folder, 'late');
+      for (const text of [undefined, '', ' \n']) {
+        if (text !== undefined) await writeFile(path, text);
+        const error = await failure<MigratorError>(read(input(path)));
+        expect(error).to.include({ code: 'DATABASE_UNAVAILABLE', exit: 30 });
+        expect(error.summary).to.include(path).and.include(text === undefined ? 'not there' : 'empty');
+        expect(error.details.awaitsSecret).to.equal(true);
+      }
+    });
+
+    it(`${what} that cannot be read is a wrong setting`, async () => {
+      expect(await failure(read(input(folder)))).to.include({ code: 'CONFIG_INVALID' }).and.not.have.nested.property('details.awaitsSecret');
+    });
+  }
+
+  it('names where the password is from, if that may have another one later', async () => {
+    const path = join(folder, 'secret');
+    await writeFile(path, 'postgres://me:pw@db/app');
+    const source = async (input: Input): Promise<string | undefined> => (await readWhole(input)).source;
+    expect(await source({ url: 'postgres://me:pw@db/app' })).to.equal(undefined);
+    expect(await source({ env: { PGPASSWORD: 'pw' } })).to.equal(undefined);
+    expect(await source({ databaseUrlFile: path })).to.equal(`the address file ${path}`);
+    expect(await source({ passwordFile: path })).to.equal(`the password file ${path}`);
+    expect(await source({ env: { PGPASSFILE: path } })).to.equal(`the password file ${path}`);
+    expect(await source({ passwordCommand: [process.execPath, '-e', 'console.log(1)'] })).to.equal(`--password-command (${process.execPath})`);
+  });
+
+  describe('from a command', () => {
+    const command = (script: string, ...args: string[]): Input => ({ passwordCommand: [process.execPath, '-e', script, ...args] });
+
+    it('is what it prints, without the line break, anew each time; no shell reads its arguments', async () => {
+      expect(await read(command('process.stdout.write(process.argv[1] + "\\n")', '$HOME; *'))).to.equal('$HOME; *');
+      const counting = command(`const fs = require('fs'); fs.appendFileSync(${JSON.stringify(join(folder, 'count'))}, '.'); console.log(fs.statSync(${JSON.stringify(join(folder, 'count'))}).size)`);
+      for (const password of ['1', '2']) expect(await read(counting)).to.equal(password);
+    });
+
+    it('wins over all others', async () => {
+      const input = { ...command('console.log("from the command")'), url: 'postgres://me:pw@db/app', env: { PGPASSWORD: 'pw' } };
+      expect(await read(input)).to.equal('from the command');
+    });
+
+    const FAILURES: Readonly<Record<string, readonly [script: string, what: string]>> = {
+      'that fails, with its reason, but nothing that it printed': ['console.log("s3cret"); console.error("no s3cret: password=other"); process.exit(3)', 'ended with 3: no ***: password=***'],
+      'that prints nothing': ['', 'printed nothing'],
+      'that is killed': ['process.kill(process.pid, "SIGKILL")', 'was ended by SIGKILL'],
+    };
+    for (const [what, [script, message]] of Object.entries(FAILURES)) {
+      it(`${what}: not there yet`, async () => {
+        const error = await failure<MigratorError>(read(command(script)));
+        expect(error).to.include({ code: 'DATABASE_UNAVAILABLE' });
+        expect(error.summary).to.equal(`--password-command: ${process.execPath} ${message}`);
+        expect(error.details.awaitsSecret).to.equal(true);
+      });
     }
+
+    it('that cannot be started is a wrong setting', async () => {
+      const error = await failure<MigratorError>(read({ passwordCommand: [join(folder, 'none')] }));
+      expect(error).to.include({ code: 'CONFIG_INVALID' });
+      expect(error.summary).to.include('ENOENT');
+    });
+
+    it('that never ends is ended with the attempt, whatever it has started', async () => {
+      const { settings } = parseAddress({ databaseUrl: 'postgres://me@db', env: {}, ...command('require("child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" }); setInterval(() => {}, 1000)') });
+      const error = await failure<MigratorError>(readPassword(settings!, AbortSignal.timeout(500)));
+      expect(error.summary).to.include('gave nothing in time');
+    });
   });
 });

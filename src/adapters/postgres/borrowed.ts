@@ -3,6 +3,7 @@ import pg from 'pg';
 
 import { toMigratorError, MigratorError } from '../../core/errors.ts';
 import type { Connected } from './database.ts';
+import type { ConnectingOptions } from './hook-connector.ts';
 import { hookConnections, type HookConnections } from './hook-pool.ts';
 import type { ClientLike, PoolLike } from './pool-like.ts';
 import { codeForSqlstate, serverErrorOf } from './sqlstate.ts';
@@ -18,8 +19,9 @@ export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Con
     throw error;
   });
   return {
-    client: client as unknown as pg.ClientBase,
+    client: oneAtATime(client as unknown as pg.Client),
     address: 'the pool',
+    serverSettings: {},
     borrowed: true,
     givesBack: false,
     release: ({ untouched }) => {
@@ -45,8 +47,9 @@ export async function fromClient(client: ClientLike): Promise<Connected> {
     });
   }
   return await Promise.resolve({
-    client: real,
+    client: oneAtATime(real),
     address: 'the connection',
+    serverSettings: {},
     borrowed: true,
     givesBack: true,
     release: async ({ untouched }) => {
@@ -54,6 +57,48 @@ export async function fromClient(client: ClientLike): Promise<Connected> {
       if (!untouched && statusOf(real) !== 'I') await real.query('ROLLBACK').catch(() => undefined);
     },
     interrupt: () => interrupt(real),
+  });
+}
+
+type Ends = (...args: unknown[]) => void;
+
+/** What of a query the driver calls at its end. */
+interface Submitted extends pg.Submittable {
+  handleError: Ends;
+  handleReadyForQuery: Ends;
+}
+
+/**
+ * Hands a client its queries one after the other: that the driver keeps a queue for those which come too early is
+ * deprecated, and a driver that somebody else has brought may know no pipeline.
+ */
+function oneAtATime(client: pg.Client): pg.ClientBase {
+  const queue: Submitted[] = [];
+  const over = new WeakSet<Submitted>();
+  let current: Submitted | undefined;
+  const next = (): void => {
+    current = queue.shift();
+    // Given up before its turn.
+    if (current && over.has(current)) next();
+    else if (current) client.query(current);
+  };
+  const query = (submitted: Submitted): void => {
+    const ends = (handle: Ends): Ends => (...args) => {
+      handle.apply(submitted, args);
+      over.add(submitted);
+      if (current === submitted) queueMicrotask(next);
+    };
+    const { handleError, handleReadyForQuery } = submitted;
+    Object.assign(submitted, { handleError: ends(handleError), handleReadyForQuery: ends(handleReadyForQuery) });
+    queue.push(submitted);
+    if (!current) next();
+  };
+  return new Proxy(client, {
+    get(target, name) {
+      if (name === 'query') return query;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
   });
 }
 
@@ -76,17 +121,19 @@ function poolError(error: unknown): MigratorError {
   return new MigratorError(known ?? 'DATABASE_UNAVAILABLE', `the pool gave no connection: ${message}`, { server, cause: error });
 }
 
+type OpenHookPool = (options: ConnectingOptions) => HookConnections;
+
 /**
- * A pool like the given one, for hooks: they must not wait for clients that waiting runners hold.
- * @throws MigratorError CONFIG_INVALID for a pool that does not tell how it was made.
+ * Opens pools like the given one, for hooks: they must not wait for clients that waiting runners hold.
+ * A MigratorError CONFIG_INVALID for a pool that does not tell how it was made.
  */
-export function poolLike(pool: PoolLike): HookConnections {
+export function poolsLike(pool: PoolLike): OpenHookPool | MigratorError {
   const { options } = pool as { readonly options?: pg.PoolConfig };
   if (!options) {
-    throw new MigratorError('CONFIG_INVALID', 'a hook needs a pool of its own, and the given pool does not tell its options', {
+    return new MigratorError('CONFIG_INVALID', 'a hook needs a pool of its own, and the given pool does not tell its options', {
       hint: 'give runMigrations a pg.Pool or a connectionString',
     });
   }
   // The password is not enumerable there, so that it shows in no log.
-  return hookConnections(new pg.Pool({ ...options, password: options.password, max: 4 }));
+  return (connecting) => hookConnections(new pg.Pool({ ...options, password: options.password, max: 4 }), connecting);
 }

@@ -5,6 +5,7 @@ import type { Database, Reporter, Session } from '../../core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
 import { boundedWords } from '../../core/server-words.ts';
 import type { TableName } from '../../core/table-name.ts';
+import { whenAborted } from './connection/until-aborted.ts';
 import { PostgresSession, type SessionState } from './session/session.ts';
 import { Wire } from './session/wire.ts';
 
@@ -15,6 +16,8 @@ const WATCHER_NAME = 'lockstep-watch';
 export interface Connected {
   readonly client: pg.ClientBase;
   readonly address: string;
+  /** What the address asks of the session. */
+  readonly serverSettings: Readonly<Record<string, string>>;
   /** Came from somebody's pool: it has that somebody's session settings, and its name is not ours. */
   readonly borrowed: boolean;
   /** The caller goes on with the session itself. */
@@ -35,7 +38,8 @@ export interface DatabaseOptions {
   readonly table: TableName;
   readonly lockKey: bigint | undefined;
   readonly role: string | undefined;
-  readonly serverSettings: Readonly<Record<string, string>>;
+  /** Resolves when what the last attempt to connect was refused for may have passed; absent where nothing tells. */
+  readonly secretChanged?: (signal: AbortSignal) => Promise<void>;
   readonly reporter: Reporter;
 }
 
@@ -46,16 +50,17 @@ export class PostgresDatabase implements Database {
     this.#options = options;
   }
 
+  async secretChanged(signal: AbortSignal): Promise<void> {
+    await this.#options.secretChanged?.(signal);
+  }
+
   async open(runner: RunnerIdentity, signal: AbortSignal): Promise<Session> {
-    const { connect, second, allowPooler, table, lockKey, role, serverSettings, reporter } = this.#options;
+    const { connect, second, allowPooler, table, lockKey, role, reporter } = this.#options;
     const name = applicationName(runner);
     const connected = await connect(name, signal);
-    const { client, borrowed } = connected;
+    const { client, borrowed, serverSettings } = connected;
     const wire = new Wire(client);
-    const giveUp = (): void => {
-      wire.giveUp(signal.reason);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
+    const stopListening = whenAborted(signal, () => wire.giveUp(signal.reason));
     wire.listen('notice', (notice: { readonly severity?: string; readonly message?: string }) => {
       reporter.report({ type: 'server.notice', severity: notice.severity ?? '', message: boundedWords(notice.message ?? '') });
     });
@@ -81,7 +86,7 @@ export class PostgresDatabase implements Database {
       await connected.release({ untouched: false, idle: false });
       throw error;
     } finally {
-      signal.removeEventListener('abort', giveUp);
+      stopListening();
     }
   }
 }
@@ -96,14 +101,11 @@ async function withSecondSession<T>(
 ): Promise<T> {
   const { client, release } = await connect(WATCHER_NAME, signal);
   const wire = new Wire(client);
-  const giveUp = (): void => {
-    wire.giveUp(signal.reason);
-  };
-  signal.addEventListener('abort', giveUp, { once: true });
+  const stopListening = whenAborted(signal, () => wire.giveUp(signal.reason));
   try {
     return await body(wire);
   } finally {
-    signal.removeEventListener('abort', giveUp);
+    stopListening();
     wire.detach();
     // It may be in a transaction.
     await release({ untouched: false, idle: false });

@@ -7,6 +7,8 @@ import { openClient } from './connection/connect.ts';
 import { describeAddress, type ConnectionSettings } from './connection/connection-settings.ts';
 import type { Connected } from './database.ts';
 import type { DirectClient } from './connection/driver.ts';
+import { PasswordTries } from './connection/password-tries.ts';
+import { SecretWatch } from './connection/secret-watch.ts';
 import { cancelRequest, type ResolvedTarget } from './connection/target.ts';
 
 /** A cancelled statement ends at once as a rule; one that does not is cut off. */
@@ -17,11 +19,13 @@ const GOODBYE_MS = 1_000;
 /** Where hooks connect to: plain data, so that it can go to a worker thread. */
 export interface HookTarget {
   readonly target: ResolvedTarget;
+  /** Where the password is read anew for each connection. */
+  readonly input: AddressInput;
   readonly serverSettings: Readonly<Record<string, string>>;
   readonly role: string | undefined;
 }
 
-/** @throws MigratorError CONFIG_INVALID with every problem of the address. */
+/** @throws MigratorError CONFIG_INVALID with every problem of the address, or DATABASE_UNAVAILABLE for a file with it that is not there yet. */
 export function readAddress(input: AddressInput): ConnectionSettings {
   const { settings, problems } = parseAddress(input);
   if (settings) return settings;
@@ -32,22 +36,27 @@ export function readAddress(input: AddressInput): ConnectionSettings {
 }
 
 export class DedicatedConnections {
-  readonly #address: () => ConnectionSettings;
+  readonly #input: AddressInput;
   readonly #role: string | undefined;
+  readonly #tries = new PasswordTries();
+  readonly #secrets = new SecretWatch();
   #hookTarget: HookTarget | undefined;
 
-  /** `address` is asked at each attempt: what it reads from files may have changed. */
-  constructor(address: () => ConnectionSettings, role: string | undefined) {
-    this.#address = address;
+  /** What `input` names is read at each attempt: it may have changed. */
+  constructor(input: AddressInput, role: string | undefined) {
+    this.#input = input;
     this.#role = role;
   }
 
   readonly connect = async (applicationName: string, signal: AbortSignal): Promise<Connected> => {
-    const settings = this.#address();
-    const { client, target } = await openClient(settings, { applicationName, signal });
-    this.#hookTarget = { target, serverSettings: settings.serverSettings, role: this.#role };
+    this.#secrets.look({ addressFile: this.#input.databaseUrlFile });
+    const settings = readAddress(this.#input);
+    this.#secrets.look(settings);
+    const { client, target } = await openClient(settings, { applicationName, signal, tries: this.#tries });
+    this.#hookTarget = { target, input: this.#input, serverSettings: settings.serverSettings, role: this.#role };
     return {
       client,
+      serverSettings: settings.serverSettings,
       address: describeAddress(settings),
       borrowed: false,
       givesBack: false,
@@ -55,6 +64,9 @@ export class DedicatedConnections {
       interrupt: ({ busy }) => interrupt(client, target, busy),
     };
   };
+
+  /** Resolves when a file has another content than at the last attempt, or when the signal aborts. */
+  readonly secretChanged = (signal: AbortSignal): Promise<void> => this.#secrets.changed(signal);
 
   /** @throws MigratorError INTERNAL before the first connection. */
   readonly hookTarget = (): HookTarget => {

@@ -26,6 +26,17 @@ export function isPooledByStatement({ sqlstate, message }: ServerError): boolean
   return sqlstate === '08P01' && message.includes('pooling mode');
 }
 
+/**
+ * Whether a log-in failed for its password. PAM, LDAP and RADIUS, as for tokens of a cloud's IAM, answer 28000, as does a
+ * server without a line in pg_hba.conf or for a role that may not log in: which it is, tells the function that reports it
+ * (auth_failed in src/backend/libpq/auth.c), or its words where something in between keeps that to itself.
+ */
+export function isPasswordRefused({ sqlstate, message }: ServerError, error: unknown): boolean {
+  if (sqlstate === '28P01') return true;
+  const { routine } = error as { readonly routine?: unknown };
+  return sqlstate === '28000' && (typeof routine === 'string' ? routine === 'auth_failed' : message.includes('authentication failed'));
+}
+
 /** The function of PostgreSQL's sources that executes a RAISE. */
 const RAISE = 'exec_stmt_raise';
 

@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { systemClock } from '../../../src/adapters/clock/system-clock.ts';
 import { createFileSource } from '../../../src/adapters/files/source.ts';
 import { PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
-import { DedicatedConnections, readAddress } from '../../../src/adapters/postgres/dedicated.ts';
+import { DedicatedConnections } from '../../../src/adapters/postgres/dedicated.ts';
 import { createSqlParser } from '../../../src/adapters/sql-parser/parser.ts';
 import { reportFailure, runCommand } from '../../../src/app/run-command.ts';
 import { readAnyway } from '../../../src/cli/anyway.ts';
@@ -60,10 +60,8 @@ interface EngineOptions {
 
 /** `up` by the engine, on a real session of the workspace. */
 export async function upByEngine({ url, dir, lockKey }: Workspace, { clock, reporter, limits }: EngineOptions): Promise<Outcome> {
-  const settings = readAddress({ databaseUrl: url, env: {} });
-  const { connect } = new DedicatedConnections(() => settings, undefined);
-  const { serverSettings } = settings;
-  const place = { connect, second: connect, allowPooler: false, role: undefined, serverSettings };
+  const { connect } = new DedicatedConnections({ databaseUrl: url, env: {} }, undefined);
+  const place = { connect, second: connect, allowPooler: false, role: undefined };
   return await migrate(
     {
       request: { direction: 'up', target: { kind: 'latest' } },

@@ -21,6 +21,16 @@ export class FakeDatabase implements Database {
     this.#server = server;
   }
 
+  /** Resolves the wait of whoever pauses between two attempts. */
+  changeSecret = (): void => undefined;
+
+  async secretChanged(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.changeSecret = resolve;
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
   async open(runner: RunnerIdentity, signal: AbortSignal): Promise<FakeSession> {
     this.attempts += 1;
     const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));

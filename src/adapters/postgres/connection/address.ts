@@ -7,15 +7,21 @@ import type { ConnectionSettings, HostSettings, KeepAlive, SslMode, TlsSettings 
 import { parseConninfo } from './conninfo.ts';
 import { Given, type Environment } from './given.ts';
 import { SETTING_VARIABLES } from './keywords.ts';
+import { readSecretFile } from './secret-file.ts';
 import { parseOptions, settingProblem } from './server-settings.ts';
 
+/** Plain data, so that it can go to a worker thread. */
 export interface AddressInput {
   readonly databaseUrl?: string | undefined;
+  /** A file that holds the address and nothing else. */
+  readonly databaseUrlFile?: string | undefined;
   readonly env: Environment;
   /** The home folder, for `.pgpass` and `.postgresql`; without one those files are not looked for. */
   readonly home?: string | undefined;
   /** A file that holds the password and nothing else. */
   readonly passwordFile?: string | undefined;
+  /** A program that prints the password, and its arguments. */
+  readonly passwordCommand?: readonly string[] | undefined;
 }
 
 export interface ParsedAddress {
@@ -32,8 +38,10 @@ const KEEPALIVE_IDLE_S = 10;
 const KEEPALIVE_INTERVAL_S = 5;
 const KEEPALIVE_COUNT = 3;
 
+/** @throws MigratorError DATABASE_UNAVAILABLE for a file with the address that is not there yet, CONFIG_INVALID for one that can't be read. */
 export function parseAddress(input: AddressInput): ParsedAddress {
-  const address = input.databaseUrl ?? '';
+  const { databaseUrlFile: file } = input;
+  const address = file === undefined ? (input.databaseUrl ?? '') : readSecretFile(file, '--database-url-file:');
   const conninfo = address.trim() === '' ? new Map<string, string>() : parseConninfo(address);
   if ('problem' in conninfo) return { problems: [`database address: ${conninfo.problem}`] };
   const given = new Given(conninfo, input.env);
@@ -49,6 +57,8 @@ export function parseAddress(input: AddressInput): ParsedAddress {
     user: user ?? '',
     password: given.text('password'),
     passwordFile: input.passwordFile,
+    passwordCommand: input.passwordCommand,
+    addressFile: file,
     passfile: passfile === undefined ? defaultPassfile(input.home) : { path: passfile, named: true },
     loadBalance: given.oneOf('load_balance_hosts', ['disable', 'random'], 'disable') === 'random',
     connectTimeoutMs: given.wholeNumber('connect_timeout', CONNECT_TIMEOUT_S) * 1000,

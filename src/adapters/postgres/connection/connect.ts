@@ -4,7 +4,8 @@ import { isIP } from 'node:net';
 import { MigratorError, toMigratorError } from '../../../core/errors.ts';
 import { describePlace, type ConnectionSettings, type HostSettings, type SslMode } from './connection-settings.ts';
 import type { DirectClient } from './driver.ts';
-import { readPassword } from './passfile.ts';
+import { readPassword, type Password } from './passfile.ts';
+import { PasswordTries } from './password-tries.ts';
 import { openSocket } from './socket.ts';
 import { startUp } from './start-up.ts';
 import type { ResolvedTarget } from './target.ts';
@@ -14,6 +15,8 @@ import { untilAborted } from './until-aborted.ts';
 export interface OpenOptions {
   readonly applicationName: string;
   readonly signal: AbortSignal;
+  /** Of all attempts that may have the same password. */
+  readonly tries?: PasswordTries;
 }
 
 export interface Opened {
@@ -28,8 +31,9 @@ interface Place extends HostSettings {
 type Encryption = 'none' | 'tls-if-offered' | 'tls';
 
 /** What stays the same from attempt to attempt. */
-interface Opening extends OpenOptions {
+interface Opening extends Required<OpenOptions> {
   readonly settings: ConnectionSettings;
+  readonly passwordOf: (place: HostSettings) => Password;
   /** Of all attempts so far. */
   readonly failures: MigratorError[];
 }
@@ -60,7 +64,7 @@ const INVALID_AUTHORIZATION = '28000';
  */
 export async function openClient(settings: ConnectionSettings, options: OpenOptions): Promise<Opened> {
   const failures: MigratorError[] = [];
-  const opening = { ...options, settings, failures };
+  const opening = { tries: new PasswordTries(), ...options, settings, failures, passwordOf: await readPassword(settings, options.signal) };
   for (const host of inOrder(settings.hosts, settings)) {
     for (const place of await placesOf(host, opening)) {
       const opened = await openAt(place, opening);
@@ -84,14 +88,15 @@ async function openAt(place: Place, opening: Opening): Promise<Opened | undefine
 }
 
 async function attempt(place: Place, encryption: Encryption, opening: Opening): Promise<Opened | Failure> {
-  const { settings, signal, applicationName } = opening;
+  const { settings, signal, applicationName, tries } = opening;
   const limit = limited(settings, signal);
+  const { text: password, source: passwordSource } = opening.passwordOf(place);
   let isConnected = false;
   try {
+    tries.check(password);
     const { database, user, channelBinding, keepAlive, connectTimeoutMs } = settings;
     const tls: Tls | false = encryption === 'none' ? false : readTls(settings.tls, place.host);
-    const password = readPassword(settings, place);
-    const target = { ...place, tls, keepAlive, user, database, password, applicationName, channelBinding, connectTimeoutMs };
+    const target = { ...place, tls, keepAlive, user, database, password, passwordSource, applicationName, channelBinding, connectTimeoutMs };
     const socket = await openSocket(target, limit, encryption === 'tls-if-offered' ? 'if-offered' : 'required');
     isConnected = true;
     const resolved = { ...target, tls: 'encrypted' in socket && tls };
@@ -99,6 +104,11 @@ async function attempt(place: Place, encryption: Encryption, opening: Opening): 
   } catch (thrown) {
     signal.throwIfAborted();
     const error = limit.aborted ? noAnswer(place, settings) : toMigratorError(thrown);
+    // Another encryption makes no other password of it, and each try counts.
+    if (error.details.awaitsSecret === true) {
+      if (isConnected) tries.refused(password, error);
+      return { error, mayFallBack: false };
+    }
     // Before the log-in only TLS can be refused.
     const mayFallBack = isConnected ? error.details.server?.sqlstate === INVALID_AUTHORIZATION : error.code === 'ACCESS_REFUSED';
     return { error, mayFallBack };

@@ -52,6 +52,10 @@ export interface ConnectionSettings {
   readonly password: string | undefined;
   /** A file that holds the password and nothing else; it wins over `password`. */
   readonly passwordFile: string | undefined;
+  /** A program and its arguments: prints the password, and wins over all others. */
+  readonly passwordCommand: readonly string[] | undefined;
+  /** The file that the address was read from. */
+  readonly addressFile: string | undefined;
   /** A file in the format of `.pgpass`, asked when there is no password. */
   readonly passfile: { readonly path: string; readonly named: boolean } | undefined;
   /** For one attempt; 0 waits without limit. */

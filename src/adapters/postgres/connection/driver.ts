@@ -11,6 +11,8 @@ export interface Credentials {
   readonly user: string;
   readonly database: string;
   readonly password: string | undefined;
+  /** The file or the command that has it, as messages call it. */
+  readonly passwordSource: string | undefined;
   readonly applicationName: string;
   readonly channelBinding: ChannelBinding;
 }
@@ -37,8 +39,14 @@ export function directConfig(credentials: Credentials, isEncrypted: boolean): Di
   };
 }
 
-function passwordOf({ user, password }: Credentials): string {
+export function passwordOf({ user, password, passwordSource }: Pick<Credentials, 'user' | 'password' | 'passwordSource'>): string {
   if (password !== undefined) return password;
+  if (passwordSource !== undefined) {
+    throw new MigratorError('ACCESS_REFUSED', `the server asks for the password of "${user}", and ${passwordSource} has no line for it`, {
+      awaitsSecret: true,
+      hint: 'a line is host:port:database:user:password; * stands for any',
+    });
+  }
   throw new MigratorError('ACCESS_REFUSED', `the server asks for the password of "${user}", and there is none`, {
     hint: 'put it into the address, PGPASSWORD, or a password file',
   });

@@ -1,8 +1,6 @@
 /** Where the password comes from; among others the file `.pgpass` (PostgreSQL manual, "The Password File"). */
-import { readFileSync } from 'node:fs';
-
-import { MigratorError } from '../../../core/errors.ts';
 import type { ConnectionSettings, HostSettings } from './connection-settings.ts';
+import { contentsOf, readSecretFile } from './secret-file.ts';
 
 export interface PasswordQuery {
   readonly host: string;
@@ -11,28 +9,41 @@ export interface PasswordQuery {
   readonly user: string;
 }
 
-/**
- * The password for one server, read anew at each attempt: files are rotated. Their mode bits don't matter,
- * for a Secret that is mounted under an fsGroup can be read by its group.
- * @throws MigratorError CONFIG_INVALID for a file that was named and can't be read.
- */
-export function readPassword(settings: ConnectionSettings, host: HostSettings): string | undefined {
-  const { password, passwordFile, passfile, database, user } = settings;
-  if (passwordFile !== undefined) return read(passwordFile, true)?.replace(/\r?\n$/, '');
-  if (password !== undefined || passfile === undefined) return password;
-  const file = read(passfile.path, passfile.named);
-  // An empty password is none, as in libpq.
-  return passwordIn(file ?? '', { host: host.host, port: host.port, database, user }) || undefined;
+export interface Password {
+  readonly text: string | undefined;
+  /** The file or the command that has it, as messages call it; what that gives may be another one in a moment. */
+  readonly source: string | undefined;
 }
 
-function read(path: string, isNamed: boolean): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    if (!isNamed) return undefined;
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new MigratorError('CONFIG_INVALID', `cannot read the password file ${path} (${code})`, { cause });
+/**
+ * Gives the password for one server. What is the same for all servers is read at once: to be called anew at each attempt,
+ * as files and tokens are rotated.
+ * @throws MigratorError DATABASE_UNAVAILABLE for a secret that is not there yet, CONFIG_INVALID for one that can't be read.
+ */
+export async function readPassword(settings: ConnectionSettings, signal: AbortSignal): Promise<(host: HostSettings) => Password> {
+  const { password, passwordFile, passwordCommand, passfile, addressFile } = settings;
+  if (passwordCommand !== undefined) {
+    const { runPasswordCommand } = await import('./password-command.ts');
+    return always(await runPasswordCommand(passwordCommand, signal), `--password-command (${passwordCommand[0]})`);
   }
+  if (passwordFile !== undefined) {
+    return always(readSecretFile(passwordFile, 'the password file').replace(/\r?\n$/, ''), `the password file ${passwordFile}`);
+  }
+  if (password !== undefined || passfile === undefined) {
+    return always(password, addressFile !== undefined && password !== undefined ? `the address file ${addressFile}` : undefined);
+  }
+  const file = passfile.named ? readSecretFile(passfile.path, 'the password file') : contentsOf([passfile.path]);
+  return (host) => fromPassfile(file, settings, host);
+}
+
+function always(text: string | undefined, source: string | undefined): () => Password {
+  return () => ({ text, source });
+}
+
+function fromPassfile(file: string, { passfile, database, user }: ConnectionSettings, { host, port }: HostSettings): Password {
+  // An empty password is none, as in libpq.
+  const text = passwordIn(file, { host, port, database, user }) || undefined;
+  return { text, source: text !== undefined || passfile?.named === true ? `the password file ${passfile?.path}` : undefined };
 }
 
 /** The folders where PostgreSQL puts its socket unless told otherwise; the file calls them `localhost`. */

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
 import { describePlace, type TargetSession } from './connection-settings.ts';
 import { connectedStream, DirectClient, directConfig } from './driver.ts';
-import { codeForSqlstate, serverErrorOf } from '../sqlstate.ts';
+import { codeForSqlstate, isPasswordRefused, serverErrorOf } from '../sqlstate.ts';
 import type { ResolvedTarget } from './target.ts';
 
 /**
@@ -20,6 +20,8 @@ export async function startUp(socket: Socket, target: ResolvedTarget, wanted: Ta
   client.connection.on('parameterStatus', (status: { parameterName: string; parameterValue: string }) =>
     parameters.set(status.parameterName, status.parameterValue),
   );
+  let isAsked = false;
+  for (const kind of ['CleartextPassword', 'MD5Password', 'SASL']) client.connection.on(`authentication${kind}`, () => (isAsked = true));
   const abort = (): void => void socket.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
@@ -29,7 +31,7 @@ export async function startUp(socket: Socket, target: ResolvedTarget, wanted: Ta
     return client;
   } catch (error) {
     socket.destroy();
-    throw startUpError(error, describePlace(target));
+    throw startUpError(error, target, isAsked);
   } finally {
     signal.removeEventListener('abort', abort);
   }
@@ -45,10 +47,16 @@ function requireSession(wanted: TargetSession, parameters: ReadonlyMap<string, s
   });
 }
 
-function startUpError(error: unknown, place: string): MigratorError {
+function startUpError(error: unknown, target: ResolvedTarget, isAsked: boolean): MigratorError {
   if (error instanceof MigratorError) return error;
+  const place = describePlace(target);
   const server = serverErrorOf(error);
-  if (server !== undefined) return refusal(server, place, error);
+  if (server !== undefined) {
+    const refused = refusal(server, place, error);
+    const { passwordSource: source } = target;
+    if (!isAsked || source === undefined || !isPasswordRefused(server, error)) return refused;
+    return refused.with({ awaitsSecret: true, hint: `the server refuses the password in ${source}: is it the newest one, and does the server know it already?` });
+  }
   const { code = '', message } = error as NodeJS.ErrnoException;
   // The driver gives its SASL errors no code. A certificate of ours that the server refuses shows only now (TLS 1.3).
   const isRefused = message.startsWith('SASL') || code.startsWith('ERR_SSL_');
