@@ -51,7 +51,8 @@ export async function buildBundle({ outDir, plugins = [] }: { outDir: string; pl
   await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });
   // Apart from all others, so that it shares no chunk with them.
-  await build({ ...bundleOptions, entryPoints: { lockstep: 'src/main.ts' }, outdir: resolve(outDir), plugins: [...plugins, startsOutside] });
+  // In words that an old Node understands as well, so that it can say which one is needed.
+  await build({ ...bundleOptions, target: 'node14.8', entryPoints: { lockstep: 'src/main.ts' }, outdir: resolve(outDir), plugins: [...plugins, startsOutside] });
   const { metafile } = await build({
     ...bundleOptions,
     entryPoints: { start: START, 'hook-worker': HOOK_WORKER },

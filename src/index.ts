@@ -1,4 +1,5 @@
 /** The library: `runMigrations` does what the command line does, and touches nothing of `process`. */
+import './supported-node.ts';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 

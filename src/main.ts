@@ -4,9 +4,18 @@
  */
 import { hostname, totalmem } from 'node:os';
 
+import { NEWER_NODE, nodeProblem } from './core/node-version.ts';
 import type { World } from './app/world.ts';
 
 const argv = process.argv.slice(2);
+
+const tooOld = nodeProblem(process.versions.node);
+// Before anything that an old Node may not have.
+if (tooOld !== undefined) {
+  tellPlainly({ code: 'CONFIG_INVALID', exit: 20, summary: tooOld, next: NEWER_NODE }, 'this Node is too old');
+  process.exit(20);
+}
+
 const interrupted = new AbortController();
 
 const world: World = {
@@ -54,9 +63,12 @@ function onBug(cause: unknown): void {
 /** What tells a failure cannot be loaded: a file of the installation is gone, say. */
 function lastWords(cause: unknown): void {
   const summary = cause instanceof Error ? cause.message : String(cause);
-  const next = 'install Lockstep again';
-  const line = { time: new Date().toISOString(), level: 'error', msg: 'failed', event: 'run.failed', error: { code: 'INTERNAL', exit: 1, summary, next } };
-  const text = `error: ${summary} (INTERNAL)\nwhy:   the installation is damaged\nnext:  ${next}`;
+  tellPlainly({ code: 'INTERNAL', exit: 1, summary, next: 'install Lockstep again' }, 'the installation is damaged');
+}
+
+function tellPlainly(error: { readonly code: string; readonly exit: number; readonly summary: string; readonly next: string }, why: string): void {
+  const line = { time: new Date().toISOString(), level: 'error', msg: 'failed', event: 'run.failed', error };
+  const text = `error: ${error.summary} (${error.code})\nwhy:   ${why}\nnext:  ${error.next}`;
   process.stderr.write(`${logFormat() === 'json' ? JSON.stringify(line) : text}\n`);
 }
 
@@ -66,7 +78,7 @@ function logFormat(): 'text' | 'json' {
   const flag = words.indexOf('--log-format');
   const said = flag === -1 ? process.env['LOCKSTEP_LOG_FORMAT'] : words[flag + 1];
   if (said === 'text' || said === 'json') return said;
-  return world.terminal ? 'text' : 'json';
+  return process.stderr.isTTY ? 'text' : 'json';
 }
 
 // A reader that went away (`lockstep up | head`) must not end a migration.

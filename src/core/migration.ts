@@ -1,5 +1,6 @@
 /** What a migration is: its version, scripts and directives, read from file names and text. */
-import { hash } from 'node:crypto';
+// Its `hash` by name would keep an older Node from importing us, and so from saying which one is needed.
+import * as crypto from 'node:crypto';
 
 import { nearest } from './nearest.ts';
 import { endOfComment, endOfLine, skipBlank } from './sql/sql-text.ts';
@@ -68,7 +69,7 @@ export function compareVersions(a: Version, b: Version): number {
 
 /** SHA-256 in hex of the text without BOM, CRLF as LF. */
 export function checksum(text: string): string {
-  return hash('sha256', withoutBom(text).replaceAll('\r\n', '\n'));
+  return crypto.hash('sha256', withoutBom(text).replaceAll('\r\n', '\n'));
 }
 
 export function withoutBom(text: string): string {

@@ -58,7 +58,8 @@ function secretRanges(text: string): Range[] {
 
 function rangesInAddresses(text: string): Range[] {
   if (!text.includes('://')) return [];
-  return [...text.matchAll(/(?<=:\/\/[^:@/\s]*:)[^/\s]*(?=@)/g)].map(({ index, 0: found }) => ({ start: index, end: index + found.length, mask: MASK }));
+  // To the last @ that may belong to it: nobody knows where the password ends in one that is not encoded.
+  return [...text.matchAll(/(?<=:\/\/[^:@/\s]*:)[^\s"'<>]*(?=@)/g)].map(({ index, 0: found }) => ({ start: index, end: index + found.length, mask: MASK }));
 }
 
 function rangesAfterTheWord(text: string): Range[] {

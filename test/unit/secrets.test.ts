@@ -41,6 +41,9 @@ describe('maskPasswords', () => {
     ["UPDATE t SET password = crypt('hunter2', gen_salt('bf')); SELECT 'a'", "UPDATE t SET password = ***; SELECT 'a'"],
     // Addresses.
     ['postgres://app:hunter2@db/shop', 'postgres://app:***@db/shop'],
+    ['postgres://app:hun@ter2/x@db/shop', 'postgres://app:***@db/shop'],
+    ['postgres://app:hun/ter2@db/shop', 'postgres://app:***@db/shop'],
+    ['{"url":"postgres://app:hunter2@db/shop","mail":"a@b"}', '{"url":"postgres://app:***@db/shop","mail":"a@b"}'],
     ['postgres://app:hun@ter2@db/shop and a:b@c', 'postgres://app:***@db/shop and a:b@c'],
     ['postgres://app@db/shop?password=hun$ter2&sslmode=require', 'postgres://app@db/shop?password=***&sslmode=require'],
     ['"host=db password=hunter2 user=app"', '"host=db password=*** user=app"'],

@@ -4,7 +4,7 @@ import { cutLine } from './hook-run.ts';
 /** A line counts for more than its characters: it is a message and an event. */
 const LINE = 200;
 /** That much may be on its way. */
-const MOST_ON_THE_WAY = 1_000_000;
+const MOST_ON_THE_WAY = 100_000;
 /** Without a line break. */
 const MOST_PENDING = 16_000;
 

@@ -17,15 +17,22 @@ export function resourceLimits(bytes: number): ResourceLimits {
   return { maxOldGenerationSizeMb: 4 * mib + 2048, maxYoungGenerationSizeMb: Math.min(48, Math.max(8, Math.floor(mib / 8))) };
 }
 
+/** 0 while the thread does not run yet, or no more. Buffers lie outside of the heap. */
+async function memoryOf(worker: Worker): Promise<number> {
+  return await worker.getHeapStatistics().then(
+    ({ used_heap_size: heap, external_memory: external }) => heap + external,
+    () => 0,
+  );
+}
+
 /** Resolves with the bytes that the thread has taken once that is too much; stays pending otherwise. */
 export async function tooMuchMemory(worker: Worker, bytes: number, signal: AbortSignal): Promise<number> {
   let wasOver = false;
   while (!signal.aborted) {
-    // Buffers lie outside of the heap.
-    const { used_heap_size: heap, external_memory: external } = await worker.getHeapStatistics();
-    const isOver = heap + external > bytes;
-    // Once may be garbage.
-    if (isOver && wasOver) return heap + external;
+    const taken = await memoryOf(worker);
+    const isOver = taken > bytes;
+    // A little, once, may be garbage.
+    if (isOver && (wasOver || taken > bytes * 1.1)) return taken;
     wasOver = isOver;
     await sleep(LOOK_MS, undefined, { signal, ref: false });
   }

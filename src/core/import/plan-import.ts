@@ -1,5 +1,6 @@
 /** Which of our migrations another tool's history means, and what speaks against taking it over. */
-import { hash } from 'node:crypto';
+// Its `hash` by name would keep an older Node from importing us, and so from saying which one is needed.
+import * as crypto from 'node:crypto';
 
 import { MigratorError } from '../errors.ts';
 import { foreignTool } from '../foreign-table.ts';
@@ -172,7 +173,7 @@ function doubtsAbout({ version, up }: Migration, foreign: ForeignVersion | undef
   const { label, name, checksum } = foreign;
   return [
     ...(name !== undefined && plain(nameOf(version)) !== plain(name) ? [`${version} has another name for ${title}: ${label}`] : []),
-    ...(checksum !== undefined && checksum !== up.checksum && checksum !== hash('sha256', up.text) ? [`${up.file} is not the text that ${title} has applied`] : []),
+    ...(checksum !== undefined && checksum !== up.checksum && checksum !== crypto.hash('sha256', up.text) ? [`${up.file} is not the text that ${title} has applied`] : []),
   ];
 }
 

@@ -1,5 +1,7 @@
 /** The two ways to write a database address, a URL or `key=value` words (PostgreSQL manual, "Connection Strings"). */
 
+import { VARIABLES } from './keywords.ts';
+
 /** A later word wins over an earlier one, as in libpq. */
 export type Conninfo = ReadonlyMap<string, string>;
 
@@ -23,6 +25,9 @@ export function parseConninfo(text: string): Conninfo | { readonly problem: stri
 /** Never leaves this file. */
 class MalformedAddress extends Error {}
 
+const NAME = /^[a-z_][\w.]*$/i;
+const PASSWORDS = new Set(['password', 'sslpassword']);
+
 const ENCODE = 'percent-encode special characters (@ is %40, / is %2F, : is %3A, % is %25)';
 
 /** `user:password@host1:port1,host2:port2/database?keyword=value&…`; a `/` or `@` inside a part has to be encoded. */
@@ -34,31 +39,45 @@ function parseUrl(url: string): Conninfo {
   // libpq ends the credentials at the first @ that comes before any slash.
   const [, user, password, rest = ''] = /^(?:([^@/:]*)(?::([^@/]*))?@)?(.*)$/s.exec(url) ?? [];
   const [, hosts = '', database, query] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? [];
+  // A second @, or one behind a slash: what libpq would take for a host, a port or a database may be a piece of the password.
+  if ((user !== undefined && rest.includes('@')) || database?.includes('@') === true) throw unreadable();
   put('user', user);
   put('password', password);
   putHosts(hosts, put);
   put('dbname', database);
-  for (const word of query === undefined || query === '' ? [] : query.split('&')) {
+  if (query !== undefined && query !== '') readQuery(query, keywords);
+  return keywords;
+}
+
+/** `keyword=value&…`, put into `keywords`. */
+function readQuery(query: string, keywords: Map<string, string>): void {
+  let isAfterPassword = false;
+  for (const word of query.split('&')) {
     const [keyword = '', value, ...more] = word.split('=');
-    if (keyword === '' || value === undefined || more.length > 0) {
+    if (keyword === '' || value === undefined || more.length > 0 || (isAfterPassword && !NAME.test(keyword))) {
       throw new MalformedAddress(`after the ? each parameter is one keyword=value, joined by &: ${ENCODE}, = is %3D, & is %26`);
     }
+    if (value.includes('@') && VARIABLES[keyword] === undefined) throw unreadable();
+    isAfterPassword ||= PASSWORDS.has(keyword);
     // JDBC's way to ask for TLS, which libpq knows too.
     if (word === 'ssl=true') keywords.set('sslmode', 'require');
     else keywords.set(decode(keyword), decode(value));
   }
-  return keywords;
 }
 
 function putHosts(list: string, put: (keyword: string, value: string) => void): void {
   const places = list.split(',').map((place) => /^(?:\[([^\]]*)\]|([^:[\]@]*))(?::(\d*))?$/.exec(place));
   const hosts = places.map((place) => {
-    if (place === null) throw new MalformedAddress(`a host and port in it can't be read: ${ENCODE} in the user name and the password`);
+    if (place === null) throw unreadable();
     return place[1] ?? place[2] ?? '';
   });
   const ports = places.map((place) => place?.[3] ?? '');
   put('host', hosts.join(','));
   if (ports.some((port) => port !== '')) put('port', ports.join(','));
+}
+
+function unreadable(): MalformedAddress {
+  return new MalformedAddress(`a host and port in it can't be read: ${ENCODE} in the user name and the password`);
 }
 
 /** Unlike in a web form, + is a plus sign. */
@@ -76,11 +95,13 @@ function decode(text: string): string {
 function parseWords(text: string): Conninfo {
   const keywords = new Map<string, string>();
   const word = /\s*([^\s=]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?)(?=\s|$)\s*/sy;
+  let isAfterPassword = false;
   while (word.lastIndex < text.length) {
     const found = word.exec(text);
-    if (found === null) {
+    if (found === null || (isAfterPassword && !NAME.test(found[1] ?? ''))) {
       throw new MalformedAddress("after a keyword=value comes no second one: put a value with spaces or quotes into '…'");
     }
+    isAfterPassword ||= PASSWORDS.has(found[1] ?? '');
     keywords.set(found[1] ?? '', (found[2] ?? found[3] ?? '').replace(/\\(.)/gs, '$1'));
   }
   return keywords;
