@@ -4,7 +4,7 @@ import pg from 'pg';
 
 import type { ConnectingOptions } from '../../src/adapters/postgres/hook-connector.ts';
 import { hookConnections } from '../../src/adapters/postgres/hook-pool.ts';
-import { ThreadHooks } from '../../src/adapters/postgres/hooks.ts';
+import { ThreadHooks, WorkerHooks } from '../../src/adapters/postgres/hooks.ts';
 import type { Hook } from '../../src/adapters/postgres/hook-context.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import { migration } from '../support/fakes/files.ts';
@@ -13,6 +13,25 @@ import { Recorder } from '../support/recorder.ts';
 
 const FILE = migration('001_a');
 const SIGTERM = new MigratorError('INTERRUPTED', 'SIGTERM');
+
+describe('a hook in a thread of its own', () => {
+  it('is not started when the run is told to end while the thread is made', async () => {
+    const stop = new AbortController();
+    const hooks = new WorkerHooks({
+      target: () => {
+        throw new Error('it was started');
+      },
+      reporter: new Recorder(),
+      workerUrl: new URL(import.meta.url),
+      connectWaitMs: 0,
+      memory: () => 2 ** 26,
+    });
+    const running = failure(hooks.run(FILE, { timeoutMs: 60_000, signal: stop.signal }));
+    // What makes it is being loaded.
+    stop.abort(SIGTERM);
+    expect(await running).to.equal(SIGTERM);
+  });
+});
 
 describe('a hook in the caller\'s thread', () => {
   const run = async (hook: Hook, signal: AbortSignal, timeoutMs = 60_000): Promise<void> => {
@@ -34,6 +53,10 @@ describe('a hook in the caller\'s thread', () => {
     const running = failure(run(endless, stop.signal));
     stop.abort(SIGTERM);
     expect(await running).to.equal(SIGTERM);
+  });
+
+  it('is told at once when the run has been told before it began', async () => {
+    expect(await failure(run(endless, AbortSignal.abort(SIGTERM)))).to.equal(SIGTERM);
   });
 
   it('is told when its time is up', async () => {
