@@ -119,6 +119,44 @@ describe('a secret that comes late', () => {
     }
   }
 
+  describe('when a hook connects', () => {
+    const RENEWED = 'renew3d-one';
+    /** The run is connected; then the server takes another password only. */
+    async function hooked(args: readonly string[], env: Record<string, string>) {
+      await workspace().write({ '001_a.before.mjs': `export default async ({ pool, log }) => { log('here'); while (!(await import('node:fs')).existsSync(${JSON.stringify(`${path()}.go`)})) await new Promise((done) => setTimeout(done, 20)); await pool.query('SELECT 1'); };` });
+      await put(RIGHT);
+      const run = startCli(['up', ...args], { env: { ...workspace().env, DATABASE_URL: address('by_password'), ...env } });
+      await run.waitForLog('hook.log');
+      await workspace().query(`ALTER ROLE by_password PASSWORD '${RENEWED}'`);
+      const before = await refusals();
+      await writeFile(`${path()}.go`, '');
+      return { run, before };
+    }
+    const REFUSED = waitingFor('password authentication failed');
+
+    for (const [way, env] of Object.entries({
+      'a password file': () => ({ LOCKSTEP_PASSWORD_FILE: path() }),
+      'a command': () => ({ LOCKSTEP_PASSWORD_COMMAND: `cat ${path()}` }),
+    })) {
+      it(`${way} that is stale then is waited for`, async () => {
+        const { run } = await hooked([], env());
+        await run.waitForLog(REFUSED);
+        await put(RENEWED);
+        expectExit(await run.exited, 0);
+      });
+
+      it(`${way} that stays stale: 23, after three tries at most`, async () => {
+        const { run, before } = await hooked(['--connect-wait', '3s'], env());
+        const result = await run.exited;
+        expectExit(result, 23);
+        expect(result.stderr).to.include('got no connection').and.include('28P01');
+        await eventually('the refusals to be logged', async () => (await refusals()) >= before + 3);
+        expect((await refusals()) - before).to.equal(3);
+        expectNoSecret(result);
+      });
+    }
+  });
+
   it('in the address itself is not waited for, nor is what no secret mends', async () => {
     await put(RIGHT);
     const cases: Readonly<Record<string, Record<string, string>>> = {

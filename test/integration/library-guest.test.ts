@@ -1,4 +1,6 @@
 /** `runMigrations` as a guest: the caller's pool, client and settings are afterwards as they were before. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -107,6 +109,30 @@ describe("a caller's pool", () => {
   });
 });
 
+describe("a caller's client or pool", () => {
+  const workspace = useWorkspace();
+  beforeEach(() => workspace().write({ ...FIVE_FILES, '006_last.up.sql': `COMMENT ON TABLE accounts IS 'é';`, '007_i.up.sql': 'CREATE INDEX CONCURRENTLY on_id ON accounts (id);', '007_i.down.sql': 'DROP INDEX on_id;' }));
+
+  for (const kind of ['pool', 'connection'] as const) {
+    it(`of the kind ${kind} is used without a warning of the driver`, async () => {
+      // In a process of its own, for the driver warns once a process.
+      const { dir, lockKey, serverUrl, schema } = workspace();
+      const script = `import pg from 'pg';
+        import { runMigrations } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)};
+        const config = ${JSON.stringify({ connectionString: serverUrl, options: `-c search_path=${schema}` })};
+        const ${kind} = new pg.${kind === 'pool' ? 'Pool' : 'Client'}(config);
+        ${kind === 'pool' ? '' : 'await connection.connect();'}
+        const options = ${JSON.stringify({ dir, lockKey })};
+        const hooks = { '004_bonus': async ({ pool }) => { await Promise.all(Array.from({ length: 9 }, () => pool.query('SELECT 1'))); } };
+        for (const more of [{ direction: 'up'${kind === 'pool' ? ', hooks' : ''} }, { direction: 'up' }, { direction: 'down', steps: 1 }]) await runMigrations({ ${kind}, ...options, ...more });
+        await ${kind}.end();`;
+      const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { cwd: import.meta.dirname });
+      expect(stderr).to.equal('');
+      expect(await workspace().versions()).to.have.lengthOf(6);
+    });
+  }
+});
+
 describe("a caller's client", () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
@@ -131,6 +157,23 @@ describe("a caller's client", () => {
     const { dir, lockKey } = workspace();
     await runMigrations({ connection, dir, lockKey, direction: 'up' });
     expect((await connection.query(prepared)).rows).to.deep.equal([{ one: 1 }]);
+  });
+
+  it('has no pool for a hook: refused before anything is applied, and only if a hook is to run', async () => {
+    const connection = await workspace().client();
+    const { dir, lockKey } = workspace();
+    const options = { connection, dir, lockKey, direction: 'up' } as const;
+    const hooks = { '003_first_orders': () => undefined };
+    for (const given of [{ hooks }, {}]) {
+      const error = await failure('CONFIG_INVALID', runMigrations({ ...options, ...given }));
+      expect(error.hint).to.include('pool or a connectionString');
+      expect(await workspace().query(`SELECT to_regclass('accounts') AS accounts`)).to.deep.equal([{ accounts: null }]);
+      await workspace().write({ '003_first_orders.before.mjs': 'export default () => undefined;' });
+    }
+    expect((await runMigrations({ ...options, dryRun: true })).wouldRun).to.have.lengthOf(5);
+    await up(workspace());
+    expect((await runMigrations({ ...options, hooks })).skipped).to.deep.equal(VERSIONS);
+    expect(done(await runMigrations({ ...options, hooks, direction: 'down', steps: 1 }))).to.deep.equal(['005_'].map((start) => VERSIONS.find((version) => version.startsWith(start))));
   });
 
   it('inside a transaction is refused: the lock and the records would be part of it', async () => {

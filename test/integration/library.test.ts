@@ -72,6 +72,31 @@ describe('runMigrations', () => {
     ]);
   });
 
+  const FAILING: Readonly<Record<string, () => unknown>> = {
+    throws: () => {
+      throw new Error('no disk');
+    },
+    'rejects, though nobody waits for it': () => Promise.reject(new Error('no disk')),
+  };
+  for (const [how, fail] of Object.entries(FAILING)) {
+    const report = fail;
+    it(`goes on where a reporter ${how}, and warns of it`, async () => {
+      const outcome = await up(workspace(), { reporter: { report } });
+      expect(done(outcome)).to.deep.equal(VERSIONS);
+      expect(outcome.warnings).to.deep.equal(['the reporter failed: no disk']);
+      expect(await workspace().journalCounts('failed')).to.deep.equal({});
+      expect(await workspace().versions()).to.deep.equal(VERSIONS);
+    });
+  }
+
+  it('takes the largest numbers that are exact for a lock key', async () => {
+    for (const lockKey of [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
+      const reporter = new Recorder();
+      await up(workspace(), { lockKey: lockKey as unknown as string, table: `history_${lockKey < 0 ? 'low' : 'high'}`, to: '001_accounts', reporter }).catch(() => undefined);
+      expect(reporter.of('lock.acquired').map(({ key }) => key)).to.deep.equal([String(lockKey)]);
+    }
+  });
+
   it('runs hooks in the thread of the caller, with a pool of their own', async () => {
     const pool = workspace().pool({ max: 1 });
     const { dir, lockKey } = workspace();
@@ -134,7 +159,7 @@ describe('runMigrations refuses before any connection is made', () => {
   const WRONG: Readonly<Record<string, readonly object[]>> = {
     'a direction that is not "up" or "down"': ['', 'UP', 'DOWN', 'rollback', 'x', ' up ', undefined, null, 1].map((direction) => ({ direction })),
     'a table name': ['', '.', 'a.', '.a', 'a.b.c', ' a', 'a '.repeat(30)].map((table) => ({ table })),
-    'a lock key': ['', 'x', '1.5', 2n ** 63n, 1.5].map((lockKey) => ({ lockKey })),
+    'a lock key': ['', 'x', '1.5', 2n ** 63n, 1.5, Number.NaN, 2 ** 53, -(2 ** 53), 7_244_554_146_635_925_501].map((lockKey) => ({ lockKey })),
     'a place': [{ connectionString: undefined }, { pool: new pg.Pool() }, { connectionString: 'postgres://h/d?nonsense=1' }, { connectionString: 'mysql://h/d' }],
     files: [{ dir: undefined }, { files: [] }],
     'a duration': [-1, Number.NaN, Infinity, 2 ** 31, '5s', null].flatMap((ms) => [{ lockTimeoutMs: ms }, { hookTimeoutMs: ms }, { connectWaitMs: ms }]),

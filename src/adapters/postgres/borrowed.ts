@@ -52,9 +52,9 @@ export async function fromClient(client: ClientLike): Promise<Connected> {
     serverSettings: {},
     borrowed: true,
     givesBack: true,
-    release: async ({ untouched }) => {
-      // After a check that found no table.
-      if (!untouched && statusOf(real) !== 'I') await real.query('ROLLBACK').catch(() => undefined);
+    release: async ({ untouched, idle }) => {
+      // After a check that found no table: the driver hears of the failed transaction a moment after the error.
+      if (!untouched && (!idle || statusOf(real) !== 'I')) await real.query('ROLLBACK').catch(() => undefined);
     },
     interrupt: () => interrupt(real),
   });
