@@ -126,7 +126,8 @@ describe('a database that does not let us in', () => {
       for (const env of [
         { DATABASE_URL: bare.replace('@', `:${WRONG}@`) },
         { DATABASE_URL: bare, PGPASSWORD: WRONG },
-        { DATABASE_URL: bare, LOCKSTEP_PASSWORD_FILE: passwordFile },
+        // Which may have another one in a moment.
+        { DATABASE_URL: bare, LOCKSTEP_PASSWORD_FILE: passwordFile, LOCKSTEP_CONNECT_WAIT: '0' },
       ]) {
         const result = await runCli(['up', '--log-format', format, '--log-level', 'debug'], { env: { ...workspace().env, ...env } });
         expectExit(result, 23);
