@@ -51,7 +51,7 @@ export async function connect(
       const error: MigratorError = limit.aborted ? (last ?? overdue(cause, limitMs)) : toMigratorError(cause);
       last = error;
       const left = deadline - clock.now();
-      if (error.code !== 'DATABASE_UNAVAILABLE' && !awaitsSecret(error)) throw error;
+      if (error.code !== 'DATABASE_UNAVAILABLE' && !awaitsSecret(error) && !isTableLocked(error)) throw error;
       if (left <= 0) throw gaveUp(error, options.connectWaitMs);
       const retryInMs = Math.min(left, jitter(clock, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS));
       reporter.report({ type: 'database.waiting', attempt, retryInMs, error });
@@ -71,6 +71,11 @@ async function pause(ms: number, { database, clock }: Pick<ConnectPorts, 'databa
 
 function awaitsSecret({ details }: MigratorError): boolean {
   return details.awaitsSecret === true;
+}
+
+/** Somebody has the history locked, such as a VACUUM FULL, and is named. */
+function isTableLocked({ code, details }: MigratorError): boolean {
+  return code === 'CONTENTION' && details.blockers !== undefined;
 }
 
 async function openOnce(

@@ -2,7 +2,7 @@
 import { identifier, literal } from './sql.ts';
 
 /** How long our own statements wait for a lock on history or journal; then whoever has it is named. In milliseconds. */
-export const OWN_LOCK_TIMEOUT_MS = 10_000;
+export const OWN_LOCK_TIMEOUT_MS = 5_000;
 
 /** The first server that knows `transaction_timeout`. */
 const VERSION_17 = 170_000;
