@@ -39,7 +39,7 @@ export class PostgresExecutor implements Executor {
   }
 
   async begin(step: StepScript): Promise<void> {
-    await this.#makeReady(step, { journaled: this.#started === step }).answered;
+    await this.#closely(() => this.#makeReady(step, { journaled: this.#started === step }).answered);
     this.#started = step;
   }
 
@@ -73,7 +73,11 @@ export class PostgresExecutor implements Executor {
     await this.#context.wire.transactionAsIs([...this.#reset(), 'COMMIT'].join(';\n'), { keepRows: false }).catch(() => undefined);
   }
 
-  async transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
+  transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
+    return this.#closely(() => this.#runTransaction(step, pieces, limits, next));
+  }
+
+  async #runTransaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
     const { wire } = this.#context;
     // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second. What is sent
     // behind a file that nobody could read may arrive as the data of its COPY.
@@ -138,7 +142,11 @@ export class PostgresExecutor implements Executor {
     });
   }
 
-  async statement(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
+  statement(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
+    return this.#closely(() => this.#statement(step, unit, limits));
+  }
+
+  async #statement(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
     const message = this.#open(limits);
     if (unit.ownLockTimeout !== true) message.add(`SET LOCAL lock_timeout = ${unit.blocking ? limits.lockTimeoutMs : 0}`);
     useTables(this.#context, afterSource(this.#context, message.addSource(unit)));
@@ -177,16 +185,20 @@ export class PostgresExecutor implements Executor {
   }
 
   async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
-    const message = this.#ours();
-    addRecord(this.#context, message, { event: 'statement done', ...factsOf(step, unit), durationMs });
-    await this.#send(step, message.add('COMMIT'));
+    await this.#closely(async () => {
+      const message = this.#ours();
+      addRecord(this.#context, message, { event: 'statement done', ...factsOf(step, unit), durationMs });
+      await this.#send(step, message.add('COMMIT'));
+    });
   }
 
   async finish(step: StepScript, durationMs: number): Promise<void> {
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
-    const message = this.#ours().addOwn('row', historyRow(this.#context, step));
-    addRecord(this.#context, message, { event, step, durationMs }, { rowOf: step });
-    await this.#send(step, message.add('COMMIT'));
+    await this.#closely(async () => {
+      const message = this.#ours().addOwn('row', historyRow(this.#context, step));
+      addRecord(this.#context, message, { event, step, durationMs }, { rowOf: step });
+      await this.#send(step, message.add('COMMIT'));
+    });
     this.#started = undefined;
     await this.#leaveNothing();
   }
@@ -245,7 +257,17 @@ export class PostgresExecutor implements Executor {
     try {
       await this.#sendOurs(message);
     } catch (error) {
-      throw stepError(error, step, { message, relation, ...what });
+      throw error instanceof LookCloser ? error : stepError(error, step, { message, relation, ...what });
+    }
+  }
+
+  /** Once more when the guard has found what is no harm when it is looked at closely; nothing of the first time is left. */
+  async #closely<T>(attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof LookCloser)) throw error;
+      return await attempt();
     }
   }
 
@@ -255,11 +277,14 @@ export class PostgresExecutor implements Executor {
       await this.#context.wire.transactionAsIs(message.text.replace(/;\n$/, ''), { keepRows: false, promptly: !message.hasSource });
     } catch (error) {
       const failed = message.ownFailure(resultsBefore(error));
-      if (failed === 'guard') throw await explainGuard(this.#context);
+      if (failed === 'guard') throw (await explainGuard(this.#context, error)) ?? new LookCloser();
       throw failed === 'tables' ? await withTableHolders(this.#context, 'both', error) : error;
     }
   }
 }
+
+/** Never leaves this file. */
+class LookCloser extends Error {}
 
 function factsOf(step: StepScript, unit: Unit): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
   return { step, statement: unit.index, statementChecksum: checksum(unit.sql) };

@@ -37,24 +37,31 @@ interface RecordOptions {
 }
 
 /**
- * The fence, and then the journal's row. Each fails (22012) unless: the tables are those that the run knows, and so is the row
- * in the history; this backend still holds the lock; the journal took the row.
+ * The journal's row, and then the fence, as what hangs on the journal may run with it. Each fails (22012) unless: the journal
+ * took the row; the tables are those that the run knows, and so is the row in the history; this backend still holds the lock.
  */
 export function addRecord(context: SessionContext, message: Message, values: JournalValues, { durationSql, rowOf, next }: RecordOptions = {}): void {
   const { relation, runner } = context;
   const sameTable = (name: string, oid: string | undefined): string => `to_regclass(${literal(name)}) = ${literal(oid)}::oid`;
-  const conditions = [sameTable(relation.table, relation.oid), sameTable(relation.journal, relation.journalOid), ...(rowOf ? [isRecorded(relation.table, rowOf)] : [])];
+  const conditions = [
+    sameTable(relation.table, relation.oid),
+    sameTable(relation.journal, relation.journalOid),
+    // What later runs ask of it; a column that is not there is an error of its own.
+    `EXISTS (SELECT FROM pg_index WHERE indrelid = ${literal(relation.oid)}::oid AND indisunique AND indisvalid AND indnkeyatts = 1 AND indpred IS NULL)`,
+    rowOf ? isRecorded(relation.table, rowOf) : `NOT EXISTS (SELECT version, checksum, applied_at FROM ${relation.table} WHERE false)`,
+  ];
   const rows = [journalRow(relation.journal, runner, values, { durationSql })];
   if (next) rows.push(journalRow(relation.journal, runner, { event: 'started', step: next }));
   message
-    .addOwn('record', `SELECT 1 / (${conditions.join(' AND ')})::integer`)
-    .addOwn('lock', `SELECT 1 / coalesce(${ifStillHeld(relation.key, '1')}, 0)`)
-    .addOwn('journal', `WITH made AS (${insertRows(relation.journal, rows)} RETURNING 1) SELECT 1 / (SELECT count(*) FROM made)`);
+    .addOwn('journal', `WITH made AS (${insertRows(relation.journal, rows)} RETURNING 1) SELECT 1 / (SELECT count(*) FROM made)`)
+    .addOwn('record', `SELECT 1 / coalesce((${conditions.join(' AND ')})::integer, 0)`)
+    .addOwn('lock', `SELECT 1 / coalesce(${ifStillHeld(relation.key, '1')}, 0)`);
 }
 
-/** After `up` the row is there, written by this very transaction, which a file that the parser could not read may have ended. */
-function isRecorded(table: string, { direction, version }: StepScript): string {
+/** After `up` the row is as it was written by this very transaction, which a file that the parser could not read may have ended. */
+function isRecorded(table: string, step: StepScript): string {
+  const { direction, version } = step;
   const row = `SELECT version, checksum, applied_at FROM ${table} WHERE version = ${literal(version)}`;
   if (direction === 'down') return `NOT EXISTS (${row})`;
-  return `EXISTS (${row} AND xmin::text::bigint = pg_current_xact_id()::text::bigint & 4294967295)`;
+  return `EXISTS (${row} AND checksum = ${literal(step.migration.up.checksum)} AND xmin::text::bigint = pg_current_xact_id()::text::bigint & 4294967295)`;
 }

@@ -122,6 +122,7 @@ function ownError(
   switch (failed) {
     case 'lock':
       return refused('gave up the lock of this run; it was rolled back', 'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration');
+    case 'guard':
     case 'record':
     case 'journal':
       if (unread === true) {
@@ -138,7 +139,6 @@ function ownError(
         hint: 'stop the other runner, or give it the same lock key, and run again',
       });
     case 'tables':
-    case 'guard':
     case undefined:
       return undefined;
   }

@@ -76,10 +76,16 @@ async function careful<T>(context: SessionContext, access: Access, used: Used, a
   }
 }
 
-/** For who has sent the guard in a message of its own, and seen it fail. */
-export async function explainGuard(context: SessionContext): Promise<MigratorError> {
+/**
+ * For who has sent the guard in a message of its own, and seen it fail: what is with the tables. Undefined when nothing is, so
+ * that the message, made again, looks more closely. @throws that error when it had done so.
+ */
+export async function explainGuard(context: SessionContext, error: unknown): Promise<MigratorError | undefined> {
   const found = await lookClosely(context, 'write', 'both');
-  return untrustedTables('write', found.length > 0 ? found : ['they were changed while this run used them']);
+  if (found.length > 0) return untrustedTables('write', found);
+  if (context.care === 'closely') throw error;
+  context.care = 'closely';
+  return undefined;
 }
 
 /** What is with the tables now. */
