@@ -3,7 +3,7 @@ import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
 import { createRole } from '../support/roles.ts';
-import { done, failure, up } from '../support/running.ts';
+import { done, down, failure, up } from '../support/running.ts';
 import { stateOf } from '../support/state.ts';
 import { useWorkspace, type Workspace } from '../support/workspace.ts';
 
@@ -62,7 +62,7 @@ const CASES: Readonly<Record<string, Case>> = {
     'refused',
     `${TRIGGER(`DELETE FROM schema_migrations WHERE ${ROW}; RETURN NULL`)} CREATE TRIGGER t AFTER INSERT ON schema_migrations_journal FOR EACH ROW EXECUTE FUNCTION f();`,
   ),
-  'has row security that does not hide it from this role': both('recorded', 'ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;'),
+  'turns row security on, which hides nothing from this role': both('recorded', 'ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;'),
   'makes a child of the history': blocking('CREATE TABLE child () INHERITS (schema_migrations);'),
   'gives the lock up': both('refused', 'DO $d$ BEGIN PERFORM pg_advisory_unlock_all(); END $d$;'),
   'keeps the lock in shared mode only': both('refused', () => `CREATE FUNCTION g(k bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
@@ -85,6 +85,18 @@ const CASES: Readonly<Record<string, Case>> = {
   'discards what is temporary': both('recorded', 'CREATE TEMP TABLE x (); DISCARD TEMP; DISCARD PLANS;'),
 };
 
+/** Of what goes down, before it drops what its up has made. */
+const DOWN: typeof CASES = {
+  'puts its row back': both('refused', `INSERT INTO schema_migrations (version) VALUES ('002_x');`),
+  'puts its row back later': ownRow(DEFERRED(`DELETE FROM schema_migrations WHERE ${ROW}; INSERT INTO schema_migrations (version) VALUES ('002_x')`)),
+  'keeps rows from being deleted': blocking('CREATE RULE r AS ON DELETE TO schema_migrations DO INSTEAD NOTHING;'),
+  'deletes its row': both('recorded', `DELETE FROM schema_migrations WHERE ${ROW};`),
+  ...Object.fromEntries(Object.entries(CASES).filter(([what]) => /^(?:drops|renames|moves|replaces|gives the lock|refers|leaves)/.test(what))),
+};
+/** In a file that is not parsed, as it is too large: it ends our transaction. */
+const ENDINGS = ['COMMIT', 'COMMIT AND CHAIN', 'COMMIT; BEGIN', 'COMMIT; BEGIN READ ONLY', 'END', 'ROLLBACK', 'ROLLBACK AND CHAIN', 'ROLLBACK; BEGIN', 'ABORT'];
+const LARGE = `-- ${'x'.repeat(100)}\n`.repeat(20_500);
+
 describe('the fence', () => {
   const workspace = useWorkspace();
 
@@ -96,8 +108,9 @@ describe('the fence', () => {
 
   async function begin(here: Workspace, sql: Case['sql']): Promise<string> {
     const { schema } = here;
-    const { name } = await createRole(here);
-    here.defer(() => here.query(`DROP SCHEMA IF EXISTS ${schema}_old CASCADE`));
+    // Most need neither a role nor a place to move to.
+    const name = sql.length === 0 ? '' : (await createRole(here)).name;
+    if (name !== '') here.defer(() => here.query(`DROP SCHEMA IF EXISTS ${schema}_old CASCADE`));
     await here.write({ '001_a.up.sql': 'CREATE TABLE a (x int);', '003_z.up.sql': 'CREATE TABLE z (x int);' });
     await up(here, { to: '001_a' });
     return sql({ schema, role: name });
@@ -137,6 +150,56 @@ describe('the fence', () => {
     it(`statements of which one ${what}: ${statement}`, async () => {
       await workspace().write({ '002_x.up.sql': `-- lockstep: no-transaction\n${await begin(workspace(), sql)}\n` });
       await expectEnd(statement, await state(), up(workspace()));
+    });
+  }
+
+  for (const [what, { sql, ...ends }] of Object.entries(DOWN)) {
+    for (const mode of ['transaction', 'statement'] as const) {
+      it(`a down that ${what}, by ${mode}: ${ends[mode]}`, async () => {
+        const text = await begin(workspace(), sql);
+        const head = mode === 'statement' ? '-- lockstep: no-transaction\n' : '';
+        const sqls = ends[mode] === 'refused' ? [text, 'DROP TABLE x;'] : ['DROP TABLE x;', text];
+        await workspace().write({ '002_x.up.sql': 'CREATE TABLE x ();', '002_x.down.sql': head + sqls.join('\n'), '003_z.down.sql': 'DROP TABLE z;' });
+        await up(workspace(), { to: '002_x' });
+        const before = await state();
+        const run = down(workspace(), { steps: 1 });
+        if (ends[mode] === 'refused') {
+          await failure('MIGRATION_FAILED', run);
+          expect(await state()).to.deep.equal(before);
+          expect(await workspace().journalCounts('rolled back')).to.deep.equal({});
+        } else {
+          if (ends[mode] === 'blocking') await failure('HISTORY_CONFLICT', run);
+          else expect(done(await run)).to.deep.equal(['002_x']);
+          expect(await workspace().versions()).to.deep.equal(['001_a']);
+          expect(await workspace().journalCounts('rolled back')).to.deep.equal({ '002_x': 1 });
+        }
+        const x = ends[mode] === 'refused' ? 'x' : null;
+        expect(await workspace().query(`SELECT to_regclass($1)::text AS x`, [`${workspace().schema}.x`])).to.deep.equal([{ x }]);
+      });
+    }
+  }
+
+  for (const ending of ENDINGS) {
+    for (const rest of ['CREATE TABLE y ();', 'SELECT 1 / 0;']) {
+      it(`a file too large to be parsed: ${ending}; ${rest}`, async () => {
+        await begin(workspace(), () => '');
+        await workspace().write({ '002_x.up.sql': `${LARGE}CREATE TABLE x ();\n${ending};\n${rest}` });
+        await failure('MIGRATION_FAILED', up(workspace()));
+        expect(await workspace().versions()).to.deep.equal(['001_a']);
+        expect(await workspace().journalCounts('applied')).to.deep.equal({ '001_a': 1 });
+      });
+    }
+  }
+
+  for (const ending of ENDINGS) {
+    it(`a down too large to be parsed: ${ending}, and then a failure`, async () => {
+      await begin(workspace(), () => '');
+      await workspace().write({ '002_x.up.sql': 'CREATE TABLE x ();', '002_x.down.sql': `${LARGE}${ending};\nSELECT 1 / 0;` });
+      await up(workspace(), { to: '002_x' });
+      const rows = await workspace().query('SELECT version, checksum FROM schema_migrations ORDER BY 1');
+      await failure('MIGRATION_FAILED', down(workspace(), { steps: 1 }));
+      expect(await workspace().query('SELECT version, checksum FROM schema_migrations ORDER BY 1')).to.deep.equal(rows);
+      expect(await workspace().journalCounts('rolled back')).to.deep.equal({});
     });
   }
 });

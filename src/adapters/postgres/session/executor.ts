@@ -128,14 +128,18 @@ export class PostgresExecutor implements Executor {
     return `${this.#context.runner.run} ${version}`;
   }
 
-  /** After a failure no row may be left; one that is was committed by the file itself. */
+  /** After a failure the row is to be as it was before; one that is not was committed by the file itself. */
   async #committedInPart(step: StepScript, error: unknown): Promise<MigratorError | undefined> {
-    const { relation, wire } = this.#context;
-    if (step.direction === 'down' || wire.lost.aborted) return undefined;
+    const { relation: { table }, wire } = this.#context;
     // Then the row is somebody else's.
-    if (error instanceof MigratorError && error.code === 'HISTORY_CONFLICT') return undefined;
-    const [deleted] = await writeTables(this.#context, [`DELETE FROM ${relation.table} WHERE version = ${literal(step.version)} RETURNING 1`]).catch(() => []);
-    if (deleted?.rows.length !== 1) return undefined;
+    if (wire.lost.aborted || (error instanceof MigratorError && error.code === 'HISTORY_CONFLICT')) return undefined;
+    const version = literal(step.version);
+    const undo =
+      step.direction === 'up'
+        ? `DELETE FROM ${table} WHERE version = ${version}`
+        : `INSERT INTO ${table} (version, checksum) SELECT ${version}, ${literal(step.upChecksum)} WHERE NOT EXISTS (SELECT version FROM ${table} WHERE version = ${version})`;
+    const [undone] = await writeTables(this.#context, [`${undo} RETURNING 1`]).catch(() => []);
+    if (undone?.rows.length !== 1) return undefined;
     return new MigratorError('MIGRATION_FAILED', `${step.script.file} ended the transaction that it ran in, and failed after that`, {
       version: step.version,
       hint: 'what stands before its COMMIT is in the database, and not recorded: undo that by hand, then take the COMMIT out of the file',
