@@ -1,0 +1,91 @@
+/** A history that somebody has emptied from outside while its journal is whole: nothing runs, in either direction. */
+import { expect } from 'chai';
+
+import { expectExit, runCli } from '../support/cli.ts';
+import { stateOf } from '../support/state.ts';
+import { done, up } from '../support/running.ts';
+import { useWorkspace } from '../support/workspace.ts';
+
+const FILES = {
+  '001_a.up.sql': 'CREATE TABLE a (x int);',
+  '001_a.down.sql': 'DROP TABLE a;',
+  '002_b.up.sql': 'CREATE TABLE IF NOT EXISTS b (x int); INSERT INTO b VALUES (1);',
+  '002_b.down.sql': 'DROP TABLE b;',
+  '003_c.up.sql': 'CREATE TABLE c (x int);',
+  '003_c.down.sql': 'DROP TABLE c;',
+};
+
+const LOSSES: Readonly<Record<string, string>> = {
+  TRUNCATE: 'TRUNCATE schema_migrations',
+  'DELETE of all rows': 'DELETE FROM schema_migrations',
+  'DROP TABLE': 'DROP TABLE schema_migrations',
+  "DROP TABLE, and the original Go runner's in its place": `DROP TABLE schema_migrations; CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`,
+};
+
+describe('a history that is lost', () => {
+  const workspace = useWorkspace();
+
+  beforeEach(async () => {
+    await workspace().write(FILES);
+    await up(workspace());
+  });
+
+  const COMMANDS: Readonly<Record<string, () => string[]>> = {
+    up: () => ['up'],
+    'up --to': () => ['up', '--to', '001_a'],
+    'up --dry-run': () => ['up', '--dry-run'],
+    'down --steps': () => ['down', '--steps', '1'],
+    'down --steps --dry-run': () => ['down', '--steps', '1', '--dry-run'],
+    'down --to': () => ['down', '--to', '001_a'],
+    'down --to-files': () => ['down', '--to-files'],
+    'down --all': () => ['down', '--all', '--confirm', new URL(workspace().url).pathname.slice(1)],
+    'down --all --dry-run': () => ['down', '--all', '--confirm', new URL(workspace().url).pathname.slice(1), '--dry-run'],
+  };
+
+  for (const [loss, sql] of Object.entries(LOSSES)) {
+    it(`by ${loss}: 22 from ${Object.keys(COMMANDS).join(', ')}; rows and journal as they were`, async () => {
+      await workspace().query(sql);
+      const before = await stateOf(workspace());
+      for (const [what, command] of Object.entries(COMMANDS)) {
+        const result = await runCli(command(), workspace());
+        expectExit(result, 22);
+        expect(result.stderr, what).to.include('001_a, 002_b, 003_c').and.include('repair');
+        expect(await stateOf(workspace()), what).to.deep.equal(before);
+      }
+    });
+  }
+
+  it('is one also when its newest version was rolled back before, and none when all were', async () => {
+    expectExit(await runCli(['down', '--steps', '1', '--no-hold'], workspace()), 0);
+    const { rows } = { rows: await workspace().query('SELECT * FROM schema_migrations') };
+    await workspace().query('TRUNCATE schema_migrations');
+    expect((await runCli(['up'], workspace())).stderr).to.include('001_a, 002_b').and.not.include('003_c,');
+    await workspace().query('INSERT INTO schema_migrations SELECT * FROM json_populate_recordset(NULL::schema_migrations, $1)', [JSON.stringify(rows)]);
+    expectExit(await runCli(['down', '--all', '--confirm', new URL(workspace().url).pathname.slice(1), '--no-hold'], workspace()), 0);
+    expect(done(await up(workspace()))).to.deep.equal(['001_a', '002_b', '003_c']);
+  });
+
+  it('is one also when baseline has recorded its versions', async () => {
+    await workspace().query('DROP TABLE schema_migrations, schema_migrations_journal, a, b, c');
+    expectExit(await runCli(['baseline', '--to', '002_b'], workspace()), 0);
+    await workspace().query('TRUNCATE schema_migrations');
+    expectExit(await runCli(['up'], workspace()), 22);
+  });
+
+  it('single rows that are gone are applied again', async () => {
+    await workspace().query(`DELETE FROM schema_migrations WHERE version <> '001_a'; DROP TABLE b, c`);
+    expect(done(await up(workspace()))).to.deep.equal(['002_b', '003_c']);
+    expect(await workspace().journalCounts('applied')).to.deep.equal({ '001_a': 1, '002_b': 2, '003_c': 2 });
+  });
+
+  it('the only version is applied again', async () => {
+    expectExit(await runCli(['down', '--to', '001_a', '--no-hold'], workspace()), 0);
+    await workspace().query('TRUNCATE schema_migrations; DROP TABLE a');
+    expect(done(await up(workspace()))).to.deep.equal(['001_a', '002_b', '003_c']);
+  });
+
+  it('both tables gone are a database without a history', async () => {
+    await workspace().query('DROP TABLE schema_migrations, schema_migrations_journal, a, b, c');
+    expect(done(await up(workspace()))).to.deep.equal(['001_a', '002_b', '003_c']);
+  });
+});
