@@ -20,10 +20,9 @@ const NEXT_PATH = `SELECT coalesce((SELECT pg_catalog.substr(c.setting, 13) FROM
 
 /** A sentence when it is another place than this run's. */
 export async function placeOfNextRun({ relation, settings, wire, named }: SessionContext): Promise<string | undefined> {
-  // The address decides, or the table's name has its schema.
-  if (named || 'search_path' in settings.serverSettings) return undefined;
-  const [next] = await wire.asIs(NEXT_PATH);
-  const path = next?.rows[0]?.[0] ?? '';
+  if (named) return undefined;
+  // Of the address's path a file may have made a schema that was missing.
+  const path = settings.serverSettings['search_path'] ?? (await wire.asIs(NEXT_PATH))[0]?.rows[0]?.[0] ?? '';
   const message = new Statements().add(BEGIN.read);
   if (settings.role !== undefined) message.add(`SET LOCAL ROLE ${identifier(settings.role)}`);
   message.add(`SELECT pg_catalog.set_config('search_path', ${literal(path)}, true)`);

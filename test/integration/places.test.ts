@@ -1,0 +1,239 @@
+/** Where the history is and where objects go, by the path: whoever has set it, however its schemas are called, and whatever is there already. */
+import { expect } from 'chai';
+
+import { derivedKey } from '../../src/adapters/postgres/session/relation.ts';
+import { expectExit, runCli, type CliResult } from '../support/cli.ts';
+import { useDatabase } from '../support/databases.ts';
+import { createRole, type TestRole } from '../support/roles.ts';
+import { useWorkspace } from '../support/workspace.ts';
+
+const FILES = { '001_a.up.sql': 'CREATE TABLE made (x int);', '001_a.down.sql': 'DROP TABLE made;' };
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+const pathOf = (...schemas: readonly string[]): string => schemas.map(quoted).join(', ');
+/** As libpq reads `options`. */
+const escaped = (text: string): string => text.replaceAll(/[\\ ]/g, '\\$&');
+
+const NAMES = ['Tenant', 'ten ant', 'te"nant', "it's", 'a,b', 'a.b', 'a\\b', 'größer', 'select', '$user'];
+
+describe("the history's place", () => {
+  const database = useDatabase();
+  const workspace = useWorkspace(database);
+  let role: TestRole;
+  /** The first schema of the path, and the one behind it. */
+  let tenant: string;
+  let behind: string;
+
+  beforeEach(async () => {
+    await workspace().write(FILES);
+    role = await createRole(workspace());
+    behind = workspace().schema;
+    tenant = `${behind}_tenant`;
+  });
+
+  const query = (sql: string): Promise<Record<string, unknown>[]> => workspace().query(sql);
+  const databaseName = (): string => new URL(database()).pathname.slice(1);
+
+  async function createSchema(name: string): Promise<void> {
+    const here = workspace();
+    await here.query(`CREATE SCHEMA ${quoted(name)} AUTHORIZATION ${role.name}`);
+    here.defer(() => here.query(`DROP SCHEMA IF EXISTS ${quoted(name)} CASCADE`));
+  }
+
+  type Run = (args: readonly string[]) => Promise<CliResult>;
+
+  function runner(parameters: Readonly<Record<string, string>> = {}, more: Readonly<Record<string, string>> = {}): Run {
+    const url = new URL(role.url);
+    url.search = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
+    return (args) => runCli(args, { env: { ...workspace().env, DATABASE_URL: url.href, ...more } });
+  }
+
+  async function alter(what: string, path: string): Promise<void> {
+    const here = workspace();
+    await here.query(`ALTER ${what} SET search_path = ${path}`);
+    here.defer(() => here.query(`ALTER ${what} RESET search_path`));
+  }
+
+  /** By whom a path is set, before the run. */
+  const WAYS: Readonly<Record<string, (path: string) => Promise<Run> | Run>> = {
+    'the address': (path) => runner({ search_path: path }),
+    "the address's options": (path) => runner({ options: `-c search_path=${escaped(path)}` }),
+    PGOPTIONS: (path) => runner({}, { PGOPTIONS: `-c search_path=${escaped(path)}` }),
+    'the role': async (path) => (await alter(`ROLE ${role.name}`, path), runner()),
+    'the role in the database': async (path) => (await alter(`ROLE ${role.name} IN DATABASE ${databaseName()}`, path), runner()),
+    'the database': async (path) => (await alter(`DATABASE ${databaseName()}`, path), runner()),
+    'everybody in the database, with quoted identifiers': async (path) => {
+      await alter(`ROLE ALL IN DATABASE ${databaseName()}`, path);
+      return runner({ quote_all_identifiers: 'on' });
+    },
+  };
+
+  const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+    up: ['up'],
+    'up --dry-run': ['up', '--dry-run'],
+    status: ['status'],
+    wait: ['wait', '--timeout', '10s'],
+    lock: ['lock'],
+    history: ['history'],
+    baseline: ['baseline', '--to', '001_a'],
+    repair: ['repair'],
+    'down --dry-run': ['down', '--steps', '1', '--dry-run'],
+    down: ['down', '--steps', '1'],
+  };
+
+  async function schemasOf(relation: string): Promise<unknown[]> {
+    const rows = await query(`SELECT n.nspname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = '${relation}' ORDER BY 1`);
+    return rows.map(({ name }) => name);
+  }
+  const warningsOf = ({ logs }: CliResult): string => logs.filter(({ event }) => event === 'warning').map(({ text }) => String(text)).join('\n');
+
+  async function expectAll(run: Run, exit: number, check: (result: CliResult, what: string) => void = () => undefined): Promise<void> {
+    // An import has nothing to take over here.
+    const commands = exit === 0 ? COMMANDS : { ...COMMANDS, import: ['import', '--from', 'goose'] };
+    for (const [what, args] of Object.entries(commands)) {
+      const result = await run(args);
+      if (result.code !== exit) throw new Error(`${what}: exit ${result.code}\n${result.stderr}`);
+      check(result, what);
+    }
+  }
+
+  for (const [by, set] of Object.entries(WAYS)) {
+    describe(`on a path by ${by}`, () => {
+      it('is the first schema, with what the files make; a history behind it does not count; every command finds it', async () => {
+        await createSchema(tenant);
+        const run = await set(pathOf(tenant, behind));
+        const first = await run(['up']);
+        expectExit(first, 0);
+        expect(warningsOf(first)).to.equal('');
+        expectExit(await runner({ search_path: behind })(['up']), 0);
+        expect(await schemasOf('schema_migrations')).to.deep.equal([behind, tenant]);
+        expect(await schemasOf('made')).to.deep.equal([behind, tenant]);
+        await expectAll(run, 0);
+        expect(await schemasOf('made')).to.deep.equal([behind]);
+      });
+
+      it('is not guessed where the history is behind the first schema: 20 from every command, naming both', async () => {
+        expectExit(await runner({ search_path: behind })(['up']), 0);
+        await createSchema(tenant);
+        await expectAll(await set(pathOf(tenant, behind)), 20, ({ stderr }, what) => {
+          expect(stderr, what).to.include(`--table ${behind}.schema_migrations`).and.include(`--table ${tenant}.schema_migrations`);
+        });
+        expect(await schemasOf('schema_migrations')).to.deep.equal([behind]);
+        const run = await set(pathOf(tenant, behind));
+        const there = await run(['up', '--table', `${behind}.schema_migrations`]);
+        expectExit(there, 0);
+        expect(there.stdout).to.include('skip');
+        const own = await run(['up', '--table', `${tenant}.schema_migrations`]);
+        expectExit(own, 0);
+        expect(warningsOf(own)).to.include(`begins a history in schema ${tenant}`).and.include(behind);
+        expect(await schemasOf('made')).to.deep.equal([behind, tenant]);
+        expectExit(await run(['status', '--exit-code']), 0);
+      });
+
+      it('is the first schema that exists, and a file that makes the missing one is told what comes of it', async () => {
+        const run = await set(pathOf(tenant, behind));
+        expectExit(await run(['up']), 0);
+        expect(await schemasOf('schema_migrations')).to.deep.equal([behind]);
+        await query(`GRANT CREATE ON DATABASE ${databaseName()} TO ${role.name}`);
+        const here = workspace();
+        here.defer(() => here.query(`DROP SCHEMA IF EXISTS ${tenant} CASCADE`));
+        await workspace().write({ '002_b.up.sql': `CREATE SCHEMA ${tenant};` });
+        const made = await run(['up']);
+        expectExit(made, 0);
+        expect(warningsOf(made)).to.include(`--table ${behind}.schema_migrations`);
+        expectExit(await run(['up']), 20);
+        expectExit(await run(['up', '--table', `${behind}.schema_migrations`]), 0);
+      });
+
+      it('is none where no schema exists: 20', async () => {
+        const result = await (await set(pathOf(tenant)))(['up']);
+        expectExit(result, 20);
+        expect(result.stderr).to.include('no schema of the search_path exists');
+      });
+    });
+  }
+
+  for (const name of NAMES) {
+    it(`of a schema called ${name}: found, made, refused and named as it is called`, async () => {
+      await createSchema(name);
+      // Quoted, it is a name like any other, but for "$user", which stands for the role's.
+      if (name === '$user') await createSchema(role.name);
+      const schema = name === '$user' ? role.name : name;
+      const path = pathOf(name, behind);
+      expectExit(await runner({ search_path: behind })(['up']), 0);
+      const run = runner({ search_path: path });
+      const refused = await run(['up', '--log-format', 'text']);
+      expectExit(refused, 20);
+      expect(refused.stderr).to.include(`objects, ${schema}`);
+      const env = { LOCKSTEP_TABLE: 'lockstep_history', LOCKSTEP_LOCK_KEY: '' };
+      const other = runner({ search_path: path }, env);
+      for (let count = 0; count < 2; count += 1) expectExit(await other(['up']), 0);
+      expect(await schemasOf('lockstep_history')).to.deep.equal([schema]);
+      expect(await schemasOf('made')).to.deep.equal([schema, behind].sort());
+      const [comment] = await query(`SELECT obj_description(c.oid, 'pg_class') AS text FROM pg_class c WHERE relname = 'lockstep_history'`);
+      expect(comment?.['text']).to.match(new RegExp(`lock key ${derivedKey(schema, 'lockstep_history')}$`));
+      expectExit(await other(['status', '--exit-code']), 0);
+    });
+  }
+
+  describe("on the server's default path", () => {
+    beforeEach(async () => {
+      await query(`GRANT ALL ON SCHEMA public TO ${role.name}`);
+      const here = workspace();
+      here.defer(() => here.query('DROP TABLE IF EXISTS public.schema_migrations, public.schema_migrations_journal, public.made'));
+    });
+
+    it('is public; it goes on being used when there is a schema called like the role, where objects then go', async () => {
+      expectExit(await runner()(['up']), 0);
+      expect(await schemasOf('schema_migrations')).to.deep.equal(['public']);
+      await createSchema(role.name);
+      await workspace().write({ '002_b.up.sql': 'CREATE TABLE second (x int);', '002_b.down.sql': 'DROP TABLE second;' });
+      expectExit(await runner()(['up']), 0);
+      expect(await schemasOf('schema_migrations')).to.deep.equal(['public']);
+      expect(await schemasOf('second')).to.deep.equal([role.name]);
+      await expectAll(runner(), 0);
+    });
+
+    it('is the schema called like the role, or like the one of --role', async () => {
+      await createSchema(role.name);
+      expectExit(await runner()(['up']), 0);
+      expect(await schemasOf('schema_migrations')).to.deep.equal([role.name]);
+      await query(`DROP TABLE ${role.name}.schema_migrations, ${role.name}.schema_migrations_journal, ${role.name}.made`);
+      const env = { ...workspace().env, DATABASE_URL: database() };
+      for (const args of [['up'], ['up'], ['status', '--exit-code']]) expectExit(await runCli([...args, '--role', role.name], { env }), 0);
+      expect(await schemasOf('schema_migrations')).to.deep.equal([role.name]);
+      expect(await schemasOf('made')).to.deep.equal([role.name]);
+    });
+  });
+
+  describe('after a run that changes the path', () => {
+    const CHANGES: Readonly<Record<string, { readonly sql: () => string; readonly told: boolean; readonly address?: boolean; readonly path?: () => string }>> = {
+      'of the role': { sql: () => `ALTER ROLE ${role.name} SET search_path = ${tenant}`, told: true },
+      'of the role in the database': { sql: () => `ALTER ROLE ${role.name} IN DATABASE ${databaseName()} SET search_path = ${tenant}, ${behind}`, told: true },
+      'of the database': { sql: () => `ALTER DATABASE ${databaseName()} SET search_path = ${tenant}`, told: true },
+      'of the database, for a role with one of its own': { sql: () => `ALTER DATABASE ${databaseName()} SET search_path = ${tenant}`, told: false, path: () => behind },
+      'of the role, when the address has one': { sql: () => `ALTER ROLE ${role.name} SET search_path = ${tenant}`, told: false, address: true },
+      'of the role, to where it was': { sql: () => `ALTER ROLE ${role.name} SET search_path = ${behind}, ${tenant}`, told: false },
+      'of another role': { sql: () => `CREATE ROLE ${role.name}_b; ALTER ROLE ${role.name}_b SET search_path = ${tenant}; DROP ROLE ${role.name}_b`, told: false },
+    };
+    for (const [what, { sql, told, address, path }] of Object.entries(CHANGES)) {
+      it(`${what}: ${told ? 'it is told, with what to set' : 'nothing is told'}`, async () => {
+        await createSchema(tenant);
+        const here = workspace();
+        await here.query(`ALTER ROLE ${role.name} SUPERUSER`);
+        here.defer(() => here.query(`ALTER DATABASE ${databaseName()} RESET search_path`));
+        if (path) await here.query(`ALTER ROLE ${role.name} SET search_path = ${path()}`);
+        else if (address !== true) await here.query(`ALTER DATABASE ${databaseName()} SET search_path = ${behind}`);
+        await here.write({ '002_b.up.sql': `${sql()};` });
+        const run = runner(address === true ? { search_path: behind } : {});
+        const result = await run(['up']);
+        expectExit(result, 0);
+        expect(/--table \S+/.exec(warningsOf(result))?.[0]).to.equal(told ? `--table ${behind}.schema_migrations` : undefined);
+        const next = await run(['up', ...(told ? ['--table', `${behind}.schema_migrations`] : [])]);
+        expectExit(next, 0);
+        expect(next.stdout).to.include('skip');
+        expect(await schemasOf('schema_migrations')).to.deep.equal([behind]);
+      });
+    }
+  });
+});
