@@ -10,6 +10,7 @@ import { useWorkspace } from '../support/workspace.ts';
 import { documentOf } from '../support/json-documents.ts';
 import { createRole } from '../support/roles.ts';
 import { up } from '../support/running.ts';
+import { pidOf } from '../support/sessions.ts';
 
 describe('lockstep lock', () => {
   const workspace = useWorkspace();
@@ -74,9 +75,46 @@ describe('lockstep lock', () => {
     workspace().defer(() => sharer.release());
     const { code, stderr } = await runCli(['up', '--lock-wait', '1500ms'], workspace());
     expect(code, stderr).to.equal(31);
-    expect(stderr).to.match(new RegExp(`held by .*sharer.* \\(pid ${sharer.pid}\\)`));
+    expect(stderr).to.match(new RegExp(`held by .*sharer.* \\(pid ${sharer.pid}, in shared mode\\)`));
     expect((await runCli(['lock', '--terminate'], workspace())).stdout).to.include('"sharer"').and.include('was ended');
     expect((await runCli(['up'], workspace())).code).to.equal(0);
+  });
+
+  /** Whatever it is called: a session, idle or in a transaction. */
+  const SHARERS: Readonly<Record<string, { readonly name: string; readonly begin?: string }>> = {
+    psql: { name: 'psql' },
+    'a session without a name': { name: '' },
+    'a runner, idle': { name: 'lockstep up 0.1.0 x' },
+    'a runner, in a transaction': { name: 'lockstep up 0.1.0 x', begin: 'BEGIN' },
+    'a runner, in a transaction that it has taken the key for': { name: 'lockstep wait 0.1.0 x', begin: 'BEGIN; SELECT pg_advisory_xact_lock_shared(KEY)' },
+  };
+  for (const [what, { name, begin = '' }] of Object.entries(SHARERS)) {
+    it(`names who holds it in shared mode, and for good, and ends it: ${what}`, async () => {
+      const sharer = await workspace().client({ application_name: name });
+      const key = workspace().lockKey;
+      const pid = await pidOf(sharer);
+      if (!begin.includes('KEY')) await sharer.query(`SELECT pg_advisory_lock_shared(${key})`);
+      await sharer.query(begin.replace('KEY', key));
+      const shown = name === '' ? 'a session without a name' : `"${name}"`;
+      const report = documentOf('lock', await runCli(['lock', '--json'], workspace()));
+      expect(report['holder']).to.include({ pid, applicationName: name });
+      expect((await runCli(['lock'], workspace())).stdout).to.include(`held by ${shown} (pid ${pid}, in shared mode)`);
+      const { code, stderr } = await runCli(['up', '--lock-wait', '1s', '--log-format', 'text'], workspace());
+      expect(code, stderr).to.equal(31);
+      expect(stderr).to.include(`held by ${shown} (pid ${pid}, in shared mode)`);
+      expect((await runCli(['lock', '--terminate'], workspace())).stdout).to.include('was ended');
+      expect((await runCli(['up'], workspace())).code).to.equal(0);
+    });
+  }
+
+  it('in shared mode keeps nobody waiting who has nothing to do', async () => {
+    await up(workspace());
+    const sharer = await holdKey(workspace().serverUrl, workspace().lockKey, 'sharer', 'shared');
+    workspace().defer(() => sharer.release());
+    for (const args of [['up', '--lock-wait', '0'], ['wait', '--timeout', '10s'], ['status', '--exit-code']]) {
+      const { code, stderr } = await runCli(args, workspace());
+      expect(code, `${args[0]}: ${stderr}`).to.equal(0);
+    }
   });
 
   it('LOCK_TIMEOUT names the holder: exit 31', async () => {

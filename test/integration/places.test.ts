@@ -14,7 +14,7 @@ const pathOf = (...schemas: readonly string[]): string => schemas.map(quoted).jo
 /** As libpq reads `options`. */
 const escaped = (text: string): string => text.replaceAll(/[\\ ]/g, '\\$&');
 
-const NAMES = ['Tenant', 'ten ant', 'te"nant', "it's", 'a,b', 'a.b', 'a\\b', 'größer', 'select', '$user'];
+const NAMES = ['Ten ant', 'te"nant', "it's, a.b", 'a\\b', 'größer', '$user'];
 
 describe("the history's place", () => {
   const database = useDatabase();
@@ -87,18 +87,29 @@ describe("the history's place", () => {
   }
   const warningsOf = ({ logs }: CliResult): string => logs.filter(({ event }) => event === 'warning').map(({ text }) => String(text)).join('\n');
 
-  async function expectAll(run: Run, exit: number, check: (result: CliResult, what: string) => void = () => undefined): Promise<void> {
-    // An import has nothing to take over here.
-    const commands = exit === 0 ? COMMANDS : { ...COMMANDS, import: ['import', '--from', 'goose'] };
-    for (const [what, args] of Object.entries(commands)) {
-      const result = await run(args);
-      if (result.code !== exit) throw new Error(`${what}: exit ${result.code}\n${result.stderr}`);
-      check(result, what);
+  /** One after the other: some write. */
+  async function expectAll(run: Run, names = Object.keys(COMMANDS)): Promise<void> {
+    for (const name of names) {
+      const result = await run(COMMANDS[name]!);
+      if (result.code !== 0) throw new Error(`${name}: exit ${result.code}\n${result.stderr}`);
+    }
+  }
+
+  /** At once: none of them does anything. */
+  async function expectAllRefused(run: Run, names: readonly string[], words: readonly string[]): Promise<void> {
+    const commands = { ...COMMANDS, import: ['import', '--from', 'goose'] };
+    const results = await Promise.all([...names, 'import'].map((name) => run(commands[name as keyof typeof commands])));
+    for (const result of results) {
+      expectExit(result, 20);
+      for (const word of words) expect(result.stderr).to.include(word);
     }
   }
 
   for (const [by, set] of Object.entries(WAYS)) {
     describe(`on a path by ${by}`, () => {
+      // How a command looks for its tables does not depend on who has set the path.
+      const names = ['the address', 'the role'].includes(by) ? Object.keys(COMMANDS) : ['up', 'status', 'down'];
+
       it('is the first schema, with what the files make; a history behind it does not count; every command finds it', async () => {
         await createSchema(tenant);
         const run = await set(pathOf(tenant, behind));
@@ -108,18 +119,16 @@ describe("the history's place", () => {
         expectExit(await runner({ search_path: behind })(['up']), 0);
         expect(await schemasOf('schema_migrations')).to.deep.equal([behind, tenant]);
         expect(await schemasOf('made')).to.deep.equal([behind, tenant]);
-        await expectAll(run, 0);
+        await expectAll(run, names);
         expect(await schemasOf('made')).to.deep.equal([behind]);
       });
 
       it('is not guessed where the history is behind the first schema: 20 from every command, naming both', async () => {
         expectExit(await runner({ search_path: behind })(['up']), 0);
         await createSchema(tenant);
-        await expectAll(await set(pathOf(tenant, behind)), 20, ({ stderr }, what) => {
-          expect(stderr, what).to.include(`--table ${behind}.schema_migrations`).and.include(`--table ${tenant}.schema_migrations`);
-        });
-        expect(await schemasOf('schema_migrations')).to.deep.equal([behind]);
         const run = await set(pathOf(tenant, behind));
+        await expectAllRefused(run, names, [`--table ${behind}.schema_migrations`, `--table ${tenant}.schema_migrations`]);
+        expect(await schemasOf('schema_migrations')).to.deep.equal([behind]);
         const there = await run(['up', '--table', `${behind}.schema_migrations`]);
         expectExit(there, 0);
         expect(there.stdout).to.include('skip');
@@ -191,7 +200,7 @@ describe("the history's place", () => {
       expectExit(await runner()(['up']), 0);
       expect(await schemasOf('schema_migrations')).to.deep.equal(['public']);
       expect(await schemasOf('second')).to.deep.equal([role.name]);
-      await expectAll(runner(), 0);
+      await expectAll(runner());
     });
 
     it('is the schema called like the role, or like the one of --role', async () => {

@@ -108,6 +108,42 @@ describe('stored SQL', () => {
     expect(done(await fromStored({ connectionString: app.url }))).to.deep.equal(['004_bonus']);
   });
 
+  /** Of the group that owns the tables and that the migrator is in, too: who else counts, given the other role and the server's version. */
+  const MEMBERS: Readonly<Record<string, { readonly sql: (group: string, role: string) => string; readonly since?: number; readonly trusted?: true }>> = {
+    'another member': { sql: (group, role) => `GRANT ${group} TO ${role}` },
+    'another member, which does not inherit': { sql: (group, role) => `ALTER ROLE ${role} NOINHERIT; GRANT ${group} TO ${role}` },
+    'a member of a member': { sql: (group, role) => `CREATE ROLE ${role}_b; GRANT ${group} TO ${role}_b; GRANT ${role}_b TO ${role}` },
+    'a member that may only become it': { sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT FALSE, SET TRUE`, since: 160_000 },
+    'a member that only inherits': { sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT TRUE, SET FALSE`, since: 160_000 },
+    'a member that may only grant it': { sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT FALSE, SET FALSE, ADMIN TRUE`, since: 160_000, trusted: true },
+    'a superuser': { sql: (group, role) => `ALTER ROLE ${role} SUPERUSER; GRANT ${group} TO ${role}`, trusted: true },
+  };
+  for (const [who, { sql, since = 0, trusted }] of Object.entries(MEMBERS)) {
+    it(`of tables that a group owns, beside ${who}: ${trusted ? 'trusted' : 'refused'}`, async () => {
+      const here = workspace();
+      const [version] = await here.query<{ number: number }>(`SELECT current_setting('server_version_num')::int AS number`);
+      if (version!.number < since) {
+        // Such members came with that server.
+        expect(await sqlstateOf(here.query(sql(app.name, app.name)))).to.equal('42601');
+        return;
+      }
+      const [group, migrator] = [await createRole(here), await createRole(here)];
+      await here.query(`GRANT ${group.name} TO ${migrator.name}`);
+      await up(here, { connectionString: migrator.url, role: group.name });
+      expect(done(await fromStored({ connectionString: migrator.url, role: group.name }))).to.deep.equal(['005_order_notes']);
+      here.defer(() => here.query(`DROP ROLE IF EXISTS ${app.name}_b`));
+      await here.query(sql(group.name, app.name));
+      for (const options of [{ connectionString: migrator.url, role: group.name }, { connectionString: migrator.url }]) {
+        if (trusted) {
+          expect(done(await fromStored(options))).to.have.length(1);
+        } else {
+          const error = await failure('ROLLBACK_REFUSED', fromStored(options));
+          expect(error.details.problems!.join()).to.match(/role "\w+" is a member of the owner of/);
+        }
+      }
+    });
+  }
+
   it('is for a superuser what its owner is: another role could have written anything', async () => {
     const owner = await createRole(workspace());
     await up(workspace(), { connectionString: owner.url });
