@@ -17,7 +17,7 @@ import { resultsBefore } from './simple-query.ts';
 import { literal } from './sql.ts';
 import { lockHoldersOn } from './observe.ts';
 import { partlyCommitted, watchCommits } from './partly-committed.ts';
-import { addRecord, afterSource, historyRow, useTables } from './record.ts';
+import { addRecord, afterSource, DURATION_SQL, historyRow, useTables } from './record.ts';
 import { rowEstimates } from './row-estimates.ts';
 import { stepError } from './step-error.ts';
 import { explainGuard, ownLimits, withTableHolders, writeTables } from './use-tables.ts';
@@ -296,6 +296,3 @@ function factsOf(step: StepScript, unit: Unit): Pick<JournalValues, 'step' | 'st
 
 /** A setting of ours: the step that the session was made ready for. */
 const READY = 'lockstep.ready';
-
-const DURATION_SQL =
-  'pg_catalog.round(extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now()) * 1000)';

@@ -27,6 +27,9 @@ export function afterSource(context: SessionContext, message: Message): Message 
   return message.add('SET CONSTRAINTS ALL IMMEDIATE').addMark(keepPath.replace(/^SELECT /, '')).add(ownPath, ...ownLimits(context));
 }
 
+/** Since the transaction began, in milliseconds. */
+export const DURATION_SQL = 'round(extract(epoch FROM clock_timestamp() - now()) * 1000)';
+
 interface RecordOptions {
   /** SQL for the journal's `duration_ms`. */
   readonly durationSql?: string;
