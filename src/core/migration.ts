@@ -91,7 +91,7 @@ export function parseDuration(text: string): number | undefined {
 /** PostgreSQL's timeouts are 32-bit milliseconds, and so are Node's timers. */
 const MAX_DURATION_MS = 2_147_483_647;
 
-const DIRECTIVES = ['no-transaction', 'irreversible', 'lock-timeout', 'statement-timeout'];
+export const DIRECTIVES: readonly string[] = ['no-transaction', 'irreversible', 'lock-timeout', 'statement-timeout'];
 
 /** Reads `-- lockstep: …` lines of the leading comment block; every bad one is a problem with its line. */
 export function parseDirectives(text: string): { directives: Directives; problems: string[] } {

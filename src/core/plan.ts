@@ -1,7 +1,8 @@
 /** Decides what a run has to do: (files, history, target) → a plan, or every problem at once. */
 import type { AppliedVersion } from './history.ts';
 import type { Direction, Migration, Version } from './migration.ts';
-import { compareVersions, versionNumber } from './migration.ts';
+import { compareVersions } from './migration.ts';
+import { equalNumbers, mixedNumbers } from './file-names.ts';
 import { nearest } from './nearest.ts';
 import type { ErrorCode } from './errors.ts';
 import { MigratorError } from './errors.ts';
@@ -91,14 +92,6 @@ export function pendingVersions(migrations: readonly Migration[], applied: reado
   return migrations.map(({ version }) => version).filter((version) => !done.has(version));
 }
 
-/** Pairs of files with the same number, as one sentence each. */
-export function equalNumbers(migrations: readonly Migration[]): string[] {
-  const byNumber = Map.groupBy(migrations, (migration) => versionNumber(migration.version));
-  return [...byNumber.values()]
-    .filter((group) => group.length > 1)
-    .map((group) => `the same number twice, so their names decide the order: ${group.map((migration) => migration.version).join(', ')}`);
-}
-
 export function planUp(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
@@ -120,6 +113,8 @@ export function planUp(
   const steps = inReach
     .filter(({ version }) => isPending.has(version))
     .map((migration): StepScript => ({ version: migration.version, direction: 'up', script: migration.up, migration }));
+  const cut = steps.filter(({ script }) => script.text === '');
+  if (cut.length > 0) return { ok: false, problems: cut.map(({ script: { file } }) => ({ code: 'MIGRATIONS_INVALID', message: `${file}: ${ZERO_BYTES}` })) };
   const skipped = inReach.map(({ version }) => version).filter((version) => !isPending.has(version));
   const late = status.filter((row) => row.state === 'out of order' && steps.some((s) => s.version === row.version));
   const ahead = versionsIn(status, 'unknown');
@@ -130,11 +125,15 @@ export function planUp(
       ...[
         list('pending but older than the newest applied (out of order)', late.map((row) => row.version)),
         list('applied, but these files have no such version (the database is ahead)', ahead),
-        ...equalNumbers(migrations),
+        equalNumbers(migrations),
       ].map((message) => ({ message, refused: strict, hint: 'without --strict it is only a warning' })),
+      { message: mixedNumbers(migrations), refused: false, hint: '' },
     ],
   );
 }
+
+/** A volume that was copied in part looks like this; applied, the file would never run when it is whole. */
+export const ZERO_BYTES = 'is empty (zero bytes)';
 
 function unknownVersion(flag: string, version: Version, migrations: readonly Migration[]): Problem[] {
   const versions = migrations.map((migration) => migration.version);
@@ -193,10 +192,12 @@ export function planOrThrow(planned: Planned): Plan {
 const SUMMARIES: Partial<Record<ErrorCode, string>> = {
   CONFIG_INVALID: 'the target does not exist',
   HISTORY_CONFLICT: 'the migration files and the history of the database disagree',
+  MIGRATIONS_INVALID: 'these migrations cannot be run; nothing was run',
   ROLLBACK_REFUSED: 'the rollback is refused; nothing was run',
 };
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
+  MIGRATIONS_INVALID: 'check that the image or the volume holds the whole file; where nothing is to be done on purpose, write a comment into it',
   CONFIG_INVALID: 'see "lockstep status" for the versions',
   ROLLBACK_REFUSED: 'choose a target whose versions can all be rolled back, or write a new migration that undoes them; "lockstep status" lists them',
 };

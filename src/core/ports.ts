@@ -1,6 +1,7 @@
 /** What the engine needs from the world. Adapters implement it; tests fake it. */
 import type { MigratorError } from './errors.ts';
 import type { MigratorEvent } from './events.ts';
+import type { FileRemark } from './file-names.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
 import type { EndedHold, Hold } from './hold.ts';
 import type { ForeignTable } from './import/foreign-history.ts';
@@ -39,6 +40,7 @@ export interface MigrationSource {
 
 export interface MigrationSet {
   readonly migrations: readonly Migration[];
+  readonly remarks: readonly FileRemark[];
 }
 
 export interface Database {

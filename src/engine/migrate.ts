@@ -1,4 +1,5 @@
 /** `up` and `down`: preview → lock → read again → plan again → apply → outcome. What is done under the lock is in under-lock.ts. */
+import { judgeRemarks } from '../core/file-names.ts';
 import { pendingVersions } from '../core/plan.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Check, MigrationSet, Reporter } from '../core/ports.ts';
@@ -14,7 +15,7 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
   const { request, signal, dryRun } = options;
   const progress = new Progress(request.direction, dryRun, ports);
   try {
-    const { migrations, session, check } = await readAndConnect({ ...options, writes: !dryRun }, ports, signal);
+    const { migrations, session, check } = await readAndConnect({ ...options, writes: !dryRun }, { ...ports, progress }, signal);
     try {
       const run: Run = { migrations, session, progress, options, ports };
       await interruptedBy(signal, session, () => planThenLock(run, check));
@@ -28,7 +29,11 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
 }
 
 /** Reads the files while the server lets us in. What is wrong with them is told at once, and then nothing of the server. */
-async function readAndConnect(options: ConnectOptions, ports: MigratePorts, signal: AbortSignal): Promise<Opened & MigrationSet> {
+async function readAndConnect(
+  options: ConnectOptions & Pick<MigrateOptions, 'strict'>,
+  ports: MigratePorts & { readonly progress: Progress },
+  signal: AbortSignal,
+): Promise<Opened & Pick<MigrationSet, 'migrations'>> {
   const reading = ports.source.read();
   const reporter: Reporter = { report: (event) => void reading.then(() => ports.reporter.report(event), () => undefined) };
   const unneeded = new AbortController();
@@ -36,7 +41,8 @@ async function readAndConnect(options: ConnectOptions, ports: MigratePorts, sign
   // Nobody waits for it yet.
   connecting.catch(() => undefined);
   try {
-    const { migrations } = await reading;
+    const { migrations, remarks } = await reading;
+    ports.progress.warn(judgeRemarks(remarks, options.strict));
     return { migrations, ...(await connecting) };
   } catch (error) {
     unneeded.abort(error);

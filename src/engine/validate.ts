@@ -1,7 +1,8 @@
 /** `validate`: everything about the files that can be told without a database. */
 import { MigratorError, type ErrorCode, type SourceLocation } from '../core/errors.ts';
+import { equalNumbers, mixedNumbers } from '../core/file-names.ts';
 import type { Direction, Migration, Script } from '../core/migration.ts';
-import { equalNumbers } from '../core/plan.ts';
+import { ZERO_BYTES } from '../core/plan.ts';
 import type { MigrationSource } from '../core/ports.ts';
 import type { Finding, ValidateReport } from '../core/reports.ts';
 import type { ScriptRemark, SqlParser } from '../core/sql/script-plan.ts';
@@ -14,7 +15,7 @@ export async function validate(
   parser: SqlParser,
   { strict }: { readonly strict: boolean },
 ): Promise<ValidateReport> {
-  const { migrations } = await source.read();
+  const { migrations, remarks } = await source.read();
   const findings: Finding[] = [];
   let location: SourceLocation | undefined;
   for (const [script, direction] of migrations.flatMap(scriptsOf)) {
@@ -24,9 +25,12 @@ export async function validate(
   }
   const invalid = findings.some(({ severity }) => severity === 'error');
   const duplicates = equalNumbers(migrations);
-  const severity = strict ? 'error' : 'warning';
-  findings.push(...duplicates.map((message): Finding => ({ severity, message })));
-  const code = failure(invalid, strict && duplicates.length > 0, strict && findings.length > 0);
+  findings.push(
+    ...remarks.map(({ message, strict: refused }): Finding => ({ severity: strict && refused ? 'error' : 'warning', message })),
+    ...(duplicates === '' ? [] : [{ severity: strict ? 'error' : 'warning', message: duplicates } as const]),
+    ...[mixedNumbers(migrations)].filter((message) => message !== '').map((message): Finding => ({ severity: 'warning', message })),
+  );
+  const code = failure(invalid, strict && duplicates !== '', strict && findings.length > 0);
   return {
     migrations: migrations.length,
     findings,
@@ -55,6 +59,7 @@ function scriptsOf({ up, down }: Migration): (readonly [Script, Direction])[] {
 }
 
 async function findingsOf(script: Script, direction: Direction, parser: SqlParser): Promise<Finding[]> {
+  if (direction === 'up' && script.text === '') return [{ severity: 'error', file: script.file, message: ZERO_BYTES }];
   const { problems, syntaxError, warnings, hazards } = await analyze(script, direction, parser);
   const found = (severity: Finding['severity'], remarks: readonly ScriptRemark[]): Finding[] =>
     remarks.map((remark) => ({ severity, file: script.file, ...remark }));

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import { equalNumbers, isSeed, judgeName, judgeRemarks, mixedNumbers } from '../../src/core/file-names.ts';
+import { MigratorError } from '../../src/core/errors.ts';
 import { compareVersions, parseDirectives, parseFileName, versionNumber } from '../../src/core/migration.ts';
 
 describe('parseFileName', () => {
@@ -97,5 +99,58 @@ describe('parseDirectives on any text', () => {
         expect(parseDirectives(text)).to.deep.equal({ directives: { noTransaction: true, irreversible: false }, problems: [] });
       }),
     );
+  });
+});
+
+describe('judgeName', () => {
+  const VERDICTS: Readonly<Record<ReturnType<typeof judgeName>, readonly string[]>> = {
+    refused: ['1_a.up.pgsql', '001_a.down.psql', '1_a.up.SQL', '1_.up.txt', '1_a.up.sql.bak', '1_a.up.', '1_a.up.sql.gz', '20240101_a.down.md'],
+    'other tool': ['1_a.up.go', '00002_rename.go', '1700000000000_a.js', '20240101-b.ts', '0001_initial.py', '20240101000000_c.rb', 'V1_2__x.java', 'R__views.kt', '1_a.before.js', '1_a.up.fizz'],
+    nothing: ['README.md', '2_b.up.sql~', 'schema.txt', '1_a_test.go', '1_a.test.ts', '1_a.d.ts', 'shared.mjs', 'go.mod', '1_a.UP.txt', '1_notes.md', 'a_1.up.go', 'V1.txt'],
+  };
+  for (const [verdict, names] of Object.entries(VERDICTS)) {
+    for (const name of names) it(`${name}: ${verdict}`, () => expect(judgeName(name, new Set(['2_b.up.sql', name]))).to.equal(verdict));
+  }
+
+  it('knows what belongs to prove', () => {
+    expect(['1_a.seed.sql', '1_a.seed.sql.up.sql', '_a.seed.sql', '1_.seed.sql'].map(isSeed)).to.deep.equal([true, false, false, false]);
+  });
+});
+
+describe('judgeRemarks', () => {
+  const remarks = [{ message: 'a', strict: true }, { message: 'b', strict: false }];
+  it('warns, and refuses with --strict what that refuses', () => {
+    expect(judgeRemarks(remarks, false)).to.deep.equal(['a', 'b']);
+    expect(judgeRemarks(remarks.slice(1), true)).to.deep.equal(['b']);
+    expect(() => judgeRemarks(remarks, true)).to.throw(MigratorError).with.property('exit', 21);
+  });
+});
+
+describe('equalNumbers', () => {
+  const versions = (...names: readonly string[]) => names.map((version) => ({ version })) as unknown as Parameters<typeof equalNumbers>[0];
+
+  it('is one sentence about all of them', () => {
+    expect(equalNumbers(versions('1_a', '2_a'))).to.equal('');
+    expect(equalNumbers(versions('1_a', '1_b', '2_c'))).to.equal('the same number twice, so their names decide the order: 1_a, 1_b');
+    expect(equalNumbers(versions('1_a', '1_b', '2_c', '3_d', '03_e', '3_f'))).to.equal('2 numbers are there twice, so their names decide the order: 1_a, 1_b; 3_d, 03_e, 3_f');
+    const many = Array.from({ length: 30 }, (_, index) => [`${index}_a`, `${index}_b`]).flat();
+    expect(equalNumbers(versions(...many))).to.match(/^30 numbers are there twice/).and.match(/4_a, 4_b and 25 more$/);
+  });
+
+  it('tells times of several kinds, but not a counted start', () => {
+    const mixed: [names: string[], told: RegExp | ''][] = [
+      [['1_a', '9_b', '10_c'], ''],
+      [['9_a', '20240101_b'], ''],
+      [['20240101_a', '20250101_b'], ''],
+      [['99999999_a', '20240101000000_b'], ''],
+      [['20240101_a', '20240102000000_b'], /dates \(8 digits\): 20240101_a; times of 14 digits: 20240102000000_b$/],
+      [['1700000000_a', '1700000001_b', '1700000000000_c'], /seconds \(10 digits\): 1700000000_a to 1700000001_b; milliseconds/],
+      [['202401010000_a', '20240102000000_b'], /12 digits.*14 digits/],
+      [['1_x', '1700000000000_a', '20240102000000_b'], /milliseconds.*14 digits/],
+    ];
+    for (const [names, told] of mixed) {
+      if (told === '') expect(mixedNumbers(versions(...names)), names.join()).to.equal('');
+      else expect(mixedNumbers(versions(...names)), names.join()).to.match(told);
+    }
   });
 });

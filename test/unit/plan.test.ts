@@ -6,7 +6,7 @@ import type { Hold } from '../../src/core/hold.ts';
 import type { AppliedVersion } from '../../src/core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../src/core/migration.ts';
 import { planDown as planRollback } from '../../src/core/plan-down.ts';
-import { equalNumbers, NO_JOURNAL, planOrThrow, planUp, statusOf, type Planned } from '../../src/core/plan.ts';
+import { NO_JOURNAL, planOrThrow, planUp, statusOf, type Planned } from '../../src/core/plan.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { DownTarget, UpTarget } from '../../src/core/target.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
@@ -93,6 +93,8 @@ const UP: Readonly<Record<string, UpCase>> = {
   'equal numbers': { files: ['1_a', '1_b'], steps: ['1_a', '1_b'], pending: ['1_a', '1_b'], warnings: [/same number.*1_a.*1_b/] },
   'equal numbers with other zeros': { files: ['01_b', '1_a'], steps: ['01_b', '1_a'], pending: ['01_b', '1_a'], warnings: [/same number/] },
   'equal numbers, strict': { files: ['1_a', '1_b'], strict: true, refused: { code: 'HISTORY_CONFLICT', words: [/same number/] } },
+  'numbers of two kinds': { files: ['20240101_a', '20240102000000_b'], steps: ['20240101_a', '20240102000000_b'], pending: ['20240101_a', '20240102000000_b'], warnings: [/numbers of several kinds/] },
+  'numbers of two kinds, strict': { files: ['1700000000_a', '1700000000000_b'], strict: true, applied: ['1700000000_a', '1700000000000_b'], skipped: ['1700000000_a', '1700000000000_b'], warnings: [/seconds.*milliseconds/] },
   'every problem at once': {
     files: [A, B, '003_c', '003_d'],
     applied: ['001_a*', '003_d', '009_z'],
@@ -100,6 +102,21 @@ const UP: Readonly<Record<string, UpCase>> = {
     refused: { code: 'HISTORY_CONFLICT', words: [/changed.*001_a/, /out of order\): 002_b, 003_c/, /ahead\): 009_z/, /same number/] },
   },
 };
+
+describe('planUp and a file of zero bytes', () => {
+  const plan = (applied: readonly AppliedVersion[], target: UpTarget = { kind: 'latest' }): Planned =>
+    planUp([migration(A), migration(B, '', null), migration(C, '-- nothing to do', ''), migration(D, '')], applied, { target, strict: false });
+
+  it('is refused while it is pending, with every other one', () => {
+    expectPlan(plan([]), { refused: { code: 'MIGRATIONS_INVALID', words: [/^002_b\.up\.sql: is empty/, /^004_d\.up\.sql: is empty/] } });
+  });
+
+  it('is nothing to talk about once it is applied, or out of reach', () => {
+    const target: UpTarget = { kind: 'version', version: A };
+    expectPlan(plan([], target), { steps: [A], pending: [A, B, C, D] });
+    expectPlan(plan([{ version: B }, { version: D }]), { steps: [A, C], skipped: [B, D], pending: [A, C], warnings: [/out of order/] });
+  });
+});
 
 describe('planUp', () => {
   for (const [name, { files, applied = [], to, reapply = [], strict = false, ...expected }] of Object.entries(UP)) {
@@ -206,13 +223,6 @@ describe('statusOf', () => {
       '004_d pending',
       '009_z unknown',
     ]);
-  });
-});
-
-describe('equalNumbers', () => {
-  it('has a sentence per number', () => {
-    expect(equalNumbers(migrations('1_a', '1_b', '2_c', '3_d', '03_e', '3_f'))).to.have.length(2);
-    expect(equalNumbers(migrations('1_a', '2_a'))).to.deep.equal([]);
   });
 });
 

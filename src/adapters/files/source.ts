@@ -7,11 +7,13 @@ import { readdirSync, readFileSync, statSync, type Dirent } from 'node:fs';
 import { basename, resolve } from 'node:path';
 
 import { MigratorError } from '../../core/errors.ts';
+import { isSeed, judgeName, someOf, type FileRemark } from '../../core/file-names.ts';
 import {
   checksum,
   compareVersions,
   parseDirectives,
   parseFileName,
+  versionNumber,
   withoutBom,
   type FileKind,
   type Migration,
@@ -33,6 +35,12 @@ interface File {
 /** One version's files. */
 type Files = Partial<Record<FileKind, File>>;
 
+/** What is wrong (exit 21), and what a person should know. */
+interface Found {
+  readonly problems: string[];
+  readonly remarks: FileRemark[];
+}
+
 /** So many versions take a millisecond. */
 const AT_ONCE = 50;
 
@@ -42,19 +50,20 @@ export function createFileSource(options: FileSourceOptions): MigrationSource {
 
 async function readAll(options: FileSourceOptions): Promise<MigrationSet> {
   const place = 'dir' in options ? options.dir : 'the list of files';
-  const problems: string[] = [];
+  const found: Found = { problems: [], remarks: [] };
+  const { problems, remarks } = found;
   const migrations: Migration[] = [];
   let count = 0;
-  for (const [version, files] of groupByVersion(filesOf(options, problems), problems)) {
+  for (const [version, files] of groupByVersion(filesOf(options, found), found)) {
     // The connection, which is opened meanwhile, goes first, and must not wait for the last of many files.
     if (count++ % AT_ONCE === 0) await new Promise(setImmediate);
     const migration = readMigration(version, files, problems);
     if (migration) migrations.push(migration);
   }
   if (problems.length > 0) throw invalid(place, problems);
-  if (migrations.length === 0 && !options.allowEmpty) throw noFiles(`there are no migration files in ${place}`);
+  if (migrations.length === 0 && !options.allowEmpty) throw noFiles(`there are no migration files in ${place}`, remarks);
   migrations.sort((a, b) => compareVersions(a.version, b.version));
-  return { migrations };
+  return { migrations, remarks };
 }
 
 function invalid(place: string, problems: readonly string[]): MigratorError {
@@ -65,26 +74,69 @@ function invalid(place: string, problems: readonly string[]): MigratorError {
   });
 }
 
-function noFiles(summary: string): MigratorError {
+function noFiles(summary: string, remarks: readonly FileRemark[] = []): MigratorError {
   return new MigratorError('MIGRATIONS_INVALID', summary, {
+    ...(remarks.length > 0 && { problems: remarks.map(({ message }) => message) }),
     hint: 'check --dir (LOCKSTEP_DIR), and that the image or the volume holds the files there; --allow-empty accepts an empty directory',
   });
 }
 
-function filesOf(options: FileSourceOptions, problems: string[]): File[] {
+function filesOf(options: FileSourceOptions, found: Found): File[] {
+  const { problems } = found;
   if ('files' in options) return options.files.map((path) => ({ name: basename(path), path })).filter((file) => isFile(file, problems));
   const files: File[] = [];
-  for (const entry of listDirectory(options.dir)) {
+  const others: Dirent[] = [];
+  const entries = listDirectory(options.dir);
+  for (const entry of entries) {
     const file = { name: entry.name, path: `${options.dir}/${entry.name}` };
+    if (!isMeant(entry.name)) others.push(entry);
     // Kubernetes mounts a ConfigMap as symbolic links into a dot directory, so links are followed.
-    if (entry.isFile() || isFile(file, problems)) files.push(file);
+    else if (entry.isFile() || isFile(file, problems)) files.push(file);
   }
+  if (others.length > 0) judgeOthers(options.dir, others, new Set(entries.map(({ name }) => name)), found);
   return files;
 }
 
+/** Nothing that another tool would apply is left out without a word. */
+function judgeOthers(dir: string, others: readonly Dirent[], names: ReadonlySet<string>, { problems, remarks }: Found): void {
+  const foreign: string[] = [];
+  const below: string[] = [];
+  for (const entry of others) {
+    const { name } = entry;
+    const sql = entry.isFile() ? undefined : sqlBelow(`${dir}/${name}`);
+    if (sql !== undefined) below.push(`${name}/${sql}`);
+    if (!entry.isFile() && (sql !== undefined || !entry.isSymbolicLink())) continue;
+    const verdict = judgeName(name, names);
+    if (verdict === 'other tool') foreign.push(name);
+    if (verdict === 'refused') problems.push(`${name}: ${WRONG_NAME}, and golang-migrate would apply it`);
+  }
+  if (foreign.length > 0) remarks.push({ message: `another tool would apply these, Lockstep doesn't: ${someOf(foreign)}`, strict: true });
+  if (below.length > 0) remarks.push({ message: `files in subfolders are not read: ${someOf(below)}`, strict: true });
+}
+
+/** A .sql file in this folder or below; undefined where there is none, or no folder. */
+function sqlBelow(folder: string): string | undefined {
+  const open = [''];
+  for (let looked = 0; open.length > 0 && looked < MOST_FOLDERS; looked += 1) {
+    const below = open.shift() ?? '';
+    let entries: Dirent[];
+    try {
+      entries = readdirSync(`${folder}/${below}`, { withFileTypes: true }).filter(({ name }) => !isNobodys(name));
+    } catch {
+      continue;
+    }
+    const sql = entries.find((entry) => !entry.isDirectory() && /\.sql$/i.test(entry.name));
+    if (sql) return `${below}${sql.name}`;
+    for (const entry of entries) if (entry.isDirectory()) open.push(`${below}${entry.name}/`);
+  }
+  return undefined;
+}
+
+const MOST_FOLDERS = 200;
+
 function listDirectory(dir: string): Dirent[] {
   try {
-    const entries = readdirSync(dir, { withFileTypes: true }).filter(({ name }) => isMeant(name));
+    const entries = readdirSync(dir, { withFileTypes: true }).filter(({ name }) => !isNobodys(name));
     // What is nearly in order is put in order of versions at once; to compare those takes longer.
     return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
@@ -103,9 +155,14 @@ function isFile({ name, path }: File, problems: string[]): boolean {
   return false;
 }
 
+/** Of a ConfigMap's mount, of a package manager, of a file system. */
+function isNobodys(name: string): boolean {
+  return name.startsWith('.') || name === 'node_modules' || name === 'lost+found';
+}
+
 /** Whatever else lies there (a README, modules that hooks import) is none of our business. */
 function isMeant(name: string): boolean {
-  return !name.startsWith('.') && /\.(?:sql|before\.mjs)$/i.test(name);
+  return /\.(?:sql|before\.mjs)$/i.test(name) && !isSeed(name);
 }
 
 function whyUnreadable(error: unknown): string {
@@ -118,13 +175,15 @@ function whyUnreadable(error: unknown): string {
   return reasons[code] ?? `cannot be read (${code})`;
 }
 
-function groupByVersion(all: readonly File[], problems: string[]): Map<Version, Files> {
+const WRONG_NAME = 'is not named <number>_<name>.up.sql, .down.sql or .before.mjs';
+
+function groupByVersion(all: readonly File[], { problems, remarks }: Found): Map<Version, Files> {
   const versions = new Map<Version, Files>();
   for (const file of all) {
     const { name, path } = file;
     const parsed = parseFileName(name);
     if (!parsed) {
-      problems.push(`${name}: is not named <number>_<name>.up.sql, .down.sql or .before.mjs`);
+      problems.push(`${name}: ${WRONG_NAME}`);
       continue;
     }
     const files = versions.get(parsed.version) ?? {};
@@ -133,11 +192,27 @@ function groupByVersion(all: readonly File[], problems: string[]): Map<Version, 
     files[parsed.kind] = file;
     versions.set(parsed.version, files);
   }
-  for (const [version, { up, down, before }] of versions) {
-    if (up !== undefined) continue;
+  const lonely = [...versions].filter(([, { up }]) => up === undefined);
+  if (lonely.some(([, { down }]) => down !== undefined)) pairByNumber(versions, remarks);
+  for (const [version, { down, before }] of lonely) {
     for (const file of [down, before]) if (file) problems.push(`${file.name}: there is no ${version}.up.sql`);
   }
   return versions;
+}
+
+/** golang-migrate's rule: of the files without a counterpart of their name, an up and a down file with a number of their own are a pair. */
+function pairByNumber(versions: ReadonlyMap<Version, Files>, remarks: FileRemark[]): void {
+  const pairs: string[] = [];
+  const left = [...versions].filter(([, { up, down }]) => (up === undefined) !== (down === undefined));
+  for (const group of Map.groupBy(left, ([version]) => versionNumber(version)).values()) {
+    const upper = group.map(([, files]) => files).find(({ up }) => up);
+    const lower = group.map(([, files]) => files).find(({ down }) => down);
+    if (group.length !== 2 || !upper?.up || !lower?.down) continue;
+    pairs.push(`${upper.up.name} with ${lower.down.name}`);
+    upper.down = lower.down;
+    delete lower.down;
+  }
+  if (pairs.length > 0) remarks.push({ message: `these are pairs by their number, though not by their name: ${someOf(pairs)}`, strict: false });
 }
 
 function readMigration(version: Version, files: Files, problems: string[]): Migration | undefined {

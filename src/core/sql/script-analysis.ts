@@ -6,13 +6,15 @@ import type { Reading } from './read-script.ts';
 import { maskPasswords, withoutQuoted } from '../secrets.ts';
 import { Places } from '../source-location.ts';
 import { findRefusals } from './refusals.ts';
+import { findMarks } from './marks.ts';
 import { remarkAt } from './remark.ts';
 import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
 import { isMomentary } from './session-rules.ts';
 import { classify, type Statement } from './statements.ts';
 import { layOut, type Group, type Layout } from './transaction-layout.ts';
 
-export function planScript(reading: Reading, directives: Directives, direction: Direction): ScriptAnalysis {
+export function planScript(read: Reading, directives: Directives, direction: Direction): ScriptAnalysis {
+  const reading = { ...read, problems: [...findMarks(read.original, direction), ...read.problems] };
   const { text, parse } = reading;
   if (parse === 'too large') {
     return unread(reading, directives, remarkAt(text, 0, 'the file is larger than 1 MB, so it is not parsed'));

@@ -30,7 +30,7 @@ function script(file: string, text: string): Migration['up'] {
 }
 
 export function source(files: readonly Migration[]): MigrationSource {
-  return { read: () => Promise.resolve({ migrations: files }) };
+  return { read: () => Promise.resolve({ migrations: files, remarks: [] }) };
 }
 
 /** Hooks given as functions, by version. */

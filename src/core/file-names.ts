@@ -1,0 +1,88 @@
+/** Which names beside the migrations are no accident, and what a directory's numbers are: counted, dates, or times. */
+import { MigratorError } from './errors.ts';
+import { versionNumber, type Migration, type Version } from './migration.ts';
+
+/** Something about the files that a person should know. */
+export interface FileRemark {
+  readonly message: string;
+  /** `--strict` refuses it. */
+  readonly strict: boolean;
+}
+
+/** What is a warning only. @throws MigratorError MIGRATIONS_INVALID for what `strict` refuses. */
+export function judgeRemarks(remarks: readonly FileRemark[], strict: boolean): string[] {
+  const refused = remarks.filter((remark) => strict && remark.strict).map(({ message }) => message);
+  if (refused.length === 0) return remarks.map(({ message }) => message);
+  throw new MigratorError('MIGRATIONS_INVALID', 'the migration files are not all that lies there', {
+    problems: refused,
+    hint: 'rename or remove them; without --strict it is only a warning',
+  });
+}
+
+/** `refused`: golang-migrate would apply it. `other tool`: another one would. */
+type NameVerdict = 'refused' | 'other tool' | 'nothing';
+
+/** golang-migrate's own pattern (source/parse.go). */
+const GOLANG_MIGRATE = /^\d+_.*\.(?:down|up)\..*$/s;
+const CODE = '(?:go|js|cjs|mjs|ts|cts|mts|py|rb|php|java|kt|ex|exs|fizz)';
+const OTHER_TOOL = new RegExp(String.raw`^(?:\d+[_.-]|[VUB]\d[\w.]*__|R__).*\.${CODE}$`, 's');
+const NO_MIGRATION = /(?:_test\.\w+|\.(?:test|spec)\.\w+|\.d\.[cm]?ts)$/;
+const BACKUP = /(?:~|\.(?:bak|orig|rej|swp))$/;
+
+/** Of a file that is none of ours by its name; `names` are all that lie there. */
+export function judgeName(name: string, names: ReadonlySet<string>): NameVerdict {
+  if (BACKUP.test(name) && names.has(name.replace(BACKUP, ''))) return 'nothing';
+  if (OTHER_TOOL.test(name)) return NO_MIGRATION.test(name) ? 'nothing' : 'other tool';
+  return GOLANG_MIGRATE.test(name) ? 'refused' : 'nothing';
+}
+
+/** For `prove`; never applied. */
+export function isSeed(name: string): boolean {
+  return /^\d+_.+\.seed\.sql$/s.test(name);
+}
+
+/** `a, b, c and 27 more`. */
+export function someOf(names: readonly string[], separator = ', '): string {
+  const shown = names.slice(0, MOST_SHOWN).join(separator);
+  return names.length > MOST_SHOWN ? `${shown} and ${names.length - MOST_SHOWN} more` : shown;
+}
+
+const MOST_SHOWN = 5;
+
+/** The versions with one number, as one sentence about all such numbers; empty where there are none. */
+export function equalNumbers(migrations: readonly Migration[]): string {
+  const groups = [...Map.groupBy(migrations, ({ version }) => versionNumber(version)).values()].filter((group) => group.length > 1);
+  if (groups.length === 0) return '';
+  const named = groups.map((group) => group.map(({ version }) => version).join(', '));
+  const what = groups.length === 1 ? 'the same number twice' : `${groups.length} numbers are there twice`;
+  return `${what}, so their names decide the order: ${someOf(named, '; ')}`;
+}
+
+/** What `number`, without leading zeros, is made of; undefined for one that somebody has counted. */
+function kindOf(number: string): string | undefined {
+  switch (number.length) {
+    case 8:
+      return /^(?:19|20)/.test(number) ? 'dates (8 digits)' : undefined;
+    case 10:
+      return 'seconds (10 digits)';
+    case 13:
+      return 'milliseconds (13 digits)';
+    default:
+      return number.length < 10 ? undefined : `times of ${number.length} digits`;
+  }
+}
+
+/** Times of several kinds, as one sentence; empty where there is one. */
+export function mixedNumbers(migrations: readonly Migration[]): string {
+  const kinds = new Map<string, { readonly first: Version; last: Version }>();
+  for (const { version } of migrations) {
+    const kind = kindOf(versionNumber(version) ?? '');
+    if (kind === undefined) continue;
+    const known = kinds.get(kind);
+    if (known) known.last = version;
+    else kinds.set(kind, { first: version, last: version });
+  }
+  if (kinds.size < 2) return '';
+  const named = [...kinds].map(([kind, { first, last }]) => `${kind}: ${first}${last === first ? '' : ` to ${last}`}`);
+  return `numbers of several kinds, which run by their size; other tools order them by name: ${named.join('; ')}`;
+}

@@ -1,0 +1,75 @@
+/** Comments that mean something to Lockstep or to another tool, and stand where they are not obeyed. */
+import { DIRECTIVES, type Direction } from '../migration.ts';
+import type { ImportTool } from '../import/foreign-history.ts';
+import { remarkAt } from './remark.ts';
+import type { ScriptRemark } from './script-plan.ts';
+import { skipBlank } from './sql-text.ts';
+import { tokensOf, type Token } from './tokens.ts';
+
+interface Mark {
+  readonly tool: string;
+  /** `import --files` converts its files. */
+  readonly from?: ImportTool | 'graphile-migrate';
+  readonly pattern: RegExp;
+  /** It also says what of a down file would be undone again. */
+  readonly up?: RegExp;
+}
+
+/** Of a line that begins a comment; from each tool's own parser or manual. */
+const MARKS: readonly Mark[] = [
+  { tool: 'goose', from: 'goose', pattern: /^--\s*\+goose\s+(?:up|down|statementbegin|statementend|no\s+transaction|envsub)\b/i, up: /\+goose\s+up\b/i },
+  { tool: 'dbmate', from: 'dbmate', pattern: /^--\s*migrate:(?:up|down)\b/i, up: /:up\b/i },
+  { tool: 'graphile-migrate', from: 'graphile-migrate', pattern: /^--!\s*previous:/i },
+  { tool: 'sql-migrate', pattern: /^--\s*\+migrate\s+(?:up|down|statementbegin|statementend)\b/i, up: /\+migrate\s+up\b/i },
+  { tool: 'Liquibase', pattern: /^--\s*(?:liquibase\s+formatted\s+sql\b|changeset\s+[^\s:]+:\S)/i },
+  { tool: 'node-pg-migrate', pattern: /^--[\s-]*down\s+migration\s*$/i, up: /^(?!)/ },
+  { tool: 'tern', pattern: /^---- create above \/ drop below ----/i },
+  { tool: 'MyBatis Migrations', pattern: /^--\s*\/\/\s*@undo\b/i },
+  { tool: 'Play', pattern: /^--\s*!(?:ups|downs)\b/i, up: /!ups\b/i },
+];
+
+const PLACEHOLDER = /\$\{[^{}\s]+\}/;
+
+/** Why the script is not to run, in its order: another tool's file would run its undo half, too, and a directive would have no effect. */
+export function findMarks(text: string, direction: Direction): readonly ScriptRemark[] {
+  const found: ScriptRemark[] = [];
+  const seen = new Set<string>();
+  const once = (what: string, offset: number, message: string): void => {
+    if (!seen.has(what)) found.push(remarkAt(text, offset, message));
+    seen.add(what);
+  };
+  const body = skipBlank(text, 0);
+  for (const token of tokensOf(text)) {
+    const part = text.slice(token.start, token.end);
+    const placeholder = token.kind === 'code' ? PLACEHOLDER.exec(part) : null;
+    if (placeholder) once('placeholder', token.start + placeholder.index, `${placeholder[0]} is a placeholder of Flyway, which nobody fills in here: write what it stands for`);
+    if (token.kind !== 'comment') continue;
+    const mark = MARKS.find(({ pattern, up = pattern }) => pattern.test(part) && (direction === 'up' || up.test(part)));
+    if (mark) once(mark.tool, token.start, markMessage(mark, part));
+    const directive = misplaced(part, token, body);
+    if (directive !== undefined) found.push(remarkAt(text, token.start, directive));
+  }
+  return found;
+}
+
+function markMessage({ tool, from }: Mark, line: string): string {
+  const way = from === undefined ? 'write what undoes it into a .down.sql file of its own' : `convert the files with "lockstep import --files DIR --from ${from}"`;
+  return `"${line.trim().slice(0, MOST_QUOTED)}" is a mark of ${tool}, which Lockstep does not obey: all of the file would run, also what undoes it: ${way}`;
+}
+
+const MOST_QUOTED = 60;
+
+/** A directive that is not read: why; undefined where there is none. Exemptions from rules may stand before any statement. */
+function misplaced(comment: string, { start }: Token, body: number): string | undefined {
+  const line = comment.split(/\r?\n/).find((one) => DIRECTIVE.test(one));
+  const groups = line === undefined ? undefined : DIRECTIVE.exec(line)?.groups;
+  if (!groups) return undefined;
+  const [asked = ''] = (groups['body'] ?? '').split(/[\s*]*\*\/|$/, 1);
+  const [word = ''] = asked.split(/[=\s]/, 1);
+  if (word === 'allow' || (groups['colon'] === '' && !DIRECTIVES.includes(word))) return undefined;
+  const wanted = `"-- lockstep: ${asked.trim()}"`;
+  if (!/^--[^-]/.test(comment)) return `this directive is not read: write ${wanted} above the first statement`;
+  return start < body ? undefined : `this directive is not read behind a statement: put ${wanted} above the first one`;
+}
+
+const DIRECTIVE = /^(?:--+|\/\*+)?[\s*!-]*lockstep\b\s*(?<colon>:?)\s*(?<body>.*)$/i;

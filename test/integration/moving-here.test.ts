@@ -1,0 +1,74 @@
+/** Directories as other tools' users have them: each runs as it is, down and up again, or is refused by name. */
+import { expect } from 'chai';
+
+import type { MigratorEvent } from '../../src/core/events.ts';
+import { done, down, failure, up } from '../support/running.ts';
+import { schemaOf } from '../support/schema.ts';
+import { useWorkspace } from '../support/workspace.ts';
+
+/** What another tool has written; each is refused while it is pending. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  goose: '-- +goose Up\nCREATE TABLE a (x int);\n-- +goose Down\nDROP TABLE a;\n',
+  dbmate: '-- migrate:up\nCREATE TABLE a (x int);\n\n-- migrate:down\nDROP TABLE a;\n',
+  'graphile-migrate': '--! Previous: -\n--! Hash: sha1:0\n\nCREATE TABLE a (x int);\n',
+  Liquibase: '--liquibase formatted sql\n--changeset bob:1\nCREATE TABLE a (x int);\n--rollback DROP TABLE a;\n',
+  Flyway: 'CREATE TABLE ${schema}.a (x int);\n',
+};
+
+describe('directories of other tools', () => {
+  const workspace = useWorkspace();
+  const events: MigratorEvent[] = [];
+  const reporter = { report: (event: MigratorEvent) => void events.push(event) };
+  const warnings = (): string[] => events.flatMap((event) => (event.type === 'warning' ? event.message : []));
+  beforeEach(() => events.splice(0));
+
+  it('pairs by number: up, down --all, up again, with one warning for all of them', async () => {
+    await workspace().write({
+      '1_add_a.up.sql': 'CREATE TABLE a (x int PRIMARY KEY);',
+      '1_drop_a.down.sql': 'DROP TABLE a;',
+      '2_fill.up.sql': 'INSERT INTO a VALUES (1);',
+      '2_empty.down.sql': 'DELETE FROM a;',
+    });
+    expect(done(await up(workspace(), { reporter }))).to.deep.equal(['1_add_a', '2_fill']);
+    expect(warnings().filter((message) => message.includes('by their number'))).to.have.length(1);
+    const first = await schemaOf(workspace());
+    const [{ name: confirm } = { name: '' }] = await workspace().query<{ name: string }>('SELECT current_database() AS name');
+    await down(workspace(), { all: true, confirm });
+    expect(await workspace().query(`SELECT to_regclass('a') AS a`)).to.deep.equal([{ a: null }]);
+    await up(workspace());
+    expect(await schemaOf(workspace())).to.deep.equal(first);
+  });
+
+  it('a file of zero bytes is refused while it is pending; whole, it is applied', async () => {
+    await workspace().write({ '1_a.up.sql': 'CREATE TABLE a (x int);', '2_b.up.sql': '', '2_b.down.sql': '' });
+    const error = await failure('MIGRATIONS_INVALID', up(workspace()));
+    expect(error.details.problems).to.deep.equal(['2_b.up.sql: is empty (zero bytes)']);
+    expect(await workspace().query(`SELECT to_regclass('a') AS a`)).to.deep.equal([{ a: null }]);
+    await workspace().write({ '2_b.up.sql': '-- nothing to do here\n' });
+    expect(done(await up(workspace(), { reporter }))).to.deep.equal(['1_a', '2_b']);
+    expect(warnings().join()).to.include('2_b.up.sql:1:1: the file contains no statements');
+    await workspace().write({ '2_b.up.sql': '-- nothing to do here\n' });
+    events.splice(0);
+    await down(workspace(), { steps: 1, reporter });
+    expect(warnings().join()).to.include('2_b.down.sql:1:1: the file contains no statements');
+  });
+
+  for (const [tool, text] of Object.entries(FOREIGN)) {
+    it(`a file of ${tool} under our name is refused while it is pending, and left alone once it is applied`, async () => {
+      await workspace().write({ '1_a.up.sql': text });
+      const error = await failure('MIGRATIONS_INVALID', up(workspace()));
+      expect(error.details.problems?.[0]).to.match(/^1_a\.up\.sql:\d+:\d+: /).and.include(tool);
+      expect(await workspace().query(`SELECT to_regclass('a') AS a`)).to.deep.equal([{ a: null }]);
+      await workspace().query(`INSERT INTO schema_migrations VALUES ('1_a')`);
+      await workspace().write({ '2_b.up.sql': 'CREATE TABLE b (x int);' });
+      expect(done(await up(workspace()))).to.deep.equal(['2_b']);
+    });
+  }
+
+  it('names that another tool would apply are a warning, with strict a refusal', async () => {
+    await workspace().write({ '1_a.up.sql': 'CREATE TABLE a (x int);', '2_b.up.go': 'package migrations' });
+    expect((await failure('MIGRATIONS_INVALID', up(workspace(), { strict: true }))).details.problems?.[0]).to.include('2_b.up.go');
+    await up(workspace(), { reporter });
+    expect(warnings().join()).to.include('2_b.up.go');
+  });
+});
