@@ -91,9 +91,9 @@ function recordedSteps(versions: readonly Version[]): StepResult[] {
 }
 
 async function repairAnswer(config: RepairConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {
-  const { only, statement, dryRun } = config;
+  const { only, statement, rename, dryRun } = config;
   const report = await repair(
-    { ...options, wish: { only, statement }, dryRun, lockWaitMs: config.limits.lockWaitMs },
+    { ...options, wish: { only, statement, rename }, dryRun, lockWaitMs: config.limits.lockWaitMs },
     { ...ports, source: createFileSource(config.files) },
   );
   return { document: documents.repairDocument(report), text: reports.formatRepair(report) };

@@ -58,6 +58,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     summary: 'Accept changed files, replace stored down SQL, settle an incomplete migration, end a hold; says first what it will do',
     examples: [
       ['repair --dry-run', 'Say what would be repaired'],
+      ['repair --rename 002_sed=002_seed', 'The file of an applied version got another name'],
       ['repair --only 007_add_index --statement again', 'Let a statement whose end nobody knows run again'],
     ],
   },

@@ -2,6 +2,7 @@
 import { MigratorError } from '../core/errors.ts';
 import { IMPORT_TOOLS, type ImportTool } from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
+import type { Rename } from '../core/renames.ts';
 import type { TableName } from '../core/table-name.ts';
 import type { DownChoice } from '../core/stored-down.ts';
 import type { DownTarget, UpTarget } from '../core/target.ts';
@@ -87,6 +88,7 @@ export type RepairConfig = ApplyingConfig & {
   readonly dryRun: boolean;
   readonly only?: Version;
   readonly statement?: 'done' | 'again';
+  readonly rename?: readonly Rename[];
 };
 export type WaitConfig = DatabaseConfig & { readonly command: 'wait'; readonly files: FilesConfig; readonly timeoutMs: number };
 type StatusConfig = DatabaseConfig & { readonly command: 'status'; readonly files: FilesConfig; readonly exitCode: boolean };
@@ -169,8 +171,8 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
     case 'import':
       return { command, ...database, files, limits: limitsConfig(values), ...importConfig(values) };
     case 'repair': {
-      const { only, statement, dryRun } = values;
-      return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement }) };
+      const { only, statement, rename, dryRun } = values;
+      return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement, rename }) };
     }
     case 'up':
       return { command, ...database, files, ...runConfig(values), target: upTarget(values), ...hookConfig(values), retryNow: values.retryNow, reapply: values.reapply ?? [] };

@@ -1,5 +1,6 @@
 /** Turns the text of one setting into its value, or says what is wrong with it. */
 import { parseDuration } from '../core/migration.ts';
+import type { Rename } from '../core/renames.ts';
 import { parseTableName, type TableName } from '../core/table-name.ts';
 import { optionEntry, type OPTIONS, type OptionKey, type OptionType } from './options.ts';
 
@@ -11,6 +12,7 @@ interface ValueOfType extends Record<OptionType, unknown> {
   choice: string;
   version: string;
   versions: readonly string[];
+  renames: readonly Rename[];
   table: TableName;
   'lock key': bigint;
   words: readonly string[];
@@ -39,6 +41,7 @@ const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => P
   choice: parseChoice,
   version: parseVersion,
   versions: parseVersions,
+  renames: parseRenames,
   table: (text) => {
     const table = parseTableName(text);
     return typeof table === 'string' ? { problem: table } : { value: table };
@@ -97,6 +100,18 @@ function parseVersions(text: string): Parsed<readonly string[]> {
   const parsed = text.split(',').map((part) => (part.trim() === '' ? { problem: 'holds an empty version' } : parseVersion(part.trim())));
   const problem = parsed.find((one) => 'problem' in one);
   return problem ?? { value: parsed.flatMap((one) => ('value' in one ? one.value : [])) };
+}
+
+function parseRenames(text: string): Parsed<readonly Rename[]> {
+  const renames: Rename[] = [];
+  for (const part of text.split(',')) {
+    const names = part.split('=').map((name) => name.trim());
+    const [from = '', to = ''] = names;
+    if (names.length !== 2 || from === '' || to === '') return { problem: `${shown(part)} is not OLD=NEW, for example 002_sed=002_seed` };
+    for (const parsed of [parseVersion(from), parseVersion(to)]) if ('problem' in parsed) return parsed;
+    renames.push({ from, to });
+  }
+  return { value: renames };
 }
 
 /** Advisory locks have a signed 64-bit key (PostgreSQL manual, "Advisory Lock Functions"). */

@@ -3,7 +3,7 @@ import { IMPORT_TOOLS } from '../core/import/foreign-history.ts';
 import type { CommandName } from '../core/runner.ts';
 
 /** How the text of a setting is read; src/option-values.ts has the reader of each. */
-export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'versions' | 'table' | 'lock key' | 'words' | 'memory';
+export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'versions' | 'renames' | 'table' | 'lock key' | 'words' | 'memory';
 
 type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity' | 'Kubernetes';
 
@@ -48,12 +48,7 @@ export const OPTIONS = {
     help: 'Roll back what is newer than the newest file. As a variable it gives way to every other target.',
   },
   all: { type: 'boolean', group: 'Target', commands: ['down'], help: 'Roll back everything; needs --confirm.' },
-  confirm: {
-    type: 'text',
-    group: 'Target',
-    commands: ['down'],
-    help: 'The name of the connected database: says that --all is meant for it.',
-  },
+  confirm: { type: 'text', group: 'Target', commands: ['down'], help: 'The name of the connected database: says that --all is meant for it.' },
   from: {
     type: 'choice',
     choices: ['files', 'stored'],
@@ -91,6 +86,12 @@ export const OPTIONS = {
   },
   reason: { type: 'text', group: 'Target', commands: ['down'], help: 'Why it is rolled back; told to whoever is kept from applying it again.' },
   reapply: { type: 'versions', group: 'Target', commands: ['up'], help: 'Apply these versions again although they are held, for example 007_add_index,008_x.' },
+  rename: {
+    type: 'renames',
+    group: 'Target',
+    commands: ['repair'],
+    help: 'Record that a file of an applied version got another name: OLD=NEW,…; nothing else is repaired.',
+  },
   only: { type: 'version', group: 'Target', commands: ['repair'], help: 'Repair only this version.' },
   statement: {
     type: 'choice',
@@ -100,12 +101,7 @@ export const OPTIONS = {
     help: 'What became of a statement that was running when its run died: it did its work, or it is to run again.',
   },
   dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down', 'import', 'repair'], help: 'Say what would run, and change nothing.' },
-  retryNow: {
-    type: 'boolean',
-    group: 'Target',
-    commands: ['up'],
-    help: 'Try a migration that failed in this release at once, without the pause between tries.',
-  },
+  retryNow: { type: 'boolean', group: 'Target', commands: ['up'], help: 'Try a migration that failed in this release at once, without the pause between tries.' },
   timeout: {
     type: 'duration',
     default: '10m',

@@ -26,6 +26,7 @@ export type JournalEvent =
   | 'rolled back'
   | 'baselined'
   | 'repaired'
+  | 'renamed'
   | 'down stored'
   | 'hold ended'
   | 'statement failed'
@@ -52,7 +53,7 @@ export interface JournalEntry {
   readonly hold?: JournalHold | undefined;
 }
 
-/** Of *rolled back*: who is not to apply it again (if it is held), and why; of *hold ended*: why. */
+/** Of *rolled back*: who is not to apply it again (if it is held), and why; of *hold ended* and *renamed*: why, or what to. */
 export interface JournalHold {
   readonly releases?: readonly string[];
   readonly upChecksum?: string;

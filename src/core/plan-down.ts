@@ -10,6 +10,7 @@ interface TargetOptions {
   readonly target: DownTarget;
   /** The name of the connected database. */
   readonly database: string;
+  readonly squashed?: ReadonlySet<Version> | undefined;
 }
 
 export interface PlanDownOptions extends TargetOptions {
@@ -27,10 +28,10 @@ export interface PlanDownOptions extends TargetOptions {
 export function leavingVersions(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  { target, database }: TargetOptions,
+  { target, database, squashed }: TargetOptions,
 ): { readonly leaving: readonly Version[]; readonly problems: readonly Problem[] } {
   const newestFirst = applied.map((row) => row.version).sort((a, b) => compareVersions(b, a));
-  const problems = refuseTarget(target, { migrations, newestFirst, database });
+  const problems = refuseTarget(target, { migrations, newestFirst, database, squashed });
   if (problems.length > 0) return { leaving: [], problems };
   const newestFile = newestOf(migrations);
   const leaving = newestFirst.filter((version, index) => {
@@ -101,6 +102,7 @@ interface Place {
   readonly migrations: readonly Migration[];
   readonly newestFirst: readonly Version[];
   readonly database: string;
+  readonly squashed: ReadonlySet<Version> | undefined;
 }
 
 function refuseTarget(target: DownTarget, place: Place): Problem[] {
@@ -122,11 +124,11 @@ function refuseTarget(target: DownTarget, place: Place): Problem[] {
 const WRONG_FILES = 'check --dir, and that the image holds the files of the release to go back to; or name the version that stays: --to VERSION';
 
 /** A wrong or an empty mount must not look like an old release: everything would be newer than its files. */
-function refuseFiles({ migrations, newestFirst }: Place): string[] {
+function refuseFiles({ migrations, newestFirst, squashed }: Place): string[] {
   const newest = newestOf(migrations);
   if (newest === undefined) return ['--to-files: there are no migration files, so every version would be rolled back'];
   const files = new Set(migrations.map(({ version }) => version));
-  const strangers = newestFirst.filter((version) => !files.has(version) && compareVersions(version, newest) < 0).toReversed();
+  const strangers = newestFirst.filter((version) => !files.has(version) && compareVersions(version, newest) < 0 && squashed?.has(version) !== true).toReversed();
   return [
     ...(newestFirst.includes(newest) ? [] : [`--to-files: ${newest}, the newest file, is not applied${candidates(newestFirst)}`]),
     ...(strangers.length === 0

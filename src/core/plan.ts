@@ -7,6 +7,7 @@ import { nearest } from './nearest.ts';
 import type { ErrorCode } from './errors.ts';
 import { MigratorError } from './errors.ts';
 import { isSameText, type Hold } from './hold.ts';
+import { findRenames, renameProblems, sameNumbers } from './renames.ts';
 import type { StepScript } from './step.ts';
 import type { UpTarget } from './target.ts';
 
@@ -51,6 +52,8 @@ export type Planned =
 export interface JournalFacts {
   readonly holds: readonly Hold[];
   readonly inPart: ReadonlyMap<Version, Direction>;
+  /** Applied, without a file, and no news. */
+  readonly squashed?: ReadonlySet<Version>;
 }
 
 export const NO_JOURNAL: JournalFacts = { holds: [], inPart: new Map() };
@@ -59,7 +62,7 @@ export const NO_JOURNAL: JournalFacts = { holds: [], inPart: new Map() };
 export function statusOf(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  { holds, inPart }: JournalFacts = NO_JOURNAL,
+  { holds, inPart, squashed }: JournalFacts = NO_JOURNAL,
 ): VersionStatus[] {
   const rows = new Map(applied.map((row) => [row.version, row]));
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
@@ -76,7 +79,7 @@ export function statusOf(
       const late = newest !== undefined && compareVersions(version, newest) < 0;
       return { state: late ? 'out of order' : 'pending' };
     }
-    if (!file) return { state: 'unknown', appliedAt: row.appliedAt };
+    if (!file) return { state: squashed?.has(version) === true ? 'applied' : 'unknown', appliedAt: row.appliedAt };
     const same = row.checksum === undefined || row.checksum === file.up.checksum;
     return { state: same ? 'applied' : 'changed', appliedAt: row.appliedAt };
   };
@@ -95,15 +98,15 @@ export function pendingVersions(migrations: readonly Migration[], applied: reado
 export function planUp(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  options: { readonly target: UpTarget; readonly strict: boolean; readonly reapply?: readonly Version[] },
+  options: { readonly target: UpTarget; readonly strict: boolean; readonly reapply?: readonly Version[]; readonly squashed?: ReadonlySet<Version> },
 ): Planned {
-  const { target, strict, reapply = [] } = options;
+  const { target, strict, reapply = [], squashed } = options;
   const unknown = [
     ...(target.kind === 'version' ? unknownVersion('--to', target.version, migrations) : []),
     ...reapply.flatMap((version) => unknownVersion('--reapply', version, migrations)),
   ];
   if (unknown.length > 0) return { ok: false, problems: unknown };
-  const status = statusOf(migrations, applied);
+  const status = statusOf(migrations, applied, { ...NO_JOURNAL, ...(squashed && { squashed }) });
   const isPending = new Set(
     status.filter((row) => row.state === 'pending' || row.state === 'out of order').map((row) => row.version),
   );
@@ -118,6 +121,10 @@ export function planUp(
   const skipped = inReach.map(({ version }) => version).filter((version) => !isPending.has(version));
   const late = status.filter((row) => row.state === 'out of order' && steps.some((s) => s.version === row.version));
   const ahead = versionsIn(status, 'unknown');
+  const gone = applied.filter(({ version }) => ahead.includes(version));
+  const running = steps.flatMap((step) => (step.direction === 'up' ? step.migration : []));
+  const renamed = renameProblems(findRenames(running, gone));
+  if (renamed.length > 0) return { ok: false, problems: renamed };
   return judge(
     { steps, skipped, pending: [...isPending], ahead },
     [
@@ -127,6 +134,7 @@ export function planUp(
         list('applied, but these files have no such version (the database is ahead)', ahead),
         equalNumbers(migrations),
       ].map((message) => ({ message, refused: strict, hint: 'without --strict it is only a warning' })),
+      { message: sameNumbers(running, gone), refused: false, hint: '' },
       { message: mixedNumbers(migrations), refused: false, hint: '' },
     ],
   );

@@ -161,6 +161,8 @@ export interface History {
    * @throws MigratorError CONTENTION where the table has changed since it was read.
    */
   takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<void>;
+  /** Which of these `baseline` or `import` has recorded. */
+  recorded(versions: readonly Version[]): Promise<readonly Version[]>;
   /** Fills in checksums that rows of the original Go runner lack. */
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
   /** Versions of which some statements are committed, and which never came to an end, with the direction they go in. */

@@ -4,12 +4,14 @@ import type { AppliedVersion } from './history.ts';
 import { describeHold, type Hold } from './hold.ts';
 import type { Direction, Migration, Version } from './migration.ts';
 import { nearest } from './nearest.ts';
+import { plannedRenames, wrongRenames, type Rename } from './renames.ts';
 import type { StoredDown } from './stored-down.ts';
 
 export type RepairAction =
   | { readonly type: 'accept checksum'; readonly migration: Migration }
   | { readonly type: 'replace down'; readonly migration: Migration }
   | { readonly type: 'settle statement'; readonly incomplete: IncompleteStatement; readonly as: StatementOutcome }
+  | { readonly type: 'rename'; readonly from: Version; readonly migration: Migration }
   | { readonly type: 'release hold'; readonly hold: Hold };
 
 /** A statement outside a transaction whose run died in it. */
@@ -35,9 +37,12 @@ export interface RepairWish {
   /** Only this version. */
   readonly only?: Version | undefined;
   readonly statement?: StatementOutcome | undefined;
+  /** These and nothing else. */
+  readonly rename?: readonly Rename[] | undefined;
 }
 
-export function planRepair(facts: RepairFacts, { only, statement }: RepairWish): RepairAction[] {
+export function planRepair(facts: RepairFacts, { only, statement, rename }: RepairWish): RepairAction[] {
+  if (rename) return plannedRenames(rename, facts).map(({ from, migration }) => ({ type: 'rename', from: from.version, migration }));
   const meant = (other: Version): boolean => only === undefined || other === only;
   const rows = new Map(facts.applied.map((row) => [row.version, row]));
   const stored = new Map(facts.storedDowns.map((down) => [down.version, down.checksum]));
@@ -66,6 +71,19 @@ export function unknownOnly({ migrations, applied, incomplete, holds }: RepairFa
   });
 }
 
+/** Why `rename` is none; undefined when all are. */
+export function wrongRename(facts: RepairFacts, rename: readonly Rename[] = []): MigratorError | undefined {
+  const { settings, texts } = wrongRenames(rename, facts);
+  if (settings.length > 0) {
+    return new MigratorError('CONFIG_INVALID', 'nothing was renamed so', { problems: settings, hint: 'give --rename OLD=NEW: OLD is applied and has no file, NEW has one; "lockstep status" lists both' });
+  }
+  if (texts.length === 0) return undefined;
+  return new MigratorError('HISTORY_CONFLICT', 'another text is no rename', {
+    problems: texts,
+    hint: 'if it is the same migration, give the file the text that was applied and put what is new into a new one; if it is another migration, "lockstep up" applies it as it is',
+  });
+}
+
 /** For a person who has to say what became of a statement. */
 export function settleHint(version: Version): string {
   const command = `lockstep repair --only ${version} --statement`;
@@ -80,6 +98,7 @@ export function versionOf(action: RepairAction): Version {
       return action.hold.version;
     case 'accept checksum':
     case 'replace down':
+    case 'rename':
       return action.migration.version;
   }
 }
@@ -93,6 +112,8 @@ export function describeRepair(action: RepairAction): string {
       return action.migration.down
         ? `replace the stored down SQL by ${action.migration.down.file}`
         : 'forget the stored down SQL: there is no down file any more';
+    case 'rename':
+      return `record ${action.from} as ${action.migration.version}, with the time at which it was applied`;
     case 'settle statement':
       return action.as === 'done'
         ? `take statement ${action.incomplete.statement} for done`

@@ -1,11 +1,13 @@
 /** Commands that only look: `status`, `history`, `lock`. */
-import type { JournalEntry } from '../core/history.ts';
+import type { AppliedVersion, JournalEntry } from '../core/history.ts';
+import type { Migration } from '../core/migration.ts';
 import type { History, MigrationSource, Session } from '../core/ports.ts';
 import type { LockReport } from '../core/reports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
 import { NO_JOURNAL, statusOf, type JournalFacts, type VersionStatus } from '../core/plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { ifVisible } from './held.ts';
+import { readSquashed } from './squashed.ts';
 import { interruptedBy } from './interrupting.ts';
 
 export interface InspectOptions {
@@ -24,7 +26,7 @@ export async function readStatus(
   try {
     const { applied } = check.history;
     const facts = await interruptedBy(options.signal, session, () =>
-      ifVisible(readJournalFacts(session.history), NO_JOURNAL, (message) => ports.reporter.report({ type: 'warning', message })),
+      ifVisible(readJournalFacts(session.history, migrations, applied), NO_JOURNAL, (message) => ports.reporter.report({ type: 'warning', message })),
     );
     return statusOf(migrations, applied, facts);
   } finally {
@@ -32,12 +34,12 @@ export async function readStatus(
   }
 }
 
-async function readJournalFacts(history: History): Promise<JournalFacts> {
+async function readJournalFacts(history: History, migrations: readonly Migration[], applied: readonly AppliedVersion[]): Promise<JournalFacts> {
   const holds = await history.holds();
   const inPart = new Map(await history.versionsInPart());
   // Also where nothing is known to be committed: it runs, or only the server knows how it ended.
   for (const { version, direction } of await history.incompleteStatements()) inPart.set(version, direction);
-  return { holds, inPart };
+  return { holds, inPart, squashed: await readSquashed(migrations, applied, history) };
 }
 
 /** The journal, oldest entry first. */

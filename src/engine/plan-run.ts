@@ -6,6 +6,7 @@ import { leavingVersions, planDown } from '../core/plan-down.ts';
 import { planOrThrow, planUp, type Plan } from '../core/plan.ts';
 import type { History, Session } from '../core/ports.ts';
 import type { StoredDown } from '../core/stored-down.ts';
+import { readSquashed } from './squashed.ts';
 import type { DownRequest, Request } from './request.ts';
 
 interface PlanOptions {
@@ -21,10 +22,11 @@ export async function planRun(
   { request, strict }: PlanOptions,
 ): Promise<Plan> {
   await requireNothingLost(state, session.history);
-  if (request.direction === 'up') return planOrThrow(planUp(migrations, state.applied, { ...request, strict }));
-  const leaving = leavingOf(migrations, state, session, request);
+  const squashed = await readSquashed(migrations, state.applied, session.history);
+  if (request.direction === 'up') return planOrThrow(planUp(migrations, state.applied, { ...request, strict, squashed }));
+  const leaving = leavingOf(migrations, state, session, { ...request, squashed });
   const [stored, distrust] = leaving.length === 0 ? [[], []] : await readStored(leaving, session, request);
-  return planOrThrow(planDown(migrations, state.applied, { ...request, strict, stored, distrust, database: session.database }));
+  return planOrThrow(planDown(migrations, state.applied, { ...request, strict, stored, distrust, squashed, database: session.database }));
 }
 
 /** One version may have been taken away by the original Go runner's `down`, which keeps no journal. */
@@ -55,9 +57,9 @@ export function leavingOf(
   migrations: readonly Migration[],
   { applied }: HistoryState,
   { database }: Session,
-  { target }: DownRequest,
+  { target, squashed }: DownRequest & { readonly squashed?: ReadonlySet<Version> },
 ): readonly Version[] {
-  return leavingVersions(migrations, applied, { target, database }).leaving;
+  return leavingVersions(migrations, applied, { target, database, squashed }).leaving;
 }
 
 /**

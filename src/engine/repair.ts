@@ -1,5 +1,5 @@
 /** `repair`: brings history and journal into line with the files, and says first what it will do. */
-import { describeRepair, planRepair, unknownOnly, versionOf, type RepairWish } from '../core/repair.ts';
+import { describeRepair, planRepair, unknownOnly, versionOf, wrongRename, type RepairWish } from '../core/repair.ts';
 import type { MigrationSource } from '../core/ports.ts';
 import type { RepairReport } from '../core/reports.ts';
 import { connect, type ConnectPorts } from './connect.ts';
@@ -26,7 +26,7 @@ export async function repair(
     const { applied } = await history.read();
     const [storedDowns, incomplete] = [await history.storedDowns(), await history.incompleteStatements()];
     const facts = { migrations, applied, storedDowns, incomplete, holds: await history.holds() };
-    const unknown = unknownOnly(facts, wish.only);
+    const unknown = unknownOnly(facts, wish.only) ?? wrongRename(facts, wish.rename);
     if (unknown) throw unknown;
     const actions = planRepair(facts, wish);
     const steps = actions.map((action) => ({ version: versionOf(action), action: describeRepair(action) }));

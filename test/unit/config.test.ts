@@ -99,6 +99,7 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   hold: ['true', 'down', 'hold', true, { to: '1_a' }],
   reason: ['it is slow', 'down', 'reason', 'it is slow', { to: '1_a' }],
   reapply: ['007_a, 008_b', 'up', 'reapply', ['007_a', '008_b']],
+  rename: ['002_sed=002_seed, 1_a = 0001_a', 'repair', 'rename', [{ from: '002_sed', to: '002_seed' }, { from: '1_a', to: '0001_a' }]],
   only: ['007_a', 'repair', 'only', '007_a'],
   statement: ['again', 'repair', 'statement', 'again'],
   dryRun: ['1', 'up', 'dryRun', true],

@@ -103,6 +103,51 @@ const UP: Readonly<Record<string, UpCase>> = {
   },
 };
 
+describe('planUp and files that were renamed', () => {
+  const TEXT = 'INSERT INTO settings (name, value) VALUES (1, 2);';
+  const SHORT = 'DELETE FROM settings;';
+  interface Case {
+    readonly files: Readonly<Record<Version, string>>;
+    /** By version the text that was applied; null where no checksum is known. */
+    readonly applied: Readonly<Record<Version, string | null>>;
+    readonly squashed?: readonly Version[];
+    readonly to?: Version;
+    readonly renamed?: readonly (readonly [from: Version, to: Version])[];
+    readonly warned?: readonly RegExp[];
+  }
+  const CASES: Readonly<Record<string, Case>> = {
+    'another name': { files: { '002_seed': TEXT }, applied: { '002_sed': TEXT }, renamed: [['002_sed', '002_seed']] },
+    'another number': { files: { '004_a': TEXT }, applied: { '003_a': TEXT }, renamed: [['003_a', '004_a']] },
+    'other zeros': { files: { '0001_a': TEXT }, applied: { '1_a': TEXT }, renamed: [['1_a', '0001_a']] },
+    'several': { files: { '1_b': TEXT, '2_d': `${TEXT} ` }, applied: { '1_a': TEXT, '2_c': `${TEXT} ` }, renamed: [['1_a', '1_b'], ['2_c', '2_d']] },
+    'one of two with that text': { files: { '3_c': TEXT }, applied: { '1_a': TEXT, '2_b': TEXT }, renamed: [['1_a', '3_c'], ['2_b', '3_c']] },
+    'the old file is still there': { files: { '1_a': TEXT, '2_b': TEXT }, applied: { '1_a': TEXT } },
+    'both are applied': { files: { '2_b': TEXT }, applied: { '1_a': TEXT, '2_b': TEXT }, warned: [/ahead/] },
+    'out of reach': { files: { '1_x': SHORT, '4_a': TEXT }, applied: { '3_a': TEXT }, to: '1_x', warned: [/ahead/] },
+    'the same number, another text': { files: { '2_seed': `${TEXT} ` }, applied: { '2_sed': TEXT }, warned: [/ahead/, /2_seed \(2_sed is applied\)/] },
+    'a short text': { files: { '2_seed': SHORT }, applied: { '2_sed': SHORT }, warned: [/ahead/, /2_seed \(2_sed is applied\)/] },
+    'no checksum is known': { files: { '2_seed': TEXT }, applied: { '2_sed': null }, warned: [/ahead/, /2_seed \(2_sed is applied\)/] },
+    'squashed': { files: { '3_c': TEXT }, applied: { '1_a': TEXT, '2_b': 'x' }, squashed: ['1_a', '2_b'] },
+    'rolled back': { files: { '3_c': TEXT }, applied: {} },
+  };
+  for (const [name, { files, applied, squashed = [], to, renamed, warned = [] }] of Object.entries(CASES)) {
+    it(name, () => {
+      const all = Object.entries(files).map(([version, text]) => migration(version, text));
+      const history = Object.entries(applied).map(([version, text]): AppliedVersion => (text === null ? { version } : { version, checksum: migration(version, text).up.checksum }));
+      const planned = planUp(all, history, { target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to }, strict: false, squashed: new Set(squashed) });
+      if (!renamed) {
+        expect(planned.ok).to.equal(true);
+        const { warnings } = planOrThrow(planned);
+        expect(warnings).to.have.length(warned.length);
+        for (const [index, pattern] of warned.entries()) expect(warnings[index]).to.match(pattern);
+        return;
+      }
+      expectPlan(planned, { refused: { code: 'HISTORY_CONFLICT', words: renamed.map(([from, to]) => new RegExp(`^${to} has the text of ${from},`)) } });
+      expect(planned.ok ? undefined : planned.problems[0]?.hint).to.include(`lockstep repair --rename ${renamed.map((pair) => pair.join('=')).join(',')}`);
+    });
+  }
+});
+
 describe('planUp and a file of zero bytes', () => {
   const plan = (applied: readonly AppliedVersion[], target: UpTarget = { kind: 'latest' }): Planned =>
     planUp([migration(A), migration(B, '', null), migration(C, '-- nothing to do', ''), migration(D, '')], applied, { target, strict: false });

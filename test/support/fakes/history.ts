@@ -144,6 +144,12 @@ export class FakeHistory implements History {
     if (renamedTo) server.foreign = server.foreign.map((table) => (table.name === name ? { ...table, name: { ...name, ...renamedTo } } : table));
   }
 
+  async recorded(versions: readonly Version[]): Promise<readonly Version[]> {
+    await this.#context.reach('history.recorded');
+    const { journal } = this.#context.server.contents;
+    return versions.filter((version) => journal.some((entry) => entry.event === 'baselined' && entry.version === version));
+  }
+
   async completeChecksums(migrations: readonly Migration[]): Promise<void> {
     const { server, reach } = this.#context;
     await reach('history.completeChecksums');
@@ -228,6 +234,11 @@ export class FakeHistory implements History {
       return;
     }
     const { version, up } = action.migration;
+    if (action.type === 'rename') {
+      server.forget(action.from);
+      server.record(version, up.checksum);
+      this.#write({ event: 'renamed', version: action.from, direction: 'up', hold: { reason: `to ${version}` } });
+    }
     if (action.type === 'accept checksum') {
       server.forget(version);
       server.record(version, up.checksum);

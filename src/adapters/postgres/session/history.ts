@@ -16,6 +16,7 @@ import { encodingOf } from './encoding.ts';
 import { holdsQuery, readHolds } from './holds.ts';
 import { journalRows } from './journal-rows.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
+import { renameStatements } from './renamed.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 import { readStoredDowns, storedDownsQuery } from './stored-downs.ts';
@@ -126,6 +127,15 @@ export class PostgresHistory implements History {
     return [`INSERT INTO ${table} (version, checksum${column}) VALUES (${values.join(', ')}${value})`, this.#insert({ event: 'baselined', step: stepOf(migration) })];
   }
 
+  async recorded(versions: readonly Version[]): Promise<readonly Version[]> {
+    const { relation, wire } = this.#context;
+    if (!relation.hasJournal || versions.length === 0) return [];
+    const [result] = await wire.message(
+      `SELECT DISTINCT version FROM ${relation.journal} WHERE event = 'baselined' AND version IN (${versions.map((version) => literal(version)).join(', ')})`,
+    );
+    return (result?.rows ?? []).map(([version]) => version ?? '');
+  }
+
   async completeChecksums(migrations: readonly Migration[]): Promise<void> {
     const { relation } = this.#context;
     await this.#write(
@@ -201,6 +211,7 @@ export class PostgresHistory implements History {
       return [this.#insert({ event, version, direction, statement, statementChecksum: checksum })];
     }
     if (action.type === 'release hold') return [this.#holdEnded(action.hold.version, 'repair')];
+    if (action.type === 'rename') return renameStatements(this.#context, action);
     const { migration } = action;
     const row = this.#insert({ event: 'repaired', step: stepOf(migration) });
     if (action.type === 'replace down') return [row];

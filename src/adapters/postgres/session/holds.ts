@@ -23,7 +23,7 @@ export function holdSql(journal: string, { release }: RunnerIdentity, { event, s
     facts.push(['releases', `(SELECT coalesce(pg_catalog.jsonb_agg(r ORDER BY r), '[]') FROM (SELECT DISTINCT release FROM ${journal} WHERE release IS NOT NULL${own}) k(r))`]);
     if (step.upChecksum !== undefined) facts.push(['upChecksum', `${literal(step.upChecksum)}::text`]);
   }
-  if ((event === 'rolled back' || event === 'hold ended') && why !== undefined) facts.push(['reason', `${literal(why)}::text`]);
+  if ((event === 'rolled back' || event === 'hold ended' || event === 'renamed') && why !== undefined) facts.push(['reason', `${literal(why)}::text`]);
   if (facts.length === 0) return 'NULL';
   return `pg_catalog.jsonb_build_object(${facts.map(([name, sql]) => `'${name}', ${sql}`).join(', ')})`;
 }
