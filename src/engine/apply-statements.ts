@@ -26,9 +26,10 @@ export async function runUnits(units: readonly Unit[], context: StatementsContex
   requireSameStatements(step, units, done);
   for (const unit of units) {
     // What only changes the session was lost with the session that did it.
-    if (unit.index <= done.length && !unit.sessionOnly) continue;
+    const todo = unit.index > done.length || unit.sessionOnly ? unit : unit.again;
+    if (!todo) continue;
     context.signal.throwIfAborted();
-    await runUnit(unit, { ...context, resumed: unit.index === startedIndex });
+    await runUnit(todo, { ...context, resumed: unit.index === startedIndex });
     ports.reporter.report({
       type: 'statement.finished',
       version: step.version,

@@ -12,7 +12,7 @@ const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(10_300);
 describe('transaction control inside a migration', () => {
   const workspace = useWorkspace();
 
-  for (const text of ['COMMIT;', 'SELECT 1; ROLLBACK; SELECT 2;', 'BEGIN; SELECT 1; COMMIT; SELECT 2;', 'COMMIT AND CHAIN;', `PREPARE TRANSACTION 'x';`]) {
+  for (const text of ['COMMIT;', 'SELECT 1; ROLLBACK; SELECT 2;', 'BEGIN; SELECT 1; COMMIT; COMMIT;', 'COMMIT AND CHAIN;', `PREPARE TRANSACTION 'x';`]) {
     it(`is refused before anything runs: ${text}`, async () => {
       await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int);', '002_b.up.sql': text });
       const error = await failure('MIGRATIONS_INVALID', up(workspace()));

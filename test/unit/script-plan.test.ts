@@ -259,6 +259,46 @@ describe('a script that runs statement by statement', () => {
   }
 });
 
+describe('BEGIN … COMMIT beside other statements', () => {
+  const CASES: Readonly<Record<string, { readonly text: string; readonly parts: readonly string[]; readonly warned?: RegExp }>> = {
+    'what stands before a BEGIN joins it': { text: 'SELECT 1; BEGIN; SELECT 2; COMMIT; SELECT 3;', parts: ['SELECT 1; SELECT 2', 'SELECT 3'], warned: /^1:11 .* 2 transactions/ },
+    'two blocks and nothing else': { text: 'BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; END', parts: ['SELECT 1', 'SELECT 2'] },
+    'only before it': { text: 'SELECT 1;\nBEGIN;\nSELECT 2;\nCOMMIT;', parts: ['SELECT 1; SELECT 2'], warned: /^2:1 .* one transaction, / },
+    'empty blocks are nothing': { text: 'BEGIN; COMMIT; SELECT 1; BEGIN; COMMIT; BEGIN; COMMIT; SELECT 2', parts: ['SELECT 1', 'SELECT 2'] },
+    'savepoints anywhere': { text: 'SELECT 1; SAVEPOINT a; RELEASE a; BEGIN; SAVEPOINT b; ROLLBACK TO b; COMMIT; SELECT 2', parts: ['SELECT 1; SAVEPOINT a; RELEASE a; SAVEPOINT b; ROLLBACK TO b', 'SELECT 2'] },
+    'words of it in strings are none': { text: "SELECT 'COMMIT;'; BEGIN; SELECT $$BEGIN;$$; COMMIT; /* COMMIT; */ SELECT 3", parts: ["SELECT 'COMMIT;'; SELECT $$BEGIN;$$", 'SELECT 3'] },
+  };
+  const squeezed = (sql: string): string => sql.split(';').map((one) => one.trim()).filter((one) => one !== '').join('; ');
+
+  for (const [name, { text, parts, warned }] of Object.entries(CASES)) {
+    it(name, async () => {
+      const { plan, problems, warnings } = await analyzed(text);
+      expect(problems).to.deep.equal([]);
+      const pieces = plan.mode === 'statements' ? plan.units : plan.pieces;
+      expect(plan.mode).to.equal(parts.length > 1 ? 'statements' : 'transaction');
+      const quoted = (sql: string): string => sql.replaceAll(/'[^']*'|\$\$.*?\$\$/g, (literal) => literal.replaceAll(';', '_'));
+      expect(pieces.map(({ sql }) => squeezed(quoted(sql)))).to.deep.equal(parts.map((part) => squeezed(quoted(part))));
+      for (const { sql, offset } of pieces) expect(sql).to.have.length(text.slice(offset, offset + sql.length).length);
+      if (plan.mode === 'statements') expect(plan.units.every(({ transactional }) => transactional)).to.equal(true);
+      expect(warnings).to.have.length(1);
+      if (warned) expect(`${warnings[0]?.line}:${warnings[0]?.column} ${warnings[0]?.message}`).to.match(warned);
+    });
+  }
+
+  it('what a part does to the session is done again by itself', async () => {
+    const [first, second] = await unitsOf('SET search_path = a; CREATE TABLE t (x int); BEGIN; CREATE TEMP TABLE u (y int); COMMIT; CREATE TABLE v (z int)');
+    expect(squeezed(first?.again?.sql ?? '')).to.equal('SET search_path = a; CREATE TEMP TABLE u (y int)');
+    expect(first?.again).to.include({ index: 1, whole: first?.sql, transactional: true, sessionOnly: false });
+    expect(second).to.not.have.property('again');
+  });
+
+  it('stays as it is with the directive, and where it is all of the file', async () => {
+    expect(await unitsOf(`${NO_TRANSACTION}SELECT 1; BEGIN; SELECT 2; COMMIT`)).to.have.length(2);
+    const { plan, warnings } = await analyzed('BEGIN; SELECT 1; SELECT 2; COMMIT;');
+    expect([plan.mode, warnings.length]).to.deep.equal(['transaction', 0]);
+  });
+});
+
 describe('what is refused', () => {
   for (const [text, ...expected] of [
     ['SELECT 1;\n\\d t\n\\echo é\nSELECT 2;', /^2:1 \\d is a command of psql/, /^3:1 \\echo/],
@@ -277,10 +317,14 @@ describe('what is refused', () => {
     ["PREPARE TRANSACTION 'x'", /^1:1 PREPARE TRANSACTION/],
     ['CREATE INDEX CONCURRENTLY ON t (a)', /^1:1 a concurrent index needs a name/],
     ['SELECT 1; COMMIT; SELECT 2', /^1:11 .*-- lockstep: no-transaction/],
-    ['BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; ROLLBACK', /^1:1 /, /^1:18 /, /^1:26 /, /^1:43 /],
-    ['BEGIN; SELECT 1; COMMIT AND CHAIN', /^1:1 /, /^1:18 /],
+    ['BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; ROLLBACK', /^1:43 .*changes nothing/],
+    ['BEGIN; SELECT 1; COMMIT;\nSELECT 2;\nCOMMIT', /^3:1 .*no BEGIN/],
+    ['BEGIN; BEGIN; SELECT 1; COMMIT; COMMIT', /^1:8 .*inside another/, /^1:33 .*no BEGIN/],
+    ['SELECT 1; ROLLBACK', /^1:11 .*no BEGIN/],
+    ['BEGIN; SELECT 1; COMMIT; VACUUM', /^1:1 .*no-transaction/, /^1:18 .*no-transaction/],
+    ['BEGIN; SELECT 1; COMMIT AND CHAIN', /^1:18 .*COMMIT AND CHAIN/],
     ['BEGIN; SELECT 1', /^1:1 /],
-    ['SET x.y = 1; BEGIN; SELECT 1; COMMIT', /^1:14 /, /^1:31 /],
+    ['SELECT 1; BEGIN; SELECT 2', /^1:11 .*no COMMIT/],
     ['BEGIN; VACUUM; CREATE INDEX CONCURRENTLY i ON t (a); COMMIT', /^1:8 .*can't run in a transaction block/, /^1:16 /],
     ['BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT', /^1:1 .*read committed/],
     ['SET TRANSACTION ISOLATION LEVEL REPEATABLE READ', /^1:1 .*read committed/],

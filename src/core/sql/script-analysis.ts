@@ -8,6 +8,7 @@ import { Places } from '../source-location.ts';
 import { findRefusals } from './refusals.ts';
 import { findMarks } from './marks.ts';
 import { remarkAt } from './remark.ts';
+import { blank } from './sql-text.ts';
 import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
 import { isMomentary } from './session-rules.ts';
 import { classify, type Statement } from './statements.ts';
@@ -30,7 +31,7 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
   const refusals = statements.flatMap((statement) => findRefusals(statement).map((message) => remark(statement, message)));
   const faults = layout.faults.map(({ statement, message }) => remark(statement, message));
   return {
-    plan: planOf(text, layout, directives.noTransaction),
+    plan: planOf(withoutControl(text, layout), layout, directives.noTransaction),
     losses: findLosses(statements),
     problems: [...reading.problems, ...refusals, ...faults].toSorted((a, b) => a.line - b.line || a.column - b.column),
     warnings: warningsOf(text, layout, remark),
@@ -59,12 +60,21 @@ function shortened(message: string): string {
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 
+/** BEGIN and COMMIT of the file's own are ours; all offsets stay. */
+function withoutControl(text: string, { cuts = [] }: Layout): string {
+  return cuts.reduce((rest, { start, end }) => blank(rest, start, end), text);
+}
+
 type Remark = (statement: Statement, message: string) => ScriptRemark;
 
-function warningsOf(text: string, { mode, groups }: Layout, remark: Remark): readonly ScriptRemark[] {
+function warningsOf(text: string, { mode, groups, cuts: [cut] = [] }: Layout, remark: Remark): readonly ScriptRemark[] {
   const alone = groups.flatMap(({ statements, block }) => (block ? [] : statements));
   if (!groups.some(({ statements }) => statements.length > 0)) {
     return [remarkAt(text, 0, 'the file contains no statements')];
+  }
+  if (cut) {
+    const parts = groups.length === 1 ? 'one transaction' : `${groups.length} transactions, cut after each COMMIT`;
+    return [remark(cut, `there are statements outside of BEGIN … COMMIT: the file runs in ${parts}, as in one message to the server; psql would commit each of those by itself`)];
   }
   return (mode === 'statements' ? alone : [])
     .filter(({ kind, node }) => isMomentary(kind, node))
@@ -105,12 +115,12 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
     const [first] = statements;
     const ownLockTimeout = sessionLockTimeout || statements.some(({ setsLockTimeout }) => setsLockTimeout !== undefined);
     sessionLockTimeout ||= statements.some(({ setsLockTimeout }) => setsLockTimeout === 'session');
-    return {
+    const unit = {
       ...span(text, statements),
       index: position + 1,
       kind: first && statements.length === 1 ? first.kind : 'TransactionStmt',
       blocking: !ownLockTimeout && statements.some(({ blocking }) => blocking),
-      ...(ownLockTimeout && statements.some(({ blocking }) => blocking) && { ownLimit: true }),
+      ...(ownLockTimeout && statements.some(({ blocking }) => blocking) && { ownLimit: true as const }),
       ...runsCode(statements),
       relations: relationsOf(statements),
       transactional: block || !statements.some(({ outside, mayCommit }) => outside || (noTransaction && mayCommit)),
@@ -121,11 +131,21 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
       ...(first?.detaches && { detaches: first.detaches }),
       ...(ownLockTimeout && { ownLockTimeout }),
     };
+    return { ...unit, ...(!unit.sessionOnly && sessionPart(text, statements, unit)) };
   });
 }
 
 function runsCode(statements: readonly Statement[]): Pick<SqlPiece, 'runsCode'> {
   return statements.some(({ kind }) => kind === 'DoStmt' || kind === 'CallStmt') ? { runsCode: true } : {};
+}
+
+/** A transaction of the file may have changed the session, too. */
+function sessionPart(text: string, statements: readonly Statement[], unit: Unit): Pick<Unit, 'again'> | undefined {
+  const kept = statements.filter(({ sessionOnly }) => sessionOnly);
+  if (kept.length === 0) return undefined;
+  const others = statements.filter(({ sessionOnly }) => !sessionOnly);
+  const rest = others.reduce((all, { start, end }) => blank(all, start, end), text);
+  return { again: { ...unit, ...span(rest, kept), blocking: false, relations: [], whole: unit.sql } };
 }
 
 function relationsOf(statements: readonly Statement[]): readonly RelationName[] {

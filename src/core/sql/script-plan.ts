@@ -64,6 +64,10 @@ export interface Unit extends SqlPiece {
   readonly ownLockTimeout?: boolean;
   /** Changes only the session (SET, temporary tables): done again when the script is resumed. */
   readonly sessionOnly: boolean;
+  /** Of a part with several statements: those that change only the session, to be done again by themselves. */
+  readonly again?: Unit;
+  /** What the journal knows it by, where `sql` is only a piece of that. */
+  readonly whole?: string;
 }
 
 export type ScriptPlan =

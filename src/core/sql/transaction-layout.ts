@@ -17,11 +17,15 @@ export interface Layout {
   readonly mode: 'transaction' | 'statements';
   readonly groups: readonly Group[];
   readonly faults: readonly Fault[];
+  /** The file's own BEGIN and COMMIT, where some statements stand outside of them: each part of the file is a group. */
+  readonly cuts?: readonly Statement[];
 }
 
 const OUTSIDE_IN_BLOCK = "this statement can't run in a transaction block: move it out of BEGIN … COMMIT";
 const NEEDS_DIRECTIVE =
   'Lockstep runs the file in a transaction of its own: remove BEGIN, COMMIT and ROLLBACK, or begin the file with "-- lockstep: no-transaction"';
+const NO_BEGIN = 'there is no BEGIN for this COMMIT or ROLLBACK';
+const NO_COMMIT = 'this BEGIN has no COMMIT';
 const LONE_SAVEPOINT = 'in a file that runs statement by statement, a savepoint needs BEGIN … COMMIT around it';
 
 /** `noTransaction` is the directive. */
@@ -33,6 +37,7 @@ export function layOut(statements: readonly Statement[], noTransaction: boolean)
     return { mode: 'transaction', groups: [{ statements: inner, block: true }], faults };
   }
   const mode = statements.some(({ outside }) => outside) ? 'statements' : 'transaction';
+  if (mode === 'transaction' && statements.some(endsOrBegins)) return partByPart(statements);
   const faults = statements.flatMap((statement): Fault[] => {
     if (endsOrBegins(statement)) return [{ statement, message: NEEDS_DIRECTIVE }];
     return mode === 'statements' && statement.control ? [{ statement, message: LONE_SAVEPOINT }] : [];
@@ -58,6 +63,26 @@ function chains({ node }: Statement): boolean {
   return node['chain'] === true;
 }
 
+/** As the server runs it in one message, which is how golang-migrate sends it: what stands before a BEGIN joins its transaction. */
+function partByPart(statements: readonly Statement[]): Layout {
+  const parts: Statement[][] = [[]];
+  const faults: Fault[] = [];
+  let begin: Statement | undefined;
+  for (const statement of statements) {
+    const message = begin ? faultInBlock(statement) : isStray(statement) ? `${NO_BEGIN}; ${NEEDS_DIRECTIVE}` : undefined;
+    if (message !== undefined) faults.push({ statement, message });
+    if (statement.control === 'begin') begin ??= statement;
+    else if (!endsOrBegins(statement)) parts.at(-1)?.push(statement);
+    else {
+      begin = undefined;
+      parts.push([]);
+    }
+  }
+  if (begin) faults.push({ statement: begin, message: NO_COMMIT });
+  const groups = parts.filter((part) => part.length > 0).map((part) => ({ statements: part, block: true }));
+  return { mode: groups.length > 1 ? 'statements' : 'transaction', groups, faults, cuts: statements.filter(endsOrBegins) };
+}
+
 function blockByBlock(statements: readonly Statement[]): Layout {
   const groups: Group[] = [];
   const faults: Fault[] = [];
@@ -73,7 +98,7 @@ function blockByBlock(statements: readonly Statement[]): Layout {
     } else if (begin) block.push(statement);
     else groups.push({ statements: [statement], block: false });
   }
-  if (begin) faults.push({ statement: begin, message: 'this BEGIN has no COMMIT' });
+  if (begin) faults.push({ statement: begin, message: NO_COMMIT });
   return { mode: 'statements', groups: groups.filter((group) => group.statements.length > 0), faults };
 }
 
@@ -86,7 +111,9 @@ function faultInBlock(statement: Statement): string | undefined {
 
 function faultOutside(statement: Statement): string | undefined {
   if (statement.control === 'savepoint') return LONE_SAVEPOINT;
-  return statement.control === 'commit' || statement.control === 'rollback'
-    ? 'there is no BEGIN for this COMMIT or ROLLBACK'
-    : undefined;
+  return isStray(statement) ? NO_BEGIN : undefined;
+}
+
+function isStray({ control }: Statement): boolean {
+  return control === 'commit' || control === 'rollback';
 }

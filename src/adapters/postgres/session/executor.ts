@@ -291,7 +291,7 @@ export class PostgresExecutor implements Executor {
 class LookCloser extends Error {}
 
 function factsOf(step: StepScript, unit: Unit): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
-  return { step, statement: unit.index, statementChecksum: checksum(unit.sql) };
+  return { step, statement: unit.index, statementChecksum: checksum(unit.whole ?? unit.sql) };
 }
 
 /** A setting of ours: the step that the session was made ready for. */

@@ -64,7 +64,7 @@ export function stepError(
   const code = (fields.copyRefused === true ? undefined : codeForSqlstate(server.sqlstate, 'in-step')) ?? 'MIGRATION_FAILED';
   const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
   // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
-  const offset = position ?? sent.unit?.offset ?? sent.message.statementOffset(resultsBefore(error).length);
+  const offset = position ?? sent.message.statementOffset(resultsBefore(error).length) ?? sent.unit?.offset;
   // The text that may be quoted ends before the place; without a place it is any of it.
   const before = position === undefined ? step.script.text : step.script.text.slice(0, position);
   return new MigratorError(code, what, {
