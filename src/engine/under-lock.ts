@@ -1,5 +1,6 @@
 /** What a run does once it holds the lock; loaded when there is something to do. */
-import { MigratorError } from '../core/errors.ts';
+import { MigratorError, toMigratorError } from '../core/errors.ts';
+import { withoutHistory } from '../core/exists-already.ts';
 import type { Direction, Version } from '../core/migration.ts';
 import { analyzeSteps } from './analyze-steps.ts';
 import { applyStep, type PlannedStep } from './apply.ts';
@@ -42,7 +43,8 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
       await progress.step(session, planned.step, () =>
         applyStep(session, planned, { options, ports, signal, next: steps[index + 1]?.step }).catch((error: unknown) => {
           // What fails because it was told to stop did not fail by itself.
-          throw signal.aborted ? interruption(signal) : error;
+          if (signal.aborted) throw interruption(signal);
+          throw request.direction === 'up' ? withoutHistory(toMigratorError(error), migrations, state.applied) : error;
         }),
       );
     }

@@ -72,3 +72,47 @@ describe('directories of other tools', () => {
     expect(warnings().join()).to.include('2_b.up.go');
   });
 });
+
+describe('what to do next, where a team has just moved', () => {
+  const workspace = useWorkspace();
+
+  const MADE: Readonly<Record<string, string>> = {
+    table: 'CREATE TABLE made (x int)',
+    column: 'ALTER TABLE t ADD COLUMN made int',
+    index: 'CREATE INDEX made ON t (x)',
+    type: `CREATE TYPE made AS ENUM ('a')`,
+    function: `CREATE FUNCTION made() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+    'schema, statement by statement': '-- lockstep: no-transaction\nCREATE VIEW made AS SELECT 1',
+  };
+  for (const [what, sql] of Object.entries(MADE)) {
+    it(`a ${what} that is there already, on a database without history: baseline and import`, async () => {
+      await workspace().query('CREATE TABLE t (x int)');
+      await workspace().query(sql.replace(/^--.*\n/, ''));
+      await workspace().write({ '1_a.up.sql': sql });
+      const { hint } = await failure('MIGRATION_FAILED', up(workspace()));
+      expect(hint).to.include('lockstep baseline --to VERSION').and.include('lockstep import --from TOOL');
+      await workspace().write({ '1_a.up.sql': 'CREATE TABLE other (x int)' });
+      await up(workspace());
+      await workspace().write({ '2_b.up.sql': sql });
+      expect((await failure('MIGRATION_FAILED', up(workspace()))).hint).to.not.include('baseline');
+    });
+  }
+
+  for (const [how, directive] of [['in one transaction', ''], ['statement by statement', '-- lockstep: no-transaction\n']]) {
+    it(`a down file that fails ${how}, and is corrected: --from files, said at once`, async () => {
+      await workspace().write({ '1_a.up.sql': 'CREATE TABLE a (x int);', '1_a.down.sql': `${directive}DROP TABLE aa;` });
+      await up(workspace());
+      expect((await failure('MIGRATION_FAILED', down(workspace(), { steps: 1 }))).hint).to.include('--from files');
+      await workspace().write({ '1_a.down.sql': `${directive}DROP TABLE a;` });
+      await failure('ROLLBACK_REFUSED', down(workspace(), { steps: 1 }));
+      expect(done(await down(workspace(), { steps: 1, from: 'files' }))).to.deep.equal(['1_a']);
+    });
+  }
+
+  it('a table that may be of Rails: Rails comes first', async () => {
+    await workspace().query('CREATE TABLE schema_migrations (version varchar PRIMARY KEY)');
+    await workspace().write({ '1_a.up.sql': 'SELECT 1;' });
+    const { hint = '' } = await failure('HISTORY_CONFLICT', up(workspace()));
+    expect(hint.indexOf('leave it to Rails')).to.be.greaterThan(-1).and.below(hint.indexOf('lockstep import --from dbmate'));
+  });
+});

@@ -191,5 +191,6 @@ function foreignTable(name: string, tool: string, columns: readonly string[]): M
 
 function importHint(label: string, table: string): string | undefined {
   const tool = IMPORT_TOOLS.find((one) => label.toLowerCase().split(' ', 1)[0] === one);
-  return tool && `take its history over with "lockstep import --from ${tool} --from-table ${table}", which renames that table; or ${OTHER_NAME}`;
+  const rails = label.endsWith('Rails') ? `where Rails has made it (ar_internal_metadata stands beside it), leave it to Rails: ${OTHER_NAME}, and record with "lockstep baseline --to VERSION" what is applied; where dbmate has, ` : '';
+  return tool && `${rails}take its history over with "lockstep import --from ${tool} --from-table ${table}", which renames that table; or ${OTHER_NAME}`;
 }

@@ -1,5 +1,6 @@
 /** What a server error means while a migration runs. */
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
+import type { Direction } from '../../../core/migration.ts';
 import type { StepScript } from '../../../core/ports.ts';
 import type { Unit } from '../../../core/sql/script-plan.ts';
 import { withoutQuoted } from '../../../core/secrets.ts';
@@ -32,6 +33,12 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
   MIGRATION_FAILED: 'correct the file and run again; nothing of it was applied',
   CONTENTION: 'run again when the other sessions are done; nothing of it was applied',
   DATABASE_UNAVAILABLE: 'run again; nothing of it was applied',
+};
+
+/** The text that failed is what the journal keeps: a corrected file differs from it. */
+const NEXT_OF_DOWN: typeof NEXT = {
+  ...NEXT,
+  MIGRATION_FAILED: 'correct the down file, then run the same again with --from files; nothing of it was rolled back',
 };
 
 /** Of one statement of a file. */
@@ -72,7 +79,7 @@ export function stepError(
     server: { ...(server.sqlstate === SYNTAX_ERROR ? withoutSource(server, before) : server), ...(mayQuoteRows(server, fields, step) && { mayQuoteRows: true }) },
     ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
     ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
-    hint: fields.copyRefused === true ? COPY_THROUGH_CLIENT : hintFor(server.sqlstate, code, { ...sent, directed: step.script.directives.noTransaction }),
+    hint: fields.copyRefused === true ? COPY_THROUGH_CLIENT : hintFor(server.sqlstate, code, { ...sent, direction: step.direction, directed: step.script.directives.noTransaction }),
     cause: error,
   });
 }
@@ -92,11 +99,13 @@ function withoutSource(server: ServerError, before: string): ServerError {
 function hintFor(
   sqlstate: string,
   code: ErrorCode,
-  { unit, unread, directed }: { readonly unit?: Unit; readonly unread?: boolean; readonly directed: boolean },
+  { unit, unread, directed, direction }: { readonly unit?: Unit; readonly unread?: boolean; readonly directed: boolean; readonly direction: Direction },
 ): string | undefined {
   if (unread === true && UNREAD_HINTS[sqlstate] !== undefined) return UNREAD_HINTS[sqlstate];
   if (directed && unit && sqlstate === '25001') return INSIDE;
-  return HINTS[sqlstate] ?? (unit ? NEXT_OF_STATEMENT : NEXT)[code];
+  const next = (unit ? NEXT_OF_STATEMENT : direction === 'up' ? NEXT : NEXT_OF_DOWN)[code];
+  const files = direction === 'down' && unit && code === 'MIGRATION_FAILED' ? `${next}, with --from files` : next;
+  return HINTS[sqlstate] ?? files;
 }
 
 function withoutServerError(error: unknown, step: StepScript): MigratorError {
