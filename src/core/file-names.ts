@@ -59,7 +59,7 @@ export function equalNumbers(migrations: readonly Migration[]): string {
 }
 
 /** What `number`, without leading zeros, is made of; undefined for one that somebody has counted. */
-function kindOf(number: string): string | undefined {
+export function kindOf(number: string): string | undefined {
   switch (number.length) {
     case 8:
       return /^(?:19|20)/.test(number) ? 'dates (8 digits)' : undefined;
@@ -70,6 +70,16 @@ function kindOf(number: string): string | undefined {
     default:
       return number.length < 10 ? undefined : `times of ${number.length} digits`;
   }
+}
+
+/** Seconds since the epoch of a number that is a time, in UTC; undefined for any other. */
+export function secondsOf(number: string): number | undefined {
+  if (number.length === 10) return Number(number);
+  if (number.length === 13) return Math.floor(Number(number) / 1000);
+  const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\d{3})?$/.exec(number);
+  if (!parts) return undefined;
+  const [year = 0, month = 0, ...rest] = parts.slice(1).map(Number);
+  return Date.UTC(year, month - 1, ...rest) / 1000;
 }
 
 /** Times of several kinds, as one sentence; empty where there is one. */

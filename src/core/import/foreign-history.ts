@@ -32,6 +32,7 @@ export interface ForeignVersion {
 }
 
 export interface ForeignHistory {
+  /** In the tool's own order. */
   readonly applied: readonly ForeignVersion[];
   /** Every file up to this one counts as applied. */
   readonly through?: ForeignVersion | undefined;

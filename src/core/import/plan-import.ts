@@ -1,13 +1,11 @@
 /** Which of our migrations another tool's history means, and what speaks against taking it over. */
-// Its `hash` by name would keep an older Node from importing us, and so from saying which one is needed.
-import * as crypto from 'node:crypto';
-
 import { MigratorError } from '../errors.ts';
 import { foreignTool } from '../foreign-table.ts';
 import type { AppliedVersion } from '../history.ts';
-import { compareVersions, versionNumber, type Migration, type Version } from '../migration.ts';
+import type { Migration, Version } from '../migration.ts';
 import type { TableName } from '../table-name.ts';
-import type { ForeignHistory, ForeignTable, ForeignVersion, ImportTool } from './foreign-history.ts';
+import type { ForeignTable, ImportTool } from './foreign-history.ts';
+import { matchFiles } from './match-files.ts';
 import { TOOLS } from './tools.ts';
 
 export interface ImportFacts {
@@ -87,101 +85,4 @@ function requireShape(tool: ImportTool, { name, columns }: ForeignTable): void {
     problems: [`its columns are ${columns.join(', ')}${found === undefined ? '' : `: it belongs to ${found}`}`],
     hint: 'give the tool whose table it is with --from, or another table with --from-table',
   });
-}
-
-interface Matches {
-  readonly meant: ReadonlyMap<Version, ForeignVersion>;
-  readonly warnings: readonly string[];
-}
-
-/** @throws MigratorError HISTORY_CONFLICT naming every version that is not clearly one file. */
-function matchFiles(title: string, { applied, through }: ForeignHistory, migrations: readonly Migration[]): Matches {
-  const { matched, unknown, problems } = eachToOneFile(applied, migrations);
-  const [oldest] = migrations;
-  // Whose files were deleted once everybody had them. Where no file fits at all, the files are others.
-  const isGone = ({ number }: ForeignVersion): boolean =>
-    matched.size > 0 && number !== undefined && oldest !== undefined && compareVersions(number, oldest.version) < 0;
-  problems.push(...unknown.filter((one) => !isGone(one)).map(({ label, number }) => `${label}: no file has this ${number === undefined ? 'name' : 'number'}`));
-  problems.push(...doubtsUpTo(through, migrations));
-  if (problems.length > 0) {
-    throw new MigratorError('HISTORY_CONFLICT', `the files are not the ones that ${title} has applied`, {
-      problems,
-      hint: `give each file the number that it has for ${title}, for example 0042_add_users.up.sql; or record with "lockstep baseline --to VERSION" what the database has`,
-    });
-  }
-  const gone = unknown.map(({ label }) => label).join(', ');
-  const doubts = migrations.flatMap((migration) => doubtsAbout(migration, matched.get(migration.version), title));
-  return {
-    meant: new Map([...upTo(through, migrations), ...matched]),
-    warnings: gone === '' ? doubts : [...doubts, `${title} has applied what there are no files for any more, older than all that there are: ${gone}`],
-  };
-}
-
-interface OneFileEach {
-  readonly matched: ReadonlyMap<Version, ForeignVersion>;
-  readonly unknown: readonly ForeignVersion[];
-  readonly problems: string[];
-}
-
-function eachToOneFile(applied: readonly ForeignVersion[], migrations: readonly Migration[]): OneFileEach {
-  const filesOf = fileFinder(migrations);
-  const matched = new Map<Version, ForeignVersion>();
-  const [unknown, problems]: [ForeignVersion[], string[]] = [[], []];
-  for (const foreign of applied) {
-    const [file, ...others] = filesOf(foreign);
-    const rival = file === undefined ? undefined : matched.get(file);
-    if (file === undefined) unknown.push(foreign);
-    else if (others.length > 0) problems.push(`${foreign.label} may be any of ${[file, ...others].join(', ')}`);
-    else if (rival) problems.push(`${rival.label} and ${foreign.label} would both be ${file}`);
-    else matched.set(file, foreign);
-  }
-  return { matched, unknown, problems };
-}
-
-/** By number, where two files share one by name, too; by name alone where there is no number. */
-function fileFinder(migrations: readonly Migration[]): (foreign: ForeignVersion) => readonly Version[] {
-  const versions = migrations.map(({ version }) => version);
-  const byNumber = Map.groupBy(versions, versionNumber);
-  const byName = Map.groupBy(versions, (version) => plain(nameOf(version)));
-  return ({ number, name }) => {
-    const named = name === undefined ? [] : (byName.get(plain(name)) ?? []);
-    if (number === undefined) return named;
-    const numbered = byNumber.get(number) ?? [];
-    const both = numbered.filter((version) => named.includes(version));
-    return numbered.length > 1 && both.length > 0 ? both : numbered;
-  };
-}
-
-/** Why nobody can say which files are meant by *everything up to this one*. */
-function doubtsUpTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): string[] {
-  if (!through) return [];
-  const { label, number } = through;
-  if (number === undefined) return [`${label}: everything up to it is applied, but among versions with dots no file's number says which that is`];
-  const twins = migrations.map(({ version }) => version).filter((version) => versionNumber(version) === number);
-  return twins.length > 1 ? [`${label}: everything up to it is applied, but that may be any of ${twins.join(', ')}`] : [];
-}
-
-function upTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): [Version, ForeignVersion][] {
-  const { number } = through ?? {};
-  if (!through || number === undefined) return [];
-  const before = migrations.filter(({ version }) => versionNumber(version) === number || compareVersions(version, number) < 0);
-  return before.map(({ version }) => [version, { ...through, label: versionNumber(version) ?? version }]);
-}
-
-function doubtsAbout({ version, up }: Migration, foreign: ForeignVersion | undefined, title: string): string[] {
-  if (!foreign) return [];
-  const { label, name, checksum } = foreign;
-  return [
-    ...(name !== undefined && plain(nameOf(version)) !== plain(name) ? [`${version} has another name for ${title}: ${label}`] : []),
-    ...(checksum !== undefined && checksum !== up.checksum && checksum !== crypto.hash('sha256', up.text) ? [`${up.file} is not the text that ${title} has applied`] : []),
-  ];
-}
-
-function nameOf(version: Version): string {
-  return version.slice(version.indexOf('_') + 1);
-}
-
-/** Tools write names with spaces, dashes or underscores. */
-function plain(name: string): string {
-  return name.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '_');
 }

@@ -1,5 +1,5 @@
 /** The histories of other migration tools: where each one keeps it, and what it says. */
-import { versionNumber } from '../migration.ts';
+import { compareVersions, versionNumber } from '../migration.ts';
 import type { ForeignHistory, ForeignRow, ForeignVersion, ImportTool } from './foreign-history.ts';
 import { readFlyway } from './flyway.ts';
 
@@ -54,17 +54,20 @@ function readGoose(rows: readonly ForeignRow[]): ForeignHistory {
   const newest = new Map<string, ForeignRow>();
   for (const row of [...rows].sort((a, b) => Number(a['id']) - Number(b['id']))) newest.set(row['version_id'] ?? '', row);
   const applied = [...newest].filter(([version, row]) => version !== '0' && row['is_applied'] === 'true');
+  applied.sort(([a], [b]) => compareVersions(a, b));
   return known(applied.map(([version, row]) => ({ label: version, number: versionNumber(version), appliedAt: row['tstamp'] ?? undefined })));
 }
 
 /** The number of a file, as text. */
 function readDbmate(rows: readonly ForeignRow[]): ForeignHistory {
-  return known(rows.map(({ version }) => ({ label: version ?? '', number: versionNumber(version ?? '') })));
+  const versions = rows.map(({ version }) => version ?? '').sort();
+  return known(versions.map((version) => ({ label: version, number: versionNumber(version) })));
 }
 
 /** The name of a file, without its ending. */
 function readNodePgMigrate(rows: readonly ForeignRow[]): ForeignHistory {
-  return known(rows.map(({ name, run_on: appliedAt }) => ({ ...named(name ?? ''), appliedAt: appliedAt ?? undefined })));
+  const inOrder = [...rows].sort((a, b) => Number(a['id']) - Number(b['id']));
+  return known(inOrder.map(({ name, run_on: appliedAt }) => ({ ...named(name ?? ''), appliedAt: appliedAt ?? undefined })));
 }
 
 /** A row for each try: it has ended, was rolled back, or neither. */
@@ -75,6 +78,7 @@ function readPrisma(rows: readonly ForeignRow[]): ForeignHistory {
     ...known(
       kept
         .filter((row) => row['finished_at'] != null)
+        .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
         .map((row) => ({ ...named(nameOf(row)), appliedAt: row['finished_at'] ?? undefined, checksum: row['checksum'] ?? undefined })),
     ),
     unfinished: kept.filter((row) => row['finished_at'] == null).map((row) => `${nameOf(row)} has not ended`),

@@ -1,0 +1,143 @@
+/** Which file is meant by each version that another tool remembers: by its number and by its name, and never by guessing. */
+// Its `hash` by name would keep an older Node from importing us, and so from saying which one is needed.
+import * as crypto from 'node:crypto';
+
+import { MigratorError } from '../errors.ts';
+import { kindOf, secondsOf } from '../file-names.ts';
+import { compareVersions, versionNumber, type Migration, type Version } from '../migration.ts';
+import type { ForeignHistory, ForeignVersion } from './foreign-history.ts';
+
+interface Matches {
+  readonly meant: ReadonlyMap<Version, ForeignVersion>;
+  readonly warnings: readonly string[];
+}
+
+/** @throws MigratorError HISTORY_CONFLICT naming every version that is not clearly one file. */
+export function matchFiles(title: string, { applied, through }: ForeignHistory, migrations: readonly Migration[]): Matches {
+  const { matched, unknown, renumbered, problems } = eachToOneFile(applied, migrations);
+  const gone = goneBefore(applied, new Set(matched.values()), migrations.filter(({ version }) => !matched.has(version)), [...matched.keys()]);
+  problems.push(...unknown.filter((one) => !gone(one)).map(({ label, number, name }) => `${label}: no file has this ${number === undefined ? 'name' : name === undefined ? 'number' : 'number or name'}`));
+  problems.push(...doubtsUpTo(through, migrations));
+  if (problems.length > 0) {
+    throw new MigratorError('HISTORY_CONFLICT', `the files are not the ones that ${title} has applied`, {
+      problems,
+      hint: `give each file the number that it has for ${title}, for example 0042_add_users.up.sql; or record with "lockstep baseline --to VERSION" what the database has`,
+    });
+  }
+  const left = unknown.map(({ label }) => label).join(', ');
+  const doubts = migrations.flatMap((migration) => doubtsAbout(migration, matched.get(migration.version), title));
+  return {
+    meant: new Map([...upTo(through, migrations), ...matched]),
+    warnings: [
+      ...renumbered,
+      ...doubts,
+      ...(left === '' ? [] : [`${title} has applied what there are no files for any more, older than all that there are: ${left}`]),
+    ],
+  };
+}
+
+/**
+ * Whether a version's file was deleted once everybody had it: it stands before all that fit, in the tool's own order and by
+ * a number of the same kind. Where no file fits at all, or one that fits none stands among those that do, the files are others.
+ */
+function goneBefore(
+  applied: readonly ForeignVersion[],
+  matched: ReadonlySet<ForeignVersion>,
+  rest: readonly Migration[],
+  fitting: readonly Version[],
+): (one: ForeignVersion) => boolean {
+  const first = applied.findIndex((one) => matched.has(one));
+  const newest = [...fitting].sort(compareVersions).at(-1);
+  const among = newest === undefined || rest.some(({ version }) => compareVersions(version, newest) < 0);
+  const kinds = new Set([...matched].map(({ number }) => kindOf(number ?? '')));
+  return (one) => first !== -1 && !among && one.number !== undefined && applied.indexOf(one) < first && kinds.size === 1 && kinds.has(kindOf(one.number));
+}
+
+interface OneFileEach {
+  readonly matched: ReadonlyMap<Version, ForeignVersion>;
+  readonly unknown: readonly ForeignVersion[];
+  readonly renumbered: readonly string[];
+  readonly problems: string[];
+}
+
+function eachToOneFile(applied: readonly ForeignVersion[], migrations: readonly Migration[]): OneFileEach {
+  const filesOf = fileFinder(applied, migrations);
+  const matched = new Map<Version, ForeignVersion>();
+  const [unknown, problems, renumbered]: [ForeignVersion[], string[], string[]] = [[], [], []];
+  for (const foreign of applied) {
+    const found = filesOf(foreign);
+    const { label } = foreign;
+    const [file, ...others] = found.files;
+    const rival = file === undefined ? undefined : matched.get(file);
+    if (found.problem !== undefined) problems.push(`${label}: ${found.problem}`);
+    else if (file === undefined) unknown.push(foreign);
+    else if (others.length > 0) problems.push(`${label} may be any of ${[file, ...others].join(', ')}`);
+    else if (rival) problems.push(`${rival.label} and ${label} would both be ${file}`);
+    else matched.set(file, foreign);
+    if (found.renumbered === true) renumbered.push(`${label} is taken for ${found.files.join(', ')} by its name and time`);
+  }
+  return { matched, unknown, renumbered, problems };
+}
+
+interface Found {
+  readonly files: readonly Version[];
+  readonly problem?: string;
+  readonly renumbered?: boolean;
+}
+
+/** By number, where two files share one by name, too; by name alone where there is no number, or where it is the same time in another form. */
+function fileFinder(applied: readonly ForeignVersion[], migrations: readonly Migration[]): (foreign: ForeignVersion) => Found {
+  const versions = migrations.map(({ version }) => version);
+  const byNumber = Map.groupBy(versions, versionNumber);
+  const byName = Map.groupBy(versions, (version) => plain(nameOf(version)));
+  const namedBy = ({ name }: ForeignVersion): readonly Version[] => (name === undefined ? [] : (byName.get(plain(name)) ?? []));
+  const numberedBy = ({ number }: ForeignVersion): readonly Version[] => (number === undefined ? [] : (byNumber.get(number) ?? []));
+  // A name may be used again: those files are another version's by both.
+  const taken = new Set(applied.flatMap((one) => namedBy(one).filter((version) => numberedBy(one).includes(version))));
+  return (foreign) => {
+    const [named, numbered] = [namedBy(foreign), numberedBy(foreign)];
+    if (foreign.number === undefined) return { files: named };
+    const both = numbered.filter((version) => named.includes(version));
+    if (both.length > 0) return { files: both };
+    const others = named.filter((version) => !taken.has(version));
+    const [other] = others;
+    if (other === undefined) return { files: numbered };
+    if (numbered.length > 0) return { files: [], problem: `${numbered.join(', ')} has its number, and ${others.join(', ')} its name` };
+    const isRenumbered = others.length === 1 && secondsOf(foreign.number) !== undefined && secondsOf(foreign.number) === secondsOf(versionNumber(other) ?? '');
+    return isRenumbered ? { files: others, renumbered: true } : { files: [], problem: `no file has its number, but ${others.join(', ')} has its name` };
+  };
+}
+
+/** Why nobody can say which files are meant by *everything up to this one*. */
+function doubtsUpTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): string[] {
+  if (!through) return [];
+  const { label, number } = through;
+  if (number === undefined) return [`${label}: everything up to it is applied, but among versions with dots no file's number says which that is`];
+  const twins = migrations.map(({ version }) => version).filter((version) => versionNumber(version) === number);
+  return twins.length > 1 ? [`${label}: everything up to it is applied, but that may be any of ${twins.join(', ')}`] : [];
+}
+
+function upTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): [Version, ForeignVersion][] {
+  const { number } = through ?? {};
+  if (!through || number === undefined) return [];
+  const before = migrations.filter(({ version }) => versionNumber(version) === number || compareVersions(version, number) < 0);
+  return before.map(({ version }) => [version, { ...through, label: versionNumber(version) ?? version }]);
+}
+
+function doubtsAbout({ version, up }: Migration, foreign: ForeignVersion | undefined, title: string): string[] {
+  if (!foreign) return [];
+  const { label, name, checksum } = foreign;
+  return [
+    ...(name !== undefined && plain(nameOf(version)) !== plain(name) ? [`${version} has another name for ${title}: ${label}`] : []),
+    ...(checksum !== undefined && checksum !== up.checksum && checksum !== crypto.hash('sha256', up.text) ? [`${up.file} is not the text that ${title} has applied`] : []),
+  ];
+}
+
+function nameOf(version: Version): string {
+  return version.slice(version.indexOf('_') + 1);
+}
+
+/** Tools write names with spaces, dashes or underscores. */
+function plain(name: string): string {
+  return name.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '_');
+}
