@@ -20,5 +20,6 @@ export async function otherAnswer(config: Exclude<Config, UpConfig | DownConfig>
     const report = await validate(createFileSource(config.files), createSqlParser(), config.files);
     return { document: validateDocument(report), text: formatValidation(report), error: report.error };
   }
+  if ('oldDir' in config) return await (await import('./convert-command.ts')).convertAnswer(config, wiring);
   return await databaseAnswer(config, world, wiring);
 }

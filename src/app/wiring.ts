@@ -5,7 +5,7 @@ import type { ConnectionSettings } from '../adapters/postgres/connection/connect
 import { PostgresDatabase } from '../adapters/postgres/database.ts';
 import { DedicatedConnections, readAddress } from '../adapters/postgres/dedicated.ts';
 import { WorkerHooks } from '../adapters/postgres/hooks.ts';
-import type { Config, ConnectionConfig } from '../config/config.ts';
+import type { Config, ConnectionConfig, ConvertConfig } from '../config/config.ts';
 import type { AddressGiven } from '../config/settings.ts';
 import { MigratorError, toMigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
@@ -13,7 +13,7 @@ import type { RunnerIdentity } from '../core/runner.ts';
 import type { ConnectPorts } from '../engine/connect.ts';
 import type { World } from './world.ts';
 
-export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'validate' }>;
+export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'validate' } | ConvertConfig>;
 
 export interface Wiring {
   readonly runner: RunnerIdentity;

@@ -48,9 +48,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     examples: [['baseline --to 007_add_index', 'The database already has everything up to here']],
   },
   import: {
-    summary: "Take over another tool's history: record as applied what it has applied",
+    summary: "Take over another tool's history, or its files",
     examples: [
       ['import --from goose --dry-run', 'Say what would be recorded'],
+      ['import --files db/old --from goose --dir db/new', 'Write the files of goose in our form; no database is asked'],
       ['import --from flyway --from-table app.flyway_schema_history', 'Where its table is called otherwise'],
     ],
   },

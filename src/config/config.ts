@@ -1,6 +1,7 @@
 /** Turns flags and environment into the Config of one command, or names every problem at once. */
 import { MigratorError } from '../core/errors.ts';
-import { IMPORT_TOOLS, type ImportTool } from '../core/import/foreign-history.ts';
+import { CONVERT_TOOLS, type ConvertTool } from '../core/convert/converted.ts';
+import { FROM_TOOLS, IMPORT_TOOLS, type ImportTool } from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
 import type { Rename } from '../core/renames.ts';
 import type { TableName } from '../core/table-name.ts';
@@ -83,6 +84,15 @@ export type ImportConfig = ApplyingConfig & {
   readonly fromTable?: TableName;
   readonly dryRun: boolean;
 };
+/** No database is asked. */
+export type ConvertConfig = CommonConfig & {
+  readonly command: 'import';
+  readonly convertFrom: ConvertTool;
+  readonly oldDir: string;
+  readonly dir: string;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+};
 export type RepairConfig = ApplyingConfig & {
   readonly command: 'repair';
   readonly dryRun: boolean;
@@ -102,6 +112,7 @@ export type Config =
   | DownConfig
   | BaselineConfig
   | ImportConfig
+  | ConvertConfig
   | RepairConfig
   | WaitConfig
   | StatusConfig
@@ -124,7 +135,8 @@ export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Co
       hint: `run: lockstep ${raw.command} --help`,
     });
   }
-  return commandConfig(raw, values, mistypedVariables(env));
+  const warnings = mistypedVariables(env);
+  return convertConfig(raw, values, warnings) ?? commandConfig(raw, values, warnings);
 }
 
 /** Whoever corrects the settings is to see these at the same time; alone they are told when the address is read. */
@@ -142,7 +154,7 @@ function addressProblems(
 /** What is wrong with this command's settings together. */
 function commandProblems({ command, name, flags }: RawOptions, values: OptionValues): string[] {
   if (command === 'baseline' && values.to === undefined) return ['--to: needed; the newest version that the database already has'];
-  if (command === 'import' && values.importFrom === undefined && flags.importFrom === undefined) return [`--from: needed; one of ${IMPORT_TOOLS.join(', ')}`];
+  if (command === 'import') return importProblems(values, flags);
   if (command === 'down' && flags.confirm !== undefined && !values.all) return ['--confirm: goes only with --all'];
   if (command === 'create') {
     if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
@@ -151,11 +163,32 @@ function commandProblems({ command, name, flags }: RawOptions, values: OptionVal
   return [];
 }
 
+function importProblems({ importFrom, oldDir, dir, fromTable }: OptionValues, flags: RawOptions['flags']): string[] {
+  if (importFrom === undefined) return flags.importFrom === undefined ? [`--from: needed; one of ${FROM_TOOLS.join(', ')}`] : [];
+  if (oldDir === undefined) return importFrom === 'graphile-migrate' ? ['--from: the history of graphile-migrate is not taken over; with --files OLD_DIR its files are converted'] : [];
+  return [
+    ...(isConvertTool(importFrom) ? [] : [`--files: the files of ${importFrom} can stay as they are; give their directory as --dir`]),
+    ...(fromTable === undefined ? [] : ['--from-table: not with --files, which asks no database']),
+    ...(oldDir.replace(/\/+$/, '') === dir.replace(/\/+$/, '') ? ['--files: is the same directory as --dir, where the new files are written'] : []),
+  ];
+}
+
+function convertConfig({ command }: RawOptions, values: OptionValues, warnings: readonly string[]): ConvertConfig | undefined {
+  const { importFrom: convertFrom, oldDir, dir, dryRun, json } = values;
+  if (command !== 'import' || oldDir === undefined || convertFrom === undefined || !isConvertTool(convertFrom)) return undefined;
+  return { command, ...tellingConfig(command, values), warnings, convertFrom, oldDir, dir, dryRun, json };
+}
+
+function isConvertTool(tool: string): tool is ConvertTool {
+  return CONVERT_TOOLS.some((one) => one === tool);
+}
+
 function commandConfig({ command, name = '' }: RawOptions, values: OptionValues, warnings: readonly string[]): Config {
   const common = { ...tellingConfig(command, values), warnings };
   const files = { dir: values.dir, allowEmpty: values.allowEmpty, strict: values.strict };
   if (command === 'create') return { command, ...common, dir: values.dir, name };
   if (command === 'validate') return { command, ...common, files, json: values.json };
+
   const database = { ...common, connection: connectionConfig(values), json: values.json };
   switch (command) {
     case 'history':
@@ -195,7 +228,8 @@ function runConfig(values: OptionValues): Pick<RunningConfig, 'limits' | 'cancel
   return { limits: limitsConfig(values), cancelBlockedWaiters, dryRun, verbose };
 }
 
-function importConfig({ importFrom: tool = 'golang-migrate', fromTable, dryRun }: OptionValues): Pick<ImportConfig, 'tool' | 'fromTable' | 'dryRun'> {
+function importConfig({ importFrom, fromTable, dryRun }: OptionValues): Pick<ImportConfig, 'tool' | 'fromTable' | 'dryRun'> {
+  const tool = IMPORT_TOOLS.find((one) => one === importFrom) ?? 'golang-migrate';
   return { tool, dryRun, ...whereDefined({ fromTable }) };
 }
 

@@ -1,5 +1,5 @@
 /** Every setting in one table: flag, variable, commands, type, default, range and help all come from here. */
-import { IMPORT_TOOLS } from '../core/import/foreign-history.ts';
+import { FROM_TOOLS } from '../core/import/foreign-history.ts';
 import type { CommandName } from '../core/runner.ts';
 
 /** How the text of a setting is read; src/option-values.ts has the reader of each. */
@@ -58,19 +58,20 @@ export const OPTIONS = {
   },
   importFrom: {
     type: 'choice',
-    choices: IMPORT_TOOLS,
+    choices: FROM_TOOLS,
     flag: '--from',
     group: 'Target',
     commands: ['import'],
-    help: 'The tool whose history is taken over.',
+    help: 'The tool whose history is taken over, or whose files are converted.',
   },
-  fromTable: {
-    type: 'table',
+  oldDir: {
+    type: 'text',
+    flag: '--files',
     group: 'Target',
     commands: ['import'],
-    help: "That tool's table: name or schema.name.",
-    defaultHelp: "where that tool has it",
+    help: "The directory with that tool's files: they are written into --dir in our form, and no database is asked.",
   },
+  fromTable: { type: 'table', group: 'Target', commands: ['import'], help: "That tool's table: name or schema.name.", defaultHelp: 'where that tool has it' },
   trustStored: {
     type: 'boolean',
     group: 'Target',

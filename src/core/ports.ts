@@ -1,6 +1,7 @@
 /** What the engine needs from the world. Adapters implement it; tests fake it. */
 import type { MigratorError } from './errors.ts';
 import type { MigratorEvent } from './events.ts';
+import type { NewFile, OldFile } from './convert/converted.ts';
 import type { FileRemark } from './file-names.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
 import type { EndedHold, Hold } from './hold.ts';
@@ -41,6 +42,15 @@ export interface MigrationSource {
 export interface MigrationSet {
   readonly migrations: readonly Migration[];
   readonly remarks: readonly FileRemark[];
+}
+
+/** Another tool's directory, and the one for what becomes of it. */
+export interface ConversionFiles {
+  read(): readonly OldFile[];
+  /** Which of these names are there already. */
+  existing(names: readonly string[]): readonly string[];
+  /** All of them or, where one fails, none. */
+  write(files: readonly NewFile[]): void;
 }
 
 export interface Database {

@@ -22,6 +22,14 @@ export interface Finding {
   readonly column?: number;
 }
 
+/** Of `import --files`. */
+export interface ConvertReport {
+  readonly dryRun: boolean;
+  /** The names of the new files. */
+  readonly files: readonly string[];
+  readonly warnings: readonly string[];
+}
+
 /** Of `validate`. */
 export interface ValidateReport {
   /** How many migrations there are. */

@@ -6,7 +6,7 @@ import type { Direction, Version } from '../core/migration.ts';
 import type { Hold } from '../core/hold.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan.ts';
-import type { Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
+import type { ConvertReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
 import { printableJson } from '../core/printable.ts';
 
@@ -113,6 +113,7 @@ export type JsonDocument =
   | LockDocument
   | RepairDocument
   | ValidateDocument
+  | ConvertDocument
   | CreateDocument;
 
 export function outcomeDocument({ command, ...facts }: Outcome, error?: MigratorError): OutcomeDocument {
@@ -176,6 +177,14 @@ export function repairDocument(report: RepairReport): RepairDocument {
 
 export function validateDocument({ migrations, findings, error }: ValidateReport): ValidateDocument {
   return { command: 'validate', valid: !error, migrations, findings };
+}
+
+interface ConvertDocument extends ConvertReport {
+  readonly command: 'import';
+}
+
+export function convertDocument(report: ConvertReport): ConvertDocument {
+  return { command: 'import', ...report };
 }
 
 export function createDocument(files: readonly string[]): CreateDocument {

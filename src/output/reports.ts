@@ -3,7 +3,7 @@ import type { JournalEntry } from '../core/history.ts';
 import { describeHold } from '../core/hold.ts';
 import type { VersionStatus } from '../core/plan.ts';
 import { printableLine } from '../core/printable.ts';
-import type { LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
+import type { ConvertReport, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import { describeHolder } from '../core/runner.ts';
 
 export function formatStatus(rows: readonly VersionStatus[]): string {
@@ -37,6 +37,11 @@ export function formatLock({ key, holder, waiters, terminated }: LockReport): st
   for (const waiter of waiters) lines.push(`  waiting: ${describeHolder(waiter)}${waiter.blocked ? ', blocked inside PostgreSQL' : ''}`);
   if (terminated !== undefined) lines.push(terminated ? "the holder's session was ended" : "the holder's session could not be ended");
   return lines.map(printableLine).join('\n');
+}
+
+export function formatConversion({ dryRun, files }: ConvertReport): string {
+  const lines = files.map((name) => printableLine(`  ${dryRun ? 'would write' : 'write'} ${name}`));
+  return [...lines, dryRun ? 'Dry run: nothing is written.' : 'Done.'].join('\n');
 }
 
 /** The steps themselves were told before they were taken. */

@@ -1,4 +1,7 @@
 /** `import`, as a team does it that comes from another tool: its table as it made it, files renamed, then one command. */
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { closeGate } from '../support/gate.ts';
@@ -178,5 +181,58 @@ describe('import', () => {
     await gate.open();
     expectExit(await up, 0);
     expect((await run(0, 'import', '--from', 'goose')).stdout).to.include('  import 003_first_orders');
+  });
+
+  describe('--files', () => {
+    const OLD = {
+      '00001_accounts.sql': '-- +goose Up\nCREATE TABLE accounts (x int);\n-- +goose Down\nDROP TABLE accounts;\n',
+      '00002_fill.sql': '-- +goose Up\n-- +goose StatementBegin\nINSERT INTO accounts VALUES (1)\n-- +goose StatementEnd\n-- +goose Down\nDELETE FROM accounts;\n',
+    };
+    let from = '';
+    let to = '';
+    beforeEach(async () => {
+      from = join(workspace().dir, 'old');
+      to = join(workspace().dir, 'made', 'new');
+      await mkdir(from);
+      for (const [name, text] of Object.entries(OLD)) await writeFile(join(from, name), text);
+    });
+    const convert = (exit: number, ...more: string[]) => run(exit, 'import', '--files', from, '--from', 'goose', '--dir', to, ...more);
+
+    it('writes them, once, without a database; a dry run only says so', async () => {
+      const env = { PATH: workspace().env['PATH'] ?? '' };
+      const dry = await runCli(['import', '--files', from, '--from', 'goose', '--dir', to, '--dry-run'], { env });
+      expectExit(dry, 0);
+      expect(dry.stdout).to.match(/^ {2}would write 00001_accounts\.down\.sql\n/).and.match(/Dry run: nothing is written\.\n$/);
+      expect(existsSync(to)).to.equal(false);
+      expect(documentOf('convert', await convert(0, '--json'))).to.deep.include({ dryRun: false, files: ['00001_accounts.down.sql', '00001_accounts.up.sql', '00002_fill.down.sql', '00002_fill.up.sql'] });
+      expect((await convert(21)).stderr).to.include('00001_accounts.up.sql').and.include('nothing was written');
+      await run(0, 'validate', '--dir', to);
+      await run(0, 'up', '--dir', to);
+      expect(await query('SELECT x FROM accounts')).to.deep.equal([{ x: 1 }]);
+      const [{ name: database } = { name: '' }] = await workspace().query<{ name: string }>('SELECT current_database() AS name');
+      await run(0, 'down', '--dir', to, '--all', '--confirm', database);
+      expect(await query(`SELECT to_regclass('accounts') AS a`)).to.deep.equal([{ a: null }]);
+    });
+
+    it('takes over the history afterwards', async () => {
+      await convert(0);
+      await query(`CREATE TABLE goose_db_version (${FOREIGN_TABLES['goose']!})`);
+      await query(`INSERT INTO goose_db_version VALUES (1, 0, true, now()), (2, 1, true, now())`);
+      await query('CREATE TABLE accounts (x int)');
+      await run(0, 'import', '--from', 'goose', '--dir', to);
+      expect((await run(0, 'up', '--dir', to)).stdout).to.include('  up 00002_fill');
+      expect(await query('SELECT x FROM accounts')).to.deep.equal([{ x: 1 }]);
+    });
+
+    it('is refused with 20 where the settings make no sense, with 21 where a file has no counterpart', async () => {
+      expect((await run(20, 'import', '--files', from, '--from', 'golang-migrate', '--dir', to)).stderr).to.include('can stay as they are');
+      expect((await run(20, 'import', '--from', 'graphile-migrate')).stderr).to.include('--files OLD_DIR');
+      expect((await run(20, 'import', '--files', from, '--from', 'goose', '--dir', `${from}/`)).stderr).to.include('same directory');
+      expect((await run(20, 'import', '--files', from)).stderr).to.include('--from: needed');
+      await run(21, 'import', '--files', join(from, 'gone'), '--from', 'goose', '--dir', to);
+      await writeFile(join(from, '00003_c.go'), 'package migrations');
+      expect((await convert(21)).stderr).to.include('00003_c.go:1: ');
+      expect(existsSync(to)).to.equal(false);
+    });
   });
 });

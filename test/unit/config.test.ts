@@ -94,6 +94,7 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   toFiles: ['true', 'down', 'target.kind', 'files'],
   from: ['stored', 'down', 'choice', 'stored', { to: '1_a' }],
   importFrom: ['goose', 'import', 'tool', 'goose'],
+  oldDir: ['/old', 'import', 'oldDir', '/old', { importFrom: 'goose' }],
   fromTable: ['app.goose_db_version', 'import', 'fromTable', { schema: 'app', name: 'goose_db_version' }, { importFrom: 'goose' }],
   trustStored: ['true', 'down', 'trustStored', true, { to: '1_a' }],
   hold: ['true', 'down', 'hold', true, { to: '1_a' }],

@@ -180,6 +180,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
   ],
   history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'failed', code: 'MIGRATION_FAILED', statement: 1 }, { id: '3', at, run: 'r', event: 'rolled back', hold: { releases: ['a'], upChecksum: 'c', reason: 'r' } }, { id: '4', at, run: 'r', event: 'hold ended', hold: { reason: 'new release' } }])],
   lock: [documents.lockDocument(lock), documents.lockDocument({ key: '42', holder: undefined, waiters: [] })],
+  convert: [documents.convertDocument({ dryRun: true, files: [], warnings: [] }), documents.convertDocument({ dryRun: false, files: ['1_a.up.sql'], warnings: ['x'] })],
   repair: [documents.repairDocument({ dryRun: true, steps: [] }), documents.repairDocument({ dryRun: false, steps: [{ version: '1_a', action: 'x' }] })],
   validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
   termination: ENDINGS.map((ending) => JSON.parse(terminationMessage(ending)) as object),

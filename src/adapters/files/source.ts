@@ -248,7 +248,8 @@ function readScript({ name: file, path }: File, problems: string[]): Script | un
   };
 }
 
-function readText(path: string): { text: string } | { problem: string } {
+/** The text without its byte order mark, or what is wrong with it. */
+export function readText(path: string): { text: string } | { problem: string } {
   try {
     const text = withoutBom(readFileSync(path, 'utf8'));
     // What is no UTF-8 has become this character, unless that stands in the file itself.

@@ -4,6 +4,9 @@ import type { TableName } from '../table-name.ts';
 /** The tools whose history can be taken over. */
 export const IMPORT_TOOLS = ['golang-migrate', 'goose', 'dbmate', 'node-pg-migrate', 'flyway', 'prisma'] as const;
 
+/** Those, and one whose files alone can be converted. */
+export const FROM_TOOLS = [...IMPORT_TOOLS, 'graphile-migrate'] as const;
+
 export type ImportTool = (typeof IMPORT_TOOLS)[number];
 
 /** A row of another tool's table, every value as text. */
