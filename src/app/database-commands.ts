@@ -1,6 +1,7 @@
 /** The commands that look at the database, wait for it, or record in it; from Config to answer. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { createFileSource } from '../adapters/files/source.ts';
+import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { BaselineConfig, DownConfig, ImportConfig, RepairConfig, UpConfig, WaitConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
 import { describeHold } from '../core/hold.ts';
@@ -33,7 +34,7 @@ export async function databaseAnswer(config: LookingConfig, world: World, wiring
     case 'wait':
       return await waitAnswer(config, options, ports);
     case 'status': {
-      const rows = await readStatus(options, { ...ports, source: createFileSource(config.files) });
+      const rows = await readStatus(options, { ...ports, source: createFileSource(config.files), parser: createSqlParser() });
       const document = documents.statusDocument(rows);
       const error = config.exitCode && !document.upToDate ? pendingError(rows) : undefined;
       return { document, text: reports.formatStatus(rows), error };

@@ -22,6 +22,8 @@ export interface VersionStatus {
   readonly hold?: Hold;
   /** Where a run went statement by statement, up or down, and has not come to its end: it runs, or it was stopped. */
   readonly inPart?: Direction;
+  /** That its file builds concurrently, and that no query uses: another runner has recorded a build that had failed. */
+  readonly invalidIndexes?: readonly string[];
 }
 
 export interface Plan {

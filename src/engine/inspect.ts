@@ -4,9 +4,11 @@ import type { Migration } from '../core/migration.ts';
 import type { History, MigrationSource, Session } from '../core/ports.ts';
 import type { LockReport } from '../core/reports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
+import type { SqlParser } from '../core/sql/script-plan.ts';
 import { NO_JOURNAL, statusOf, type JournalFacts, type VersionStatus } from '../core/plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { ifVisible } from './held.ts';
+import { invalidIndexes } from './invalid-indexes.ts';
 import { readSquashed } from './squashed.ts';
 import { interruptedBy } from './interrupting.ts';
 
@@ -19,7 +21,7 @@ export interface InspectOptions {
 /** Every version that files or database know. */
 export async function readStatus(
   options: InspectOptions,
-  ports: ConnectPorts & { readonly source: MigrationSource },
+  ports: ConnectPorts & { readonly source: MigrationSource; readonly parser: SqlParser },
 ): Promise<VersionStatus[]> {
   const { migrations } = await ports.source.read();
   const { session, check } = await connect({ ...options, writes: false }, ports, options.signal);
@@ -28,7 +30,10 @@ export async function readStatus(
     const facts = await interruptedBy(options.signal, session, () =>
       ifVisible(readJournalFacts(session.history, migrations, applied), NO_JOURNAL, (message) => ports.reporter.report({ type: 'warning', message })),
     );
-    return statusOf(migrations, applied, facts);
+    const rows = statusOf(migrations, applied, facts);
+    const done = new Set(applied.map(({ version }) => version));
+    const invalid = await interruptedBy(options.signal, session, () => invalidIndexes(migrations.filter(({ version }) => done.has(version)), session, ports.parser));
+    return rows.map((row) => ({ ...row, ...(invalid.has(row.version) && { invalidIndexes: invalid.get(row.version) ?? [] }) }));
   } finally {
     await session.close();
   }

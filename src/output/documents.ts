@@ -66,6 +66,7 @@ export interface StatusDocument {
     readonly appliedAt?: string;
     readonly hold?: HoldBody;
     readonly inPart?: Direction;
+    readonly invalidIndexes?: readonly string[];
   }[];
 }
 
@@ -131,12 +132,13 @@ export function errorDocument(error: MigratorError, command?: CommandName): Erro
 }
 
 export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
-  const migrations = rows.map(({ version, state, appliedAt, hold, inPart }) => ({
+  const migrations = rows.map(({ version, state, appliedAt, hold, inPart, invalidIndexes }) => ({
     version,
     state,
     ...(appliedAt && { appliedAt: appliedAt.toISOString() }),
     ...(hold && { hold: holdBody(hold) }),
     ...(inPart && { inPart }),
+    ...(invalidIndexes && { invalidIndexes }),
   }));
   return { command: 'status', upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
 }

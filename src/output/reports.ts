@@ -13,8 +13,11 @@ export function formatStatus(rows: readonly VersionStatus[]): string {
   const summary = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
   const holds = rows.flatMap(({ hold }) => (hold ? printableLine(`held: ${describeHold(hold)}`) : []));
   const inPart = rows.flatMap((row) => (row.inPart ? printableLine(`in part: ${row.version}: "${row.inPart}" has begun it and has not come to its end; "lockstep history" says how far`) : []));
+  const invalid = rows.flatMap(({ version, invalidIndexes = [] }) =>
+    invalidIndexes.map((name) => printableLine(`INVALID: index ${name} of ${version}, which no query uses; build it again: REINDEX INDEX CONCURRENTLY ${name}`)),
+  );
   const states = table(['VERSION', 'STATE', 'APPLIED AT'], [...rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? ''])]);
-  return [...states, '', ...holds, ...inPart, summary].join('\n');
+  return [...states, '', ...holds, ...inPart, ...invalid, summary].join('\n');
 }
 
 export function formatHistory(entries: readonly JournalEntry[]): string {

@@ -9,7 +9,7 @@ import { repair } from '../../src/engine/repair.ts';
 import { waitUntilApplied } from '../../src/engine/wait.ts';
 import { FakeClock } from '../support/fakes/clock.ts';
 import { FakeDatabase } from '../support/fakes/database.ts';
-import { migration, migrations, source } from '../support/fakes/files.ts';
+import { fakeParser, migration, migrations, source } from '../support/fakes/files.ts';
 import { failure, FakeRun, runner } from '../support/fakes/run.ts';
 import { FakeServer } from '../support/fakes/server.ts';
 import { Recorder } from '../support/recorder.ts';
@@ -258,7 +258,7 @@ describe('a rollback', () => {
     it('tells what is held', async () => {
       await rollBack();
       const options = { runner: runner('status'), connectWaitMs: 0, signal: new AbortController().signal };
-      const status = await readStatus(options, { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder() });
+      const status = await readStatus(options, { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder(), parser: fakeParser });
       expect(status.map(({ state, hold }) => [state, hold?.by, hold?.reason])).to.deep.equal([
         ['applied', undefined, undefined],
         ['held', 'rb-1', 'it locks orders'],
