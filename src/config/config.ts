@@ -1,7 +1,6 @@
 /** Turns flags and environment into the Config of one command, or names every problem at once. */
 import { MigratorError } from '../core/errors.ts';
-import { CONVERT_TOOLS, type ConvertTool } from '../core/convert/converted.ts';
-import { FROM_TOOLS, IMPORT_TOOLS, type ImportTool } from '../core/import/foreign-history.ts';
+import { CONVERT_TOOLS, FROM_TOOLS, IMPORT_TOOLS, type ConvertTool, type ImportTool } from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
 import type { Rename } from '../core/renames.ts';
 import type { TableName } from '../core/table-name.ts';

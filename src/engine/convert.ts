@@ -1,7 +1,8 @@
 /** `import --files`: writes another tool's files as ours, once every statement of theirs is known to be in them. */
 import { convertFiles } from '../core/convert/convert.ts';
-import type { ConvertedFile, ConvertTool, NewFile } from '../core/convert/converted.ts';
+import type { ConvertedFile, NewFile } from '../core/convert/converted.ts';
 import { fingerprints } from '../core/convert/same-statements.ts';
+import type { ConvertTool } from '../core/import/foreign-history.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { ConversionFiles, Reporter } from '../core/ports.ts';
 import type { ConvertReport } from '../core/reports.ts';

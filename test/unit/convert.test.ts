@@ -4,7 +4,8 @@ import fc from 'fast-check';
 
 import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
 import { convertFiles } from '../../src/core/convert/convert.ts';
-import type { ConvertTool, NewFile, OldFile } from '../../src/core/convert/converted.ts';
+import type { NewFile, OldFile } from '../../src/core/convert/converted.ts';
+import type { ConvertTool } from '../../src/core/import/foreign-history.ts';
 import { fingerprints } from '../../src/core/convert/same-statements.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import { findMarks } from '../../src/core/sql/marks.ts';

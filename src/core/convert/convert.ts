@@ -1,7 +1,8 @@
 /** Another tool's files as ours; nothing that has no counterpart is left out silently. */
 import { convertMarked } from './marked.ts';
 import { convertFlyway, convertGraphileMigrate, convertPrisma } from './named.ts';
-import type { Converted, ConvertTool, OldFile } from './converted.ts';
+import type { ConvertTool } from '../import/foreign-history.ts';
+import type { Converted, OldFile } from './converted.ts';
 
 /** With every problem of all files, also names that two of them would get. */
 export function convertFiles(tool: ConvertTool, files: readonly OldFile[]): Converted {

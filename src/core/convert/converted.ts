@@ -1,11 +1,6 @@
 /** What becomes of another tool's files: ours, or why they have no counterpart. */
 import { tokensOf } from '../sql/tokens.ts';
 
-/** The tools whose files can be converted. */
-export const CONVERT_TOOLS = ['goose', 'dbmate', 'flyway', 'prisma', 'graphile-migrate', 'node-pg-migrate'] as const;
-
-export type ConvertTool = (typeof CONVERT_TOOLS)[number];
-
 export interface OldFile {
   /** Below the old directory, with `/`. */
   readonly path: string;

@@ -7,6 +7,11 @@ export const IMPORT_TOOLS = ['golang-migrate', 'goose', 'dbmate', 'node-pg-migra
 /** Those, and one whose files alone can be converted. */
 export const FROM_TOOLS = [...IMPORT_TOOLS, 'graphile-migrate'] as const;
 
+/** The tools whose files can be converted. */
+export const CONVERT_TOOLS = ['goose', 'dbmate', 'flyway', 'prisma', 'graphile-migrate', 'node-pg-migrate'] as const;
+
+export type ConvertTool = (typeof CONVERT_TOOLS)[number];
+
 export type ImportTool = (typeof IMPORT_TOOLS)[number];
 
 /** A row of another tool's table, every value as text. */
