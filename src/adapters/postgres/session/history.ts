@@ -128,9 +128,9 @@ export class PostgresHistory implements History {
   }
 
   async recorded(versions: readonly Version[]): Promise<readonly Version[]> {
-    const { relation, wire } = this.#context;
+    const { relation } = this.#context;
     if (!relation.hasJournal || versions.length === 0) return [];
-    const [result] = await wire.message(
+    const [result] = await this.#read(
       `SELECT DISTINCT version FROM ${relation.journal} WHERE event = 'baselined' AND version IN (${versions.map((version) => literal(version)).join(', ')})`,
     );
     return (result?.rows ?? []).map(([version]) => version ?? '');
