@@ -59,6 +59,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     examples: [
       ['repair --dry-run', 'Say what would be repaired'],
       ['repair --only 007_add_index --statement again', 'Let a statement whose end nobody knows run again'],
+      ['repair --only 007_add_index --reset', 'Forget which of its statements are done, after undoing them by hand'],
     ],
   },
   lock: {

@@ -2,6 +2,7 @@
 import { MigratorError } from '../core/errors.ts';
 import { IMPORT_TOOLS, type ImportTool } from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
+import type { RepairWish } from '../core/repair.ts';
 import type { TableName } from '../core/table-name.ts';
 import type { DownChoice } from '../core/stored-down.ts';
 import type { DownTarget, UpTarget } from '../core/target.ts';
@@ -70,7 +71,7 @@ export type DownConfig = RunningConfig & {
   readonly target: DownTarget | undefined;
   readonly choice?: DownChoice;
   readonly trustStored: boolean;
-  readonly hold: boolean;
+  readonly hold?: boolean;
   readonly reason?: string;
 };
 export type BaselineConfig = ApplyingConfig & { readonly command: 'baseline'; readonly to: Version };
@@ -83,8 +84,7 @@ export type ImportConfig = ApplyingConfig & {
 export type RepairConfig = ApplyingConfig & {
   readonly command: 'repair';
   readonly dryRun: boolean;
-  readonly only?: Version;
-  readonly statement?: 'done' | 'again';
+  readonly wish: RepairWish;
 };
 export type WaitConfig = DatabaseConfig & { readonly command: 'wait'; readonly files: FilesConfig; readonly timeoutMs: number };
 type StatusConfig = DatabaseConfig & { readonly command: 'status'; readonly files: FilesConfig; readonly exitCode: boolean };
@@ -139,12 +139,21 @@ function addressProblems(
 function commandProblems({ command, name, flags }: RawOptions, values: OptionValues): string[] {
   if (command === 'baseline' && values.to === undefined) return ['--to: needed; the newest version that the database already has'];
   if (command === 'import' && values.importFrom === undefined && flags.importFrom === undefined) return [`--from: needed; one of ${IMPORT_TOOLS.join(', ')}`];
+  if (command === 'repair') return repairProblems(values);
   if (command === 'down' && flags.confirm !== undefined && !values.all) return ['--confirm: goes only with --all'];
   if (command === 'create') {
     if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
     if (!/^[\w-]{1,100}$/.test(name)) return [`NAME: ${shown(name)} may hold letters, digits, _ and - only, at most 100 of them`];
   }
   return [];
+}
+
+function repairProblems({ only, statement, reset, down }: OptionValues): string[] {
+  const asked = [...(statement === undefined ? [] : ['--statement']), ...(reset ? ['--reset'] : []), ...(down === undefined ? [] : ['--down'])];
+  return [
+    ...(reset && only === undefined ? ['--reset: needs --only with the version whose progress is to be forgotten'] : []),
+    ...(asked.length > 1 ? [`give only one of ${asked.join(', ')}`] : []),
+  ];
 }
 
 function commandConfig({ command, name = '' }: RawOptions, values: OptionValues, warnings: readonly string[]): Config {
@@ -167,8 +176,8 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
     case 'import':
       return { command, ...database, files, limits: limitsConfig(values), ...importConfig(values) };
     case 'repair': {
-      const { only, statement, dryRun } = values;
-      return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement }) };
+      const { only, statement, reset, down, dryRun } = values;
+      return { command, ...database, files, limits: limitsConfig(values), dryRun, wish: { reset, ...whereDefined({ only, statement, down }) } };
     }
     case 'up':
       return { command, ...database, files, ...runConfig(values), target: upTarget(values), hookTimeoutMs: values.hookTimeout, retryNow: values.retryNow, reapply: values.reapply ?? [] };
@@ -201,7 +210,7 @@ function upTarget({ to }: OptionValues): UpTarget {
 
 function downConfig(values: OptionValues): Pick<DownConfig, 'target' | 'choice' | 'trustStored' | 'hold' | 'reason'> {
   const { trustStored, hold, reason, from: choice } = values;
-  return { target: downTarget(values), trustStored, hold, ...whereDefined({ reason, choice }) };
+  return { target: downTarget(values), trustStored, ...whereDefined({ hold, reason, choice }) };
 }
 
 function downTarget({ to, steps, toFiles, all, confirm }: OptionValues): DownTarget | undefined {

@@ -1,10 +1,9 @@
-/** Runs a script statement by statement: resumes where a run stopped, and leaves no INVALID index behind. */
+/** Runs a script statement by statement, and leaves no INVALID index behind. */
 import { MigratorError } from '../core/errors.ts';
-import { checksum } from '../core/migration.ts';
 import type { Limits, Session, StepScript } from '../core/ports.ts';
 import type { Unit } from '../core/sql/script-plan.ts';
 import { retrying } from './retry.ts';
-import { dropReindexLeftovers, settle } from './settle.ts';
+import { dropInvalid, dropReindexLeftovers } from './settle.ts';
 import type { StepContext } from './step-context.ts';
 import { watching } from './watch.ts';
 
@@ -14,15 +13,14 @@ export interface StatementsContext extends StepContext {
   readonly limits: Limits;
 }
 
-export async function runUnits(units: readonly Unit[], context: StatementsContext): Promise<void> {
-  const { session, step, ports } = context;
-  const { done, startedIndex } = await session.history.statementsOf(step);
-  requireSameStatements(step, units, done);
+/** `done`: how many of them earlier runs have finished. */
+export async function runUnits(units: readonly Unit[], done: number, context: StatementsContext): Promise<void> {
+  const { step, ports } = context;
   for (const unit of units) {
     // What only changes the session was lost with the session that did it.
-    if (unit.index <= done.length && !unit.sessionOnly) continue;
+    if (unit.index <= done && !unit.sessionOnly) continue;
     context.signal.throwIfAborted();
-    await runUnit(unit, { ...context, resumed: unit.index === startedIndex });
+    await runUnit(unit, context);
     ports.reporter.report({
       type: 'statement.finished',
       version: step.version,
@@ -32,24 +30,7 @@ export async function runUnits(units: readonly Unit[], context: StatementsContex
   }
 }
 
-/** What is finished stays finished only if the file still begins with it. */
-function requireSameStatements(step: StepScript, units: readonly Unit[], done: readonly string[]): void {
-  const differs = done.findIndex((sum, index) => {
-    const unit = units[index];
-    return unit === undefined || checksum(unit.sql) !== sum;
-  });
-  if (differs === -1) return;
-  throw new MigratorError(
-    'HISTORY_CONFLICT',
-    `${step.script.file} was applied in part, and its statement ${differs + 1} is not the one that ran`,
-    {
-      version: step.version,
-      hint: 'restore the file as it was when it ran; new statements may only follow the finished ones',
-    },
-  );
-}
-
-async function runUnit(unit: Unit, context: StatementsContext & { readonly resumed: boolean }): Promise<void> {
+async function runUnit(unit: Unit, context: StatementsContext): Promise<void> {
   const { session, step, ports, signal, limits } = context;
   const { executor } = session;
   const attempt = { session, version: step.version, pieces: [unit], signal, retry: unit.blocking || unit.ownLimit === true || unit.waitsForSnapshots };
@@ -60,11 +41,9 @@ async function runUnit(unit: Unit, context: StatementsContext & { readonly resum
     return;
   }
   const startedAt = ports.clock.now();
-  if (!context.resumed || !(await settle(unit, context))) {
-    await retrying(attempt, ports, (count) =>
-      count > 1 && unit.waitsForSnapshots ? guarded(context, () => runAlone(unit, context)) : runAlone(unit, context),
-    );
-  }
+  await retrying(attempt, ports, (count) =>
+    count > 1 && unit.waitsForSnapshots ? guarded(context, () => runAlone(unit, context)) : runAlone(unit, context),
+  );
   await requireValid(unit, context);
   await executor.statementDone(step, unit, ports.clock.now() - startedAt);
 }
@@ -94,15 +73,6 @@ async function clearAfter(unit: Unit, context: StatementsContext): Promise<void>
   await dropInvalid(unit, context);
   await dropReindexLeftovers(unit, context);
   await context.session.executor.statementFailed(context.step, unit);
-}
-
-/** An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one. */
-async function dropInvalid(unit: Unit, { session, step, ports }: StatementsContext): Promise<void> {
-  for (const index of unit.concurrentIndexes) {
-    if (index.action !== 'create' || (await session.executor.indexState(index)) !== 'invalid') continue;
-    await session.executor.dropIndex(index);
-    ports.reporter.report({ type: 'index.dropped', version: step.version, index: index.name });
-  }
 }
 
 async function requireValid(unit: Unit, { session, step }: StatementsContext): Promise<void> {

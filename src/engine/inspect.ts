@@ -1,9 +1,10 @@
 /** Commands that only look: `status`, `history`, `lock`. */
 import type { JournalEntry } from '../core/history.ts';
-import type { History, MigrationSource, Session } from '../core/ports.ts';
+import { unfinished } from '../core/in-part.ts';
+import type { MigrationSource, Session } from '../core/ports.ts';
 import type { LockReport } from '../core/reports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
-import { NO_JOURNAL, statusOf, type JournalFacts, type VersionStatus } from '../core/plan.ts';
+import { statusOf, type VersionStatus } from '../core/plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { ifVisible } from './held.ts';
 import { interruptedBy } from './interrupting.ts';
@@ -23,21 +24,13 @@ export async function readStatus(
   const { session, check } = await connect({ ...options, writes: false }, ports, options.signal);
   try {
     const { applied } = check.history;
-    const facts = await interruptedBy(options.signal, session, () =>
-      ifVisible(readJournalFacts(session.history), NO_JOURNAL, (message) => ports.reporter.report({ type: 'warning', message })),
+    const holds = await interruptedBy(options.signal, session, () =>
+      ifVisible(session.history.holds(), [], (message) => ports.reporter.report({ type: 'warning', message })),
     );
-    return statusOf(migrations, applied, facts);
+    return statusOf(migrations, applied, { holds, inPart: unfinished(check.journal?.inPart ?? [], applied) });
   } finally {
     await session.close();
   }
-}
-
-async function readJournalFacts(history: History): Promise<JournalFacts> {
-  const holds = await history.holds();
-  const inPart = new Map(await history.versionsInPart());
-  // Also where nothing is known to be committed: it runs, or only the server knows how it ended.
-  for (const { version, direction } of await history.incompleteStatements()) inPart.set(version, direction);
-  return { holds, inPart };
 }
 
 /** The journal, oldest entry first. */

@@ -1,6 +1,7 @@
 /** Makes the plan of a run, from the files and what the database says now. */
 import { MigratorError } from '../core/errors.ts';
 import type { HistoryState } from '../core/history.ts';
+import type { VersionInPart } from '../core/in-part.ts';
 import type { Migration, Version } from '../core/migration.ts';
 import { leavingVersions, planDown } from '../core/plan-down.ts';
 import { planOrThrow, planUp, type Plan } from '../core/plan.ts';
@@ -11,6 +12,7 @@ import type { DownRequest, Request } from './request.ts';
 interface PlanOptions {
   readonly request: Request;
   readonly strict: boolean;
+  readonly inPart: readonly VersionInPart[];
 }
 
 /** @throws MigratorError with every problem of the plan. */
@@ -18,12 +20,12 @@ export async function planRun(
   migrations: readonly Migration[],
   state: HistoryState,
   session: Session,
-  { request, strict }: PlanOptions,
+  { request, strict, inPart }: PlanOptions,
 ): Promise<Plan> {
-  if (request.direction === 'up') return planOrThrow(planUp(migrations, state.applied, { ...request, strict }));
+  if (request.direction === 'up') return planOrThrow(planUp(migrations, state.applied, { ...request, strict, inPart }));
   const leaving = leavingOf(migrations, state, session, request);
   const [stored, distrust] = leaving.length === 0 ? [[], []] : await readStored(leaving, session, request);
-  return planOrThrow(planDown(migrations, state.applied, { ...request, strict, stored, distrust, database: session.database }));
+  return planOrThrow(planDown(migrations, state.applied, { ...request, strict, inPart, stored, distrust, database: session.database }));
 }
 
 async function readStored(

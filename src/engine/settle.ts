@@ -23,11 +23,35 @@ export async function settle(unit: Unit, context: SettleContext): Promise<boolea
   if (unit.detaches) return (await executor.detachState(unit.detaches)) === 'detached';
   await dropReindexLeftovers(unit, context);
   if (REPEATABLE.has(unit.kind)) return false;
-  if (unit.concurrentIndexes.length === 0) throw nobodyKnows(step, unit);
+  if (unit.concurrentIndexes.length === 0) throw nobodyKnows(step, unit.index);
   for (const index of unit.concurrentIndexes) {
     if ((await executor.indexState(index)) !== (index.action === 'drop' ? 'absent' : 'valid')) return false;
   }
   return true;
+}
+
+/** As `settle`, for a statement that the file does not have any more: what is half done can't be finished by running it again. */
+export async function settleGone(unit: Unit, context: SettleContext): Promise<boolean> {
+  const { session, step } = context;
+  if (unit.detaches && (await session.executor.detachState(unit.detaches)) === 'pending') throw nobodyKnows(step, unit.index);
+  for (const index of unit.concurrentIndexes) {
+    if (index.action === 'drop' && (await session.executor.indexState(index)) === 'invalid') throw nobodyKnows(step, unit.index);
+  }
+  return await settle(unit, context);
+}
+
+/** Whether the catalog can tell how it ended, or it may simply run again. */
+export function isSettleable({ kind, detaches, concurrentIndexes }: Unit): boolean {
+  return detaches !== undefined || concurrentIndexes.length > 0 || REPEATABLE.has(kind);
+}
+
+/** An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one. */
+export async function dropInvalid(unit: Unit, { session, step, ports }: SettleContext): Promise<void> {
+  for (const index of unit.concurrentIndexes) {
+    if (index.action !== 'create' || (await session.executor.indexState(index)) !== 'invalid') continue;
+    await session.executor.dropIndex(index);
+    ports.reporter.report({ type: 'index.dropped', version: step.version, index: index.name });
+  }
 }
 
 /** Only after a REINDEX of ours: what others have left is theirs. */
@@ -38,10 +62,10 @@ export async function dropReindexLeftovers({ reindexes }: Unit, { session, step,
   }
 }
 
-function nobodyKnows(step: StepScript, unit: Unit): MigratorError {
+export function nobodyKnows(step: StepScript, statement: number): MigratorError {
   return new MigratorError(
     'MIGRATION_INCOMPLETE',
-    `${step.script.file} stopped in statement ${unit.index}, and nobody can know whether it took effect`,
-    { version: step.version, hint: settleHint(step.version) },
+    `${step.script.file} stopped in statement ${statement}, and nobody can know whether it took effect`,
+    { version: step.version, hint: settleHint(step) },
   );
 }

@@ -65,6 +65,9 @@ export interface StatusDocument {
     readonly appliedAt?: string;
     readonly hold?: HoldBody;
     readonly inPart?: Direction;
+    /** Of a version in part. */
+    readonly statementsDone?: number;
+    readonly startedStatement?: number;
   }[];
 }
 
@@ -88,7 +91,7 @@ export interface LockDocument {
   readonly terminated?: boolean;
 }
 
-export interface RepairDocument extends RepairReport {
+export interface RepairDocument extends Omit<RepairReport, 'error'> {
   readonly command: 'repair';
 }
 
@@ -134,14 +137,14 @@ export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
     state,
     ...(appliedAt && { appliedAt: appliedAt.toISOString() }),
     ...(hold && { hold: holdBody(hold) }),
-    ...(inPart && { inPart }),
+    ...(inPart && { inPart: inPart.direction, statementsDone: inPart.done.length, ...(inPart.started && { startedStatement: inPart.started.statement }) }),
   }));
   return { command: 'status', upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
 }
 
-/** Not applied, although there is a file. */
+/** Not applied, although there is a file; or only in part. */
 export function isMissing(state: VersionState): boolean {
-  return state === 'pending' || state === 'out of order' || state === 'held';
+  return state === 'pending' || state === 'out of order' || state === 'held' || state === 'in part';
 }
 
 function holdBody({ at, by, release, reason }: Hold): HoldBody {
@@ -169,7 +172,7 @@ export function lockDocument({ key, holder, waiters, terminated }: LockReport): 
   };
 }
 
-export function repairDocument(report: RepairReport): RepairDocument {
+export function repairDocument({ error: _, ...report }: RepairReport): RepairDocument {
   return { command: 'repair', ...report };
 }
 

@@ -311,7 +311,7 @@ describe('migrate', () => {
       await failure(pod().up(PAUSING));
       await clock.advance(30_000);
       await pod().up(PAUSING);
-      await pod().down({ kind: 'all', database: 'shop' });
+      await pod().down({ kind: 'all', database: 'shop' }, {}, { hold: false });
       expect((await pod().up(PAUSING)).done).to.have.length(3);
     });
 

@@ -62,7 +62,7 @@ export class PostgresDatabase implements Database {
       return await PostgresSession.open({
         wire,
         address: connected.address,
-        check: { table, lockKey, serverSettings },
+        check: { table, lockKey, serverSettings, release: runner.release },
         runner,
         role,
         ...(borrowed && { borrowedName: name }),

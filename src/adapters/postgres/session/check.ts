@@ -4,7 +4,8 @@ import type { AppliedVersion } from '../../../core/history.ts';
 import type { Check } from '../../../core/ports.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { holderQuery, readHolder } from './holder.ts';
-import { keyExpression, type RelationFacts } from './relation.ts';
+import { lookQueries, readLook } from './progress-facts.ts';
+import { journalName, keyExpression, type RelationFacts } from './relation.ts';
 import { readRelation, RELATION_QUERIES, relationQueries } from './relation-facts.ts';
 import { resultsBefore, type ResultSet } from './simple-query.ts';
 import { escapeLiteral, qualified } from './sql.ts';
@@ -16,6 +17,8 @@ export interface CheckOptions {
   readonly lockKey: bigint | undefined;
   /** From the address (`search_path` and the like), set before names are resolved. */
   readonly serverSettings: Readonly<Record<string, string>>;
+  /** Of this runner: does the journal know it? */
+  readonly release: string | undefined;
 }
 
 export interface CheckResult extends Omit<Check, 'history'> {
@@ -36,7 +39,7 @@ const NO_TABLE: ReadonlySet<string> = new Set(['42P01', '42809']);
  * COMMITTED, so the history is read after the lock was looked at. A database may default to another
  * isolation level, under which a commit in between would be missed.
  */
-function checkMessage({ table, lockKey, serverSettings }: CheckOptions, known: RelationFacts | undefined): string {
+function checkMessage({ table, lockKey, serverSettings, release }: CheckOptions, known: RelationFacts | undefined): string {
   const settings = Object.entries(serverSettings).map(
     ([name, value]) => `SELECT pg_catalog.set_config(${escapeLiteral(name)}, ${escapeLiteral(value)}, true)`,
   );
@@ -59,6 +62,7 @@ function checkMessage({ table, lockKey, serverSettings }: CheckOptions, known: R
     `SELECT ${facts.join(', ')} FROM (${lock}) l`,
     ...(known ? [] : relationQueries(table)),
     historyQuery(qualified(known?.schema ?? table.schema, table.name)),
+    ...lookQueries(qualified(known?.schema ?? table.schema, journalName(table.name)), release),
     'COMMIT',
   ].join(';\n');
 }
@@ -82,13 +86,19 @@ export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known 
     .catch((error: unknown) => {
       // No history yet is an answer: the facts came before the table was looked for.
       if (NO_TABLE.has(serverErrorOf(error)?.sqlstate ?? '')) return resultsBefore(error);
+      // Nor does a journal matter that this role may not read, or that is not ours: the history comes before it.
+      const hasHistory = selectsOf(resultsBefore(error), options).length > (known ? 1 : RELATION_QUERIES + 1);
+      if (hasHistory && /^42/.test(serverErrorOf(error)?.sqlstate ?? '')) return resultsBefore(error);
       throw settingRefused(options, error) ?? error;
     });
-  const selects = results.filter((result) => result.command === 'SELECT').slice(Object.keys(options.serverSettings).length);
-  const [session, ...rest] = selects;
-  if (!known) return readCheck(session?.rows[0] ?? [], readRelation(rest), rest[RELATION_QUERIES]);
+  const [session, ...rest] = selectsOf(results, options);
+  if (!known) return readCheck(session?.rows[0] ?? [], readRelation(rest), rest.slice(RELATION_QUERIES));
   // Unless somebody has dropped them.
-  return rest[0] ? readCheck(session?.rows[0] ?? [], known, rest[0]) : await runCheck(wire, options, { lazy });
+  return rest[0] ? readCheck(session?.rows[0] ?? [], known, rest) : await runCheck(wire, options, { lazy });
+}
+
+function selectsOf(results: readonly ResultSet[], { serverSettings }: CheckOptions): readonly ResultSet[] {
+  return results.filter((result) => result.command === 'SELECT').slice(Object.keys(serverSettings).length);
 }
 
 /** Unknown, not a possible value, not for this role, not now. */
@@ -107,7 +117,7 @@ function settingRefused({ serverSettings }: CheckOptions, error: unknown): Migra
   });
 }
 
-function readCheck(row: readonly (string | null)[], facts: Omit<RelationFacts, 'key'>, history: ResultSet | undefined): CheckResult {
+function readCheck(row: readonly (string | null)[], facts: Omit<RelationFacts, 'key'>, [history, ...look]: readonly ResultSet[]): CheckResult {
   const [free, key, pid, version, database, recovery, readOnly, role, holder] = row;
   return {
     free: free === 't',
@@ -119,6 +129,7 @@ function readCheck(row: readonly (string | null)[], facts: Omit<RelationFacts, '
     database: database ?? '',
     role: role ?? 'none',
     applied: history ? readHistory(history) : [],
+    journal: readLook(look),
   };
 }
 

@@ -147,7 +147,7 @@ export class PostgresExecutor implements Executor {
 
   async statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
     const { relation, wire } = this.#context;
-    await this.#note({ event: 'statement started', ...factsOf(step, unit) });
+    await this.#note({ event: 'statement started', ...factsOf(step, unit), statementSql: unit.sql });
     if (limits.statementTimeoutMs > 0) {
       await wire.message(setStatement([['statement_timeout', String(limits.statementTimeoutMs)]]));
     }
@@ -161,7 +161,7 @@ export class PostgresExecutor implements Executor {
     }
   }
 
-  async statementFailed(step: StepScript, unit: Unit): Promise<void> {
+  async statementFailed(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): Promise<void> {
     await this.#note({ event: 'statement failed', ...factsOf(step, unit) });
   }
 
@@ -169,7 +169,7 @@ export class PostgresExecutor implements Executor {
     await this.#context.wire.transaction([...beginOurs(this.#context), this.#insert(values), 'COMMIT'].join(';\n'));
   }
 
-  async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
+  async statementDone(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>, durationMs: number): Promise<void> {
     const message = new Message().add(
       ...beginOurs(this.#context),
       ...this.#fencedRow({ event: 'statement done', ...factsOf(step, unit), durationMs }),
@@ -272,7 +272,7 @@ export class PostgresExecutor implements Executor {
   }
 }
 
-function factsOf(step: StepScript, unit: Unit): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
+function factsOf(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
   return { step, statement: unit.index, statementChecksum: checksum(unit.sql) };
 }
 

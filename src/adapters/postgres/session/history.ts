@@ -1,19 +1,21 @@
 /** The history table and the journal of one session. */
 import type { MigratorError } from '../../../core/errors.ts';
-import type { EndedHold, Hold } from '../../../core/hold.ts';
+import type { Hold } from '../../../core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../core/history.ts';
 import type { ForeignTable } from '../../../core/import/foreign-history.ts';
 import type { ImportedMigration } from '../../../core/import/plan-import.ts';
-import type { Direction, Migration, Version } from '../../../core/migration.ts';
+import type { VersionInPart } from '../../../core/in-part.ts';
+import { compareVersions, type Migration, type Version } from '../../../core/migration.ts';
 import type { Failures } from '../../../core/pause.ts';
-import type { History, StatementProgress, StepScript } from '../../../core/ports.ts';
-import type { IncompleteStatement, RepairAction } from '../../../core/repair.ts';
+import type { History, StepScript } from '../../../core/ports.ts';
+import type { RepairAction } from '../../../core/repair.ts';
 import type { StoredDown } from '../../../core/stored-down.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { historyQuery, readHistory } from './check.ts';
 import { asOurselves, beginOurs, type SessionContext } from './context.ts';
-import { holdsQuery, readHolds } from './holds.ts';
+import { holdsQuery, readHolds, rolledBackQuery } from './holds.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
+import { inPartQuery, lastEnd, readInPart } from './progress-facts.ts';
 import { literal } from './sql.ts';
 import { readStoredDowns, storedDownsQuery } from './stored-downs.ts';
 import { ensureTables } from './tables.ts';
@@ -69,18 +71,15 @@ export class PostgresHistory implements History {
     await this.#write(this.#insert({ event: 'failed', step, error }));
   }
 
-  async statementsOf(step: StepScript): Promise<StatementProgress> {
+  async inPart(): Promise<readonly VersionInPart[]> {
     const { relation, wire } = this.#context;
-    const [result] = await wire.message(statementsQuery(relation.journal, step));
-    const done: string[] = [];
-    let startedIndex: number | undefined;
-    for (const [event, statement, checksum] of result?.rows ?? []) {
-      const index = Number(statement);
-      if (event === 'statement started') startedIndex = index;
-      else if (index === startedIndex) startedIndex = undefined;
-      if (event === 'statement done') done[index - 1] = checksum ?? '';
-    }
-    return { done, startedIndex };
+    if (!relation.hasJournal) return [];
+    const [result] = await wire.message(inPartQuery(relation.journal, { withSql: relation.complete }));
+    return readInPart(result);
+  }
+
+  async noteRelease(): Promise<void> {
+    await this.#write(this.#insert({ event: 'release seen' }));
   }
 
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
@@ -124,13 +123,6 @@ export class PostgresHistory implements History {
     );
   }
 
-  async versionsInPart(): Promise<ReadonlyMap<Version, Direction>> {
-    const { relation, wire } = this.#context;
-    if (!relation.hasJournal) return new Map();
-    const [result] = await wire.message(versionsInPartQuery(relation.journal));
-    return new Map((result?.rows ?? []).map(([version, direction]) => [version ?? '', direction as Direction]));
-  }
-
   async storedDowns(withText: readonly Version[] = []): Promise<readonly StoredDown[]> {
     const { relation, wire } = this.#context;
     if (!relation.hasJournal) return [];
@@ -140,6 +132,10 @@ export class PostgresHistory implements History {
 
   async storeDowns(migrations: readonly Migration[]): Promise<void> {
     await this.#write(...migrations.map((migration) => this.#insert({ event: 'down stored', step: stepOf(migration) })));
+  }
+
+  async markIrreversible(versions: readonly Version[]): Promise<void> {
+    await this.#write(...versions.map((version) => this.#insert({ event: 'down stored', version, direction: 'up', keepsStored: 'irreversible' })));
   }
 
   async distrust(): Promise<readonly string[]> {
@@ -157,24 +153,20 @@ export class PostgresHistory implements History {
     return readHolds(result);
   }
 
-  async endHolds(ended: readonly EndedHold[]): Promise<void> {
-    await this.#write(...ended.map(({ hold: { version }, because }) => this.#holdEnded(version, because)));
-  }
-
-  #holdEnded(version: Version, reason: string): string {
-    return this.#insert({ event: 'hold ended', version, direction: 'up', reason });
-  }
-
-  async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
+  async knowsReleases(): Promise<boolean> {
     const { relation, wire } = this.#context;
-    if (!relation.hasJournal) return [];
-    const [result] = await wire.message(incompleteQuery(relation.journal));
-    return (result?.rows ?? []).map(([version, direction, statement, checksum]) => ({
-      version: version ?? '',
-      direction: direction as Direction,
-      statement: Number(statement),
-      checksum: checksum ?? '',
-    }));
+    const [result] = await wire.message(`SELECT EXISTS (SELECT 1 FROM ${relation.journal} WHERE release IS NOT NULL)`);
+    return result?.rows[0]?.[0] === 't';
+  }
+
+  async rolledBack(): Promise<readonly Version[]> {
+    const { relation, wire } = this.#context;
+    const [result] = await wire.message(rolledBackQuery(relation.journal));
+    return (result?.rows ?? []).map(([version]) => version ?? '').sort(compareVersions);
+  }
+
+  async hold(versions: readonly Version[], reason: string | undefined): Promise<void> {
+    await this.#write(...versions.map((version) => this.#insert({ event: 'held', version, direction: 'down', reason })));
   }
 
   async repair(actions: readonly RepairAction[]): Promise<void> {
@@ -184,16 +176,20 @@ export class PostgresHistory implements History {
   #repairStatements(action: RepairAction): string[] {
     const { relation } = this.#context;
     if (action.type === 'settle statement') {
-      const { version, direction, statement, checksum } = action.incomplete;
+      const { version, direction, started: { statement, checksum } } = action;
       const event = action.as === 'done' ? 'statement done' : 'statement reset';
       return [this.#insert({ event, version, direction, statement, statementChecksum: checksum })];
     }
-    if (action.type === 'release hold') return [this.#holdEnded(action.hold.version, 'repair')];
-    const { migration } = action;
-    const row = this.#insert({ event: 'repaired', step: stepOf(migration) });
-    if (action.type === 'replace down') return [row];
-    const { version, up } = migration;
-    return [`UPDATE ${relation.table} SET checksum = ${literal(up.checksum)} WHERE version = ${literal(version)}`, row];
+    if (action.type === 'reset progress') {
+      const { version, direction } = action.inPart;
+      return [this.#insert({ event: 'progress reset', version, direction })];
+    }
+    if (action.type === 'release hold') return [this.#insert({ event: 'hold ended', version: action.hold.version, direction: 'up', reason: 'repair' })];
+    const step = stepOf(action.migration);
+    if (action.type === 'replace down') return [this.#insert({ event: 'repaired', step })];
+    const { version, up } = action.migration;
+    const update = `UPDATE ${relation.table} SET checksum = ${literal(up.checksum)} WHERE version = ${literal(version)}`;
+    return [update, this.#insert({ event: 'repaired', step, keepsStored: true })];
   }
 
   async journal(): Promise<readonly JournalEntry[]> {
@@ -227,48 +223,11 @@ function stepOf(migration: Migration): StepScript {
   return { version: migration.version, direction: 'up', script: migration.up, migration };
 }
 
-const STATEMENT_ENDS = `'statement done', 'statement failed', 'statement reset'`;
-
-function versionsInPartQuery(journal: string): string {
-  return (
-    `SELECT DISTINCT version, direction FROM ${journal} s WHERE event = 'statement done'` +
-    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = s.version AND e.id > s.id AND e.event IN (${VERSION_ENDS}))`
-  );
-}
-
-/** Started, and nothing came after it that says how it ended. */
-function incompleteQuery(journal: string): string {
-  return (
-    `SELECT version, direction, statement, checksum FROM ${journal} s WHERE event = 'statement started'` +
-    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = s.version AND e.id > s.id AND (e.event IN (${VERSION_ENDS})` +
-    ` OR (e.event IN ('statement started', ${STATEMENT_ENDS}) AND e.statement = s.statement))) ORDER BY version`
-  );
-}
-
-const VERSION_ENDS = `'applied', 'rolled back', 'baselined'`;
-
-/** The id of the row with which this version last came to an end. */
-function lastEnd(journal: string, version: Version): string {
-  return (
-    `coalesce((SELECT pg_catalog.max(id) FROM ${journal} WHERE version = ${literal(version)}` +
-    ` AND event IN (${VERSION_ENDS})), 0)`
-  );
-}
-
 function failuresQuery(journal: string, version: Version, [checksum, release]: readonly (string | undefined)[]): string {
   return (
     `SELECT pg_catalog.count(*), extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.max(at)) * 1000,` +
     ` (pg_catalog.array_agg(error ORDER BY id DESC))[1] FROM ${journal}` +
     ` WHERE version = ${literal(version)} AND direction = 'up' AND event = 'failed' AND code = 'MIGRATION_FAILED'` +
     ` AND checksum = ${literal(checksum)} AND release = ${literal(release)} AND id > ${lastEnd(journal, version)}`
-  );
-}
-
-/** Statements since this version last came to an end. */
-function statementsQuery(journal: string, { version, direction }: StepScript): string {
-  return (
-    `SELECT event, statement, checksum FROM ${journal}` +
-    ` WHERE version = ${literal(version)} AND direction = ${literal(direction)}` +
-    ` AND event IN ('statement started', ${STATEMENT_ENDS}) AND id > ${lastEnd(journal, version)} ORDER BY id`
   );
 }

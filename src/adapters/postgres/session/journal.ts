@@ -8,6 +8,7 @@ import { isIrreversible } from '../../../core/stored-down.ts';
 import { holdSql } from './holds.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
+import { newestStored } from './stored-downs.ts';
 
 /** The columns of a row; values are SQL expressions only where the name says so. */
 export interface JournalValues {
@@ -18,10 +19,14 @@ export interface JournalValues {
   readonly direction?: Direction;
   readonly statement?: number;
   readonly statementChecksum?: string;
+  /** Of *statement started*: its text, by which it is known also when the file has another one there. */
+  readonly statementSql?: string;
   readonly durationMs?: number;
   readonly error?: MigratorError;
-  /** Of *hold ended*: why. */
-  readonly reason?: string;
+  /** Of *held* and *hold ended*: why. */
+  readonly reason?: string | undefined;
+  /** What is stored for rolling back goes on being so; `irreversible`: but is not to run any more. */
+  readonly keepsStored?: true | 'irreversible';
 }
 
 export function createJournal(journal: string): string {
@@ -45,13 +50,14 @@ export function createJournal(journal: string): string {
   down_sql text,
   down_checksum text,
   irreversible boolean,
-  hold jsonb
+  hold jsonb,
+  statement_sql text
 )`;
 }
 
 /** For a journal that an early version made. */
 export function completeJournal(journal: string): string[] {
-  return [`ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb`];
+  return [`ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb, ADD COLUMN IF NOT EXISTS statement_sql text`];
 }
 
 /** Any image can roll back, also one that lacks the file. */
@@ -85,8 +91,9 @@ export function journalRow(
     code: literal(error?.code),
     error: literal(error && errorText(error)),
     checksum: literal(values.statementChecksum ?? step?.script.checksum),
-    ...downColumns(values),
+    ...(values.keepsStored ? keptColumns(journal, values) : downColumns(values)),
     hold: holdSql(journal, runner, values),
+    statement_sql: literal(values.statementSql),
   };
 }
 
@@ -108,7 +115,19 @@ function runnerColumns({ run, command, name, release, image, productVersion }: R
   };
 }
 
-function downColumns({ event, step }: JournalValues): Record<'down_sql' | 'down_checksum' | 'irreversible', string> {
+type DownColumns = Record<'down_sql' | 'down_checksum' | 'irreversible', string>;
+
+/** As the newest row that stores something has them. */
+function keptColumns(journal: string, { step, version, keepsStored }: JournalValues): DownColumns {
+  const kept = (column: string): string => `(${newestStored(journal, column, step?.version ?? version ?? '')})`;
+  return {
+    down_sql: kept('down_sql'),
+    down_checksum: kept('down_checksum'),
+    irreversible: keepsStored === 'irreversible' ? 'true' : kept('irreversible'),
+  };
+}
+
+function downColumns({ event, step }: JournalValues): DownColumns {
   const kept = KEEPS_DOWN.has(event) && step?.direction === 'up' ? step.migration : undefined;
   return {
     down_sql: literal(kept?.down?.text),

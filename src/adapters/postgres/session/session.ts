@@ -111,6 +111,7 @@ export class PostgresSession implements Session {
       holder: result.holder,
       writesRefused: result.writesRefused,
       history: { exists: this.#context.relation.exists, applied: this.#context.relation.exists ? result.applied : [] },
+      journal: result.journal,
     };
   }
 
