@@ -141,7 +141,7 @@ describe('repair', () => {
       await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;', '002_b.down.sql': 'DROP TABLE b;' });
       const left = await repair();
       expect(left[0]).to.equal('Nothing was repaired.');
-      expect(left.slice(1).map((line) => line.slice(0, 53))).to.deep.equal(['001_a', '002_b'].map((version) => `  left as it is: the stored down SQL of ${version} is not t`));
+      expect(left.slice(1).map((line) => line.slice(0, 54))).to.deep.equal(['001_a', '002_b'].map((version) => `  left as it is: the stored down SQL of ${version} is not t`));
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
       expect(await repair('--down', 'files')).to.deep.equal([
         '  repair 001_a: replace the stored down SQL by 001_a.down.sql',

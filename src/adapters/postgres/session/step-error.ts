@@ -56,10 +56,11 @@ export function stepError(
   if (!server) return withoutServerError(error, step);
   const fields = (error as Error).cause as ErrorFields;
   const what = `${step.script.file} failed`;
-  const ours = tableError(server.sqlstate, fields, step, sent);
+  const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
+  const isInOurs = fields.position !== undefined && position === undefined;
+  const ours = isInOurs && TABLE_GONE.has(server.sqlstate) ? tablesGone(step, sent.relation) : tableError(server.sqlstate, fields, step, sent);
   if (ours) return ours;
   const code = codeForSqlstate(server.sqlstate, 'in-step') ?? 'MIGRATION_FAILED';
-  const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
   // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
   const offset = position ?? sent.unit?.offset ?? sent.message.statementOffset(resultsBefore(error).length);
   // The text that may be quoted ends before the place; without a place it is any of it.
@@ -99,6 +100,17 @@ function withoutServerError(error: unknown, step: StepScript): MigratorError {
     `the connection was lost while ${step.version} was running; the server may have committed it`,
     { version: step.version, cause: error, hint: 'run again: the next run reads from the database whether it was applied' },
   );
+}
+
+/** There is no such table, or schema. */
+const TABLE_GONE: ReadonlySet<string> = new Set(['42P01', '3F000']);
+
+/** Our statements around the file name nothing but our two tables. */
+function tablesGone(step: StepScript, { schema, name }: Relation): MigratorError {
+  return new MigratorError('MIGRATION_FAILED', `${step.script.file} drops the tables of Lockstep, or the schema "${schema}" in which they are; it was not recorded`, {
+    version: step.version,
+    hint: `leave ${schema}.${name} and ${schema}.${journalName(name)} out of what the file drops, or keep them in another schema (--table schema.name)`,
+  });
 }
 
 /** Errors of our own rows inside the migration's transaction. */
