@@ -33,10 +33,12 @@ export function leavingVersions(
   { target, database, inPart = [] }: TargetOptions,
 ): { readonly leaving: readonly Version[]; readonly problems: readonly Problem[] } {
   const newestFirst = applied.map((row) => row.version).sort((a, b) => compareVersions(b, a));
+  const begun = inPart.filter(({ direction }) => direction === 'up').map(({ version }) => version);
   const problems = refuseTarget(target, { migrations, newestFirst, database });
+  // To one that is there in part: the way out of that is what helps.
+  if (target.kind === 'version' && begun.includes(target.version)) return { leaving: [], problems: refuseDown(inPart, { beyond: [target.version], leaving: [] }) };
   if (problems.length > 0) return { leaving: [], problems };
   const leaving = beyondTarget(target, newestFirst, migrations);
-  const begun = inPart.filter(({ direction }) => direction === 'up').map(({ version }) => version);
   const beyond = beyondTarget(target, [...newestFirst, ...begun].sort((a, b) => compareVersions(b, a)), migrations);
   return { leaving, problems: refuseDown(inPart, { beyond, leaving }) };
 }

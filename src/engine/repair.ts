@@ -2,7 +2,7 @@
 import { MigratorError } from '../core/errors.ts';
 import { unfinished, type VersionInPart } from '../core/in-part.ts';
 import type { MigrationSet, MigrationSource, Session } from '../core/ports.ts';
-import { describeRepair, diffOf, leftBy, planRepair, settleHint, unknownOnly, versionOf, type RepairFacts, type RepairWish } from '../core/repair.ts';
+import { describeRepair, diffOf, leftBy, planRepair, settleHint, unknownOnly, versionOf, type RepairAction, type RepairFacts, type RepairWish } from '../core/repair.ts';
 import type { RepairReport } from '../core/reports.ts';
 import type { SqlParser } from '../core/sql/script-plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';
@@ -10,7 +10,7 @@ import { holdLock } from './hold-lock.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from './interrupting.ts';
 import { startedUnit } from './resume.ts';
-import { isSettleable } from './settle.ts';
+import { contradiction, isSettleable } from './settle.ts';
 
 export interface RepairOptions extends InspectOptions {
   readonly wish: RepairWish;
@@ -34,6 +34,7 @@ export async function repair(options: RepairOptions, ports: RepairPorts): Promis
     const unknown = unknownOnly(facts, wish.only);
     if (unknown) throw unknown;
     const actions = planRepair(facts, wish);
+    await refuseUntrue(actions, facts, session, ports.parser);
     const steps = actions.map((action) => {
       const diff = diffOf(action);
       return { version: versionOf(action), action: describeRepair(action), ...(diff.length > 0 && { diff }) };
@@ -57,6 +58,20 @@ async function readFacts({ history }: Session, { migrations }: MigrationSet): Pr
   const { applied } = await history.read();
   const storedDowns = await history.storedDowns(migrations.map(({ version }) => version));
   return { migrations, applied, storedDowns, inPart: unfinished(await history.inPart(), applied), holds: await history.holds() };
+}
+
+/** Where the catalog knows better, nobody's word is needed. @throws MigratorError HISTORY_CONFLICT. */
+async function refuseUntrue(actions: readonly RepairAction[], { inPart }: RepairFacts, session: Session, parser: SqlParser): Promise<void> {
+  for (const action of actions) {
+    const part = action.type === 'settle statement' && action.as === 'done' ? inPart.find(({ version }) => version === action.version) : undefined;
+    const unit = part && (await startedUnit(part, parser));
+    const why = unit && (await contradiction(unit, session));
+    if (!part || !unit || why === undefined) continue;
+    throw new MigratorError('HISTORY_CONFLICT', `statement ${unit.index} of ${part.version} did not do its work: ${why}; nothing was changed`, {
+      version: part.version,
+      hint: `let it run again: lockstep repair --only ${part.version} --statement again; or leave it: ${part.direction === 'up' ? 'up' : 'the same down'} settles it by itself`,
+    });
+  }
 }
 
 /** While a statement stands of which nobody can know, and nobody has said it now, this is no good end. */

@@ -40,6 +40,16 @@ export async function settleGone(unit: Unit, context: SettleContext): Promise<bo
   return await settle(unit, context);
 }
 
+/** What the catalog says against a person's word that it did its work; undefined where it says nothing. */
+export async function contradiction(unit: Unit, { executor }: Session): Promise<string | undefined> {
+  if (unit.detaches && (await executor.detachState(unit.detaches)) !== 'detached') return `partition ${unit.detaches.partition.name} is not detached`;
+  for (const index of unit.concurrentIndexes) {
+    const state = await executor.indexState(index);
+    if (state !== (index.action === 'drop' ? 'absent' : 'valid')) return `its index ${index.name} is ${state}`;
+  }
+  return undefined;
+}
+
 /** Whether the catalog can tell how it ended, or it may simply run again. */
 export function isSettleable({ kind, detaches, concurrentIndexes }: Unit): boolean {
   return detaches !== undefined || concurrentIndexes.length > 0 || REPEATABLE.has(kind);

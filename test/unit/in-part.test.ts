@@ -94,6 +94,7 @@ describe('a version in part', () => {
     ['up: without its file', { ...upB, files: [A] }, 'up', LATEST, 'nothing, warns of 002_b'],
     ['up: without its file, with others', { ...upB, files: [A, C] }, 'up', LATEST, `${C}, warns of 002_b`],
     ['up: down below it', upB, 'down', to(A), '24 002_b'],
+    ['up: down to it', upB, 'down', to(B), '24 002_b'],
     ['up: down of everything', upB, 'down', ALL, '24 002_b'],
     ['up: down by steps', upB, 'down', steps(1), '24 002_b'],
     ['up: down of what an older image does not have', { ...upB, files: [A] }, 'down', FILES, '24 002_b'],
