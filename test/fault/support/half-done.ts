@@ -8,7 +8,7 @@ import type { Files } from '../../support/migrations.ts';
 import { schemaOf } from '../../support/schema.ts';
 import type { Workspace } from '../../support/workspace.ts';
 
-export type Way = 'up' | 'down';
+type Way = 'up' | 'down';
 /** Its statement failed, its run was killed in a build, or in what commits in its middle. */
 export type How = 'failed' | 'killed' | '41';
 export const HOWS: readonly How[] = ['failed', 'killed', '41'];
