@@ -44,11 +44,13 @@ interface ResumeContext {
  * The checksums of the statements that are done. @throws MigratorError MIGRATION_INCOMPLETE when nobody can know how one ended,
  * HISTORY_CONFLICT when the file does not begin with what is done.
  */
-export async function resume({ step, plan, begun }: PlannedStep, { session, ports }: ResumeContext): Promise<readonly string[]> {
+export async function resume(planned: PlannedStep, { session, ports }: ResumeContext): Promise<readonly string[]> {
+  const { step, begun } = planned;
   if (!begun) return [];
   const { inPart } = begun;
-  const done = inPart.started ? await afterSettling(begun, { session, ports, step, isInFile: unitInFile({ step, plan, losses: [] }, inPart) !== undefined }) : inPart.done;
-  requireSameStatements({ step, plan, losses: [] }, inPart, done);
+  const isInFile = unitInFile(planned, inPart) !== undefined;
+  const done = inPart.started ? await afterSettling(begun, { session, ports, step, isInFile }) : inPart.done;
+  requireSameStatements(planned, inPart, done);
   return done;
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { expectExit, runCli, type CliResult } from '../support/cli.ts';
+import { documentOf } from '../support/json-documents.ts';
 import type { Files } from '../support/migrations.ts';
 import { createRole } from '../support/roles.ts';
 import { useWorkspace } from '../support/workspace.ts';
@@ -65,6 +66,26 @@ describe('the way back', () => {
     await workspace().write({ '003_c.down.sql': 'DROP TABLE c;\n-- again' });
     await run(24, 'down', '--to', '001_a');
     await run(0, 'down', '--to', '001_a', '--from', 'files');
+  });
+
+  it('a dry run of a version in part marks what is done already, and names only the losses that are still to come', async () => {
+    const down = 'ALTER TABLE c DROP COLUMN gone;\nDROP INDEX CONCURRENTLY nope;\nDROP TABLE c;';
+    await workspace().query('ALTER TABLE c ADD COLUMN gone int');
+    await workspace().write({ '003_c.down.sql': down });
+    await run(40, 'down', '--to', '001_a', '--from', 'files');
+    const text = await run(0, 'down', '--to', '001_a', '--from', 'files', '--dry-run');
+    expect(text.stdout.split('\n').slice(1, 6)).to.deep.equal([
+      '  would roll back 003_c',
+      '    destroys table c (about 0 rows)',
+      '    done already: ALTER TABLE c DROP COLUMN gone;',
+      '      DROP INDEX CONCURRENTLY nope;',
+      '      DROP TABLE c;',
+    ]);
+    const { wouldRun } = documentOf('outcome', await run(0, 'down', '--to', '001_a', '--from', 'files', '--dry-run', '--json')) as { wouldRun: { statements: { done: boolean }[] }[] };
+    expect(wouldRun[0]!.statements.map(({ done }) => done)).to.deep.equal([true, false, false]);
+    // A file that does not begin with what is done is refused by the dry run, too.
+    await workspace().write({ '003_c.down.sql': 'DROP TABLE c;' });
+    await run(22, 'down', '--to', '001_a', '--from', 'files', '--dry-run');
   });
 
   it('a down that drops the schema of the tables says so, and drops nothing', async () => {
