@@ -35,8 +35,13 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   await warnOfDowns(prepared, ports);
   progress.start(planned);
   progress.lost(await history.startRun());
-  const applying = progress.recording(session, () => applyAll(run, steps));
-  await applying.finally(() => holdMore(run, prepared));
+  await progress
+    .recording(session, () => applyAll(run, steps))
+    .catch((error: unknown) => {
+      tellHeld(run, prepared, []);
+      throw error;
+    });
+  await holdMore(run, prepared);
 }
 
 /** Each step with what comes of the hold on it: an end, or a new one. @throws MigratorError HISTORY_CONFLICT when one binds this run. */
@@ -68,16 +73,19 @@ async function applyAll({ session, progress, options, ports }: Run, steps: reado
   }
 }
 
-/** Tells what is held now; with `--hold` that is also what was rolled back before and lies beyond the target. */
-async function holdMore({ migrations, session, progress, options: { request } }: Run, steps: readonly StepScript[]): Promise<void> {
+/** With `--hold` what was rolled back before and lies beyond the target is held now, too. */
+async function holdMore(run: Run, steps: readonly StepScript[]): Promise<void> {
+  const { migrations, session: { history }, options: { request } } = run;
   if (request.direction === 'up') return;
   const { hold, reason, target } = request;
-  const ofSteps = steps.some((step) => step.direction === 'down' && step.hold);
-  if (hold !== true || target.kind === 'steps' || session.lost.aborted) {
-    progress.tellHeld({ hold: ofSteps, before: [], reason });
-    return;
-  }
-  const before = beyondTarget(target, (await session.history.rolledBack()).toReversed(), migrations);
-  if (before.length > 0) await session.history.hold(before, reason);
-  progress.tellHeld({ hold: true, before, reason });
+  const isMeant = hold === true && target.kind !== 'steps';
+  const before = isMeant ? beyondTarget(target, (await history.rolledBack()).toReversed(), migrations) : [];
+  if (before.length > 0) await history.hold(before, reason);
+  tellHeld(run, steps, before);
+}
+
+function tellHeld({ progress, options: { request } }: Run, steps: readonly StepScript[], before: readonly Version[]): void {
+  if (request.direction === 'up') return;
+  const hold = before.length > 0 || steps.some((step) => step.direction === 'down' && step.hold);
+  progress.tellHeld({ hold, before, reason: request.reason });
 }
