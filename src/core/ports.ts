@@ -172,9 +172,9 @@ export interface History {
   holds(): Promise<readonly Hold[]>;
   /** Whether any run had a release. */
   knowsReleases(): Promise<boolean>;
-  /** Versions that were rolled back last, and are not held, in version order. */
+  /** Versions that were rolled back and not applied since, held or not, in version order. */
   rolledBack(): Promise<readonly Version[]>;
-  /** Holds what was rolled back before. Only under the lock. */
+  /** Holds what was rolled back before, for the releases that are known now. Only under the lock. */
   hold(versions: readonly Version[], reason: string | undefined): Promise<void>;
   repair(actions: readonly RepairAction[]): Promise<void>;
   /** The whole journal, oldest first; empty when there is none. */

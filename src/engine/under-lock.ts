@@ -79,7 +79,8 @@ async function holdMore(run: Run, steps: readonly StepScript[]): Promise<void> {
   if (request.direction === 'up') return;
   const { hold, reason, target } = request;
   const isMeant = hold === true && target.kind !== 'steps';
-  const before = isMeant ? beyondTarget(target, (await history.rolledBack()).toReversed(), migrations) : [];
+  const done = steps.map(({ version }) => version);
+  const before = isMeant ? beyondTarget(target, (await history.rolledBack()).toReversed(), migrations).filter((version) => !done.includes(version)) : [];
   if (before.length > 0) await history.hold(before, reason);
   tellHeld(run, steps, before);
 }

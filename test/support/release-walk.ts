@@ -176,7 +176,7 @@ export class ReleaseWalk {
     const holds = hold ?? (this.#ran.size > 0 || release !== undefined);
     this.#count('down', gone.length === 0 ? 'nothing' : holds ? 'holds' : 'holds nothing');
     for (const version of gone) this.#rolledBack.add(version);
-    const meant = hold === true ? [...this.#rolledBack].filter((version) => version > to && !this.#held.has(version)) : gone;
+    const meant = hold === true ? [...this.#rolledBack].filter((version) => version > to) : gone;
     if (holds) for (const version of meant) this.#hold(version, release);
     if (gone.length > 0 || (hold === true && meant.length > 0)) this.#runs(release);
   }

@@ -222,9 +222,17 @@ describe('a rollback', () => {
       expect(later.recorder.of('rollback.held')).to.deep.equal([{ type: 'rollback.held', versions: [C, B], reason: 'it locks orders' }]);
       const error = await upFails('shop@2');
       expect(error.details.problems!.join()).to.contain('it locks orders');
-      const again = run(OLD);
-      await again.down(toA, {}, { hold: true });
-      expect(again.recorder.of('rollback.held')).to.deep.equal([]);
+    });
+
+    it('can be renewed, for the releases that are known by now', async () => {
+      await rollBack();
+      await failure(run([FILES[0]!, migration(B, 'SELECT 1/0'), FILES[2]!], 'shop/9@9').up());
+      await run(OLD).down(toA, {}, { hold: true });
+      expect(await upFails('shop/9@9')).to.include({ code: 'HISTORY_CONFLICT' });
+      await run(FILES, 'shop/10@9').up();
+      expect(applied()).to.deep.equal([A, B, C]);
+      await run(OLD).down(toA, {}, { hold: true });
+      expect(journal('held')).to.deep.equal([C, B]);
     });
 
     it('ends when a person applies it again', async () => {

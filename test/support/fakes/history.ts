@@ -185,9 +185,8 @@ export class FakeHistory implements History {
 
   async rolledBack(): Promise<readonly Version[]> {
     await this.#context.reach('history.rolledBack');
-    const sayings = [...this.#newestSayings()];
-    const free = sayings.filter(([, { event, hold }]) => event === 'hold ended' || (event === 'rolled back' && !hold?.releases));
-    return free.map(([version]) => version).sort(compareVersions);
+    const gone = [...this.#newestSayings()].filter(([, { event }]) => ['rolled back', 'held', 'hold ended'].includes(event));
+    return gone.map(([version]) => version).sort(compareVersions);
   }
 
   async hold(versions: readonly Version[], reason: string | undefined): Promise<void> {

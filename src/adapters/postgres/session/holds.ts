@@ -65,10 +65,6 @@ export function readHolds(result: ResultSet | undefined): Hold[] {
   return holds.sort((a, b) => compareVersions(a.version, b.version));
 }
 
-/** Rolled back last, and not held. */
 export function rolledBackQuery(journal: string): string {
-  return (
-    `SELECT version FROM ${newestSayings(journal)} n WHERE n.event IN ('rolled back', 'hold ended')` +
-    ` AND coalesce(pg_catalog.jsonb_typeof(n.hold->'releases'), '') <> 'array'`
-  );
+  return `SELECT version FROM ${newestSayings(journal)} n WHERE n.event IN ('rolled back', 'held', 'hold ended')`;
 }
