@@ -35,7 +35,9 @@ export async function settleGone(unit: Unit, context: SettleContext): Promise<bo
   const { session, step } = context;
   if (unit.detaches && (await session.executor.detachState(unit.detaches)) === 'pending') throw nobodyKnows(step, unit.index);
   for (const index of unit.concurrentIndexes) {
-    if (index.action === 'drop' && (await session.executor.indexState(index)) === 'invalid') throw nobodyKnows(step, unit.index);
+    const state = await session.executor.indexState(index);
+    if (index.action === 'drop' && state === 'invalid') throw nobodyKnows(step, unit.index);
+    if (state === 'being built') throw new MigratorError('CONTENTION', `${index.name}, which ${step.script.file} began to build, is being built`, { version: step.version, hint: 'run again when that is over' });
   }
   return await settle(unit, context);
 }
