@@ -49,7 +49,7 @@ describe('going on with a version in part', () => {
   /** How many statements are done, or what it ends in. */
   async function goesOn(one: Migration): Promise<number | string> {
     const work = planned(one).then((step) => resume(step, { session, ports: { reporter: recorder } }));
-    return await work.then(({ length }) => length, (error: MigratorError) => error.code);
+    return await work.then(({ length }) => length, (error: unknown) => (error as MigratorError).code);
   }
 
   const index = (): IndexState => server.contents.indexes.get('a_v') ?? 'absent';
