@@ -21,6 +21,7 @@ import type { Reporter } from './core/ports.ts';
 import { parseTableName, type TableName } from './core/table-name.ts';
 import { migrate } from './engine/migrate.ts';
 import type { DownRequest, Request } from './engine/request.ts';
+import { optionProblems, type Shape } from './library-options.ts';
 import { VERSION } from './version.ts';
 
 export { MigratorError };
@@ -74,7 +75,7 @@ export type RunMigrationsOptions = Place &
     readonly from?: 'files' | 'stored';
     /** `down`: run stored SQL although others than the owner may write the tables that keep it. */
     readonly trustStored?: boolean;
-    /** `down`: keep the releases that are known from applying it again. Default: whether there is a `release`. */
+    /** `down`: keep the releases that are known from applying it again, also what is rolled back already. Default: whether one is known. */
     readonly hold?: boolean;
     /** `down`: why; told to whoever is kept from applying it again. */
     readonly reason?: string;
@@ -134,9 +135,10 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
         run: randomUUID(),
         command: request.direction,
         productVersion: VERSION,
-        name: options.runnerName ?? hostname(),
-        release: options.release,
-        image: options.image,
+        // As a variable, an empty one is none.
+        name: options.runnerName || hostname(),
+        release: options.release || undefined,
+        image: options.image || undefined,
       },
       limits: {
         lockTimeoutMs: options.lockTimeoutMs ?? DEFAULTS.lockTimeoutMs,
@@ -178,13 +180,19 @@ function tolerant(reporter: Reporter | undefined): { readonly reporter: Reporter
   return { reporter: { report }, warnings };
 }
 
-const DURATIONS = ['connectWaitMs', 'lockWaitMs', 'lockTimeoutMs', 'statementTimeoutMs', 'hookTimeoutMs'] as const;
-/** PostgreSQL's timeouts are 32-bit milliseconds, and so are Node's timers. */
-const MAX_MS = 2_147_483_647;
+type KeyOf<T> = T extends unknown ? keyof T : never;
 
-function isDuration(value: unknown): boolean {
-  return value === undefined || (typeof value === 'number' && value >= 0 && value <= MAX_MS);
-}
+const SHAPES: Readonly<Record<KeyOf<RunMigrationsOptions>, Shape>> = {
+  ...{ pool: 'object', connection: 'object', connectionString: 'text', dir: 'text', files: 'texts', direction: ['up', 'down'] },
+  ...{ to: 'text', steps: 'number', toFiles: 'boolean', all: 'boolean', confirm: 'text', from: ['files', 'stored'], trustStored: 'boolean' },
+  ...{ hold: 'boolean', reason: 'text', reapply: 'texts', table: 'text', lockKey: 'key', hooks: 'object', strict: 'boolean', dryRun: 'boolean' },
+  ...{ allowEmpty: 'boolean', role: 'text', allowPooler: 'boolean', connectWaitMs: 'milliseconds', lockWaitMs: 'milliseconds' },
+  ...{ lockTimeoutMs: 'milliseconds', statementTimeoutMs: 'milliseconds', hookTimeoutMs: 'milliseconds', cancelBlockedWaiters: 'boolean' },
+  ...{ runnerName: 'text', release: 'text', image: 'text', signal: 'object', reporter: 'object' },
+};
+
+/** Of the other direction, where they would be ignored. */
+const FOREIGN = { up: ['steps', 'toFiles', 'all', 'confirm', 'from', 'trustStored', 'hold', 'reason'], down: ['reapply'] } as const;
 
 interface Settings {
   readonly request: Request;
@@ -194,24 +202,20 @@ interface Settings {
 
 /** Before any connection is made. @throws MigratorError CONFIG_INVALID with every problem, or ROLLBACK_REFUSED. */
 function readOptions(options: RunMigrationsOptions): Settings {
-  const problems: string[] = [];
+  const problems = optionProblems(options, { shapes: SHAPES, foreign: options.direction === 'down' ? FOREIGN.down : FOREIGN.up });
   const places = [options.pool, options.connection, options.connectionString].filter((place) => place !== undefined);
   if (places.length !== 1) problems.push('give exactly one of pool, connection, connectionString');
   if ((options.dir === undefined) === (options.files === undefined)) problems.push('give exactly one of dir, files');
-  const table = parseTableName(options.table ?? DEFAULTS.table);
+  if ((options.direction as unknown) === undefined) problems.push('direction is needed: "up" or "down"');
+  // A caller without types may pass anything.
+  const table = parseTableName(typeof options.table === 'string' ? options.table : DEFAULTS.table);
   if (typeof table === 'string') problems.push(table);
   const lockKey = readLockKey(options.lockKey);
   if (typeof lockKey === 'string') problems.push(lockKey);
-  for (const key of DURATIONS) if (!isDuration(options[key])) problems.push(`${key} must be a number of milliseconds from 0 to ${MAX_MS}`);
-  // A caller without types may pass anything.
-  const direction: unknown = options.direction;
-  if (direction !== 'up' && direction !== 'down') {
-    problems.push(`direction ${JSON.stringify(direction)} is neither "up" nor "down"`);
-  }
   if (problems.length > 0 || typeof table === 'string' || typeof lockKey === 'string') {
     throw new MigratorError('CONFIG_INVALID', 'runMigrations: an option is wrong', { problems });
   }
-  return { request: direction === 'down' ? downRequest(options) : upRequest(options), table, lockKey };
+  return { request: options.direction === 'down' ? downRequest(options) : upRequest(options), table, lockKey };
 }
 
 function filesOf({ dir, files }: RunMigrationsOptions): Files {
@@ -238,8 +242,7 @@ function upRequest({ to, reapply = [] }: RunMigrationsOptions): Request {
 }
 
 function downRequest(options: RunMigrationsOptions): Request {
-  const { from: choice, trustStored = false, release, reason } = options;
-  const hold = options.hold ?? release !== undefined;
+  const { from: choice, trustStored = false, hold, reason } = options;
   return { direction: 'down', target: downTarget(options), choice, trustStored, hold, reason };
 }
 

@@ -5,6 +5,7 @@ import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { BaselineConfig, DownConfig, ImportConfig, RepairConfig, UpConfig, WaitConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
 import { describeHold } from '../core/hold.ts';
+import { describeInPart, waysOut } from '../core/in-part.ts';
 import type { Version } from '../core/migration.ts';
 import type { StepResult } from '../core/outcome.ts';
 import type { VersionStatus } from '../core/plan.ts';
@@ -54,9 +55,17 @@ function pendingError(rows: readonly VersionStatus[]): MigratorError {
   const missing = rows.filter(({ state }) => documents.isMissing(state));
   const holds = missing.flatMap(({ hold }) => hold ?? []);
   const held = holds.length === 0 ? '' : `, ${holds.length} of them held`;
-  return new MigratorError('PENDING', `${missing.length} of ${rows.length} migrations are pending${held}`, {
-    ...(holds.length > 0 && { problems: holds.map(describeHold) }),
-    hint: holds.length === 0 ? 'apply them with "lockstep up"' : 'a new release applies what is held, or "lockstep up --reapply VERSION"',
+  const inPart = missing.flatMap((row) => row.inPart ?? []);
+  const problems = [...holds.map(describeHold), ...inPart.map(describeInPart)];
+  const hints = [
+    ...(missing.some(({ state }) => state !== 'held' && state !== 'in part') ? ['apply them with "lockstep up"'] : []),
+    ...(holds.length > 0 ? ['a new release applies what is held, or "lockstep up --reapply VERSION"'] : []),
+    ...inPart.map(waysOut),
+  ];
+  const parts = inPart.length === 0 ? '' : `, ${inPart.length} of them in part`;
+  return new MigratorError('PENDING', `${missing.length} of ${rows.length} migrations are pending${held}${parts}`, {
+    ...(problems.length > 0 && { problems }),
+    hint: hints.join('; '),
   });
 }
 
@@ -92,12 +101,12 @@ function recordedSteps(versions: readonly Version[]): StepResult[] {
 }
 
 async function repairAnswer(config: RepairConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {
-  const { only, statement, rename, dryRun } = config;
+  const { wish, dryRun } = config;
   const report = await repair(
-    { ...options, wish: { only, statement, rename }, dryRun, lockWaitMs: config.limits.lockWaitMs },
-    { ...ports, source: createFileSource(config.files) },
+    { ...options, wish, dryRun, lockWaitMs: config.limits.lockWaitMs },
+    { ...ports, source: createFileSource(config.files), parser: createSqlParser() },
   );
-  return { document: documents.repairDocument(report), text: reports.formatRepair(report) };
+  return { document: documents.repairDocument(report), text: reports.formatRepair(report), error: report.error };
 }
 
 async function waitAnswer(config: WaitConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {

@@ -32,7 +32,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     examples: [['wait --timeout 5m', 'Give up after five minutes with exit code 33']],
   },
   status: {
-    summary: 'Show every version: applied, pending, held, unknown, changed, out of order',
+    summary: 'Show every version: applied, pending, in part, held, unknown, changed, out of order',
     examples: [
       ['status', 'A table'],
       ['status --exit-code', 'Exit with 33 while something is pending'],
@@ -56,11 +56,12 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     ],
   },
   repair: {
-    summary: 'Accept changed files, replace stored down SQL, settle an incomplete migration, end a hold; says first what it will do',
+    summary: 'Accept changed files, replace stored down SQL, settle or forget an incomplete migration, end a hold; says first what it will do',
     examples: [
       ['repair --dry-run', 'Say what would be repaired'],
       ['repair --rename 002_sed=002_seed', 'The file of an applied version got another name'],
       ['repair --only 007_add_index --statement again', 'Let a statement whose end nobody knows run again'],
+      ['repair --only 007_add_index --reset', 'Forget which of its statements are done, after undoing them by hand'],
     ],
   },
   lock: {

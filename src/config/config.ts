@@ -2,7 +2,7 @@
 import { MigratorError } from '../core/errors.ts';
 import { CONVERT_TOOLS, FROM_TOOLS, IMPORT_TOOLS, type ConvertTool, type ImportTool } from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
-import type { Rename } from '../core/renames.ts';
+import type { RepairWish } from '../core/repair.ts';
 import type { TableName } from '../core/table-name.ts';
 import type { DownChoice } from '../core/stored-down.ts';
 import type { DownTarget, UpTarget } from '../core/target.ts';
@@ -73,7 +73,7 @@ export type DownConfig = RunningConfig & {
   readonly target: DownTarget | undefined;
   readonly choice?: DownChoice;
   readonly trustStored: boolean;
-  readonly hold: boolean;
+  readonly hold?: boolean;
   readonly reason?: string;
 };
 export type BaselineConfig = ApplyingConfig & { readonly command: 'baseline'; readonly to: Version };
@@ -95,9 +95,7 @@ export type ConvertConfig = CommonConfig & {
 export type RepairConfig = ApplyingConfig & {
   readonly command: 'repair';
   readonly dryRun: boolean;
-  readonly only?: Version;
-  readonly statement?: 'done' | 'again';
-  readonly rename?: readonly Rename[];
+  readonly wish: RepairWish;
 };
 export type WaitConfig = DatabaseConfig & { readonly command: 'wait'; readonly files: FilesConfig; readonly timeoutMs: number };
 type StatusConfig = DatabaseConfig & { readonly command: 'status'; readonly files: FilesConfig; readonly exitCode: boolean };
@@ -154,6 +152,7 @@ function addressProblems(
 function commandProblems({ command, name, flags }: RawOptions, values: OptionValues): string[] {
   if (command === 'baseline' && values.to === undefined) return ['--to: needed; the newest version that the database already has'];
   if (command === 'import') return importProblems(values, flags);
+  if (command === 'repair') return repairProblems(values);
   if (command === 'down' && flags.confirm !== undefined && !values.all) return ['--confirm: goes only with --all'];
   if (command === 'create') {
     if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
@@ -182,6 +181,14 @@ function isConvertTool(tool: string): tool is ConvertTool {
   return CONVERT_TOOLS.some((one) => one === tool);
 }
 
+function repairProblems({ only, statement, rename, reset, down }: OptionValues): string[] {
+  const asked = [...(statement === undefined ? [] : ['--statement']), ...(reset ? ['--reset'] : []), ...(down === undefined ? [] : ['--down']), ...(rename === undefined ? [] : ['--rename'])];
+  return [
+    ...(reset && only === undefined ? ['--reset: needs --only with the version whose progress is to be forgotten'] : []),
+    ...(asked.length > 1 ? [`give only one of ${asked.join(', ')}`] : []),
+  ];
+}
+
 function commandConfig({ command, name = '' }: RawOptions, values: OptionValues, warnings: readonly string[]): Config {
   const common = { ...tellingConfig(command, values), warnings };
   const files = { dir: values.dir, allowEmpty: values.allowEmpty, strict: values.strict };
@@ -203,8 +210,8 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
     case 'import':
       return { command, ...database, files, limits: limitsConfig(values), ...importConfig(values) };
     case 'repair': {
-      const { only, statement, rename, dryRun } = values;
-      return { command, ...database, files, limits: limitsConfig(values), dryRun, ...whereDefined({ only, statement, rename }) };
+      const { only, statement, rename, reset, down, dryRun } = values;
+      return { command, ...database, files, limits: limitsConfig(values), dryRun, wish: { reset, ...whereDefined({ only, statement, rename, down }) } };
     }
     case 'up':
       return { command, ...database, files, ...runConfig(values), target: upTarget(values), ...hookConfig(values), retryNow: values.retryNow, reapply: values.reapply ?? [] };
@@ -242,7 +249,7 @@ function upTarget({ to }: OptionValues): UpTarget {
 
 function downConfig(values: OptionValues): Pick<DownConfig, 'target' | 'choice' | 'trustStored' | 'hold' | 'reason'> {
   const { trustStored, hold, reason, from: choice } = values;
-  return { target: downTarget(values), trustStored, hold, ...whereDefined({ reason, choice }) };
+  return { target: downTarget(values), trustStored, ...whereDefined({ hold, reason, choice }) };
 }
 
 function downTarget({ to, steps, toFiles, all, confirm }: OptionValues): DownTarget | undefined {

@@ -22,7 +22,8 @@ interface ValueOfType extends Record<OptionType, unknown> {
 
 type Entry<K extends OptionKey> = (typeof OPTIONS)[K];
 type ValueOf<K extends OptionKey> = Entry<K> extends { choices: readonly (infer C)[] } ? C : ValueOfType[Entry<K>['type']];
-type AlwaysSet = { [K in OptionKey]: Entry<K> extends { default: string } | { type: 'boolean' } ? K : never }[OptionKey];
+/** `hold` without a setting depends on what the journal knows. */
+type AlwaysSet = { [K in Exclude<OptionKey, 'hold'>]: Entry<K> extends { default: string } | { type: 'boolean' } ? K : never }[Exclude<OptionKey, 'hold'>];
 
 /** Every option's value; durations are milliseconds. */
 export type OptionValues = { [K in AlwaysSet]: ValueOf<K> } & { [K in Exclude<OptionKey, AlwaysSet>]?: ValueOf<K> };

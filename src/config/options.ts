@@ -82,8 +82,8 @@ export const OPTIONS = {
     type: 'boolean',
     group: 'Target',
     commands: ['down'],
-    help: 'Keep the releases that are known from applying again what is rolled back; --no-hold does not.',
-    defaultHelp: 'on with --release',
+    help: 'Keep the releases that are known from applying again what is rolled back; --no-hold does not. Given, it also holds what beyond the target is rolled back already.',
+    defaultHelp: 'on where a release is known',
   },
   reason: { type: 'text', group: 'Target', commands: ['down'], help: 'Why it is rolled back; told to whoever is kept from applying it again.' },
   reapply: { type: 'versions', group: 'Target', commands: ['up'], help: 'Apply these versions again although they are held, for example 007_add_index,008_x.' },
@@ -93,7 +93,7 @@ export const OPTIONS = {
     commands: ['repair'],
     help: 'Record that a file of an applied version got another name: OLD=NEW,…; nothing else is repaired.',
   },
-  only: { type: 'version', group: 'Target', commands: ['repair'], help: 'Repair only this version.' },
+  only: { type: 'version', group: 'Target', commands: ['repair'], help: 'Repair only this version, and end its hold.' },
   statement: {
     type: 'choice',
     choices: ['done', 'again'],
@@ -101,6 +101,8 @@ export const OPTIONS = {
     commands: ['repair'],
     help: 'What became of a statement that was running when its run died: it did its work, or it is to run again.',
   },
+  reset: { type: 'boolean', group: 'Target', commands: ['repair'], help: 'Forget which statements of --only are done, once they were undone by hand.' },
+  down: { type: 'choice', choices: ['files'], group: 'Target', commands: ['repair'], help: 'Replace stored down SQL by the down files where they differ; shown as a diff.' },
   dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down', 'import', 'repair'], help: 'Say what would run, and change nothing.' },
   retryNow: { type: 'boolean', group: 'Target', commands: ['up'], help: 'Try a migration that failed in this release at once, without the pause between tries.' },
   timeout: {

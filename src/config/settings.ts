@@ -48,7 +48,7 @@ export function readSettings(raw: RawOptions, env: Environment, facts: Facts): {
     else problems.push(`${source}: ${parsed.problem}`);
   };
   for (const key of OPTION_KEYS) {
-    const standard = defaultText(key, facts, given);
+    const standard = defaultText(key, facts);
     if (standard !== undefined) read(key, { source: flagOf(key), text: standard });
     const setting = given.get(key);
     if (setting) read(key, setting);
@@ -89,9 +89,8 @@ function findSetting(key: OptionKey, raw: RawOptions, env: Environment): Setting
   return undefined;
 }
 
-function defaultText(key: OptionKey, facts: Facts, given: ReadonlyMap<OptionKey, Setting>): string | undefined {
-  // Without a release nobody could be told from anybody else.
-  if (key === 'hold') return String(given.has('release'));
+function defaultText(key: OptionKey, facts: Facts): string | undefined {
+  if (key === 'hold') return undefined;
   if (key === 'logFormat') return facts.terminal ? 'text' : 'json';
   const { type, default: text } = optionEntry(key);
   return text ?? (type === 'boolean' ? 'false' : undefined);

@@ -32,7 +32,7 @@ export type MigratorEvent =
   /** `as` is what the other tool calls it. */
   | { readonly type: 'migration.imported'; readonly version: Version; readonly as: string; readonly dryRun: boolean }
   | { readonly type: 'table.renamed'; readonly table: string; readonly to: string; readonly dryRun: boolean }
-  | { readonly type: 'repair.planned'; readonly version: Version; readonly action: string; readonly dryRun: boolean }
+  | { readonly type: 'repair.planned'; readonly version: Version; readonly action: string; readonly diff?: readonly string[]; readonly dryRun: boolean }
   | { readonly type: 'migration.failed'; readonly version: Version; readonly direction: Direction; readonly error: MigratorError }
   | { readonly type: 'statement.finished'; readonly version: Version; readonly statement: number; readonly of: number }
   | {

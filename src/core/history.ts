@@ -28,7 +28,10 @@ export type JournalEvent =
   | 'repaired'
   | 'renamed'
   | 'down stored'
+  | 'held'
   | 'hold ended'
+  | 'progress reset'
+  | 'release seen'
   | 'statement failed'
   | 'statement reset'
   | 'failed';
@@ -53,9 +56,12 @@ export interface JournalEntry {
   readonly hold?: JournalHold | undefined;
 }
 
-/** Of *rolled back*: who is not to apply it again (if it is held), and why; of *hold ended* and *renamed*: why, or what to. */
+/** Of *rolled back* and *held*: who is not to apply it again (if it is held), and why; of *applied* and *hold ended*: why the hold ends; of *renamed*: what to. */
 export interface JournalHold {
   readonly releases?: readonly string[];
+  /** The release that had applied it. */
+  readonly appliedBy?: string;
+  /** Of a row that an early version wrote. */
   readonly upChecksum?: string;
   readonly reason?: string;
 }

@@ -16,11 +16,13 @@ export interface DryRunStep {
   /** The file of this image, or what was stored when the migration was applied. */
   readonly source: ScriptSource;
   readonly sql: string;
+  /** Of a version in part: each statement, and whether it is done already and will not run again. */
+  readonly statements?: readonly { readonly sql: string; readonly done: boolean }[];
   /** Data that would be gone. */
   readonly losses: readonly EstimatedLoss[];
 }
 
-export interface EstimatedLoss extends Omit<Loss, 'table'> {
+export interface EstimatedLoss extends Omit<Loss, 'table' | 'offset'> {
   /** How many rows the table has, as the server estimates it; absent where there is no such table. */
   readonly rows?: number;
 }

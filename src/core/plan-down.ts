@@ -1,7 +1,9 @@
 /** Decides what a rollback runs: (files, history, what the journal keeps, target) → a plan, or every problem at once. */
 import type { AppliedVersion } from './history.ts';
+import { inPartRemarks, refuseDown, type VersionInPart } from './in-part.ts';
 import { compareVersions, type Migration, type Version } from './migration.ts';
-import { changedRemark, judge, statusOf, type Planned, type Problem } from './plan.ts';
+import { changedRemark, judge, statusOf, type Planned } from './plan.ts';
+import type { Problem } from './problem.ts';
 import type { DownStep } from './step.ts';
 import { chooseDown, type DownChoice, type StoredDown } from './stored-down.ts';
 import type { DownTarget } from './target.ts';
@@ -11,6 +13,7 @@ interface TargetOptions {
   /** The name of the connected database. */
   readonly database: string;
   readonly squashed?: ReadonlySet<Version> | undefined;
+  readonly inPart?: readonly VersionInPart[];
 }
 
 export interface PlanDownOptions extends TargetOptions {
@@ -20,7 +23,7 @@ export interface PlanDownOptions extends TargetOptions {
   readonly choice?: DownChoice | undefined;
   /** Who but the owner may change what is stored, a sentence each; it does not run then. */
   readonly distrust: readonly string[];
-  readonly hold?: boolean;
+  readonly hold?: boolean | undefined;
   readonly reason?: string | undefined;
 }
 
@@ -28,13 +31,23 @@ export interface PlanDownOptions extends TargetOptions {
 export function leavingVersions(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  { target, database, squashed }: TargetOptions,
+  { target, database, squashed, inPart = [] }: TargetOptions,
 ): { readonly leaving: readonly Version[]; readonly problems: readonly Problem[] } {
   const newestFirst = applied.map((row) => row.version).sort((a, b) => compareVersions(b, a));
+  const begun = inPart.filter(({ direction }) => direction === 'up').map(({ version }) => version);
   const problems = refuseTarget(target, { migrations, newestFirst, database, squashed });
+  // To one that is there in part: the way out of that is what helps.
+  if (target.kind === 'version' && begun.includes(target.version)) return { leaving: [], problems: refuseDown(inPart, { beyond: [target.version], leaving: [] }) };
   if (problems.length > 0) return { leaving: [], problems };
+  const leaving = beyondTarget(target, newestFirst, migrations);
+  const beyond = beyondTarget(target, [...newestFirst, ...begun].sort((a, b) => compareVersions(b, a)), migrations);
+  return { leaving, problems: refuseDown(inPart, { beyond, leaving }) };
+}
+
+/** Which of the versions, given newest first, the target leaves behind. */
+export function beyondTarget(target: DownTarget, newestFirst: readonly Version[], migrations: readonly Migration[]): readonly Version[] {
   const newestFile = newestOf(migrations);
-  const leaving = newestFirst.filter((version, index) => {
+  return newestFirst.filter((version, index) => {
     switch (target.kind) {
       case 'all':
         return true;
@@ -46,7 +59,6 @@ export function leavingVersions(
         return newestFile !== undefined && compareVersions(version, newestFile) > 0;
     }
   });
-  return { leaving, problems };
 }
 
 export function planDown(
@@ -56,23 +68,22 @@ export function planDown(
 ): Planned {
   const { leaving, problems: refusals } = leavingVersions(migrations, applied, options);
   if (refusals.length > 0) return { ok: false, problems: refusals };
-  const { steps, problems } = stepsOf(leaving, migrations, applied, options);
+  const { steps, problems } = stepsOf(leaving, migrations, options);
   if (problems.length > 0) return { ok: false, problems };
 
   const rows = new Set(applied.map((row) => row.version));
   const pending = migrations.map(({ version }) => version).filter((version) => !rows.has(version));
   const changed = changedRemark(statusOf(migrations, applied), options.strict || steps.length > 0);
-  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [changed]);
+  const told = [...inPartRemarks(options.inPart ?? [], leaving), ...orderRemark(options.target, leaving, applied)];
+  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [changed, ...told.map((message) => ({ message, refused: false, hint: '' }))]);
 }
 
 function stepsOf(
   leaving: readonly Version[],
   migrations: readonly Migration[],
-  applied: readonly AppliedVersion[],
   { stored, choice, distrust, hold = false, reason }: PlanDownOptions,
 ): { readonly steps: readonly DownStep[]; readonly problems: readonly Problem[] } {
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
-  const rows = new Map(applied.map((row) => [row.version, row]));
   const kept = new Map(stored.map((one) => [one.version, one]));
   const steps: DownStep[] = [];
   const problems: Problem[] = [];
@@ -80,14 +91,20 @@ function stepsOf(
     const file = files.get(version);
     const chosen = chooseDown(version, { file, stored: kept.get(version), choice });
     if ('problem' in chosen) problems.push(chosen.problem);
-    else {
-      const upChecksum = rows.get(version)?.checksum ?? file?.up.checksum;
-      steps.push({ version, direction: 'down', ...chosen, upChecksum, hold, reason });
-    }
+    else steps.push({ version, direction: 'down', ...chosen, hold, reason });
   }
   const fromJournal = steps.filter(({ source }) => source === 'stored').map(({ version }) => version);
   if (fromJournal.length > 0) problems.push(...distrust.map((why) => untrusted(why, fromJournal)));
   return { steps, problems };
+}
+
+/** `--steps` goes by the order of versions: what was applied last, out of order, may not be what it rolls back. */
+function orderRemark(target: DownTarget, leaving: readonly Version[], applied: readonly AppliedVersion[]): string[] {
+  const [last, ...others] = applied.filter(({ appliedAt }) => appliedAt).sort((a, b) => Number(b.appliedAt) - Number(a.appliedAt));
+  // Of one transaction, or of an import, nobody can say which was the last.
+  const isOne = last && others.every(({ appliedAt }) => Number(appliedAt) !== Number(last.appliedAt));
+  if (target.kind !== 'steps' || !isOne || leaving.length === 0 || leaving.includes(last.version)) return [];
+  return [`--steps ${target.count} rolls back ${leaving.join(', ')}, the newest by version; ${last.version}, which was applied last (out of order), stays: name the version that is to stay with --to VERSION`];
 }
 
 function untrusted(why: string, versions: readonly Version[]): Problem {

@@ -1,18 +1,20 @@
 /** Decides what a run has to do: (files, history, target) → a plan, or every problem at once. */
 import type { AppliedVersion } from './history.ts';
-import type { Direction, Migration, Version } from './migration.ts';
+import type { Migration, Version } from './migration.ts';
 import { compareVersions } from './migration.ts';
 import { equalNumbers, mixedNumbers } from './file-names.ts';
 import { nearest } from './nearest.ts';
 import type { ErrorCode } from './errors.ts';
 import { MigratorError } from './errors.ts';
-import { isSameText, type Hold } from './hold.ts';
+import type { Hold } from './hold.ts';
+import { inPartRemarks, refuseUp, type VersionInPart } from './in-part.ts';
+import type { Problem } from './problem.ts';
 import { findRenames, renameProblems, sameNumbers } from './renames.ts';
 import type { StepScript } from './step.ts';
 import type { UpTarget } from './target.ts';
 
 /** Each version that files or history know. */
-export type VersionState = 'applied' | 'pending' | 'held' | 'unknown' | 'changed' | 'out of order';
+export type VersionState = 'applied' | 'pending' | 'in part' | 'held' | 'unknown' | 'changed' | 'out of order';
 
 export interface VersionStatus {
   readonly version: Version;
@@ -20,8 +22,8 @@ export interface VersionStatus {
   readonly appliedAt?: Date | undefined;
   /** Of a held version. */
   readonly hold?: Hold;
-  /** Where a run went statement by statement, up or down, and has not come to its end: it runs, or it was stopped. */
-  readonly inPart?: Direction;
+  /** Of a version in part: how far it is. */
+  readonly inPart?: VersionInPart;
   /** That its file builds concurrently, and that no query uses: another runner has recorded a build that had failed. */
   readonly invalidIndexes?: readonly string[];
 }
@@ -38,14 +40,6 @@ export interface Plan {
   readonly warnings: readonly string[];
 }
 
-/** Something that forbids the plan. */
-export interface Problem {
-  readonly code: ErrorCode;
-  readonly message: string;
-  /** What to do about this one. */
-  readonly hint?: string;
-}
-
 export type Planned =
   | { readonly ok: true; readonly plan: Plan }
   | { readonly ok: false; readonly problems: readonly Problem[] };
@@ -53,12 +47,12 @@ export type Planned =
 /** What the journal knows beside the history. */
 export interface JournalFacts {
   readonly holds: readonly Hold[];
-  readonly inPart: ReadonlyMap<Version, Direction>;
+  readonly inPart: readonly VersionInPart[];
   /** Applied, without a file, and no news. */
   readonly squashed?: ReadonlySet<Version>;
 }
 
-export const NO_JOURNAL: JournalFacts = { holds: [], inPart: new Map() };
+export const NO_JOURNAL: JournalFacts = { holds: [], inPart: [] };
 
 /** Every version of files and history in version order, and how it stands. */
 export function statusOf(
@@ -68,15 +62,15 @@ export function statusOf(
 ): VersionStatus[] {
   const rows = new Map(applied.map((row) => [row.version, row]));
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
-  const unknown = [...rows.keys()].filter((version) => !files.has(version));
-  const versions = [...files.keys(), ...unknown].sort(compareVersions);
+  const parts = new Map(inPart.map((one) => [one.version, one]));
+  const versions = [...new Set([...files.keys(), ...rows.keys(), ...parts.keys()])].sort(compareVersions);
   // What an image knows to be done.
   const newest = versions.findLast((version) => rows.has(version) && files.has(version));
   const stateOf = (version: Version): Omit<VersionStatus, 'version'> => {
     const row = rows.get(version);
     const file = files.get(version);
     if (!row) {
-      const hold = holds.find((one) => one.version === version && file && isSameText(one, file.up.checksum));
+      const hold = holds.find((one) => one.version === version && file);
       if (hold) return { state: 'held', hold };
       const late = newest !== undefined && compareVersions(version, newest) < 0;
       return { state: late ? 'out of order' : 'pending' };
@@ -86,8 +80,8 @@ export function statusOf(
     return { state: same ? 'applied' : 'changed', appliedAt: row.appliedAt };
   };
   return versions.map((version) => {
-    const direction = inPart.get(version);
-    return { version, ...stateOf(version), ...(direction && { inPart: direction }) };
+    const part = parts.get(version);
+    return { version, ...stateOf(version), ...(part && { state: 'in part', inPart: part }) };
   });
 }
 
@@ -100,9 +94,15 @@ export function pendingVersions(migrations: readonly Migration[], applied: reado
 export function planUp(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  options: { readonly target: UpTarget; readonly strict: boolean; readonly reapply?: readonly Version[]; readonly squashed?: ReadonlySet<Version> },
+  options: {
+    readonly target: UpTarget;
+    readonly strict: boolean;
+    readonly reapply?: readonly Version[];
+    readonly squashed?: ReadonlySet<Version>;
+    readonly inPart?: readonly VersionInPart[];
+  },
 ): Planned {
-  const { target, strict, reapply = [], squashed } = options;
+  const { target, strict, reapply = [], squashed, inPart = [] } = options;
   const unknown = [
     ...(target.kind === 'version' ? unknownVersion('--to', target.version, migrations) : []),
     ...reapply.flatMap((version) => unknownVersion('--reapply', version, migrations)),
@@ -120,6 +120,8 @@ export function planUp(
     .map((migration): StepScript => ({ version: migration.version, direction: 'up', script: migration.up, migration }));
   const cut = steps.filter(({ script }) => script.text === '');
   if (cut.length > 0) return { ok: false, problems: cut.map(({ script: { file } }) => ({ code: 'MIGRATIONS_INVALID', message: `${file}: ${ZERO_BYTES}` })) };
+  const problems = refuseUp(inPart, migrations, steps.length);
+  if (problems.length > 0) return { ok: false, problems };
   const skipped = inReach.map(({ version }) => version).filter((version) => !isPending.has(version));
   const late = status.filter((row) => row.state === 'out of order' && steps.some((s) => s.version === row.version));
   const ahead = versionsIn(status, 'unknown');
@@ -131,6 +133,7 @@ export function planUp(
     { steps, skipped, pending: [...isPending], ahead },
     [
       changedRemark(status, strict || steps.length > 0),
+      ...inPartRemarks(inPart, steps.map(({ version }) => version)).map((message) => ({ message, refused: false, hint: '' })),
       ...[
         list('pending but older than the newest applied (out of order)', late.map((row) => row.version)),
         list('applied, but these files have no such version (the database is ahead)', ahead),

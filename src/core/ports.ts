@@ -4,12 +4,13 @@ import type { MigratorEvent } from './events.ts';
 import type { NewFile, OldFile } from './convert/converted.ts';
 import type { FileRemark } from './file-names.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
-import type { EndedHold, Hold } from './hold.ts';
+import type { Hold } from './hold.ts';
 import type { ForeignTable } from './import/foreign-history.ts';
 import type { ImportedMigration } from './import/plan-import.ts';
-import type { Direction, Migration, Version } from './migration.ts';
+import type { VersionInPart } from './in-part.ts';
+import type { Migration, Version } from './migration.ts';
 import type { Failures } from './pause.ts';
-import type { IncompleteStatement, RepairAction } from './repair.ts';
+import type { RepairAction } from './repair.ts';
 import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
 import type { ConcurrentIndex, Reindexed, RelationName, SqlPiece, Unit } from './sql/script-plan.ts';
 import type { StepScript } from './step.ts';
@@ -72,6 +73,16 @@ export interface Check {
   /** Why commands that write can't run here now. */
   readonly writesRefused: 'standby' | 'read-only' | undefined;
   readonly history: HistoryState;
+  /** Undefined where there is no journal, or this role may not read it. */
+  readonly journal: JournalLook | undefined;
+}
+
+/** What a check sees of the journal, after the history. */
+export interface JournalLook {
+  /** It has a row of the runner's release; true for a runner without one. */
+  readonly releaseSeen: boolean;
+  /** Without the texts of their statements. */
+  readonly inPart: readonly VersionInPart[];
 }
 
 /** One pinned connection. Every query of a run goes through it, one at a time. */
@@ -155,8 +166,8 @@ export interface History {
   startRun(): Promise<readonly JournalEntry[]>;
   endRun(error: MigratorError | undefined): Promise<void>;
   recordFailure(step: StepScript, error: MigratorError): Promise<void>;
-  /** Statements of this script that the journal says are done, and the one that was started last. */
-  statementsOf(step: StepScript): Promise<StatementProgress>;
+  /** Writes that this release has run, as a run that changes nothing leaves no other row. Not under the lock. */
+  noteRelease(): Promise<void>;
   /** Failures of this text in this release since the version last came to an end; undefined without any. */
   failuresOf(migration: Migration): Promise<Failures | undefined>;
   baseline(migrations: readonly Migration[]): Promise<void>;
@@ -175,29 +186,27 @@ export interface History {
   recorded(versions: readonly Version[]): Promise<readonly Version[]>;
   /** Fills in checksums that rows of the original Go runner lack. */
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
-  /** Versions of which some statements are committed, and which never came to an end, with the direction they go in. */
-  versionsInPart(): Promise<ReadonlyMap<Version, Direction>>;
+  /** In version order, with the texts of their statements; none when there is no journal. */
+  inPart(): Promise<readonly VersionInPart[]>;
   /** What is stored of each version that has been recorded since it last was rolled back; with its text of these versions. */
   storedDowns(withText?: readonly Version[]): Promise<readonly StoredDown[]>;
   /** Stores the down SQL of versions that were applied when nobody did. */
   storeDowns(migrations: readonly Migration[]): Promise<void>;
+  /** Stores that these can't be rolled back any more, and keeps their down SQL. */
+  markIrreversible(versions: readonly Version[]): Promise<void>;
   /** Who but the owner may change what is stored, or have SQL run by whoever writes there: a sentence each. */
   distrust(): Promise<readonly string[]>;
   /** Versions that were rolled back on purpose, in version order; none when there is no journal. */
   holds(): Promise<readonly Hold[]>;
-  /** Ends them for all. Only under the lock. */
-  endHolds(ended: readonly EndedHold[]): Promise<void>;
-  /** Statements whose end nobody has recorded. */
-  incompleteStatements(): Promise<readonly IncompleteStatement[]>;
+  /** Whether any run had a release. */
+  knowsReleases(): Promise<boolean>;
+  /** Versions that were rolled back and not applied since, held or not, in version order. */
+  rolledBack(): Promise<readonly Version[]>;
+  /** Holds what was rolled back before, for the releases that are known now. Only under the lock. */
+  hold(versions: readonly Version[], reason: string | undefined): Promise<void>;
   repair(actions: readonly RepairAction[]): Promise<void>;
   /** The whole journal, oldest first; empty when there is none. */
   journal(): Promise<readonly JournalEntry[]>;
-}
-
-export interface StatementProgress {
-  /** Checksums of the finished statements, first to last. */
-  readonly done: readonly string[];
-  readonly startedIndex: number | undefined;
 }
 
 export interface Limits {
@@ -225,9 +234,9 @@ export interface Executor {
   /** One statement outside a transaction; the journal says that it started. */
   statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void>;
   /** Says in the journal that the server has refused or cancelled a statement outside a transaction. */
-  statementFailed(step: StepScript, unit: Unit): Promise<void>;
+  statementFailed(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): Promise<void>;
   /** Says in the journal, after the fence, that a statement outside a transaction is done. */
-  statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void>;
+  statementDone(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>, durationMs: number): Promise<void>;
   /** The history row of a statement-by-statement script, after its last statement. */
   finish(step: StepScript, durationMs: number): Promise<void>;
   /** Says in the journal of the step that was begun as `next`, if one was, that it will not run, and why. */

@@ -13,6 +13,12 @@ export function isKnownRelease(release: string, known: readonly string[]): boole
   return known.includes(release) || (isPodRelease(release) && known.some((one) => podReleaseOf(one) === release));
 }
 
+/** Whose releases they are; those without a tag are all of the same, nameless one. */
+export function releaseName(release: string): string {
+  const at = release.indexOf('@');
+  return JOB.exec(release)?.groups?.['name'] ?? (at === -1 ? '' : release.slice(0, at));
+}
+
 /** Of a Job's release, that of the pods it belongs to. */
 function podReleaseOf(release: string): string | undefined {
   const groups = JOB.exec(release)?.groups;

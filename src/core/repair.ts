@@ -1,26 +1,21 @@
-/** What `repair` may do to history and journal, and which of it a database needs. */
+/** What `repair` may do to history and journal, which of it a person has asked for, and what it leaves. */
 import { MigratorError } from './errors.ts';
 import type { AppliedVersion } from './history.ts';
 import { describeHold, type Hold } from './hold.ts';
+import { describeInPart, waysOut, type StartedStatement, type VersionInPart } from './in-part.ts';
 import type { Direction, Migration, Version } from './migration.ts';
 import { nearest } from './nearest.ts';
 import { plannedRenames, wrongRenames, type Rename } from './renames.ts';
-import type { StoredDown } from './stored-down.ts';
+import { downDiff, type StoredDown } from './stored-down.ts';
 
 export type RepairAction =
   | { readonly type: 'accept checksum'; readonly migration: Migration }
-  | { readonly type: 'replace down'; readonly migration: Migration }
-  | { readonly type: 'settle statement'; readonly incomplete: IncompleteStatement; readonly as: StatementOutcome }
+  /** `kept` is the text that was stored. */
+  | { readonly type: 'replace down'; readonly migration: Migration; readonly kept: string | undefined }
+  | { readonly type: 'settle statement'; readonly version: Version; readonly direction: Direction; readonly started: StartedStatement; readonly as: StatementOutcome }
+  | { readonly type: 'reset progress'; readonly inPart: VersionInPart }
   | { readonly type: 'rename'; readonly from: Version; readonly migration: Migration }
   | { readonly type: 'release hold'; readonly hold: Hold };
-
-/** A statement outside a transaction whose run died in it. */
-export interface IncompleteStatement {
-  readonly version: Version;
-  readonly direction: Direction;
-  readonly statement: number;
-  readonly checksum: string;
-}
 
 /** What a person has found: it did its work, or it is to run again. */
 type StatementOutcome = 'done' | 'again';
@@ -29,7 +24,7 @@ export interface RepairFacts {
   readonly migrations: readonly Migration[];
   readonly applied: readonly AppliedVersion[];
   readonly storedDowns: readonly StoredDown[];
-  readonly incomplete: readonly IncompleteStatement[];
+  readonly inPart: readonly VersionInPart[];
   readonly holds: readonly Hold[];
 }
 
@@ -39,31 +34,65 @@ export interface RepairWish {
   readonly statement?: StatementOutcome | undefined;
   /** These and nothing else. */
   readonly rename?: readonly Rename[] | undefined;
+  /** Forgets how far `only` is. */
+  readonly reset?: boolean;
+  /** Down files replace what is stored. */
+  readonly down?: 'files' | undefined;
 }
 
-export function planRepair(facts: RepairFacts, { only, statement, rename }: RepairWish): RepairAction[] {
+/** Nothing that was not asked for: with `statement` or `reset` that alone, and a hold ends only where its version is named. */
+export function planRepair(facts: RepairFacts, { only, statement, rename, reset = false, down }: RepairWish): RepairAction[] {
   if (rename) return plannedRenames(rename, facts).map(({ from, migration }) => ({ type: 'rename', from: from.version, migration }));
-  const meant = (other: Version): boolean => only === undefined || other === only;
-  const rows = new Map(facts.applied.map((row) => [row.version, row]));
-  const stored = new Map(facts.storedDowns.map((down) => [down.version, down.checksum]));
-  const actions = facts.migrations.flatMap((migration): RepairAction[] => {
-    const row = rows.get(migration.version);
-    if (!row || !meant(migration.version)) return [];
-    if (row.checksum !== undefined && row.checksum !== migration.up.checksum) return [{ type: 'accept checksum', migration }];
-    return stored.get(migration.version) === migration.down?.checksum ? [] : [{ type: 'replace down', migration }];
+  const isMeant = (one: { readonly version: Version }): boolean => only === undefined || one.version === only;
+  const inPart = facts.inPart.filter(isMeant);
+  if (reset) return inPart.map((one) => ({ type: 'reset progress', inPart: one }));
+  if (statement) {
+    return inPart.flatMap(({ version, direction, started }): RepairAction[] => (started ? [{ type: 'settle statement', version, direction, started, as: statement }] : []));
+  }
+  const migrations = facts.migrations.filter(isMeant);
+  const accepted = migrations.filter(isChanged(facts)).map((migration) => ({ type: 'accept checksum', migration }) as const);
+  const replaced = down === undefined ? [] : replacements(migrations, facts);
+  const holds = only === undefined ? [] : facts.holds.filter(isMeant);
+  return [...accepted, ...replaced, ...holds.map((hold) => ({ type: 'release hold', hold }) as const)];
+}
+
+function isChanged({ applied }: RepairFacts): (migration: Migration) => boolean {
+  const rows = new Map(applied.map((row) => [row.version, row.checksum]));
+  return ({ version, up }) => ![undefined, up.checksum].includes(rows.get(version));
+}
+
+/** Where there is a down file, and another text is stored. What has no file here is kept. */
+function replacements(migrations: readonly Migration[], { applied, storedDowns }: RepairFacts): Extract<RepairAction, { type: 'replace down' }>[] {
+  const rows = new Set(applied.map(({ version }) => version));
+  const stored = new Map(storedDowns.map((one) => [one.version, one]));
+  return migrations.flatMap((migration) => {
+    const kept = stored.get(migration.version);
+    const differs = migration.down && rows.has(migration.version) && kept?.checksum !== migration.down.checksum;
+    return differs === true ? [{ type: 'replace down', migration, kept: kept?.sql } as const] : [];
   });
-  const settled = statement ? facts.incomplete.filter((one) => meant(one.version)) : [];
-  const holds = facts.holds.filter(({ version }) => meant(version));
+}
+
+/** What stands as it was, with the command that would change it: a sentence each. */
+export function leftBy(actions: readonly RepairAction[], facts: RepairFacts, { only }: RepairWish): string[] {
+  const done = new Set(actions.map((action) => `${action.type} ${versionOf(action)}`));
+  const isLeft = (version: Version, ...types: readonly RepairAction['type'][]): boolean =>
+    (only === undefined || only === version) && !types.some((type) => done.has(`${type} ${version}`));
   return [
-    ...actions,
-    ...settled.map((incomplete) => ({ type: 'settle statement', incomplete, as: statement ?? 'again' }) as const),
-    ...holds.map((hold) => ({ type: 'release hold', hold }) as const),
+    ...facts.inPart
+      .filter(({ version }) => isLeft(version, 'settle statement', 'reset progress'))
+      .map((one) => `${describeInPart(one)}; ${one.started ? `${settleHint(one)}; or ` : ''}${waysOut(one)}`),
+    ...replacements(facts.migrations, facts)
+      .filter(({ migration: { version } }) => isLeft(version, 'replace down'))
+      .map(({ migration: { version, down } }) => `the stored down SQL of ${version} is not that of ${down?.file ?? ''}; "lockstep repair --only ${version} --down files" replaces it`),
+    ...facts.holds
+      .filter(({ version }) => isLeft(version, 'release hold'))
+      .map((hold) => `${hold.version} stays held: ${describeHold(hold)}; "lockstep repair --only ${hold.version}" ends that`),
   ];
 }
 
 /** Why `only` is no version that can be repaired; undefined when it is one. */
-export function unknownOnly({ migrations, applied, incomplete, holds }: RepairFacts, only: Version | undefined): MigratorError | undefined {
-  const known = [...new Set([...migrations, ...applied, ...incomplete, ...holds].map(({ version }) => version))];
+export function unknownOnly({ migrations, applied, inPart, holds }: RepairFacts, only: Version | undefined): MigratorError | undefined {
+  const known = [...new Set([...migrations, ...applied, ...inPart, ...holds].map(({ version }) => version))];
   if (only === undefined || known.includes(only)) return undefined;
   const guess = nearest(only, known);
   return new MigratorError('CONFIG_INVALID', `--only ${only}: neither the files nor the history have it`, {
@@ -85,15 +114,17 @@ export function wrongRename(facts: RepairFacts, rename: readonly Rename[] = []):
 }
 
 /** For a person who has to say what became of a statement. */
-export function settleHint(version: Version): string {
+export function settleHint({ version, direction }: { readonly version: Version; readonly direction: Direction }): string {
   const command = `lockstep repair --only ${version} --statement`;
-  return `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run up`;
+  return `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run ${direction === 'up' ? 'up' : 'the same down again'}`;
 }
 
 export function versionOf(action: RepairAction): Version {
   switch (action.type) {
     case 'settle statement':
-      return action.incomplete.version;
+      return action.version;
+    case 'reset progress':
+      return action.inPart.version;
     case 'release hold':
       return action.hold.version;
     case 'accept checksum':
@@ -109,16 +140,23 @@ export function describeRepair(action: RepairAction): string {
     case 'accept checksum':
       return `accept the changed ${action.migration.up.file} as what was applied, and keep its down SQL`;
     case 'replace down':
-      return action.migration.down
-        ? `replace the stored down SQL by ${action.migration.down.file}`
-        : 'forget the stored down SQL: there is no down file any more';
+      return `replace the stored down SQL by ${action.migration.down?.file ?? ''}`;
     case 'rename':
       return `record ${action.from} as ${action.migration.version}, with the time at which it was applied`;
-    case 'settle statement':
-      return action.as === 'done'
-        ? `take statement ${action.incomplete.statement} for done`
-        : `let statement ${action.incomplete.statement} run again`;
+    case 'settle statement': {
+      const what = `statement ${action.started.statement}${action.direction === 'down' ? ' of the down file' : ''}`;
+      const settled = action.as === 'done' ? `take ${what} for done` : `let ${what} run again`;
+      return action.direction === 'down' ? `${settled}; the same down finishes it` : settled;
+    }
+    case 'reset progress':
+      return `forget how far it is (${describeInPart(action.inPart)}); ${action.inPart.direction === 'up' ? 'it is pending again, and runs from its beginning' : 'it counts as applied again'}`;
     case 'release hold':
       return `end the hold, so that the next up applies it: ${describeHold(action.hold)}`;
   }
+}
+
+/** What an action takes away and brings, line by line. */
+export function diffOf(action: RepairAction): readonly string[] {
+  if (action.type !== 'replace down' || action.kept === undefined || !action.migration.down) return [];
+  return downDiff(action.migration.version, action.kept, action.migration.down.text);
 }

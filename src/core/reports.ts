@@ -43,5 +43,9 @@ export interface ValidateReport {
 export interface RepairReport {
   readonly dryRun: boolean;
   /** What was done, or would be. */
-  readonly steps: readonly { readonly version: Version; readonly action: string }[];
+  readonly steps: readonly { readonly version: Version; readonly action: string; readonly diff?: readonly string[] }[];
+  /** What stands as it was, a sentence each, with the command that would change it. */
+  readonly left: readonly string[];
+  /** Why the command fails, although it has done what was asked for. */
+  readonly error?: MigratorError | undefined;
 }

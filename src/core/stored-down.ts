@@ -1,7 +1,7 @@
 /** What the journal keeps for rolling back, and which of it and the files runs. */
 import { lineDiff } from './line-diff.ts';
 import { checksum, parseDirectives, type Migration, type Script, type Version } from './migration.ts';
-import type { Problem } from './plan.ts';
+import type { Problem } from './problem.ts';
 import { maskPasswords } from './secrets.ts';
 import type { ScriptSource } from './step.ts';
 
@@ -35,14 +35,14 @@ export function chooseDown(
   version: Version,
   { file, stored, choice }: { readonly file: Migration | undefined; readonly stored: StoredDown | undefined; readonly choice: DownChoice | undefined },
 ): ChosenDown {
+  if (mayNotGo(file, stored, choice)) return irreversible(version);
   const kept = stored && scriptOf(stored);
   if (kept && file && kept.checksum !== file.down?.checksum) {
     if (choice === undefined) return { problem: difference(version, file.down, kept) };
-    return choice === 'stored' ? reversible(version, kept, 'stored', stored.irreversible) : fromFile(version, file);
+    return choice === 'stored' ? reversible(version, kept) : fromFile(version, file);
   }
-  if (file) return fromFile(version, file, stored?.irreversible);
-  if (kept) return reversible(version, kept, 'stored', stored.irreversible);
-  if (stored?.irreversible === true) return irreversible(version);
+  if (file) return fromFile(version, file);
+  if (kept) return reversible(version, kept);
   return refused(
     stored
       ? `${version}: these files do not have it, and it had no down script when it was applied`
@@ -50,13 +50,18 @@ export function chooseDown(
   );
 }
 
-function fromFile(version: Version, file: Migration, otherwise = false): ChosenDown {
-  if (isIrreversible(file) || otherwise) return irreversible(version);
+/** Whoever says so later says it of what was stored before, too; only a file that does not say so any more takes it back. */
+function mayNotGo(file: Migration | undefined, stored: StoredDown | undefined, choice: DownChoice | undefined): boolean {
+  if (file && isIrreversible(file)) return true;
+  return stored?.irreversible === true && !(file && choice === 'files');
+}
+
+function fromFile(version: Version, file: Migration): ChosenDown {
   return file.down ? { script: file.down, source: 'file' } : refused(`${version}: there is no ${version}.down.sql`);
 }
 
-function reversible(version: Version, script: Script, source: ScriptSource, saidSo: boolean): ChosenDown {
-  return saidSo || script.directives.irreversible ? irreversible(version) : { script, source };
+function reversible(version: Version, script: Script): ChosenDown {
+  return script.directives.irreversible ? irreversible(version) : { script, source: 'stored' };
 }
 
 function scriptOf({ version, sql }: StoredDown): Script | undefined {
@@ -72,16 +77,20 @@ function refused(message: string): ChosenDown {
   return { problem: { code: 'ROLLBACK_REFUSED', message } };
 }
 
+/** The lines in which a stored text and the file's differ, passwords masked; empty when these hide it. */
+export function downDiff(version: Version, kept: string, file: string): readonly string[] {
+  const name = `${version}.down.sql`;
+  return lineDiff({ name: `${name}, as it was stored when the migration was applied`, text: maskPasswords(kept) }, { name: `${name}, the file`, text: maskPasswords(file) });
+}
+
 /** Masked before they are compared: a string may stand on another line than the word before it. */
 function difference(version: Version, down: Script | undefined, kept: Script): Problem {
-  const name = `${version}.down.sql`;
-  const stored = { name: `${name}, as it was stored when the migration was applied`, text: maskPasswords(kept.text) };
   const hint = 'choose with --from stored (as it was applied) or --from files (as this image has it)';
   if (!down) {
-    const lines = stored.text.trimEnd().split(/\r?\n/).slice(0, 40).map((line) => `- ${line}`.trimEnd());
+    const lines = maskPasswords(kept.text).trimEnd().split(/\r?\n/).slice(0, 40).map((line) => `- ${line}`.trimEnd());
     return { code: 'ROLLBACK_REFUSED', message: [`${version}: its down file is not here any more; stored is`, ...lines].join('\n'), hint };
   }
-  const diff = lineDiff(stored, { name: `${name}, the file`, text: maskPasswords(down.text) });
+  const diff = downDiff(version, kept.text, down.text);
   const shown = diff.length > 0 ? diff : ['(they differ in what is not shown here)'];
   return { code: 'ROLLBACK_REFUSED', message: [`${version}: the down file and the stored down SQL differ`, ...shown].join('\n'), hint };
 }

@@ -4,7 +4,7 @@ import type { Reporter, StepScript } from '../core/ports.ts';
 import type { ScriptRemark, SqlParser } from '../core/sql/script-plan.ts';
 import { locateAt } from '../core/source-location.ts';
 import { analyze } from './analyze.ts';
-import type { PlannedStep } from './apply.ts';
+import type { PlannedStep } from './planned-step.ts';
 
 /** @throws MigratorError MIGRATIONS_INVALID with file and line of every offender. */
 export async function analyzeSteps(
@@ -32,6 +32,18 @@ export async function analyzeSteps(
     location,
     hint: 'correct the files; "lockstep validate" finds the same without a database',
   });
+}
+
+/** What an `up` will store for rolling back, and could not run: nobody would notice before it is needed. */
+export async function warnOfDowns(steps: readonly StepScript[], { parser, reporter }: { readonly parser: SqlParser; readonly reporter: Reporter }): Promise<void> {
+  for (const step of steps) {
+    const down = step.direction === 'up' ? step.migration.down : undefined;
+    if (!down) continue;
+    const { problems, syntaxError } = await analyze(down, 'down', parser);
+    for (const remark of [...problems, ...(syntaxError ? [syntaxError] : [])]) {
+      reporter.report({ type: 'warning', version: step.version, message: `${remarkText(down.file, remark)}; rolling back will fail with this down file` });
+    }
+  }
 }
 
 function remarkText(file: string, { line, column, message }: ScriptRemark): string {

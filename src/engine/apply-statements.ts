@@ -1,14 +1,12 @@
-/** Runs a script statement by statement: resumes where a run stopped, and leaves no INVALID index behind. */
+/** Runs a script statement by statement, and leaves no INVALID index behind. */
 import { MigratorError } from '../core/errors.ts';
-import { checksum } from '../core/migration.ts';
 import type { Limits, Session, StepScript } from '../core/ports.ts';
 import { settleHint } from '../core/repair.ts';
-import { describeBlocker } from '../core/runner.ts';
-import type { ConcurrentIndex, Unit } from '../core/sql/script-plan.ts';
+import type { Unit } from '../core/sql/script-plan.ts';
 import { givesWayAlone } from '../core/sql/transaction-rules.ts';
 import { givingWay } from './give-way.ts';
 import { retrying } from './retry.ts';
-import { dropReindexLeftovers, settle } from './settle.ts';
+import { dropInvalid, dropReindexLeftovers } from './settle.ts';
 import type { StepContext } from './step-context.ts';
 import { watching } from './watch.ts';
 
@@ -20,16 +18,15 @@ export interface StatementsContext extends StepContext {
 
 const REFUSED_IN_TRANSACTION = '25001';
 
-export async function runUnits(units: readonly Unit[], context: StatementsContext): Promise<void> {
-  const { session, step, ports } = context;
-  const { done, startedIndex } = await session.history.statementsOf(step);
-  requireSameStatements(step, units, done);
+/** `done`: how many of them earlier runs have finished. */
+export async function runUnits(units: readonly Unit[], done: number, context: StatementsContext): Promise<void> {
+  const { step, ports } = context;
   for (const unit of units) {
     // What only changes the session was lost with the session that did it.
-    const todo = unit.index > done.length || unit.sessionOnly ? unit : unit.again;
+    const todo = unit.index > done || unit.sessionOnly ? unit : unit.again;
     if (!todo) continue;
     context.signal.throwIfAborted();
-    await runUnit(todo, { ...context, resumed: unit.index === startedIndex });
+    await runUnit(todo, context);
     ports.reporter.report({
       type: 'statement.finished',
       version: step.version,
@@ -39,40 +36,20 @@ export async function runUnits(units: readonly Unit[], context: StatementsContex
   }
 }
 
-/** What is finished stays finished only if the file still begins with it. */
-function requireSameStatements(step: StepScript, units: readonly Unit[], done: readonly string[]): void {
-  const differs = done.findIndex((sum, index) => {
-    const unit = units[index];
-    return unit === undefined || checksum(unit.sql) !== sum;
-  });
-  if (differs === -1) return;
-  throw new MigratorError(
-    'HISTORY_CONFLICT',
-    `${step.script.file} was applied in part, and its statement ${differs + 1} is not the one that ran`,
-    {
-      version: step.version,
-      hint: 'restore the file as it was when it ran; new statements may only follow the finished ones',
-    },
-  );
-}
-
-async function runUnit(unit: Unit, context: StatementsContext & { readonly resumed: boolean }): Promise<void> {
+async function runUnit(unit: Unit, context: StatementsContext): Promise<void> {
   const { session, step, ports, signal, limits } = context;
   const { executor } = session;
   const attempt = { session, version: step.version, pieces: [unit], signal, retry: mayRetry(unit) };
-  // What was started outside a transaction has found out that it can't run in one.
-  if (unit.transactional && !context.resumed) {
+  if (unit.transactional) {
     const inTransaction = retrying(attempt, ports, () =>
       watching({ session, version: step.version }, ports, () => givingWay(waitOf(unit, context), () => executor.statement(step, unit, limits))),
     );
     if (!(await inTransaction.then(() => false, (error: unknown) => orRefusedInTransaction(error, context)))) return;
   }
   const startedAt = ports.clock.now();
-  if (!context.resumed || !(await settle(unit, context))) {
-    await retrying(attempt, ports, (count) =>
-      count > 1 && unit.waitsForSnapshots ? guarded(context, () => runAlone(unit, context)) : runAlone(unit, context),
-    );
-  }
+  await retrying(attempt, ports, (count) =>
+    count > 1 && unit.waitsForSnapshots ? guarded(context, () => runAlone(unit, context)) : runAlone(unit, context),
+  );
   await requireValid(unit, context);
   await executor.statementDone(step, unit, ports.clock.now() - startedAt);
 }
@@ -122,7 +99,7 @@ async function executeAlone(unit: Unit, context: StatementsContext): Promise<voi
 
 /** What a procedure or DO block outside a transaction had committed when it was cancelled, nobody can know. */
 function cutShort(error: MigratorError, step: StepScript): MigratorError {
-  return new MigratorError('MIGRATION_INCOMPLETE', error.summary, { ...error.details, hint: settleHint(step.version), cause: error });
+  return new MigratorError('MIGRATION_INCOMPLETE', error.summary, { ...error.details, hint: settleHint(step), cause: error });
 }
 
 /** The server has said that it is over. The journal says so last: until then the next run looks for what is left. */
@@ -130,31 +107,6 @@ async function clearAfter(unit: Unit, context: StatementsContext): Promise<void>
   await dropInvalid(unit, context);
   await dropReindexLeftovers(unit, context);
   await context.session.executor.statementFailed(context.step, unit);
-}
-
-/**
- * An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one.
- * @throws MigratorError CONTENTION while another session builds it.
- */
-async function dropInvalid(unit: Unit, { session, step, ports }: StatementsContext): Promise<void> {
-  for (const index of unit.concurrentIndexes) {
-    if (index.action !== 'create') continue;
-    const state = await session.executor.indexState(index);
-    if (state === 'being built') throw await builtByOthers(index, unit, { session, step });
-    if (state !== 'invalid') continue;
-    await session.executor.dropIndex(index);
-    ports.reporter.report({ type: 'index.dropped', version: step.version, index: index.name });
-  }
-}
-
-async function builtByOthers(index: ConcurrentIndex, unit: Unit, { session, step }: Pick<StatementsContext, 'session' | 'step'>): Promise<MigratorError> {
-  const blockers = await session.executor.blockersOf([{ ...unit, relations: index.table ? [index.table] : [] }]).catch(() => []);
-  return new MigratorError('CONTENTION', `another session is at work on the index ${index.name}, or on its table`, {
-    version: step.version,
-    blockers,
-    problems: blockers.map((blocker) => `at work: ${describeBlocker(blocker)}`),
-    hint: 'run again when that session is done; the index is left as it is until then',
-  });
 }
 
 async function requireValid(unit: Unit, { session, step }: StatementsContext): Promise<void> {

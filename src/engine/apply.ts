@@ -1,29 +1,26 @@
 /** Runs one migration: hook, then its script in one transaction or statement by statement. */
 import type { HookRunner, Limits, Session, StepScript } from '../core/ports.ts';
-import type { Loss, ScriptPlan } from '../core/sql/script-plan.ts';
 import { runUnits } from './apply-statements.ts';
 import { givingWay } from './give-way.ts';
+import type { PlannedStep } from './planned-step.ts';
+import { resume } from './resume.ts';
 import { retrying } from './retry.ts';
 import { watching } from './watch.ts';
 import type { StepContext } from './step-context.ts';
 
-export interface PlannedStep {
-  readonly step: StepScript;
-  readonly plan: ScriptPlan;
-  readonly losses: readonly Loss[];
-}
-
 /** Resolves with the milliseconds it took. @throws MigratorError; then nothing more of the step will run. */
 export async function applyStep(
   session: Session,
-  { step, plan }: PlannedStep,
+  planned: PlannedStep,
   context: StepContext & { readonly next?: StepScript | undefined },
 ): Promise<number> {
+  const { step, plan } = planned;
   const { ports, options, signal } = context;
   // Its hook comes before it begins.
   const next = context.next && hasHook(context.next, ports.hooks) ? undefined : context.next;
   const startedAt = ports.clock.now();
   const limits = limitsOf(step, options.limits);
+  const done = await resume(planned, { session, ports });
   await runHook(session, step, context);
   ports.reporter.report({ type: 'migration.started', version: step.version, direction: step.direction });
   if (plan.mode === 'transaction') {
@@ -36,7 +33,7 @@ export async function applyStep(
     return ports.clock.now() - startedAt;
   }
   await session.executor.begin(step);
-  await runUnits(plan.units, { ...context, session, step, limits });
+  await runUnits(plan.units, done.length, { ...context, session, step, limits });
   const durationMs = ports.clock.now() - startedAt;
   await session.executor.finish(step, durationMs);
   return durationMs;

@@ -6,6 +6,7 @@ import { nearest } from '../core/nearest.ts';
 import type { Check, MigrationSource, Session } from '../core/ports.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { holdLock } from './hold-lock.ts';
+import { spareInPart } from './in-part.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from './interrupting.ts';
 
@@ -48,11 +49,17 @@ function record(
       check,
       lockWaitMs,
       signal,
-      settled: (now) => (now.free && unrecorded(wanted, now.history).length === 0 ? result(wanted, [], 0) : undefined),
+      settled: (now) => {
+        if (!now.free || unrecorded(wanted, now.history).length > 0) return undefined;
+        spareInPart(now.journal?.inPart ?? [], { recording: [], applied: now.history.applied }, ports.reporter);
+        return result(wanted, [], 0);
+      },
       body: async (waitedMs) => {
         const { history } = session;
         await history.ensureTables();
-        const todo = unrecorded(wanted, await history.read());
+        const state = await history.read();
+        const todo = unrecorded(wanted, state);
+        spareInPart(await history.inPart(), { recording: todo.map(({ version }) => version), applied: state.applied }, ports.reporter);
         await history.baseline(todo);
         for (const { version } of todo) ports.reporter.report({ type: 'migration.baselined', version });
         return result(wanted, todo, waitedMs);

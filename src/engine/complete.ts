@@ -2,7 +2,7 @@
 import type { HistoryState } from '../core/history.ts';
 import type { Direction, Migration } from '../core/migration.ts';
 import type { History } from '../core/ports.ts';
-import { lacksStoredDown } from '../core/stored-down.ts';
+import { isIrreversible, lacksStoredDown } from '../core/stored-down.ts';
 
 /** Resolves with what a person should know. */
 export async function complete(
@@ -23,6 +23,8 @@ export async function complete(
   if (unchanged.length > 0) {
     const stored = new Map((await history.storedDowns()).map((one) => [one.version, one]));
     await history.storeDowns(unchanged.filter((migration) => lacksStoredDown(migration, stored.get(migration.version))));
+    const saysSoNow = unchanged.filter((migration) => isIrreversible(migration) && stored.get(migration.version)?.irreversible === false);
+    await history.markIrreversible(saysSoNow.map(({ version }) => version));
   }
   return (await history.distrust()).map((why) => `rolling back from stored SQL will be refused: ${why}`);
 }

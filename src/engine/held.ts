@@ -1,12 +1,12 @@
-/** Keeps a run from applying what was rolled back on purpose, and ends holds that have served. */
+/** Keeps a run from applying what was rolled back on purpose, and tells of holds that end. */
 import { MigratorError } from '../core/errors.ts';
-import { heldError, judgeHolds, type EndedHold, type Hold, type HoldAsker } from '../core/hold.ts';
-import type { Migration } from '../core/migration.ts';
-import type { History, Reporter } from '../core/ports.ts';
+import { describeHold, judgeHolds, type EndedHold, type Hold, type HoldAsker } from '../core/hold.ts';
+import type { Version } from '../core/migration.ts';
+import type { Reporter } from '../core/ports.ts';
 
 /** The holds that end with this run. @throws MigratorError HISTORY_CONFLICT when one binds it. */
-export function refuseHeld(holds: readonly Hold[], migrations: readonly Migration[], asker: HoldAsker): readonly EndedHold[] {
-  const { binding, ended } = judgeHolds(holds, migrations, asker);
+export function refuseHeld(holds: readonly Hold[], versions: readonly Version[], asker: HoldAsker): readonly EndedHold[] {
+  const { binding, ended } = judgeHolds(holds, versions, asker);
   if (binding.length > 0) throw heldError(binding);
   return ended;
 }
@@ -20,16 +20,21 @@ export async function ifVisible<T>(read: Promise<T>, otherwise: T, warn: (messag
   });
 }
 
-/** Written before anything is applied: a new release has ended the hold also if it then fails. */
-export async function endHolds(
-  ended: readonly EndedHold[],
-  history: History,
-  reporter: Reporter,
-): Promise<void> {
-  await history.endHolds(ended);
-  tellEnded(ended, reporter, false);
-}
-
 export function tellEnded(ended: readonly EndedHold[], reporter: Reporter, dryRun: boolean): void {
   for (const { hold, because } of ended) reporter.report({ type: 'hold.ended', hold, because, dryRun });
+}
+
+/** For a run that would apply what is held for it. */
+export function heldError(holds: readonly Hold[]): MigratorError {
+  const versions = holds.map(({ version }) => version);
+  const [first] = versions;
+  return new MigratorError(
+    'HISTORY_CONFLICT',
+    `${versions.join(', ')} ${versions.length === 1 ? 'is' : 'are'} held: rolled back on purpose, and not to be applied again by this release; nothing was applied`,
+    {
+      problems: holds.map(describeHold),
+      ...(versions.length === 1 && first !== undefined && { version: first }),
+      hint: `deploy a new release, or apply it again on purpose: lockstep up --reapply ${versions.join(',')} (lockstep repair --only VERSION ends a hold without applying)`,
+    },
+  );
 }

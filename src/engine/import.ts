@@ -9,6 +9,7 @@ import type { MigrationSource, Session } from '../core/ports.ts';
 import type { TableName } from '../core/table-name.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { holdLock } from './hold-lock.ts';
+import { spareInPart } from './in-part.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from './interrupting.ts';
 
@@ -55,6 +56,7 @@ async function takeOver(
   const { applied } = await history.read();
   const journaled = new Set((await history.journal()).flatMap(({ event, version }) => (version !== undefined && WAS_RECORDED.has(event) ? [version] : [])));
   const plan = planImport({ tool, table: foreign, migrations, applied, journaled });
+  spareInPart(await history.inPart(), { recording: plan.record.map(({ migration }) => migration.version), applied }, reporter);
   for (const message of plan.warnings) reporter.report({ type: 'warning', message });
   if (!dryRun) await history.takeOver(foreign, plan.record);
   if (plan.skipped.length > 0) reporter.report({ type: 'migration.all-skipped', versions: plan.skipped, direction: 'up' });

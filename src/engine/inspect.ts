@@ -1,11 +1,13 @@
 /** Commands that only look: `status`, `history`, `lock`. */
 import type { AppliedVersion, JournalEntry } from '../core/history.ts';
-import type { Migration } from '../core/migration.ts';
+import type { Hold } from '../core/hold.ts';
+import { unfinished } from '../core/in-part.ts';
+import type { Migration, Version } from '../core/migration.ts';
 import type { History, MigrationSource, Session } from '../core/ports.ts';
 import type { LockReport } from '../core/reports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
 import type { SqlParser } from '../core/sql/script-plan.ts';
-import { NO_JOURNAL, statusOf, type JournalFacts, type VersionStatus } from '../core/plan.ts';
+import { statusOf, type VersionStatus } from '../core/plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { ifVisible } from './held.ts';
 import { invalidIndexes } from './invalid-indexes.ts';
@@ -27,10 +29,10 @@ export async function readStatus(
   const { session, check } = await connect({ ...options, writes: false }, ports, options.signal);
   try {
     const { applied } = check.history;
-    const facts = await interruptedBy(options.signal, session, () =>
-      ifVisible(readJournalFacts(session.history, migrations, applied), NO_JOURNAL, (message) => ports.reporter.report({ type: 'warning', message })),
+    const seen = await interruptedBy(options.signal, session, () =>
+      ifVisible(readJournalFacts(session.history, migrations, applied), NOTHING_SEEN, (message) => ports.reporter.report({ type: 'warning', message })),
     );
-    const rows = statusOf(migrations, applied, facts);
+    const rows = statusOf(migrations, applied, { ...seen, inPart: unfinished(check.journal?.inPart ?? [], applied) });
     const done = new Set(applied.map(({ version }) => version));
     const invalid = await interruptedBy(options.signal, session, () => invalidIndexes(migrations.filter(({ version }) => done.has(version)), session, ports.parser));
     return rows.map((row) => ({ ...row, ...(invalid.has(row.version) && { invalidIndexes: invalid.get(row.version) ?? [] }) }));
@@ -39,12 +41,15 @@ export async function readStatus(
   }
 }
 
-async function readJournalFacts(history: History, migrations: readonly Migration[], applied: readonly AppliedVersion[]): Promise<JournalFacts> {
-  const holds = await history.holds();
-  const inPart = new Map(await history.versionsInPart());
-  // Also where nothing is known to be committed: it runs, or only the server knows how it ended.
-  for (const { version, direction } of await history.incompleteStatements()) inPart.set(version, direction);
-  return { holds, inPart, squashed: await readSquashed(migrations, applied, history) };
+interface Seen {
+  readonly holds: readonly Hold[];
+  readonly squashed: ReadonlySet<Version>;
+}
+
+const NOTHING_SEEN: Seen = { holds: [], squashed: new Set() };
+
+async function readJournalFacts(history: History, migrations: readonly Migration[], applied: readonly AppliedVersion[]): Promise<Seen> {
+  return { holds: await history.holds(), squashed: await readSquashed(migrations, applied, history) };
 }
 
 /** The journal, oldest entry first. */

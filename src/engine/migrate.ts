@@ -1,5 +1,6 @@
 /** `up` and `down`: preview → lock → read again → plan again → apply → outcome. What is done under the lock is in under-lock.ts. */
 import { judgeRemarks } from '../core/file-names.ts';
+import { unfinished } from '../core/in-part.ts';
 import { pendingVersions } from '../core/plan.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Check, MigrationSet, Reporter } from '../core/ports.ts';
@@ -26,6 +27,17 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
   } catch (error) {
     throw progress.failed(signal.aborted ? interruption(signal) : error);
   }
+}
+
+/** What is rolled back already is to be held, too. */
+function holdsMore({ options: { request } }: Run): boolean {
+  return request.direction === 'down' && request.hold === true;
+}
+
+/** From its first run on a release is known, also when nothing was pending. Best effort: without the right to write it is not. */
+async function noteRelease({ session, options: { request } }: Run, { journal, writesRefused }: Check): Promise<void> {
+  if (request.direction === 'down' || journal?.releaseSeen !== false || writesRefused) return;
+  await session.history.noteRelease().catch(() => undefined);
 }
 
 /** Reads the files while the server lets us in. What is wrong with them is told at once, and then nothing of the server. */
@@ -62,11 +74,14 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
     // While others roll back, a plan made now is about a state that will not last; nor does it for a rollback while others apply.
     const lasts = now.free || (direction === 'up' && now.holder !== undefined && onlyAddsToHistory(now.holder));
     if (!lasts && !dryRun) return undefined;
-    const preview = await plan(run, now.history);
+    const inPart = now.journal?.inPart ?? [];
+    const preview = await plan(run, now.history, inPart);
     progress.planned(preview);
-    if (dryRun) progress.wouldRun = await (await import('./dry-run.ts')).rehearse(run, preview);
-    else if (preview.steps.length === 0) progress.upToDate(preview);
-    else {
+    if (dryRun) progress.wouldRun = await (await import('./dry-run.ts')).rehearse(run, preview, unfinished(inPart, now.history.applied));
+    else if (preview.steps.length === 0 && !holdsMore(run)) {
+      progress.upToDate(preview);
+      await noteRelease(run, now);
+    } else {
       // Whoever holds the lock may be mending it.
       if (now.free) await held(run, preview);
       if (now.free) await pause(run, preview);

@@ -1,6 +1,7 @@
 /** Makes the plan of a run, from the files and what the database says now. */
 import { MigratorError } from '../core/errors.ts';
 import type { HistoryState } from '../core/history.ts';
+import type { VersionInPart } from '../core/in-part.ts';
 import type { Migration, Version } from '../core/migration.ts';
 import { leavingVersions, planDown } from '../core/plan-down.ts';
 import { planOrThrow, planUp, type Plan } from '../core/plan.ts';
@@ -12,6 +13,7 @@ import type { DownRequest, Request } from './request.ts';
 interface PlanOptions {
   readonly request: Request;
   readonly strict: boolean;
+  readonly inPart: readonly VersionInPart[];
 }
 
 /** @throws MigratorError with every problem of the plan. */
@@ -19,14 +21,14 @@ export async function planRun(
   migrations: readonly Migration[],
   state: HistoryState,
   session: Session,
-  { request, strict }: PlanOptions,
+  { request, strict, inPart }: PlanOptions,
 ): Promise<Plan> {
   await requireNothingLost(state, session.history);
   const squashed = await readSquashed(migrations, state.applied, session.history);
-  if (request.direction === 'up') return planOrThrow(planUp(migrations, state.applied, { ...request, strict, squashed }));
+  if (request.direction === 'up') return planOrThrow(planUp(migrations, state.applied, { ...request, strict, squashed, inPart }));
   const leaving = leavingOf(migrations, state, session, { ...request, squashed });
   const [stored, distrust] = leaving.length === 0 ? [[], []] : await readStored(leaving, session, request);
-  return planOrThrow(planDown(migrations, state.applied, { ...request, strict, stored, distrust, squashed, database: session.database }));
+  return planOrThrow(planDown(migrations, state.applied, { ...request, strict, inPart, stored, distrust, squashed, database: session.database }));
 }
 
 /** One version may have been taken away by the original Go runner's `down`, which keeps no journal. */

@@ -6,7 +6,7 @@ import { compareVersions, type Direction, type Version } from '../core/migration
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { Plan } from '../core/plan.ts';
 import type { Clock, Reporter, Session, StepScript } from '../core/ports.ts';
-import type { Request } from './request.ts';
+import { tellEnded } from './held.ts';
 
 export class Progress {
   waitedMs = 0;
@@ -94,6 +94,7 @@ export class Progress {
       this.#done.push({ version, direction, durationMs });
       const type = direction === 'up' ? 'migration.applied' : 'migration.rolled-back';
       this.#reporter.report({ type, version, durationMs });
+      if (step.direction === 'up' && step.ends) tellEnded([step.ends], this.#reporter, false);
     } catch (cause) {
       const error = await this.#recordFailure(session, step, toMigratorError(cause));
       this.#failedVersion = version;
@@ -112,11 +113,10 @@ export class Progress {
     );
   }
 
-  /** Of what was rolled back: whether others will apply it again. */
-  tellHeld(request: Request): void {
-    const versions = this.#done.map(({ version }) => version);
-    if (request.direction === 'up' || versions.length === 0) return;
-    const { hold = false, reason } = request;
+  /** Of what was rolled back, now or before: whether others will apply it again. */
+  tellHeld({ hold, before, reason }: { readonly hold: boolean; readonly before: readonly Version[]; readonly reason: string | undefined }): void {
+    const versions = [...this.#done.map(({ version }) => version), ...before];
+    if (versions.length === 0) return;
     this.#reporter.report(hold ? { type: 'rollback.held', versions, reason } : { type: 'rollback.not-held', versions });
   }
 

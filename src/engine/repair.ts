@@ -1,11 +1,16 @@
-/** `repair`: brings history and journal into line with the files, and says first what it will do. */
-import { describeRepair, planRepair, unknownOnly, versionOf, wrongRename, type RepairWish } from '../core/repair.ts';
-import type { MigrationSource } from '../core/ports.ts';
+/** `repair`: does to history and journal what a person asks for, says first what that is, and then what it leaves. */
+import { MigratorError } from '../core/errors.ts';
+import { unfinished, type VersionInPart } from '../core/in-part.ts';
+import type { MigrationSet, MigrationSource, Session } from '../core/ports.ts';
+import { describeRepair, diffOf, leftBy, planRepair, settleHint, unknownOnly, versionOf, wrongRename, type RepairAction, type RepairFacts, type RepairWish } from '../core/repair.ts';
 import type { RepairReport } from '../core/reports.ts';
+import type { SqlParser } from '../core/sql/script-plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';
 import { holdLock } from './hold-lock.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from './interrupting.ts';
+import { startedUnit } from './resume.ts';
+import { contradiction, isSettleable } from './settle.ts';
 
 export interface RepairOptions extends InspectOptions {
   readonly wish: RepairWish;
@@ -13,26 +18,32 @@ export interface RepairOptions extends InspectOptions {
   readonly lockWaitMs: number;
 }
 
-export async function repair(
-  options: RepairOptions,
-  ports: ConnectPorts & { readonly source: MigrationSource },
-): Promise<RepairReport> {
+interface RepairPorts extends ConnectPorts {
+  readonly source: MigrationSource;
+  readonly parser: SqlParser;
+}
+
+export async function repair(options: RepairOptions, ports: RepairPorts): Promise<RepairReport> {
   const { wish, dryRun, lockWaitMs, signal } = options;
-  const { migrations } = await ports.source.read();
+  const files = await ports.source.read();
   const { session, check } = await connect({ ...options, writes: true }, ports, signal);
   const body = async (): Promise<RepairReport> => {
     const { history } = session;
     if (!dryRun) await history.ensureTables();
-    const { applied } = await history.read();
-    const [storedDowns, incomplete] = [await history.storedDowns(), await history.incompleteStatements()];
-    const facts = { migrations, applied, storedDowns, incomplete, holds: await history.holds() };
+    const facts = await readFacts(session, files);
     const unknown = unknownOnly(facts, wish.only) ?? wrongRename(facts, wish.rename);
     if (unknown) throw unknown;
     const actions = planRepair(facts, wish);
-    const steps = actions.map((action) => ({ version: versionOf(action), action: describeRepair(action) }));
+    await refuseUntrue(actions, facts, session, ports.parser);
+    const steps = actions.map((action) => {
+      const diff = diffOf(action);
+      return { version: versionOf(action), action: describeRepair(action), ...(diff.length > 0 && { diff }) };
+    });
     for (const step of steps) ports.reporter.report({ type: 'repair.planned', ...step, dryRun });
     if (!dryRun) await history.repair(actions);
-    return { dryRun, steps };
+    const settled = actions.map(versionOf);
+    const open = facts.inPart.filter(({ version }) => !settled.includes(version) && (wish.only ?? version) === version);
+    return { dryRun, steps, left: leftBy(actions, facts, wish), error: await unsettled(open, ports.parser) };
   };
   try {
     return await interruptedBy(signal, session, () =>
@@ -41,4 +52,38 @@ export async function repair(
   } finally {
     await session.close();
   }
+}
+
+async function readFacts({ history }: Session, { migrations }: MigrationSet): Promise<RepairFacts> {
+  const { applied } = await history.read();
+  const storedDowns = await history.storedDowns(migrations.map(({ version }) => version));
+  return { migrations, applied, storedDowns, inPart: unfinished(await history.inPart(), applied), holds: await history.holds() };
+}
+
+/** Where the catalog knows better, nobody's word is needed. @throws MigratorError HISTORY_CONFLICT. */
+async function refuseUntrue(actions: readonly RepairAction[], { inPart }: RepairFacts, session: Session, parser: SqlParser): Promise<void> {
+  for (const action of actions) {
+    const part = action.type === 'settle statement' && action.as === 'done' ? inPart.find(({ version }) => version === action.version) : undefined;
+    const unit = part && (await startedUnit(part, parser));
+    const why = unit && (await contradiction(unit, session));
+    if (!part || !unit || why === undefined) continue;
+    throw new MigratorError('HISTORY_CONFLICT', `statement ${unit.index} of ${part.version} did not do its work: ${why}; nothing was changed`, {
+      version: part.version,
+      hint: `let it run again: lockstep repair --only ${part.version} --statement again; or leave it: ${part.direction === 'up' ? 'up' : 'the same down'} settles it by itself`,
+    });
+  }
+}
+
+/** While a statement stands of which nobody can know, and nobody has said it now, this is no good end. */
+async function unsettled(inPart: readonly VersionInPart[], parser: SqlParser): Promise<MigratorError | undefined> {
+  for (const one of inPart) {
+    if (!one.started) continue;
+    const unit = await startedUnit(one, parser);
+    if (unit && isSettleable(unit)) continue;
+    return new MigratorError('MIGRATION_INCOMPLETE', `${one.version} stopped in statement ${one.started.statement} of its ${one.direction} file, and nobody can know whether it took effect; that is as it was`, {
+      version: one.version,
+      hint: settleHint(one),
+    });
+  }
+  return undefined;
 }

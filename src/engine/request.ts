@@ -17,8 +17,8 @@ export interface DownRequest {
   readonly choice?: DownChoice | undefined;
   /** Run stored SQL even if others than the owner could have written it. */
   readonly trustStored?: boolean;
-  /** The releases that are known are not to apply again what is rolled back. */
-  readonly hold?: boolean;
+  /** The releases that are known are not to apply again what is rolled back; undefined: if there are any. */
+  readonly hold?: boolean | undefined;
   readonly reason?: string | undefined;
 }
 

@@ -1,6 +1,7 @@
 /** What the parts of a run share: what it is given, and what is asked both before the lock and under it. */
 import type { HistoryState } from '../core/history.ts';
 import type { EndedHold } from '../core/hold.ts';
+import { unfinished, type VersionInPart } from '../core/in-part.ts';
 import type { Migration, Version } from '../core/migration.ts';
 import type { Plan } from '../core/plan.ts';
 import type { MigrationSource, Session } from '../core/ports.ts';
@@ -39,8 +40,8 @@ export interface Run {
   readonly ports: MigratePorts;
 }
 
-export async function plan({ migrations, session, options, ports }: Run, state: HistoryState): Promise<Plan> {
-  const planned = await planRun(migrations, state, session, options);
+export async function plan({ migrations, session, options, ports }: Run, state: HistoryState, inPart: readonly VersionInPart[]): Promise<Plan> {
+  const planned = await planRun(migrations, state, session, { ...options, inPart: unfinished(inPart, state.applied) });
   const hooked = planned.steps.some((step) => step.direction === 'up' && ports.hooks.has(step.migration));
   if (hooked && !options.dryRun) ports.hooks.requirePool?.();
   return planned;
@@ -54,10 +55,9 @@ export function stepsMeant({ migrations, session, options: { request } }: Run, s
 
 /** The holds that this run ends. @throws MigratorError HISTORY_CONFLICT when one keeps it from its plan. */
 export async function held({ session, options: { request, runner } }: Run, { steps }: Plan): Promise<readonly EndedHold[]> {
-  if (request.direction === 'down') return [];
-  const migrations = steps.flatMap((step) => (step.direction === 'up' ? step.migration : []));
-  if (migrations.length === 0) return [];
-  return refuseHeld(await session.history.holds(), migrations, { release: runner.release, reapply: request.reapply ?? [] });
+  if (request.direction === 'down' || steps.length === 0) return [];
+  const versions = steps.map(({ version }) => version);
+  return refuseHeld(await session.history.holds(), versions, { release: runner.release, reapply: request.reapply ?? [] });
 }
 
 /** @throws MigratorError MIGRATION_FAILED while the next migration is not to be tried again. */

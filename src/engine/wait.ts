@@ -1,5 +1,6 @@
 /** `wait`: returns when nothing is pending; it only reads. */
 import { MigratorError } from '../core/errors.ts';
+import { describeInPart, inPartRemarks, unfinished, waysOut, type VersionInPart } from '../core/in-part.ts';
 import type { Migration, Version } from '../core/migration.ts';
 import { pendingVersions } from '../core/plan.ts';
 import type { Check, Clock, MigrationSource, Reporter, Session } from '../core/ports.ts';
@@ -54,16 +55,17 @@ async function poll(
     warned.add(message);
   };
   for (let check = first; ; check = await session.check()) {
-    const pending = pendingVersions(migrations, check.history.applied);
+    const { files, others } = standing(check, migrations);
+    for (const message of inPartRemarks(others, [])) warn(message);
+    const pending = [...pendingVersions(migrations, check.history.applied), ...files.map(({ version }) => version)];
     const rollsBack = check.holder !== undefined && !onlyAddsToHistory(check.holder) ? check.holder : undefined;
     if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
     // What a rollback leaves held, nobody of this release will apply.
     if (pending.length > 0 && !rollsBack) {
-      const waitedFor = migrations.filter(({ version }) => pending.includes(version));
-      refuseHeld(await ifVisible(session.history.holds(), [], warn), waitedFor, { release: runner.release, reapply: [] });
+      refuseHeld(await ifVisible(session.history.holds(), [], warn), pending, { release: runner.release, reapply: [] });
     }
     const message = rollsBack ? `waiting until ${describeHolder(rollsBack)} is done` : waitingFor(pending);
-    if (clock.now() >= deadline) throw timedOut(message, pending, timeoutMs, migrations);
+    if (clock.now() >= deadline) throw timedOut({ message, pending, inPart: files }, timeoutMs, migrations);
     if (message !== told) reporter.report({ type: 'wait.pending', message, pending });
     told = message;
     await clock.sleep(jitter(clock, POLL_MS), signal);
@@ -76,11 +78,30 @@ function waitingFor(pending: readonly Version[]): string {
   return `waiting for ${pending.length} pending: ${pending.slice(0, 5).join(', ')}${pending.length > 5 ? ', …' : ''}`;
 }
 
-function timedOut(message: string, pending: readonly Version[], timeoutMs: number, migrations: readonly Migration[]): MigratorError {
+/** What a rollback has left half-way: of these files, which is waited for, and of others. */
+function standing({ journal, history }: Check, migrations: readonly Migration[]): { readonly files: readonly VersionInPart[]; readonly others: readonly VersionInPart[] } {
+  const here = new Set(migrations.map(({ version }) => version));
+  const inPart = unfinished(journal?.inPart ?? [], history.applied);
+  return {
+    files: inPart.filter(({ version, direction }) => direction === 'down' && here.has(version)),
+    others: inPart.filter(({ version }) => !here.has(version)),
+  };
+}
+
+interface Waited {
+  readonly message: string;
+  readonly pending: readonly Version[];
+  readonly inPart: readonly VersionInPart[];
+}
+
+function timedOut({ message, pending, inPart }: Waited, timeoutMs: number, migrations: readonly Migration[]): MigratorError {
   const skipped = migrations.map(({ version }) => version).filter((version) => !pending.includes(version));
   return new MigratorError('PENDING', `not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`, {
-    problems: pending.map((version) => `${version} is pending`),
+    problems: pending.map((version) => {
+      const part = inPart.find((one) => one.version === version);
+      return part ? describeInPart(part) : `${version} is pending`;
+    }),
     outcome: { command: 'wait', done: [], notRun: [], skipped, pending, warnings: [], dryRun: false, waitedMs: timeoutMs, durationMs: timeoutMs },
-    hint: 'look at the runner that applies them (its log, or "lockstep history"), or wait longer',
+    hint: ['look at the runner that applies them (its log, or "lockstep history"), or wait longer', ...inPart.map(waysOut)].join('; '),
   });
 }

@@ -67,6 +67,9 @@ export interface StatusDocument {
     readonly hold?: HoldBody;
     readonly inPart?: Direction;
     readonly invalidIndexes?: readonly string[];
+    /** Of a version in part. */
+    readonly statementsDone?: number;
+    readonly startedStatement?: number;
   }[];
 }
 
@@ -90,7 +93,7 @@ export interface LockDocument {
   readonly terminated?: boolean;
 }
 
-export interface RepairDocument extends RepairReport {
+export interface RepairDocument extends Omit<RepairReport, 'error'> {
   readonly command: 'repair';
 }
 
@@ -137,15 +140,15 @@ export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
     state,
     ...(appliedAt && { appliedAt: appliedAt.toISOString() }),
     ...(hold && { hold: holdBody(hold) }),
-    ...(inPart && { inPart }),
+    ...(inPart && { inPart: inPart.direction, statementsDone: inPart.done.length, ...(inPart.started && { startedStatement: inPart.started.statement }) }),
     ...(invalidIndexes && { invalidIndexes }),
   }));
   return { command: 'status', upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
 }
 
-/** Not applied, although there is a file. */
+/** Not applied, although there is a file; or only in part. */
 export function isMissing(state: VersionState): boolean {
-  return state === 'pending' || state === 'out of order' || state === 'held';
+  return state === 'pending' || state === 'out of order' || state === 'held' || state === 'in part';
 }
 
 function holdBody({ at, by, release, reason }: Hold): HoldBody {
@@ -173,7 +176,7 @@ export function lockDocument({ key, holder, waiters, terminated }: LockReport): 
   };
 }
 
-export function repairDocument(report: RepairReport): RepairDocument {
+export function repairDocument({ error: _, ...report }: RepairReport): RepairDocument {
   return { command: 'repair', ...report };
 }
 

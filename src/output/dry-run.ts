@@ -6,9 +6,15 @@ export function formatDryRun(steps: readonly DryRunStep[]): string {
   const lines = steps.flatMap((step) => [
     `  would ${step.direction === 'up' ? 'apply' : 'roll back'} ${printableLine(step.version)}${step.source === 'stored' ? ', with the down SQL that was stored when it was applied' : ''}`,
     ...step.losses.map((loss) => `    destroys ${printableLine(describeLoss(loss))}`),
-    ...printableLines(step.sql.trimEnd()).map((line) => `      ${line}`),
+    ...(step.statements?.flatMap(statementLines) ?? printableLines(step.sql.trimEnd()).map((line) => `      ${line}`)),
   ]);
   return ['Dry run: nothing is changed.', ...(lines.length === 0 ? ['  nothing to do'] : lines)].join('\n');
+}
+
+/** Of a version in part. */
+function statementLines({ sql, done }: { readonly sql: string; readonly done: boolean }): string[] {
+  const lines = printableLines(`${sql};`);
+  return done ? [`    done already: ${lines[0] ?? ''}${lines.length > 1 ? ' …' : ''}`] : lines.map((line) => `      ${line}`);
 }
 
 function describeLoss({ kind, name, column, rows }: EstimatedLoss): string {
@@ -20,6 +26,12 @@ function describeLoss({ kind, name, column, rows }: EstimatedLoss): string {
       return `column ${column ?? ''} of ${name}${size}`;
     case 'rows':
       return `all rows of ${name}${size}`;
+    case 'some rows':
+      return `rows of ${name}, those that its condition finds${size}`;
+    case 'values':
+      return `what column ${column ?? ''} of ${name} holds: it is converted${size}`;
+    case 'owned':
+      return `everything that role ${name} owns in this database`;
     case 'schema':
       return `schema ${name}, with everything in it`;
     case 'database':

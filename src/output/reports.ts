@@ -1,6 +1,7 @@
 /** What the read-only commands and a dry run tell people on stdout. */
 import type { JournalEntry } from '../core/history.ts';
 import { describeHold } from '../core/hold.ts';
+import { describeInPart, waysOut } from '../core/in-part.ts';
 import type { VersionStatus } from '../core/plan.ts';
 import { printableLine } from '../core/printable.ts';
 import type { ConvertReport, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
@@ -12,7 +13,7 @@ export function formatStatus(rows: readonly VersionStatus[]): string {
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
   const summary = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
   const holds = rows.flatMap(({ hold }) => (hold ? printableLine(`held: ${describeHold(hold)}`) : []));
-  const inPart = rows.flatMap((row) => (row.inPart ? printableLine(`in part: ${row.version}: "${row.inPart}" has begun it and has not come to its end; "lockstep history" says how far`) : []));
+  const inPart = rows.flatMap((row) => (row.inPart ? printableLine(`in part: ${describeInPart(row.inPart)}; if nobody is at work on it, ${waysOut(row.inPart)}`) : []));
   const invalid = rows.flatMap(({ version, invalidIndexes = [] }) =>
     invalidIndexes.map((name) => printableLine(`INVALID: index ${name} of ${version}, which no query uses; build it again: REINDEX INDEX CONCURRENTLY ${name}`)),
   );
@@ -48,9 +49,10 @@ export function formatConversion({ dryRun, files }: ConvertReport): string {
 }
 
 /** The steps themselves were told before they were taken. */
-export function formatRepair({ dryRun, steps }: RepairReport): string {
-  if (steps.length === 0) return 'Nothing to repair.';
-  return dryRun ? 'Dry run: nothing is changed.' : 'Done.';
+export function formatRepair({ dryRun, steps, left }: RepairReport): string {
+  const lines = left.map((sentence) => printableLine(`  left as it is: ${sentence}`));
+  if (steps.length === 0) return [left.length === 0 ? 'Nothing to repair.' : 'Nothing was repaired.', ...lines].join('\n');
+  return [...lines, dryRun ? 'Dry run: nothing is changed.' : 'Done.'].join('\n');
 }
 
 export function formatValidation({ migrations, findings }: ValidateReport): string {

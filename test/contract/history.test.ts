@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
 import { checksum } from '../../src/core/migration.ts';
-import type { Session } from '../../src/core/ports.ts';
+import type { Session, StepScript } from '../../src/core/ports.ts';
 import type { Unit } from '../../src/core/sql/script-plan.ts';
 import { migration, migrations, stepOf } from '../support/fakes/files.ts';
 import { failure } from '../support/fakes/run.ts';
@@ -256,7 +256,12 @@ contractOf('History', (given) => {
       session = await given.holder();
     });
 
-    const progress = () => session.history.statementsOf(step);
+    /** Of the one version that is in part. */
+    const progress = async () => {
+      const [one, ...others] = await session.history.inPart();
+      expect(others).to.deep.equal([]);
+      return { done: one?.done ?? [], startedIndex: one?.started?.statement };
+    };
     const sums = (...units: readonly Unit[]): string[] => units.map(({ sql }) => checksum(sql));
 
     it('are none at first', async () => {
@@ -278,14 +283,12 @@ contractOf('History', (given) => {
       // A later run does the session's statements again, and dies.
       await session.executor.statement(step, one, LIMITS);
       expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: 2 });
-      expect((await session.history.incompleteStatements()).map(({ statement }) => statement)).to.deep.equal([2]);
     });
 
     it('are over when the server has said that they failed', async () => {
       await session.executor.statementAlone(step, { ...alone, sql: 'SELECT 1/0' }, LIMITS).catch(() => undefined);
       await session.executor.statementFailed(step, alone);
-      expect((await progress()).startedIndex).to.equal(undefined);
-      expect(await session.history.incompleteStatements()).to.deep.equal([]);
+      expect(await session.history.inPart()).to.deep.equal([]);
     });
 
     for (const code of ['MIGRATION_INCOMPLETE', 'HOOK_FAILED', 'HISTORY_CONFLICT', 'MIGRATION_FAILED'] as const) {
@@ -293,15 +296,22 @@ contractOf('History', (given) => {
         await session.executor.statementAlone(step, alone, LIMITS);
         await session.history.recordFailure(step, new MigratorError(code, 'nobody can know'));
         expect((await progress()).startedIndex).to.equal(2);
-        expect((await session.history.incompleteStatements()).map(({ statement }) => statement)).to.deep.equal([2]);
       });
     }
 
     it('of other versions and directions are others', async () => {
       await session.executor.statement(step, one, LIMITS);
       await session.executor.statementAlone(step, alone, LIMITS);
-      expect(await session.history.statementsOf(stepOf(B))).to.deep.equal({ done: [], startedIndex: undefined });
-      expect(await session.history.statementsOf(stepOf(A, 'down'))).to.deep.equal({ done: [], startedIndex: undefined });
+      await session.executor.statement(stepOf(B, 'down'), one, LIMITS);
+      expect(await session.history.inPart()).to.deep.equal([
+        { version: '001_a', direction: 'up', done: sums(one), started: { statement: 2, checksum: checksum('SELECT 2'), sql: 'SELECT 2' } },
+        { version: '002_b', direction: 'down', done: sums(one) },
+      ]);
+      // A check sees the same, but for the texts.
+      expect((await session.check()).journal?.inPart).to.deep.equal([
+        { version: '001_a', direction: 'up', done: sums(one), started: { statement: 2, checksum: checksum('SELECT 2') } },
+        { version: '002_b', direction: 'down', done: sums(one) },
+      ]);
     });
 
     it('are forgotten when the version has come to an end', async () => {
@@ -310,12 +320,12 @@ contractOf('History', (given) => {
       expect(await progress()).to.deep.equal({ done: [], startedIndex: undefined });
     });
 
-    it('are a part of their version and its direction, once one is committed and until the version comes to an end', async () => {
-      const inPart = async (): Promise<object> => Object.fromEntries(await session.history.versionsInPart());
+    it('are a part of their version and its direction, until the version comes to an end', async () => {
+      const inPart = async (): Promise<object> => Object.fromEntries((await session.history.inPart()).map(({ version, direction }) => [version, direction]));
       expect(await inPart()).to.deep.equal({});
-      await session.executor.statementAlone(step, alone, LIMITS);
-      expect(await inPart(), 'only started').to.deep.equal({});
-      await session.executor.statementDone(step, alone, 5);
+      await session.executor.statementAlone(step, unit(1, 'SELECT 2', { transactional: false }), LIMITS);
+      expect(await inPart(), 'only started').to.deep.equal({ '001_a': 'up' });
+      await session.executor.statementDone(step, one, 5);
       expect(await inPart()).to.deep.equal({ '001_a': 'up' });
       await session.executor.finish(step, 5);
       expect(await inPart(), 'finished').to.deep.equal({});
@@ -324,20 +334,27 @@ contractOf('History', (given) => {
     });
 
     it('are in no part of anything where there is no journal yet', async () => {
-      expect((await (await given.open()).history.versionsInPart()).size).to.equal(0);
+      expect(await (await given.open()).history.inPart()).to.deep.equal([]);
     });
 
     it('can be settled by a person', async () => {
       await session.executor.statement(step, one, LIMITS);
       await session.executor.statementAlone(step, alone, LIMITS);
-      const [incomplete] = await session.history.incompleteStatements();
-      expect(incomplete).to.deep.equal({ version: '001_a', direction: 'up', statement: 2, checksum: checksum('SELECT 2') });
-      await session.history.repair([{ type: 'settle statement', incomplete: incomplete!, as: 'again' }]);
+      const started = { statement: 2, checksum: checksum('SELECT 2') };
+      const settle = { type: 'settle statement', version: '001_a', direction: 'up', started } as const;
+      await session.history.repair([{ ...settle, as: 'again' }]);
       expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: undefined });
       await session.executor.statementAlone(step, alone, LIMITS);
-      await session.history.repair([{ type: 'settle statement', incomplete: incomplete!, as: 'done' }]);
+      await session.history.repair([{ ...settle, as: 'done' }]);
       expect(await progress()).to.deep.equal({ done: sums(one, alone), startedIndex: undefined });
-      expect(await session.history.incompleteStatements()).to.deep.equal([]);
+    });
+
+    it('can be forgotten', async () => {
+      await session.executor.statement(step, one, LIMITS);
+      await session.executor.statementAlone(step, alone, LIMITS);
+      const [inPart] = await session.history.inPart();
+      await session.history.repair([{ type: 'reset progress', inPart: inPart! }]);
+      expect(await session.history.inPart()).to.deep.equal([]);
     });
   });
 
@@ -389,7 +406,18 @@ contractOf('History', (given) => {
       const changed = migration('001_a', 'SELECT 2', 'SELECT 3');
       await session.history.repair([{ type: 'accept checksum', migration: changed }]);
       expect((await given.applied()).map((row) => row.checksum)).to.deep.equal([changed.up.checksum]);
-      expect(await session.history.storedDowns()).to.deep.equal([{ version: '001_a', checksum: changed.down!.checksum, irreversible: false }]);
+      expect(await session.history.storedDowns(['001_a'])).to.deep.equal([{ version: '001_a', checksum: A.down!.checksum, irreversible: false, sql: A.down!.text }]);
+    });
+
+    it('may mark a version as irreversible, which keeps its down SQL', async () => {
+      const session = await given.holder();
+      await session.history.baseline([A, B]);
+      await session.history.markIrreversible(['001_a']);
+      await session.history.markIrreversible([]);
+      expect(await session.history.storedDowns(['001_a'])).to.deep.equal([
+        { version: '001_a', checksum: A.down!.checksum, irreversible: true, sql: A.down!.text },
+        { version: '002_b', checksum: B.down!.checksum, irreversible: false },
+      ]);
     });
 
     it('replaces stored down SQL, and leaves the history as it is', async () => {
@@ -400,7 +428,7 @@ contractOf('History', (given) => {
         ['001_a', A.down!.checksum],
         ['002_b', B.down!.checksum],
       ]);
-      await session.history.repair([{ type: 'replace down', migration: migration('001_a', A.up.text, null) }]);
+      await session.history.repair([{ type: 'replace down', migration: migration('001_a', A.up.text, null), kept: A.down!.text }]);
       expect(await checksums()).to.deep.equal([
         ['001_a', undefined],
         ['002_b', B.down!.checksum],
@@ -483,10 +511,10 @@ contractOf('History', (given) => {
       const session = await rolledBack('shop/8@1');
       const [hold, ...others] = await session.history.holds();
       expect(others).to.deep.equal([]);
-      expect(hold).to.deep.include({ version: '001_a', by: 'rb-1', release: 'shop/8@1', reason: 'it is slow', releases: ['shop/7@2', 'shop/8@1'], upChecksum: A.up.checksum });
+      expect(hold).to.deep.include({ version: '001_a', by: 'rb-1', release: 'shop/8@1', reason: 'it is slow', releases: ['shop/7@2', 'shop/8@1'], appliedBy: 'shop/7@2' });
       expect(Math.abs(Date.now() - hold!.at.getTime())).to.be.lessThan(60_000);
       const entry = (await given.journal()).find(({ event }) => event === 'rolled back');
-      expect(entry?.hold).to.deep.equal({ releases: ['shop/7@2', 'shop/8@1'], upChecksum: A.up.checksum, reason: 'it is slow' });
+      expect(entry?.hold).to.deep.equal({ releases: ['shop/7@2', 'shop/8@1'], appliedBy: 'shop/7@2', reason: 'it is slow' });
     });
 
     it('are written without a release and a reason, too', async () => {
@@ -507,12 +535,36 @@ contractOf('History', (given) => {
       expect((await session.history.holds()).map(({ version, reason }) => [version, reason])).to.deep.equal([['001_a', 'it is slow']]);
     });
 
-    it('end when somebody ends them, and stay ended', async () => {
+    it('end in the transaction that applies the version, which says why', async () => {
       const session = await rolledBack('shop/8@1');
-      const holds = await session.history.holds();
-      await session.history.endHolds(holds.map((hold) => ({ hold, because: 'new release' })));
+      const [hold] = await session.history.holds();
+      const ends = { hold: hold!, because: 'new release' } as const;
+      await session.executor.transaction({ ...stepOf(A), ends } as StepScript, [{ sql: 'SELECT 1/0', offset: 0, blocking: false, relations: [] }], LIMITS).catch(() => undefined);
+      expect(await session.history.holds()).to.have.length(1);
+      await session.executor.transaction({ ...stepOf(A), ends } as StepScript, [], LIMITS);
       expect(await session.history.holds()).to.deep.equal([]);
-      expect((await given.journal()).at(-1)).to.deep.include({ event: 'hold ended', version: '001_a', hold: { reason: 'new release' } });
+      expect((await given.journal()).findLast(({ event }) => event === 'applied')?.hold).to.deep.equal({ reason: 'new release' });
+    });
+
+    it('can come later', async () => {
+      const session = await rolledBack('shop/8@1', { hold: false, reason: undefined });
+      expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
+      await session.history.hold(['001_a'], 'it is slow');
+      expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
+      expect((await session.history.holds())[0]).to.deep.include({ version: '001_a', by: 'rb-1', reason: 'it is slow', releases: ['shop/7@2', 'shop/8@1'], appliedBy: 'shop/7@2' });
+      await session.history.repair((await session.history.holds()).map((hold) => ({ type: 'release hold', hold })));
+      expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
+    });
+
+    it('need to know whether there are releases, and a check whether this one is', async () => {
+      const session = await given.holder('pod-a', { release: 'shop/7@2' });
+      expect(await session.history.knowsReleases()).to.equal(false);
+      expect((await session.check()).journal?.releaseSeen).to.equal(false);
+      await session.history.noteRelease();
+      expect(await session.history.knowsReleases()).to.equal(true);
+      expect((await session.check()).journal?.releaseSeen).to.equal(true);
+      const person = await given.open('up', 'laptop');
+      expect((await person.check()).journal?.releaseSeen, 'one without a release has none to be seen').to.equal(true);
     });
 
     it('end with a repair', async () => {

@@ -130,10 +130,22 @@ describe('repair', () => {
       await expectRun(0, 'up');
     });
 
-    it('keeps the new text for rolling back', async () => {
+    const DIFF = [
+      '      --- 001_a.down.sql, as it was stored when the migration was applied',
+      '      +++ 001_a.down.sql, the file',
+      '      - DROP TABLE a;',
+      '      + DROP TABLE a CASCADE;',
+    ];
+
+    it('keeps the new text for rolling back where that is asked for, and shows what changes', async () => {
       await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;', '002_b.down.sql': 'DROP TABLE b;' });
-      expect(await repair()).to.deep.equal([
+      const left = await repair();
+      expect(left[0]).to.equal('Nothing was repaired.');
+      expect(left.slice(1).map((line) => line.slice(0, 54))).to.deep.equal(['001_a', '002_b'].map((version) => `  left as it is: the stored down SQL of ${version} is not t`));
+      expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
+      expect(await repair('--down', 'files')).to.deep.equal([
         '  repair 001_a: replace the stored down SQL by 001_a.down.sql',
+        ...DIFF,
         '  repair 002_b: replace the stored down SQL by 002_b.down.sql',
         'Done.',
       ]);
@@ -144,16 +156,27 @@ describe('repair', () => {
       expect(await states()).to.deep.equal({ '001_a': 'pending', '002_b': 'pending' });
     });
 
-    it('forgets what there is no file for any more', async () => {
+    it('keeps what there is no file for any more, also where the file of the migration was changed', async () => {
       await rm(join(workspace().dir, '001_a.down.sql'));
-      expect(await repair()).to.deep.equal(['  repair 001_a: forget the stored down SQL: there is no down file any more', 'Done.']);
-      expect(await storedDown('001_a')).to.equal(null);
+      expect(await repair('--down', 'files')).to.deep.equal(['Nothing to repair.']);
+      await workspace().write(file(1, 'a', 'CREATE TABLE a (); -- a comment'));
+      expect(await repair('--down', 'files')).to.deep.equal(['  repair 001_a: accept the changed 001_a.up.sql as what was applied, and keep its down SQL', 'Done.']);
+      expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
+      await rm(join(workspace().dir, '001_a.up.sql'));
+      expect(await repair('--down', 'files')).to.deep.equal(['Nothing to repair.']);
+      expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
+    });
+
+    it('keeps what differs when it accepts a changed file', async () => {
+      await workspace().write({ ...file(1, 'a', 'CREATE TABLE a (); -- a comment'), '001_a.down.sql': 'DROP TABLE a CASCADE;' });
+      await repair();
+      expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
     });
 
     it('a dry run says so, and changes nothing', async () => {
       await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;' });
       const before = await stateOf(workspace());
-      expect(await repair('--dry-run')).to.deep.equal(['  would repair 001_a: replace the stored down SQL by 001_a.down.sql', 'Dry run: nothing is changed.']);
+      expect(await repair('--dry-run', '--down', 'files')).to.deep.equal(['  would repair 001_a: replace the stored down SQL by 001_a.down.sql', ...DIFF, 'Dry run: nothing is changed.']);
       expect(await stateOf(workspace())).to.deep.equal(before);
     });
   });
@@ -199,7 +222,8 @@ describe('repair', () => {
           expect(await counted()).to.deep.equal([2]);
         }
         // Without the answer it is nobody's to settle.
-        expect(await repair()).to.deep.equal(['Nothing to repair.']);
+        const unanswered = await expectRun(41, 'repair');
+        expect(unanswered.stdout).to.match(/^Nothing was repaired\.\n {2}left as it is: 001_half is in part applied: .*--only 001_half --statement done.*--only 001_half --reset/);
         expect(await repair('--only', '002_next', '--statement', 'done')).to.deep.equal(['Nothing to repair.']);
         await expectRun(41, 'up', '--retry-now');
         await expectRun(41, 'up', '--to', '001_half');

@@ -150,6 +150,20 @@ describe("a caller's client", () => {
     }
   });
 
+  it('is in no transaction after a look at a table that has no journal yet', async () => {
+    await workspace().query('CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())');
+    for (const version of VERSIONS) await workspace().query('INSERT INTO schema_migrations (version) VALUES ($1)', [version]);
+    const connection = await workspace().client();
+    const { dir, lockKey } = workspace();
+    expect((await runMigrations({ connection, dir, lockKey, direction: 'up', release: 'shop/7@2' })).skipped).to.deep.equal(VERSIONS);
+    expect((await connection.query('SELECT 1 AS one')).rows).to.deep.equal([{ one: 1 }]);
+    const pool = workspace().pool({ max: 1 });
+    const backend = async (): Promise<unknown> => (await pool.query('SELECT pg_backend_pid() AS pid')).rows;
+    const before = await backend();
+    await runMigrations({ pool, dir, lockKey, direction: 'up' });
+    expect(await backend()).to.deep.equal(before);
+  });
+
   it('can go on to use the statements that it has prepared', async () => {
     const connection = await workspace().client();
     const prepared = { name: 'one', text: 'SELECT 1 AS one' };

@@ -163,6 +163,12 @@ describe('runMigrations refuses before any connection is made', () => {
     'a place': [{ connectionString: undefined }, { pool: new pg.Pool() }, { connectionString: 'postgres://h/d?nonsense=1' }, { connectionString: 'mysql://h/d' }],
     files: [{ dir: undefined }, { files: [] }],
     'a duration': [-1, Number.NaN, Infinity, 2 ** 31, '5s', null].flatMap((ms) => [{ lockTimeoutMs: ms }, { hookTimeoutMs: ms }, { connectWaitMs: ms }]),
+    'an option that nobody knows': [{ rease: 'x' }, { dryrun: true }, { '': 1 }],
+    'an option of the other direction': [{ steps: 1 }, { all: true, confirm: 'postgres' }, { toFiles: true }, { from: 'stored' }, { hold: true }, { reason: 'x' }, { direction: 'down', steps: 1, reapply: ['001_accounts'] }],
+    'a word or a type': [
+      ...[{ direction: 'down', steps: 1, from: 'Stored' }, { reapply: '003_first_orders' }, { reapply: [3] }, { strict: 'yes' }, { dryRun: 1 }, { to: 3 }],
+      ...[{ direction: 'down', steps: '1' }, { release: 5 }, { hooks: 'x' }, { files: '001_a.up.sql', dir: undefined }, { table: 5 }, { allowPooler: null }],
+    ],
     'a client that is not connected': [{ connectionString: undefined, connection: new pg.Client() }],
   };
   for (const [what, options] of Object.entries(WRONG)) {
@@ -178,6 +184,16 @@ describe('runMigrations refuses before any connection is made', () => {
       expect(proxy.messages).to.deep.equal([]);
     });
   }
+
+  it('names every problem, with what may be meant', async () => {
+    const wrong = { connectionString: 'postgres://h/d', dir: 'x', direction: 'up', steps: 1, reaply: ['a'], from: 'Stored', lockKey: 'x' } as unknown as RunMigrationsOptions;
+    expect((await failure('CONFIG_INVALID', runMigrations(wrong))).details.problems).to.deep.equal([
+      'steps goes only with the other direction',
+      'there is no option "reaply"; did you mean reapply?',
+      'from "Stored" is neither "files" nor "stored"',
+      'lockKey "x" is not a whole number',
+    ]);
+  });
 
   it('a rollback without exactly one target', async () => {
     const proxy = await proxyOf(workspace());

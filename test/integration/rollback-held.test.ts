@@ -60,7 +60,12 @@ describe('a version that was rolled back', () => {
     expect(await stateOf(workspace())).to.deep.equal(before);
 
     expectExit(await run('old', 'shop@1', 'web-old', 'up'), 0);
-    expect(await stateOf(workspace())).to.deep.equal(before);
+    expect(await workspace().versions()).to.deep.equal(OLD);
+    // The first pod of a release says that it was here, every later one nothing.
+    const seen = await stateOf(workspace());
+    expect(await workspace().query('SELECT release FROM schema_migrations_journal WHERE event = $1', ['release seen'])).to.deep.equal([{ release: 'shop@1' }]);
+    expectExit(await run('old', 'shop@1', 'web-old-2', 'up'), 0);
+    expect(await stateOf(workspace())).to.deep.equal(seen);
 
     const next = await run('new', 'shop/9@2', 'shop-migrate-9', 'up');
     expectExit(next, 0);
@@ -94,30 +99,67 @@ describe('a version that was rolled back', () => {
     const person = await run('new', undefined, 'laptop', 'up');
     expectExit(person, 22);
     expectExit(await run('new', undefined, 'laptop', 'up', '--reapply', '004_bonus', '--to', '004_bonus'), 0);
-    const planned = await run('new', undefined, 'laptop', 'repair', '--dry-run');
+    const nothing = await run('new', undefined, 'laptop', 'repair');
+    expect(nothing.stdout).to.match(/^Nothing was repaired\.\n {2}left as it is: 005_order_notes stays held: .*--only 005_order_notes/);
+    const planned = await run('new', undefined, 'laptop', 'repair', '--only', '005_order_notes', '--dry-run');
     expect(planned.stdout).to.match(/would repair 005_order_notes: end the hold.*checkout is slow/);
     expectExit(await run('new', 'shop@2', 'web-1', 'up'), 22);
-    expectExit(await run('new', undefined, 'laptop', 'repair'), 0);
+    expectExit(await run('new', undefined, 'laptop', 'repair', '--only', '005_order_notes'), 0);
     expectExit(await run('new', 'shop@2', 'web-1', 'up'), 0);
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
   });
 
-  it('is applied in a changed file, of the same release too', async () => {
+  it('is not applied in a changed file of a known release; one of a later release ends the hold when it is applied, not before', async () => {
     await rolledBack();
-    const corrected = await image('corrected', { ...FIVE_FILES, '004_bonus.up.sql': 'UPDATE orders SET total = total + 2;', '005_order_notes.up.sql': `${FIVE_FILES['005_order_notes.up.sql']}\n-- smaller` });
-    const pod = await run(corrected, 'shop@2', 'web-1', 'up');
-    expectExit(pod, 0);
-    expect(pod.logs.filter(({ event }) => event === 'hold.ended').map(({ because }) => because)).to.deep.equal(['changed file', 'changed file']);
+    const changed = await image('changed', { ...FIVE_FILES, '004_bonus.up.sql': 'UPDATE orders SET total = total + 2;' });
+    expectExit(await run(changed, 'shop@2', 'web-1', 'up'), 22);
+    const broken = await image('broken', { ...FIVE_FILES, '004_bonus.up.sql': 'UPDATE orders SET totale = 1;' });
+    const failed = await run(broken, 'shop/9@3', 'shop-migrate-9', 'up');
+    expectExit(failed, 40);
+    expect(failed.logs.filter(({ event }) => event === 'hold.ended')).to.deep.equal([]);
+    expectExit(await run('new', 'shop@2', 'web-1', 'up'), 22);
+    expectExit(await run(changed, 'shop/10@4', 'shop-migrate-10', 'up'), 0);
+    expect(await workspace().query('SELECT version, hold FROM schema_migrations_journal WHERE hold->>$1 = $2 ORDER BY id', ['reason', 'new release'])).to.deep.equal(
+      ['004_bonus', '005_order_notes'].map((version) => ({ version, hold: { reason: 'new release' } })),
+    );
   });
 
-  it('is not held with --no-hold, nor without a release, which is said', async () => {
+  it('is not applied by a release that never had anything to apply, nor by one of another name', async () => {
+    expectExit(await run('new', 'shop/6@1', 'shop-migrate-6', 'up'), 0);
+    expectExit(await run('new', 'shop/7@2', 'shop-migrate-7', 'up'), 0);
+    expectExit(await run('old', undefined, 'laptop', 'down', '--to-files'), 0);
+    for (const release of ['shop/7@2', 'shop@2', 'shop@1', 'stock/1@9', 'stock@9', undefined]) expectExit(await run('new', release, 'web-1', 'up'), 22);
+    expectExit(await run('new', 'shop@3', 'web-1', 'up'), 0);
+  });
+
+  it('is not held with --no-hold, nor where no release is known, which is said', async () => {
     await workspace().write(FIVE_FILES);
-    await up(workspace(), { release: 'shop/7@2' });
-    for (const args of [['--release', 'shop/7@2', '--no-hold'], []]) {
+    const not = async (...args: string[]): Promise<void> => {
       const result = await runCli(['down', '--steps', '1', ...args], workspace());
       expect(result.logs.find(({ event }) => event === 'rollback.not-held')).to.deep.include({ versions: ['005_order_notes'], msg: 'not held: the next "up" applies this again' });
-      expectExit(await runCli(['up', '--release', 'shop@2'], workspace()), 0);
-    }
+    };
+    await up(workspace());
+    await not();
+    await up(workspace(), { release: 'shop/7@2' });
+    await not('--release', 'shop/7@2', '--no-hold');
+    expectExit(await runCli(['up', '--release', 'shop@2'], workspace()), 0);
+  });
+
+  it('is held by a shell without a release where one is known, and later where it was not at first', async () => {
+    await workspace().write(FIVE_FILES);
+    await up(workspace(), { release: 'shop/7@2' });
+    const shell = await runCli(['down', '--to', '004_bonus'], workspace());
+    expect(shell.logs.find(({ event }) => event === 'rollback.held')).to.deep.include({ versions: ['005_order_notes'] });
+    expectExit(await runCli(['up', '--reapply', '005_order_notes'], workspace()), 0);
+    expectExit(await runCli(['down', '--to', '003_first_orders', '--no-hold'], workspace()), 0);
+    const later = await runCli(['down', '--to', '004_bonus', '--hold', '--reason', 'slow'], workspace());
+    expectExit(later, 24);
+    const held = await runCli(['down', '--to', '003_first_orders', '--hold', '--reason', 'slow'], workspace());
+    expectExit(held, 0);
+    expect(held.logs.find(({ event }) => event === 'rollback.held')).to.deep.include({ versions: ['005_order_notes', '004_bonus'], reason: 'slow' });
+    const pod = await runCli(['up', '--release', 'shop@2'], workspace());
+    expectExit(pod, 22);
+    expect(pod.stderr).to.contain('slow');
   });
 });
 

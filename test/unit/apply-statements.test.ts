@@ -6,6 +6,7 @@ import type { IndexState, StepScript } from '../../src/core/ports.ts';
 import type { Unit } from '../../src/core/sql/script-plan.ts';
 import { analyze } from '../../src/engine/analyze.ts';
 import { runUnits } from '../../src/engine/apply-statements.ts';
+import { resume, withProgress } from '../../src/engine/resume.ts';
 import { FakeClock } from '../support/fakes/clock.ts';
 import { FakeDatabase, type FakeSession } from '../support/fakes/database.ts';
 import { FakeHooks, fakeParser, migration, stepOf } from '../support/fakes/files.ts';
@@ -54,13 +55,18 @@ describe('runUnits', () => {
 
   async function runThese(units: readonly Unit[], file: Migration, { cancelBlockedWaiters = true, signal = new AbortController().signal }: More = {}): Promise<void> {
     const limits = { lockTimeoutMs: 5_000, statementTimeoutMs: 0 };
-    await runUnits(units, {
+    const step = stepOf(file);
+    const inPart = server.inPart().find(({ version }) => version === file.version);
+    const ports = { clock, reporter: recorder, hooks: new FakeHooks() };
+    const [planned] = await withProgress([{ step, plan: { mode: 'statements', units }, losses: [] }], inPart ? [inPart] : [], fakeParser);
+    const done = await resume(planned!, { session, ports });
+    await runUnits(units, done.length, {
       session,
-      step: stepOf(file),
+      step,
       limits,
       signal,
       options: { limits, hookTimeoutMs: 0, cancelBlockedWaiters },
-      ports: { clock, reporter: recorder, hooks: new FakeHooks() },
+      ports,
     });
   }
 

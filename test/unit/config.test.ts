@@ -100,9 +100,11 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   hold: ['true', 'down', 'hold', true, { to: '1_a' }],
   reason: ['it is slow', 'down', 'reason', 'it is slow', { to: '1_a' }],
   reapply: ['007_a, 008_b', 'up', 'reapply', ['007_a', '008_b']],
-  rename: ['002_sed=002_seed, 1_a = 0001_a', 'repair', 'rename', [{ from: '002_sed', to: '002_seed' }, { from: '1_a', to: '0001_a' }]],
-  only: ['007_a', 'repair', 'only', '007_a'],
-  statement: ['again', 'repair', 'statement', 'again'],
+  rename: ['002_sed=002_seed, 1_a = 0001_a', 'repair', 'wish.rename', [{ from: '002_sed', to: '002_seed' }, { from: '1_a', to: '0001_a' }]],
+  only: ['007_a', 'repair', 'wish.only', '007_a'],
+  statement: ['again', 'repair', 'wish.statement', 'again'],
+  reset: ['true', 'repair', 'wish.reset', true, { only: '007_a' }],
+  down: ['files', 'repair', 'wish.down', 'files'],
   dryRun: ['1', 'up', 'dryRun', true],
   retryNow: ['1', 'up', 'retryNow', true],
   timeout: ['2m', 'wait', 'timeoutMs', 120_000],
@@ -274,16 +276,29 @@ describe('parseConfig: the target of down', () => {
 describe('parseConfig: holding what is rolled back', () => {
   const hold = (flags: Flags, env: Environment = {}) => (parse('down', { to: '1_a', ...flags }, env) as DownConfig).hold;
 
-  it('is on where there is a release, and off where there is none', () => {
-    expect(hold({})).to.equal(false);
-    expect(hold({ release: 'shop/8@2' })).to.equal(true);
-    expect(hold({}, { LOCKSTEP_RELEASE: 'shop/8@2' })).to.equal(true);
+  it('is left to what the journal knows, unless somebody says it', () => {
+    expect(hold({})).to.equal(undefined);
+    expect(hold({ release: 'shop/8@2' })).to.equal(undefined);
   });
 
   it('is as somebody says', () => {
     expect(hold({ release: 'shop/8@2', hold: false })).to.equal(false);
     expect(hold({ hold: true })).to.equal(true);
     expect(hold({}, { LOCKSTEP_RELEASE: 'shop/8@2', LOCKSTEP_HOLD: 'false' })).to.equal(false);
+  });
+});
+
+describe('parseConfig: repair', () => {
+  const problems = (flags: Flags): readonly string[] => errorOf(() => parse('repair', flags)).details.problems ?? [];
+
+  it('forgets the progress of one version by name alone', () => {
+    expect(problems({ reset: true })).to.deep.equal(['--reset: needs --only with the version whose progress is to be forgotten']);
+  });
+
+  it('does one thing at a time', () => {
+    expect(problems({ only: '1_a', reset: true, statement: 'done' })).to.deep.equal(['give only one of --statement, --reset']);
+    expect(problems({ statement: 'done', down: 'files' })).to.deep.equal(['give only one of --statement, --down']);
+    expect(problems({ down: 'stored' })).to.have.length(1);
   });
 });
 

@@ -46,7 +46,7 @@ describe('connect', () => {
 
   it('gives the session with its first check', async () => {
     const { session, check } = await run();
-    expect(check).to.deep.equal({ free: true, holder: undefined, writesRefused: undefined, history: { exists: false, applied: [] } });
+    expect(check).to.deep.equal({ free: true, holder: undefined, writesRefused: undefined, history: { exists: false, applied: [] }, journal: undefined });
     expect(recorder.events).to.deep.equal([{ type: 'session.opened', address: 'memory', database: 'shop', pid: session.pid }]);
   });
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
-import { describeHold, heldError, judgeHolds, type Hold } from '../../src/core/hold.ts';
-import { isKnownRelease, isPodRelease } from '../../src/core/release.ts';
-import { migration } from './../support/fakes/files.ts';
+import { describeHold, judgeHolds, type Hold } from '../../src/core/hold.ts';
+import { isKnownRelease, isPodRelease, releaseName } from '../../src/core/release.ts';
+import { heldError } from '../../src/engine/held.ts';
 
 describe('releases', () => {
   it('are of a Job with a revision, and of a pod without', () => {
@@ -10,6 +10,12 @@ describe('releases', () => {
       expect(isPodRelease(release), release).to.equal(pod);
     }
     expect(isPodRelease(undefined)).to.equal(false);
+  });
+
+  it('have a name, without which they are all of the same', () => {
+    for (const [release, name] of [['shop/8@2', 'shop'], ['shop@2', 'shop'], ['team/shop/8@2', 'team/shop'], ['2026-01', ''], ['shop/8', ''], ['@2', '']] as const) {
+      expect(releaseName(release), release).to.equal(name);
+    }
   });
 
   const known = ['shop/7@2', 'shop/6@1', 'stock@5', 'web/4fa1c0e@9', 'shop/9@4@sha256:aa'];
@@ -37,52 +43,64 @@ describe('releases', () => {
 });
 
 describe('a hold', () => {
-  const file = migration('003_c');
   const hold: Hold = {
-    ...{ version: '003_c', at: new Date('2026-01-02T03:04:05Z'), by: 'rb-1', release: 'shop/7@2', reason: 'it locks orders' },
-    ...{ releases: ['shop/6@1', 'shop/7@2'], upChecksum: file.up.checksum },
+    ...{ version: '003_c', at: new Date('2026-01-02T03:04:05Z'), by: 'rb-1', release: 'shop/8@1', reason: 'it locks orders' },
+    ...{ releases: ['shop/6@1', 'shop/7@2', 'shop/8@1', 'stock/3@5'], appliedBy: 'shop/7@2' },
   };
-  const judged = (release: string | undefined, more: { files?: ReturnType<typeof migration>[]; reapply?: string[]; hold?: Partial<Hold> } = {}) => {
-    const { binding, ended } = judgeHolds([{ ...hold, ...more.hold }], more.files ?? [file], { release, reapply: more.reapply ?? [] });
+  const judged = (release: string | undefined, more: { versions?: string[]; reapply?: string[]; hold?: Partial<Hold> } = {}) => {
+    const { binding, ended } = judgeHolds([{ ...hold, ...more.hold }], more.versions ?? ['003_c'], { release, reapply: more.reapply ?? [] });
     return [...binding.map(() => 'held'), ...ended.map(({ because }) => because)].join();
   };
 
   it('binds the releases that were known, their pods, and who has none', () => {
-    for (const release of ['shop/7@2', 'shop@2', 'shop/6@1', 'shop@1', undefined]) expect(judged(release), String(release)).to.equal('held');
+    for (const release of ['shop/7@2', 'shop@2', 'shop/6@1', 'shop@1', 'shop/8@1', undefined]) expect(judged(release), String(release)).to.equal('held');
   });
 
-  it('ends with a new release', () => {
-    for (const release of ['shop/8@2', 'shop/8@3', 'shop@3']) expect(judged(release), release).to.equal('new release');
+  it('ends with a later release of its name', () => {
+    for (const release of ['shop/8@2', 'shop/9@1', 'shop@3']) expect(judged(release), release).to.equal('new release');
   });
 
-  it('ends when a person wants it, and with a changed file, whoever comes', () => {
+  it('binds releases of other names, also those that nobody knew', () => {
+    for (const release of ['stock/3@5', 'stock@5', 'stock/4@6', 'web@9', 'v9', 'shop']) expect(judged(release), release).to.equal('held');
+  });
+
+  it('is of the name that had applied it, else of who rolled it back, else of whoever was known, else of anybody', () => {
+    const cases: [Partial<Hold>, string, string][] = [
+      [{ appliedBy: 'stock/3@5' }, 'stock/4@6', 'new release'],
+      [{ appliedBy: 'stock/3@5' }, 'shop/9@3', 'held'],
+      [{ appliedBy: undefined }, 'shop/9@3', 'new release'],
+      [{ appliedBy: undefined }, 'stock/4@6', 'held'],
+      [{ appliedBy: undefined, release: undefined }, 'stock/4@6', 'new release'],
+      [{ appliedBy: undefined, release: undefined }, 'web@9', 'held'],
+      [{ appliedBy: undefined, release: undefined, releases: [] }, 'web@9', 'new release'],
+      [{ appliedBy: 'v1', releases: ['v1'] }, 'v2', 'new release'],
+    ];
+    for (const [more, release, expected] of cases) expect(judged(release, { hold: more }), JSON.stringify([more, release])).to.equal(expected);
+  });
+
+  it('ends when a person wants it', () => {
     expect(judged('shop@2', { reapply: ['003_c'] })).to.equal('reapply');
     expect(judged('shop@2', { reapply: ['002_b'] })).to.equal('held');
-    expect(judged('shop@2', { files: [migration('003_c', 'SELECT 2')] })).to.equal('changed file');
-    expect(judged(undefined, { files: [migration('003_c', 'SELECT 2')] })).to.equal('changed file');
   });
 
-  it('of which nobody knows the text stays for every text', () => {
-    expect(judged('shop@2', { files: [migration('003_c', 'SELECT 2')], hold: { upChecksum: undefined } })).to.equal('held');
-  });
-
-  it('is nothing to files that lack the version, and does not end with them', () => {
-    expect(judged('shop/9@1', { files: [migration('002_b')] })).to.equal('');
+  it('is nothing to who lacks the version, and does not end with them', () => {
+    expect(judged('shop/9@1', { versions: ['002_b'] })).to.equal('');
   });
 
   it('without any release that was known binds only who has none', () => {
-    expect(judged(undefined, { hold: { releases: [] } })).to.equal('held');
-    expect(judged('shop@1', { hold: { releases: [] } })).to.equal('new release');
+    const unknown = { releases: [], appliedBy: undefined, release: undefined };
+    expect(judged(undefined, { hold: unknown })).to.equal('held');
+    expect(judged('shop@1', { hold: unknown })).to.equal('new release');
   });
 
   it('is told with who, when, why, and what ends it', () => {
-    expect(describeHold(hold)).to.equal('003_c was rolled back by rb-1 (release shop/7@2) at 2026-01-02T03:04:05.000Z: it locks orders');
+    expect(describeHold(hold)).to.equal('003_c was rolled back by rb-1 (release shop/8@1) at 2026-01-02T03:04:05.000Z: it locks orders');
     expect(describeHold({ ...hold, release: undefined, reason: undefined })).to.equal('003_c was rolled back by rb-1 at 2026-01-02T03:04:05.000Z');
     const error = heldError([hold, { ...hold, version: '004_d' }]);
     expect(error).to.include({ code: 'HISTORY_CONFLICT', exit: 22 });
     expect(error.summary).to.match(/^003_c, 004_d are held.*nothing was applied$/);
     expect(error.details.problems).to.have.length(2);
-    expect(error.hint).to.contain('lockstep up --reapply 003_c,004_d').and.contain('lockstep repair');
+    expect(error.hint).to.contain('lockstep up --reapply 003_c,004_d').and.contain('lockstep repair --only');
     expect(heldError([hold]).details.version).to.equal('003_c');
   });
 });

@@ -83,8 +83,9 @@ describe('reports', () => {
     expect(reports.formatStatus(rows)).to.equal(
       'VERSION  STATE    APPLIED AT\n1_a      applied  2024-05-06T07:08:09.000Z\n10_b     pending\n\n1 applied, 1 pending',
     );
-    expect(reports.formatStatus([{ version: '1_a', state: 'pending', inPart: 'up' }])).to.equal(
-      'VERSION  STATE\n1_a      pending\n\nin part: 1_a: "up" has begun it and has not come to its end; "lockstep history" says how far\n1 pending',
+    expect(reports.formatStatus([{ version: '1_a', state: 'in part', inPart: { version: '1_a', direction: 'up', done: ['c'] } }])).to.equal(
+      'VERSION  STATE\n1_a      in part\n\nin part: 1_a is in part applied: of its up file statement 1 is done; if nobody is at work on it, ' +
+        'finish 1_a with "lockstep up" with its file, or undo by hand what is done of it and run "lockstep repair --only 1_a --reset"\n1 in part',
     );
     expect(reports.formatStatus([])).to.equal('no migrations');
   });
@@ -140,7 +141,7 @@ describe('reports', () => {
   });
 });
 
-const hold: Hold = { version: '1_a', at, by: 'rb-1', release: 'shop/8@2', reason: 'it is slow', releases: ['shop/7@2'], upChecksum: 'c' };
+const hold: Hold = { version: '1_a', at, by: 'rb-1', release: 'shop/8@2', reason: 'it is slow', releases: ['shop/7@2'], appliedBy: 'shop/7@2' };
 
 const outcome: Outcome = {
   ...{ command: 'up', done: [{ version: '1_a', direction: 'up', durationMs: 1.5 }], notRun: ['3_c'], skipped: [], pending: ['2_b', '3_c'] },
@@ -163,7 +164,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
     documents.outcomeDocument(outcome, failure.with({ holder })),
     documents.outcomeDocument({
       ...{ ...outcome, dryRun: true },
-      wouldRun: [{ version: '1_a', direction: 'down', source: 'stored', sql: 'DROP TABLE a', losses: [{ kind: 'table', name: 'a', rows: 3 }, { kind: 'column', name: 'b', column: 'c' }] }],
+      wouldRun: [{ version: '1_a', direction: 'down', source: 'stored', sql: 'DROP TABLE a', statements: [{ sql: 'DROP TABLE a', done: true }], losses: [{ kind: 'table', name: 'a', rows: 3 }, { kind: 'column', name: 'b', column: 'c' }, { kind: 'some rows', name: 'a' }, { kind: 'values', name: 'a', column: 'c' }, { kind: 'owned', name: 'r' }] }],
     }),
     documents.outcomeDocument({ command: 'wait', done: [], notRun: [], skipped: [], pending: [], warnings: [], dryRun: true, waitedMs: 0, durationMs: 0 }),
   ],
@@ -174,14 +175,17 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
   ],
   status: [
     documents.statusDocument([]),
-    documents.statusDocument([{ version: '1_a', state: 'pending', inPart: 'up' }, { version: '2_b', state: 'applied', inPart: 'down' }]),
+    documents.statusDocument([
+      { version: '1_a', state: 'in part', inPart: { version: '1_a', direction: 'up', done: [], started: { statement: 1, checksum: 'c' } } },
+      { version: '2_b', state: 'in part', inPart: { version: '2_b', direction: 'down', done: ['c'] } },
+    ]),
     documents.statusDocument([{ version: '1_a', state: 'held', hold }, { version: '2_b', state: 'held', hold: { ...hold, release: undefined, reason: undefined } }]),
     documents.statusDocument((['applied', 'pending', 'unknown', 'changed', 'out of order'] as const).map((state) => ({ version: '1_a', state, appliedAt: at }))),
   ],
-  history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'failed', code: 'MIGRATION_FAILED', statement: 1 }, { id: '3', at, run: 'r', event: 'rolled back', hold: { releases: ['a'], upChecksum: 'c', reason: 'r' } }, { id: '4', at, run: 'r', event: 'hold ended', hold: { reason: 'new release' } }])],
+  history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'failed', code: 'MIGRATION_FAILED', statement: 1 }, { id: '3', at, run: 'r', event: 'rolled back', hold: { releases: ['a'], appliedBy: 'a', upChecksum: 'c', reason: 'r' } }, { id: '4', at, run: 'r', event: 'hold ended', hold: { reason: 'new release' } }])],
   lock: [documents.lockDocument(lock), documents.lockDocument({ key: '42', holder: undefined, waiters: [] })],
   convert: [documents.convertDocument({ dryRun: true, files: [], warnings: [] }), documents.convertDocument({ dryRun: false, files: ['1_a.up.sql'], warnings: ['x'] })],
-  repair: [documents.repairDocument({ dryRun: true, steps: [] }), documents.repairDocument({ dryRun: false, steps: [{ version: '1_a', action: 'x' }] })],
+  repair: [documents.repairDocument({ dryRun: true, steps: [], left: [] }), documents.repairDocument({ dryRun: false, steps: [{ version: '1_a', action: 'x', diff: ['- a'] }], left: ['y'], error: failure })],
   validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
   termination: ENDINGS.map((ending) => JSON.parse(terminationMessage(ending)) as object),
 };

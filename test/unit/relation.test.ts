@@ -18,7 +18,7 @@ import type { TableShape } from '../../src/core/foreign-table.ts';
 import type { TableName } from '../../src/core/table-name.ts';
 
 const TABLE: TableName = { name: 'schema_migrations' };
-const JOURNAL = ['id', 'at', 'run', 'event', 'version', 'irreversible', 'hold', 'more'];
+const JOURNAL = ['id', 'at', 'run', 'event', 'version', 'irreversible', 'hold', 'more', 'statement_sql'];
 
 function facts(more: Partial<RelationFacts> = {}): RelationFacts {
   return { schema: 'public', key: ORIGINAL_KEY, shape: null, comment: null, oid: null, journal: null, journalOid: null, ...more };
@@ -91,6 +91,7 @@ describe('resolveRelation', () => {
     ["the original Go runner's with a comment of its own", { shape: table('version', 'applied_at'), comment: 'ours since 2019' }, true, false],
     ['ours without its journal', { ...ours, journal: null }, true, false],
     ['ours with the journal of an early version', { ...ours, journal: JOURNAL.filter((column) => column !== 'irreversible') }, true, false],
+    ['ours with the journal of a version that kept no text of statements', { ...ours, journal: JOURNAL.filter((column) => column !== 'statement_sql') }, true, false],
     ['ours without its comment', { ...ours, comment: null }, true, false],
     ['ours with a column of a newer format', { ...ours, shape: table('version', 'applied_at', 'checksum', 'more') }, true, true],
     ['a newer format that we can read', { ...ours, comment: `Lockstep history, format 9, readable since 1, lock key ${ORIGINAL_KEY}` }, true, true],

@@ -1,14 +1,100 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 
-import { planRepair, unknownOnly, wrongRename } from '../../src/core/repair.ts';
+import type { VersionInPart } from '../../src/core/in-part.ts';
+import { describeRepair, diffOf, leftBy, planRepair, unknownOnly, versionOf, wrongRename, type RepairFacts, type RepairWish } from '../../src/core/repair.ts';
+import { checksum } from '../../src/core/migration.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
 
+const [A, B, C, D] = ['001_a', '002_b', '003_c', '004_d'] as const;
+const hold = { version: D, at: new Date(0), by: 'rb-1', releases: [] };
+const inPart: readonly VersionInPart[] = [
+  { version: B, direction: 'down', done: ['x'], started: { statement: 2, checksum: 'y' } },
+  { version: C, direction: 'up', done: ['x'] },
+];
+/** A is changed and has another down file, B is in part down, C in part up, D held. */
+const FACTS: RepairFacts = {
+  migrations: [migration(A, 'SELECT 2', 'SELECT 3'), ...migrations(B, C, D)],
+  applied: [{ version: A, checksum: migration(A).up.checksum }, { version: B, checksum: migration(B).up.checksum }],
+  storedDowns: [A, B].map((version) => ({ version, checksum: checksum(`DROP TABLE t_${version}`), sql: `DROP TABLE t_${version}`, irreversible: false })),
+  inPart,
+  holds: [hold],
+};
+
+const planned = (wish: RepairWish, facts = FACTS): string[] => planRepair(facts, wish).map((action) => `${action.type} ${versionOf(action)}`);
+
+describe('repair', () => {
+  const cases: [name: string, wish: RepairWish, actions: string[]][] = [
+    ['accepts what was changed, and nothing besides', {}, [`accept checksum ${A}`]],
+    ['of one version ends its hold', { only: D }, [`release hold ${D}`]],
+    ['of another ends no hold', { only: A }, [`accept checksum ${A}`]],
+    ['of what needs none does nothing', { only: B }, []],
+    ['replaces down SQL where that is asked for', { down: 'files' }, [`accept checksum ${A}`, `replace down ${A}`]],
+    ['settles a statement, and nothing besides', { statement: 'done' }, [`settle statement ${B}`]],
+    ['settles none of another version', { statement: 'done', only: C }, []],
+    ['forgets the progress of one version', { reset: true, only: C }, [`reset progress ${C}`]],
+    ['forgets none where there is none', { reset: true, only: A }, []],
+  ];
+  for (const [name, wish, actions] of cases) {
+    it(name, () => {
+      expect(planned(wish)).to.deep.equal(actions);
+    });
+  }
+
+  it('keeps stored down SQL that has no file here', () => {
+    const gone = { ...FACTS, migrations: [migration(A, undefined, null)] };
+    expect(planned({ down: 'files' }, gone)).to.deep.equal([]);
+    expect(planned({ down: 'files', only: B }, gone)).to.deep.equal([]);
+  });
+
+  it('shows what it replaces as a diff', () => {
+    const replacing = planRepair(FACTS, { down: 'files' }).find(({ type }) => type === 'replace down');
+    expect(diffOf(replacing!).slice(2)).to.deep.equal(['- DROP TABLE t_001_a', '+ SELECT 3']);
+  });
+
+  it('says who finishes what it settles', () => {
+    const [down] = planRepair(FACTS, { statement: 'done' });
+    expect(describeRepair(down!)).to.equal('take statement 2 of the down file for done; the same down finishes it');
+    const started = { ...FACTS, inPart: [{ ...inPart[1]!, started: { statement: 2, checksum: 'y' } }] };
+    const [up] = planRepair(started, { statement: 'again' });
+    expect(describeRepair(up!)).to.equal('let statement 2 run again');
+  });
+
+  it('says what it leaves, with the command that would change it', () => {
+    const left = (wish: RepairWish): string => leftBy(planRepair(FACTS, wish), FACTS, wish).join('\n');
+    expect(left({})).to.include('repair --only 002_b --statement done').and.include('repair --only 003_c --reset').and.include('repair --only 001_a --down files').and.include('repair --only 004_d');
+    expect(left({ only: D })).to.equal('');
+    expect(left({ only: C, reset: true })).to.equal('');
+    expect(left({ only: C })).to.match(/^003_c is in part applied.*--reset"$/);
+  });
+
+  it('touches only what is meant, whatever is asked for', () => {
+    const wishes = fc.record({
+      only: fc.constantFrom(undefined, A, B, C, D),
+      statement: fc.constantFrom(undefined, 'done' as const, 'again' as const),
+      reset: fc.boolean(),
+      down: fc.constantFrom(undefined, 'files' as const),
+    });
+    fc.assert(
+      fc.property(wishes, (wish) => {
+        const actions = planRepair(FACTS, wish);
+        for (const action of actions) {
+          if (wish.only !== undefined) expect(versionOf(action)).to.equal(wish.only);
+          if (action.type === 'release hold') expect(wish.only).to.equal(D);
+          if (action.type === 'replace down') expect(wish.down).to.equal('files');
+          if (action.type === 'settle statement') expect(wish.statement).to.equal(action.as);
+          if (action.type === 'reset progress') expect(wish.reset).to.equal(true);
+        }
+      }),
+    );
+  });
+});
+
 describe('repair --only', () => {
-  const incomplete = [{ version: '009_gone', direction: 'up', statement: 1, checksum: 'x' } as const];
-  const facts = { migrations: migrations('001_a', '002_b'), applied: [{ version: '000_old' }], storedDowns: [], incomplete, holds: [{ version: '010_held', at: new Date(0), by: 'rb-1', releases: [] }] };
+  const facts = { ...FACTS, migrations: migrations(A, B), applied: [{ version: '000_old' }], inPart: [{ version: '009_gone', direction: 'up', done: ['x'] } as const], holds: [{ ...hold, version: '010_held' }] };
 
   it('takes every version that files, history or journal know', () => {
-    for (const version of [undefined, '001_a', '000_old', '009_gone', '010_held']) expect(unknownOnly(facts, version)).to.equal(undefined);
+    for (const version of [undefined, A, '000_old', '009_gone', '010_held']) expect(unknownOnly(facts, version)).to.equal(undefined);
   });
 
   it('refuses any other, and says which one may be meant', () => {
@@ -19,7 +105,7 @@ describe('repair --only', () => {
 
 describe('repair --rename', () => {
   const applied = [{ version: '1_a', checksum: migration('1_a', 'one').up.checksum }, { version: '2_b' }, { version: '3_c', checksum: 'x' }];
-  const facts = { migrations: [migration('1_new', 'one'), migration('2_new', 'two'), migration('3_c', 'three')], applied, storedDowns: [], incomplete: [], holds: [] };
+  const facts = { migrations: [migration('1_new', 'one'), migration('2_new', 'two'), migration('3_c', 'three')], applied, storedDowns: [], inPart: [], holds: [] };
 
   it('is what it says, and nothing besides', () => {
     const rename = [{ from: '1_a', to: '1_new' }, { from: '2_b', to: '2_new' }];

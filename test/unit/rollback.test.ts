@@ -145,6 +145,9 @@ describe('a rollback', () => {
     it('lets the release before start', async () => {
       await rollBack();
       expect((await run(OLD, 'shop@1').up()).skipped).to.deep.equal([A]);
+      expect(calls()).to.deep.equal(['check', 'check history', 'history.noteRelease']);
+      server.calls.length = 0;
+      await run(OLD, 'shop@1').up();
       expect(calls()).to.deep.equal(['check', 'check history']);
     });
 
@@ -154,13 +157,14 @@ describe('a rollback', () => {
       expect(applied()).to.deep.equal([A, '001_late', B]);
     });
 
-    it('ends for all with a release that nobody knew, also one that fails', async () => {
+    it('ends for all with a release that nobody knew, in the transaction that applies it', async () => {
       await rollBack();
       const next = run([...FILES, migration('004_d', 'SELECT 1/0')], 'shop/9@2');
       expect(await failure(next.up())).to.include({ code: 'MIGRATION_FAILED' });
       expect(next.recorder.of('hold.ended').map(({ hold, because }) => `${hold.version} ${because}`)).to.deep.equal([`${B} new release`, `${C} new release`]);
       expect(applied()).to.deep.equal([A, B, C]);
-      await run(OLD).down(toA);
+      expect(server.contents.journal.findLast(({ event, version }) => event === 'applied' && version === C)?.hold).to.deep.equal({ reason: 'new release' });
+      await run(OLD).down(toA, {}, { hold: false });
       await run(FILES, 'shop@2').up();
       expect(applied()).to.deep.equal([A, B, C]);
     });
@@ -172,12 +176,63 @@ describe('a rollback', () => {
       expect(journal('hold ended')).to.deep.equal([]);
     });
 
-    it('ends with a changed file, for that text alone', async () => {
+    it('stands when the release that would end it fails', async () => {
+      await rollBack();
+      const next = run([FILES[0]!, migration(B, 'SELECT 1/0'), FILES[2]!], 'shop/9@2');
+      expect(await failure(next.up())).to.include({ code: 'MIGRATION_FAILED' });
+      expect(next.recorder.of('hold.ended')).to.deep.equal([]);
+      expect(await upFails('shop@2')).to.include({ code: 'HISTORY_CONFLICT' });
+      await run(FILES, 'shop/9@2').up();
+      expect(applied()).to.deep.equal([A, B, C]);
+    });
+
+    it('binds a known release whatever text it has', async () => {
       await rollBack({ kind: 'version', version: B });
       const corrected = [FILES[0]!, FILES[1]!, migration(C, 'CREATE TABLE t_003_c; CREATE TABLE more')];
-      await run(corrected, 'shop@2').up();
+      expect(await upFails('shop@2', corrected)).to.include({ code: 'HISTORY_CONFLICT' });
+      await run(corrected, 'shop/9@3').up();
       expect(applied()).to.deep.equal([A, B, C]);
-      expect(server.contents.journal.find(({ event }) => event === 'hold ended')?.hold).to.deep.equal({ reason: 'changed file' });
+    });
+
+    it('binds a release that never had anything to apply', async () => {
+      await run(FILES, 'shop/8@3').up();
+      await run(FILES, 'shop/8@3').up();
+      expect(journal('release seen')).to.have.length(1);
+      server.calls.length = 0;
+      await rollBack();
+      expect(await upFails('shop@3')).to.include({ code: 'HISTORY_CONFLICT' });
+    });
+
+    it('binds releases of other names, known or not', async () => {
+      await rollBack();
+      for (const release of ['stock/1@9', 'stock@9']) expect(await upFails(release)).to.include({ code: 'HISTORY_CONFLICT' });
+    });
+
+    it('comes by itself where the journal knows a release, also from a shell without one', async () => {
+      const person = run(OLD);
+      await person.down(toA);
+      expect(person.recorder.of('rollback.held').map(({ versions }) => versions)).to.deep.equal([[C, B]]);
+      expect(await upFails('shop@2')).to.include({ code: 'HISTORY_CONFLICT' });
+    });
+
+    it('comes later for what was rolled back without one', async () => {
+      await run(OLD).down(toA, {}, { hold: false });
+      const later = run(OLD);
+      expect((await later.down(toA, {}, { hold: true, reason: 'it locks orders' })).done).to.deep.equal([]);
+      expect(later.recorder.of('rollback.held')).to.deep.equal([{ type: 'rollback.held', versions: [C, B], reason: 'it locks orders' }]);
+      const error = await upFails('shop@2');
+      expect(error.details.problems!.join()).to.contain('it locks orders');
+    });
+
+    it('can be renewed, for the releases that are known by now', async () => {
+      await rollBack();
+      await failure(run([FILES[0]!, migration(B, 'SELECT 1/0'), FILES[2]!], 'shop/9@9').up());
+      await run(OLD).down(toA, {}, { hold: true });
+      expect(await upFails('shop/9@9')).to.include({ code: 'HISTORY_CONFLICT' });
+      await run(FILES, 'shop/10@9').up();
+      expect(applied()).to.deep.equal([A, B, C]);
+      await run(OLD).down(toA, {}, { hold: true });
+      expect(journal('held')).to.deep.equal([C, B]);
     });
 
     it('ends when a person applies it again', async () => {
@@ -223,7 +278,7 @@ describe('a rollback', () => {
   describe('that holds nothing', () => {
     it('says so, and the next up applies it again', async () => {
       const person = run();
-      await person.down(toA, {}, { reason: 'trying' });
+      await person.down(toA, {}, { reason: 'trying', hold: false });
       expect(person.recorder.of('rollback.not-held')).to.deep.equal([{ type: 'rollback.not-held', versions: [C, B] }]);
       expect(server.contents.journal.findLast(({ event }) => event === 'rolled back')?.hold).to.deep.equal({ reason: 'trying' });
       await run(FILES, 'shop@2').up();
@@ -271,18 +326,20 @@ describe('a rollback', () => {
     const mend = (wish: Parameters<typeof planRepair>[1], dryRun = false) =>
       repair(
         { runner: runner('repair'), connectWaitMs: 0, lockWaitMs: 0, signal: new AbortController().signal, wish, dryRun },
-        { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder() },
+        { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder(), parser: fakeParser },
       );
 
     it('ends holds, when it has said so', async () => {
       await rollBack();
-      const planned = await mend({}, true);
-      expect(planned.steps.map(({ version }) => version)).to.deep.equal([B, C]);
-      expect(planned.steps[1]!.action).to.match(/end the hold.*003_c was rolled back by rb-1.*it locks orders/);
+      const nothing = await mend({});
+      expect(nothing.steps).to.deep.equal([]);
+      expect(nothing.left.map((sentence) => sentence.slice(0, 16))).to.deep.equal([`${B} stays held`, `${C} stays held`]);
+      const planned = await mend({ only: C }, true);
+      expect(planned.steps[0]!.action).to.match(/end the hold.*003_c was rolled back by rb-1.*it locks orders/);
       expect(await upFails('shop@2')).to.include({ code: 'HISTORY_CONFLICT' });
       await mend({ only: B });
       expect((await upFails('shop@2')).details.problems).to.have.length(1);
-      await mend({});
+      await mend({ only: C });
       await run(FILES, 'shop@2').up();
       expect(applied()).to.deep.equal([A, B, C]);
     });

@@ -14,9 +14,9 @@ function analyzed(text: string): Promise<ScriptAnalysis> {
 }
 
 /** Without what tests of their own look at. */
-async function piecesOf(text: string): Promise<readonly Omit<SqlPiece, 'relations' | 'starts'>[]> {
+async function piecesOf(text: string): Promise<readonly Omit<SqlPiece, 'relations' | 'starts' | 'runsCode'>[]> {
   const pieces = await namedPiecesOf(text);
-  return pieces.map(({ relations: _relations, starts: _starts, ...piece }) => piece);
+  return pieces.map(({ relations: _relations, starts: _starts, runsCode: _runsCode, ...piece }) => piece);
 }
 
 async function namedPiecesOf(text: string): Promise<readonly SqlPiece[]> {
@@ -95,6 +95,12 @@ describe('statements that run outside of a transaction', () => {
 });
 
 describe('a script in one transaction', () => {
+  it('that runs code may take any lock in it', async () => {
+    for (const [text, runs] of [['DO $$ BEGIN END $$', true], ['CALL p()', true], ['SELECT f()', undefined], ['CREATE TABLE t ()', undefined]] as const) {
+      expect((await namedPiecesOf(text)).map(({ runsCode }) => runsCode), text).to.deep.equal([runs]);
+    }
+  });
+
   it('is cut where the need for a short lock timeout changes', async () => {
     const text = '-- a\nCREATE TABLE t (a int); -- b\nCREATE INDEX ON t (a);\n/* c */ INSERT INTO t VALUES (1); SELECT 1; DROP TABLE u -- d';
     expect(await piecesOf(text)).to.deep.equal([

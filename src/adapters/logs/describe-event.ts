@@ -163,10 +163,10 @@ const DESCRIPTIONS: Descriptions = {
     fields: { table, to, dryRun },
     detail: `${table} to ${to}`,
   }),
-  'repair.planned': ({ version, action, dryRun }) => ({
+  'repair.planned': ({ version, action, diff, dryRun }) => ({
     level: 'info',
     message: dryRun ? 'would repair' : 'repairing',
-    fields: { version, action, dryRun },
+    fields: { version, action, ...(diff && { diff }), dryRun },
     detail: `${version}: ${action}`,
     toldToPeople: true,
   }),

@@ -68,7 +68,7 @@ export class PostgresDatabase implements Database {
       return await PostgresSession.open({
         wire,
         address: connected.address,
-        check: { table, lockKey, serverSettings, role },
+        check: { table, lockKey, serverSettings, role, release: runner.release },
         runner,
         role,
         ...(borrowed && { borrowedName: name }),

@@ -1,40 +1,74 @@
 /** Which data a script destroys, as far as its statements say so. */
 import type { Loss, ParsedStatement, RelationName } from './script-plan.ts';
-import { child, droppedNames, membersOf, nameParts, relationName, textOf, type TreeNode } from './syntax-tree.ts';
+import { child, descendants, droppedNames, membersOf, nameParts, relationName, textOf, type TreeNode } from './syntax-tree.ts';
 import { commandsOf } from './transaction-rules.ts';
+
+type Found = Omit<Loss, 'offset'>;
 
 /** In the order of the script. */
 export function findLosses(statements: readonly ParsedStatement[]): readonly Loss[] {
-  return statements.flatMap(({ kind, node }): readonly Loss[] => {
-    switch (kind) {
-      case 'DropStmt':
-        return dropped(node);
-      case 'AlterTableStmt':
-        return droppedColumns(node);
-      case 'TruncateStmt':
-        return membersOf(node, 'relations', 'RangeVar').flatMap((range) => ofTable('rows', relationName(range)));
-      case 'DeleteStmt':
-        return child(node, 'whereClause') ? [] : ofTable('rows', relationName(child(node, 'relation')));
-      case 'DropdbStmt':
-        return [{ kind: 'database', name: textOf(node, 'dbname') ?? '' }];
-      case 'DropOwnedStmt':
-        return [{ kind: 'dependents', name: 'a role' }];
-      case 'DoStmt':
-        return [{ kind: 'unknown', name: 'a DO block' }];
-      case 'CallStmt':
-        return [{ kind: 'unknown', name: 'a procedure' }];
-      default:
-        return [];
-    }
+  return statements.flatMap(({ kind, node, start }) => {
+    // A function's body does not run yet.
+    const inside = kind === 'CreateFunctionStmt' ? [] : descendants(node).flatMap(([found, below]) => removedRows(found, below));
+    return [...lossesOf(kind, node), ...removedRows(kind, node), ...inside].map((loss) => ({ ...loss, offset: start }));
   });
 }
 
+function lossesOf(kind: string, node: TreeNode): readonly Found[] {
+  switch (kind) {
+    case 'DropStmt':
+      return dropped(node);
+    case 'AlterTableStmt':
+      return lostColumns(node);
+    case 'TruncateStmt':
+      return membersOf(node, 'relations', 'RangeVar').flatMap((range) => ofTable('rows', relationName(range)));
+    case 'DropdbStmt':
+      return [{ kind: 'database', name: textOf(node, 'dbname') ?? '' }];
+    case 'DropOwnedStmt':
+      return membersOf(node, 'roles', 'RoleSpec').map((role) => ({ kind: 'owned', name: textOf(role, 'rolename') ?? SPECIAL_ROLES[textOf(role, 'roletype') ?? ''] ?? '' }));
+    case 'DoStmt':
+      return [{ kind: 'unknown', name: 'a DO block' }];
+    case 'CallStmt':
+      return [{ kind: 'unknown', name: 'a procedure' }];
+    case 'ExecuteStmt':
+      return [{ kind: 'unknown', name: 'a prepared statement' }];
+    case 'SelectStmt':
+      return calledFunctions(node);
+    default:
+      return [];
+  }
+}
+
+const SPECIAL_ROLES: Readonly<Record<string, string>> = { ROLESPEC_CURRENT_USER: 'CURRENT_USER', ROLESPEC_CURRENT_ROLE: 'CURRENT_ROLE', ROLESPEC_SESSION_USER: 'SESSION_USER' };
+
+/** DELETE and MERGE, also inside WITH. */
+function removedRows(kind: string, node: TreeNode): readonly Found[] {
+  const table = relationName(child(node, 'relation'));
+  if (kind === 'DeleteStmt') return ofTable(isAlways(child(node, 'whereClause')) ? 'rows' : 'some rows', table);
+  const deletes = kind === 'MergeStmt' && membersOf(node, 'mergeWhenClauses', 'MergeWhenClause').some((clause) => textOf(clause, 'commandType') === 'CMD_DELETE');
+  return deletes ? ofTable('some rows', table) : [];
+}
+
+/** No condition, or one that is a constant. */
+function isAlways(condition: TreeNode | undefined): boolean {
+  return condition === undefined || child(child(condition, 'A_Const'), 'boolval')?.['boolval'] === true;
+}
+
+/** A function may do anything; these of PostgreSQL's own are what migrations call as a rule, and destroy nothing. */
+const HARMLESS = /^(?:pg_.*|set_config|current_setting|setval|nextval|currval|lastval|now|clock_timestamp|count|sum|min|max|avg|coalesce|lower|upper|format|to_regclass|version|length|array_agg|string_agg|jsonb?_.*|to_jsonb?|generate_series|unnest)$/;
+
+function calledFunctions(node: TreeNode): readonly Found[] {
+  const calls = descendants(node).flatMap(([kind, call]) => (kind === 'FuncCall' ? [nameParts(call, 'funcname')] : []));
+  const unknown = calls.filter((name) => name[0] !== 'pg_catalog' && !HARMLESS.test(name.at(-1) ?? ''));
+  return [...new Set(unknown.map((name) => name.join('.')))].sort().map((name) => ({ kind: 'unknown', name: `a call of the function ${name}` }));
+}
+
 /** Of a script that nobody here can read. */
-export const UNREAD: readonly Loss[] = [{ kind: 'unknown', name: 'a script that the parser cannot read' }];
+export const UNREAD: readonly Loss[] = [{ kind: 'unknown', name: 'a script that the parser cannot read', offset: 0 }];
 
 const WITH_ROWS: ReadonlySet<string> = new Set(['OBJECT_TABLE', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE']);
 
-function dropped(node: TreeNode): readonly Loss[] {
+function dropped(node: TreeNode): readonly Found[] {
   const what = textOf(node, 'removeType') ?? '';
   if (WITH_ROWS.has(what)) return droppedNames(node).flatMap((table) => ofTable('table', table));
   const names = membersOf(node, 'objects', 'String').map((name) => textOf(name, 'sval') ?? '');
@@ -47,14 +81,19 @@ function dropped(node: TreeNode): readonly Loss[] {
   return [...names, ...types, ...others].map((name) => ({ kind: 'dependents', name: `${kind} ${name}` }));
 }
 
-function droppedColumns(node: TreeNode): readonly Loss[] {
+/** Dropped, or converted by an expression of the script's. */
+function lostColumns(node: TreeNode): readonly Found[] {
   const table = relationName(child(node, 'relation'));
-  return commandsOf(node)
-    .filter((command) => textOf(command, 'subtype') === 'AT_DropColumn')
-    .flatMap((command) => ofTable('column', table).map((loss) => ({ ...loss, column: textOf(command, 'name') ?? '' })));
+  return commandsOf(node).flatMap((command) => {
+    const column = textOf(command, 'name') ?? '';
+    const subtype = textOf(command, 'subtype');
+    const converts = subtype === 'AT_AlterColumnType' && child(child(child(command, 'def'), 'ColumnDef'), 'raw_default') !== undefined;
+    if (subtype !== 'AT_DropColumn' && !converts) return [];
+    return ofTable(converts ? 'values' : 'column', table).map((loss) => ({ ...loss, column }));
+  });
 }
 
-function ofTable(kind: 'table' | 'column' | 'rows', table: RelationName | undefined): readonly Loss[] {
+function ofTable(kind: 'table' | 'column' | 'values' | 'rows' | 'some rows', table: RelationName | undefined): readonly Found[] {
   return table ? [{ kind, name: nameOf(table), table }] : [];
 }
 

@@ -83,11 +83,16 @@ export interface ScriptRemark {
 
 /** Data that a script destroys. */
 export interface Loss {
-  /** `rows`: all of a table; `dependents`: whatever depends on `name`; `unknown`: nobody can know beforehand. */
-  readonly kind: 'table' | 'column' | 'rows' | 'schema' | 'database' | 'dependents' | 'unknown';
+  /**
+   * `rows`: all of a table; `some rows`: those that a condition finds; `values`: what a column held before it was converted;
+   * `dependents`: whatever depends on `name`; `owned`: whatever the role `name` owns; `unknown`: nobody can know beforehand.
+   */
+  readonly kind: 'table' | 'column' | 'rows' | 'some rows' | 'values' | 'schema' | 'database' | 'dependents' | 'owned' | 'unknown';
   /** As the statement names it; for a column, its table. */
   readonly name: string;
   readonly column?: string;
+  /** Where its statement begins in the script's text. */
+  readonly offset: number;
   /** The table whose rows tell how much it is. */
   readonly table?: RelationName;
 }

@@ -1,7 +1,7 @@
 /** Sessions on a FakeServer. */
 import type { Holder } from '../../../src/core/runner.ts';
 import { MigratorError } from '../../../src/core/errors.ts';
-import type { Check, Database, Observation, Session } from '../../../src/core/ports.ts';
+import type { Check, Database, JournalLook, Observation, Session } from '../../../src/core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../../src/core/runner.ts';
 import type { FakeContext } from './context.ts';
 import { FakeExecutor } from './executor.ts';
@@ -88,7 +88,14 @@ export class FakeSession implements Session {
       holder: holder && { pid: holder.pid, applicationName: holder.applicationName },
       writesRefused: server.writesRefused,
       history: { exists: history !== undefined, applied: [...(history?.values() ?? [])] },
+      journal: history && this.#look(),
     };
+  }
+
+  #look(): JournalLook {
+    const { server, runner } = this.#context;
+    const releaseSeen = runner.release === undefined || server.contents.journal.some(({ release }) => release === runner.release);
+    return { releaseSeen, inPart: server.inPart().map(({ started, ...part }) => ({ ...part, ...(started && { started: { statement: started.statement, checksum: started.checksum } }) })) };
   }
 
   async configure(): Promise<void> {

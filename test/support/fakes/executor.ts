@@ -64,17 +64,18 @@ export class FakeExecutor implements Executor {
     const { server, peer, reach } = this.#context;
     await reach('executor.statementStarted');
     this.#write({ event: 'statement started', ...unitFacts(step, unit) });
+    server.startedSql.set(checksum(unit.sql), unit.sql);
     await this.#inStep('statementAlone', step, [unit], () => {
       server.execute(unit.sql, peer);
     });
   }
 
-  async statementFailed(step: StepScript, unit: Unit): Promise<void> {
+  async statementFailed(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): Promise<void> {
     await this.#context.reach('executor.statementFailed');
     this.#write({ event: 'statement failed', ...unitFacts(step, unit) });
   }
 
-  async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
+  async statementDone(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>, durationMs: number): Promise<void> {
     await this.#inStep('statementDone', step, [], () => {
       this.#fence(step);
       this.#write({ event: 'statement done', ...unitFacts(step, unit), durationMs });
@@ -163,16 +164,11 @@ export class FakeExecutor implements Executor {
 
   /** Of the journal's row. */
   #holdOf(step: StepScript): Pick<JournalEntry, 'hold'> {
-    if (step.direction === 'up' || (!step.hold && step.reason === undefined)) return {};
     const { server, runner } = this.#context;
-    const known = [...server.contents.journal.map(({ release }) => release), runner.release].filter((release) => release !== undefined);
-    const { upChecksum, reason } = step;
-    return {
-      hold: {
-        ...(step.hold && { releases: [...new Set(known)].sort(), ...(upChecksum !== undefined && { upChecksum }) }),
-        ...(reason !== undefined && { reason }),
-      },
-    };
+    if (step.direction === 'up') return step.ends ? { hold: { reason: step.ends.because } } : {};
+    const { version, reason } = step;
+    if (step.hold) return { hold: server.holdOn(version, runner.release, reason) };
+    return reason === undefined ? {} : { hold: { reason } };
   }
 
   #fence(step: StepScript): void {
@@ -188,7 +184,7 @@ export class FakeExecutor implements Executor {
   }
 }
 
-function unitFacts(step: StepScript, unit: Unit): ReturnType<typeof factsOf> & { statement: number } {
+function unitFacts(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): ReturnType<typeof factsOf> & { statement: number } {
   return { ...factsOf(step), statement: unit.index, checksum: checksum(unit.sql) };
 }
 

@@ -22,7 +22,7 @@ export function migrations(...versions: readonly Version[]): Migration[] {
 export function stepOf(one: Migration, direction: 'up' | 'down' = 'up', hold: Pick<DownStep, 'hold' | 'reason'> = { hold: false }): StepScript {
   const { version, up, down } = one;
   if (direction === 'up') return { version, direction, migration: one, script: up };
-  return { version, direction, script: down ?? up, source: 'file', upChecksum: up.checksum, ...hold };
+  return { version, direction, script: down ?? up, source: 'file', ...hold };
 }
 
 function script(file: string, text: string): Migration['up'] {

@@ -1,16 +1,18 @@
 /** The history and the journal of one session on a FakeServer. */
 import type { MigratorError } from '../../../src/core/errors.ts';
-import type { EndedHold, Hold } from '../../../src/core/hold.ts';
-import type { HistoryState, JournalEntry } from '../../../src/core/history.ts';
+import type { Hold } from '../../../src/core/hold.ts';
+import type { HistoryState, JournalEntry, JournalEvent } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { setAside, type ImportedMigration } from '../../../src/core/import/plan-import.ts';
-import { compareVersions, type Direction, type Migration, type Version } from '../../../src/core/migration.ts';
+import type { VersionInPart } from '../../../src/core/in-part.ts';
+import { compareVersions, type Migration, type Version } from '../../../src/core/migration.ts';
 import { PAUSING, type Failures } from '../../../src/core/pause.ts';
-import type { History, StatementProgress, StepScript } from '../../../src/core/ports.ts';
-import type { IncompleteStatement, RepairAction } from '../../../src/core/repair.ts';
+import type { History, StepScript } from '../../../src/core/ports.ts';
+import type { RepairAction } from '../../../src/core/repair.ts';
 import type { StoredDown } from '../../../src/core/stored-down.ts';
 import type { TableName } from '../../../src/core/table-name.ts';
 import type { FakeContext } from './context.ts';
+import { VERSION_ENDS } from './server.ts';
 
 type Values = Pick<JournalEntry, 'event'> & Partial<Omit<JournalEntry, 'id' | 'at'>>;
 
@@ -73,24 +75,14 @@ export class FakeHistory implements History {
     this.#write({ event: 'failed', ...factsOf(step), ...textOf(error) });
   }
 
-  async statementsOf({ version, direction }: StepScript): Promise<StatementProgress> {
-    await this.#context.reach('history.statementsOf');
-    const entries = this.#sinceLastEnd(version).filter((entry) => entry.direction === direction);
-    const done: string[] = [];
-    for (const { event, statement, checksum } of entries) {
-      if (event === 'statement done' && statement !== undefined) done[statement - 1] = checksum ?? '';
-    }
-    return { done, startedIndex: startedIn(entries)?.statement };
+  async inPart(): Promise<readonly VersionInPart[]> {
+    await this.#context.reach('history.inPart');
+    return this.#context.server.inPart();
   }
 
-  async versionsInPart(): Promise<ReadonlyMap<Version, Direction>> {
-    await this.#context.reach('history.versionsInPart');
-    const { journal } = this.#context.server.contents;
-    const parts = new Map<Version, Direction>();
-    for (const { version = '' } of journal) {
-      for (const { event, direction } of this.#sinceLastEnd(version)) if (event === 'statement done' && direction) parts.set(version, direction);
-    }
-    return parts;
+  async noteRelease(): Promise<void> {
+    await this.#context.reach('history.noteRelease');
+    this.#write({ event: 'release seen' });
   }
 
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
@@ -106,7 +98,7 @@ export class FakeHistory implements History {
 
   #sinceLastEnd(version: Version): readonly JournalEntry[] {
     const ofVersion = this.#context.server.contents.journal.filter((entry) => entry.version === version);
-    return ofVersion.slice(ofVersion.findLastIndex(({ event }) => ['applied', 'rolled back', 'baselined'].includes(event)) + 1);
+    return ofVersion.slice(ofVersion.findLastIndex(({ event }) => VERSION_ENDS.includes(event)) + 1);
   }
 
   async baseline(migrations: readonly Migration[]): Promise<void> {
@@ -178,6 +170,16 @@ export class FakeHistory implements History {
     }
   }
 
+  async markIrreversible(versions: readonly Version[]): Promise<void> {
+    const { server, reach } = this.#context;
+    await reach('history.markIrreversible');
+    for (const version of versions) {
+      const kept = server.storedDowns.get(version) ?? { version, checksum: undefined };
+      server.storedDowns.set(version, { ...kept, irreversible: true });
+      this.#write({ event: 'down stored', version, direction: 'up' });
+    }
+  }
+
   async distrust(): Promise<readonly string[]> {
     await this.#context.reach('history.distrust');
     return this.#context.server.distrust;
@@ -188,34 +190,36 @@ export class FakeHistory implements History {
     // Nobody is asked where there is no journal.
     if (server.contents.journal.length === 0) return [];
     await reach('history.holds');
-    const newest = new Map<Version, JournalEntry>();
-    for (const entry of server.contents.journal) {
-      if (entry.version !== undefined && ['applied', 'baselined', 'rolled back', 'hold ended'].includes(entry.event)) newest.set(entry.version, entry);
-    }
-    return [...newest].sort(([a], [b]) => compareVersions(a, b)).flatMap(([version, { event, at, runner = '', release, hold }]) =>
-      event === 'rolled back' && hold?.releases
-        ? [{ version, at, by: runner, release, releases: hold.releases, upChecksum: hold.upChecksum, reason: hold.reason }]
+    return [...this.#newestSayings()].sort(([a], [b]) => compareVersions(a, b)).flatMap(([version, { event, at, runner = '', release, hold }]) =>
+      ['rolled back', 'held'].includes(event) && hold?.releases
+        ? [{ version, at, by: runner, release, releases: hold.releases, appliedBy: hold.appliedBy, reason: hold.reason }]
         : [],
     );
   }
 
-  async endHolds(ended: readonly EndedHold[]): Promise<void> {
-    await this.#context.reach('history.endHolds');
-    for (const { hold, because } of ended) this.#endHold(hold.version, because);
+  async knowsReleases(): Promise<boolean> {
+    await this.#context.reach('history.knowsReleases');
+    return this.#context.server.contents.journal.some(({ release }) => release !== undefined);
   }
 
-  #endHold(version: Version, reason: string): void {
-    this.#write({ event: 'hold ended', version, direction: 'up', hold: { reason } });
+  async rolledBack(): Promise<readonly Version[]> {
+    await this.#context.reach('history.rolledBack');
+    const gone = [...this.#newestSayings()].filter(([, { event }]) => ['rolled back', 'held', 'hold ended'].includes(event));
+    return gone.map(([version]) => version).sort(compareVersions);
   }
 
-  async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
-    const { server, reach } = this.#context;
-    await reach('history.incompleteStatements');
-    const versions = new Set(server.contents.journal.flatMap(({ version }) => version ?? []));
-    return [...versions].sort().flatMap((version) => {
-      const started = startedIn(this.#sinceLastEnd(version));
-      return started ? [{ version, direction: started.direction ?? 'up', statement: started.statement ?? 0, checksum: started.checksum ?? '' }] : [];
-    });
+  async hold(versions: readonly Version[], reason: string | undefined): Promise<void> {
+    const { server, runner, reach } = this.#context;
+    await reach('history.hold');
+    for (const version of versions) this.#write({ event: 'held', version, direction: 'down', hold: server.holdOn(version, runner.release, reason) });
+  }
+
+  #newestSayings(): ReadonlyMap<Version, JournalEntry> {
+    const newest = new Map<Version, JournalEntry>();
+    for (const entry of this.#context.server.contents.journal) {
+      if (entry.version !== undefined && SAYINGS.includes(entry.event)) newest.set(entry.version, entry);
+    }
+    return newest;
   }
 
   async repair(actions: readonly RepairAction[]): Promise<void> {
@@ -226,11 +230,17 @@ export class FakeHistory implements History {
   #repairOne(action: RepairAction): void {
     const { server } = this.#context;
     if (action.type === 'settle statement') {
-      this.#write({ event: action.as === 'done' ? 'statement done' : 'statement reset', ...action.incomplete });
+      const { version, direction, started: { statement, checksum } } = action;
+      this.#write({ event: action.as === 'done' ? 'statement done' : 'statement reset', version, direction, statement, checksum });
+      return;
+    }
+    if (action.type === 'reset progress') {
+      const { version, direction } = action.inPart;
+      this.#write({ event: 'progress reset', version, direction });
       return;
     }
     if (action.type === 'release hold') {
-      this.#endHold(action.hold.version, 'repair');
+      this.#write({ event: 'hold ended', version: action.hold.version, direction: 'up', hold: { reason: 'repair' } });
       return;
     }
     const { version, up } = action.migration;
@@ -242,8 +252,7 @@ export class FakeHistory implements History {
     if (action.type === 'accept checksum') {
       server.forget(version);
       server.record(version, up.checksum);
-    }
-    server.storeDown(action.migration);
+    } else server.storeDown(action.migration);
     this.#write({ event: 'repaired', version, direction: 'up', checksum: up.checksum });
   }
 
@@ -260,16 +269,8 @@ export class FakeHistory implements History {
   }
 }
 
-/** The statement of which nobody has said how it ended. */
-function startedIn(entries: readonly JournalEntry[]): JournalEntry | undefined {
-  let started: JournalEntry | undefined;
-  for (const entry of entries) {
-    const ends = ['statement done', 'statement failed', 'statement reset'].includes(entry.event);
-    if (entry.event === 'statement started') started = entry;
-    else if (ends && entry.statement === started?.statement) started = undefined;
-  }
-  return started;
-}
+/** With these it is said whether a version is held. */
+const SAYINGS: readonly JournalEvent[] = ['applied', 'baselined', 'rolled back', 'held', 'hold ended'];
 
 function textOf(error: MigratorError | undefined): Pick<JournalEntry, 'code' | 'error'> {
   if (!error) return {};

@@ -1,6 +1,7 @@
 /** A server in memory, as far as the ports show one: the lock, the tables, and what migrations have made. Sessions share it. */
-import type { AppliedVersion, JournalEntry } from '../../../src/core/history.ts';
+import type { AppliedVersion, JournalEntry, JournalEvent, JournalHold } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
+import { progressOf, type VersionInPart } from '../../../src/core/in-part.ts';
 import type { Migration, Version } from '../../../src/core/migration.ts';
 import type { Check, IndexState, Observation } from '../../../src/core/ports.ts';
 import { isIrreversible, type StoredDown } from '../../../src/core/stored-down.ts';
@@ -55,6 +56,9 @@ const NOTHING = {
   hold: undefined,
 };
 
+/** With these a version has come to its end, or its progress is forgotten. */
+export const VERSION_ENDS: readonly JournalEvent[] = ['applied', 'rolled back', 'baselined', 'progress reset'];
+
 export class FakeServer {
   readonly database = 'shop';
   readonly key = '42';
@@ -74,6 +78,8 @@ export class FakeServer {
   readonly peers = new Map<number, Peer>();
   /** What the journal keeps for rolling back. */
   readonly storedDowns = new Map<Version, StoredDown>();
+  /** The texts of statements outside a transaction, by checksum. */
+  readonly startedSql = new Map<string, string>();
   /** Who else may write the tables. */
   distrust: readonly string[] = [];
   /** Estimated rows by table. */
@@ -127,6 +133,27 @@ export class FakeServer {
     const { journal } = this.contents;
     const written = { ...NOTHING, id: String(journal.length + 1), at: new Date(this.now()), ...entry };
     this.contents = { ...this.contents, journal: [...journal, written] };
+  }
+
+  inPart(): VersionInPart[] {
+    const { journal } = this.contents;
+    const isOpen = ({ version }: JournalEntry, index: number): boolean =>
+      !journal.some((entry, at) => at > index && entry.version === version && VERSION_ENDS.includes(entry.event));
+    return progressOf(
+      journal.flatMap((entry, index) => {
+        const { version, direction, event, statement, checksum = '' } = entry;
+        const sql = this.startedSql.get(checksum);
+        const isStatement = version !== undefined && direction && statement !== undefined && isOpen(entry, index);
+        return isStatement ? [{ version, direction, event, statement, checksum, ...(event === 'statement started' && sql !== undefined && { sql }) }] : [];
+      }),
+    );
+  }
+
+  holdOn(version: Version, release: string | undefined, reason: string | undefined): JournalHold {
+    const { journal } = this.contents;
+    const appliedBy = journal.findLast((entry) => entry.version === version && ['applied', 'baselined'].includes(entry.event))?.release;
+    const releases = [...new Set([...journal.map((entry) => entry.release), release].filter((one) => one !== undefined))].sort();
+    return { releases, ...(appliedBy !== undefined && { appliedBy }), ...(reason !== undefined && { reason }) };
   }
 
   record(version: Version, checksum: string | undefined): void {

@@ -8,8 +8,9 @@ import { withoutAdvisoryLocks } from './advisory-lock.ts';
 import { holderQuery, readHolder } from './holder.ts';
 import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables, type Care } from './look.ts';
 import { BEGIN, OWN_PATH } from './own-path.ts';
+import { lookQueries, readLook } from './progress-facts.ts';
 import { AT_PLACE, keepPlace, place, placed } from './place.ts';
-import { keyExpression, type RelationFacts } from './relation.ts';
+import { journalName, keyExpression, type RelationFacts } from './relation.ts';
 import { isTable, readRelation, relationQueries } from './relation-facts.ts';
 import { OWN_LOCK_TIMEOUT_MS } from './settings.ts';
 import { resultsBefore, type ResultSet } from './simple-query.ts';
@@ -26,6 +27,8 @@ export interface CheckOptions {
   readonly serverSettings: Readonly<Record<string, string>>;
   /** Whose `current_schema()` counts. */
   readonly role: string | undefined;
+  /** Of this runner: does the journal know it? */
+  readonly release: string | undefined;
 }
 
 export interface CheckResult extends Omit<Check, 'history'> {
@@ -65,7 +68,20 @@ function checkMessage(options: CheckOptions, known: RelationFacts | undefined, c
   if (unqualified) message.add(OWN_PATH);
   message.add(guard('read', placed(name), care), 'guard');
   if (unqualified) message.add(AT_PLACE);
-  return message.add(historyQuery(qualified(name.schema, name.name)), 'history').add('COMMIT');
+  message.add(historyQuery(qualified(name.schema, name.name)), 'history');
+  addLook(message, { ...name, name: journalName(table.name) }, options, care);
+  return message.add('COMMIT');
+}
+
+/** The look at the journal comes last: where this role may not read it, or where it is not ours, the history has been read. */
+function addLook(message: Statements, journal: TableName, { release }: CheckOptions, care: Care): void {
+  const table = qualified(journal.schema, journal.name);
+  const unqualified = journal.schema === undefined;
+  message.add(`LOCK TABLE ${table} IN ACCESS SHARE MODE`);
+  if (unqualified) message.add(OWN_PATH);
+  message.add(guard('read', placed(journal), care));
+  if (unqualified) message.add(AT_PLACE);
+  for (const [what, sql] of Object.entries(lookQueries(table, release))) message.add(sql, what);
 }
 
 /** What the address and `--role` say, before names are resolved. */
@@ -139,7 +155,7 @@ async function send(wire: Wire, message: Statements, options: CheckOptions, lazy
     const results = resultsBefore(error);
     const failed = message.nameAt(results.length);
     // No history yet is an answer: the facts came before the table was looked for. Of a view the server locks the tables, too.
-    const isAnswer = NO_TABLE.has(sqlstate) || (failed === 'lock' && !isTable(message, results)) || (failed === 'guard' && sqlstate === GUARD_FAILED);
+    const isAnswer = message.result('history', results) !== undefined || NO_TABLE.has(sqlstate) || (failed === 'lock' && !isTable(message, results)) || (failed === 'guard' && sqlstate === GUARD_FAILED);
     if (isAnswer) return { results, failed };
     if (failed === 'session' && NO_LOCKS.has(sqlstate)) throw withoutAdvisoryLocks(await versionOf(wire), error);
     if (failed === 'lock') throw await withHolders(wire, [options.table.name], readRelation(message, results).oid ?? 'NULL', error);
@@ -201,6 +217,7 @@ function readCheck(message: Statements, results: readonly ResultSet[], known: Re
     database: database ?? '',
     encoding: encodingOf(encoding ?? 'UTF8'),
     role: role ?? 'none',
+    journal: readLook(message, results, encodingOf(encoding ?? 'UTF8')),
   };
 }
 

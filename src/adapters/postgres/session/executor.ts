@@ -20,6 +20,7 @@ import { partlyCommitted, watchCommits } from './partly-committed.ts';
 import { addRecord, afterSource, DURATION_SQL, historyRow, useTables } from './record.ts';
 import { rowEstimates } from './row-estimates.ts';
 import { stepError } from './step-error.ts';
+import { newestStored } from './stored-downs.ts';
 import { explainGuard, ownLimits, withTableHolders, writeTables } from './use-tables.ts';
 
 interface Ready {
@@ -130,14 +131,14 @@ export class PostgresExecutor implements Executor {
 
   /** After a failure the row is to be as it was before; one that is not was committed by the file itself. */
   async #committedInPart(step: StepScript, error: unknown): Promise<MigratorError | undefined> {
-    const { relation: { table }, wire } = this.#context;
+    const { relation: { journal, table }, wire } = this.#context;
     // Then the row is somebody else's.
     if (wire.lost.aborted || (error instanceof MigratorError && error.code === 'HISTORY_CONFLICT')) return undefined;
     const version = literal(step.version);
     const undo =
       step.direction === 'up'
         ? `DELETE FROM ${table} WHERE version = ${version}`
-        : `INSERT INTO ${table} (version, checksum) SELECT ${version}, ${literal(step.upChecksum)} WHERE NOT EXISTS (SELECT version FROM ${table} WHERE version = ${version})`;
+        : `INSERT INTO ${table} (version, checksum) SELECT ${version}, (${newestStored(journal, 'checksum', step.version)}) WHERE NOT EXISTS (SELECT version FROM ${table} WHERE version = ${version})`;
     const [undone] = await writeTables(this.#context, [`${undo} RETURNING 1`]).catch(() => []);
     if (undone?.rows.length !== 1) return undefined;
     return new MigratorError('MIGRATION_FAILED', `${step.script.file} ended the transaction that it ran in, and failed after that`, {
@@ -160,7 +161,7 @@ export class PostgresExecutor implements Executor {
 
   async statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
     const { relation, wire } = this.#context;
-    await this.#note({ event: 'statement started', ...factsOf(step, unit) });
+    await this.#note({ event: 'statement started', ...factsOf(step, unit), statementSql: unit.sql });
     // A procedure or DO block that commits begins its transactions by the session's default.
     const settings: [string, string][] = [['default_transaction_isolation', 'read committed']];
     const givesWay = givesWayAlone(unit) && unit.ownLockTimeout !== true;
@@ -180,7 +181,7 @@ export class PostgresExecutor implements Executor {
     }
   }
 
-  async statementFailed(step: StepScript, unit: Unit): Promise<void> {
+  async statementFailed(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): Promise<void> {
     await this.#note({ event: 'statement failed', ...factsOf(step, unit) });
   }
 
@@ -188,7 +189,7 @@ export class PostgresExecutor implements Executor {
     await writeTables(this.#context, [this.#insert(values)]);
   }
 
-  async statementDone(step: StepScript, unit: Unit, durationMs: number): Promise<void> {
+  async statementDone(step: StepScript, unit: StatementText, durationMs: number): Promise<void> {
     await this.#closely(async () => {
       const message = this.#ours();
       addRecord(this.#context, message, { event: 'statement done', ...factsOf(step, unit), durationMs });
@@ -290,9 +291,10 @@ export class PostgresExecutor implements Executor {
 /** Never leaves this file. */
 class LookCloser extends Error {}
 
-function factsOf(step: StepScript, unit: Unit): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
+type StatementText = Pick<Unit, 'index' | 'sql' | 'whole'>;
+
+function factsOf(step: StepScript, unit: StatementText): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
   return { step, statement: unit.index, statementChecksum: checksum(unit.whole ?? unit.sql) };
 }
 
-/** A setting of ours: the step that the session was made ready for. */
 const READY = 'lockstep.ready';

@@ -1,21 +1,23 @@
 /** The history table and the journal of one session. */
 import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
-import type { EndedHold, Hold } from '../../../core/hold.ts';
+import type { Hold } from '../../../core/hold.ts';
 import type { HistoryState, JournalEntry } from '../../../core/history.ts';
 import type { ForeignTable } from '../../../core/import/foreign-history.ts';
 import type { ImportedMigration } from '../../../core/import/plan-import.ts';
-import { compareVersions, type Direction, type Migration, type Version } from '../../../core/migration.ts';
+import type { VersionInPart } from '../../../core/in-part.ts';
+import { compareVersions, type Migration, type Version } from '../../../core/migration.ts';
 import { PAUSING, type Failures } from '../../../core/pause.ts';
-import type { History, StatementProgress, StepScript } from '../../../core/ports.ts';
-import type { IncompleteStatement, RepairAction } from '../../../core/repair.ts';
+import type { History, StepScript } from '../../../core/ports.ts';
+import type { RepairAction } from '../../../core/repair.ts';
 import type { StoredDown } from '../../../core/stored-down.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { historyQuery, readHistory } from './check.ts';
 import { asOurselves, type SessionContext } from './context.ts';
 import { encodingOf } from './encoding.ts';
-import { holdsQuery, readHolds } from './holds.ts';
+import { holdsQuery, readHolds, rolledBackQuery } from './holds.ts';
 import { journalRows } from './journal-rows.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
+import { appliedByJournalQuery, inPartQuery, lastEnd, readInPart } from './progress-facts.ts';
 import { renameStatements } from './renamed.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
@@ -83,18 +85,16 @@ export class PostgresHistory implements History {
     await this.#write(this.#insert({ event: 'failed', step, error }));
   }
 
-  async statementsOf(step: StepScript): Promise<StatementProgress> {
+  async inPart(): Promise<readonly VersionInPart[]> {
     const { relation } = this.#context;
-    const [result] = await this.#read(statementsQuery(relation.journal, step));
-    const done: string[] = [];
-    let startedIndex: number | undefined;
-    for (const [event, statement, checksum] of result?.rows ?? []) {
-      const index = Number(statement);
-      if (event === 'statement started') startedIndex = index;
-      else if (index === startedIndex) startedIndex = undefined;
-      if (event === 'statement done') done[index - 1] = checksum ?? '';
-    }
-    return { done, startedIndex };
+    if (!relation.hasJournal) return [];
+    const [result] = await this.#read(inPartQuery(relation.journal, { withSql: relation.complete }));
+    return readInPart(result);
+  }
+
+  async noteRelease(): Promise<void> {
+    // A start that has nothing to do waits neither for whoever locks the journal nor for the disk.
+    await writeTables(this.#context, ['SET LOCAL synchronous_commit = off', this.#insert({ event: 'release seen' })], NOTE_LOCK_TIMEOUT_MS);
   }
 
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
@@ -147,13 +147,6 @@ export class PostgresHistory implements History {
     );
   }
 
-  async versionsInPart(): Promise<ReadonlyMap<Version, Direction>> {
-    const { relation } = this.#context;
-    if (!relation.hasJournal) return new Map();
-    const [result] = await this.#read(versionsInPartQuery(relation.journal));
-    return new Map((result?.rows ?? []).map(([version, direction]) => [version ?? '', direction as Direction]));
-  }
-
   async storedDowns(withText: readonly Version[] = []): Promise<readonly StoredDown[]> {
     const { relation } = this.#context;
     if (!relation.hasJournal) return [];
@@ -163,6 +156,10 @@ export class PostgresHistory implements History {
 
   async storeDowns(migrations: readonly Migration[]): Promise<void> {
     await this.#write(...migrations.map((migration) => this.#insert({ event: 'down stored', step: stepOf(migration) })));
+  }
+
+  async markIrreversible(versions: readonly Version[]): Promise<void> {
+    await this.#write(...versions.map((version) => this.#insert({ event: 'down stored', version, direction: 'up', keepsStored: 'irreversible' })));
   }
 
   async distrust(): Promise<readonly string[]> {
@@ -179,24 +176,20 @@ export class PostgresHistory implements History {
     return readHolds(result);
   }
 
-  async endHolds(ended: readonly EndedHold[]): Promise<void> {
-    await this.#write(...ended.map(({ hold: { version }, because }) => this.#holdEnded(version, because)));
-  }
-
-  #holdEnded(version: Version, reason: string): string {
-    return this.#insert({ event: 'hold ended', version, direction: 'up', reason });
-  }
-
-  async incompleteStatements(): Promise<readonly IncompleteStatement[]> {
+  async knowsReleases(): Promise<boolean> {
     const { relation } = this.#context;
-    if (!relation.hasJournal) return [];
-    const [result] = await this.#read(incompleteQuery(relation.journal));
-    return (result?.rows ?? []).map(([version, direction, statement, checksum]) => ({
-      version: version ?? '',
-      direction: direction as Direction,
-      statement: Number(statement),
-      checksum: checksum ?? '',
-    }));
+    const [result] = await this.#read(`SELECT EXISTS (SELECT 1 FROM ${relation.journal} WHERE release IS NOT NULL)`);
+    return result?.rows[0]?.[0] === 't';
+  }
+
+  async rolledBack(): Promise<readonly Version[]> {
+    const { relation } = this.#context;
+    const [result] = await this.#read(rolledBackQuery(relation.journal));
+    return (result?.rows ?? []).map(([version]) => version ?? '').sort(compareVersions);
+  }
+
+  async hold(versions: readonly Version[], reason: string | undefined): Promise<void> {
+    await this.#write(...versions.map((version) => this.#insert({ event: 'held', version, direction: 'down', reason })));
   }
 
   async repair(actions: readonly RepairAction[]): Promise<void> {
@@ -206,17 +199,21 @@ export class PostgresHistory implements History {
   #repairStatements(action: RepairAction): string[] {
     const { relation } = this.#context;
     if (action.type === 'settle statement') {
-      const { version, direction, statement, checksum } = action.incomplete;
+      const { version, direction, started: { statement, checksum } } = action;
       const event = action.as === 'done' ? 'statement done' : 'statement reset';
       return [this.#insert({ event, version, direction, statement, statementChecksum: checksum })];
     }
-    if (action.type === 'release hold') return [this.#holdEnded(action.hold.version, 'repair')];
     if (action.type === 'rename') return renameStatements(this.#context, action);
-    const { migration } = action;
-    const row = this.#insert({ event: 'repaired', step: stepOf(migration) });
-    if (action.type === 'replace down') return [row];
-    const { version, up } = migration;
-    return [`UPDATE ${relation.table} SET checksum = ${literal(up.checksum)} WHERE version = ${literal(version)}`, row];
+    if (action.type === 'reset progress') {
+      const { version, direction } = action.inPart;
+      return [this.#insert({ event: 'progress reset', version, direction })];
+    }
+    if (action.type === 'release hold') return [this.#insert({ event: 'hold ended', version: action.hold.version, direction: 'up', reason: 'repair' })];
+    const step = stepOf(action.migration);
+    if (action.type === 'replace down') return [this.#insert({ event: 'repaired', step })];
+    const { version, up } = action.migration;
+    const update = `UPDATE ${relation.table} SET checksum = ${literal(up.checksum)} WHERE version = ${literal(version)}`;
+    return [update, this.#insert({ event: 'repaired', step, keepsStored: true })];
   }
 
   async journal(): Promise<readonly JournalEntry[]> {
@@ -252,44 +249,10 @@ function unfinishedRunsQuery(journal: string): string {
 /** The wire has done it. */
 const AS_DECODED = encodingOf('UTF8');
 
+const NOTE_LOCK_TIMEOUT_MS = 1_000;
+
 function stepOf(migration: Migration): StepScript {
   return { version: migration.version, direction: 'up', script: migration.up, migration };
-}
-
-const STATEMENT_ENDS = `'statement done', 'statement failed', 'statement reset'`;
-
-function versionsInPartQuery(journal: string): string {
-  return (
-    `SELECT DISTINCT version, direction FROM ${journal} s WHERE event = 'statement done'` +
-    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = s.version AND e.id > s.id AND e.event IN (${VERSION_ENDS}))`
-  );
-}
-
-/** Started, and nothing came after it that says how it ended. */
-function incompleteQuery(journal: string): string {
-  return (
-    `SELECT version, direction, statement, checksum FROM ${journal} s WHERE event = 'statement started'` +
-    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = s.version AND e.id > s.id AND (e.event IN (${VERSION_ENDS})` +
-    ` OR (e.event IN ('statement started', ${STATEMENT_ENDS}) AND e.statement = s.statement))) ORDER BY version`
-  );
-}
-
-/** Versions whose newest end is that they were applied or recorded. */
-function appliedByJournalQuery(journal: string): string {
-  return (
-    `SELECT version FROM (SELECT DISTINCT ON (version) version, event FROM ${journal} WHERE event IN (${VERSION_ENDS})` +
-    ` ORDER BY version, id DESC) newest WHERE event <> 'rolled back'`
-  );
-}
-
-const VERSION_ENDS = `'applied', 'rolled back', 'baselined'`;
-
-/** The id of the row with which this version last came to an end. */
-function lastEnd(journal: string, version: Version): string {
-  return (
-    `coalesce((SELECT pg_catalog.max(id) FROM ${journal} WHERE version = ${literal(version)}` +
-    ` AND event IN (${VERSION_ENDS})), 0)`
-  );
 }
 
 function failuresQuery(journal: string, version: Version, [checksum, release]: readonly (string | undefined)[]): string {
@@ -298,14 +261,5 @@ function failuresQuery(journal: string, version: Version, [checksum, release]: r
     ` (array_agg(error ORDER BY id DESC))[1], (array_agg(code ORDER BY id DESC))[1] FROM ${journal}` +
     ` WHERE version = ${literal(version)} AND direction = 'up' AND event = 'failed' AND code IN (${PAUSING.map((code) => literal(code)).join(', ')})` +
     ` AND checksum = ${literal(checksum)} AND release = ${literal(release)} AND id > ${lastEnd(journal, version)}`
-  );
-}
-
-/** Statements since this version last came to an end. */
-function statementsQuery(journal: string, { version, direction }: StepScript): string {
-  return (
-    `SELECT event, statement, checksum FROM ${journal}` +
-    ` WHERE version = ${literal(version)} AND direction = ${literal(direction)}` +
-    ` AND event IN ('statement started', ${STATEMENT_ENDS}) AND id > ${lastEnd(journal, version)} ORDER BY id`
   );
 }

@@ -11,6 +11,7 @@ import { holdSql } from './holds.ts';
 import { journalRows } from './journal-rows.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
+import { newestStored } from './stored-downs.ts';
 
 /** The columns of a row; values are SQL expressions only where the name says so. */
 export interface JournalValues {
@@ -21,10 +22,14 @@ export interface JournalValues {
   readonly direction?: Direction;
   readonly statement?: number;
   readonly statementChecksum?: string;
+  /** Of *statement started*: its text, by which it is known also when the file has another one there. */
+  readonly statementSql?: string;
   readonly durationMs?: number;
   readonly error?: MigratorError;
-  /** Of *hold ended*: why. */
-  readonly reason?: string;
+  /** Of *held* and *hold ended*: why. */
+  readonly reason?: string | undefined;
+  /** What is stored for rolling back goes on being so; `irreversible`: but is not to run any more. */
+  readonly keepsStored?: true | 'irreversible';
 }
 
 export function createJournal(journal: string): string {
@@ -48,13 +53,20 @@ export function createJournal(journal: string): string {
   down_sql text,
   down_checksum text,
   irreversible boolean,
-  hold jsonb
-)`;
+  hold jsonb,
+  statement_sql text
+);
+${indexes(journal)}`;
+}
+
+/** For what is asked of it: how a run ended, how a version stands, whether a release is known, which statements are done. */
+function indexes(journal: string): string {
+  return ['run', 'version, id', 'release', 'statement'].map((columns) => `CREATE INDEX ON ${journal} (${columns})`).join(';\n');
 }
 
 /** For a journal that an early version made. */
 export function completeJournal(journal: string): string[] {
-  return [`ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb`];
+  return [`ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb, ADD COLUMN IF NOT EXISTS statement_sql text`, indexes(journal)];
 }
 
 /** Any image can roll back, also one that lacks the file. */
@@ -71,28 +83,28 @@ export function journalInsert(journal: string, runner: RunnerIdentity, values: J
 /** SQL by column; NULL where there is nothing. */
 type JournalRowSql = Readonly<Record<string, string>>;
 
-/** `eventSql` and `durationSql` replace the plain values by expressions of the server's. */
+/** `durationSql` replaces the plain value by an expression of the server's. */
 export function journalRow(
   journal: string,
   runner: RunnerIdentity,
   values: JournalValues,
-  expressions: Partial<Record<'eventSql' | 'durationSql' | 'runSql', string | undefined>> = {},
+  { durationSql }: { readonly durationSql?: string | undefined } = {},
 ): JournalRowSql {
   const { step, error } = values;
   const { version, direction } = step ?? values;
   return {
     ...runnerColumns(runner),
-    ...(expressions.runSql !== undefined && { run: `(${expressions.runSql})::uuid` }),
-    event: expressions.eventSql ?? literal(values.event),
+    event: literal(values.event),
     version: literal(version),
     direction: literal(direction),
     statement: literal(values.statement),
-    duration_ms: expressions.durationSql ?? literal(values.durationMs),
+    duration_ms: durationSql ?? literal(values.durationMs),
     code: literal(error?.code),
     error: literal(error && errorText(error)),
     checksum: literal(values.statementChecksum ?? step?.script.checksum),
-    ...downColumns(values),
+    ...(values.keepsStored ? keptColumns(journal, values) : downColumns(values)),
     hold: holdSql(journal, runner, values),
+    statement_sql: literal(values.statementSql),
   };
 }
 
@@ -114,7 +126,19 @@ function runnerColumns({ run, command, name, release, image, productVersion }: R
   };
 }
 
-function downColumns({ event, step }: JournalValues): Record<'down_sql' | 'down_checksum' | 'irreversible', string> {
+type DownColumns = Record<'down_sql' | 'down_checksum' | 'irreversible', string>;
+
+/** As the newest row that stores something has them. */
+function keptColumns(journal: string, { step, version, keepsStored }: JournalValues): DownColumns {
+  const kept = (column: string): string => `(${newestStored(journal, column, step?.version ?? version ?? '')})`;
+  return {
+    down_sql: kept('down_sql'),
+    down_checksum: kept('down_checksum'),
+    irreversible: keepsStored === 'irreversible' ? 'true' : kept('irreversible'),
+  };
+}
+
+function downColumns({ event, step }: JournalValues): DownColumns {
   const kept = KEEPS_DOWN.has(event) && step?.direction === 'up' ? step.migration : undefined;
   return {
     down_sql: literal(kept?.down?.text),
@@ -131,7 +155,7 @@ function errorText(error: MigratorError): string {
 }
 
 export function journalSelect(journal: string): string {
-  return `SELECT to_jsonb(j) - 'down_sql' FROM ${journalRows(journal)} j ORDER BY j.id`;
+  return `SELECT to_jsonb(j) - 'down_sql' - 'statement_sql' FROM ${journalRows(journal)} j ORDER BY j.id`;
 }
 
 interface JournalRow {

@@ -13,7 +13,7 @@ const FIRST_USER_OID = 16_384;
 /** Of both tables. */
 const COLUMNS = [
   'version checksum applied_at',
-  'id at run event command direction statement duration_ms code error runner release image lockstep down_sql down_checksum irreversible hold',
+  'id at run event command direction statement duration_ms code error runner release image lockstep down_sql down_checksum irreversible hold statement_sql',
 ].join(' ').split(' ');
 
 /** Built-in functions that may stand in a default although they are not immutable: they run nothing of others'. */

@@ -30,10 +30,10 @@ async function transactionNumber(wire: Wire): Promise<number> {
   return Number(result?.rows[0]?.[0]);
 }
 
-export function partlyCommitted(error: MigratorError, { version, script }: StepScript): MigratorError {
-  return new MigratorError('MIGRATION_INCOMPLETE', `${script.file} failed after it had committed a part of its work`, {
+export function partlyCommitted(error: MigratorError, step: StepScript): MigratorError {
+  return new MigratorError('MIGRATION_INCOMPLETE', `${step.script.file} failed after it had committed a part of its work`, {
     ...error.details,
-    hint: settleHint(version),
+    hint: settleHint(step),
     cause: error,
   });
 }

@@ -17,7 +17,7 @@ const ORIGINAL_TABLE = 'schema_migrations';
 const FORMAT = 1;
 
 /** Columns that a journal made by an early version may lack. */
-const LATER_COLUMNS = ['hold', 'irreversible'];
+const LATER_COLUMNS = ['hold', 'irreversible', 'statement_sql'];
 
 /** What the server says of the table before anything is touched. */
 export interface RelationFacts {

@@ -115,6 +115,7 @@ export class PostgresSession implements Session {
       holder: result.holder,
       writesRefused: result.writesRefused,
       history: { exists: this.#context.relation.exists, applied: this.#context.relation.exists ? result.applied : [] },
+      journal: result.journal,
     };
   }
 
@@ -204,8 +205,8 @@ export class PostgresSession implements Session {
     const { guest, role } = this.#context;
     // It is as good as lost when it does not get its own back.
     if (guest && this.#options.givesBack && !wire.lost.aborted) await restoreGuest(wire, guest, role).catch(() => undefined);
-    // A pooler lets us go before the backend is done.
-    if (this.#context.pooled) await wire.endTransaction();
+    // A pooler lets us go before the backend is done, and a caller goes on with his session.
+    if (this.outlivesUs) await wire.endTransaction();
     wire.detach();
     const lost = this.lost.aborted;
     await close({ untouched: !this.#configured && !lost && !wire.owesRollback, idle: !lost && !wire.busy && !wire.owesRollback && !this.lock.mayHold });

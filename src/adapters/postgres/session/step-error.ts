@@ -66,10 +66,10 @@ export function stepError(
   if (!server) return withoutServerError(error, step);
   const fields = (error as Error).cause as ErrorFields;
   const what = `${step.script.file} failed`;
+  const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
   const ours = ownError(sent.message.ownFailure(resultsBefore(error)), server.sqlstate, step, sent);
   if (ours) return ours;
-  const code = (fields.copyRefused === true ? undefined : codeForSqlstate(server.sqlstate, 'in-step')) ?? 'MIGRATION_FAILED';
-  const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
+  const code = codeOf(server, fields);
   // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
   const offset = position ?? sent.message.statementOffset(resultsBefore(error).length) ?? sent.unit?.offset;
   // The text that may be quoted ends before the place; without a place it is any of it.
@@ -82,6 +82,10 @@ export function stepError(
     hint: fields.copyRefused === true ? COPY_THROUGH_CLIENT : hintFor(server.sqlstate, code, { ...sent, direction: step.direction, directed: step.script.directives.noTransaction }),
     cause: error,
   });
+}
+
+function codeOf({ sqlstate }: ServerError, { copyRefused }: ErrorFields): ErrorCode {
+  return (copyRefused === true ? undefined : codeForSqlstate(sqlstate, 'in-step')) ?? 'MIGRATION_FAILED';
 }
 
 /** Of a query that was put together while it ran; or of no place in the file, and it quotes what the file does not have. */
@@ -119,14 +123,26 @@ function withoutServerError(error: unknown, step: StepScript): MigratorError {
   );
 }
 
+/** There is no such table, or schema. */
+const TABLE_GONE: ReadonlySet<string> = new Set(['42P01', '3F000']);
+
+/** Our statements around the file name nothing but our two tables. */
+function tablesGone(step: StepScript, { schema, name }: Relation): MigratorError {
+  return new MigratorError('MIGRATION_FAILED', `${step.script.file} drops the tables of Lockstep, or the schema "${schema}" in which they are; it was not recorded`, {
+    version: step.version,
+    hint: `leave ${schema}.${name} and ${schema}.${journalName(name)} out of what the file drops, or keep them in another schema (--table schema.name)`,
+  });
+}
+
 /** Errors of our own statements inside the migration's transaction. */
 function ownError(
   failed: OwnStatement | undefined,
   sqlstate: string,
   step: StepScript,
-  { relation: { name }, unread }: { readonly relation: Relation; readonly unread?: boolean },
+  { relation, unread }: { readonly relation: Relation; readonly unread?: boolean },
 ): MigratorError | undefined {
   const { version, script } = step;
+  const { name } = relation;
   const refused = (why: string, hint: string): MigratorError => new MigratorError('MIGRATION_FAILED', `${script.file} ${why}`, { version, hint });
   switch (failed) {
     case 'lock':
@@ -134,6 +150,7 @@ function ownError(
     case 'guard':
     case 'record':
     case 'journal':
+      if (TABLE_GONE.has(sqlstate)) return tablesGone(step, relation);
       if (unread === true) {
         return refused('ended the transaction that it ran in; it was not recorded', 'take COMMIT and ROLLBACK out of the file; what it did after the first of them may be in the database');
       }

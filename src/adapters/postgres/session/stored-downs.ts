@@ -5,12 +5,19 @@ import { journalRows } from './journal-rows.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 
+const STORING = `'applied', 'baselined', 'repaired', 'down stored'`;
+
+/** Of a version that is applied. */
+export function newestStored(journal: string, column: string, version: Version): string {
+  return `SELECT ${column} FROM ${journal} WHERE version = ${literal(version)} AND event IN (${STORING}) ORDER BY id DESC LIMIT 1`;
+}
+
 /** What was stored before a version was rolled back is not of the migration that was applied after it. */
 export function storedDownsQuery(journal: string, withText: readonly Version[]): string {
   const text = withText.length === 0 ? 'NULL' : `CASE WHEN version IN (${withText.map((version) => literal(version)).join(', ')}) THEN down_sql END`;
   return (
     `SELECT version, down_checksum, irreversible, ${text} FROM (SELECT DISTINCT ON (version) * FROM ${journalRows(journal)} j` +
-    ` WHERE event IN ('applied', 'baselined', 'repaired', 'down stored', 'rolled back') ORDER BY version, id DESC) newest` +
+    ` WHERE event IN (${STORING}, 'rolled back') ORDER BY version, id DESC) newest` +
     ` WHERE event <> 'rolled back'`
   );
 }

@@ -29,23 +29,28 @@ export function lockAndLook(context: SessionContext, access: Access, used: Used)
 }
 
 /** For the rest of a transaction in which a migration may have taken another role, or set other limits. */
-export function ownLimits(context: SessionContext): string[] {
-  return ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`, ...asOurselves(context)];
+export function ownLimits(context: SessionContext, lockTimeoutMs = OWN_LOCK_TIMEOUT_MS): string[] {
+  return ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = ${lockTimeoutMs}`, ...asOurselves(context)];
 }
 
 /** The results of the queries. @throws MigratorError HISTORY_CONFLICT, CONTENTION when somebody has a table locked. */
 export function readTables(context: SessionContext, used: Used, queries: readonly string[]): Promise<readonly ResultSet[]> {
-  return inTables(context, 'read', used, queries);
+  return inTables(context, 'read', used, { statements: queries });
 }
 
 /** In one transaction; resolves with their results. @throws as readTables. */
-export async function writeTables(context: SessionContext, statements: readonly string[]): Promise<readonly ResultSet[]> {
-  return statements.length === 0 ? [] : await inTables(context, 'write', 'both', statements);
+export async function writeTables(context: SessionContext, statements: readonly string[], lockTimeoutMs?: number): Promise<readonly ResultSet[]> {
+  return statements.length === 0 ? [] : await inTables(context, 'write', 'both', { statements, lockTimeoutMs });
 }
 
-async function inTables(context: SessionContext, access: Access, used: Used, statements: readonly string[]): Promise<readonly ResultSet[]> {
+interface InTables {
+  readonly statements: readonly string[];
+  readonly lockTimeoutMs?: number | undefined;
+}
+
+async function inTables(context: SessionContext, access: Access, used: Used, { statements, lockTimeoutMs }: InTables): Promise<readonly ResultSet[]> {
   return await careful(context, access, used, async () => {
-    const before = [...ownLimits(context), ...lockAndLook(context, access, used)];
+    const before = [...ownLimits(context, lockTimeoutMs), ...lockAndLook(context, access, used)];
     try {
       return (await context.wire.transaction(access, [...before, ...statements])).slice(before.length);
     } catch (error) {
