@@ -181,8 +181,8 @@ function isConvertTool(tool: string): tool is ConvertTool {
   return CONVERT_TOOLS.some((one) => one === tool);
 }
 
-function repairProblems({ only, statement, rename, reset, down }: OptionValues): string[] {
-  const asked = [...(statement === undefined ? [] : ['--statement']), ...(reset ? ['--reset'] : []), ...(down === undefined ? [] : ['--down']), ...(rename === undefined ? [] : ['--rename'])];
+function repairProblems({ only, statement, rename, reset, down, history }: OptionValues): string[] {
+  const asked = [...(statement === undefined ? [] : ['--statement']), ...(reset ? ['--reset'] : []), ...(down === undefined ? [] : ['--down']), ...(rename === undefined ? [] : ['--rename']), ...(history === undefined ? [] : ['--history'])];
   return [
     ...(reset && only === undefined ? ['--reset: needs --only with the version whose progress is to be forgotten'] : []),
     ...(asked.length > 1 ? [`give only one of ${asked.join(', ')}`] : []),
@@ -210,8 +210,8 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
     case 'import':
       return { command, ...database, files, limits: limitsConfig(values), ...importConfig(values) };
     case 'repair': {
-      const { only, statement, rename, reset, down, dryRun } = values;
-      return { command, ...database, files, limits: limitsConfig(values), dryRun, wish: { reset, ...whereDefined({ only, statement, rename, down }) } };
+      const { only, statement, rename, reset, down, history, dryRun } = values;
+      return { command, ...database, files, limits: limitsConfig(values), dryRun, wish: { reset, ...whereDefined({ only, statement, rename, down, history }) } };
     }
     case 'up':
       return { command, ...database, files, ...runConfig(values), target: upTarget(values), ...hookConfig(values), retryNow: values.retryNow, reapply: values.reapply ?? [] };

@@ -102,6 +102,13 @@ export const OPTIONS = {
     help: 'What became of a statement that was running when its run died: it did its work, or it is to run again.',
   },
   reset: { type: 'boolean', group: 'Target', commands: ['repair'], help: 'Forget which statements of --only are done, once they were undone by hand.' },
+  history: {
+    type: 'choice',
+    choices: ['journal', 'empty'],
+    group: 'Target',
+    commands: ['repair'],
+    help: 'Settle a history that was truncated or dropped: record again what its journal says is applied, or take it for not applied.',
+  },
   down: { type: 'choice', choices: ['files'], group: 'Target', commands: ['repair'], help: 'Replace stored down SQL by the down files where they differ; shown as a diff.' },
   dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down', 'import', 'repair'], help: 'Say what would run, and change nothing.' },
   retryNow: { type: 'boolean', group: 'Target', commands: ['up'], help: 'Try a migration that failed in this release at once, without the pause between tries.' },

@@ -14,11 +14,15 @@ export type RepairAction =
   | { readonly type: 'replace down'; readonly migration: Migration; readonly kept: string | undefined }
   | { readonly type: 'settle statement'; readonly version: Version; readonly direction: Direction; readonly started: StartedStatement; readonly as: StatementOutcome }
   | { readonly type: 'reset progress'; readonly inPart: VersionInPart }
+  | { readonly type: 'settle history'; readonly version: Version; readonly from: HistorySource }
   | { readonly type: 'rename'; readonly from: Version; readonly migration: Migration }
   | { readonly type: 'release hold'; readonly hold: Hold };
 
 /** What a person has found: it did its work, or it is to run again. */
 type StatementOutcome = 'done' | 'again';
+
+/** The history was lost: the journal is right, or the empty table is. */
+export type HistorySource = 'journal' | 'empty';
 
 export interface RepairFacts {
   readonly migrations: readonly Migration[];
@@ -26,6 +30,8 @@ export interface RepairFacts {
   readonly storedDowns: readonly StoredDown[];
   readonly inPart: readonly VersionInPart[];
   readonly holds: readonly Hold[];
+  /** Applied by the journal, while the history is empty; else none. */
+  readonly lost: readonly Version[];
 }
 
 export interface RepairWish {
@@ -38,11 +44,14 @@ export interface RepairWish {
   readonly reset?: boolean;
   /** Down files replace what is stored. */
   readonly down?: 'files' | undefined;
+  /** What to believe of versions that the journal alone knows. */
+  readonly history?: HistorySource | undefined;
 }
 
 /** Nothing that was not asked for: with `statement` or `reset` that alone, and a hold ends only where its version is named. */
-export function planRepair(facts: RepairFacts, { only, statement, rename, reset = false, down }: RepairWish): RepairAction[] {
+export function planRepair(facts: RepairFacts, { only, statement, rename, reset = false, down, history }: RepairWish): RepairAction[] {
   if (rename) return plannedRenames(rename, facts).map(({ from, migration }) => ({ type: 'rename', from: from.version, migration }));
+  if (history) return facts.lost.map((version) => ({ type: 'settle history', version, from: history }));
   const isMeant = (one: { readonly version: Version }): boolean => only === undefined || one.version === only;
   const inPart = facts.inPart.filter(isMeant);
   if (reset) return inPart.map((one) => ({ type: 'reset progress', inPart: one }));
@@ -122,6 +131,7 @@ export function settleHint({ version, direction }: { readonly version: Version; 
 export function versionOf(action: RepairAction): Version {
   switch (action.type) {
     case 'settle statement':
+    case 'settle history':
       return action.version;
     case 'reset progress':
       return action.inPart.version;
@@ -143,6 +153,8 @@ export function describeRepair(action: RepairAction): string {
       return `replace the stored down SQL by ${action.migration.down?.file ?? ''}`;
     case 'rename':
       return `record ${action.from} as ${action.migration.version}, with the time at which it was applied`;
+    case 'settle history':
+      return action.from === 'journal' ? 'record it again, as the journal says that it is applied' : 'take it for not applied: the next up applies it';
     case 'settle statement': {
       const what = `statement ${action.started.statement}${action.direction === 'down' ? ' of the down file' : ''}`;
       const settled = action.as === 'done' ? `take ${what} for done` : `let ${what} run again`;

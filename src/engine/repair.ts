@@ -57,7 +57,7 @@ export async function repair(options: RepairOptions, ports: RepairPorts): Promis
 async function readFacts({ history }: Session, { migrations }: MigrationSet): Promise<RepairFacts> {
   const { applied } = await history.read();
   const storedDowns = await history.storedDowns(migrations.map(({ version }) => version));
-  return { migrations, applied, storedDowns, inPart: unfinished(await history.inPart(), applied), holds: await history.holds() };
+  return { migrations, applied, storedDowns, inPart: unfinished(await history.inPart(), applied), holds: await history.holds(), lost: applied.length > 0 ? [] : await history.appliedByJournal() };
 }
 
 /** Where the catalog knows better, nobody's word is needed. @throws MigratorError HISTORY_CONFLICT. */

@@ -55,6 +55,23 @@ describe('a history that is lost', () => {
     });
   }
 
+  for (const [loss, sql] of Object.entries(LOSSES)) {
+    it(`by ${loss}: repair records again what the journal says, or takes it for not applied`, async () => {
+      const before = await workspace().query('SELECT version, checksum FROM schema_migrations ORDER BY version');
+      await workspace().query(sql);
+      expectExit(await runCli(['repair'], workspace()), 0);
+      expect(await workspace().query(`SELECT count(*)::int AS n FROM schema_migrations`).catch(() => [{ n: 0 }])).to.deep.equal([{ n: 0 }]);
+      const restored = await runCli(['repair', '--history', 'journal'], workspace());
+      expectExit(restored, 0);
+      expect(restored.stdout).to.include('repair 003_c: record it again');
+      expect(await workspace().query('SELECT version, checksum FROM schema_migrations ORDER BY version')).to.deep.equal(before);
+      expectExit(await runCli(['down', '--steps', '1', '--no-hold', '--from', 'stored'], workspace()), 0);
+      await workspace().query('TRUNCATE schema_migrations; DROP TABLE a, b');
+      expectExit(await runCli(['repair', '--history', 'empty'], workspace()), 0);
+      expect(done(await up(workspace()))).to.deep.equal(['001_a', '002_b', '003_c']);
+    });
+  }
+
   it('is one also when its newest version was rolled back before, and none when all were', async () => {
     expectExit(await runCli(['down', '--steps', '1', '--no-hold'], workspace()), 0);
     const { rows } = { rows: await workspace().query('SELECT * FROM schema_migrations') };

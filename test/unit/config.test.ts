@@ -105,6 +105,7 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   statement: ['again', 'repair', 'wish.statement', 'again'],
   reset: ['true', 'repair', 'wish.reset', true, { only: '007_a' }],
   down: ['files', 'repair', 'wish.down', 'files'],
+  history: ['journal', 'repair', 'wish.history', 'journal'],
   dryRun: ['1', 'up', 'dryRun', true],
   retryNow: ['1', 'up', 'retryNow', true],
   timeout: ['2m', 'wait', 'timeoutMs', 120_000],

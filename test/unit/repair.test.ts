@@ -19,6 +19,7 @@ const FACTS: RepairFacts = {
   storedDowns: [A, B].map((version) => ({ version, checksum: checksum(`DROP TABLE t_${version}`), sql: `DROP TABLE t_${version}`, irreversible: false })),
   inPart,
   holds: [hold],
+  lost: [],
 };
 
 const planned = (wish: RepairWish, facts = FACTS): string[] => planRepair(facts, wish).map((action) => `${action.type} ${versionOf(action)}`);
@@ -105,7 +106,7 @@ describe('repair --only', () => {
 
 describe('repair --rename', () => {
   const applied = [{ version: '1_a', checksum: migration('1_a', 'one').up.checksum }, { version: '2_b' }, { version: '3_c', checksum: 'x' }];
-  const facts = { migrations: [migration('1_new', 'one'), migration('2_new', 'two'), migration('3_c', 'three')], applied, storedDowns: [], inPart: [], holds: [] };
+  const facts = { migrations: [migration('1_new', 'one'), migration('2_new', 'two'), migration('3_c', 'three')], applied, storedDowns: [], inPart: [], holds: [], lost: [] };
 
   it('is what it says, and nothing besides', () => {
     const rename = [{ from: '1_a', to: '1_new' }, { from: '2_b', to: '2_new' }];

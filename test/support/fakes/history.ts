@@ -239,6 +239,11 @@ export class FakeHistory implements History {
       this.#write({ event: 'progress reset', version, direction });
       return;
     }
+    if (action.type === 'settle history') {
+      if (action.from === 'journal') server.record(action.version, undefined);
+      else this.#write({ event: 'rolled back', version: action.version, direction: 'down' });
+      return;
+    }
     if (action.type === 'release hold') {
       this.#write({ event: 'hold ended', version: action.hold.version, direction: 'up', hold: { reason: 'repair' } });
       return;

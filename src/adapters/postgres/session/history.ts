@@ -19,6 +19,7 @@ import { journalRows } from './journal-rows.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
 import { appliedByJournalQuery, inPartQuery, lastEnd, readInPart } from './progress-facts.ts';
 import { renameStatements } from './renamed.ts';
+import { settleHistory } from './lost-history.ts';
 import type { ResultSet } from './simple-query.ts';
 import { literal } from './sql.ts';
 import { readStoredDowns, storedDownsQuery } from './stored-downs.ts';
@@ -204,6 +205,7 @@ export class PostgresHistory implements History {
       return [this.#insert({ event, version, direction, statement, statementChecksum: checksum })];
     }
     if (action.type === 'rename') return renameStatements(this.#context, action);
+    if (action.type === 'settle history') return settleHistory(this.#context, action);
     if (action.type === 'reset progress') {
       const { version, direction } = action.inPart;
       return [this.#insert({ event: 'progress reset', version, direction })];
