@@ -8,7 +8,8 @@ export interface Mutant {
   readonly killedBy: readonly string[];
 }
 
-const LOCK = 'src/adapters/postgres/session/advisory-lock.ts';
+const SESSION = 'src/adapters/postgres/session';
+const LOCK = `${SESSION}/advisory-lock.ts`;
 const HOLD = 'src/engine/hold-lock.ts';
 
 /** The lock is tried for whatever the check says. */
@@ -45,4 +46,27 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: ['test/race/concurrent-index.test.ts'],
   },
   { name: 'there is no fence', replacements: [WITHOUT_FENCE], killedBy: ['test/race/fence.test.ts'] },
+  {
+    name: 'our statements have the path of the user',
+    replacements: [{ file: `${SESSION}/own-path.ts`, from: "set_config('search_path', '${PATH}', true)", to: "set_config('lockstep.path', '${PATH}', true)" }],
+    killedBy: ['test/race/surroundings-path.test.ts'],
+  },
+  {
+    name: 'nobody looks at what hangs on the tables',
+    replacements: [{ file: `${SESSION}/look.ts`, from: 'return `SELECT 1 / (${harmless})::integer`;', to: 'return `SELECT 1`;' }],
+    killedBy: ['test/race/surroundings-tables.test.ts'],
+  },
+  {
+    name: 'nobody looks whether the migration is recorded',
+    replacements: [{ file: `${SESSION}/record.ts`, from: "addOwn('record', `SELECT 1 / coalesce((${conditions.join(' AND ')})::integer, 0)`)", to: "addOwn('record', `SELECT 1`)" }],
+    killedBy: ['test/race/surroundings-record.test.ts'],
+  },
+  {
+    name: 'a migration has the isolation level of its session',
+    replacements: [
+      { file: `${SESSION}/own-path.ts`, from: "write: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'", to: "write: 'BEGIN READ WRITE'" },
+      { file: `${SESSION}/settings.ts`, from: "['default_transaction_isolation', 'read committed'] as const", to: "['application_name', 'lockstep up'] as const" },
+    ],
+    killedBy: ['test/race/surroundings-isolation.test.ts'],
+  },
 ];
