@@ -87,12 +87,7 @@ export const OPTIONS = {
   },
   reason: { type: 'text', group: 'Target', commands: ['down'], help: 'Why it is rolled back; told to whoever is kept from applying it again.' },
   reapply: { type: 'versions', group: 'Target', commands: ['up'], help: 'Apply these versions again although they are held, for example 007_add_index,008_x.' },
-  rename: {
-    type: 'renames',
-    group: 'Target',
-    commands: ['repair'],
-    help: 'Record that a file of an applied version got another name: OLD=NEW,…; nothing else is repaired.',
-  },
+  rename: { type: 'renames', group: 'Target', commands: ['repair'], help: 'Record that a file of an applied version got another name: OLD=NEW,…; nothing else is repaired.' },
   only: { type: 'version', group: 'Target', commands: ['repair'], help: 'Repair only this version, and end its hold.' },
   statement: {
     type: 'choice',

@@ -93,3 +93,9 @@ export function inPartRemarks(inPart: readonly VersionInPart[], touched: readonl
 function problem(code: 'HISTORY_CONFLICT' | 'ROLLBACK_REFUSED', one: VersionInPart): Problem {
   return { code, message: describeInPart(one), hint: waysOut(one) };
 }
+
+/** For a person who has to say what became of a statement. */
+export function settleHint({ version, direction }: { readonly version: Version; readonly direction: Direction }): string {
+  const command = `lockstep repair --only ${version} --statement`;
+  return `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run ${direction === 'up' ? 'up' : 'the same down again'}`;
+}

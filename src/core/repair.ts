@@ -2,7 +2,7 @@
 import { MigratorError } from './errors.ts';
 import type { AppliedVersion } from './history.ts';
 import { describeHold, type Hold } from './hold.ts';
-import { describeInPart, waysOut, type StartedStatement, type VersionInPart } from './in-part.ts';
+import { describeInPart, settleHint, waysOut, type StartedStatement, type VersionInPart } from './in-part.ts';
 import type { Direction, Migration, Version } from './migration.ts';
 import { nearest } from './nearest.ts';
 import { plannedRenames, wrongRenames, type Rename } from './renames.ts';
@@ -120,12 +120,6 @@ export function wrongRename(facts: RepairFacts, rename: readonly Rename[] = []):
     problems: texts,
     hint: 'if it is the same migration, give the file the text that was applied and put what is new into a new one; if it is another migration, "lockstep up" applies it as it is',
   });
-}
-
-/** For a person who has to say what became of a statement. */
-export function settleHint({ version, direction }: { readonly version: Version; readonly direction: Direction }): string {
-  const command = `lockstep repair --only ${version} --statement`;
-  return `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run ${direction === 'up' ? 'up' : 'the same down again'}`;
 }
 
 export function versionOf(action: RepairAction): Version {

@@ -1,9 +1,9 @@
 /** Runs a script statement by statement, and leaves no INVALID index behind. */
 import { MigratorError } from '../core/errors.ts';
 import type { Limits, Session, StepScript } from '../core/ports.ts';
-import { settleHint } from '../core/repair.ts';
+import { settleHint } from '../core/in-part.ts';
 import type { Unit } from '../core/sql/script-plan.ts';
-import { givesWayAlone } from '../core/sql/transaction-rules.ts';
+import { givesWayAlone } from '../core/sql/gives-way.ts';
 import { givingWay } from './give-way.ts';
 import { retrying } from './retry.ts';
 import { dropInvalid, dropReindexLeftovers } from './settle.ts';

@@ -1,8 +1,8 @@
 /** `repair`: does to history and journal what a person asks for, says first what that is, and then what it leaves. */
 import { MigratorError } from '../core/errors.ts';
-import { unfinished, type VersionInPart } from '../core/in-part.ts';
+import { settleHint, unfinished, type VersionInPart } from '../core/in-part.ts';
 import type { MigrationSet, MigrationSource, Session } from '../core/ports.ts';
-import { describeRepair, diffOf, leftBy, planRepair, settleHint, unknownOnly, versionOf, wrongRename, type RepairAction, type RepairFacts, type RepairWish } from '../core/repair.ts';
+import { describeRepair, diffOf, leftBy, planRepair, unknownOnly, versionOf, wrongRename, type RepairAction, type RepairFacts, type RepairWish } from '../core/repair.ts';
 import type { RepairReport } from '../core/reports.ts';
 import type { SqlParser } from '../core/sql/script-plan.ts';
 import { connect, type ConnectPorts } from './connect.ts';

@@ -1,7 +1,7 @@
 /** Settles by the catalog what became of a statement whose run died in it. */
 import { MigratorError } from '../core/errors.ts';
 import type { Reporter, Session, StepScript } from '../core/ports.ts';
-import { settleHint } from '../core/repair.ts';
+import { settleHint } from '../core/in-part.ts';
 import { describeBlocker } from '../core/runner.ts';
 import type { ConcurrentIndex, Unit } from '../core/sql/script-plan.ts';
 

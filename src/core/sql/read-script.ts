@@ -1,6 +1,7 @@
 /** Gets from a script's text to its statements, past what psql understands and the server doesn't. */
 import { mentionsPassword } from '../secrets.ts';
-import { COPY_THROUGH_CLIENT, copiesThroughClient } from './refusals.ts';
+import { COPY_THROUGH_CLIENT } from './copy-through-client.ts';
+import { copiesThroughClient } from './refusals.ts';
 import { remarkAt } from './remark.ts';
 import type { ParseResult, ScriptRemark } from './script-plan.ts';
 import { blank, endOfLine, skipBlank } from './sql-text.ts';

@@ -1,4 +1,5 @@
 /** What is refused in any script, before anything runs (exit 21), and what to write instead. */
+import { COPY_THROUGH_CLIENT } from './copy-through-client.ts';
 import { setsParameter } from './session-rules.ts';
 import type { Statement } from './statements.ts';
 import { child, constantText, functionCalls, membersOf, textOf, type TreeNode } from './syntax-tree.ts';
@@ -7,9 +8,6 @@ interface Refusal {
   readonly matches: (statement: Statement) => boolean;
   readonly message: string;
 }
-
-export const COPY_THROUGH_CLIENT =
-  'COPY from STDIN or to STDOUT needs a client that feeds it: write INSERT statements, or load the data in a pre-migration hook';
 
 const REFUSALS: readonly Refusal[] = [
   { matches: ({ kind, node }) => copiesThroughClient(kind, node), message: COPY_THROUGH_CLIENT },

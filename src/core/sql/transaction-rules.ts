@@ -72,14 +72,6 @@ const NOT_BLOCKING: Readonly<Record<string, Rule>> = {
   VacuumStmt: (node) => option(node, 'options', 'full') !== 'on',
 };
 
-/** They rewrite what they name while nobody may read it, and wait for that behind everybody who reads: outside a transaction, too. */
-const REWRITES_ALONE: ReadonlySet<string> = new Set(['VacuumStmt', 'ClusterStmt', 'ReindexStmt']);
-
-/** Whether a statement outside a transaction gives way to those who would queue behind it. */
-export function givesWayAlone({ kind, blocking }: { readonly kind: string; readonly blocking: boolean }): boolean {
-  return blocking && REWRITES_ALONE.has(kind);
-}
-
 const applies = (rules: Readonly<Record<string, Rule>>, kind: string, node: TreeNode): boolean =>
   rules[kind]?.(node) === true;
 

@@ -1,7 +1,7 @@
 /** Sends migrations: the row, the script and the fence as one message, or statement by statement. */
 import { MigratorError } from '../../../core/errors.ts';
 import { checksum } from '../../../core/migration.ts';
-import { givesWayAlone } from '../../../core/sql/transaction-rules.ts';
+import { givesWayAlone } from '../../../core/sql/gives-way.ts';
 import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';

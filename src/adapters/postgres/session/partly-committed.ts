@@ -1,6 +1,6 @@
 /** Tells whether a statement that failed outside a transaction had committed a part of its work. */
 import { MigratorError } from '../../../core/errors.ts';
-import { settleHint } from '../../../core/repair.ts';
+import { settleHint } from '../../../core/in-part.ts';
 import type { Unit } from '../../../core/sql/script-plan.ts';
 import type { StepScript } from '../../../core/step.ts';
 import type { Wire } from './wire.ts';

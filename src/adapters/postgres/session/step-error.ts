@@ -6,7 +6,7 @@ import type { Unit } from '../../../core/sql/script-plan.ts';
 import { withoutQuoted } from '../../../core/secrets.ts';
 import { quotesOthers } from '../../../core/server-words.ts';
 import { locate } from '../../../core/source-location.ts';
-import { COPY_THROUGH_CLIENT } from '../../../core/sql/refusals.ts';
+import { COPY_THROUGH_CLIENT } from '../../../core/sql/copy-through-client.ts';
 import type { Message, OwnStatement } from './message.ts';
 import type { Relation } from './relation.ts';
 import { journalName } from './relation.ts';
