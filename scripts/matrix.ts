@@ -25,8 +25,8 @@ async function installOlder(): Promise<void> {
   if (code !== 0) throw new Error(`npm install in ${dirname(OLDER_SERVERS)} failed (exit ${code ?? 'by a signal'})`);
 }
 
-const SUITES = ['test/contract/**/*.test.ts', 'test/command/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/race/**/*.test.ts'];
-const LIMIT_MS = 15 * 60_000;
+const SUITES = ['test/contract/**/*.test.ts', 'test/command/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/race/**/*.test.ts', 'test/surroundings/**/*.test.ts'];
+const LIMIT_MS = 25 * 60_000;
 
 const root = resolve(import.meta.dirname, '..');
 const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js');

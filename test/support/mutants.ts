@@ -48,7 +48,7 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'there is no fence', replacements: [WITHOUT_FENCE], killedBy: ['test/race/fence.test.ts'] },
   {
     name: 'our statements have the path of the user',
-    replacements: [{ file: `${SESSION}/own-path.ts`, from: "set_config('search_path', '${PATH}', true)", to: "set_config('lockstep.path', '${PATH}', true)" }],
+    replacements: [{ file: `${SESSION}/own-path.ts`, from: "set_config('search_path', '${PATH}', true)", to: "set_config('lockstep.other', '${PATH}', true)" }],
     killedBy: ['test/race/surroundings-path.test.ts'],
   },
   {
