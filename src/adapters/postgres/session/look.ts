@@ -150,7 +150,7 @@ export function untrustedTables(access: Access, found: readonly string[]): Migra
   const summary = found.some((one) => one.includes('row security'))
     ? 'row security may hide what is in the history from this role'
     : `${doing} the history could run with our rights what others have made, or is not ours to do`;
-  return new MigratorError('HISTORY_CONFLICT', `${summary}; nothing was run`, {
+  return new MigratorError('HISTORY_CONFLICT', summary, {
     problems: found,
     hint:
       'if the tables are what they should be: run as their owner (--role OWNER), or give them to this role (ALTER TABLE … OWNER TO …),' +
