@@ -112,6 +112,7 @@ const DEFAULTS = {
   table: 'schema_migrations',
   connectWaitMs: 60_000,
   lockWaitMs: 600_000,
+  journalKeepMs: 30 * 24 * 3_600_000,
   lockTimeoutMs: 5_000,
   statementTimeoutMs: 0,
   hookTimeoutMs: 1_800_000,

@@ -77,6 +77,7 @@ const JOURNAL_COLUMNS = ['id', 'at', 'run', 'event', 'version', 'hold', 'irrever
 const SETTINGS = [['', '']];
 /** The rows that each of the statements between BEGIN and COMMIT answers, or the tag of one without rows. */
 const ANSWERS: readonly ((string | null)[][] | string)[] = [
+  'SET',
   [['none']],
   [['public', null, 'public']],
   SETTINGS,
@@ -94,6 +95,12 @@ const ANSWERS: readonly ((string | null)[][] | string)[] = [
   [['1']],
   SETTINGS,
   [[JSON.stringify([['1_a', null, '2025-01-01T00:00:00+00:00']])]],
+  'LOCK TABLE',
+  SETTINGS,
+  [['1']],
+  SETTINGS,
+  [['t']],
+  [],
 ];
 
 /** PostgreSQL manual, "Message Formats": RowDescription of text columns, DataRow, CommandComplete. */

@@ -55,6 +55,7 @@ interface ApplyingConfig extends DatabaseConfig {
 
 interface RunningConfig extends ApplyingConfig {
   readonly cancelBlockedWaiters: boolean;
+  readonly journalKeepMs: number;
   readonly dryRun: boolean;
   readonly verbose: boolean;
 }
@@ -229,9 +230,9 @@ function limitsConfig({ lockWait, lockTimeout, statementTimeout }: OptionValues)
   return { lockWaitMs: lockWait, lockTimeoutMs: lockTimeout, statementTimeoutMs: statementTimeout };
 }
 
-function runConfig(values: OptionValues): Pick<RunningConfig, 'limits' | 'cancelBlockedWaiters' | 'dryRun' | 'verbose'> {
-  const { cancelBlockedWaiters, dryRun, verbose } = values;
-  return { limits: limitsConfig(values), cancelBlockedWaiters, dryRun, verbose };
+function runConfig(values: OptionValues): Pick<RunningConfig, 'limits' | 'cancelBlockedWaiters' | 'journalKeepMs' | 'dryRun' | 'verbose'> {
+  const { cancelBlockedWaiters, journalKeep, dryRun, verbose } = values;
+  return { limits: limitsConfig(values), cancelBlockedWaiters, journalKeepMs: journalKeep, dryRun, verbose };
 }
 
 function importConfig({ importFrom, fromTable, dryRun }: OptionValues): Pick<ImportConfig, 'tool' | 'fromTable' | 'dryRun'> {

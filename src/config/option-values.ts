@@ -18,6 +18,8 @@ interface ValueOfType extends Record<OptionType, unknown> {
   words: readonly string[];
   /** Bytes. */
   memory: number;
+  /** Milliseconds, also of more days than a timer can have. */
+  age: number;
 }
 
 type Entry<K extends OptionKey> = (typeof OPTIONS)[K];
@@ -50,6 +52,7 @@ const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => P
   'lock key': parseLockKey,
   words: parseWords,
   memory: parseMemory,
+  age: parseAge,
 };
 
 /** The value of the option `key`, read from `text`. */
@@ -79,6 +82,15 @@ function parseDurationValue(text: string, key: OptionKey): Parsed<number> {
   if (value === undefined) return { problem: `${shown(text)} is not a duration; give for example 250ms, 5s, 10m or 1h` };
   const min = optionEntry(key).min ?? 0;
   return value < min ? { problem: `${shown(text)} is too short; it must be at least ${min}ms` } : { value };
+}
+
+const DAY_MS = 86_400_000;
+
+function parseAge(text: string, key: OptionKey): Parsed<number> {
+  const days = /^(?<days>\d{1,6})d$/.exec(text)?.groups?.['days'];
+  if (days !== undefined) return { value: Number(days) * DAY_MS };
+  const parsed = parseDurationValue(text, key);
+  return 'problem' in parsed ? { problem: `${shown(text)} is not an age; give for example 12h or 30d` } : parsed;
 }
 
 function parseInteger(text: string, key: OptionKey): Parsed<number> {

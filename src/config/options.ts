@@ -3,7 +3,7 @@ import { FROM_TOOLS } from '../core/import/foreign-history.ts';
 import type { CommandName } from '../core/runner.ts';
 
 /** How the text of a setting is read; src/option-values.ts has the reader of each. */
-export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'versions' | 'renames' | 'table' | 'lock key' | 'words' | 'memory';
+export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'versions' | 'renames' | 'table' | 'lock key' | 'words' | 'memory' | 'age';
 
 type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity' | 'Kubernetes';
 
@@ -172,6 +172,7 @@ export const OPTIONS = {
     help: 'How long one statement may wait for a table lock before it is retried; 0 is no limit.',
   },
   statementTimeout: { type: 'duration', default: '0', min: 0, group: 'Limits', commands: ['up', 'down'], help: 'How long one statement may run; 0 is no limit.' },
+  journalKeep: { type: 'age', default: '30d', min: 0, group: 'Limits', commands: ['up', 'down'], help: 'How long the journal keeps rows of runs that changed nothing; 0 is for ever.' },
   hookMemory: { type: 'memory', group: 'Limits', commands: ['up'], help: 'How much memory one pre-migration hook may take; at least 32Mi.', defaultHelp: "half of the container's limit, else 512Mi" },
   hookTimeout: { type: 'duration', default: '30m', min: 1, group: 'Limits', commands: ['up'], help: 'How long one pre-migration hook may run.' },
   cancelBlockedWaiters: {

@@ -163,7 +163,7 @@ export interface History {
   /** Read again under the lock. */
   read(): Promise<HistoryState>;
   /** Writes how runs ended that never said so, and returns them. */
-  startRun(): Promise<readonly JournalEntry[]>;
+  startRun(keepMs?: number): Promise<readonly JournalEntry[]>;
   endRun(error: MigratorError | undefined): Promise<void>;
   recordFailure(step: StepScript, error: MigratorError): Promise<void>;
   /** Writes that this release has run, as a run that changes nothing leaves no other row. Not under the lock. */

@@ -24,6 +24,8 @@ export interface MigrateOptions extends ApplyOptions {
   readonly pausesAfterFailure: boolean;
   readonly connectWaitMs: number;
   readonly lockWaitMs: number;
+  /** How long rows of runs that changed nothing stay in the journal; 0 keeps them. */
+  readonly journalKeepMs: number;
   readonly signal: AbortSignal;
 }
 

@@ -37,7 +37,7 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   const steps = await withProgress(await analyzeSteps(prepared, ports), inPart, ports.parser);
   await warnOfDowns(prepared, ports);
   progress.start(planned);
-  progress.lost(await history.startRun());
+  progress.lost(await history.startRun(options.journalKeepMs));
   await progress
     .recording(session, () => applyAll(run, steps, state))
     .catch((error: unknown) => {

@@ -125,6 +125,7 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   strict: ['true', 'validate', 'files.strict', true],
   lockWait: ['250ms', 'baseline', 'limits.lockWaitMs', 250, { to: '1_a' }],
   lockTimeout: ['1.5s', 'up', 'limits.lockTimeoutMs', 1500],
+  journalKeep: ['7d', 'up', 'journalKeepMs', 604_800_000],
   statementTimeout: ['1h', 'up', 'limits.statementTimeoutMs', 3_600_000],
   hookMemory: ['256Mi', 'up', 'hookMemory', 268_435_456],
   hookTimeout: ['5min', 'up', 'hookTimeoutMs', 300_000],

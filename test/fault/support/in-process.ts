@@ -73,6 +73,7 @@ export async function upByEngine({ url, dir, lockKey }: Workspace, { clock, repo
       lockWaitMs: 0,
       limits: { lockTimeoutMs: 5_000, statementTimeoutMs: 0, ...limits },
       hookTimeoutMs: 1_000,
+      journalKeepMs: 0,
       cancelBlockedWaiters: true,
       signal: new AbortController().signal,
     },

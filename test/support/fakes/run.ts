@@ -68,6 +68,7 @@ export class FakeRun {
         lockWaitMs: 600_000,
         hookTimeoutMs: 1_800_000,
         cancelBlockedWaiters: true,
+        journalKeepMs: 0,
         limits: { lockTimeoutMs: 5_000, statementTimeoutMs: 0 },
         ...options,
         request,

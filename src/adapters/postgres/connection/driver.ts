@@ -58,11 +58,20 @@ export class DirectClient extends Client {
   declare readonly processID: number;
   declare readonly secretKey: number;
   readonly #applicationName: string;
+  #serverEncoding: string | undefined;
 
   constructor(config: DirectConfig = {}) {
     super(config);
+    this.connection.on('parameterStatus', ({ parameterName, parameterValue }: { parameterName: string; parameterValue: string }) => {
+      if (parameterName === 'server_encoding') this.#serverEncoding = parameterValue;
+    });
     this.#applicationName = config.application_name ?? '';
     if (config.channelBinding === 'require') this.#requireChannelBinding(config.enableChannelBinding === true);
+  }
+
+  /** Of the database, as the server has told it at the log-in. */
+  get serverEncoding(): string | undefined {
+    return this.#serverEncoding;
   }
 
   /** The whole start-up packet, but for the client encoding (UTF8). Poolers refuse any other setting in it. */

@@ -21,5 +21,6 @@ export function parseOptions(options: string): Map<string, string> | { readonly 
 export function settingProblem(name: string): string | undefined {
   const foreign = foreignParameter(name);
   if (foreign !== undefined) return foreign;
+  if (/^transaction_(?:isolation|read_only|deferrable)$/i.test(name)) return `is of one transaction and not of a session; take default_${name.toLowerCase()}`;
   return NAME.test(name) ? undefined : 'neither a libpq keyword nor the name of a server setting';
 }

@@ -55,7 +55,8 @@ const NO_TABLE: ReadonlySet<string> = new Set(['42P01', '3F000', '42809']);
 function checkMessage(options: CheckOptions, known: RelationFacts | undefined, care: Care): Statements {
   const { table, lockKey } = options;
   const name: TableName = known?.schema == null ? table : { schema: known.schema, name: table.name };
-  const message = new Statements().add(BEGIN.read);
+  // A role's limit is for its application; a client's deadline guards this.
+  const message = new Statements().add(BEGIN.read).add('SET LOCAL statement_timeout = 0');
   beforeOwnPath(message, options);
   if (name.schema === undefined) keepPlace(message, name.name);
   message.add(OWN_PATH).add(sessionQuery(name, known ? `'${known.key}'::bigint` : keyExpression(name, lockKey)), 'session');
@@ -134,7 +135,7 @@ interface RunOptions {
 
 /** Sends the message. */
 export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known, care = known?.care ?? 'plain' }: RunOptions): Promise<CheckResult> {
-  const message = checkMessage(options, known, care);
+  const message = checkMessage({ ...options, release: options.release && wire.encoding.encode(options.release) }, known, care);
   const { results, failed } = await send(wire, message, options, lazy);
   const history = message.result('history', results);
   // Somebody has dropped what was known.

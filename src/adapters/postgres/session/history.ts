@@ -18,6 +18,7 @@ import { holdsQuery, readHolds, rolledBackQuery } from './holds.ts';
 import { journalRows } from './journal-rows.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
 import { appliedByJournalQuery, inPartQuery, lastEnd, readInPart } from './progress-facts.ts';
+import { pruneStatement } from './prune.ts';
 import { renameStatements } from './renamed.ts';
 import { settleHistory } from './lost-history.ts';
 import type { ResultSet } from './simple-query.ts';
@@ -57,13 +58,14 @@ export class PostgresHistory implements History {
     return { exists: true, applied: rows ? readHistory(rows, AS_DECODED) : [] };
   }
 
-  async startRun(): Promise<readonly JournalEntry[]> {
+  async startRun(keepMs = 0): Promise<readonly JournalEntry[]> {
     const { relation } = this.#context;
     const [lost] = await this.#read(unfinishedRunsQuery(relation.journal));
     const runs = readJournal(lost);
     await this.#write(
       ...runs.map((entry) => this.#lostRun(entry)),
       this.#insert({ event: 'run started' }),
+      ...(keepMs === 0 ? [] : [pruneStatement(relation.journal, keepMs)]),
     );
     return runs;
   }

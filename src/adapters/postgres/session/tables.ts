@@ -6,6 +6,7 @@ import { journalName, resolveRelation, tableComment, type Relation } from './rel
 import { readRelation, relationQueries } from './relation-facts.ts';
 import { Statements } from './statements.ts';
 import { escapeLiteral, identifier, literal } from './sql.ts';
+import { serverErrorOf } from '../sqlstate.ts';
 import { writeTables } from './use-tables.ts';
 
 /** Default privileges may have granted others to write what the migrator runs later. */
@@ -15,11 +16,18 @@ FROM pg_class c, aclexplode(c.relacl) a
 WHERE c.oid = ${literal(table)}::regclass AND a.grantee <> c.relowner`;
 }
 
+/** The same name, in whichever catalog the server saw it first. */
+const MADE_MEANWHILE: ReadonlySet<string> = new Set(['23505', '42P07', '40P01']);
+
 /** Resolves with what a person should know. @throws MigratorError HISTORY_CONFLICT when the tables are not to be written. */
 export async function ensureTables(context: SessionContext): Promise<readonly string[]> {
   const { relation, wire } = context;
   const others = relation.exists ? [] : await otherHistories(context);
-  if (!relation.complete) context.relation = await wire.withTransaction(() => makeTables(context));
+  if (!relation.complete) {
+    const make = (): Promise<Relation> => wire.withTransaction(() => makeTables(context));
+    // Somebody with another lock key makes them at the same moment: then they are there, and say for which key.
+    context.relation = await make().catch((error: unknown) => (MADE_MEANWHILE.has(serverErrorOf(error)?.sqlstate ?? '') ? make() : Promise.reject(error as Error)));
+  }
   const [sequence] = await writeTables(context, [catchUpSequence(context.relation.journal)]);
   return sequence?.rows.length === 1 ? [...others, `the sequence of ${context.relation.schema}.${journalName(context.relation.name)} was behind its rows, as after a restore or logical replication; it was set right`] : others;
 }

@@ -6,7 +6,7 @@ import type pg from 'pg';
 
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
 import { keepNamed, type Named } from './named.ts';
-import { encodingOf } from './encoding.ts';
+import { encodingOf, type Encoding } from './encoding.ts';
 import { BEGIN, OWN_PATH, type Access } from './own-path.ts';
 import { resultsBefore, SimpleQuery, submit, type ResultSet } from './simple-query.ts';
 import { codeForSqlstate, isPooledByStatement, serverErrorOf } from '../sqlstate.ts';
@@ -48,11 +48,12 @@ export class Wire {
   readonly #listening: (() => void)[] = [];
   #heartbeat: NodeJS.Timeout | undefined;
 
-  /** Of the database, once it is known. */
-  encoding = encodingOf('UTF8');
+  /** Of the database; of a lent client it is known after the first check. */
+  encoding: Encoding;
 
   constructor(client: pg.ClientBase) {
     this.client = client;
+    this.encoding = encodingOf((client as { serverEncoding?: string }).serverEncoding ?? 'UTF8');
     this.listen('error', this.#onLost);
     this.listen('end', this.#onLost);
     const { connection } = client as { connection?: EventEmitter };
