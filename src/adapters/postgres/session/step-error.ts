@@ -144,6 +144,8 @@ function ownError(
   const { version, script } = step;
   const { name } = relation;
   const refused = (why: string, hint: string): MigratorError => new MigratorError('MIGRATION_FAILED', `${script.file} ${why}`, { version, hint });
+  // The server was stopped, or the session ended, while it was at a statement of ours.
+  if (codeForSqlstate(sqlstate, 'in-step') !== undefined) return undefined;
   switch (failed) {
     case 'lock':
       return refused('gave up the lock of this run; it was rolled back', 'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration');
