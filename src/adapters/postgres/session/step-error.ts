@@ -62,6 +62,8 @@ export function stepError(
   step: StepScript,
   sent: { readonly message: Message; readonly relation: Relation; readonly unit?: Unit; readonly unread?: boolean },
 ): MigratorError {
+  // Who has one of our tables locked is known already.
+  if (error instanceof MigratorError && error.details.blockers) return error.with({ version: step.version });
   const server = serverErrorOf(error);
   if (!server) return withoutServerError(error, step);
   const fields = (error as Error).cause as ErrorFields;
