@@ -22,7 +22,7 @@ export type RepairAction =
 type StatementOutcome = 'done' | 'again';
 
 /** The history was lost: the journal is right, or the empty table is. */
-export type HistorySource = 'journal' | 'empty';
+type HistorySource = 'journal' | 'empty';
 
 export interface RepairFacts {
   readonly migrations: readonly Migration[];
