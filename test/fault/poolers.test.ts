@@ -285,7 +285,7 @@ describe('PgBouncer', () => {
 /** The same query, but the row that says that the lock was had comes only after `wait`. */
 function slowly(message: FrontendMessage, wait: string): FrontendMessage {
   if (message.type !== 'Q' || !message.text.includes('pg_try_advisory_lock(')) return message;
-  const text = Buffer.from(`${message.text} AS had, (${wait}) IS NULL\0`);
+  const text = Buffer.from(`${message.text.replace(/pg_try_advisory_lock\([^)]*\)/, (call) => `${call} AS had, (${wait}) IS NULL`)}\0`);
   const head = Buffer.alloc(5, 'Q');
   head.writeUInt32BE(text.length + 4, 1);
   return { ...message, bytes: Buffer.concat([head, text]) };
