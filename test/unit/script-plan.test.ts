@@ -378,7 +378,7 @@ describe("pg_dump's \\restrict lines", () => {
     const text = `-- dump\n\\restrict a\nSELECT '${'é'.repeat(1_000_000)}';\n\\unrestrict a\n`;
     const { plan, warnings, syntaxError } = await analyzed(text);
     const sql = text.replace('\\restrict a', ' '.repeat(11)).replace('\\unrestrict a', ' '.repeat(13));
-    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql, offset: 0, blocking: true, relations: [], unread: true }] });
+    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql, offset: 0, blocking: true, relations: [], unread: {} }] });
     expect(warnings).to.have.nested.property('[0].message').that.matches(/1 MB/);
     expect(syntaxError).to.equal(undefined);
   });
@@ -388,7 +388,7 @@ describe('a script that the parser cannot read', () => {
   it('is sent whole, with a warning', async () => {
     const text = "SELECT 'é';\nSELECT system_user AS é FROM é.😀 GRUOP BY 1;\nVACUUM;";
     const { plan, warnings, syntaxError, problems } = await analyzed(text);
-    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: true }] });
+    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: { at: text.indexOf('BY') } }] });
     expect(syntaxError).to.deep.equal({ line: 2, column: 40, message: 'syntax error at or near "BY"' });
     expect(warnings).to.have.lengthOf(1).and.to.have.nested.property('[0].message').that.matches(/syntax error.*one transaction$/);
     expect(problems).to.deep.equal([]);
@@ -419,7 +419,7 @@ describe('a script that the parser cannot read', () => {
 
   it('is sent whole when it overflows the parser', async () => {
     const text = `SELECT ${'1+'.repeat(200_000)}1`;
-    expect((await analyzed(text)).plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: true }] });
+    expect((await analyzed(text)).plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: { at: 0 } }] });
   });
 });
 

@@ -9,7 +9,7 @@ import { findRefusals } from './refusals.ts';
 import { findMarks } from './marks.ts';
 import { remarkAt } from './remark.ts';
 import { blank } from './sql-text.ts';
-import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit } from './script-plan.ts';
+import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit, Unread } from './script-plan.ts';
 import { isMomentary } from './session-rules.ts';
 import { classify, type Statement } from './statements.ts';
 import { layOut, type Group, type Layout } from './transaction-layout.ts';
@@ -18,11 +18,11 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
   const reading = { ...read, problems: [...findMarks(read.original, direction), ...read.problems] };
   const { text, parse } = reading;
   if (parse === 'too large') {
-    return unread(reading, directives, remarkAt(text, 0, 'the file is larger than 1 MB, so it is not parsed'));
+    return unread(reading, directives, {}, remarkAt(text, 0, 'the file is larger than 1 MB, so it is not parsed'));
   }
   if (!parse.ok) {
     const syntaxError = remarkAt(text, parse.offset, shortened(withoutQuoted(parse.message, reading.original.slice(0, parse.offset))));
-    return { ...unread(reading, directives, { ...syntaxError, message: `PostgreSQL 18's parser can't read this: ${syntaxError.message}` }), syntaxError };
+    return { ...unread(reading, directives, { at: parse.offset }, { ...syntaxError, message: `PostgreSQL 18's parser can't read this: ${syntaxError.message}` }), syntaxError };
   }
   const statements = classify(parse.statements);
   const layout = layOut(statements, directives.noTransaction);
@@ -43,10 +43,10 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
 }
 
 /** What can't be read is sent whole, and the server decides. */
-function unread(reading: Reading, directives: Directives, why: ScriptRemark): ScriptAnalysis {
+function unread(reading: Reading, directives: Directives, place: Unread, why: ScriptRemark): ScriptAnalysis {
   const inSpite = directives.noTransaction ? ', in spite of its no-transaction directive' : '';
   return {
-    plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [], unread: true }] },
+    plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [], unread: place }] },
     losses: UNREAD,
     problems: reading.problems,
     warnings: [{ ...why, message: `${why.message}; the file runs as one transaction${inSpite}` }],

@@ -23,6 +23,11 @@ export type Reindexed =
   | { readonly schema: string }
   | { readonly database: true };
 
+export interface Unread {
+  /** Where in the script's text the parser gave up, in UTF-16 code units; undefined when it was not asked. */
+  readonly at?: number;
+}
+
 /** A piece of the script's text, as it is sent. */
 export interface SqlPiece {
   readonly sql: string;
@@ -42,7 +47,7 @@ export interface SqlPiece {
   /** Where each of its statements begins, as `offset`; absent when nobody knows. */
   readonly starts?: readonly number[];
   /** The parser could not read it: it may hold anything, also a COMMIT. */
-  readonly unread?: true;
+  readonly unread?: Unread;
 }
 
 /** One step of a statement-by-statement script. */

@@ -2,7 +2,7 @@
 import { MigratorError } from '../../../core/errors.ts';
 import { checksum } from '../../../core/migration.ts';
 import { givesWayAlone } from '../../../core/sql/gives-way.ts';
-import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
+import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit, Unread } from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import type { SessionContext } from './context.ts';
@@ -82,7 +82,7 @@ export class PostgresExecutor implements Executor {
     const { wire } = this.#context;
     // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second. What is sent
     // behind a file that nobody could read may arrive as the data of its COPY.
-    const alone = this.#context.pooled || pieces.some((piece) => piece.unread === true);
+    const alone = this.#context.pooled || pieces.some((piece) => piece.unread !== undefined);
     if (this.#context.pooled) await this.begin(step);
     // All are on their way before the first is answered.
     const sent = wire.together(() => {
@@ -109,7 +109,7 @@ export class PostgresExecutor implements Executor {
       lockTimeout = wanted;
       message.addSource(piece);
     }
-    const unread = pieces.some((piece) => piece.unread === true);
+    const unread = pieces.find((piece) => piece.unread)?.unread;
     const event = step.direction === 'up' ? 'applied' : 'rolled back';
     afterSource(this.#context, message);
     addRecord(this.#context, message, { event, step }, { durationSql: DURATION_SQL, rowOf: step, next });
@@ -255,7 +255,7 @@ export class PostgresExecutor implements Executor {
     return journalInsert(this.#context.relation.journal, this.#context.runner, values);
   }
 
-  async #send(step: StepScript, message: Message, what: { readonly unit?: Unit; readonly unread?: boolean } = {}): Promise<void> {
+  async #send(step: StepScript, message: Message, what: { readonly unit?: Unit; readonly unread?: Unread | undefined } = {}): Promise<void> {
     const { relation, wire } = this.#context;
     // Lost before it was sent: then it is known that nothing of it ran.
     wire.lost.throwIfAborted();

@@ -90,6 +90,13 @@ export class Message {
     return this.#statements[finished];
   }
 
+  /** The server's words on a syntax error at `position` of the file take in what comes behind the file, or are about nothing else. */
+  quotesOurs(words: string, position: number | undefined): boolean {
+    if (position === undefined) return true;
+    const last = this.#sources.at(-1);
+    return last !== undefined && words.includes(this.#text.slice(last.messageStart + last.length + END.length).slice(0, 100));
+  }
+
   /** Where in the file the server's `position` (characters of the message, from 1) lies; undefined when it is in our text. */
   sourceOffset(position: number): number | undefined {
     const at = offsetOfCharacter(this.#text, position);

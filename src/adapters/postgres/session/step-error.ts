@@ -2,7 +2,7 @@
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
 import type { Direction } from '../../../core/migration.ts';
 import type { StepScript } from '../../../core/ports.ts';
-import type { Unit } from '../../../core/sql/script-plan.ts';
+import type { Unit, Unread } from '../../../core/sql/script-plan.ts';
 import { withoutQuoted } from '../../../core/secrets.ts';
 import { quotesOthers } from '../../../core/server-words.ts';
 import { locate } from '../../../core/source-location.ts';
@@ -60,7 +60,7 @@ interface ErrorFields {
 export function stepError(
   error: unknown,
   step: StepScript,
-  sent: { readonly message: Message; readonly relation: Relation; readonly unit?: Unit; readonly unread?: boolean },
+  sent: { readonly message: Message; readonly relation: Relation; readonly unit?: Unit; readonly unread?: Unread | undefined },
 ): MigratorError {
   // Who has one of our tables locked is known already.
   if (error instanceof MigratorError && error.details.blockers) return error.with({ version: step.version });
@@ -68,8 +68,8 @@ export function stepError(
   if (!server) return withoutServerError(error, step);
   const fields = (error as Error).cause as ErrorFields;
   const what = `${step.script.file} failed`;
-  const position = fields.position === undefined ? undefined : sent.message.sourceOffset(Number(fields.position));
-  const ours = ownError(sent.message.ownFailure(resultsBefore(error)), server.sqlstate, step, sent);
+  const position = placeIn(sent.message, fields);
+  const ours = swallowed(server, fields, step, sent) ?? ownError(sent.message.ownFailure(resultsBefore(error)), server.sqlstate, step, sent);
   if (ours) return ours;
   const code = codeOf(server, fields);
   // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
@@ -83,6 +83,28 @@ export function stepError(
     ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
     hint: fields.copyRefused === true ? COPY_THROUGH_CLIENT : hintFor(server.sqlstate, code, { ...sent, direction: step.direction, directed: step.script.directives.noTransaction }),
     cause: error,
+  });
+}
+
+/** Where in the file the server's position is. */
+function placeIn(message: Message, { position }: ErrorFields): number | undefined {
+  return position === undefined ? undefined : message.sourceOffset(Number(position));
+}
+
+/** A string or comment that nobody closes takes in what comes behind the file: the server's words would quote what is ours. */
+function swallowed(
+  { sqlstate, message: words }: ServerError,
+  fields: ErrorFields,
+  { version, script }: StepScript,
+  { message, unread }: { readonly message: Message; readonly unread?: Unread | undefined },
+): MigratorError | undefined {
+  const position = placeIn(message, fields);
+  if (!unread || sqlstate !== SYNTAX_ERROR || fields.position === undefined || !message.quotesOurs(words, position)) return undefined;
+  const offset = position ?? unread.at;
+  return new MigratorError('MIGRATION_FAILED', `${script.file} failed: a string, a quoted name or a comment in it is not closed`, {
+    version,
+    ...(offset !== undefined && { location: locate(script.file, script.text, offset) }),
+    hint: NEXT.MIGRATION_FAILED,
   });
 }
 
@@ -105,9 +127,9 @@ function withoutSource(server: ServerError, before: string): ServerError {
 function hintFor(
   sqlstate: string,
   code: ErrorCode,
-  { unit, unread, directed, direction }: { readonly unit?: Unit; readonly unread?: boolean; readonly directed: boolean; readonly direction: Direction },
+  { unit, unread, directed, direction }: { readonly unit?: Unit; readonly unread?: Unread | undefined; readonly directed: boolean; readonly direction: Direction },
 ): string | undefined {
-  if (unread === true && UNREAD_HINTS[sqlstate] !== undefined) return UNREAD_HINTS[sqlstate];
+  if (unread && UNREAD_HINTS[sqlstate] !== undefined) return UNREAD_HINTS[sqlstate];
   if (directed && unit && sqlstate === '25001') return INSIDE;
   const next = (unit ? NEXT_OF_STATEMENT : direction === 'up' ? NEXT : NEXT_OF_DOWN)[code];
   const files = direction === 'down' && unit && code === 'MIGRATION_FAILED' ? `${next}, with --from files` : next;
@@ -141,7 +163,7 @@ function ownError(
   failed: OwnStatement | undefined,
   sqlstate: string,
   step: StepScript,
-  { relation, unread }: { readonly relation: Relation; readonly unread?: boolean },
+  { relation, unread }: { readonly relation: Relation; readonly unread?: Unread | undefined },
 ): MigratorError | undefined {
   const { version, script } = step;
   const { name } = relation;
@@ -155,7 +177,7 @@ function ownError(
     case 'record':
     case 'journal':
       if (TABLE_GONE.has(sqlstate)) return tablesGone(step, relation);
-      if (unread === true) {
+      if (unread) {
         return refused('ended the transaction that it ran in; it was not recorded', 'take COMMIT and ROLLBACK out of the file; what it did after the first of them may be in the database');
       }
       return refused(
