@@ -38,8 +38,12 @@ export async function runCommand(config: Config, world: World): Promise<number> 
       if (!json) human.report(event);
     },
   });
+  const written = (): Promise<void> => {
+    reporter.flush();
+    return log.flush();
+  };
   for (const message of config.warnings) reporter.report({ type: 'warning', message });
-  const { document, text, error } = await answer(config, world, { runner, reporter }).catch((cause: unknown) => {
+  const { document, text, error } = await answer(config, world, { runner, reporter, written }).catch((cause: unknown) => {
     const failure = toMigratorError(cause);
     const { outcome } = failure.details;
     const document = outcome ? documents.outcomeDocument(outcome, failure) : documents.errorDocument(failure, config.command);

@@ -18,6 +18,8 @@ export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'val
 export interface Wiring {
   readonly runner: RunnerIdentity;
   readonly reporter: Reporter;
+  /** Resolves when what was reported is in the log. */
+  readonly written: () => Promise<void>;
 }
 
 export interface DatabasePorts extends ConnectPorts {
@@ -26,7 +28,7 @@ export interface DatabasePorts extends ConnectPorts {
 }
 
 /** The address is read once now, for its problems, and again at each attempt to connect. */
-export function openPorts(config: DatabaseConfig, world: World, { runner, reporter }: Wiring): DatabasePorts {
+export function openPorts(config: DatabaseConfig, world: World, { runner, reporter, written }: Wiring): DatabasePorts {
   const { table, lockKey, role, allowPooler, connectWaitMs } = config.connection;
   const input = addressInput(config.connection, world);
   const { connect, secretChanged, hookTarget } = new DedicatedConnections(input, role);
@@ -36,7 +38,7 @@ export function openPorts(config: DatabaseConfig, world: World, { runner, report
     clock: systemClock,
     reporter,
     database: new PostgresDatabase({ connect, second: connect, secretChanged, allowPooler, table, lockKey, role, reporter }),
-    hooks: new WorkerHooks({ target: hookTarget, reporter, workerUrl: HOOK_WORKER, connectWaitMs, memory: () => hookMemory(config, world) }),
+    hooks: new WorkerHooks({ target: hookTarget, reporter, written, workerUrl: HOOK_WORKER, connectWaitMs, memory: () => hookMemory(config, world) }),
   };
 }
 

@@ -22,6 +22,7 @@ describe('a hook in a thread of its own', () => {
         throw new Error('it was started');
       },
       reporter: new Recorder(),
+      written: () => Promise.resolve(),
       workerUrl: new URL(import.meta.url),
       connectWaitMs: 0,
       memory: () => 2 ** 26,

@@ -15,8 +15,8 @@ export interface LogLine {
 
 export interface LineWriter {
   write(line: LogLine): void;
-  /** Resolves when every line is with the destination; nothing may be written after it. */
-  close(): Promise<void>;
+  /** Resolves when every line is with the destination. */
+  written(): Promise<void>;
 }
 
 /** Container runtimes cut a longer line in pieces (at 16 KiB, with what they add to it), none of which is JSON then. */

@@ -18,7 +18,7 @@ export interface LogOptions {
 }
 
 export interface LogReporter extends Reporter {
-  /** Resolves when everything is written; nothing may be reported after it. */
+  /** Resolves when everything that was reported is written. */
   flush(): Promise<void>;
 }
 
@@ -98,7 +98,7 @@ export function createLogReporter(options: LogOptions): LogReporter {
     async flush() {
       tellLeftOut();
       await last;
-      await (await winston)?.close();
+      await (await winston)?.written();
       await new Promise<void>((resolve) => destination.write('', () => resolve()));
     },
   };

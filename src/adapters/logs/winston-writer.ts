@@ -15,7 +15,7 @@ export function openWinston(destination: NodeJS.WritableStream, level: Level, re
   const logger = createLogger({ level, format: format((info) => info)(), transports: stream });
   return {
     write: (line) => void logger.log(line),
-    async close() {
+    async written() {
       // To end the logger says the same, but takes a replica that leaves the queue longer than all else that it does then.
       while (logger.writableLength + logger.readableLength + stream.writableLength > 0) await new Promise(setImmediate);
     },

@@ -1,5 +1,5 @@
 /** What a hook says, by log() or on its thread's stdout and stderr: no faster than it is written, and no line too long. */
-import { cutLine } from './hook-run.ts';
+import { boundedWords } from '../../core/server-words.ts';
 
 /** A line counts for more than its characters: it is a message and an event. */
 const LINE = 200;
@@ -20,7 +20,7 @@ export class HookLog {
   /** Waits, and the thread with it, while too much is on its way. */
   say(text: string): void {
     if (text === '') return;
-    const line = cutLine(text);
+    const line = boundedWords(text);
     const size = line.length + LINE;
     for (let now = Atomics.load(this.#onTheWay, 0); now > MOST_ON_THE_WAY; now = Atomics.load(this.#onTheWay, 0)) {
       Atomics.wait(this.#onTheWay, 0, now, 1_000);

@@ -4,13 +4,12 @@ import { pathToFileURL } from 'node:url';
 
 import { MigratorError } from '../../core/errors.ts';
 import type { Version } from '../../core/migration.ts';
+import { boundedWords } from '../../core/server-words.ts';
 import { whenAborted } from './connection/until-aborted.ts';
 import type { Hook } from './hook-context.ts';
 
 /** How long a hook may go on after it was told to stop. */
 const STOP_GRACE_MS = 2_000;
-/** Of one line that a hook logs. */
-const MOST_CHARACTERS = 16_000;
 
 export interface RunOptions {
   readonly timeoutMs: number;
@@ -26,20 +25,13 @@ export async function importHook(path: string): Promise<Hook> {
 
 /** With the place in the hook's own file, where the error knows one; of a syntax error, at least what was being imported. */
 export function describe(error: unknown, path: string | undefined): string {
-  if (!(error instanceof Error)) return cutLine(String(error));
-  const message = cutLine(error.message);
+  if (!(error instanceof Error)) return boundedWords(String(error));
+  const message = boundedWords(error.message);
   const file = path === undefined ? undefined : basename(path);
   const start = file === undefined ? -1 : (error.stack?.indexOf(`${file}:`) ?? -1);
   const place = start === -1 ? undefined : /^[^:]+:\d+(?::\d+)?/.exec(error.stack?.slice(start) ?? '')?.[0];
   if (place !== undefined) return `${message} (${place})`;
   return error instanceof SyntaxError && file !== undefined ? `${message} (importing ${file})` : message;
-}
-
-/** A line of a bounded length: the middle of a longer one is left out. */
-export function cutLine(text: string): string {
-  const over = text.length - MOST_CHARACTERS;
-  if (over <= 0) return text;
-  return `${text.slice(0, MOST_CHARACTERS / 2)} … ${over} characters are left out … ${text.slice(-MOST_CHARACTERS / 2)}`.toWellFormed();
 }
 
 /** Waits for the hook; tells it to stop on the signal or after its time, and gives it a moment to do so. */

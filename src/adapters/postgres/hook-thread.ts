@@ -6,14 +6,17 @@ import { finished } from 'node:stream/promises';
 import { MigratorError } from '../../core/errors.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import type { Reporter } from '../../core/ports.ts';
+import { boundedWords } from '../../core/server-words.ts';
 import type { HookTarget } from './dedicated.ts';
 import type { Waiting } from './hook-connector.ts';
 import { resourceLimits, tooMuchMemory } from './hook-memory.ts';
-import { bounded, cutLine, describe, hookFailed, notConnected, type RunOptions } from './hook-run.ts';
+import { bounded, describe, hookFailed, notConnected, type RunOptions } from './hook-run.ts';
 
 export interface WorkerHooksOptions {
   readonly target: () => HookTarget;
   readonly reporter: Reporter;
+  /** Resolves when what was reported is written. */
+  readonly written: () => Promise<void>;
   readonly workerUrl: URL;
   /** How long a connection may be tried for, in milliseconds. */
   readonly connectWaitMs: number;
@@ -42,12 +45,14 @@ export type HookMessage =
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly message: string; readonly notConnected?: PlainError | undefined };
 
+/** How long the log may take for what one hook has on its way to it. */
+const WRITE_WAIT_MS = 5_000;
 /** How long a hook's thread may go on after the hook is done. */
 const LAST_WORDS_MS = 1_000;
 
 /** @throws MigratorError HOOK_FAILED, or what a connection of the hook failed with. */
 export async function runInThread({ version, hookPath: path = '' }: Migration, run: RunOptions, options: WorkerHooksOptions): Promise<void> {
-  const { target, reporter, workerUrl, connectWaitMs } = options;
+  const { target, reporter, written, workerUrl, connectWaitMs } = options;
   const memory = options.memory();
   const { port1: ours, port2: port } = new MessageChannel();
   const onTheWay = new SharedArrayBuffer(4);
@@ -55,7 +60,7 @@ export async function runInThread({ version, hookPath: path = '' }: Migration, r
   const worker = new Worker(workerUrl, { workerData, transferList: [port], stdout: true, stderr: true, resourceLimits: resourceLimits(memory) });
   const over = new AbortController();
   const ended = new Promise<void>((resolve, reject) => {
-    const hear = listener({ version, reporter, onTheWay: new Int32Array(onTheWay), resolve, reject });
+    const hear = listener({ version, reporter, written, onTheWay: new Int32Array(onTheWay), resolve, reject });
     ours.on('message', hear);
     worker.on('error', (error) => reject(isOutOfMemory(error) ? tooMuch(version, memory) : hookFailed(version, describe(error, path))));
     worker.on('exit', (code) => {
@@ -79,24 +84,28 @@ export async function runInThread({ version, hookPath: path = '' }: Migration, r
 interface Listening {
   readonly version: Version;
   readonly reporter: Reporter;
+  readonly written: () => Promise<void>;
   readonly onTheWay: Int32Array;
   readonly resolve: () => void;
   readonly reject: (error: MigratorError) => void;
 }
 
-function listener({ version, reporter, onTheWay, resolve, reject }: Listening): (message: HookMessage) => void {
+function listener({ version, reporter, written, onTheWay, resolve, reject }: Listening): (message: HookMessage) => void {
   let told = 0;
-  /** Lets the hook go on once what it has said is written. */
-  const release = (): void => {
-    Atomics.sub(onTheWay, 0, told);
+  let unread = false;
+  /** Lets the hook go on once what it has said is written; where nobody reads the log, that is waited for once. */
+  const release = async (): Promise<void> => {
+    const size = told;
     told = 0;
+    if (!unread) unread = await Promise.race([written().then(() => false), sleep(WRITE_WAIT_MS, true, { ref: false })]);
+    Atomics.sub(onTheWay, 0, size);
     Atomics.notify(onTheWay, 0);
   };
   return (message) => {
     switch (message.type) {
       case 'log':
         reporter.report({ type: 'hook.log', version, message: message.message });
-        if (told === 0) setImmediate(release);
+        if (told === 0) setImmediate(() => { release().catch(() => undefined); });
         told += message.size;
         break;
       case 'waiting':
@@ -120,7 +129,7 @@ function toError({ code, summary, ...more }: PlainError): MigratorError {
 function hearStreams({ stdout, stderr }: Worker, log: (line: string) => void): void {
   for (const stream of [stdout, stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
-      for (const line of text.split('\n')) if (line !== '') log(cutLine(line));
+      for (const line of text.split('\n')) if (line !== '') log(boundedWords(line));
     });
   }
 }

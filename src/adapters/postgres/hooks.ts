@@ -2,10 +2,11 @@
 import { MigratorError } from '../../core/errors.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import type { HookRunner } from '../../core/ports.ts';
+import { boundedWords } from '../../core/server-words.ts';
 import type { Hook } from './hook-context.ts';
 import type { ConnectingOptions } from './hook-connector.ts';
 import type { HookConnections } from './hook-pool.ts';
-import { bounded, cutLine, describe, hookFailed, importHook, notConnected, type RunOptions } from './hook-run.ts';
+import { bounded, describe, hookFailed, importHook, notConnected, type RunOptions } from './hook-run.ts';
 import type { WorkerHooksOptions } from './hook-thread.ts';
 
 /** A hook that keeps its thread busy must not starve the session that holds the lock. */
@@ -61,7 +62,7 @@ export class ThreadHooks implements HookRunner {
       onWait: (waiting) => reporter.report({ type: 'database.waiting', ...waiting }),
     });
     const log = (message: unknown): void => {
-      reporter.report({ type: 'hook.log', version, message: cutLine(String(message)) });
+      reporter.report({ type: 'hook.log', version, message: boundedWords(String(message)) });
     };
     const call = async (): Promise<void> => {
       const hook = this.#given[version] ?? (await importHook(hookPath ?? ''));
