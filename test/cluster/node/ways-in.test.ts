@@ -19,6 +19,13 @@ const HOOKED = {
   'near.mjs': `export const found = 'what the hook imports';\n`,
 };
 
+/** Writes the password 5 s after it has started, and stays. */
+const LATE_AGENT = `
+setTimeout(() => require('node:fs').writeFileSync('/secrets/password', process.argv[1]), 5_000);
+setInterval(() => undefined, 60_000);
+process.on('SIGTERM', () => process.exit());
+`;
+
 describe('on a node', function () {
   this.timeout(300_000);
   const shop = useShop();
@@ -80,5 +87,34 @@ describe('on a node', function () {
       expect([proxy!.name, proxy!.state.running !== undefined]).to.deep.equal(['proxy', true]);
     }
     expect(await shop().database.journal('applied')).to.deep.equal(versionsOf(RELEASES.v2));
+  });
+
+  it('the hook waits for a password file that a native sidecar writes late, in its first pod', async () => {
+    const { tag } = shop().node.images;
+    const address = new URL(shop().database.address());
+    const { password } = address;
+    address.password = '';
+    const mount = { name: 'secrets', mountPath: '/secrets' };
+    const sidecar = {
+      name: 'agent',
+      image: `${MIGRATIONS}:${tag('v2')}`,
+      restartPolicy: 'Always',
+      command: ['/nodejs/bin/node', '-e', LATE_AGENT, decodeURIComponent(password)],
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      volumeMounts: [mount],
+    };
+    const values = {
+      image: { repository: MIGRATIONS, tag: tag('v2'), pullPolicy: 'IfNotPresent' },
+      database: { url: address.href },
+      extraEnv: [{ name: 'LOCKSTEP_PASSWORD_FILE', value: '/secrets/password' }],
+      volumes: [{ name: 'secrets', emptyDir: {} }],
+      volumeMounts: [mount],
+      initContainers: [sidecar],
+    };
+    succeeds(await shop().helm(['install', 'shop', CHART, ...Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`])]));
+    const [pod, ...more] = await shop().podsOfJob('shop-lockstep-migrate');
+    expect(more).to.deep.equal([]);
+    expect(toldBy(pod!)).to.include({ exit: 0, appliedCount: 3 });
+    expect(await shop().kubectl('logs', 'job/shop-lockstep-migrate', '-c', 'lockstep')).to.include('/secrets/password');
   });
 });
