@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, startCli, type CliOptions, type CliResult } from '../support/cli.ts';
 import { createRole } from '../support/roles.ts';
+import { skip } from '../support/skip.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 describe('a hook', () => {
@@ -58,7 +59,7 @@ describe('a hook', () => {
     };
     for (const [what, text] of Object.entries(LOUD)) {
       it(`on the memory that ${what} takes; all lines arrive, the longest without their middle`, async function () {
-        if (process.platform !== 'linux') this.skip();
+        if (process.platform !== 'linux') skip(this, 'How much a process takes is read from /proc.');
         await hook(`import { readFileSync } from 'node:fs';\nexport default ({ log }) => { ${text} log('peak ' + ${peak}); };`);
         const result = await runCli(['up'], workspace());
         expectExit(result, 0);
