@@ -149,7 +149,7 @@ export function untrustedTables(access: Access, found: readonly string[]): Migra
   const doing = access === 'read' ? 'reading' : 'writing';
   const summary = found.some((one) => one.includes('row security'))
     ? 'row security may hide what is in the history from this role'
-    : `${doing} the history could run with our rights what others have made, or is not ours to do`;
+    : `${doing} the history is refused: others own it, or code of others would run with this role's rights`;
   return new MigratorError('HISTORY_CONFLICT', summary, {
     problems: found,
     hint:
