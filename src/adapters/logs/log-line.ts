@@ -14,7 +14,8 @@ export interface LogLine {
 }
 
 export interface LineWriter {
-  write(line: LogLine): void;
+  /** `crowded`: lines come faster than they are read. */
+  write(line: LogLine, load: { readonly crowded: boolean }): void;
   /** Resolves when every line is with the destination. */
   written(): Promise<void>;
 }

@@ -38,6 +38,8 @@ const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
 
 /** Characters that are not written yet. A server or a hook may send them faster than the log is read: with more, its lines are left out. */
 const MOST_WAITING = 8_000_000;
+/** With more, memory is collected more often. */
+const CROWDED = 200_000;
 /** What a line has beside its text, and keeps in memory. */
 const LINE_OVERHEAD = 1_000;
 
@@ -75,7 +77,7 @@ export function createLogReporter(options: LogOptions): LogReporter {
     if (!winston && OF_AN_IDLE_RUN.includes(event.type)) destination.write(`${render(line)}\n`, line.written);
     else {
       const writer = (winston ??= import('./winston-writer.ts').then(({ openWinston }) => openWinston(destination, level, render)));
-      last = last.then(async () => (await writer).write(line));
+      last = last.then(async () => (await writer).write(line, { crowded: waiting > CROWDED }));
     }
   }
 
