@@ -91,6 +91,14 @@ export default {
       to: { circular: true },
     },
     {
+      name: 'rooms-point-one-way',
+      comment: 'Two folders import each other: move what both need into one of them, so that arrows between folders point one way.',
+      severity: 'error',
+      scope: 'folder',
+      from: { path: '^src/(engine|adapters)/' },
+      to: { circular: true },
+    },
+    {
       name: 'no-orphans',
       comment: 'Nobody imports this file and it imports nobody: delete it, or use it.',
       severity: 'error',

@@ -5,7 +5,7 @@
 import { hostname, totalmem } from 'node:os';
 
 import { NEWER_NODE, nodeProblem } from './core/node-version.ts';
-import type { World } from './app/world.ts';
+import type { World } from './app/process-context.ts';
 
 const argv = process.argv.slice(2);
 

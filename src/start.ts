@@ -4,8 +4,8 @@
  */
 import { reportFailure, runCommand } from './app/run-command.ts';
 import { addressProblems } from './app/wiring.ts';
-import type { World } from './app/world.ts';
-import { readAnyway } from './cli/anyway.ts';
+import type { World } from './app/process-context.ts';
+import { readAnyway } from './cli/partial-settings.ts';
 import type { Arguments } from './cli/cli.ts';
 import { readPlainWords } from './cli/plain-words.ts';
 import { parseConfig } from './config/config.ts';

@@ -1,7 +1,7 @@
 // Answers: where does the demo run? On a temporary server of its own, or in a schema of its own on the server of DATABASE_URL.
-import { describePlace, type ConnectionSettings } from '../../src/adapters/postgres/connection/connection-settings.ts';
+import { describePlace, type ConnectionSettings } from '../../src/adapters/postgres/address/connection-settings.ts';
 import { openClient } from '../../src/adapters/postgres/connection/connect.ts';
-import { readAddress } from '../../src/adapters/postgres/dedicated.ts';
+import { readAddress } from '../../src/adapters/postgres/connection/dedicated.ts';
 import type { DirectClient } from '../../src/adapters/postgres/connection/driver.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import { startPostgres } from '../embedded-postgres.ts';

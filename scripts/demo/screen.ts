@@ -1,6 +1,6 @@
 // Answers: how does the demo look? One plain line per thing, never drawn over, so that it reads the same on a terminal and in a log.
 import { styleText } from 'node:util';
-import { printableLine } from '../../src/core/printable.ts';
+import { printableLine } from '../../src/core/text/printable.ts';
 
 type Style = Parameters<typeof styleText>[0];
 

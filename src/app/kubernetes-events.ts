@@ -1,10 +1,10 @@
 /** Loads what tells Kubernetes of a run when there is something to tell: a replica that has nothing to do pays nothing. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { EventReporter } from '../adapters/kubernetes/event-reporter.ts';
-import type { TellingConfig } from '../config/telling.ts';
+import type { TellingConfig } from '../config/reporting.ts';
 import type { MigratorEvent, MigratorEventType } from '../core/events.ts';
 import type { Direction } from '../core/migration.ts';
-import type { World } from './world.ts';
+import type { World } from './process-context.ts';
 
 /** An Event may come of these. Of all others none does, or only after one of these. */
 const WAKING: readonly MigratorEventType[] = ['database.waiting', 'lock.waiting', 'run.planned', 'run.failed'];

@@ -3,13 +3,13 @@ import { createFileSource, type FileSourceOptions } from '../adapters/files/sour
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { DownConfig, UpConfig } from '../config/config.ts';
 import { isPodRelease } from '../core/release.ts';
-import { migrate } from '../engine/migrate.ts';
-import { withoutTarget } from '../engine/no-target.ts';
-import type { Request } from '../engine/request.ts';
+import { migrate } from '../engine/migrate/migrate.ts';
+import { withoutTarget } from '../engine/commands/no-target.ts';
+import type { Request } from '../engine/migrate/request.ts';
 import { outcomeDocument } from '../output/documents.ts';
 import { formatDryRun } from '../output/dry-run.ts';
 import { openPorts, type Wiring } from './wiring.ts';
-import type { Answer, World } from './world.ts';
+import type { Answer, World } from './process-context.ts';
 
 export async function migrateAnswer(config: UpConfig | DownConfig, world: World, wiring: Wiring): Promise<Answer> {
   const request = await requestOf(config, world, wiring);

@@ -3,13 +3,13 @@ import { createMigration } from '../adapters/files/create.ts';
 import { createFileSource } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { Config, DownConfig, UpConfig } from '../config/config.ts';
-import { printableLine } from '../core/printable.ts';
-import { validate } from '../engine/validate.ts';
+import { printableLine } from '../core/text/printable.ts';
+import { validate } from '../engine/commands/validate.ts';
 import { createDocument, validateDocument } from '../output/documents.ts';
 import { formatValidation } from '../output/reports.ts';
 import { databaseAnswer } from './database-commands.ts';
 import type { Wiring } from './wiring.ts';
-import type { Answer, World } from './world.ts';
+import type { Answer, World } from './process-context.ts';
 
 export async function otherAnswer(config: Exclude<Config, UpConfig | DownConfig>, world: World, wiring: Wiring): Promise<Answer> {
   if (config.command === 'create') {

@@ -6,16 +6,16 @@ import { deferReports } from '../adapters/logs/deferred-reporter.ts';
 import { createHumanOutput } from '../adapters/logs/human.ts';
 import { createLogReporter, type LogReporter } from '../adapters/logs/log-reporter.ts';
 import type { Config } from '../config/config.ts';
-import type { TellingConfig } from '../config/telling.ts';
+import type { TellingConfig } from '../config/reporting.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { CommandName, RunnerIdentity } from '../core/runner.ts';
 import * as documents from '../output/documents.ts';
-import { VERSION } from '../version.ts';
-import { tellEnding } from './ending.ts';
+import { VERSION } from '../core/version.ts';
+import { tellEnding } from './finish.ts';
 import { KubernetesEvents } from './kubernetes-events.ts';
 import { migrateAnswer } from './migrate-command.ts';
 import type { Wiring } from './wiring.ts';
-import type { Answer, World } from './world.ts';
+import type { Answer, World } from './process-context.ts';
 
 /** Runs the command, tells its outcome, and resolves with the exit code. */
 export async function runCommand(config: Config, world: World): Promise<number> {

@@ -1,17 +1,17 @@
 /** Builds the ports of a command from the adapters. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
-import type { AddressInput } from '../adapters/postgres/connection/address.ts';
-import type { ConnectionSettings } from '../adapters/postgres/connection/connection-settings.ts';
+import type { AddressInput } from '../adapters/postgres/address/address.ts';
+import type { ConnectionSettings } from '../adapters/postgres/address/connection-settings.ts';
 import { PostgresDatabase } from '../adapters/postgres/database.ts';
-import { DedicatedConnections, readAddress } from '../adapters/postgres/dedicated.ts';
-import { WorkerHooks } from '../adapters/postgres/hooks.ts';
+import { DedicatedConnections, readAddress } from '../adapters/postgres/connection/dedicated.ts';
+import { WorkerHooks } from '../adapters/postgres/hooks/hooks.ts';
 import type { Config, ConnectionConfig, ConvertConfig } from '../config/config.ts';
 import type { AddressGiven } from '../config/settings.ts';
 import { MigratorError, toMigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
-import type { ConnectPorts } from '../engine/connect.ts';
-import type { World } from './world.ts';
+import type { ConnectPorts } from '../engine/session/connect.ts';
+import type { World } from './process-context.ts';
 
 export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'validate' } | ConvertConfig>;
 
@@ -44,7 +44,7 @@ export function openPorts(config: DatabaseConfig, world: World, { runner, report
 
 /** Beside this file in the bundle, beside its sources before. */
 const HOOK_WORKER = new URL(
-  import.meta.url.endsWith('.ts') ? '../adapters/postgres/hook-worker.ts' : './hook-worker.mjs',
+  import.meta.url.endsWith('.ts') ? '../adapters/postgres/hooks/hook-worker.ts' : './hook-worker.mjs',
   import.meta.url,
 );
 

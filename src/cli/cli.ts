@@ -6,7 +6,7 @@ import { MigratorError } from '../core/errors.ts';
 import type { CommandName } from '../core/runner.ts';
 import { shown } from '../config/option-values.ts';
 import { belongsTo, flagOf, flagsOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../config/options.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../core/version.ts';
 import { checkWords } from './words.ts';
 
 export type Arguments = RawOptions | { readonly help: string } | { readonly version: string };

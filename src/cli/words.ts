@@ -1,6 +1,6 @@
 /** Checks the words of the command line before the parser reads them, so that nothing is taken for something else. */
 import { COMMAND_NAMES, isCommand } from './commands.ts';
-import { nearest } from '../core/nearest.ts';
+import { nearest } from '../core/text/nearest.ts';
 import type { CommandName } from '../core/runner.ts';
 import { parseBoolean, shown } from '../config/option-values.ts';
 import { belongsTo, flagOf, flagsOf, keyOf, negatedFlagOf, OPTION_KEYS, optionEntry } from '../config/options.ts';

@@ -2,15 +2,15 @@
 import { MigratorError } from '../core/errors.ts';
 import { CONVERT_TOOLS, FROM_TOOLS, IMPORT_TOOLS, type ConvertTool, type ImportTool } from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
-import type { RepairWish } from '../core/repair.ts';
+import type { RepairWish } from '../core/plan/repair.ts';
 import type { TableName } from '../core/table-name.ts';
-import type { DownChoice } from '../core/stored-down.ts';
-import type { DownTarget, UpTarget } from '../core/target.ts';
+import type { DownChoice } from '../core/plan/stored-down.ts';
+import type { DownTarget, UpTarget } from '../core/plan/target.ts';
 import { shown, type OptionValues } from './option-values.ts';
 import { belongsTo, type RawOptions } from './options.ts';
 import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
-import { tellingConfig, type TellingConfig } from './telling.ts';
-import { whereDefined } from './where-defined.ts';
+import { tellingConfig, type TellingConfig } from './reporting.ts';
+import { whereDefined } from './omit-undefined.ts';
 
 /** How to reach the database; without an address the PG* variables say it. */
 export interface ConnectionConfig {

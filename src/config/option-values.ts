@@ -1,6 +1,6 @@
 /** Turns the text of one setting into its value, or says what is wrong with it. */
 import { parseDuration } from '../core/migration.ts';
-import type { Rename } from '../core/renames.ts';
+import type { Rename } from '../core/plan/renames.ts';
 import { parseTableName, type TableName } from '../core/table-name.ts';
 import { optionEntry, type OPTIONS, type OptionKey, type OptionType } from './options.ts';
 

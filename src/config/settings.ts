@@ -1,5 +1,5 @@
 /** Where each setting comes from: flag > LOCKSTEP_* > standard environment > default. */
-import { nearest } from '../core/nearest.ts';
+import { nearest } from '../core/text/nearest.ts';
 import { parseBoolean, parseValue, type OptionValues } from './option-values.ts';
 import { belongsTo, envOf, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from './options.ts';
 

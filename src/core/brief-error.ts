@@ -1,6 +1,6 @@
 /** What of an error may leave the log: no rows (DETAIL, quoted values), no line of SQL, no query of another session, no password. */
 import type { ErrorCode, MigratorError } from './errors.ts';
-import { cutBytes, oneLine } from './one-line.ts';
+import { cutBytes, oneLine } from './text/one-line.ts';
 import { describeBlocker } from './runner.ts';
 import { publicWords } from './server-words.ts';
 

@@ -1,8 +1,9 @@
 /** Every way a run can fail, its exit code, and the one error class that carries it. */
 
+import type { SourceLocation } from './text/source-location.ts';
 import type { Outcome } from './outcome.ts';
 import type { Blocker, Holder } from './runner.ts';
-import { maskPasswords } from './secrets.ts';
+import { maskPasswords } from './text/secrets.ts';
 
 /** What a Kubernetes Job should do with an exit code: give up at once, or count it against `backoffLimit`. */
 type JobAction = 'FailJob' | 'Count' | 'Ignore';
@@ -33,17 +34,6 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
-
-/** A place in a migration file; `line` and `column` count characters from 1. */
-export interface SourceLocation {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  /** The line of SQL itself, secrets masked. */
-  readonly text: string;
-  /** Where in `text` the place is, where the mask has moved it; else it is the column. */
-  readonly caret?: number;
-}
 
 /** What the server said, as in its ErrorResponse. */
 export interface ServerError {

@@ -1,6 +1,6 @@
 /** Everything worth telling while a command runs, as one union. */
 import type { MigratorError } from './errors.ts';
-import type { Hold, HoldEnd } from './hold.ts';
+import type { Hold, HoldEnd } from './plan/held-versions.ts';
 import type { Direction, Version } from './migration.ts';
 import type { Blocker, Holder } from './runner.ts';
 

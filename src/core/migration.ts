@@ -2,8 +2,8 @@
 // Its `hash` by name would keep an older Node from importing us, and so from saying which one is needed.
 import * as crypto from 'node:crypto';
 
-import { nearest } from './nearest.ts';
-import { endOfComment, endOfLine, skipBlank } from './sql/sql-text.ts';
+import { nearest } from './text/nearest.ts';
+import { endOfComment, endOfLine, skipBlank } from './text/sql-text.ts';
 
 export type Direction = 'up' | 'down';
 

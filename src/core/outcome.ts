@@ -1,7 +1,7 @@
 /** What a run did, told the same way whether it ended well or not. */
 import type { Direction, Version } from './migration.ts';
 import type { Loss } from './sql/script-plan.ts';
-import type { ScriptSource } from './step.ts';
+import type { ScriptSource } from './plan/step.ts';
 
 export interface StepResult {
   readonly version: Version;

@@ -1,7 +1,7 @@
 /** What is kept of a server's words, and which of them may leave the log. */
 import type { ServerError } from './errors.ts';
-import { cutMiddle } from './one-line.ts';
-import { maskPasswords } from './secrets.ts';
+import { cutMiddle } from './text/one-line.ts';
+import { maskPasswords } from './text/secrets.ts';
 
 /** Of each text of a server: a message may have hundreds of megabytes, and is copied on every way that it goes. */
 const MAX_WORDS_BYTES = 8_000;

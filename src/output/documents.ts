@@ -3,12 +3,12 @@ import { publicWordsOf } from '../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
 import type { Direction, Version } from '../core/migration.ts';
-import type { Hold } from '../core/hold.ts';
+import type { Hold } from '../core/plan/held-versions.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
-import type { VersionState, VersionStatus } from '../core/plan.ts';
+import type { VersionState, VersionStatus } from '../core/plan/plan.ts';
 import type { ConvertReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
-import { printableJson } from '../core/printable.ts';
+import { printableJson } from '../core/text/printable.ts';
 
 /** What failed, why, and what to do next. Rows (DETAIL, quoted values) and lines of SQL are in the log only. */
 interface ErrorBody {

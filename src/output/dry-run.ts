@@ -1,6 +1,6 @@
 /** What a dry run would do, as people read it. */
 import type { DryRunStep, EstimatedLoss } from '../core/outcome.ts';
-import { printableLine, printableLines } from '../core/printable.ts';
+import { printableLine, printableLines } from '../core/text/printable.ts';
 
 export function formatDryRun(steps: readonly DryRunStep[]): string {
   const lines = steps.flatMap((step) => [

@@ -1,7 +1,7 @@
 /** A failure as people read it on stderr: what failed, why, and what to do next. */
 import { ERRORS, type MigratorError } from '../core/errors.ts';
-import { printableLines } from '../core/printable.ts';
-import { caretLines } from '../core/source-location.ts';
+import { printableLines } from '../core/text/printable.ts';
+import { caretLines } from '../core/text/source-location.ts';
 
 /** Three parts, each line below the first indented. Ends without a line break. */
 export function formatError(error: MigratorError): string {

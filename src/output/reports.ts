@@ -1,9 +1,9 @@
 /** What the read-only commands and a dry run tell people on stdout. */
 import type { JournalEntry } from '../core/history.ts';
-import { describeHold } from '../core/hold.ts';
-import { describeInPart, waysOut } from '../core/in-part.ts';
-import type { VersionStatus } from '../core/plan.ts';
-import { printableLine } from '../core/printable.ts';
+import { describeHold } from '../core/plan/held-versions.ts';
+import { describeInPart, waysOut } from '../core/plan/in-part.ts';
+import type { VersionStatus } from '../core/plan/plan.ts';
+import { printableLine } from '../core/text/printable.ts';
 import type { ConvertReport, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import { describeHolder } from '../core/runner.ts';
 

@@ -2,7 +2,7 @@
 import { briefError, type BriefError } from '../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { Version } from '../core/migration.ts';
-import { cutBytes, oneLine } from '../core/one-line.ts';
+import { cutBytes, oneLine } from '../core/text/one-line.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { CommandName } from '../core/runner.ts';
 

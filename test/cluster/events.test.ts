@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { MAX_NOTE_BYTES } from '../../src/adapters/kubernetes/digest.ts';
 import { eventObject, type Place } from '../../src/adapters/kubernetes/event-object.ts';
 import { REASONS, type Reason } from '../../src/adapters/kubernetes/reasons.ts';
-import { cutBytes } from '../../src/core/one-line.ts';
+import { cutBytes } from '../../src/core/text/one-line.ts';
 import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, startCli, type CliResult } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';

@@ -1,6 +1,6 @@
 /** Places on a real server: a throwaway schema and a lock key for each test. */
 import { PostgresDatabase } from '../../src/adapters/postgres/database.ts';
-import { DedicatedConnections } from '../../src/adapters/postgres/dedicated.ts';
+import { DedicatedConnections } from '../../src/adapters/postgres/connection/dedicated.ts';
 import type { Session } from '../../src/core/ports.ts';
 import { within } from '../support/bounded.ts';
 import { blockOnKey, holdKey } from '../support/holder.ts';

@@ -1,7 +1,7 @@
 /** What the messages rely on, asked of PostgreSQL itself: several statements in one message, and what a session keeps. */
 import { expect } from 'chai';
 
-import { RESET_STATEMENTS } from '../../src/adapters/postgres/session/settings.ts';
+import { RESET_STATEMENTS } from '../../src/adapters/postgres/state/settings.ts';
 import { eventually } from '../support/bounded.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { message, pidOf, sqlstateOf, waitsFor } from '../support/sessions.ts';

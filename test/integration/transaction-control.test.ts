@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
-import { Wire } from '../../src/adapters/postgres/session/wire.ts';
+import { Wire } from '../../src/adapters/postgres/wire/wire.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { failure, up } from '../support/running.ts';
 

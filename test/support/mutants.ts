@@ -8,9 +8,9 @@ export interface Mutant {
   readonly killedBy: readonly string[];
 }
 
-const SESSION = 'src/adapters/postgres/session';
-const LOCK = `${SESSION}/advisory-lock.ts`;
-const HOLD = 'src/engine/hold-lock.ts';
+const POSTGRES = 'src/adapters/postgres';
+const LOCK = `${POSTGRES}/lock/advisory-lock.ts`;
+const HOLD = 'src/engine/session/with-lock.ts';
 
 /** The lock is tried for whatever the check says. */
 const WITHOUT_LOOKING: Replacement = {
@@ -21,7 +21,7 @@ const WITHOUT_LOOKING: Replacement = {
 
 /** No transaction asks whether it still has the lock. */
 const WITHOUT_FENCE: Replacement = {
-  file: 'src/adapters/postgres/session/sql.ts',
+  file: 'src/adapters/postgres/wire/sql.ts',
   from: '`CASE WHEN pg_catalog.${name}(${key}) THEN',
   to: '`CASE WHEN true OR pg_catalog.${name}(${key}) THEN',
 };
@@ -41,31 +41,31 @@ export const MUTANTS: readonly Mutant[] = [
     replacements: [
       WITHOUT_LOOKING,
       { file: LOCK, from: '`SELECT pg_catalog.pg_try_advisory_lock(${this.key});\\nSELECT version() ${this.#isHeld}`', to: '`SELECT true FROM (SELECT pg_catalog.pg_advisory_lock(${this.key}) OFFSET 0) l; SELECT version()`' },
-      { file: 'src/engine/apply-statements.ts', from: 'if (unit.waitsForSnapshots) await clearTheWay(context);', to: 'void clearTheWay;' },
+      { file: 'src/engine/apply/apply-statements.ts', from: 'if (unit.waitsForSnapshots) await clearTheWay(context);', to: 'void clearTheWay;' },
     ],
     killedBy: ['test/race/concurrent-index.test.ts'],
   },
   { name: 'there is no fence', replacements: [WITHOUT_FENCE], killedBy: ['test/race/fence.test.ts'] },
   {
     name: 'our statements have the path of the user',
-    replacements: [{ file: `${SESSION}/own-path.ts`, from: "set_config('search_path', '${PATH}', true)", to: "set_config('lockstep.other', '${PATH}', true)" }],
+    replacements: [{ file: `${POSTGRES}/wire/own-path.ts`, from: "set_config('search_path', '${PATH}', true)", to: "set_config('lockstep.other', '${PATH}', true)" }],
     killedBy: ['test/race/surroundings-path.test.ts'],
   },
   {
     name: 'nobody looks at what hangs on the tables',
-    replacements: [{ file: `${SESSION}/look.ts`, from: 'return `SELECT 1 / (${harmless})::integer`;', to: 'return `SELECT 1`;' }],
+    replacements: [{ file: `${POSTGRES}/state/attached-objects.ts`, from: 'return `SELECT 1 / (${harmless})::integer`;', to: 'return `SELECT 1`;' }],
     killedBy: ['test/race/surroundings-tables.test.ts'],
   },
   {
     name: 'nobody looks whether the migration is recorded',
-    replacements: [{ file: `${SESSION}/record.ts`, from: "addOwn('record', `SELECT 1 / coalesce((${conditions.join(' AND ')})::integer, 0)`)", to: "addOwn('record', `SELECT 1`)" }],
+    replacements: [{ file: `${POSTGRES}/tables/record.ts`, from: "addOwn('record', `SELECT 1 / coalesce((${conditions.join(' AND ')})::integer, 0)`)", to: "addOwn('record', `SELECT 1`)" }],
     killedBy: ['test/race/surroundings-record.test.ts'],
   },
   {
     name: 'a migration has the isolation level of its session',
     replacements: [
-      { file: `${SESSION}/own-path.ts`, from: "write: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'", to: "write: 'BEGIN READ WRITE'" },
-      { file: `${SESSION}/settings.ts`, from: "['default_transaction_isolation', 'read committed'] as const", to: "['application_name', 'lockstep up'] as const" },
+      { file: `${POSTGRES}/wire/own-path.ts`, from: "write: 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'", to: "write: 'BEGIN READ WRITE'" },
+      { file: `${POSTGRES}/state/settings.ts`, from: "['default_transaction_isolation', 'read committed'] as const", to: "['application_name', 'lockstep up'] as const" },
     ],
     killedBy: ['test/race/surroundings-isolation.test.ts'],
   },

@@ -4,9 +4,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import type pg from 'pg';
 
-import { parseAddress } from '../../src/adapters/postgres/connection/address.ts';
+import { parseAddress } from '../../src/adapters/postgres/address/address.ts';
 import { openClient, type Opened } from '../../src/adapters/postgres/connection/connect.ts';
-import type { ConnectionSettings } from '../../src/adapters/postgres/connection/connection-settings.ts';
+import type { ConnectionSettings } from '../../src/adapters/postgres/address/connection-settings.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import { PASSWORD } from './tls-server.ts';
 

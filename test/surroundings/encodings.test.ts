@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { expect } from 'chai';
 
-import { encodingOf } from '../../src/adapters/postgres/session/encoding.ts';
+import { encodingOf } from '../../src/adapters/postgres/wire/encoding.ts';
 import { documentOf } from '../support/json-documents.ts';
 import { expectExit, runCli } from '../support/cli.ts';
 import { withClient } from '../support/planted.ts';

@@ -1,7 +1,7 @@
 /** Where the history is and where objects go, by the path: whoever has set it, however its schemas are called, and whatever is there already. */
 import { expect } from 'chai';
 
-import { derivedKey } from '../../src/adapters/postgres/session/relation.ts';
+import { derivedKey } from '../../src/adapters/postgres/state/relation.ts';
 import { expectExit, runCli, type CliResult } from '../support/cli.ts';
 import { useDatabase } from '../support/databases.ts';
 import { createRole, type TestRole } from '../support/roles.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { parseAddress, type ParsedAddress } from '../../src/adapters/postgres/connection/address.ts';
-import { describeAddress, type ConnectionSettings } from '../../src/adapters/postgres/connection/connection-settings.ts';
+import { parseAddress, type ParsedAddress } from '../../src/adapters/postgres/address/address.ts';
+import { describeAddress, type ConnectionSettings } from '../../src/adapters/postgres/address/connection-settings.ts';
 
 const CANARY = 'c4n4ry';
 

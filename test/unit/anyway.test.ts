@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { readAnyway } from '../../src/cli/anyway.ts';
+import { readAnyway } from '../../src/cli/partial-settings.ts';
 
 const ENV = { LOCKSTEP_LOG_FORMAT: 'text', LOCKSTEP_TERMINATION_LOG: '/from-env', LOCKSTEP_JOB: 'shop-migrate', LOCKSTEP_EVENTS: 'on' };
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
-import { baseline, type BaselineResult } from '../../src/engine/baseline.ts';
+import { baseline, type BaselineResult } from '../../src/engine/commands/baseline.ts';
 import { commandFakes } from '../support/fakes/command.ts';
 import { migrations, source } from '../support/fakes/files.ts';
 import { failure, runner } from '../support/fakes/run.ts';

@@ -5,7 +5,7 @@ import { parseArguments } from '../../src/cli/cli.ts';
 import { COMMAND_NAMES } from '../../src/cli/commands.ts';
 import { ERRORS, MigratorError } from '../../src/core/errors.ts';
 import { belongsTo, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type RawOptions } from '../../src/config/options.ts';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/core/version.ts';
 
 function read(line: string): unknown {
   return parseArguments(line.split(' ').filter((word) => word !== ''));

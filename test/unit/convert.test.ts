@@ -9,7 +9,7 @@ import type { ConvertTool } from '../../src/core/import/foreign-history.ts';
 import { fingerprints } from '../../src/core/convert/same-statements.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import { findMarks } from '../../src/core/sql/marks.ts';
-import { convert } from '../../src/engine/convert.ts';
+import { convert } from '../../src/engine/commands/convert.ts';
 
 type Texts = Readonly<Record<string, string>>;
 const parser = createSqlParser();

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { foreignTool } from '../../src/core/foreign-table.ts';
+import { foreignTool } from '../../src/core/import/foreign-table.ts';
 
 /** Tables as the tools themselves create them. */
 const TABLE: readonly (readonly [string, string | undefined])[] = [

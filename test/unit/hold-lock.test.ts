@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { MigratorError } from '../../src/core/errors.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
-import { holdLock, type HoldLockOptions } from '../../src/engine/hold-lock.ts';
+import { holdLock, type HoldLockOptions } from '../../src/engine/session/with-lock.ts';
 import { clockOf, FakeClock, settle } from '../support/fakes/clock.ts';
 import { FakeDatabase, type FakeSession } from '../support/fakes/database.ts';
 import { migration } from '../support/fakes/files.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
-import { describeHold, judgeHolds, type Hold } from '../../src/core/hold.ts';
+import { describeHold, judgeHolds, type Hold } from '../../src/core/plan/held-versions.ts';
 import { isKnownRelease, isPodRelease, releaseName } from '../../src/core/release.ts';
-import { heldError } from '../../src/engine/held.ts';
+import { heldError } from '../../src/engine/migrate/held-versions.ts';
 
 describe('releases', () => {
   it('are of a Job with a revision, and of a pod without', () => {

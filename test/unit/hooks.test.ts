@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
-import type { ConnectingOptions } from '../../src/adapters/postgres/hook-connector.ts';
-import { hookConnections } from '../../src/adapters/postgres/hook-pool.ts';
-import { ThreadHooks, WorkerHooks } from '../../src/adapters/postgres/hooks.ts';
-import type { Hook } from '../../src/adapters/postgres/hook-context.ts';
+import type { ConnectingOptions } from '../../src/adapters/postgres/hooks/hook-connector.ts';
+import { hookConnections } from '../../src/adapters/postgres/hooks/hook-pool.ts';
+import { ThreadHooks, WorkerHooks } from '../../src/adapters/postgres/hooks/hooks.ts';
+import type { Hook } from '../../src/adapters/postgres/hooks/hook-context.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import { migration } from '../support/fakes/files.ts';
 import { failure } from '../support/fakes/run.ts';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
 import type { ForeignTable, ImportTool } from '../../src/core/import/foreign-history.ts';
-import { importHistory, type ImportOptions, type ImportResult } from '../../src/engine/import.ts';
+import { importHistory, type ImportOptions, type ImportResult } from '../../src/engine/commands/import.ts';
 import { commandFakes } from '../support/fakes/command.ts';
 import { migrations, source } from '../support/fakes/files.ts';
 import { failure, runner } from '../support/fakes/run.ts';

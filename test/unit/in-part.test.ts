@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { describeInPart, progressOf, unfinished, type StatementRow, type VersionInPart } from '../../src/core/in-part.ts';
+import { describeInPart, progressOf, unfinished, type StatementRow, type VersionInPart } from '../../src/core/plan/in-part.ts';
 import type { Direction, Version } from '../../src/core/migration.ts';
-import { planDown } from '../../src/core/plan-down.ts';
-import { planUp, type Planned } from '../../src/core/plan.ts';
-import type { DownTarget, UpTarget } from '../../src/core/target.ts';
+import { planDown } from '../../src/core/plan/plan-down.ts';
+import { planUp, type Planned } from '../../src/core/plan/plan.ts';
+import type { DownTarget, UpTarget } from '../../src/core/plan/target.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
 
 const [A, B, C, D] = ['001_a', '002_b', '003_c', '004_d'] as const;

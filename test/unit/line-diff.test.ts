@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { lineDiff } from '../../src/core/line-diff.ts';
+import { lineDiff } from '../../src/core/text/line-diff.ts';
 
 const diff = (before: string, after: string): string[] => lineDiff({ name: 'a', text: before }, { name: 'b', text: after });
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
 import { parseDirectives } from '../../src/core/migration.ts';
-import { analyze } from '../../src/engine/analyze.ts';
+import { analyze } from '../../src/engine/apply/analyze.ts';
 
 const parser = createSqlParser();
 

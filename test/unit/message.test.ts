@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { Message } from '../../src/adapters/postgres/session/message.ts';
+import { Message } from '../../src/adapters/postgres/wire/message.ts';
 
 /** PostgreSQL counts characters from 1, where JavaScript counts code units. */
 function positionOf(text: string, wanted: string): number {

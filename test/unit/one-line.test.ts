@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { cutBytes, cutMiddle, oneLine } from '../../src/core/one-line.ts';
+import { cutBytes, cutMiddle, oneLine } from '../../src/core/text/one-line.ts';
 
 describe('cutBytes', () => {
   const table: [text: string, max: number, expected: string][] = [

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { parseAddress } from '../../src/adapters/postgres/connection/address.ts';
-import { passwordIn, readPassword, type Password } from '../../src/adapters/postgres/connection/passfile.ts';
+import { parseAddress } from '../../src/adapters/postgres/address/address.ts';
+import { passwordIn, readPassword, type Password } from '../../src/adapters/postgres/address/passfile.ts';
 import type { MigratorError } from '../../src/core/errors.ts';
 import { failure } from '../support/fakes/run.ts';
 

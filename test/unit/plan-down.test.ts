@@ -2,9 +2,9 @@ import { expect } from 'chai';
 
 import type { AppliedVersion } from '../../src/core/history.ts';
 import { checksum, type Migration, type Version } from '../../src/core/migration.ts';
-import { planDown, type PlanDownOptions } from '../../src/core/plan-down.ts';
-import { lacksStoredDown, type StoredDown } from '../../src/core/stored-down.ts';
-import type { DownTarget } from '../../src/core/target.ts';
+import { planDown, type PlanDownOptions } from '../../src/core/plan/plan-down.ts';
+import { lacksStoredDown, type StoredDown } from '../../src/core/plan/stored-down.ts';
+import type { DownTarget } from '../../src/core/plan/target.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
 
 const [A, B, C, D] = ['001_a', '002_b', '003_c', '004_d'] as const;

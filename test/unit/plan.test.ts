@@ -2,13 +2,13 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { ErrorCode } from '../../src/core/errors.ts';
-import type { Hold } from '../../src/core/hold.ts';
+import type { Hold } from '../../src/core/plan/held-versions.ts';
 import type { AppliedVersion } from '../../src/core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../src/core/migration.ts';
-import { planDown as planRollback } from '../../src/core/plan-down.ts';
-import { NO_JOURNAL, planOrThrow, planUp, statusOf, type Planned } from '../../src/core/plan.ts';
+import { planDown as planRollback } from '../../src/core/plan/plan-down.ts';
+import { NO_JOURNAL, planOrThrow, planUp, statusOf, type Planned } from '../../src/core/plan/plan.ts';
 import { MigratorError } from '../../src/core/errors.ts';
-import type { DownTarget, UpTarget } from '../../src/core/target.ts';
+import type { DownTarget, UpTarget } from '../../src/core/plan/target.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
 
 const A = '001_a';

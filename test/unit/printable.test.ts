@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { printableJson, printableLine, printableLines } from '../../src/core/printable.ts';
+import { printableJson, printableLine, printableLines } from '../../src/core/text/printable.ts';
 
 /** Clears the screen, in seven bits and in eight; ends a line in other ways; turns the text around. */
 const STEERING = ['\u001b[2J', '\u009b2J', '\u0007', '\u007f', '\r', '\u0085', '\u2028', '\u202e', '\u2066', '\u200f'];

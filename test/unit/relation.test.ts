@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { placed } from '../../src/adapters/postgres/session/place.ts';
-import { relationQueries } from '../../src/adapters/postgres/session/relation-facts.ts';
+import { placed } from '../../src/adapters/postgres/state/place.ts';
+import { relationQueries } from '../../src/adapters/postgres/state/relation-facts.ts';
 import {
   derivedKey,
   journalName,
@@ -12,9 +12,9 @@ import {
   resolveRelation,
   tableComment,
   type RelationFacts,
-} from '../../src/adapters/postgres/session/relation.ts';
+} from '../../src/adapters/postgres/state/relation.ts';
 import type { ErrorCode, MigratorError } from '../../src/core/errors.ts';
-import type { TableShape } from '../../src/core/foreign-table.ts';
+import type { TableShape } from '../../src/core/import/foreign-table.ts';
 import type { TableName } from '../../src/core/table-name.ts';
 
 const TABLE: TableName = { name: 'schema_migrations' };

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 
 import { toMigratorError } from '../../src/core/errors.ts';
-import { repair } from '../../src/engine/repair.ts';
+import { repair } from '../../src/engine/commands/repair.ts';
 import { FakeClock } from '../support/fakes/clock.ts';
 import { FakeDatabase } from '../support/fakes/database.ts';
 import { fakeParser, source } from '../support/fakes/files.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import type { VersionInPart } from '../../src/core/in-part.ts';
-import { describeRepair, diffOf, leftBy, planRepair, unknownOnly, versionOf, wrongRename, type RepairFacts, type RepairWish } from '../../src/core/repair.ts';
+import type { VersionInPart } from '../../src/core/plan/in-part.ts';
+import { describeRepair, diffOf, leftBy, planRepair, unknownOnly, versionOf, wrongRename, type RepairFacts, type RepairWish } from '../../src/core/plan/repair.ts';
 import { checksum } from '../../src/core/migration.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
 

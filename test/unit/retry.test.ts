@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
-import { retrying } from '../../src/engine/retry.ts';
+import { retrying } from '../../src/engine/apply/retry.ts';
 import { FakeClock } from '../support/fakes/clock.ts';
 import { FakeDatabase, type FakeSession } from '../support/fakes/database.ts';
 import { failure, runner } from '../support/fakes/run.ts';

@@ -2,11 +2,11 @@ import { expect } from 'chai';
 
 import type { MigratorError } from '../../src/core/errors.ts';
 import type { Migration, Version } from '../../src/core/migration.ts';
-import type { planRepair } from '../../src/core/repair.ts';
-import { readStatus } from '../../src/engine/inspect.ts';
-import { withoutTarget } from '../../src/engine/no-target.ts';
-import { repair } from '../../src/engine/repair.ts';
-import { waitUntilApplied } from '../../src/engine/wait.ts';
+import type { planRepair } from '../../src/core/plan/repair.ts';
+import { readStatus } from '../../src/engine/commands/inspect.ts';
+import { withoutTarget } from '../../src/engine/commands/no-target.ts';
+import { repair } from '../../src/engine/commands/repair.ts';
+import { waitUntilApplied } from '../../src/engine/commands/wait.ts';
 import { FakeClock } from '../support/fakes/clock.ts';
 import { FakeDatabase } from '../support/fakes/database.ts';
 import { fakeParser, migration, migrations, source } from '../support/fakes/files.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
 import { parseDirectives } from '../../src/core/migration.ts';
 import type { ScriptAnalysis, SqlPiece, Unit } from '../../src/core/sql/script-plan.ts';
-import { analyze } from '../../src/engine/analyze.ts';
+import { analyze } from '../../src/engine/apply/analyze.ts';
 
 const parser = createSqlParser();
 const NO_TRANSACTION = '-- lockstep: no-transaction\n';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { MigratorError } from '../../src/core/errors.ts';
-import { maskPasswords, withoutQuoted } from '../../src/core/secrets.ts';
+import { maskPasswords, withoutQuoted } from '../../src/core/text/secrets.ts';
 
 describe('maskPasswords', () => {
   const table: [text: string, masked: string][] = [

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { caretLines, locate, locateAt, offsetOfCharacter, Places } from '../../src/core/source-location.ts';
+import { caretLines, locate, locateAt, offsetOfCharacter, Places } from '../../src/core/text/source-location.ts';
 
 /** The text without the `^` that marks the place, and the place's offset. */
 function marked(text: string): [string, number] {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import pg from 'pg';
 
 import { MigratorError, type ErrorCode } from '../../src/core/errors.ts';
-import { codeForSqlstate, serverErrorOf } from '../../src/adapters/postgres/sqlstate.ts';
+import { codeForSqlstate, serverErrorOf } from '../../src/adapters/postgres/wire/sqlstate.ts';
 
 const NOTHING = undefined;
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
-import { journalInsert } from '../../src/adapters/postgres/session/journal.ts';
-import { Message } from '../../src/adapters/postgres/session/message.ts';
-import { stepError } from '../../src/adapters/postgres/session/step-error.ts';
+import { journalInsert } from '../../src/adapters/postgres/tables/journal.ts';
+import { Message } from '../../src/adapters/postgres/wire/message.ts';
+import { stepError } from '../../src/adapters/postgres/execute/step-error.ts';
 import { MigratorError, type ServerError } from '../../src/core/errors.ts';
 import type { StepScript } from '../../src/core/ports.ts';
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/core/version.ts';
 
 describe('version', () => {
   const text = async (path: string): Promise<string> => await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');

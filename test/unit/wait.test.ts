@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
-import { waitUntilApplied } from '../../src/engine/wait.ts';
+import { waitUntilApplied } from '../../src/engine/commands/wait.ts';
 import { commandFakes } from '../support/fakes/command.ts';
 import { migration, migrations, source } from '../support/fakes/files.ts';
 import { failure, FakeRun, runner } from '../support/fakes/run.ts';

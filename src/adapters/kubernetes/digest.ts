@@ -2,7 +2,7 @@
 import { describeBriefly } from '../../core/brief-error.ts';
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import type { Direction, Version } from '../../core/migration.ts';
-import { cutBytes, oneLine } from '../../core/one-line.ts';
+import { cutBytes, oneLine } from '../../core/text/one-line.ts';
 import { describeBlocker, describeHolder } from '../../core/runner.ts';
 import { REASON_OF_FAILURE, type Reason } from './reasons.ts';
 

@@ -1,6 +1,6 @@
 /** The Event as the API takes it (events.k8s.io/v1), addressed without reading anything from the cluster. */
 import type { Direction } from '../../core/migration.ts';
-import { cutBytes } from '../../core/one-line.ts';
+import { cutBytes } from '../../core/text/one-line.ts';
 import type { Told } from './digest.ts';
 import { REASONS } from './reasons.ts';
 

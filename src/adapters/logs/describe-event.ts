@@ -1,6 +1,6 @@
 /** How each event is logged: its level, its constant sentence, its facts as fields. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
-import { describeHold } from '../../core/hold.ts';
+import { describeHold } from '../../core/plan/held-versions.ts';
 import { describeBlocker, describeHolder } from '../../core/runner.ts';
 import { errorFields, holderFields } from './fields.ts';
 

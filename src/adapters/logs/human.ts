@@ -2,7 +2,7 @@
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import type { Direction } from '../../core/migration.ts';
 import type { Reporter } from '../../core/ports.ts';
-import { printableLine } from '../../core/printable.ts';
+import { printableLine } from '../../core/text/printable.ts';
 
 export interface HumanOptions {
   readonly stdout: NodeJS.WritableStream;

@@ -2,12 +2,12 @@
 import pg from 'pg';
 
 import { toMigratorError, MigratorError } from '../../core/errors.ts';
-import type { Connected } from './database.ts';
-import type { ConnectingOptions } from './hook-connector.ts';
-import { hookConnections, type HookConnections } from './hook-pool.ts';
-import type { ClientLike, PoolLike } from './pool-like.ts';
-import { codeForSqlstate, serverErrorOf } from './sqlstate.ts';
-import { untilAborted } from './connection/until-aborted.ts';
+import type { Connected } from './connection/connected.ts';
+import type { ConnectingOptions } from './hooks/hook-connector.ts';
+import { hookConnections, type HookConnections } from './hooks/hook-pool.ts';
+import type { ClientLike, PoolLike } from './connection/pool-like.ts';
+import { codeForSqlstate, serverErrorOf } from './wire/sqlstate.ts';
+import { untilAborted } from '../../core/until-aborted.ts';
 
 /** A client whose session was changed is destroyed: nobody else may get our settings or our lock. */
 export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Connected> {

@@ -1,33 +1,15 @@
 /** Opens sessions: on a connection of our own, or on a client of a pool that somebody gave us. */
-import type pg from 'pg';
-
 import type { Database, Reporter, Session } from '../../core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
 import { boundedWords } from '../../core/server-words.ts';
 import type { TableName } from '../../core/table-name.ts';
-import { whenAborted } from './connection/until-aborted.ts';
-import { PostgresSession, type SessionState } from './session/session.ts';
-import { Wire } from './session/wire.ts';
+import type { Connect } from './connection/connected.ts';
+import { whenAborted } from '../../core/until-aborted.ts';
+import { PostgresSession } from './session.ts';
+import { Wire } from './wire/wire.ts';
 
 /** Not one that `lock` would take for a runner. */
 const WATCHER_NAME = 'lockstep-watch';
-
-/** A connected client, and how it is given back. */
-export interface Connected {
-  readonly client: pg.ClientBase;
-  readonly address: string;
-  /** What the address asks of the session. */
-  readonly serverSettings: Readonly<Record<string, string>>;
-  /** Came from somebody's pool: it has that somebody's session settings, and its name is not ours. */
-  readonly borrowed: boolean;
-  /** The caller goes on with the session itself. */
-  readonly givesBack: boolean;
-  readonly release: (session: SessionState) => Promise<void>;
-  /** Makes the statement that runs (if one does: `busy`) fail soon, on the server too. Resolves when the server has been told. */
-  readonly interrupt: (session: { readonly busy: boolean }) => Promise<void>;
-}
-
-export type Connect = (applicationName: string, signal: AbortSignal) => Promise<Connected>;
 
 export interface DatabaseOptions {
   readonly connect: Connect;

@@ -1,7 +1,7 @@
 /** Reads SQL with PostgreSQL's own grammar (libpg-query), and turns its byte offsets into ours. */
 import type { ParsedStatement, ParseResult, SqlParser } from '../../core/sql/script-plan.ts';
-import { offsetOfCharacter } from '../../core/source-location.ts';
-import { skipBlank } from '../../core/sql/sql-text.ts';
+import { offsetOfCharacter } from '../../core/text/source-location.ts';
+import { skipBlank } from '../../core/text/sql-text.ts';
 import type { Grammar, RawResult } from './wasm.ts';
 
 /** A module's memory never shrinks, so one that has read a longer text (UTF-16 code units) is given back. */

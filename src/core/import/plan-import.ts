@@ -1,6 +1,6 @@
 /** Which of our migrations another tool's history means, and what speaks against taking it over. */
 import { MigratorError } from '../errors.ts';
-import { foreignTool } from '../foreign-table.ts';
+import { foreignTool } from './foreign-table.ts';
 import type { AppliedVersion } from '../history.ts';
 import type { Migration, Version } from '../migration.ts';
 import type { TableName } from '../table-name.ts';

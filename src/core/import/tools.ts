@@ -6,7 +6,7 @@ import { readFlyway } from './flyway.ts';
 interface ToolEntry {
   /** As people write it. */
   readonly title: string;
-  /** As src/core/foreign-table.ts calls its tables, where that is something else. */
+  /** As src/core/import/foreign-table.ts calls its tables, where that is something else. */
   readonly shape?: string;
   /** Where it is unless somebody chose another name. */
   readonly table: string;

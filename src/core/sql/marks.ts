@@ -3,7 +3,7 @@ import { DIRECTIVES, type Direction } from '../migration.ts';
 import type { ImportTool } from '../import/foreign-history.ts';
 import { remarkAt } from './remark.ts';
 import type { ScriptRemark } from './script-plan.ts';
-import { skipBlank } from './sql-text.ts';
+import { skipBlank } from '../text/sql-text.ts';
 import { tokensOf, type Token } from './tokens.ts';
 
 interface Mark {

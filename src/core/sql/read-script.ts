@@ -1,10 +1,10 @@
 /** Gets from a script's text to its statements, past what psql understands and the server doesn't. */
-import { mentionsPassword } from '../secrets.ts';
+import { mentionsPassword } from '../text/secrets.ts';
 import { COPY_THROUGH_CLIENT } from './copy-through-client.ts';
 import { copiesThroughClient } from './refusals.ts';
 import { remarkAt } from './remark.ts';
 import type { ParseResult, ScriptRemark } from './script-plan.ts';
-import { blank, endOfLine, skipBlank } from './sql-text.ts';
+import { blank, endOfLine, skipBlank } from '../text/sql-text.ts';
 
 /** UTF-8 bytes. A parse tree takes a hundred times as much memory as its text. */
 const MAX_PARSED_BYTES = 1_000_000;

@@ -1,5 +1,5 @@
 /** Tells comments, quoted text and the rest of a script apart, also where the parser can't read it. */
-import { endOfComment, endOfLine } from './sql-text.ts';
+import { endOfComment, endOfLine } from '../text/sql-text.ts';
 
 export interface Token {
   /** `code` is whatever stands between the others. */

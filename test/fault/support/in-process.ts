@@ -5,16 +5,16 @@ import { Writable } from 'node:stream';
 import { systemClock } from '../../../src/adapters/clock/system-clock.ts';
 import { createFileSource } from '../../../src/adapters/files/source.ts';
 import { PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
-import { DedicatedConnections } from '../../../src/adapters/postgres/dedicated.ts';
+import { DedicatedConnections } from '../../../src/adapters/postgres/connection/dedicated.ts';
 import { createSqlParser } from '../../../src/adapters/sql-parser/parser.ts';
 import { reportFailure, runCommand } from '../../../src/app/run-command.ts';
-import { readAnyway } from '../../../src/cli/anyway.ts';
+import { readAnyway } from '../../../src/cli/partial-settings.ts';
 import { parseArguments } from '../../../src/cli/cli.ts';
 import { parseConfig } from '../../../src/config/config.ts';
 import { toMigratorError } from '../../../src/core/errors.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Clock, HookRunner, Limits, Reporter } from '../../../src/core/ports.ts';
-import { migrate } from '../../../src/engine/migrate.ts';
+import { migrate } from '../../../src/engine/migrate/migrate.ts';
 import type { Workspace } from '../../support/workspace.ts';
 
 export interface InProcessResult {

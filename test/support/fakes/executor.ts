@@ -1,5 +1,5 @@
 /** Runs migrations in one session on a FakeServer. */
-import { codeForSqlstate } from '../../../src/adapters/postgres/sqlstate.ts';
+import { codeForSqlstate } from '../../../src/adapters/postgres/wire/sqlstate.ts';
 import { MigratorError } from '../../../src/core/errors.ts';
 import { checksum } from '../../../src/core/migration.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../src/core/ports.ts';

@@ -1,7 +1,7 @@
 /** Migrations, a source of them, hooks, and a parser that knows three words. */
 import { checksum, parseDirectives, type Migration, type Version } from '../../../src/core/migration.ts';
 import type { HookRunner, MigrationSource } from '../../../src/core/ports.ts';
-import type { DownStep, StepScript } from '../../../src/core/step.ts';
+import type { DownStep, StepScript } from '../../../src/core/plan/step.ts';
 import type { ParsedStatement, ParseResult, SqlParser } from '../../../src/core/sql/script-plan.ts';
 
 /** `down: null` stands for a migration without a down script. */

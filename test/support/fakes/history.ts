@@ -1,15 +1,15 @@
 /** The history and the journal of one session on a FakeServer. */
 import type { MigratorError } from '../../../src/core/errors.ts';
-import type { Hold } from '../../../src/core/hold.ts';
+import type { Hold } from '../../../src/core/plan/held-versions.ts';
 import type { HistoryState, JournalEntry, JournalEvent } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { setAside, type ImportedMigration } from '../../../src/core/import/plan-import.ts';
-import type { VersionInPart } from '../../../src/core/in-part.ts';
+import type { VersionInPart } from '../../../src/core/plan/in-part.ts';
 import { compareVersions, type Migration, type Version } from '../../../src/core/migration.ts';
-import { PAUSING, type Failures } from '../../../src/core/pause.ts';
+import { PAUSING, type Failures } from '../../../src/core/plan/pause.ts';
 import type { History, StepScript } from '../../../src/core/ports.ts';
-import type { RepairAction } from '../../../src/core/repair.ts';
-import type { StoredDown } from '../../../src/core/stored-down.ts';
+import type { RepairAction } from '../../../src/core/plan/repair.ts';
+import type { StoredDown } from '../../../src/core/plan/stored-down.ts';
 import type { TableName } from '../../../src/core/table-name.ts';
 import type { FakeContext } from './context.ts';
 import { VERSION_ENDS } from './server.ts';

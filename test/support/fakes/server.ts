@@ -1,10 +1,10 @@
 /** A server in memory, as far as the ports show one: the lock, the tables, and what migrations have made. Sessions share it. */
 import type { AppliedVersion, JournalEntry, JournalEvent, JournalHold } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
-import { progressOf, type VersionInPart } from '../../../src/core/in-part.ts';
+import { progressOf, type VersionInPart } from '../../../src/core/plan/in-part.ts';
 import type { Migration, Version } from '../../../src/core/migration.ts';
 import type { Check, IndexState, Observation } from '../../../src/core/ports.ts';
-import { isIrreversible, type StoredDown } from '../../../src/core/stored-down.ts';
+import { isIrreversible, type StoredDown } from '../../../src/core/plan/stored-down.ts';
 import type { Turn } from './clock.ts';
 
 /** A session, as others see it. */

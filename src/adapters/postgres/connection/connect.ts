@@ -2,15 +2,15 @@
 import { isIP } from 'node:net';
 
 import { MigratorError, toMigratorError } from '../../../core/errors.ts';
-import { describePlace, type ConnectionSettings, type HostSettings, type SslMode } from './connection-settings.ts';
+import { describePlace, type ConnectionSettings, type HostSettings, type SslMode } from '../address/connection-settings.ts';
 import type { DirectClient } from './driver.ts';
-import { readPassword, type Password } from './passfile.ts';
-import { PasswordTries } from './password-tries.ts';
+import { readPassword, type Password } from '../address/passfile.ts';
+import { PasswordTries } from '../address/password-tries.ts';
 import { openSocket } from './socket.ts';
 import { startUp } from './start-up.ts';
 import type { ResolvedTarget } from './target.ts';
 import { readTls, type Tls } from './tls.ts';
-import { untilAborted } from './until-aborted.ts';
+import { untilAborted } from '../../../core/until-aborted.ts';
 
 export interface OpenOptions {
   readonly applicationName: string;

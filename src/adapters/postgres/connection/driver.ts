@@ -5,7 +5,7 @@ import type pg from 'pg';
 import Client from 'pg/lib/client.js';
 
 import { MigratorError } from '../../../core/errors.ts';
-import type { ChannelBinding } from './connection-settings.ts';
+import type { ChannelBinding } from '../address/connection-settings.ts';
 
 export interface Credentials {
   readonly user: string;

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 import { MigratorError } from '../../../core/errors.ts';
-import { describePlace, type KeepAlive } from './connection-settings.ts';
+import { describePlace, type KeepAlive } from '../address/connection-settings.ts';
 import { nodeTls } from './node-tls.ts';
 import { tlsOptions, type Tls } from './tls.ts';
 

@@ -2,9 +2,9 @@
 import type { Socket } from 'node:net';
 
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
-import { describePlace, type TargetSession } from './connection-settings.ts';
+import { describePlace, type TargetSession } from '../address/connection-settings.ts';
 import { connectedStream, DirectClient, directConfig } from './driver.ts';
-import { codeForSqlstate, isPasswordRefused, serverErrorOf } from '../sqlstate.ts';
+import { codeForSqlstate, isPasswordRefused, serverErrorOf } from '../wire/sqlstate.ts';
 import type { ResolvedTarget } from './target.ts';
 
 /**

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 
 import { MigratorError } from '../../../core/errors.ts';
-import type { TlsSettings, TlsVersion } from './connection-settings.ts';
+import type { TlsSettings, TlsVersion } from '../address/connection-settings.ts';
 import { nodeTls } from './node-tls.ts';
 
 /** Plain data, so that it can go to a worker thread. */

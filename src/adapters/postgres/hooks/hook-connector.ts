@@ -1,0 +1,126 @@
+/** Connects the clients of a hook's pool as the run itself is connected: what may pass is tried again, one client at a time. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+
+import { MigratorError } from '../../../core/errors.ts';
+import { codeForSqlstate, serverErrorOf } from '../wire/sqlstate.ts';
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+
+export interface Waiting {
+  readonly attempt: number;
+  readonly retryInMs: number;
+  readonly error: MigratorError;
+}
+
+export interface ConnectingOptions {
+  /** How long a connection may be tried for, in milliseconds. */
+  readonly connectWaitMs: number;
+  readonly onWait: (waiting: Waiting) => void;
+  /** What a refused log-in means where the password may be another one soon. */
+  readonly refused?: (error: MigratorError) => MigratorError;
+  /** Resolves when the password may be another one, or when the signal aborts. */
+  readonly secretChanged?: (signal: AbortSignal) => Promise<void>;
+}
+
+type Callback = (error: Error | undefined, client: pg.PoolClient | undefined, done: pg.PoolClient['release']) => void;
+
+export class HookConnector {
+  readonly #pool: pg.Pool;
+  readonly #options: ConnectingOptions;
+  readonly #connect: () => Promise<pg.PoolClient>;
+  readonly #failures = new WeakMap<object, MigratorError>();
+  readonly #stopped = new AbortController();
+  /** The connection that is being made; the next one is made after it. */
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(pool: pg.Pool, options: ConnectingOptions) {
+    this.#pool = pool;
+    this.#options = options;
+    this.#connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
+    // pool.query() comes by here as well, with a callback.
+    const connect = (callback?: Callback): Promise<pg.PoolClient> | undefined => {
+      const client = this.#client();
+      if (!callback) return client;
+      client.then(
+        (one) => callback(undefined, one, one.release.bind(one)),
+        (error: unknown) => callback(error as Error, undefined, () => undefined),
+      );
+      return undefined;
+    };
+    Object.assign(pool, { connect });
+  }
+
+  /** How many have no client yet. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+  }
+
+  failureOf(error: unknown): MigratorError | undefined {
+    if (!(error instanceof Error)) return undefined;
+    return this.#failures.get(error) ?? this.failureOf(error.cause);
+  }
+
+  async #client(): Promise<pg.PoolClient> {
+    this.#waiting += 1;
+    try {
+      const isFull = this.#pool.idleCount > 0 || this.#pool.totalCount >= this.#pool.options.max;
+      // What comes of waiting for a client that the hook itself has is the hook's own.
+      if (isFull) return await this.#connect();
+      const connecting = this.#last.then(() => this.#connected());
+      this.#last = connecting.catch(() => undefined);
+      return await connecting;
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  async #connected(): Promise<pg.PoolClient> {
+    const { connectWaitMs, onWait } = this.#options;
+    const deadline = performance.now() + connectWaitMs;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#connect();
+      } catch (thrown) {
+        const error = this.#judged(thrown);
+        const left = deadline - performance.now();
+        const mayPass = error?.code === 'DATABASE_UNAVAILABLE' || error?.details.awaitsSecret === true;
+        if (!error || !mayPass || left <= 0 || this.#stopped.signal.aborted) throw this.#remembered(thrown, error);
+        const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
+        const retryInMs = Math.round(Math.min(left, pause));
+        onWait({ attempt, retryInMs, error });
+        await this.#pause(retryInMs);
+      }
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#stopped.signal]);
+    const slept = sleep(ms, undefined, { signal }).catch(() => undefined);
+    await Promise.race([slept, ...(this.#options.secretChanged ? [this.#options.secretChanged(signal)] : [])]);
+    over.abort();
+  }
+
+  /** Undefined for what is neither the network's nor the server's. */
+  #judged(thrown: unknown): MigratorError | undefined {
+    if (thrown instanceof MigratorError) return thrown;
+    const server = serverErrorOf(thrown);
+    const code = server ? codeForSqlstate(server.sqlstate, 'before-steps') : 'DATABASE_UNAVAILABLE';
+    if (code !== 'DATABASE_UNAVAILABLE' && code !== 'ACCESS_REFUSED') return undefined;
+    const error = new MigratorError(code, (thrown as Error).message, { server, cause: thrown });
+    return this.#options.refused?.(error) ?? error;
+  }
+
+  /** The hook gets the driver's own error. */
+  #remembered(thrown: unknown, error: MigratorError | undefined): unknown {
+    if (error && thrown instanceof Error) this.#failures.set(thrown, error);
+    return thrown;
+  }
+}

@@ -1,0 +1,197 @@
+/** The session-level advisory lock: tried for, never blocked on; its queue; its holder and waiters. */
+import { setTimeout } from 'node:timers/promises';
+
+import type { AdvisoryLock, Waiter } from '../../../core/ports.ts';
+import { applicationName, type CommandName, type Holder } from '../../../core/runner.ts';
+import { MigratorError } from '../../../core/errors.ts';
+import type { SessionContext } from '../state/context.ts';
+import { holderQuery, needsSecondLook, readHolder } from './holder.ts';
+import { derivedKey } from '../state/relation.ts';
+import { advisoryLockIs, identifier, isAdvisoryKey } from '../wire/sql.ts';
+import { readTables } from '../state/use-tables.ts';
+import type { Wire } from '../wire/wire.ts';
+
+/** A session that is gone after this long will not be ended by asking again. */
+const TERMINATE_WAIT_MS = 5_000;
+
+/** A look at the lock is over by then. */
+const SECOND_LOOK_MS = 100;
+
+export class PostgresLock implements AdvisoryLock {
+  readonly #context: SessionContext;
+  #released: PromiseWithResolvers<void> = Promise.withResolvers();
+  #mayHold = false;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+    context.wire.listen('notification', this.#onNotification);
+  }
+
+  get key(): string {
+    return this.#context.relation.key;
+  }
+
+  /** False when the server has said that we do not hold it. */
+  get mayHold(): boolean {
+    return this.#mayHold;
+  }
+
+  /** A waiter holds this one in shared mode, so that `lockstep lock` can list the queue. Nobody takes it exclusively. */
+  get #queueKey(): string {
+    return derivedKey('lockstep queue', this.key);
+  }
+
+  get #channel(): string {
+    return `lockstep_${this.key}`;
+  }
+
+  readonly #onNotification = (notification: { readonly channel: string }): void => {
+    if (notification.channel === this.#channel) this.#released.resolve();
+  };
+
+  async tryAcquire(): Promise<boolean> {
+    this.#mayHold = true;
+    try {
+      const [result, held] = await this.#message(`SELECT pg_catalog.pg_try_advisory_lock(${this.key});\nSELECT version() ${this.#isHeld}`);
+      this.#mayHold = result?.rows[0]?.[0] === 't';
+      if (this.#mayHold && held?.rows.length === 0) throw await this.#noLocks();
+      return this.#mayHold;
+    } catch (error) {
+      if (error instanceof MigratorError && error.code === 'CONFIG_INVALID') throw error;
+      // It may have been cancelled when it had the lock already, which an error does not take back.
+      await this.#message(`SELECT pg_advisory_unlock(${this.key}) ${this.#isHeld}`).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  get #isHeld(): string {
+    return `FROM pg_locks l WHERE l.pid = pg_backend_pid() AND ${isAdvisoryKey(this.key)} AND l.mode = 'ExclusiveLock' AND l.granted`;
+  }
+
+  /** Servers that only speak PostgreSQL's protocol may have these functions, and say that every try succeeds. */
+  async #noLocks(): Promise<MigratorError> {
+    const [version] = await this.#message('SELECT version()');
+    return withoutAdvisoryLocks(version?.rows[0]?.[0] ?? 'unknown');
+  }
+
+  async release(): Promise<void> {
+    // In one message, so that whoever is woken finds the lock free.
+    await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}); NOTIFY ${identifier(this.#channel)}`);
+    this.#mayHold = false;
+  }
+
+  async joinQueue(): Promise<void> {
+    await this.#message(`SELECT pg_catalog.pg_try_advisory_lock_shared(${this.#queueKey})`);
+    // A standby refuses LISTEN (25006): polling goes on there.
+    await this.#message(`LISTEN ${identifier(this.#channel)}`).catch(() => undefined);
+  }
+
+  async leaveQueue(): Promise<void> {
+    await this.#message(
+      `UNLISTEN ${identifier(this.#channel)}; SELECT pg_catalog.pg_advisory_unlock_shared(${this.#queueKey})`,
+    );
+  }
+
+  async nextRelease(): Promise<void> {
+    // A release that was announced while nobody asked counts for the next who asks.
+    await this.#released.promise;
+    this.#released = Promise.withResolvers();
+  }
+
+  async holder(): Promise<Holder | undefined> {
+    const look = async (): Promise<string | null | undefined> => (await this.#message(holderQuery(this.key)))[0]?.rows[0]?.[0];
+    const seen = await look();
+    let holder = readHolder(seen);
+    if (needsSecondLook(seen)) {
+      await setTimeout(SECOND_LOOK_MS);
+      holder = readHolder(await look(), seen);
+    }
+    return holder && { ...holder, ...(await this.#runOf(holder)) };
+  }
+
+  /** What the journal knows of the run that goes on; nothing when a foreign runner holds the lock. */
+  async #runOf(holder: Holder): Promise<Pick<Holder, 'since' | 'doing'>> {
+    if (!holder.applicationName.startsWith('lockstep ')) return {};
+    // The table may not be there yet, or not be readable for this role: then nothing is known.
+    const results = await readTables(this.#context, 'journal', [openRunsQuery(this.#context.relation.journal)]).catch(() => []);
+    // A run that died without a word is open too, until somebody else starts one.
+    const own = (results[0]?.rows ?? []).find(([command, version, name]) => {
+      const runner = { command: (command ?? '') as CommandName, productVersion: version ?? '', name: name ?? '' };
+      return applicationName(runner) === holder.applicationName;
+    });
+    const [, , , since, doing] = own ?? [];
+    return { since: since == null ? undefined : new Date(since), doing: doing ?? undefined };
+  }
+
+  async waiters(): Promise<readonly Waiter[]> {
+    const [result] = await this.#message(
+      `SELECT l.pid, coalesce(a.application_name, ''), NOT l.granted` +
+        ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
+        ` WHERE (${advisoryLockIs(this.key)} AND NOT l.granted)` +
+        ` OR (${advisoryLockIs(this.#queueKey)} AND l.mode = 'ShareLock') ORDER BY l.pid`,
+    );
+    return (result?.rows ?? []).map(([pid, name, blocked]) => ({
+      pid: Number(pid),
+      applicationName: name ?? '',
+      blocked: blocked === 't',
+    }));
+  }
+
+  async cancelBlockedWaiters(): Promise<readonly Holder[]> {
+    return await cancelBlocked(this.#context.wire, this.key);
+  }
+
+  async terminate(holder: Holder): Promise<boolean> {
+    const [result] = await this.#message(
+      `SELECT pg_catalog.pg_terminate_backend(${holder.pid}, ${TERMINATE_WAIT_MS})`,
+    );
+    return result?.rows[0]?.[0] === 't';
+  }
+
+  #message(sql: string) {
+    return this.#context.wire.message(sql);
+  }
+}
+
+export function withoutAdvisoryLocks(server: string, cause?: unknown): MigratorError {
+  return new MigratorError('CONFIG_INVALID', `this server has no advisory locks that hold, so two runs could apply the same migration at once: ${server}`, {
+    cause,
+    hint: 'use PostgreSQL 14 to 18 itself; what only speaks its protocol, such as CockroachDB, is not supported',
+  });
+}
+
+async function cancelBlocked(wire: Wire, key: string): Promise<Holder[]> {
+  const [result] = await wire.message(
+    `SELECT l.pid, coalesce(a.application_name, ''), pg_catalog.pg_cancel_backend(l.pid)` +
+      ` FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid` +
+      ` WHERE ${advisoryLockIs(key)} AND NOT l.granted`,
+  );
+  return (result?.rows ?? []).map(([pid, name]) => ({ pid: Number(pid), applicationName: name ?? '' }));
+}
+
+/** Well below `deadlock_timeout` (1 s), after which PostgreSQL would end the build. */
+const CANCEL_EVERY_MS = 200;
+
+export async function cancelUntil(ended: AbortSignal, wire: Wire, key: string): Promise<Holder[]> {
+  const cancelled: Holder[] = [];
+  while (!ended.aborted) {
+    const now = await cancelBlocked(wire, key).catch((error: unknown) => {
+      if (ended.aborted) return [];
+      throw error;
+    });
+    cancelled.push(...now);
+    await setTimeout(CANCEL_EVERY_MS, undefined, { signal: ended }).catch(() => undefined);
+  }
+  return cancelled;
+}
+
+/** Runs without an end, the newest first: whose, since when, and the step that was announced last. */
+function openRunsQuery(journal: string): string {
+  return (
+    `SELECT s.command, s.lockstep, s.runner, to_json(s.at) #>> '{}', (SELECT t.direction || ' ' || t.version FROM ${journal} t` +
+    ` WHERE t.run = s.run AND t.event IN ('started', 'statement started') ORDER BY t.id DESC LIMIT 1)` +
+    ` FROM ${journal} s WHERE s.event = 'run started'` +
+    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.run = s.run AND e.event IN ('run ended', 'run lost'))` +
+    ` ORDER BY s.id DESC`
+  );
+}

@@ -1,0 +1,40 @@
+/** What a session that is somebody else's had before we came, and how it gets that back. */
+import { BEGIN } from '../wire/own-path.ts';
+import { RESET_STATEMENTS, setStatement } from './settings.ts';
+import { identifier } from '../wire/sql.ts';
+import type { Wire } from '../wire/wire.ts';
+
+export interface Guest {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly channels: readonly string[];
+}
+
+export async function readGuest(wire: Wire): Promise<Guest> {
+  // Under the guest's own path, which is one of the settings.
+  const [settings, channels] = await wire.asIs(
+    `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'` +
+      ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']);\n` +
+      `SELECT pg_catalog.pg_listening_channels()`,
+  );
+  return {
+    settings: Object.fromEntries((settings?.rows ?? []).map(([name, value]) => [name ?? '', value ?? ''])),
+    channels: (channels?.rows ?? []).flatMap(([channel]) => channel ?? []),
+  };
+}
+
+/** The driver knows which statements the caller has prepared, and the caller listens: those stay. */
+export const GUEST_RESET_STATEMENTS = RESET_STATEMENTS.filter((sql) => !/^(?:DEALLOCATE|UNLISTEN)/.test(sql));
+
+/** `role` is `none` for a session without one. */
+export async function restoreGuest(wire: Wire, { settings, channels }: Guest, role: string): Promise<void> {
+  const statements = [
+    BEGIN.write,
+    ...GUEST_RESET_STATEMENTS,
+    ...(Object.keys(settings).length === 0 ? [] : [setStatement(Object.entries(settings))]),
+    ...(role === 'none' ? [] : [`SET ROLE ${identifier(role)}`]),
+    'UNLISTEN *',
+    ...channels.map((channel) => `LISTEN ${identifier(channel)}`),
+    'COMMIT',
+  ];
+  await wire.transactionAsIs(statements.join(';\n'));
+}

@@ -1,0 +1,37 @@
+/** What the parts of one session share. */
+import type { Guest } from './caller-settings.ts';
+import type { RunnerIdentity } from '../../../core/runner.ts';
+import type { Care } from './attached-objects.ts';
+import type { Relation } from './relation.ts';
+import type { SessionSettings } from './settings.ts';
+import { identifier } from '../wire/sql.ts';
+import type { Wire } from '../wire/wire.ts';
+
+export interface SessionContext {
+  readonly wire: Wire;
+  readonly runner: RunnerIdentity;
+  readonly settings: SessionSettings;
+  /** As the newest check found it. */
+  relation: Relation;
+  /** `--table` has a schema. */
+  readonly named: boolean;
+  /** A pooler is in between. */
+  readonly pooled: boolean;
+  /** The role that the session had before any migration; `none` without one. */
+  readonly role: string;
+  /** What a session that is somebody else's had before. */
+  guest: Guest | undefined;
+  /** Hygiene settings that the server accepted. */
+  accepted: ReadonlyMap<string, string>;
+  /** How closely the tables are to be looked at. */
+  care: Care;
+}
+
+/** Our own rights for the rest of a transaction, whatever role the migration took; undone by COMMIT. */
+export function asOurselves(context: SessionContext): string[] {
+  const role = context.settings.role ?? (context.role === 'none' ? undefined : context.role);
+  return [
+    'SET LOCAL SESSION AUTHORIZATION DEFAULT',
+    `SET LOCAL ROLE ${role === undefined ? 'NONE' : identifier(role)}`,
+  ];
+}

@@ -1,0 +1,107 @@
+/** One simple-protocol message built from parts, which knows which of its text came from a migration file. */
+import type { SqlPiece } from '../../../core/sql/script-plan.ts';
+import type { ResultSet } from './simple-query.ts';
+import { offsetOfCharacter } from '../../../core/text/source-location.ts';
+
+/** What a statement of ours stands for, whose failure says something of its own. */
+export type OwnStatement = 'tables' | 'guard' | 'row' | 'record' | 'lock' | 'journal';
+
+const MARK = 'lockstep: the file is done';
+
+const END = '\n;\n';
+
+interface SourcePart {
+  readonly messageStart: number;
+  readonly length: number;
+  readonly sourceOffset: number;
+}
+
+export class Message {
+  readonly #encode: (text: string) => string;
+  #text = '';
+  readonly #sources: SourcePart[] = [];
+  /** Per statement of the message, where it begins in the file; undefined for one of ours, or when nobody knows. */
+  readonly #statements: (number | undefined)[] = [];
+  /** Of statements of ours before the file's text, and after the mark behind it: what it means when one fails. */
+  readonly #before = new Map<number, OwnStatement>();
+  readonly #after: (OwnStatement | undefined)[] = [];
+  #marked = false;
+  #markedAt = 0;
+
+  /** `encode` is for what is ours; the file's text is sent as it is. */
+  constructor(encode: (text: string) => string = (text) => text) {
+    this.#encode = encode;
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  get hasSource(): boolean {
+    return this.#sources.length > 0;
+  }
+
+  /** Adds one statement of ours, without its semicolon. */
+  add(...statements: readonly string[]): this {
+    for (const statement of statements) {
+      this.#text += `${this.#encode(statement)};\n`;
+      this.#statements.push(undefined);
+    }
+    return this;
+  }
+
+  /** Adds statements whose failure means something of its own. */
+  addOwn(what: OwnStatement, ...statements: readonly string[]): this {
+    for (const statement of statements) {
+      if (this.#marked) this.#after[this.#statements.length - this.#markedAt - 1] = what;
+      else this.#before.set(this.#statements.length, what);
+      this.add(statement);
+    }
+    return this;
+  }
+
+  /** Behind a file of which nobody may know how many statements it has: `columns` are selected beside the mark. */
+  addMark(columns: string): this {
+    this.#marked = true;
+    this.#markedAt = this.#statements.length;
+    return this.add(`SELECT '${MARK}', ${columns}`);
+  }
+
+  /** Which statement of ours has failed, after these results; undefined for the file's and for all others of ours. */
+  ownFailure(results: readonly ResultSet[]): OwnStatement | undefined {
+    const mark = results.findLastIndex(({ rows }) => rows.at(-1)?.[0] === MARK);
+    return mark === -1 ? this.#before.get(results.length) : this.#after[results.length - mark - 1];
+  }
+
+  /** Adds a migration's text. A newline ends it, for its last line may be a comment that would swallow the semicolon. */
+  addSource(piece: SqlPiece): this {
+    this.#sources.push({
+      messageStart: this.#text.length,
+      length: piece.sql.length,
+      sourceOffset: piece.offset,
+    });
+    this.#text += piece.sql + END;
+    this.#statements.push(...(piece.starts ?? []));
+    return this;
+  }
+
+  /** Where in the file the statement begins that comes after `finished` others; undefined when it is ours. */
+  statementOffset(finished: number): number | undefined {
+    return this.#statements[finished];
+  }
+
+  /** The server's words on a syntax error at `position` of the file take in what comes behind the file, or are about nothing else. */
+  quotesOurs(words: string, position: number | undefined): boolean {
+    if (position === undefined) return true;
+    const last = this.#sources.at(-1);
+    return last !== undefined && words.includes(this.#text.slice(last.messageStart + last.length + END.length).slice(0, 100));
+  }
+
+  /** Where in the file the server's `position` (characters of the message, from 1) lies; undefined when it is in our text. */
+  sourceOffset(position: number): number | undefined {
+    const at = offsetOfCharacter(this.#text, position);
+    const part = this.#sources.find((one) => at >= one.messageStart && at < one.messageStart + one.length + END.length);
+    // An error at the end of the file is told at the semicolon that we put there.
+    return part && part.sourceOffset + Math.min(at - part.messageStart, part.length);
+  }
+}

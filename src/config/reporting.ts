@@ -1,0 +1,60 @@
+/** How a run is told: the log, who it is, Kubernetes Events, the termination message. */
+import type { CommandName } from '../core/runner.ts';
+import type { OptionValues } from './option-values.ts';
+import { belongsTo, type RawOptions } from './options.ts';
+import { readSettings, type Environment, type Facts } from './settings.ts';
+import { whereDefined } from './omit-undefined.ts';
+
+interface LogConfig {
+  readonly format: 'text' | 'json';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+}
+
+interface IdentityConfig {
+  readonly pod?: string;
+  readonly release?: string;
+  readonly image?: string;
+}
+
+interface EventsConfig {
+  readonly mode: 'auto' | 'on' | 'off';
+  readonly serviceAccountDir: string;
+  readonly podNamespace?: string;
+  readonly podUid?: string;
+  readonly container?: string;
+  readonly initContainer: boolean;
+  readonly job?: string;
+  readonly jobUid?: string;
+}
+
+/** How what happens is told. */
+export interface TellingConfig {
+  readonly log: LogConfig;
+  readonly identity: IdentityConfig;
+  readonly terminationLog?: string;
+  /** Of the commands that send Events. */
+  readonly events?: EventsConfig;
+}
+
+/** As far as the settings can be believed when some of them are wrong. */
+export function tellingAnyway(raw: RawOptions, env: Environment, facts: Facts): TellingConfig {
+  return tellingConfig(raw.command, readSettings(raw, env, facts).values);
+}
+
+export function tellingConfig(command: CommandName, values: OptionValues): TellingConfig {
+  const { logFormat, logLevel, terminationLog } = values;
+  return {
+    log: { format: logFormat ?? 'json', level: logLevel },
+    identity: identityConfig(values),
+    ...whereDefined({ terminationLog, events: belongsTo('events', command) ? eventsConfig(values) : undefined }),
+  };
+}
+
+function eventsConfig({ events, serviceAccountDir, initContainer, ...values }: OptionValues): EventsConfig {
+  const { podNamespace, podUid, container, job, jobUid } = values;
+  return { mode: events, serviceAccountDir, initContainer, ...whereDefined({ podNamespace, podUid, container, job, jobUid }) };
+}
+
+function identityConfig({ pod, release, image }: OptionValues): IdentityConfig {
+  return whereDefined({ pod, release, image });
+}

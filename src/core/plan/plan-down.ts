@@ -1,0 +1,165 @@
+/** Decides what a rollback runs: (files, history, what the journal keeps, target) → a plan, or every problem at once. */
+import type { AppliedVersion } from '../history.ts';
+import { inPartRemarks, refuseDown, type VersionInPart } from './in-part.ts';
+import { compareVersions, type Migration, type Version } from '../migration.ts';
+import { changedRemark, judge, statusOf, type Planned } from './plan.ts';
+import type { Problem } from './problem.ts';
+import type { DownStep } from './step.ts';
+import { chooseDown, type DownChoice, type StoredDown } from './stored-down.ts';
+import type { DownTarget } from './target.ts';
+
+interface TargetOptions {
+  readonly target: DownTarget;
+  /** The name of the connected database. */
+  readonly database: string;
+  readonly squashed?: ReadonlySet<Version> | undefined;
+  readonly inPart?: readonly VersionInPart[];
+}
+
+export interface PlanDownOptions extends TargetOptions {
+  readonly strict: boolean;
+  /** With their text. */
+  readonly stored: readonly StoredDown[];
+  readonly choice?: DownChoice | undefined;
+  /** Who but the owner may change what is stored, a sentence each; it does not run then. */
+  readonly distrust: readonly string[];
+  readonly hold?: boolean | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** What goes, newest first, if the target can be reached at all. */
+export function leavingVersions(
+  migrations: readonly Migration[],
+  applied: readonly AppliedVersion[],
+  { target, database, squashed, inPart = [] }: TargetOptions,
+): { readonly leaving: readonly Version[]; readonly problems: readonly Problem[] } {
+  const newestFirst = applied.map((row) => row.version).sort((a, b) => compareVersions(b, a));
+  const begun = inPart.filter(({ direction }) => direction === 'up').map(({ version }) => version);
+  const problems = refuseTarget(target, { migrations, newestFirst, database, squashed });
+  // To one that is there in part: the way out of that is what helps.
+  if (target.kind === 'version' && begun.includes(target.version)) return { leaving: [], problems: refuseDown(inPart, { beyond: [target.version], leaving: [] }) };
+  if (problems.length > 0) return { leaving: [], problems };
+  const leaving = beyondTarget(target, newestFirst, migrations);
+  const beyond = beyondTarget(target, [...newestFirst, ...begun].sort((a, b) => compareVersions(b, a)), migrations);
+  return { leaving, problems: refuseDown(inPart, { beyond, leaving }) };
+}
+
+/** Which of the versions, given newest first, the target leaves behind. */
+export function beyondTarget(target: DownTarget, newestFirst: readonly Version[], migrations: readonly Migration[]): readonly Version[] {
+  const newestFile = newestOf(migrations);
+  return newestFirst.filter((version, index) => {
+    switch (target.kind) {
+      case 'all':
+        return true;
+      case 'steps':
+        return index < target.count;
+      case 'version':
+        return compareVersions(version, target.version) > 0;
+      case 'files':
+        return newestFile !== undefined && compareVersions(version, newestFile) > 0;
+    }
+  });
+}
+
+export function planDown(
+  migrations: readonly Migration[],
+  applied: readonly AppliedVersion[],
+  options: PlanDownOptions,
+): Planned {
+  const { leaving, problems: refusals } = leavingVersions(migrations, applied, options);
+  if (refusals.length > 0) return { ok: false, problems: refusals };
+  const { steps, problems } = stepsOf(leaving, migrations, options);
+  if (problems.length > 0) return { ok: false, problems };
+
+  const rows = new Set(applied.map((row) => row.version));
+  const pending = migrations.map(({ version }) => version).filter((version) => !rows.has(version));
+  const changed = changedRemark(statusOf(migrations, applied), options.strict || steps.length > 0);
+  const told = [...inPartRemarks(options.inPart ?? [], leaving), ...orderRemark(options.target, leaving, applied)];
+  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [changed, ...told.map((message) => ({ message, refused: false, hint: '' }))]);
+}
+
+function stepsOf(
+  leaving: readonly Version[],
+  migrations: readonly Migration[],
+  { stored, choice, distrust, hold = false, reason }: PlanDownOptions,
+): { readonly steps: readonly DownStep[]; readonly problems: readonly Problem[] } {
+  const files = new Map(migrations.map((migration) => [migration.version, migration]));
+  const kept = new Map(stored.map((one) => [one.version, one]));
+  const steps: DownStep[] = [];
+  const problems: Problem[] = [];
+  for (const version of leaving) {
+    const file = files.get(version);
+    const chosen = chooseDown(version, { file, stored: kept.get(version), choice });
+    if ('problem' in chosen) problems.push(chosen.problem);
+    else steps.push({ version, direction: 'down', ...chosen, hold, reason });
+  }
+  const fromJournal = steps.filter(({ source }) => source === 'stored').map(({ version }) => version);
+  if (fromJournal.length > 0) problems.push(...distrust.map((why) => untrusted(why, fromJournal)));
+  return { steps, problems };
+}
+
+/** `--steps` goes by the order of versions: what was applied last, out of order, may not be what it rolls back. */
+function orderRemark(target: DownTarget, leaving: readonly Version[], applied: readonly AppliedVersion[]): string[] {
+  const [last, ...others] = applied.filter(({ appliedAt }) => appliedAt).sort((a, b) => Number(b.appliedAt) - Number(a.appliedAt));
+  // Of one transaction, or of an import, nobody can say which was the last.
+  const isOne = last && others.every(({ appliedAt }) => Number(appliedAt) !== Number(last.appliedAt));
+  if (target.kind !== 'steps' || !isOne || leaving.length === 0 || leaving.includes(last.version)) return [];
+  return [`--steps ${target.count} rolls back ${leaving.join(', ')}, the newest by version; ${last.version}, which was applied last (out of order), stays: name the version that is to stay with --to VERSION`];
+}
+
+function untrusted(why: string, versions: readonly Version[]): Problem {
+  return {
+    code: 'ROLLBACK_REFUSED',
+    message: `the stored down SQL of ${versions.join(', ')} is not to be trusted: ${why}`,
+    hint: 'take that away from them, or read what is stored (--dry-run --trust-stored) and run it with --trust-stored',
+  };
+}
+
+interface Place {
+  readonly migrations: readonly Migration[];
+  readonly newestFirst: readonly Version[];
+  readonly database: string;
+  readonly squashed: ReadonlySet<Version> | undefined;
+}
+
+function refuseTarget(target: DownTarget, place: Place): Problem[] {
+  const refused = (message: string): Problem[] => [{ code: 'ROLLBACK_REFUSED', message }];
+  switch (target.kind) {
+    case 'steps':
+      return [];
+    case 'all':
+      if (target.database === place.database) return [];
+      return refused(`--confirm says "${target.database}", but the connected database is "${place.database}"`);
+    case 'version':
+      if (place.newestFirst.includes(target.version)) return [];
+      return refused(`${target.version} is not applied, so nothing can be rolled back to it${candidates(place.newestFirst)}`);
+    case 'files':
+      return refuseFiles(place).flatMap(refused).map((problem) => ({ ...problem, hint: WRONG_FILES }));
+  }
+}
+
+const WRONG_FILES = 'check --dir, and that the image holds the files of the release to go back to; or name the version that stays: --to VERSION';
+
+/** A wrong or an empty mount must not look like an old release: everything would be newer than its files. */
+function refuseFiles({ migrations, newestFirst, squashed }: Place): string[] {
+  const newest = newestOf(migrations);
+  if (newest === undefined) return ['--to-files: there are no migration files, so every version would be rolled back'];
+  const files = new Set(migrations.map(({ version }) => version));
+  const strangers = newestFirst.filter((version) => !files.has(version) && compareVersions(version, newest) < 0 && squashed?.has(version) !== true).toReversed();
+  return [
+    ...(newestFirst.includes(newest) ? [] : [`--to-files: ${newest}, the newest file, is not applied${candidates(newestFirst)}`]),
+    ...(strangers.length === 0
+      ? []
+      : [`--to-files: these files are not an older release of this database: they lack ${strangers.join(', ')}, which is older than their newest, ${newest}`]),
+  ];
+}
+
+function newestOf(migrations: readonly Migration[]): Version | undefined {
+  return migrations.map(({ version }) => version).sort(compareVersions).at(-1);
+}
+
+/** What `--to` may name, for the end of a sentence. */
+export function candidates(newestFirst: readonly Version[]): string {
+  const newest = newestFirst.slice(0, 10).join(', ');
+  return newest === '' ? '; no version is applied' : `; the newest applied are ${newest}`;
+}

@@ -1,0 +1,216 @@
+/** Decides what a run has to do: (files, history, target) → a plan, or every problem at once. */
+import type { AppliedVersion } from '../history.ts';
+import type { Migration, Version } from '../migration.ts';
+import { compareVersions } from '../migration.ts';
+import { equalNumbers, mixedNumbers } from '../file-names.ts';
+import { nearest } from '../text/nearest.ts';
+import type { ErrorCode } from '../errors.ts';
+import { MigratorError } from '../errors.ts';
+import type { Hold } from './held-versions.ts';
+import { inPartRemarks, refuseUp, type VersionInPart } from './in-part.ts';
+import type { Problem } from './problem.ts';
+import { findRenames, renameProblems, sameNumbers } from './renames.ts';
+import type { StepScript } from './step.ts';
+import type { UpTarget } from './target.ts';
+
+/** Each version that files or history know. */
+export type VersionState = 'applied' | 'pending' | 'in part' | 'held' | 'unknown' | 'changed' | 'out of order';
+
+export interface VersionStatus {
+  readonly version: Version;
+  readonly state: VersionState;
+  readonly appliedAt?: Date | undefined;
+  /** Of a held version. */
+  readonly hold?: Hold;
+  /** Of a version in part: how far it is. */
+  readonly inPart?: VersionInPart;
+  /** That its file builds concurrently, and that no query uses: another runner has recorded a build that had failed. */
+  readonly invalidIndexes?: readonly string[];
+}
+
+export interface Plan {
+  /** In the order in which they run. */
+  readonly steps: readonly StepScript[];
+  /** Needed nothing: already applied (up) or not applied (down). */
+  readonly skipped: readonly Version[];
+  /** Every file that is not applied, in the plan or not. */
+  readonly pending: readonly Version[];
+  /** Applied, but without a file here. */
+  readonly ahead: readonly Version[];
+  readonly warnings: readonly string[];
+}
+
+export type Planned =
+  | { readonly ok: true; readonly plan: Plan }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** What the journal knows beside the history. */
+export interface JournalFacts {
+  readonly holds: readonly Hold[];
+  readonly inPart: readonly VersionInPart[];
+  /** Applied, without a file, and no news. */
+  readonly squashed?: ReadonlySet<Version>;
+}
+
+export const NO_JOURNAL: JournalFacts = { holds: [], inPart: [] };
+
+/** Every version of files and history in version order, and how it stands. */
+export function statusOf(
+  migrations: readonly Migration[],
+  applied: readonly AppliedVersion[],
+  { holds, inPart, squashed }: JournalFacts = NO_JOURNAL,
+): VersionStatus[] {
+  const rows = new Map(applied.map((row) => [row.version, row]));
+  const files = new Map(migrations.map((migration) => [migration.version, migration]));
+  const parts = new Map(inPart.map((one) => [one.version, one]));
+  const versions = [...new Set([...files.keys(), ...rows.keys(), ...parts.keys()])].sort(compareVersions);
+  // What an image knows to be done.
+  const newest = versions.findLast((version) => rows.has(version) && files.has(version));
+  const stateOf = (version: Version): Omit<VersionStatus, 'version'> => {
+    const row = rows.get(version);
+    const file = files.get(version);
+    if (!row) {
+      const hold = holds.find((one) => one.version === version && file);
+      if (hold) return { state: 'held', hold };
+      const late = newest !== undefined && compareVersions(version, newest) < 0;
+      return { state: late ? 'out of order' : 'pending' };
+    }
+    if (!file) return { state: squashed?.has(version) === true ? 'applied' : 'unknown', appliedAt: row.appliedAt };
+    const same = row.checksum === undefined || row.checksum === file.up.checksum;
+    return { state: same ? 'applied' : 'changed', appliedAt: row.appliedAt };
+  };
+  return versions.map((version) => {
+    const part = parts.get(version);
+    return { version, ...stateOf(version), ...(part && { state: 'in part', inPart: part }) };
+  });
+}
+
+/** Every file that is not applied. */
+export function pendingVersions(migrations: readonly Migration[], applied: readonly AppliedVersion[]): Version[] {
+  const done = new Set(applied.map(({ version }) => version));
+  return migrations.map(({ version }) => version).filter((version) => !done.has(version));
+}
+
+export function planUp(
+  migrations: readonly Migration[],
+  applied: readonly AppliedVersion[],
+  options: {
+    readonly target: UpTarget;
+    readonly strict: boolean;
+    readonly reapply?: readonly Version[];
+    readonly squashed?: ReadonlySet<Version>;
+    readonly inPart?: readonly VersionInPart[];
+  },
+): Planned {
+  const { target, strict, reapply = [], squashed, inPart = [] } = options;
+  const unknown = [
+    ...(target.kind === 'version' ? unknownVersion('--to', target.version, migrations) : []),
+    ...reapply.flatMap((version) => unknownVersion('--reapply', version, migrations)),
+  ];
+  if (unknown.length > 0) return { ok: false, problems: unknown };
+  const status = statusOf(migrations, applied, { ...NO_JOURNAL, ...(squashed && { squashed }) });
+  const isPending = new Set(
+    status.filter((row) => row.state === 'pending' || row.state === 'out of order').map((row) => row.version),
+  );
+  const inReach = migrations.filter(
+    ({ version }) => target.kind === 'latest' || compareVersions(version, target.version) <= 0,
+  );
+  const steps = inReach
+    .filter(({ version }) => isPending.has(version))
+    .map((migration): StepScript => ({ version: migration.version, direction: 'up', script: migration.up, migration }));
+  const cut = steps.filter(({ script }) => script.text === '');
+  if (cut.length > 0) return { ok: false, problems: cut.map(({ script: { file } }) => ({ code: 'MIGRATIONS_INVALID', message: `${file}: ${ZERO_BYTES}` })) };
+  const problems = refuseUp(inPart, migrations, steps.length);
+  if (problems.length > 0) return { ok: false, problems };
+  const skipped = inReach.map(({ version }) => version).filter((version) => !isPending.has(version));
+  const late = status.filter((row) => row.state === 'out of order' && steps.some((s) => s.version === row.version));
+  const ahead = versionsIn(status, 'unknown');
+  const gone = applied.filter(({ version }) => ahead.includes(version));
+  const running = steps.flatMap((step) => (step.direction === 'up' ? step.migration : []));
+  const renamed = renameProblems(findRenames(running, gone));
+  if (renamed.length > 0) return { ok: false, problems: renamed };
+  return judge(
+    { steps, skipped, pending: [...isPending], ahead },
+    [
+      changedRemark(status, strict || steps.length > 0),
+      ...inPartRemarks(inPart, steps.map(({ version }) => version)).map((message) => ({ message, refused: false, hint: '' })),
+      ...[
+        list('pending but older than the newest applied (out of order)', late.map((row) => row.version)),
+        list('applied, but these files have no such version (the database is ahead)', ahead),
+        equalNumbers(migrations),
+      ].map((message) => ({ message, refused: strict, hint: 'without --strict it is only a warning' })),
+      { message: sameNumbers(running, gone), refused: false, hint: '' },
+      { message: mixedNumbers(migrations), refused: false, hint: '' },
+    ],
+  );
+}
+
+/** A volume that was copied in part looks like this; applied, the file would never run when it is whole. */
+export const ZERO_BYTES = 'is empty (zero bytes)';
+
+function unknownVersion(flag: string, version: Version, migrations: readonly Migration[]): Problem[] {
+  const versions = migrations.map((migration) => migration.version);
+  if (versions.includes(version)) return [];
+  const guess = nearest(version, versions) ?? versions.at(-1);
+  const message = `${flag} ${version}: there is no such migration${guess === undefined ? '' : `; did you mean ${guess}?`}`;
+  return [{ code: 'CONFIG_INVALID', message }];
+}
+
+function versionsIn(status: readonly VersionStatus[], state: VersionState): Version[] {
+  return status.filter((row) => row.state === state).map((row) => row.version);
+}
+
+function list(what: string, versions: readonly Version[]): string {
+  return versions.length === 0 ? '' : `${what}: ${versions.join(', ')}`;
+}
+
+/** What is told of a plan; without a message there is nothing to tell. */
+interface Remark {
+  readonly message: string;
+  readonly refused: boolean;
+  readonly hint: string;
+}
+
+export function changedRemark(status: readonly VersionStatus[], refused: boolean): Remark {
+  return {
+    message: list('changed after it was applied', versionsIn(status, 'changed')),
+    refused,
+    hint: 'restore the file as it was applied and put the change into a new migration; "lockstep status" lists every version',
+  };
+}
+
+/** Remarks become warnings, or together refuse the plan when one of them must. */
+export function judge(plan: Omit<Plan, 'warnings'>, remarks: readonly Remark[]): Planned {
+  const told = remarks.filter((remark) => remark.message !== '');
+  const refused = told.filter((remark) => remark.refused);
+  if (refused.length > 0) {
+    return { ok: false, problems: refused.map(({ message, hint }) => ({ code: 'HISTORY_CONFLICT', message, hint })) };
+  }
+  return { ok: true, plan: { ...plan, warnings: told.map((remark) => remark.message) } };
+}
+
+/** The plan, or its problems as one error. */
+export function planOrThrow(planned: Planned): Plan {
+  if (planned.ok) return planned.plan;
+  const [first] = planned.problems;
+  const messages = planned.problems.map((problem) => problem.message);
+  const hints = [...new Set(planned.problems.flatMap(({ hint }) => hint ?? []))];
+  const code = first?.code ?? 'HISTORY_CONFLICT';
+  throw new MigratorError(code, SUMMARIES[code] ?? 'the plan is refused', {
+    problems: messages,
+    hint: hints.length > 0 ? hints.join('; ') : HINTS[code],
+  });
+}
+
+const SUMMARIES: Partial<Record<ErrorCode, string>> = {
+  CONFIG_INVALID: 'the target does not exist',
+  HISTORY_CONFLICT: 'the migration files and the history of the database disagree',
+  MIGRATIONS_INVALID: 'these migrations cannot be run; nothing was run',
+  ROLLBACK_REFUSED: 'the rollback is refused; nothing was run',
+};
+
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  MIGRATIONS_INVALID: 'check that the image or the volume holds the whole file; where nothing is to be done on purpose, write a comment into it',
+  CONFIG_INVALID: 'see "lockstep status" for the versions',
+  ROLLBACK_REFUSED: 'choose a target whose versions can all be rolled back, or write a new migration that undoes them; "lockstep status" lists them',
+};

@@ -1,0 +1,9 @@
+/** Something that forbids a plan. */
+import type { ErrorCode } from '../errors.ts';
+
+export interface Problem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** What to do about this one. */
+  readonly hint?: string;
+}

@@ -1,0 +1,168 @@
+/** What `repair` may do to history and journal, which of it a person has asked for, and what it leaves. */
+import { MigratorError } from '../errors.ts';
+import type { AppliedVersion } from '../history.ts';
+import { describeHold, type Hold } from './held-versions.ts';
+import { describeInPart, settleHint, waysOut, type StartedStatement, type VersionInPart } from './in-part.ts';
+import type { Direction, Migration, Version } from '../migration.ts';
+import { nearest } from '../text/nearest.ts';
+import { plannedRenames, wrongRenames, type Rename } from './renames.ts';
+import { downDiff, type StoredDown } from './stored-down.ts';
+
+export type RepairAction =
+  | { readonly type: 'accept checksum'; readonly migration: Migration }
+  /** `kept` is the text that was stored. */
+  | { readonly type: 'replace down'; readonly migration: Migration; readonly kept: string | undefined }
+  | { readonly type: 'settle statement'; readonly version: Version; readonly direction: Direction; readonly started: StartedStatement; readonly as: StatementOutcome }
+  | { readonly type: 'reset progress'; readonly inPart: VersionInPart }
+  | { readonly type: 'settle history'; readonly version: Version; readonly from: HistorySource }
+  | { readonly type: 'rename'; readonly from: Version; readonly migration: Migration }
+  | { readonly type: 'release hold'; readonly hold: Hold };
+
+/** What a person has found: it did its work, or it is to run again. */
+type StatementOutcome = 'done' | 'again';
+
+/** The history was lost: the journal is right, or the empty table is. */
+type HistorySource = 'journal' | 'empty';
+
+export interface RepairFacts {
+  readonly migrations: readonly Migration[];
+  readonly applied: readonly AppliedVersion[];
+  readonly storedDowns: readonly StoredDown[];
+  readonly inPart: readonly VersionInPart[];
+  readonly holds: readonly Hold[];
+  /** Applied by the journal, while the history is empty; else none. */
+  readonly lost: readonly Version[];
+}
+
+export interface RepairWish {
+  /** Only this version. */
+  readonly only?: Version | undefined;
+  readonly statement?: StatementOutcome | undefined;
+  /** These and nothing else. */
+  readonly rename?: readonly Rename[] | undefined;
+  /** Forgets how far `only` is. */
+  readonly reset?: boolean;
+  /** Down files replace what is stored. */
+  readonly down?: 'files' | undefined;
+  /** What to believe of versions that the journal alone knows. */
+  readonly history?: HistorySource | undefined;
+}
+
+/** Nothing that was not asked for: with `statement` or `reset` that alone, and a hold ends only where its version is named. */
+export function planRepair(facts: RepairFacts, { only, statement, rename, reset = false, down, history }: RepairWish): RepairAction[] {
+  if (rename) return plannedRenames(rename, facts).map(({ from, migration }) => ({ type: 'rename', from: from.version, migration }));
+  if (history) return facts.lost.map((version) => ({ type: 'settle history', version, from: history }));
+  const isMeant = (one: { readonly version: Version }): boolean => only === undefined || one.version === only;
+  const inPart = facts.inPart.filter(isMeant);
+  if (reset) return inPart.map((one) => ({ type: 'reset progress', inPart: one }));
+  if (statement) {
+    return inPart.flatMap(({ version, direction, started }): RepairAction[] => (started ? [{ type: 'settle statement', version, direction, started, as: statement }] : []));
+  }
+  const migrations = facts.migrations.filter(isMeant);
+  const accepted = migrations.filter(isChanged(facts)).map((migration) => ({ type: 'accept checksum', migration }) as const);
+  const replaced = down === undefined ? [] : replacements(migrations, facts);
+  const holds = only === undefined ? [] : facts.holds.filter(isMeant);
+  return [...accepted, ...replaced, ...holds.map((hold) => ({ type: 'release hold', hold }) as const)];
+}
+
+function isChanged({ applied }: RepairFacts): (migration: Migration) => boolean {
+  const rows = new Map(applied.map((row) => [row.version, row.checksum]));
+  return ({ version, up }) => ![undefined, up.checksum].includes(rows.get(version));
+}
+
+/** Where there is a down file, and another text is stored. What has no file here is kept. */
+function replacements(migrations: readonly Migration[], { applied, storedDowns }: RepairFacts): Extract<RepairAction, { type: 'replace down' }>[] {
+  const rows = new Set(applied.map(({ version }) => version));
+  const stored = new Map(storedDowns.map((one) => [one.version, one]));
+  return migrations.flatMap((migration) => {
+    const kept = stored.get(migration.version);
+    const differs = migration.down && rows.has(migration.version) && kept?.checksum !== migration.down.checksum;
+    return differs === true ? [{ type: 'replace down', migration, kept: kept?.sql } as const] : [];
+  });
+}
+
+/** What stands as it was, with the command that would change it: a sentence each. */
+export function leftBy(actions: readonly RepairAction[], facts: RepairFacts, { only }: RepairWish): string[] {
+  const done = new Set(actions.map((action) => `${action.type} ${versionOf(action)}`));
+  const isLeft = (version: Version, ...types: readonly RepairAction['type'][]): boolean =>
+    (only === undefined || only === version) && !types.some((type) => done.has(`${type} ${version}`));
+  return [
+    ...facts.inPart
+      .filter(({ version }) => isLeft(version, 'settle statement', 'reset progress'))
+      .map((one) => `${describeInPart(one)}; ${one.started ? `${settleHint(one)}; or ` : ''}${waysOut(one)}`),
+    ...replacements(facts.migrations, facts)
+      .filter(({ migration: { version } }) => isLeft(version, 'replace down'))
+      .map(({ migration: { version, down } }) => `the stored down SQL of ${version} is not that of ${down?.file ?? ''}; "lockstep repair --only ${version} --down files" replaces it`),
+    ...facts.holds
+      .filter(({ version }) => isLeft(version, 'release hold'))
+      .map((hold) => `${hold.version} stays held: ${describeHold(hold)}; "lockstep repair --only ${hold.version}" ends that`),
+  ];
+}
+
+/** Why `only` is no version that can be repaired; undefined when it is one. */
+export function unknownOnly({ migrations, applied, inPart, holds }: RepairFacts, only: Version | undefined): MigratorError | undefined {
+  const known = [...new Set([...migrations, ...applied, ...inPart, ...holds].map(({ version }) => version))];
+  if (only === undefined || known.includes(only)) return undefined;
+  const guess = nearest(only, known);
+  return new MigratorError('CONFIG_INVALID', `--only ${only}: neither the files nor the history have it`, {
+    hint: guess === undefined ? 'give a version as "lockstep status" shows it' : `did you mean ${guess}?`,
+  });
+}
+
+/** Why `rename` is none; undefined when all are. */
+export function wrongRename(facts: RepairFacts, rename: readonly Rename[] = []): MigratorError | undefined {
+  const { settings, texts } = wrongRenames(rename, facts);
+  if (settings.length > 0) {
+    return new MigratorError('CONFIG_INVALID', 'nothing was renamed so', { problems: settings, hint: 'give --rename OLD=NEW: OLD is applied and has no file, NEW has one; "lockstep status" lists both' });
+  }
+  if (texts.length === 0) return undefined;
+  return new MigratorError('HISTORY_CONFLICT', 'another text is no rename', {
+    problems: texts,
+    hint: 'if it is the same migration, give the file the text that was applied and put what is new into a new one; if it is another migration, "lockstep up" applies it as it is',
+  });
+}
+
+export function versionOf(action: RepairAction): Version {
+  switch (action.type) {
+    case 'settle statement':
+    case 'settle history':
+      return action.version;
+    case 'reset progress':
+      return action.inPart.version;
+    case 'release hold':
+      return action.hold.version;
+    case 'accept checksum':
+    case 'replace down':
+    case 'rename':
+      return action.migration.version;
+  }
+}
+
+/** For people, before anything is done. */
+export function describeRepair(action: RepairAction): string {
+  switch (action.type) {
+    case 'accept checksum':
+      return `accept the changed ${action.migration.up.file} as what was applied, and keep its down SQL`;
+    case 'replace down':
+      return `replace the stored down SQL by ${action.migration.down?.file ?? ''}`;
+    case 'rename':
+      return `record ${action.from} as ${action.migration.version}, with the time at which it was applied`;
+    case 'settle history':
+      return action.from === 'journal' ? 'record it again, as the journal says that it is applied' : 'take it for not applied: the next up applies it';
+    case 'settle statement': {
+      const what = `statement ${action.started.statement}${action.direction === 'down' ? ' of the down file' : ''}`;
+      const settled = action.as === 'done' ? `take ${what} for done` : `let ${what} run again`;
+      return action.direction === 'down' ? `${settled}; the same down finishes it` : settled;
+    }
+    case 'reset progress':
+      return `forget how far it is (${describeInPart(action.inPart)}); ${action.inPart.direction === 'up' ? 'it is pending again, and runs from its beginning' : 'it counts as applied again'}`;
+    case 'release hold':
+      return `end the hold, so that the next up applies it: ${describeHold(action.hold)}`;
+  }
+}
+
+/** What an action takes away and brings, line by line. */
+export function diffOf(action: RepairAction): readonly string[] {
+  if (action.type !== 'replace down' || action.kept === undefined || !action.migration.down) return [];
+  return downDiff(action.migration.version, action.kept, action.migration.down.text);
+}

@@ -1,9 +1,0 @@
-/** Something that forbids a plan. */
-import type { ErrorCode } from './errors.ts';
-
-export interface Problem {
-  readonly code: ErrorCode;
-  readonly message: string;
-  /** What to do about this one. */
-  readonly hint?: string;
-}

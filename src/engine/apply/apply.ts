@@ -1,0 +1,71 @@
+/** Runs one migration: hook, then its script in one transaction or statement by statement. */
+import type { HookRunner, Limits, Session, StepScript } from '../../core/ports.ts';
+import { runUnits } from './apply-statements.ts';
+import { givingWay } from './give-way.ts';
+import type { PlannedStep } from './planned-step.ts';
+import { resume } from './resume.ts';
+import { retrying } from './retry.ts';
+import { watching } from './watch.ts';
+import type { StepContext } from './step-context.ts';
+
+/** Resolves with the milliseconds it took. @throws MigratorError; then nothing more of the step will run. */
+export async function applyStep(
+  session: Session,
+  planned: PlannedStep,
+  context: StepContext & { readonly next?: StepScript | undefined },
+): Promise<number> {
+  const { step, plan } = planned;
+  const { ports, options, signal } = context;
+  // Its hook comes before it begins.
+  const next = context.next && hasHook(context.next, ports.hooks) ? undefined : context.next;
+  const startedAt = ports.clock.now();
+  const limits = limitsOf(step, options.limits);
+  const done = await resume(planned, { session, ports });
+  await runHook(session, step, context);
+  ports.reporter.report({ type: 'migration.started', version: step.version, direction: step.direction });
+  if (plan.mode === 'transaction') {
+    const retry = plan.pieces.some(({ blocking, ownLimit, runsCode }) => blocking || ownLimit === true || runsCode === true);
+    await retrying({ session, version: step.version, pieces: plan.pieces, retry, signal }, ports, () =>
+      watching({ session, version: step.version }, ports, () =>
+        givingWay({ session, pieces: plan.pieces, limitMs: limits.lockTimeoutMs, clock: ports.clock }, () => session.executor.transaction(step, plan.pieces, limits, next)),
+      ),
+    );
+    return ports.clock.now() - startedAt;
+  }
+  await session.executor.begin(step);
+  await runUnits(plan.units, done.length, { ...context, session, step, limits });
+  const durationMs = ports.clock.now() - startedAt;
+  await session.executor.finish(step, durationMs);
+  return durationMs;
+}
+
+function limitsOf({ script }: StepScript, defaults: Limits): Limits {
+  return {
+    lockTimeoutMs: script.directives.lockTimeoutMs ?? defaults.lockTimeoutMs,
+    statementTimeoutMs: script.directives.statementTimeoutMs ?? defaults.statementTimeoutMs,
+  };
+}
+
+function hasHook(step: StepScript, hooks: HookRunner): boolean {
+  return step.direction === 'up' && hooks.has(step.migration);
+}
+
+async function runHook(session: Session, step: StepScript, context: StepContext): Promise<void> {
+  const { ports, options, signal } = context;
+  if (step.direction === 'down' || !hasHook(step, ports.hooks)) return;
+  const { version, migration } = step;
+  const stop = AbortSignal.any([signal, session.lost]);
+  // What has come already tells nobody again.
+  stop.throwIfAborted();
+  const startedAt = ports.clock.now();
+  ports.reporter.report({ type: 'hook.started', version });
+  await ports.hooks.run(migration, { timeoutMs: options.hookTimeoutMs, signal: stop }).catch(async (error: unknown) => {
+    // A server that went away takes the hook's connections with it, maybe a moment before ours.
+    if (!signal.aborted) await session.check().catch(() => undefined);
+    session.lost.throwIfAborted();
+    throw error;
+  });
+  signal.throwIfAborted();
+  session.lost.throwIfAborted();
+  ports.reporter.report({ type: 'hook.finished', version, durationMs: ports.clock.now() - startedAt });
+}

@@ -1,0 +1,107 @@
+/** `wait`: returns when nothing is pending; it only reads. */
+import { MigratorError } from '../../core/errors.ts';
+import { describeInPart, inPartRemarks, unfinished, waysOut, type VersionInPart } from '../../core/plan/in-part.ts';
+import type { Migration, Version } from '../../core/migration.ts';
+import { pendingVersions } from '../../core/plan/plan.ts';
+import type { Check, Clock, MigrationSource, Reporter, Session } from '../../core/ports.ts';
+import { describeHolder, onlyAddsToHistory } from '../../core/runner.ts';
+import { connect, jitter, type ConnectPorts } from '../session/connect.ts';
+import { ifVisible, refuseHeld } from '../migrate/held-versions.ts';
+import type { InspectOptions } from './inspect.ts';
+import { interruptedBy } from '../session/interrupting.ts';
+
+const POLL_MS = 1_000;
+
+export interface WaitOptions extends InspectOptions {
+  /** How long to wait, in milliseconds; 0 looks once. */
+  readonly timeoutMs: number;
+}
+
+export interface WaitPorts extends ConnectPorts {
+  readonly source: MigrationSource;
+  readonly reporter: Reporter;
+  readonly clock: Clock;
+}
+
+/** The versions that are there now. @throws MigratorError PENDING when the time is up. */
+export async function waitUntilApplied(options: WaitOptions, ports: WaitPorts): Promise<readonly Version[]> {
+  const { migrations } = await ports.source.read();
+  const deadline = ports.clock.now() + options.timeoutMs;
+  for (;;) {
+    const { session, check } = await connect({ ...options, connectWaitMs: Math.min(options.connectWaitMs, Math.max(0, deadline - ports.clock.now())), writes: false }, ports, options.signal);
+    try {
+      await interruptedBy(options.signal, session, () => poll(session, check, { ...options, migrations, deadline }, ports));
+      return migrations.map((migration) => migration.version);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      // A server that restarts meanwhile is waited for as at the start.
+      if (!session.lost.aborted || ports.clock.now() >= deadline) throw error;
+    } finally {
+      await session.close();
+    }
+  }
+}
+
+async function poll(
+  session: Session,
+  first: Check,
+  { migrations, deadline, timeoutMs, runner, signal }: WaitOptions & { readonly migrations: readonly Migration[]; readonly deadline: number },
+  { clock, reporter }: WaitPorts,
+): Promise<void> {
+  let told = '';
+  const warned = new Set<string>();
+  const warn = (message: string): void => {
+    if (!warned.has(message)) reporter.report({ type: 'warning', message });
+    warned.add(message);
+  };
+  for (let check = first; ; check = await session.check()) {
+    const { files, others } = standing(check, migrations);
+    for (const message of inPartRemarks(others, [])) warn(message);
+    const pending = [...pendingVersions(migrations, check.history.applied), ...files.map(({ version }) => version)];
+    const rollsBack = check.holder !== undefined && !onlyAddsToHistory(check.holder) ? check.holder : undefined;
+    if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
+    // What a rollback leaves held, nobody of this release will apply.
+    if (pending.length > 0 && !rollsBack) {
+      refuseHeld(await ifVisible(session.history.holds(), [], warn), pending, { release: runner.release, reapply: [] });
+    }
+    const message = rollsBack ? `waiting until ${describeHolder(rollsBack)} is done` : waitingFor(pending);
+    if (clock.now() >= deadline) throw timedOut({ message, pending, inPart: files }, timeoutMs, migrations);
+    if (message !== told) reporter.report({ type: 'wait.pending', message, pending });
+    told = message;
+    await clock.sleep(jitter(clock, POLL_MS), signal);
+    signal.throwIfAborted();
+  }
+}
+
+function waitingFor(pending: readonly Version[]): string {
+  if (pending.length === 0) return 'nothing is pending, but other sessions are about to take the lock';
+  return `waiting for ${pending.length} pending: ${pending.slice(0, 5).join(', ')}${pending.length > 5 ? ', …' : ''}`;
+}
+
+/** What a rollback has left half-way: of these files, which is waited for, and of others. */
+function standing({ journal, history }: Check, migrations: readonly Migration[]): { readonly files: readonly VersionInPart[]; readonly others: readonly VersionInPart[] } {
+  const here = new Set(migrations.map(({ version }) => version));
+  const inPart = unfinished(journal?.inPart ?? [], history.applied);
+  return {
+    files: inPart.filter(({ version, direction }) => direction === 'down' && here.has(version)),
+    others: inPart.filter(({ version }) => !here.has(version)),
+  };
+}
+
+interface Waited {
+  readonly message: string;
+  readonly pending: readonly Version[];
+  readonly inPart: readonly VersionInPart[];
+}
+
+function timedOut({ message, pending, inPart }: Waited, timeoutMs: number, migrations: readonly Migration[]): MigratorError {
+  const skipped = migrations.map(({ version }) => version).filter((version) => !pending.includes(version));
+  return new MigratorError('PENDING', `not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`, {
+    problems: pending.map((version) => {
+      const part = inPart.find((one) => one.version === version);
+      return part ? describeInPart(part) : `${version} is pending`;
+    }),
+    outcome: { command: 'wait', done: [], notRun: [], skipped, pending, warnings: [], dryRun: false, waitedMs: timeoutMs, durationMs: timeoutMs },
+    hint: ['look at the runner that applies them (its log, or "lockstep history"), or wait longer', ...inPart.map(waysOut)].join('; '),
+  });
+}

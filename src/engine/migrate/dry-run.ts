@@ -1,0 +1,50 @@
+/** What a dry run tells: the SQL that would run, and what of the data would be gone. */
+import type { VersionInPart } from '../../core/plan/in-part.ts';
+import type { DryRunStep, EstimatedLoss } from '../../core/outcome.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import type { Session } from '../../core/ports.ts';
+import type { Loss } from '../../core/sql/script-plan.ts';
+import { analyzeSteps } from './analyze-steps.ts';
+import type { PlannedStep } from '../apply/planned-step.ts';
+import { tellEnded } from './held-versions.ts';
+import { requireSameStatements, withProgress } from '../apply/resume.ts';
+import { held, type Run } from './run.ts';
+
+export async function rehearse(run: Run, preview: Plan, inPart: readonly VersionInPart[]): Promise<readonly DryRunStep[]> {
+  tellEnded(await held(run, preview), run.ports.reporter, true);
+  const steps = await analyzeSteps(preview.steps, run.ports);
+  return await dryRunSteps(await withProgress(steps, inPart, run.ports.parser), run.session);
+}
+
+async function dryRunSteps(steps: readonly PlannedStep[], session: Session): Promise<DryRunStep[]> {
+  const told: DryRunStep[] = [];
+  for (const planned of steps) {
+    const { version, direction, script } = planned.step;
+    const source = planned.step.direction === 'down' ? planned.step.source : 'file';
+    const { statements, from } = remaining(planned);
+    const losses = await estimated(planned.losses.filter(({ offset }) => offset >= from), session);
+    told.push({ version, direction, source, sql: script.text, ...(statements && { statements }), losses });
+  }
+  return told;
+}
+
+/** Of a version in part: its statements, and where in the text those begin that will run. @throws as the run would. */
+function remaining(planned: PlannedStep): { readonly statements?: DryRunStep['statements']; readonly from: number } {
+  const { plan, begun } = planned;
+  if (!begun) return { from: 0 };
+  const { done } = begun.inPart;
+  requireSameStatements(planned, begun.inPart, done);
+  if (plan.mode === 'transaction') return { from: 0 };
+  const statements = plan.units.map(({ sql, index, sessionOnly }) => ({ sql, done: index <= done.length && !sessionOnly }));
+  return { statements, from: plan.units[done.length]?.offset ?? Infinity };
+}
+
+async function estimated(losses: readonly Loss[], { executor }: Session): Promise<EstimatedLoss[]> {
+  const tables = losses.flatMap(({ table }) => table ?? []);
+  const estimates = tables.length === 0 ? [] : await executor.rowEstimates(tables);
+  const rowsOf = new Map(tables.map((table, index) => [table, estimates[index]]));
+  return losses.map(({ table, offset: _, ...loss }) => {
+    const rows = table && rowsOf.get(table);
+    return rows === undefined ? loss : { ...loss, rows };
+  });
+}

@@ -1,0 +1,123 @@
+/** Waits for the database: opens a session, again and again with growing pauses, until a deadline. */
+import { MigratorError, toMigratorError } from '../../core/errors.ts';
+import type { Check, Clock, Database, Reporter, Session } from '../../core/ports.ts';
+import type { RunnerIdentity } from '../../core/runner.ts';
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+/** Also `--connect-wait=0` gives one attempt the time that it needs. */
+const SHORTEST_ATTEMPT_MS = 3_000;
+
+export interface ConnectOptions {
+  readonly runner: RunnerIdentity;
+  /** How long to wait for the database, in milliseconds. */
+  readonly connectWaitMs: number;
+  /** A standby or a read-only server counts as not there yet. */
+  readonly writes: boolean;
+}
+
+export interface ConnectPorts {
+  readonly database: Database;
+  readonly reporter: Reporter;
+  readonly clock: Clock;
+}
+
+export interface Opened {
+  readonly session: Session;
+  readonly check: Check;
+}
+
+/**
+ * A session and its first check.
+ * @throws MigratorError DATABASE_UNAVAILABLE after the deadline; at once for what waiting cannot mend.
+ */
+export async function connect(
+  options: ConnectOptions,
+  { database, reporter, clock }: ConnectPorts,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const deadline = clock.now() + options.connectWaitMs;
+  // Until the session has its own settings, nobody but us notices a server that never answers.
+  const limitMs = Math.max(options.connectWaitMs, SHORTEST_ATTEMPT_MS);
+  const limit = AbortSignal.any([signal, clock.deadline(limitMs)]);
+  let last: MigratorError | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const { session, check } = await openOnce(options, database, limit);
+      reporter.report({ type: 'session.opened', address: session.address, database: session.database, pid: session.pid });
+      return { session, check };
+    } catch (cause) {
+      signal.throwIfAborted();
+      const error: MigratorError = limit.aborted ? (last ?? overdue(cause, limitMs)) : toMigratorError(cause);
+      last = error;
+      const left = deadline - clock.now();
+      if (error.code !== 'DATABASE_UNAVAILABLE' && !awaitsSecret(error) && !isTableLocked(error)) throw error;
+      if (left <= 0) throw gaveUp(error, options.connectWaitMs);
+      const retryInMs = Math.min(left, jitter(clock, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS));
+      reporter.report({ type: 'database.waiting', attempt, retryInMs, error });
+      await pause(retryInMs, { database, clock }, signal);
+      signal.throwIfAborted();
+    }
+  }
+}
+
+/** Ends early when another secret may let us in. */
+async function pause(ms: number, { database, clock }: Pick<ConnectPorts, 'database' | 'clock'>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const stop = AbortSignal.any([signal, over.signal]);
+  await Promise.race([clock.sleep(ms, stop), database.secretChanged(stop)]);
+  over.abort();
+}
+
+function awaitsSecret({ details }: MigratorError): boolean {
+  return details.awaitsSecret === true;
+}
+
+/** Somebody has the history locked, such as a VACUUM FULL, and is named. */
+function isTableLocked({ code, details }: MigratorError): boolean {
+  return code === 'CONTENTION' && details.blockers !== undefined;
+}
+
+async function openOnce(
+  { runner, writes }: ConnectOptions,
+  database: Database,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const session = await database.open(runner, signal);
+  try {
+    const check = await session.check();
+    if (writes && check.writesRefused) throw notWritable(session.address, check.writesRefused);
+    return { session, check };
+  } catch (error) {
+    await session.close();
+    throw error;
+  }
+}
+
+function notWritable(address: string, why: 'standby' | 'read-only'): MigratorError {
+  return why === 'standby'
+    ? new MigratorError('DATABASE_UNAVAILABLE', `${address} is a standby, which takes no writes`, {
+        hint: 'give the address of the primary',
+      })
+    : new MigratorError('DATABASE_UNAVAILABLE', `${address} is read-only (default_transaction_read_only is on)`, {
+        hint: 'wait until the server takes writes again, or find out who made it read-only',
+      });
+}
+
+function overdue(cause: unknown, limitMs: number): MigratorError {
+  if (cause instanceof MigratorError && awaitsSecret(cause)) return cause;
+  return new MigratorError('DATABASE_UNAVAILABLE', `the database did not answer within ${limitMs / 1000} s`, { cause });
+}
+
+function gaveUp(error: MigratorError, connectWaitMs: number): MigratorError {
+  return new MigratorError(error.code, `${error.summary} (gave up after --connect-wait=${connectWaitMs / 1000}s)`, {
+    ...error.details,
+    hint: error.hint ?? 'check the address and that the server runs, or wait longer with --connect-wait',
+    cause: error,
+  });
+}
+
+/** Between half of `ms` and `ms`, so that many runners do not come back at the same moment. */
+export function jitter(clock: Clock, ms: number, longest = Infinity): number {
+  return Math.round(Math.min(ms, longest) * (0.5 + clock.random() / 2));
+}
