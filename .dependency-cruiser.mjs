@@ -16,28 +16,32 @@ export default {
   forbidden: [
     {
       name: 'core-is-pure',
-      comment: 'src/core decides and does nothing else: it imports only other core files and node:crypto. Move I/O to an adapter, and order to src/engine.',
+      comment:
+        'src/core decides and does nothing else: it imports only other core files and node:crypto. Move I/O to an adapter, and order to src/engine.',
       severity: 'error',
       from: { path: '^src/core/' },
       to: { pathNot: '^src/core/|^(node:)?crypto$' },
     },
     {
       name: 'engine-speaks-to-ports',
-      comment: 'src/engine imports only core and engine: it speaks to the ports in src/core/ports.ts, and src/app decides what stands behind them.',
+      comment:
+        'src/engine imports only core and engine: it speaks to the ports in src/core/ports.ts, and src/app decides what stands behind them.',
       severity: 'error',
       from: { path: '^src/engine/' },
       to: { pathNot: '^src/(core|engine)/' },
     },
     {
       name: 'adapters-stay-apart',
-      comment: 'An adapter imports core and its own folder, never another adapter, the engine or the app: what two adapters share is a decision, and belongs to core.',
+      comment:
+        'An adapter imports core and its own folder, never another adapter, the engine or the app: what two adapters share is a decision, and belongs to core.',
       severity: 'error',
       from: { path: '^src/adapters/([^/]+)/' },
       to: { path: '^src/', pathNot: '^src/core/|^src/adapters/$1/' },
     },
     {
       name: 'wiring-has-one-place',
-      comment: 'Only src/app (the commands) and src/index.ts (the library) import adapters: everything else asks for a port.',
+      comment:
+        'Only src/app (the commands) and src/index.ts (the library) import adapters: everything else asks for a port.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/app/|^src/index\\.ts$|^src/adapters/' },
       to: { path: '^src/adapters/' },
@@ -63,11 +67,23 @@ export default {
       from: { path: '^src/(cli|config)/' },
       to: { path: '^src/(engine|app)/' },
     },
-    livesIn('pg', '^src/adapters/postgres/', 'Only src/adapters/postgres knows the driver `pg`: ask for a Session or another port of src/core/ports.ts.'),
-    livesIn('@kubernetes/client-node', '^src/adapters/kubernetes/', 'Only src/adapters/kubernetes knows the Kubernetes client: report a MigratorEvent instead.'),
+    livesIn(
+      'pg',
+      '^src/adapters/postgres/',
+      'Only src/adapters/postgres knows the driver `pg`: ask for a Session or another port of src/core/ports.ts.',
+    ),
+    livesIn(
+      '@kubernetes/client-node',
+      '^src/adapters/kubernetes/',
+      'Only src/adapters/kubernetes knows the Kubernetes client: report a MigratorEvent instead.',
+    ),
     livesIn('winston', '^src/adapters/logs/', 'Only src/adapters/logs knows winston: report a MigratorEvent instead.'),
     livesIn('yargs', '^src/cli/', 'Only src/cli knows yargs: everything else takes a Config.'),
-    livesIn('libpg-query', '^src/adapters/sql-parser/', "Only src/adapters/sql-parser knows PostgreSQL's parser: everything else takes the statements it found."),
+    livesIn(
+      'libpg-query',
+      '^src/adapters/sql-parser/',
+      "Only src/adapters/sql-parser knows PostgreSQL's parser: everything else takes the statements it found.",
+    ),
     {
       name: 'library-needs-only-dependencies',
       comment:
@@ -78,7 +94,8 @@ export default {
     },
     {
       name: 'product-does-not-know-its-tests',
-      comment: 'src imports neither test/ nor scripts/ nor bench/: what a test needs is given to the code as an argument.',
+      comment:
+        'src imports neither test/ nor scripts/ nor bench/: what a test needs is given to the code as an argument.',
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^(test|scripts|bench)/' },
@@ -92,7 +109,8 @@ export default {
     },
     {
       name: 'rooms-point-one-way',
-      comment: 'Two folders import each other: move what both need into one of them, so that arrows between folders point one way.',
+      comment:
+        'Two folders import each other: move what both need into one of them, so that arrows between folders point one way.',
       severity: 'error',
       scope: 'folder',
       from: { path: '^src/(engine|adapters)/' },

@@ -39,7 +39,8 @@ const script = join(import.meta.dirname, 'wait4.pl');
 const running = new Set<ChildProcess>();
 
 /** Whether CPU and memory can be told: wait4(2) by Perl, which nearly every Linux has. */
-export const canTellCost = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch) && spawnSync('perl', ['-v']).status === 0;
+export const canTellCost =
+  process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch) && spawnSync('perl', ['-v']).status === 0;
 
 /** For the last moment: what still runs must not outlive the bench. */
 export function killCommands(): void {
@@ -50,7 +51,9 @@ export function killCommands(): void {
 export async function run(command: Command): Promise<Ended> {
   const ended = await start(command).ended;
   if (ended.exit === 0) return ended;
-  throw new Error(`${[command.file, ...command.args].join(' ')}: ${typeof ended.exit === 'number' ? `exit ${ended.exit}` : ended.exit}\n${ended.output}`);
+  throw new Error(
+    `${[command.file, ...command.args].join(' ')}: ${typeof ended.exit === 'number' ? `exit ${ended.exit}` : ended.exit}\n${ended.output}`,
+  );
 }
 
 /** `cost: false` leaves CPU and memory out, and with them the process that asks for them. */
@@ -67,7 +70,8 @@ export function start(command: Command, { timeoutMs = patienceMs, cost = canTell
   });
   running.add(child);
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
   const report = text(child.stdio[3] as Readable);
   const { promise, resolve, reject } = Promise.withResolvers<Ended>();
   let hangs = false;
@@ -88,7 +92,15 @@ export function start(command: Command, { timeoutMs = patienceMs, cost = canTell
     report.then((line) => {
       const told = readReport(line);
       const exit = told?.exit ?? code ?? signal ?? '';
-      resolve({ wallMs, cpuMs: undefined, memoryMb: undefined, output, exitedAt, ...told, exit: hangs ? 'hangs' : exit });
+      resolve({
+        wallMs,
+        cpuMs: undefined,
+        memoryMb: undefined,
+        output,
+        exitedAt,
+        ...told,
+        exit: hangs ? 'hangs' : exit,
+      });
     }, reject);
   });
   return { ended: promise, said: () => output };

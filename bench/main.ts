@@ -35,7 +35,12 @@ async function bench(options: Options, folder: string): Promise<void> {
     console.log(`\n${texts.at(-1)}`);
   }
   const processors = cpus().map(({ model }) => model);
-  const about = { date: new Date().toISOString().slice(0, 10), node: process.version, processors, repeat: options.repeat };
+  const about = {
+    date: new Date().toISOString().slice(0, 10),
+    node: process.version,
+    processors,
+    repeat: options.repeat,
+  };
   await mkdir(dirname(options.json), { recursive: true });
   await writeFile(options.json, `${JSON.stringify({ about, results }, undefined, 2)}\n`);
   tell(`\nThe figures are in ${options.json}. It took ${Math.round((performance.now() - begin) / 1000)} s.`);
@@ -45,7 +50,11 @@ async function bench(options: Options, folder: string): Promise<void> {
 
 function optionsOrExit(): Options {
   try {
-    return readOptions(process.argv.slice(2), goals.map(({ name }) => name), peers.map(({ name }) => name));
+    return readOptions(
+      process.argv.slice(2),
+      goals.map(({ name }) => name),
+      peers.map(({ name }) => name),
+    );
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
     process.exit(2);

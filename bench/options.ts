@@ -26,8 +26,10 @@ export function readOptions(words: readonly string[], goals: readonly string[], 
     },
   });
   const repeat = Number(values.repeat);
-  if (!Number.isInteger(repeat) || repeat < 1) throw new Error(`--repeat ${values.repeat}: a whole number from 1 on is expected`);
-  if (values['write-docs'] && (values.only ?? values.peers) !== undefined) throw new Error('--write-docs writes all figures: measure all of them');
+  if (!Number.isInteger(repeat) || repeat < 1)
+    throw new Error(`--repeat ${values.repeat}: a whole number from 1 on is expected`);
+  if (values['write-docs'] && (values.only ?? values.peers) !== undefined)
+    throw new Error('--write-docs writes all figures: measure all of them');
   return {
     only: namesFrom('--only', values.only, goals),
     peers: values.peers === 'none' ? [] : namesFrom('--peers', values.peers, peers),
@@ -40,6 +42,7 @@ export function readOptions(words: readonly string[], goals: readonly string[], 
 function namesFrom(flag: string, list: string | undefined, known: readonly string[]): readonly string[] | undefined {
   const names = list?.split(',');
   const unknown = names?.filter((name) => !known.includes(name)) ?? [];
-  if (unknown.length > 0) throw new Error(`${flag} ${unknown.join(',')}: one or more of ${known.join(', ')} are expected`);
+  if (unknown.length > 0)
+    throw new Error(`${flag} ${unknown.join(',')}: one or more of ${known.join(', ')} are expected`);
   return names;
 }

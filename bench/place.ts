@@ -60,7 +60,9 @@ export class Place {
 
   /** How many client sessions of that kind (a condition on pg_stat_activity) the server has; asked over the bench's own one. */
   async sessions(which: string): Promise<number> {
-    const { rows } = await this.#admin.query<{ count: number }>(`SELECT count(*)::int AS count FROM pg_stat_activity WHERE backend_type = 'client backend' AND ${which}`);
+    const { rows } = await this.#admin.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM pg_stat_activity WHERE backend_type = 'client backend' AND ${which}`,
+    );
     return rows[0]?.count ?? 0;
   }
 
@@ -77,7 +79,10 @@ export class Place {
 
   /** @throws Error unless so many of `smallTables` are there. */
   async expectTables(url: string, count: number): Promise<void> {
-    const [found] = await this.query<{ count: number }>(url, `SELECT count(*)::int AS count FROM pg_tables WHERE tablename LIKE 'items_%'`);
+    const [found] = await this.query<{ count: number }>(
+      url,
+      `SELECT count(*)::int AS count FROM pg_tables WHERE tablename LIKE 'items_%'`,
+    );
     if (found?.count !== count) throw new Error(`${found?.count} of ${count} migrations were applied`);
   }
 

@@ -87,5 +87,6 @@ function carry(from: Socket, to: Socket, delayMs: number, moreAtFirst: number): 
 
 /** Timers count in whole milliseconds: the rest is waited for awake. */
 async function until(at: number): Promise<void> {
-  for (let rest = at - performance.now(); rest > 0; rest = at - performance.now()) await (rest > 2 ? setTimeout(rest - 1.5) : setImmediate());
+  for (let rest = at - performance.now(); rest > 0; rest = at - performance.now())
+    await (rest > 2 ? setTimeout(rest - 1.5) : setImmediate());
 }

@@ -52,7 +52,13 @@ export async function buildBundle({ outDir, plugins = [] }: { outDir: string; pl
   await mkdir(outDir, { recursive: true });
   // Apart from all others, so that it shares no chunk with them.
   // In words that an old Node understands as well, so that it can say which one is needed.
-  await build({ ...bundleOptions, target: 'node14.8', entryPoints: { lockstep: 'src/main.ts' }, outdir: resolve(outDir), plugins: [...plugins, startsOutside] });
+  await build({
+    ...bundleOptions,
+    target: 'node14.8',
+    entryPoints: { lockstep: 'src/main.ts' },
+    outdir: resolve(outDir),
+    plugins: [...plugins, startsOutside],
+  });
   const { metafile } = await build({
     ...bundleOptions,
     entryPoints: { start: START, 'hook-worker': HOOK_WORKER },
@@ -94,7 +100,9 @@ async function makeExecutable(file: string): Promise<void> {
 /** Emits src/index.ts and what it imports as .js and .d.ts. */
 async function buildLibrary(): Promise<void> {
   await rm(join(root, 'lib'), { recursive: true, force: true });
-  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], {
+    stdio: 'inherit',
+  });
 }
 
 if (import.meta.main) {

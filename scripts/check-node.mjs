@@ -6,7 +6,13 @@ var found = process.versions.node.split('.').map(Number);
 if (found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1])) {
   console.error(
     [
-      'Lockstep needs Node ' + wanted.join('.') + ' or newer, and this is Node ' + process.versions.node + ' (' + process.execPath + ').',
+      'Lockstep needs Node ' +
+        wanted.join('.') +
+        ' or newer, and this is Node ' +
+        process.versions.node +
+        ' (' +
+        process.execPath +
+        ').',
       '',
       'In a clone, npm scripts run on the Node 24 of the devDependency "node". Its binary comes by an install',
       'script, so it is absent when packages were not installed, or were installed with --ignore-scripts.',

@@ -66,7 +66,8 @@ function judge(replicas: readonly Replica[], versions: readonly string[]): boole
   const twice = versions.filter((version) => applied.filter((one) => one === version).length > 1);
   if (failed.length > 0) complain(`These replicas failed: ${failed.join(', ')}.`);
   if (twice.length > 0) complain(`Applied more than once: ${twice.join(', ')}.`);
-  if (applied.length !== versions.length) complain(`${applied.length} migrations were applied, and there are ${versions.length}.`);
+  if (applied.length !== versions.length)
+    complain(`${applied.length} migrations were applied, and there are ${versions.length}.`);
   if (failed.length > 0 || twice.length > 0 || applied.length !== versions.length) return false;
   say(styled(['green', 'bold'], `${versions.length} migrations, each applied exactly once.`));
   tellLastWaiter(replicas);
@@ -85,7 +86,9 @@ async function main(): Promise<number> {
   let place: Place | undefined;
   let ending: 'as promised' | 'failed' | 'interrupted' = 'failed';
   try {
-    say(`${styled('bold', 'Lockstep demo')}: every replica may run the migrations, exactly one does,\nthe rest wait their turn and skip what is done.\n`);
+    say(
+      `${styled('bold', 'Lockstep demo')}: every replica may run the migrations, exactly one does,\nthe rest wait their turn and skip what is done.\n`,
+    );
     const files = await readdir(join(root, 'migrations'));
     const versions = files.filter((name) => name.endsWith('.up.sql')).map((name) => name.replace('.up.sql', ''));
     await buildIfOlder();

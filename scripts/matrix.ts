@@ -14,18 +14,29 @@ import { NEWEST_VERSION, OLDER_SERVERS } from './embedded-postgres.ts';
 
 /** Oldest first. */
 async function versions(): Promise<number[]> {
-  const { dependencies } = JSON.parse(await readFile(OLDER_SERVERS, 'utf8')) as { dependencies: Record<string, string> };
+  const { dependencies } = JSON.parse(await readFile(OLDER_SERVERS, 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
   return [...Object.keys(dependencies).map((name) => Number(name.replace('pg', ''))), NEWEST_VERSION];
 }
 
 /** As their lock file says; a second time it takes no time. @throws Error where npm has no package of them: they are for Linux on x64. */
 async function installOlder(): Promise<void> {
-  const npm = spawn('npm', ['install', '--no-save', '--no-audit', '--no-fund'], { cwd: dirname(OLDER_SERVERS), stdio: ['ignore', 'inherit', 'inherit'] });
+  const npm = spawn('npm', ['install', '--no-save', '--no-audit', '--no-fund'], {
+    cwd: dirname(OLDER_SERVERS),
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   const [code] = (await once(npm, 'close')) as [number | null];
   if (code !== 0) throw new Error(`npm install in ${dirname(OLDER_SERVERS)} failed (exit ${code ?? 'by a signal'})`);
 }
 
-const SUITES = ['test/contract/**/*.test.ts', 'test/command/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/race/**/*.test.ts', 'test/surroundings/**/*.test.ts'];
+const SUITES = [
+  'test/contract/**/*.test.ts',
+  'test/command/**/*.test.ts',
+  'test/integration/**/*.test.ts',
+  'test/race/**/*.test.ts',
+  'test/surroundings/**/*.test.ts',
+];
 const LIMIT_MS = 25 * 60_000;
 
 const root = resolve(import.meta.dirname, '..');
@@ -43,9 +54,16 @@ async function wanted(list: string): Promise<readonly number[]> {
 }
 
 /** True when all tests have passed; every server that they start is of this version. */
-async function run(version: number, { tests, dist }: { readonly tests: readonly string[]; readonly dist: string }): Promise<boolean> {
+async function run(
+  version: number,
+  { tests, dist }: { readonly tests: readonly string[]; readonly dist: string },
+): Promise<boolean> {
   const env = { ...process.env, DATABASE_URL: '', LOCKSTEP_POSTGRES: String(version), LOCKSTEP_DIST: dist };
-  const child = spawn(process.execPath, [mocha, '--reporter', 'dot', ...tests], { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn(process.execPath, [mocha, '--reporter', 'dot', ...tests], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
   const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(limit);
@@ -66,7 +84,9 @@ try {
     const startedAt = performance.now();
     const passed = await run(version, { tests, dist });
     if (!passed) process.exitCode = 1;
-    summary.push(`PostgreSQL ${version}: ${passed ? 'passed' : 'FAILED'} (${((performance.now() - startedAt) / 1000).toFixed(0)} s)`);
+    summary.push(
+      `PostgreSQL ${version}: ${passed ? 'passed' : 'FAILED'} (${((performance.now() - startedAt) / 1000).toFixed(0)} s)`,
+    );
   }
 } finally {
   await rm(dist, { recursive: true, force: true });

@@ -158,18 +158,33 @@ export async function runMigrations(options: RunMigrationsOptions): Promise<Outc
       parser: createSqlParser(),
       // Without any files toFiles is refused as a rollback, which says more than that there are none.
       source: createFileSource({ ...filesOf(options), allowEmpty: options.allowEmpty ?? options.toFiles === true }),
-      database: new PostgresDatabase({ ...connection, allowPooler: options.allowPooler ?? false, table, lockKey, role: options.role, reporter }),
-      hooks: new ThreadHooks(options.hooks ?? {}, { connections: hookConnections, reporter, connectWaitMs: waits.connectWaitMs }),
+      database: new PostgresDatabase({
+        ...connection,
+        allowPooler: options.allowPooler ?? false,
+        table,
+        lockKey,
+        role: options.role,
+        reporter,
+      }),
+      hooks: new ThreadHooks(options.hooks ?? {}, {
+        connections: hookConnections,
+        reporter,
+        connectWaitMs: waits.connectWaitMs,
+      }),
     },
   );
   return warnings.length === 0 ? outcome : { ...outcome, warnings: [...outcome.warnings, ...warnings] };
 }
 
 /** Whatever the caller's reporter does, what is committed is committed: that it failed is a warning of the outcome. */
-function tolerant(reporter: Reporter | undefined): { readonly reporter: Reporter; readonly warnings: readonly string[] } {
+function tolerant(reporter: Reporter | undefined): {
+  readonly reporter: Reporter;
+  readonly warnings: readonly string[];
+} {
   const warnings: string[] = [];
   const failed = (error: unknown): void => {
-    if (warnings.length === 0) warnings.push(`the reporter failed: ${error instanceof Error ? error.message : String(error)}`);
+    if (warnings.length === 0)
+      warnings.push(`the reporter failed: ${error instanceof Error ? error.message : String(error)}`);
   };
   const report: Reporter['report'] = (event) => {
     try {
@@ -185,16 +200,54 @@ function tolerant(reporter: Reporter | undefined): { readonly reporter: Reporter
 type KeyOf<T> = T extends unknown ? keyof T : never;
 
 const SHAPES: Readonly<Record<KeyOf<RunMigrationsOptions>, Shape>> = {
-  ...{ pool: 'object', connection: 'object', connectionString: 'text', dir: 'text', files: 'texts', direction: ['up', 'down'] },
-  ...{ to: 'text', steps: 'number', toFiles: 'boolean', all: 'boolean', confirm: 'text', from: ['files', 'stored'], trustStored: 'boolean' },
-  ...{ hold: 'boolean', reason: 'text', reapply: 'texts', table: 'text', lockKey: 'key', hooks: 'object', strict: 'boolean', dryRun: 'boolean' },
-  ...{ allowEmpty: 'boolean', role: 'text', allowPooler: 'boolean', connectWaitMs: 'milliseconds', lockWaitMs: 'milliseconds' },
-  ...{ lockTimeoutMs: 'milliseconds', statementTimeoutMs: 'milliseconds', hookTimeoutMs: 'milliseconds', cancelBlockedWaiters: 'boolean' },
+  ...{
+    pool: 'object',
+    connection: 'object',
+    connectionString: 'text',
+    dir: 'text',
+    files: 'texts',
+    direction: ['up', 'down'],
+  },
+  ...{
+    to: 'text',
+    steps: 'number',
+    toFiles: 'boolean',
+    all: 'boolean',
+    confirm: 'text',
+    from: ['files', 'stored'],
+    trustStored: 'boolean',
+  },
+  ...{
+    hold: 'boolean',
+    reason: 'text',
+    reapply: 'texts',
+    table: 'text',
+    lockKey: 'key',
+    hooks: 'object',
+    strict: 'boolean',
+    dryRun: 'boolean',
+  },
+  ...{
+    allowEmpty: 'boolean',
+    role: 'text',
+    allowPooler: 'boolean',
+    connectWaitMs: 'milliseconds',
+    lockWaitMs: 'milliseconds',
+  },
+  ...{
+    lockTimeoutMs: 'milliseconds',
+    statementTimeoutMs: 'milliseconds',
+    hookTimeoutMs: 'milliseconds',
+    cancelBlockedWaiters: 'boolean',
+  },
   ...{ runnerName: 'text', release: 'text', image: 'text', signal: 'object', reporter: 'object' },
 };
 
 /** Of the other direction, where they would be ignored. */
-const FOREIGN = { up: ['steps', 'toFiles', 'all', 'confirm', 'from', 'trustStored', 'hold', 'reason'], down: ['reapply'] } as const;
+const FOREIGN = {
+  up: ['steps', 'toFiles', 'all', 'confirm', 'from', 'trustStored', 'hold', 'reason'],
+  down: ['reapply'],
+} as const;
 
 interface Settings {
   readonly request: Request;
@@ -204,7 +257,10 @@ interface Settings {
 
 /** Before any connection is made. @throws MigratorError CONFIG_INVALID with every problem, or ROLLBACK_REFUSED. */
 function readOptions(options: RunMigrationsOptions): Settings {
-  const problems = optionProblems(options, { shapes: SHAPES, foreign: options.direction === 'down' ? FOREIGN.down : FOREIGN.up });
+  const problems = optionProblems(options, {
+    shapes: SHAPES,
+    foreign: options.direction === 'down' ? FOREIGN.down : FOREIGN.up,
+  });
   const places = [options.pool, options.connection, options.connectionString].filter((place) => place !== undefined);
   if (places.length !== 1) problems.push('give exactly one of pool, connection, connectionString');
   if ((options.dir === undefined) === (options.files === undefined)) problems.push('give exactly one of dir, files');
@@ -230,7 +286,8 @@ function readLockKey(key: bigint | number | string | undefined): bigint | undefi
   if (typeof key === 'number' && Number.isInteger(key) && !Number.isSafeInteger(key)) {
     return `lockKey ${key} is beyond the numbers that JavaScript has exactly; give a bigint (123n) or a string`;
   }
-  if (typeof key === 'string' && !/^-?(?:\d+|0x[\da-f]+)$/i.test(key)) return `lockKey ${JSON.stringify(key)} is not a whole number`;
+  if (typeof key === 'string' && !/^-?(?:\d+|0x[\da-f]+)$/i.test(key))
+    return `lockKey ${JSON.stringify(key)} is not a whole number`;
   try {
     const value = BigInt(key);
     return BigInt.asIntN(64, value) === value ? value : `lockKey ${key} does not fit into 64 bits`;
@@ -249,7 +306,9 @@ function downRequest(options: RunMigrationsOptions): Request {
 }
 
 function downTarget({ to, steps, toFiles, all, confirm }: RunMigrationsOptions): DownRequest['target'] {
-  const targets = [to, steps, toFiles === true ? toFiles : undefined, all === true ? all : undefined].filter((target) => target !== undefined);
+  const targets = [to, steps, toFiles === true ? toFiles : undefined, all === true ? all : undefined].filter(
+    (target) => target !== undefined,
+  );
   if (targets.length === 1) {
     if (to !== undefined) return { kind: 'version', version: to };
     if (steps !== undefined && Number.isInteger(steps) && steps > 0) return { kind: 'steps', count: steps };

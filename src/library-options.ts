@@ -19,7 +19,8 @@ export function optionProblems(options: object, { shapes, foreign }: Rules): str
   return given.flatMap(([name, value]) => {
     const shape = shapes[name];
     if (shape === undefined) return unknown(name, Object.keys(shapes));
-    if (!fits(value, shape)) return `${name} ${typeof value === 'string' && isWords(shape) ? `${JSON.stringify(value)} is neither ` : 'must be '}${wanted(shape)}`;
+    if (!fits(value, shape))
+      return `${name} ${typeof value === 'string' && isWords(shape) ? `${JSON.stringify(value)} is neither ` : 'must be '}${wanted(shape)}`;
     return foreign.includes(name) && value !== false ? `${name} goes only with the other direction` : [];
   });
 }
@@ -54,6 +55,14 @@ function fits(value: unknown, shape: Shape): boolean {
 
 function wanted(shape: Shape): string {
   if (isWords(shape)) return shape.map((word) => JSON.stringify(word)).join(' nor ');
-  const words = { text: 'a string', texts: 'an array of strings', milliseconds: `a number of milliseconds from 0 to ${MAX_MS}`, key: 'a whole number', object: 'an object', boolean: 'true or false', number: 'a number' };
+  const words = {
+    text: 'a string',
+    texts: 'an array of strings',
+    milliseconds: `a number of milliseconds from 0 to ${MAX_MS}`,
+    key: 'a whole number',
+    object: 'an object',
+    boolean: 'true or false',
+    number: 'a number',
+  };
   return words[shape];
 }

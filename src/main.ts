@@ -66,7 +66,10 @@ function lastWords(cause: unknown): void {
   tellPlainly({ code: 'INTERNAL', exit: 1, summary, next: 'install Lockstep again' }, 'the installation is damaged');
 }
 
-function tellPlainly(error: { readonly code: string; readonly exit: number; readonly summary: string; readonly next: string }, why: string): void {
+function tellPlainly(
+  error: { readonly code: string; readonly exit: number; readonly summary: string; readonly next: string },
+  why: string,
+): void {
   const line = { time: new Date().toISOString(), level: 'error', msg: 'failed', event: 'run.failed', error };
   const text = `error: ${error.summary} (${error.code})\nwhy:   ${why}\nnext:  ${error.next}`;
   process.stderr.write(`${logFormat() === 'json' ? JSON.stringify(line) : text}\n`);
@@ -92,6 +95,7 @@ process.on('unhandledRejection', onBug);
 process.on('beforeExit', () => onBug(new Error('nothing is left to wait for, but the command has not ended')));
 const exitCode = await main();
 // What was written last may still be on its way where a pipe is slow.
-for (const stream of [process.stdout, process.stderr]) await new Promise<unknown>((resolve) => stream.write('', resolve));
+for (const stream of [process.stdout, process.stderr])
+  await new Promise<unknown>((resolve) => stream.write('', resolve));
 // To take Node apart first takes longer than to ask the server.
 process.exit(exitCode);

@@ -8,10 +8,20 @@ export const dbmate: Contender = {
   name: 'dbmate',
   onNode: false,
   async prepare(folder, url, migrations) {
-    await writeFiles(folder, migrations.map((migration) => [`${versionOf(migration)}.sql`, textOf(migration)]));
-    const program = createRequire(peerFile('package.json')).resolve(`@dbmate/${process.platform}-${process.arch}/bin/dbmate`);
+    await writeFiles(
+      folder,
+      migrations.map((migration) => [`${versionOf(migration)}.sql`, textOf(migration)]),
+    );
+    const program = createRequire(peerFile('package.json')).resolve(
+      `@dbmate/${process.platform}-${process.arch}/bin/dbmate`,
+    );
     // `migrate` is `up` without a look at whether the database is there; the schema would be dumped by pg_dump.
-    return { file: program, args: ['--no-dump-schema', '--migrations-dir', folder, 'migrate'], env: { DATABASE_URL: url }, cwd: folder };
+    return {
+      file: program,
+      args: ['--no-dump-schema', '--migrations-dir', folder, 'migrate'],
+      env: { DATABASE_URL: url },
+      cwd: folder,
+    };
   },
 };
 

@@ -11,7 +11,12 @@ export const drizzleKit: Contender = {
   async prepare(folder, url, migrations) {
     const settings = { dialect: 'postgresql', out: './drizzle', dbCredentials: { url } };
     await writeFiles(folder, [['drizzle.config.json', JSON.stringify(settings)], ...files(migrations)]);
-    return await nodeCommand(folder, url, ['node_modules/drizzle-kit/bin.cjs', 'migrate', '--config', 'drizzle.config.json']);
+    return await nodeCommand(folder, url, [
+      'node_modules/drizzle-kit/bin.cjs',
+      'migrate',
+      '--config',
+      'drizzle.config.json',
+    ]);
   },
 };
 
@@ -27,7 +32,13 @@ export const drizzleOrm: Contender = {
 };
 
 function files(migrations: readonly Migration[]): (readonly [string, string])[] {
-  const entries = migrations.map((migration) => ({ idx: migration.number - 1, version: '7', when: migration.number, tag: versionOf(migration), breakpoints: true }));
+  const entries = migrations.map((migration) => ({
+    idx: migration.number - 1,
+    version: '7',
+    when: migration.number,
+    tag: versionOf(migration),
+    breakpoints: true,
+  }));
   return [
     ['drizzle/meta/_journal.json', JSON.stringify({ version: '7', dialect: 'postgresql', entries })],
     ...migrations.map((migration) => [`drizzle/${versionOf(migration)}.sql`, migration.sql] as const),

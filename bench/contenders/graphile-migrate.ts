@@ -18,7 +18,9 @@ function committed(migrations: readonly Migration[]): (readonly [string, string]
   let previous = '';
   return migrations.map(({ number, name, sql, alone }) => {
     const body = `${alone === true ? '--! no-transaction\n' : ''}${sql.trim()}\n`;
-    const hash = `sha1:${createHash('sha1').update(`${`${previous}\n${body.trim()}`.trim()}\n`).digest('hex')}`;
+    const hash = `sha1:${createHash('sha1')
+      .update(`${`${previous}\n${body.trim()}`.trim()}\n`)
+      .digest('hex')}`;
     const text = `--! Previous: ${previous === '' ? '-' : previous}\n--! Hash: ${hash}\n\n${body}`;
     previous = hash;
     return [`migrations/committed/${String(number).padStart(6, '0')}-${name.replaceAll('_', '-')}.sql`, text];

@@ -8,7 +8,10 @@ export const knex: Contender = {
   onNode: true,
   async prepare(folder, url, migrations) {
     await writeFiles(folder, [
-      ['knexfile.js', `module.exports = { client: 'pg', connection: process.env.DATABASE_URL, migrations: { directory: './migrations' } };\n`],
+      [
+        'knexfile.js',
+        `module.exports = { client: 'pg', connection: process.env.DATABASE_URL, migrations: { directory: './migrations' } };\n`,
+      ],
       ...migrations.map((migration) => [`migrations/${versionOf(migration)}.js`, textOf(migration)] as const),
     ]);
     return await nodeCommand(folder, url, ['node_modules/knex/bin/cli.js', 'migrate:latest']);
@@ -16,7 +19,8 @@ export const knex: Contender = {
 };
 
 function textOf({ sql, undo, alone }: Migration): string {
-  const direction = (name: string, text: string): string => `exports.${name} = (knex) => knex.raw(${JSON.stringify(text)});\n`;
+  const direction = (name: string, text: string): string =>
+    `exports.${name} = (knex) => knex.raw(${JSON.stringify(text)});\n`;
   const config = alone === true ? 'exports.config = { transaction: false };\n' : '';
   return direction('up', sql) + direction('down', undo) + config;
 }

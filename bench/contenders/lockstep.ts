@@ -13,7 +13,12 @@ export const lockstep: Contender = {
   onNode: true,
   async prepare(folder, url, migrations) {
     await writeFiles(folder, pairs(migrations));
-    return { file: process.execPath, args: [join(dist, 'lockstep.mjs'), 'up', '--dir', folder], env: { DATABASE_URL: url }, cwd: folder };
+    return {
+      file: process.execPath,
+      args: [join(dist, 'lockstep.mjs'), 'up', '--dir', folder],
+      env: { DATABASE_URL: url },
+      cwd: folder,
+    };
   },
 };
 

@@ -24,6 +24,7 @@ function fileOf(migration: Migration): readonly [string, string] {
   const path = `migrations/${versionOf(migration)}`;
   const { sql, undo } = migration;
   if (migration.alone !== true) return [`${path}.sql`, `-- Up Migration\n${sql}\n-- Down Migration\n${undo}`];
-  const direction = (name: string, text: string): string => `exports.${name} = (pgm) => {\n  pgm.noTransaction();\n  pgm.sql(${JSON.stringify(text)});\n};\n`;
+  const direction = (name: string, text: string): string =>
+    `exports.${name} = (pgm) => {\n  pgm.noTransaction();\n  pgm.sql(${JSON.stringify(text)});\n};\n`;
   return [`${path}.js`, direction('up', sql) + direction('down', undo)];
 }

@@ -25,7 +25,11 @@ export function peerFile(path: string): string {
 }
 
 /** A script run by our Node in `folder`, which gets the packages as a user's project has them. */
-export async function nodeCommand(folder: string, url: string, [script, ...args]: readonly [string, ...string[]]): Promise<Command> {
+export async function nodeCommand(
+  folder: string,
+  url: string,
+  [script, ...args]: readonly [string, ...string[]],
+): Promise<Command> {
   await symlink(join(home, 'node_modules'), join(folder, 'node_modules'));
   return { file: process.execPath, args: [peerFile(script), ...args], env: { DATABASE_URL: url }, cwd: folder };
 }

@@ -8,4 +8,13 @@ import { nodePgMigrate } from './node-pg-migrate.ts';
 import { postgrator } from './postgrator.ts';
 import { umzug } from './umzug.ts';
 
-export const peers: readonly Contender[] = [dbmate, umzug, drizzleOrm, postgrator, knex, nodePgMigrate, graphileMigrate, drizzleKit];
+export const peers: readonly Contender[] = [
+  dbmate,
+  umzug,
+  drizzleOrm,
+  postgrator,
+  knex,
+  nodePgMigrate,
+  graphileMigrate,
+  drizzleKit,
+];

@@ -52,16 +52,28 @@ async function measurePending(place: Place, { repeat, peers, tell }: Setting): P
   for (const peer of peers) await measure(peer, 'once');
   const typical = (contender: Contender): number => median(walls.get(contender) ?? []);
   const base = hasPsql() ? typical(psql) : undefined;
-  const overPsql = (contender: Contender): number | undefined => (base === undefined ? undefined : typical(contender) / base);
+  const overPsql = (contender: Contender): number | undefined =>
+    base === undefined ? undefined : typical(contender) / base;
   return {
     tables: [
       {
         title: `${MANY} pending, on an empty database, fsync on; median of ${rounds}, the others once`,
         columns: ['', 'transactions', 'wall, s', '÷ psql'],
-        rows: contenders.map((contender) => [contender.name, contender.inOneTransaction === true ? 'one in all' : 'one a file', typical(contender) / 1000, overPsql(contender)]),
+        rows: contenders.map((contender) => [
+          contender.name,
+          contender.inOneTransaction === true ? 'one in all' : 'one a file',
+          typical(contender) / 1000,
+          overPsql(contender),
+        ]),
       },
     ],
-    checks: [{ what: `${MANY} pending ÷ psql with the same files, a transaction each`, measured: overPsql(lockstep), bound: 1.2 }],
+    checks: [
+      {
+        what: `${MANY} pending ÷ psql with the same files, a transaction each`,
+        measured: overPsql(lockstep),
+        bound: 1.2,
+      },
+    ],
     notes: hasPsql() ? [] : ['psql is not on the PATH: what is compared with it is left out.'],
   };
 }
@@ -102,7 +114,11 @@ function resultOf(entries: readonly Entry[], veryManyMs: number): Result {
   if (ten === undefined || many === undefined || veryMany === undefined) throw new Error('something was not measured');
   const checks: Check[] = [
     { what: `nothing to do with ${MANY} applied ÷ with ten`, measured: many / ten, bound: 1.2 },
-    { what: `what a file costs with ${VERY_MANY} applied ÷ with ${MANY} (1 is linear)`, measured: (veryMany - ten) / (VERY_MANY - 10) / ((many - ten) / (MANY - 10)), bound: 1.5 },
+    {
+      what: `what a file costs with ${VERY_MANY} applied ÷ with ${MANY} (1 is linear)`,
+      measured: (veryMany - ten) / (VERY_MANY - 10) / ((many - ten) / (MANY - 10)),
+      bound: 1.5,
+    },
   ];
   return {
     tables: [

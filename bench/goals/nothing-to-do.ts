@@ -60,7 +60,12 @@ async function prepareAll(place: Place, { folder, peers }: Setting): Promise<Ent
     await run(command);
     if (contender !== floor && contender !== emptyNode) await place.expectTables(url, 10);
     const add = (cache: Cache, env: Record<string, string>): unknown =>
-      entries.push({ name: contender.name, cache, command: { ...command, env: { ...command.env, ...env } }, costs: [] });
+      entries.push({
+        name: contender.name,
+        cache,
+        command: { ...command, env: { ...command.env, ...env } },
+        costs: [],
+      });
     if (contender === lockstep || !contender.onNode) add('own', {});
     if (!contender.onNode) continue;
     add('none', { NODE_DISABLE_COMPILE_CACHE: '1' });
@@ -81,7 +86,17 @@ function typicalOf({ name, cache, costs }: Entry): Typical {
   };
 }
 
-const columns = ['', 'compile cache', 'wall, ms', 'quartiles', '÷ floor', 'CPU, ms', '÷ floor', 'memory, MB', '÷ floor'];
+const columns = [
+  '',
+  'compile cache',
+  'wall, ms',
+  'quartiles',
+  '÷ floor',
+  'CPU, ms',
+  '÷ floor',
+  'memory, MB',
+  '÷ floor',
+];
 
 /** The floor that a run is compared with has what it has itself. */
 function rowsOf(all: readonly Typical[]): Row[] {
@@ -120,14 +135,23 @@ function checksOf(all: readonly Typical[], peers: readonly Contender[]): Check[]
   const fastest = onNode.sort((a, b) => a.wallMs - b.wallMs)[0];
   if (fastest === undefined) return checks;
   const what = `wall time of the fastest other one on Node (${fastest.name}) ÷ ours, each as it is`;
-  return [...checks, { what, measured: fastest.wallMs / find(all, lockstep.name, 'own').wallMs, bound: 3, atLeast: true }];
+  return [
+    ...checks,
+    { what, measured: fastest.wallMs / find(all, lockstep.name, 'own').wallMs, bound: 3, atLeast: true },
+  ];
 }
 
 /** Everybody as users run it: ours as it is, the others without a compile cache. */
 function barsOf(all: readonly Typical[]): Bar[] {
   return all
     .filter(({ name, cache }) => cache === (isOursOrNative(all, name) ? 'own' : 'none'))
-    .map(({ name, wallMs }): Bar => ({ name, ms: wallMs, kind: name === lockstep.name ? 'ours' : name === floor.name || name === emptyNode.name ? 'least' : 'other' }))
+    .map(
+      ({ name, wallMs }): Bar => ({
+        name,
+        ms: wallMs,
+        kind: name === lockstep.name ? 'ours' : name === floor.name || name === emptyNode.name ? 'least' : 'other',
+      }),
+    )
     .sort((a, b) => a.ms - b.ms);
 }
 

@@ -22,7 +22,11 @@ export const queue: Goal = {
   title: `The queue: ${WAITERS} that wait, and a crowd of ${CROWD}`,
   async measure(setting) {
     const waiting = await measureWaiters(setting);
-    if (freemem() < CROWD * BYTES_PER_RUNNER) return { ...waiting, notes: [`The crowd is left out: it needs ${(CROWD * BYTES_PER_RUNNER) / 1e9} GB of memory.`] };
+    if (freemem() < CROWD * BYTES_PER_RUNNER)
+      return {
+        ...waiting,
+        notes: [`The crowd is left out: it needs ${(CROWD * BYTES_PER_RUNNER) / 1e9} GB of memory.`],
+      };
     const crowd = await measureCrowd(setting);
     return { tables: [...waiting.tables, ...crowd.tables], checks: [...waiting.checks, ...crowd.checks] };
   },
@@ -50,7 +54,10 @@ async function measureWaiters({ folder, repeat, tell }: Setting): Promise<Result
       const waiters = await waiting(command, '"lock.waiting"');
       backends = await place.sessions(`application_name LIKE 'lockstep%'`);
       const left = await leave(gate, [holder, ...waiters]);
-      const committed = await place.query<{ at: Date }>(url, `SELECT pg_xact_commit_timestamp(xmin) AS at FROM schema_migrations WHERE version = '00011_gate'`);
+      const committed = await place.query<{ at: Date }>(
+        url,
+        `SELECT pg_xact_commit_timestamp(xmin) AS at FROM schema_migrations WHERE version = '00011_gate'`,
+      );
       note(ours, left.slice(1), committed[0]?.at.getTime() ?? NaN);
       note(floors, ...(await leaveAtOnce(place, url)));
       await place.drop(url);
@@ -58,17 +65,32 @@ async function measureWaiters({ folder, repeat, tell }: Setting): Promise<Result
   } finally {
     await place.close();
   }
-  const row = (name: string, figures: readonly number[]): [string, number, string] => [name, median(figures), `${quantile(figures, 0)}–${quantile(figures, 1)}`];
+  const row = (name: string, figures: readonly number[]): [string, number, string] => [
+    name,
+    median(figures),
+    `${quantile(figures, 0)}–${quantile(figures, 1)}`,
+  ];
   return {
     tables: [
       {
-        title: "From the holder's last COMMIT to a waiter's exit; and from a NOTIFY to that of the floor, which asks one query then",
+        title:
+          "From the holder's last COMMIT to a waiter's exit; and from a NOTIFY to that of the floor, which asks one query then",
         columns: ['waiter', 'median, ms', 'least–most'],
-        rows: [row('first', ours.firsts), row('last', ours.lasts), row('first of the floor', floors.firsts), row('last of the floor', floors.lasts)],
+        rows: [
+          row('first', ours.firsts),
+          row('last', ours.lasts),
+          row('first of the floor', floors.firsts),
+          row('last of the floor', floors.lasts),
+        ],
       },
     ],
     checks: [
-      { what: `from the holder's last COMMIT to the exit of the last of ${WAITERS} waiters`, measured: median(ours.lasts), unit: 'ms', bound: 100 },
+      {
+        what: `from the holder's last COMMIT to the exit of the last of ${WAITERS} waiters`,
+        measured: median(ours.lasts),
+        unit: 'ms',
+        bound: 100,
+      },
       { what: 'sessions per runner while they wait', measured: backends / (WAITERS + 1), bound: 1 },
     ],
   };
@@ -98,7 +120,11 @@ function note({ firsts, lasts }: Left, left: readonly Ended[], since: number): v
 async function measureCrowd({ folder, tell }: Setting): Promise<Result> {
   tell(`queue: ${CROWD} runners on a server with ${FREE_CONNECTIONS} free connections`);
   // Three are kept for superusers; the bench has one, and one at the gate.
-  const settings = { max_connections: String(FREE_CONNECTIONS + 3 + 2), superuser_reserved_connections: '3', max_wal_senders: '2' };
+  const settings = {
+    max_connections: String(FREE_CONNECTIONS + 3 + 2),
+    superuser_reserved_connections: '3',
+    max_wal_senders: '2',
+  };
   const place = await Place.open(folder, settings);
   try {
     const owner = await place.database();
@@ -108,15 +134,37 @@ async function measureCrowd({ folder, tell }: Setting): Promise<Result> {
     const command = await place.prepare(lockstep, url.href, [...smallTables(10), gateMigration(11)]);
     const gate = await closeGate(place, owner);
     const runners = Array.from({ length: CROWD }, () => begin(command));
-    await eventually('all connections to be taken', async () => (await place.sessions(`usename = 'app'`)) === FREE_CONNECTIONS, 120_000);
-    await eventually('the others to be refused', async () => runners.filter(({ said }) => said().includes('"database.waiting"')).length >= CROWD - FREE_CONNECTIONS, 120_000);
+    await eventually(
+      'all connections to be taken',
+      async () => (await place.sessions(`usename = 'app'`)) === FREE_CONNECTIONS,
+      120_000,
+    );
+    await eventually(
+      'the others to be refused',
+      async () =>
+        runners.filter(({ said }) => said().includes('"database.waiting"')).length >= CROWD - FREE_CONNECTIONS,
+      120_000,
+    );
     const opened = Date.now();
     const left = await leave(gate, runners);
     const seconds = (Math.max(...left.map(({ exitedAt }) => exitedAt)) - opened) / 1000;
     const fine = left.filter(({ exit }) => exit === 0).length;
     return {
-      tables: [{ title: `${CROWD} runners, ${FREE_CONNECTIONS} connections, until the last has left`, columns: ['', 's'], rows: [['from the end of the last migration', seconds]] }],
-      checks: [{ what: `runners of ${CROWD} that end with 0 where there are ${FREE_CONNECTIONS} connections`, measured: fine, bound: CROWD, atLeast: true }],
+      tables: [
+        {
+          title: `${CROWD} runners, ${FREE_CONNECTIONS} connections, until the last has left`,
+          columns: ['', 's'],
+          rows: [['from the end of the last migration', seconds]],
+        },
+      ],
+      checks: [
+        {
+          what: `runners of ${CROWD} that end with 0 where there are ${FREE_CONNECTIONS} connections`,
+          measured: fine,
+          bound: CROWD,
+          atLeast: true,
+        },
+      ],
     };
   } finally {
     await place.close();

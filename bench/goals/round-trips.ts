@@ -94,7 +94,11 @@ function resultOf(entries: readonly Entry[], measuredMs: number): Result {
   const checks: Check[] = [
     { what: 'nothing to do: connections', measured: ours.line.connections, bound: 1 },
     { what: 'nothing to do: round trips after the log-in', measured: ours.line.trips, bound: 1 },
-    { what: 'round trips per migration of one statement, which needs one itself', measured: ours.perMigration, bound: 2 },
+    {
+      what: 'round trips per migration of one statement, which needs one itself',
+      measured: ours.perMigration,
+      bound: 2,
+    },
   ];
   const fastest = others.toSorted((a, b) => median(a.walls) - median(b.walls))[0];
   if (fastest !== undefined) {
@@ -118,6 +122,8 @@ function resultOf(entries: readonly Entry[], measuredMs: number): Result {
       },
     ],
     checks,
-    notes: [`A round trip really took ${measuredMs.toFixed(2)} ms (median of 50 \`SELECT 1\`). To open a connection costs one more.`],
+    notes: [
+      `A round trip really took ${measuredMs.toFixed(2)} ms (median of 50 \`SELECT 1\`). To open a connection costs one more.`,
+    ],
   };
 }

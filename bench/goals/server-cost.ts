@@ -44,7 +44,8 @@ async function watchWaiter(place: Place, { tell }: Setting): Promise<Result> {
     await pause(LOOK_FOR_S * 1000);
     const { trips, queries } = line;
     await gate.open();
-    for (const { exit, output } of await Promise.all([holder.ended, waiter.ended])) if (exit !== 0) throw new Error(`exit ${exit}\n${output}`);
+    for (const { exit, output } of await Promise.all([holder.ended, waiter.ended]))
+      if (exit !== 0) throw new Error(`exit ${exit}\n${output}`);
     const statements = queries.flatMap((sql) => sql.split(';')).filter((sql) => sql.trim() !== '').length;
     const perSecond = queries.length / LOOK_FOR_S;
     return {
@@ -78,7 +79,8 @@ async function countScans(place: Place, { tell }: Setting): Promise<Result> {
     `SELECT relname AS name, seq_scan::int AS scans, seq_tup_read::int AS rows, coalesce(idx_scan, 0)::int AS index_scans
        FROM pg_stat_user_tables WHERE relname LIKE '${HISTORY}%' OR seq_scan > 0 OR idx_scan > 0 ORDER BY 1`,
   );
-  const scans = (isHistory: boolean): number => tables.filter(({ name }) => (name === HISTORY) === isHistory).reduce((sum, table) => sum + table.scans, 0);
+  const scans = (isHistory: boolean): number =>
+    tables.filter(({ name }) => (name === HISTORY) === isHistory).reduce((sum, table) => sum + table.scans, 0);
   return {
     tables: [
       {
@@ -95,5 +97,8 @@ async function countScans(place: Place, { tell }: Setting): Promise<Result> {
 }
 
 async function gone(place: Place): Promise<void> {
-  await eventually('the sessions to end', async () => (await place.sessions(`application_name LIKE 'lockstep%'`)) === 0);
+  await eventually(
+    'the sessions to end',
+    async () => (await place.sessions(`application_name LIKE 'lockstep%'`)) === 0,
+  );
 }

@@ -19,7 +19,8 @@ const umzug = new Umzug({
   },
   context: client,
   storage: {
-    executed: async ({ context }) => (await context.query('SELECT name FROM umzug_migrations ORDER BY name')).rows.map(({ name }) => name),
+    executed: async ({ context }) =>
+      (await context.query('SELECT name FROM umzug_migrations ORDER BY name')).rows.map(({ name }) => name),
     logMigration: async ({ name, context }) => {
       await context.query('INSERT INTO umzug_migrations (name) VALUES ($1)', [name]);
     },

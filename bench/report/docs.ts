@@ -14,7 +14,8 @@ export async function writeDocs(figures: string, results: readonly Result[]): Pr
   const image = resolve(docs, 'images/nothing-to-do.svg');
   const bars = results.flatMap((result) => result.bars ?? []);
   await mkdir(dirname(image), { recursive: true });
-  if (bars.length > 0) await writeFile(image, chart('A run with nothing to do, ten migrations applied: wall time', bars));
+  if (bars.length > 0)
+    await writeFile(image, chart('A run with nothing to do, ten migrations applied: wall time', bars));
 }
 
 /** @throws Error if the page has no place for them. */

@@ -19,10 +19,13 @@ function checksText(checks: readonly Check[]): string {
 
 function table(columns: readonly string[], rows: readonly Row[]): string {
   const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? figure(cell) : (cell ?? '–'))));
-  const widths = columns.map((column, index) => Math.max(3, column.length, ...cells.map((row) => (row[index] ?? '').length)));
+  const widths = columns.map((column, index) =>
+    Math.max(3, column.length, ...cells.map((row) => (row[index] ?? '').length)),
+  );
   // A column of figures is to the right.
   const right = columns.map((_, index) => rows.some((row) => typeof row[index] === 'number'));
-  const pad = (text: string, index: number): string => (right[index] === true ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0));
+  const pad = (text: string, index: number): string =>
+    right[index] === true ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0);
   const line = (row: readonly string[]): string => `| ${row.map(pad).join(' | ')} |`;
   const rule = `|${widths.map((width, index) => (right[index] === true ? `${'-'.repeat(width + 1)}:` : '-'.repeat(width + 2))).join('|')}|`;
   return [line(columns), rule, ...cells.map(line)].join('\n');

@@ -14,14 +14,18 @@ const ON_NEED: ReadonlySet<string> = new Set(['node:crypto']);
 export const builtIns: Plugin = {
   name: 'built-ins',
   setup(build) {
-    build.onResolve({ filter: /^node:/ }, ({ path, kind }) => (kind === 'import-statement' ? { path, namespace: 'built-in' } : undefined));
+    build.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'import-statement' ? { path, namespace: 'built-in' } : undefined,
+    );
     build.onLoad({ filter: /.*/, namespace: 'built-in' }, ({ path }) => {
       const name = JSON.stringify(path);
       const keys = Object.keys(require(path) as object).filter((key) => key !== 'default');
       // Pure, so that those which nobody imports are left out.
       const exports = keys.map((key) => `export const ${key} = /* @__PURE__ */ (() => module.${key})();`);
       if (ON_NEED.has(path)) {
-        const functions = keys.map((key) => `export const ${key} = (...args) => (module ??= require(${name})).${key}(...args);`);
+        const functions = keys.map(
+          (key) => `export const ${key} = (...args) => (module ??= require(${name})).${key}(...args);`,
+        );
         return { contents: ['let module;', ...functions].join('\n') };
       }
       return { contents: [`const module = require(${name});`, 'export default module;', ...exports].join('\n') };

@@ -26,20 +26,36 @@ export const { cachedDataRejected } = script;
 `;
 
 /** Makes a script of the chunk that has `source` in it. */
-export async function cachedScript(outDir: string, { outputs }: Metafile, source: string, banner: string): Promise<void> {
+export async function cachedScript(
+  outDir: string,
+  { outputs }: Metafile,
+  source: string,
+  banner: string,
+): Promise<void> {
   const found = Object.entries(outputs).find(([, { inputs }]) => (inputs[source]?.bytesInOutput ?? 0) > 0);
-  if (!found || found[1].imports.some(({ kind }) => kind === 'import-statement')) throw new Error(`${source} is not in one chunk with all that it imports`);
+  if (!found || found[1].imports.some(({ kind }) => kind === 'import-statement'))
+    throw new Error(`${source} is not in one chunk with all that it imports`);
   const [path, { exports }] = found;
   const file = join(outDir, basename(path));
   const text = (await readFile(file, 'utf8')).replace(banner, '');
-  const { code } = await transform(text, { format: 'cjs', platform: 'node', target: 'node24', minifyWhitespace: true, lineLimit: 160, define: { 'import.meta.url': '__url' } });
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    minifyWhitespace: true,
+    lineLimit: 160,
+    define: { 'import.meta.url': '__url' },
+  });
   // What a script imports is none of Node's business; the facade does it.
   const script = code.replaceAll(/\bimport\(/g, '__import(');
   if (/import\.meta|[^\x00-\x7f]/.test(script)) throw new Error(`${file} needs what a script does not have`);
   await writeFile(file.replace(/mjs$/, 'cjs'), `(function(module,require,__url,__import){${script}})`);
   const entry = join(outDir, basename(source).replace(/ts$/, 'mjs'));
   const facade = FACADE.replace('SCRIPT', basename(file).replace(/mjs$/, 'cjs'));
-  await writeFile(entry, `${facade}export const { ${exports.join(', ')}, ${renamed(await readFile(entry, 'utf8'))} } = module.exports;\n`);
+  await writeFile(
+    entry,
+    `${facade}export const { ${exports.join(', ')}, ${renamed(await readFile(entry, 'utf8'))} } = module.exports;\n`,
+  );
   await writeFile(file, `export * from './${basename(entry)}';\n`);
 }
 
@@ -47,8 +63,12 @@ export async function cachedScript(outDir: string, { outputs }: Metafile, source
 function renamed(entry: string): string {
   const words = (keyword: string): [string, string][] => {
     const list = new RegExp(`\\b${keyword}\\{([^}]*)\\}`).exec(entry.slice(entry.lastIndexOf('import{')))?.[1] ?? '';
-    return list.split(',').map((pair): [string, string] => [pair.split(' as ')[0] ?? '', pair.split(' as ').at(-1) ?? '']);
+    return list
+      .split(',')
+      .map((pair): [string, string] => [pair.split(' as ')[0] ?? '', pair.split(' as ').at(-1) ?? '']);
   };
   const inChunk = new Map(words('import').map(([name, local]) => [local, name]));
-  return words('export').map(([local, name]) => `${inChunk.get(local)}: ${name}`).join(', ');
+  return words('export')
+    .map(([local, name]) => `${inChunk.get(local)}: ${name}`)
+    .join(', ');
 }

@@ -39,9 +39,17 @@ export async function makeCodeCache(dist: string): Promise<void> {
       });
     const { port } = server.address() as { port: number };
     const address = `postgres://user:password@127.0.0.1:${port}/shop`;
-    const outside = { env: { DATABASE_URL: address }, hostname: 'pod', stdout: stream(), stderr: stream(), terminal: false, signal: new AbortController().signal };
+    const outside = {
+      env: { DATABASE_URL: address },
+      hostname: 'pod',
+      stdout: stream(),
+      stderr: stream(),
+      terminal: false,
+      signal: new AbortController().signal,
+    };
     const code = await start(['up', '--dir', dir], outside, 100);
-    if (code !== 0 || !said.includes('skip 1 migration')) throw new Error(`it was to find nothing to do, but ended with ${code}: ${said}`);
+    if (code !== 0 || !said.includes('skip 1 migration'))
+      throw new Error(`it was to find nothing to do, but ended with ${code}: ${said}`);
   } finally {
     server.close();
     rmSync(dir, { recursive: true });
@@ -63,7 +71,8 @@ function serve(socket: Socket): void {
     else if (!greeted) {
       greeted = true;
       socket.write(Buffer.concat([message('R', int32(0)), message('K', int32(PID), int32(1)), READY]));
-    } else if (data[0] === 0x51) socket.write(Buffer.concat([command('BEGIN'), ...ANSWERS.flatMap(resultOf), command('COMMIT'), READY]));
+    } else if (data[0] === 0x51)
+      socket.write(Buffer.concat([command('BEGIN'), ...ANSWERS.flatMap(resultOf), command('COMMIT'), READY]));
   });
   socket.on('error', () => undefined);
 }
@@ -72,7 +81,11 @@ const PID = 7;
 const KEY = '7244554146635925501';
 const READY = message('Z', Buffer.from('I'));
 const COMMENT = `Lockstep history, format 1, readable since 1, lock key ${KEY}`;
-const HISTORY_COLUMNS = [['version', 'S'], ['applied_at', 'D'], ['checksum', 'S']] as const;
+const HISTORY_COLUMNS = [
+  ['version', 'S'],
+  ['applied_at', 'D'],
+  ['checksum', 'S'],
+] as const;
 const JOURNAL_COLUMNS = ['id', 'at', 'run', 'event', 'version', 'hold', 'irreversible'];
 const SETTINGS = [['', '']];
 /** The rows that each of the statements between BEGIN and COMMIT answers, or the tag of one without rows. */
@@ -84,7 +97,13 @@ const ANSWERS: readonly ((string | null)[][] | string)[] = [
   [['t', KEY, String(PID), '180000', 'shop', 'f', 'off', null, 'public', 'UTF8']],
   [['1', '2', 'table', 'public', COMMENT]],
   [
-    ...HISTORY_COLUMNS.map(([name, category], index) => ['1', String(index + 1), name, category, index === 0 ? 't' : 'f']),
+    ...HISTORY_COLUMNS.map(([name, category], index) => [
+      '1',
+      String(index + 1),
+      name,
+      category,
+      index === 0 ? 't' : 'f',
+    ]),
     ...JOURNAL_COLUMNS.map((name, index) => ['2', String(index + 1), name, 'S', 'f']),
   ],
   [['1']],
@@ -107,7 +126,9 @@ const ANSWERS: readonly ((string | null)[][] | string)[] = [
 function resultOf(rows: readonly (string | null)[][] | string): Buffer[] {
   if (typeof rows === 'string') return [command(rows)];
   const [first = []] = rows;
-  const fields = first.map((_value, index) => Buffer.concat([Buffer.from(`c${index}\0`), int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]));
+  const fields = first.map((_value, index) =>
+    Buffer.concat([Buffer.from(`c${index}\0`), int32(0), int16(0), int32(25), int16(-1), int32(-1), int16(0)]),
+  );
   const data = rows.map((values) => message('D', int16(values.length), ...values.map(valueOf)));
   return [message('T', int16(fields.length), ...fields), ...data, command('SELECT 1')];
 }

@@ -21,7 +21,10 @@ export function firstChunk(first: string, others: readonly string[]): Plugin {
       });
       build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
         if (!onNeed.has(path)) return undefined;
-        return { contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(join(absWorkingDir, first))};`, loader: 'ts' };
+        return {
+          contents: `${await readFile(path, 'utf8')}\nimport ${JSON.stringify(join(absWorkingDir, first))};`,
+          loader: 'ts',
+        };
       });
     },
   };

@@ -4,25 +4,33 @@ import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 /** A line of the serializer that is about one model: its export, its import, or its row in the table. */
-const LINE_OF_A_MODEL = /^(?:export \* from '\.\.\/models\/|import \{ | +")(\w+)(?:\.js';| \} from '\.\.\/models\/\w+\.js';|": \w+,)$/;
+const LINE_OF_A_MODEL =
+  /^(?:export \* from '\.\.\/models\/|import \{ | +")(\w+)(?:\.js';| \} from '\.\.\/models\/\w+\.js';|": \w+,)$/;
 
 export const kubernetesClient: Plugin = {
   name: 'kubernetes-client',
   setup(build) {
     // Its modules only declare things (package.json does not say so), but for a polyfill.
     build.onResolve({ filter: /^\.\.?\/.*\.js$/ }, ({ path, importer, resolveDir }) =>
-      importer.includes('/@kubernetes/client-node/dist/') ? { path: join(resolveDir, path), sideEffects: path.endsWith('/polyfill.js') } : undefined,
+      importer.includes('/@kubernetes/client-node/dist/')
+        ? { path: join(resolveDir, path), sideEffects: path.endsWith('/polyfill.js') }
+        : undefined,
     );
-    build.onLoad({ filter: /\/@kubernetes\/client-node\/dist\/gen\/models\/ObjectSerializer\.js$/ }, async ({ path }) => ({
-      contents: await withoutOtherModels(path),
-    }));
+    build.onLoad(
+      { filter: /\/@kubernetes\/client-node\/dist\/gen\/models\/ObjectSerializer\.js$/ },
+      async ({ path }) => ({
+        contents: await withoutOtherModels(path),
+      }),
+    );
   },
 };
 
 /** The serializer with the models that the API of Events leads to. It passes on what it does not know, so none may lack. */
 async function withoutOtherModels(serializer: string): Promise<string> {
   const generated = join(dirname(serializer), '..');
-  const lines = (await readFile(serializer, 'utf8')).split('\n').map((line) => ({ line, model: LINE_OF_A_MODEL.exec(line)?.[1] }));
+  const lines = (await readFile(serializer, 'utf8'))
+    .split('\n')
+    .map((line) => ({ line, model: LINE_OF_A_MODEL.exec(line)?.[1] }));
   const models = new Set(lines.flatMap(({ model }) => model ?? []));
   const needed = new Set<string>();
   const visit = async (file: string): Promise<void> => {

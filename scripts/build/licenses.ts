@@ -9,17 +9,31 @@ const WASM_PARTS = [
   {
     name: 'libpg_query',
     license: 'BSD-3-Clause',
-    copyright: ['Copyright (c) 2015, Lukas Fittl <lukas@fittl.com>', 'Copyright (c) 2016-2023, Duboce Labs, Inc. (pganalyze) <team@pganalyze.com>'],
+    copyright: [
+      'Copyright (c) 2015, Lukas Fittl <lukas@fittl.com>',
+      'Copyright (c) 2016-2023, Duboce Labs, Inc. (pganalyze) <team@pganalyze.com>',
+    ],
   },
   {
     name: 'PostgreSQL',
     license: 'PostgreSQL',
-    copyright: ['Portions Copyright (c) 1996-2025, PostgreSQL Global Development Group', 'Portions Copyright (c) 1994, The Regents of the University of California'],
+    copyright: [
+      'Portions Copyright (c) 1996-2025, PostgreSQL Global Development Group',
+      'Portions Copyright (c) 1994, The Regents of the University of California',
+    ],
   },
-  { name: 'protobuf-c', license: 'BSD-2-Clause', copyright: ['Copyright (c) 2008-2015, Dave Benson and the protobuf-c authors'] },
+  {
+    name: 'protobuf-c',
+    license: 'BSD-2-Clause',
+    copyright: ['Copyright (c) 2008-2015, Dave Benson and the protobuf-c authors'],
+  },
   { name: 'xxHash', license: 'BSD-2-Clause', copyright: ['Copyright (C) 2012-2020 Yann Collet'] },
   { name: 'musl', license: 'MIT', copyright: ['Copyright (c) 2005-2020 Rich Felker, et al.'] },
-  { name: 'Emscripten', license: 'MIT', copyright: ['Copyright (c) 2010-2014 Emscripten authors, see its AUTHORS file'] },
+  {
+    name: 'Emscripten',
+    license: 'MIT',
+    copyright: ['Copyright (c) 2010-2014 Emscripten authors, see its AUTHORS file'],
+  },
 ];
 
 /** A notice for everything of which there is code in the bundle; packages with the same text share it. */
@@ -37,7 +51,11 @@ async function packageNotices(root: string, { outputs }: Metafile): Promise<stri
   const names = new Map<string, string[]>();
   for (const folder of [...folders].sort()) {
     const path = join(root, folder);
-    const about = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as { name: string; version: string; license?: string };
+    const about = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as {
+      name: string;
+      version: string;
+      license?: string;
+    };
     const text = await licenseText(path);
     names.set(text, [...(names.get(text) ?? []), `${about.name} ${about.version} (${about.license ?? 'see below'})`]);
   }

@@ -16,9 +16,18 @@ const GOLDEN = ['minimal', 'job', 'argocd', 'auto-rollback', 'everything'];
 
 /** Contents by path from the root of the repository. */
 export async function generatedFiles(helm: Helm): Promise<Map<string, string>> {
-  const files = new Map([[README, withValues(await readFile(join(ROOT, README), 'utf8'), await readFile(join(CHART, 'values.yaml'), 'utf8'))]]);
+  const files = new Map([
+    [
+      README,
+      withValues(await readFile(join(ROOT, README), 'utf8'), await readFile(join(CHART, 'values.yaml'), 'utf8')),
+    ],
+  ]);
   for (const [name, text] of await plainManifests(helm)) files.set(`k8s/${name}`, text);
-  for (const name of GOLDEN) files.set(`test/chart/golden/${name}.yaml`, await renderText(helm, { values: join(CHART, `ci/${name}-values.yaml`) }));
+  for (const name of GOLDEN)
+    files.set(
+      `test/chart/golden/${name}.yaml`,
+      await renderText(helm, { values: join(CHART, `ci/${name}-values.yaml`) }),
+    );
   files.set('test/chart/golden/example.yaml', await withExample(helm, async (chart) => renderText(helm, { chart })));
   return files;
 }

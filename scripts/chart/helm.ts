@@ -85,9 +85,20 @@ async function fromPackage(): Promise<string | undefined> {
 /** Runs Helm with nothing of the user's own settings; `kubeconfig` is for what needs a cluster. */
 export async function runHelm(helm: Helm, args: readonly string[], kubeconfig = '/dev/null'): Promise<HelmResult> {
   const home = join(CACHE, 'helm-home');
-  const env = { PATH: process.env['PATH'] ?? '', HOME: home, HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home, KUBECONFIG: kubeconfig };
+  const env = {
+    PATH: process.env['PATH'] ?? '',
+    HOME: home,
+    HELM_CACHE_HOME: home,
+    HELM_CONFIG_HOME: home,
+    HELM_DATA_HOME: home,
+    KUBECONFIG: kubeconfig,
+  };
   try {
-    const { stdout, stderr } = await promisify(execFile)(helm.program, [...args], { env, maxBuffer: 1 << 26, timeout: 180_000 });
+    const { stdout, stderr } = await promisify(execFile)(helm.program, [...args], {
+      env,
+      maxBuffer: 1 << 26,
+      timeout: 180_000,
+    });
     return { code: 0, stdout, stderr };
   } catch (error) {
     const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };
@@ -107,9 +118,25 @@ export interface RenderOptions {
   readonly set?: readonly string[];
 }
 
-function templateArgs({ chart = CHART, release = 'shop', namespace = 'web', upgrade, values, set = [] }: RenderOptions): string[] {
+function templateArgs({
+  chart = CHART,
+  release = 'shop',
+  namespace = 'web',
+  upgrade,
+  values,
+  set = [],
+}: RenderOptions): string[] {
   const settings = set.flatMap((setting) => ['--set', setting]);
-  return ['template', release, chart, '--namespace', namespace, ...(upgrade ? ['--is-upgrade'] : []), ...(values === undefined ? [] : ['--values', values]), ...settings];
+  return [
+    'template',
+    release,
+    chart,
+    '--namespace',
+    namespace,
+    ...(upgrade ? ['--is-upgrade'] : []),
+    ...(values === undefined ? [] : ['--values', values]),
+    ...settings,
+  ];
 }
 
 /** What Helm would apply, as text. @throws Error with Helm's words. */

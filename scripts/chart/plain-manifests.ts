@@ -32,35 +32,71 @@ export async function renderExample(helm: Helm, options: RenderOptions = {}): Pr
 /** Contents by file name. */
 export async function plainManifests(helm: Helm): Promise<Map<string, string>> {
   const settings = ['lockstep.mode=job', 'lockstep.initContainer.command=up', 'lockstep.fullnameOverride=shop-migrate'];
-  const all = (await renderExample(helm, { namespace: NAMESPACE, set: settings })).filter((one) => one.metadata.annotations?.['helm.sh/hook'] === undefined);
+  const all = (await renderExample(helm, { namespace: NAMESPACE, set: settings })).filter(
+    (one) => one.metadata.annotations?.['helm.sh/hook'] === undefined,
+  );
   const of = (...kinds: string[]): Manifest[] => all.filter(({ kind }) => kinds.includes(kind)).map(withoutHelm);
   const job = only(of('Job'));
   const cronJob = only(of('CronJob'));
   return new Map([
-    ['rbac.yaml', file('The accounts of the application and of the Jobs, and the right to create Events.', of('ServiceAccount', 'Role', 'RoleBinding'))],
-    ['deployment.yaml', file('An application: each replica migrates the database before it starts; one does it, the others wait their turn.', of('Deployment'))],
-    ['job.yaml', file('Migrates before the rollout. Not needed beside the init containers; each release needs a Job with a name of its own.', [named(job, 'shop-migrate-1-4-0')])],
-    ['rollback-cronjob.yaml', file('Never runs by itself: a person makes a Job of it, which is a dry run unless told otherwise.', [cronJob])],
-    ['rollback-job.yaml', file('A rollback without the CronJob: say which version stays as the newest, look at the dry run, then say "false".', [rollbackJob(cronJob)])],
+    [
+      'rbac.yaml',
+      file(
+        'The accounts of the application and of the Jobs, and the right to create Events.',
+        of('ServiceAccount', 'Role', 'RoleBinding'),
+      ),
+    ],
+    [
+      'deployment.yaml',
+      file(
+        'An application: each replica migrates the database before it starts; one does it, the others wait their turn.',
+        of('Deployment'),
+      ),
+    ],
+    [
+      'job.yaml',
+      file(
+        'Migrates before the rollout. Not needed beside the init containers; each release needs a Job with a name of its own.',
+        [named(job, 'shop-migrate-1-4-0')],
+      ),
+    ],
+    [
+      'rollback-cronjob.yaml',
+      file('Never runs by itself: a person makes a Job of it, which is a dry run unless told otherwise.', [cronJob]),
+    ],
+    [
+      'rollback-job.yaml',
+      file(
+        'A rollback without the CronJob: say which version stays as the newest, look at the dry run, then say "false".',
+        [rollbackJob(cronJob)],
+      ),
+    ],
   ]);
 }
 
 function only(manifests: readonly Manifest[]): Manifest {
   const [one, ...more] = manifests;
-  if (one === undefined || more.length > 0) throw new Error(`there should be one: ${JSON.stringify(manifests.map(({ metadata }) => metadata.name))}`);
+  if (one === undefined || more.length > 0)
+    throw new Error(`there should be one: ${JSON.stringify(manifests.map(({ metadata }) => metadata.name))}`);
   return one;
 }
 
 /** Without what only Helm needs to know. */
 function withoutHelm(manifest: Manifest): Manifest {
   const { name, labels, ...metadata } = manifest.metadata;
-  return { ...stripLabels(manifest), metadata: { name, namespace: NAMESPACE, ...metadata, ...(labels && { labels: ownLabels(labels) }) } };
+  return {
+    ...stripLabels(manifest),
+    metadata: { name, namespace: NAMESPACE, ...metadata, ...(labels && { labels: ownLabels(labels) }) },
+  };
 }
 
 function stripLabels<T>(node: T): T {
   if (Array.isArray(node)) return node.map((one: unknown) => stripLabels(one)) as T;
   if (typeof node !== 'object' || node === null) return node;
-  const entries = Object.entries(node).map(([key, value]: [string, unknown]) => [key, key === 'labels' ? ownLabels(value as Record<string, string>) : stripLabels(value)]);
+  const entries = Object.entries(node).map(([key, value]: [string, unknown]) => [
+    key,
+    key === 'labels' ? ownLabels(value as Record<string, string>) : stripLabels(value),
+  ]);
   return Object.fromEntries(entries) as T;
 }
 
@@ -84,11 +120,19 @@ interface PodTemplate {
 
 /** The Job that `kubectl create job --from` makes of the CronJob, with a target. */
 function rollbackJob(cronJob: Manifest): Manifest {
-  const { metadata, spec } = (cronJob['spec'] as { jobTemplate: { metadata: { labels: Record<string, string> }; spec: { template: PodTemplate } } }).jobTemplate;
+  const { metadata, spec } = (
+    cronJob['spec'] as {
+      jobTemplate: { metadata: { labels: Record<string, string> }; spec: { template: PodTemplate } };
+    }
+  ).jobTemplate;
   const { template } = spec;
   const containers = template.spec.containers.map((container) => ({
     ...container,
-    env: [...container.env.filter(({ name }) => !['LOCKSTEP_TO_FILES', 'LOCKSTEP_DRY_RUN'].includes(name)), { name: 'LOCKSTEP_TO', value: 'VERSION' }, { name: 'LOCKSTEP_DRY_RUN', value: 'true' }],
+    env: [
+      ...container.env.filter(({ name }) => !['LOCKSTEP_TO_FILES', 'LOCKSTEP_DRY_RUN'].includes(name)),
+      { name: 'LOCKSTEP_TO', value: 'VERSION' },
+      { name: 'LOCKSTEP_DRY_RUN', value: 'true' },
+    ],
   }));
   return {
     apiVersion: 'batch/v1',

@@ -21,9 +21,12 @@ function rowsOf(map: YAMLMap, prefix: string, firstComment: string): ValueRow[] 
   return map.items.flatMap((item, index) => {
     const pair = item as Pair<Scalar<string>>;
     const path = `${prefix}${pair.key.value}`;
-    const description = descriptionIn(pair.key.commentBefore ?? (index === 0 ? (map.commentBefore ?? firstComment) : ''));
+    const description = descriptionIn(
+      pair.key.commentBefore ?? (index === 0 ? (map.commentBefore ?? firstComment) : ''),
+    );
     if (description !== undefined) return [{ path, default: JSON.stringify(plain(pair.value)), description }];
-    if (!isMap(pair.value) || pair.value.items.length === 0) throw new Error(`values.yaml says nothing about ${path} ("# -- …")`);
+    if (!isMap(pair.value) || pair.value.items.length === 0)
+      throw new Error(`values.yaml says nothing about ${path} ("# -- …")`);
     return rowsOf(pair.value, `${path}.`, '');
   });
 }
@@ -39,6 +42,9 @@ function descriptionIn(comment: string): string | undefined {
 
 /** The table of README.md. */
 export function valuesTable(valuesYaml: string): string {
-  const rows = valueRows(valuesYaml).map((row) => `| \`${row.path}\` | \`${row.default.replaceAll('|', '\\|')}\` | ${row.description.replaceAll('|', '\\|')} |`);
+  const rows = valueRows(valuesYaml).map(
+    (row) =>
+      `| \`${row.path}\` | \`${row.default.replaceAll('|', '\\|')}\` | ${row.description.replaceAll('|', '\\|')} |`,
+  );
   return ['| value | default | meaning |', '|---|---|---|', ...rows].join('\n');
 }

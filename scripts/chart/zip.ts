@@ -11,7 +11,11 @@ export async function readZipEntry(archive: string, name: string): Promise<Buffe
   const zip = await readFile(archive);
   let at = directoryStart(zip);
   while (zip.readUInt32LE(at) === DIRECTORY_ENTRY) {
-    const [nameLength, extraLength, commentLength] = [zip.readUInt16LE(at + 28), zip.readUInt16LE(at + 30), zip.readUInt16LE(at + 32)];
+    const [nameLength, extraLength, commentLength] = [
+      zip.readUInt16LE(at + 28),
+      zip.readUInt16LE(at + 30),
+      zip.readUInt16LE(at + 32),
+    ];
     if (zip.toString('utf8', at + 46, at + 46 + nameLength) === name) return entry(zip, at);
     at += 46 + nameLength + extraLength + commentLength;
   }

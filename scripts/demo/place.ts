@@ -53,7 +53,10 @@ export async function givenServer(databaseUrl: string, signal: AbortSignal): Pro
   const settings = await clearly('DATABASE_URL is no address that can be used.', async () =>
     readAddress({ databaseUrl, env: process.env, home: process.env['HOME'] }),
   );
-  fact('database', `"${settings.database}" on ${settings.hosts.map(describePlace).join(', ')} as user "${settings.user}" (DATABASE_URL)`);
+  fact(
+    'database',
+    `"${settings.database}" on ${settings.hosts.map(describePlace).join(', ')} as user "${settings.user}" (DATABASE_URL)`,
+  );
   fact('schema', `${schema}: the demo makes it, works in it, and touches nothing else`);
   const client = await connect(settings, signal);
   try {
@@ -123,9 +126,12 @@ async function takeDemoLock(client: DirectClient): Promise<void> {
     `SELECT pg_backend_pid() AS pid, pg_try_advisory_lock(hashtextextended('${schema}', 0)) AS taken`,
   );
   if (rows[0]?.pid !== client.processID) {
-    throw new Error('DATABASE_URL leads to a connection pooler, which may give each statement another session.\n  Give the address of the server itself.');
+    throw new Error(
+      'DATABASE_URL leads to a connection pooler, which may give each statement another session.\n  Give the address of the server itself.',
+    );
   }
-  if (!rows[0].taken) throw new Error('Another demo runs in this database now. Wait for its end, or take another database.');
+  if (!rows[0].taken)
+    throw new Error('Another demo runs in this database now. Wait for its end, or take another database.');
 }
 
 async function makeSchema(client: DirectClient): Promise<void> {
@@ -148,6 +154,8 @@ async function makeSchema(client: DirectClient): Promise<void> {
     'COMMIT',
   ];
   await client.query(statements.join('; ')).catch((error: unknown) => {
-    throw new Error(`Cannot make the schema ${schema}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`Cannot make the schema ${schema}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   });
 }

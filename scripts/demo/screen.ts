@@ -45,15 +45,23 @@ export class Timeline {
     const time = styled('dim', `+${seconds.toFixed(2)}s`.padStart(8));
     // What the server or a hook says must not steer the terminal.
     const plain = printableLine(text);
-    say(`${time}  ${styled('bold', name.padEnd(this.#nameWidth))}  ${style === undefined ? plain : styled(style, plain)}`);
+    say(
+      `${time}  ${styled('bold', name.padEnd(this.#nameWidth))}  ${style === undefined ? plain : styled(style, plain)}`,
+    );
   }
 }
 
 /** A table with the first column to the left, the others to the right. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[], styleOf: (row: number) => Style | undefined): void {
+export function table(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  styleOf: (row: number) => Style | undefined,
+): void {
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => (row[column] ?? '').length)));
   const line = (row: readonly string[]): string =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('   ');
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('   ');
   say(`  ${styled('dim', line(header))}`);
   rows.forEach((row, index) => {
     const style = styleOf(index);

@@ -19,9 +19,11 @@ export async function runWave(names: readonly string[], options: WaveOptions): P
     names.map(async (name) => {
       const teller = new Teller(name, timeline, longestVersion);
       // After Ctrl-C, which reaches the temporary server too, only the exits are told.
-      const unlessStopped = <T>(tell: (what: T) => void) => (what: T): void => {
-        if (!signal.aborted) tell(what);
-      };
+      const unlessStopped =
+        <T>(tell: (what: T) => void) =>
+        (what: T): void => {
+          if (!signal.aborted) tell(what);
+        };
       const replica = await runReplica(name, {
         args,
         env,
@@ -88,7 +90,8 @@ class Teller {
         if (error?.next !== undefined) this.#say(`        ${error.next}`, 'red');
         return;
       default:
-        if (line.level === 'warn') this.#say([line.msg, version, error?.summary ?? text].filter((part) => part !== '').join(': '), 'yellow');
+        if (line.level === 'warn')
+          this.#say([line.msg, version, error?.summary ?? text].filter((part) => part !== '').join(': '), 'yellow');
     }
   }
 

@@ -8,7 +8,13 @@ import { formatConversion } from '../output/reports.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer } from './process-context.ts';
 
-export async function convertAnswer({ convertFrom, oldDir, dir, dryRun }: ConvertConfig, { reporter }: Wiring): Promise<Answer> {
-  const report = await convert({ tool: convertFrom, dryRun }, { files: createConversionFiles(oldDir, dir), parser: createSqlParser(), reporter });
+export async function convertAnswer(
+  { convertFrom, oldDir, dir, dryRun }: ConvertConfig,
+  { reporter }: Wiring,
+): Promise<Answer> {
+  const report = await convert(
+    { tool: convertFrom, dryRun },
+    { files: createConversionFiles(oldDir, dir), parser: createSqlParser(), reporter },
+  );
   return { document: convertDocument(report), text: formatConversion(report) };
 }

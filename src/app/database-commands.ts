@@ -35,7 +35,11 @@ export async function databaseAnswer(config: LookingConfig, world: World, wiring
     case 'wait':
       return await waitAnswer(config, options, ports);
     case 'status': {
-      const rows = await readStatus(options, { ...ports, source: createFileSource(config.files), parser: createSqlParser() });
+      const rows = await readStatus(options, {
+        ...ports,
+        source: createFileSource(config.files),
+        parser: createSqlParser(),
+      });
       const document = documents.statusDocument(rows);
       const error = config.exitCode && !document.upToDate ? pendingError(rows) : undefined;
       return { document, text: reports.formatStatus(rows), error };
@@ -77,7 +81,16 @@ async function baselineAnswer(config: BaselineConfig, options: InspectOptions, p
   );
   const durationMs = systemClock.now() - startedAt;
   ports.reporter.report({ type: 'run.finished', applied: recorded, durationMs });
-  return { document: documents.outcomeDocument({ ...NOTHING, command: 'baseline', done: recordedSteps(recorded), skipped, waitedMs, durationMs }) };
+  return {
+    document: documents.outcomeDocument({
+      ...NOTHING,
+      command: 'baseline',
+      done: recordedSteps(recorded),
+      skipped,
+      waitedMs,
+      durationMs,
+    }),
+  };
 }
 
 async function importAnswer(config: ImportConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {
@@ -93,7 +106,18 @@ async function importAnswer(config: ImportConfig, options: InspectOptions, ports
   const told = dryRun
     ? { done: [], notRun: versions, pending }
     : { done: recordedSteps(versions), notRun: [], pending: pending.filter((version) => !versions.includes(version)) };
-  return { document: documents.outcomeDocument({ command: 'import', ...told, skipped, warnings, dryRun, waitedMs, durationMs }), text: dryRun ? 'Dry run: nothing is changed.' : undefined };
+  return {
+    document: documents.outcomeDocument({
+      command: 'import',
+      ...told,
+      skipped,
+      warnings,
+      dryRun,
+      waitedMs,
+      durationMs,
+    }),
+    text: dryRun ? 'Dry run: nothing is changed.' : undefined,
+  };
 }
 
 function recordedSteps(versions: readonly Version[]): StepResult[] {

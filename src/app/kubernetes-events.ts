@@ -54,7 +54,8 @@ export class KubernetesEvents {
     const { config, warn } = this.#options;
     try {
       const reporter = await this.#create();
-      if (!reporter && config.events?.mode === 'on') warn('no Kubernetes Events, in spite of --events=on: there is no cluster or no service account here');
+      if (!reporter && config.events?.mode === 'on')
+        warn('no Kubernetes Events, in spite of --events=on: there is no cluster or no service account here');
       return reporter;
     } catch (error) {
       warn(`no Kubernetes Events: ${error instanceof Error ? error.message : String(error)}`);

@@ -11,7 +11,11 @@ import { databaseAnswer } from './database-commands.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer, World } from './process-context.ts';
 
-export async function otherAnswer(config: Exclude<Config, UpConfig | DownConfig>, world: World, wiring: Wiring): Promise<Answer> {
+export async function otherAnswer(
+  config: Exclude<Config, UpConfig | DownConfig>,
+  world: World,
+  wiring: Wiring,
+): Promise<Answer> {
   if (config.command === 'create') {
     const files = await createMigration({ dir: config.dir, name: config.name, now: new Date() });
     return { document: createDocument(files), text: files.map(printableLine).join('\n') };

@@ -43,16 +43,25 @@ export async function runCommand(config: Config, world: World): Promise<number> 
     return log.flush();
   };
   for (const message of config.warnings) reporter.report({ type: 'warning', message });
-  const { document, text, error } = await answer(config, world, { runner, reporter, written }).catch((cause: unknown) => {
-    const failure = toMigratorError(cause);
-    const { outcome } = failure.details;
-    const document = outcome ? documents.outcomeDocument(outcome, failure) : documents.errorDocument(failure, config.command);
-    return { document, error: failure, text: undefined };
-  });
+  const { document, text, error } = await answer(config, world, { runner, reporter, written }).catch(
+    (cause: unknown) => {
+      const failure = toMigratorError(cause);
+      const { outcome } = failure.details;
+      const document = outcome
+        ? documents.outcomeDocument(outcome, failure)
+        : documents.errorDocument(failure, config.command);
+      return { document, error: failure, text: undefined };
+    },
+  );
   reporter.flush();
   if (json) world.stdout.write(documents.formatJson(document));
   else if (text !== undefined) world.stdout.write(`${text}\n`);
-  const ending = { command: config.command, outcome: 'done' in document ? document : undefined, error, durationMs: systemClock.now() - startedAt };
+  const ending = {
+    command: config.command,
+    outcome: 'done' in document ? document : undefined,
+    error,
+    durationMs: systemClock.now() - startedAt,
+  };
   return await tellEnding(ending, { config, log, events }, world);
 }
 
@@ -65,13 +74,32 @@ export interface Known {
 }
 
 /** Tells a failure that came before there was a Config. Resolves with the exit code. */
-export async function reportFailure(error: MigratorError, world: World, { command, json, config }: Known): Promise<number> {
-  const log = createLogReporter({ format: config.log.format, level: 'info', destination: world.stderr, color: false, humanOutput: true });
+export async function reportFailure(
+  error: MigratorError,
+  world: World,
+  { command, json, config }: Known,
+): Promise<number> {
+  const log = createLogReporter({
+    format: config.log.format,
+    level: 'info',
+    destination: world.stderr,
+    color: false,
+    humanOutput: true,
+  });
   if (json) world.stdout.write(documents.formatJson(documents.errorDocument(error)));
-  return await tellEnding({ command, error, durationMs: 0 }, { config, log, events: kubernetesEvents(command, config, log, world) }, world);
+  return await tellEnding(
+    { command, error, durationMs: 0 },
+    { config, log, events: kubernetesEvents(command, config, log, world) },
+    world,
+  );
 }
 
-function kubernetesEvents(command: CommandName | undefined, config: TellingConfig, log: LogReporter, world: World): KubernetesEvents | undefined {
+function kubernetesEvents(
+  command: CommandName | undefined,
+  config: TellingConfig,
+  log: LogReporter,
+  world: World,
+): KubernetesEvents | undefined {
   if (command !== 'up' && command !== 'down') return undefined;
   const warn = (message: string): void => log.report({ type: 'warning', message });
   return new KubernetesEvents({ config, direction: command, world, warn });

@@ -37,8 +37,24 @@ export function openPorts(config: DatabaseConfig, world: World, { runner, report
     runner: config.identity.pod === undefined ? runnerNamed(runner, input) : runner,
     clock: systemClock,
     reporter,
-    database: new PostgresDatabase({ connect, second: connect, secretChanged, allowPooler, table, lockKey, role, reporter }),
-    hooks: new WorkerHooks({ target: hookTarget, reporter, written, workerUrl: HOOK_WORKER, connectWaitMs, memory: () => hookMemory(config, world) }),
+    database: new PostgresDatabase({
+      connect,
+      second: connect,
+      secretChanged,
+      allowPooler,
+      table,
+      lockKey,
+      role,
+      reporter,
+    }),
+    hooks: new WorkerHooks({
+      target: hookTarget,
+      reporter,
+      written,
+      workerUrl: HOOK_WORKER,
+      connectWaitMs,
+      memory: () => hookMemory(config, world),
+    }),
   };
 }
 
@@ -54,10 +70,16 @@ const HOOK_MEMORY = 512 * 2 ** 20;
 /** In bytes: half of what the container may take, so that the other half is left for the run. */
 function hookMemory(config: DatabaseConfig, { memoryLimit }: World): number {
   const limit = memoryLimit?.();
-  return ('hookMemory' in config ? config.hookMemory : undefined) ?? (limit === undefined ? HOOK_MEMORY : Math.floor(limit / 2));
+  return (
+    ('hookMemory' in config ? config.hookMemory : undefined) ??
+    (limit === undefined ? HOOK_MEMORY : Math.floor(limit / 2))
+  );
 }
 
-function addressInput({ databaseUrl, databaseUrlFile, passwordFile, passwordCommand }: ConnectionConfig, { env, home }: World): AddressInput {
+function addressInput(
+  { databaseUrl, databaseUrlFile, passwordFile, passwordCommand }: ConnectionConfig,
+  { env, home }: World,
+): AddressInput {
   return { databaseUrl, databaseUrlFile, env, home, passwordFile, passwordCommand };
 }
 
@@ -69,7 +91,18 @@ function runnerNamed(runner: RunnerIdentity, input: AddressInput): RunnerIdentit
   if (input.databaseUrlFile === undefined) return runner;
   // Asked for at each attempt to connect: the file may come late.
   const { command, productVersion, release, image } = runner;
-  return { get run() { return runner.run; }, command, productVersion, release, image, get name() { return nameNow() ?? runner.name; } };
+  return {
+    get run() {
+      return runner.run;
+    },
+    command,
+    productVersion,
+    release,
+    image,
+    get name() {
+      return nameNow() ?? runner.name;
+    },
+  };
 }
 
 /** Undefined while the file with it is not there yet. @throws MigratorError CONFIG_INVALID with every problem. */
@@ -83,7 +116,10 @@ function addressNow(input: AddressInput): ConnectionSettings | undefined {
 }
 
 /** Nothing is connected, and a file that can't be read is one of the problems. */
-export function addressProblems({ databaseUrl, databaseUrlFile }: AddressGiven, { env, home }: Pick<World, 'env' | 'home'>): readonly string[] {
+export function addressProblems(
+  { databaseUrl, databaseUrlFile }: AddressGiven,
+  { env, home }: Pick<World, 'env' | 'home'>,
+): readonly string[] {
   try {
     readAddress({ databaseUrl, databaseUrlFile, env, home });
     return [];

@@ -5,7 +5,16 @@ import { COMMANDS, COMMAND_NAMES, helpEpilogue } from './commands.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { CommandName } from '../core/runner.ts';
 import { shown } from '../config/option-values.ts';
-import { belongsTo, flagOf, flagsOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../config/options.ts';
+import {
+  belongsTo,
+  flagOf,
+  flagsOf,
+  negatedFlagOf,
+  OPTION_KEYS,
+  optionEntry,
+  type OptionKey,
+  type RawOptions,
+} from '../config/options.ts';
 import { VERSION } from '../core/version.ts';
 import { checkWords } from './words.ts';
 
@@ -79,7 +88,9 @@ function runParser(words: readonly string[], terminalWidth: number): { parsed: P
     .fail(false)
     .strictOptions()
     .scriptName('lockstep')
-    .usage('Applies PostgreSQL migrations: every replica may run it, exactly one does,\nthe rest wait their turn and skip what is done.\n\nUsage: $0 <command> [flags]')
+    .usage(
+      'Applies PostgreSQL migrations: every replica may run it, exactly one does,\nthe rest wait their turn and skip what is done.\n\nUsage: $0 <command> [flags]',
+    )
     .help('help', 'Show help')
     .alias('help', 'h')
     .version(false)

@@ -38,7 +38,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
       ['status --exit-code', 'Exit with 33 while something is pending'],
     ],
   },
-  history: { summary: 'Show the journal: who, where, when, how long, how it ended', examples: [['history --json', 'As one JSON document']] },
+  history: {
+    summary: 'Show the journal: who, where, when, how long, how it ended',
+    examples: [['history --json', 'As one JSON document']],
+  },
   validate: {
     summary: 'Check the files without a database: names, pairs, SQL syntax, hazards',
     examples: [['validate --dir ./migrations --strict', 'For CI: hazards fail too']],
@@ -56,7 +59,8 @@ export const COMMANDS: Readonly<Record<CommandName, CommandEntry>> = {
     ],
   },
   repair: {
-    summary: 'Accept changed files, replace stored down SQL, settle or forget an incomplete migration, end a hold; says first what it will do',
+    summary:
+      'Accept changed files, replace stored down SQL, settle or forget an incomplete migration, end a hold; says first what it will do',
     examples: [
       ['repair --dry-run', 'Say what would be repaired'],
       ['repair --rename 002_sed=002_seed', 'The file of an applied version got another name'],

@@ -39,7 +39,11 @@ function isNegativeNumber(word: string): boolean {
 }
 
 /** A negative number is a value, or the parser gives up at it. */
-function checkWord(word: string, previous: string | undefined, command: CommandName): { word: string } | { problem: string } {
+function checkWord(
+  word: string,
+  previous: string | undefined,
+  command: CommandName,
+): { word: string } | { problem: string } {
   const wantsValue = OPTION_KEYS.some((key) => flagOf(key) === previous && optionEntry(key).type !== 'boolean');
   return isNegativeNumber(word) && !wantsValue ? { problem: `"${command}" takes no word ${shown(word)}` } : { word };
 }
@@ -56,10 +60,12 @@ function checkFlag(word: string, command: CommandName): { word: string } | { pro
   if (HELP_FLAGS.includes(name)) return value === undefined ? { word } : { problem: `${name} takes no value` };
   const key = keyOf(name, command);
   if (key === undefined) return { problem: unknownFlag(name, command) };
-  if (!belongsTo(key, command)) return { problem: `${name} is not for "${command}"; it is for ${optionEntry(key).commands.join(', ')}` };
+  if (!belongsTo(key, command))
+    return { problem: `${name} is not for "${command}"; it is for ${optionEntry(key).commands.join(', ')}` };
   if (optionEntry(key).type !== 'boolean' || value === undefined) return { word };
   const on = parseBoolean(value);
-  if (on === undefined || name !== flagOf(key)) return { problem: `${name} takes no such value; write ${flagsOf(key).join(' or ')}` };
+  if (on === undefined || name !== flagOf(key))
+    return { problem: `${name} takes no such value; write ${flagsOf(key).join(' or ')}` };
   return { word: on ? flagOf(key) : negatedFlagOf(key) };
 }
 

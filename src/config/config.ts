@@ -1,6 +1,12 @@
 /** Turns flags and environment into the Config of one command, or names every problem at once. */
 import { MigratorError } from '../core/errors.ts';
-import { CONVERT_TOOLS, FROM_TOOLS, IMPORT_TOOLS, type ConvertTool, type ImportTool } from '../core/import/foreign-history.ts';
+import {
+  CONVERT_TOOLS,
+  FROM_TOOLS,
+  IMPORT_TOOLS,
+  type ConvertTool,
+  type ImportTool,
+} from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
 import type { RepairWish } from '../core/plan/repair.ts';
 import type { TableName } from '../core/table-name.ts';
@@ -98,11 +104,23 @@ export type RepairConfig = ApplyingConfig & {
   readonly dryRun: boolean;
   readonly wish: RepairWish;
 };
-export type WaitConfig = DatabaseConfig & { readonly command: 'wait'; readonly files: FilesConfig; readonly timeoutMs: number };
-type StatusConfig = DatabaseConfig & { readonly command: 'status'; readonly files: FilesConfig; readonly exitCode: boolean };
+export type WaitConfig = DatabaseConfig & {
+  readonly command: 'wait';
+  readonly files: FilesConfig;
+  readonly timeoutMs: number;
+};
+type StatusConfig = DatabaseConfig & {
+  readonly command: 'status';
+  readonly files: FilesConfig;
+  readonly exitCode: boolean;
+};
 type HistoryConfig = DatabaseConfig & { readonly command: 'history' };
 type LockConfig = DatabaseConfig & { readonly command: 'lock'; readonly terminate: boolean };
-type ValidateConfig = CommonConfig & { readonly command: 'validate'; readonly files: FilesConfig; readonly json: boolean };
+type ValidateConfig = CommonConfig & {
+  readonly command: 'validate';
+  readonly files: FilesConfig;
+  readonly json: boolean;
+};
 type CreateConfig = CommonConfig & { readonly command: 'create'; readonly dir: string; readonly name: string };
 
 export type Config =
@@ -128,10 +146,14 @@ export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Co
   problems.push(...commandProblems(raw, values));
   if (problems.length > 0) {
     problems.push(...addressProblems(raw, values, { facts, problems }));
-    throw new MigratorError('CONFIG_INVALID', problems.length === 1 ? 'a setting is wrong' : `${problems.length} settings are wrong`, {
-      problems,
-      hint: `run: lockstep ${raw.command} --help`,
-    });
+    throw new MigratorError(
+      'CONFIG_INVALID',
+      problems.length === 1 ? 'a setting is wrong' : `${problems.length} settings are wrong`,
+      {
+        problems,
+        hint: `run: lockstep ${raw.command} --help`,
+      },
+    );
   }
   const warnings = mistypedVariables(env);
   return convertConfig(raw, values, warnings) ?? commandConfig(raw, values, warnings);
@@ -151,30 +173,45 @@ function addressProblems(
 
 /** What is wrong with this command's settings together. */
 function commandProblems({ command, name, flags }: RawOptions, values: OptionValues): string[] {
-  if (command === 'baseline' && values.to === undefined) return ['--to: needed; the newest version that the database already has'];
+  if (command === 'baseline' && values.to === undefined)
+    return ['--to: needed; the newest version that the database already has'];
   if (command === 'import') return importProblems(values, flags);
   if (command === 'repair') return repairProblems(values);
   if (command === 'down' && flags.confirm !== undefined && !values.all) return ['--confirm: goes only with --all'];
   if (command === 'create') {
     if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
-    if (!/^[\w-]{1,100}$/.test(name)) return [`NAME: ${shown(name)} may hold letters, digits, _ and - only, at most 100 of them`];
+    if (!/^[\w-]{1,100}$/.test(name))
+      return [`NAME: ${shown(name)} may hold letters, digits, _ and - only, at most 100 of them`];
   }
   return [];
 }
 
 function importProblems({ importFrom, oldDir, dir, fromTable }: OptionValues, flags: RawOptions['flags']): string[] {
-  if (importFrom === undefined) return flags.importFrom === undefined ? [`--from: needed; one of ${FROM_TOOLS.join(', ')}`] : [];
-  if (oldDir === undefined) return importFrom === 'graphile-migrate' ? ['--from: the history of graphile-migrate is not taken over; with --files OLD_DIR its files are converted'] : [];
+  if (importFrom === undefined)
+    return flags.importFrom === undefined ? [`--from: needed; one of ${FROM_TOOLS.join(', ')}`] : [];
+  if (oldDir === undefined)
+    return importFrom === 'graphile-migrate'
+      ? ['--from: the history of graphile-migrate is not taken over; with --files OLD_DIR its files are converted']
+      : [];
   return [
-    ...(isConvertTool(importFrom) ? [] : [`--files: the files of ${importFrom} can stay as they are; give their directory as --dir`]),
+    ...(isConvertTool(importFrom)
+      ? []
+      : [`--files: the files of ${importFrom} can stay as they are; give their directory as --dir`]),
     ...(fromTable === undefined ? [] : ['--from-table: not with --files, which asks no database']),
-    ...(oldDir.replace(/\/+$/, '') === dir.replace(/\/+$/, '') ? ['--files: is the same directory as --dir, where the new files are written'] : []),
+    ...(oldDir.replace(/\/+$/, '') === dir.replace(/\/+$/, '')
+      ? ['--files: is the same directory as --dir, where the new files are written']
+      : []),
   ];
 }
 
-function convertConfig({ command }: RawOptions, values: OptionValues, warnings: readonly string[]): ConvertConfig | undefined {
+function convertConfig(
+  { command }: RawOptions,
+  values: OptionValues,
+  warnings: readonly string[],
+): ConvertConfig | undefined {
   const { importFrom: convertFrom, oldDir, dir, dryRun, json } = values;
-  if (command !== 'import' || oldDir === undefined || convertFrom === undefined || !isConvertTool(convertFrom)) return undefined;
+  if (command !== 'import' || oldDir === undefined || convertFrom === undefined || !isConvertTool(convertFrom))
+    return undefined;
   return { command, ...tellingConfig(command, values), warnings, convertFrom, oldDir, dir, dryRun, json };
 }
 
@@ -183,9 +220,17 @@ function isConvertTool(tool: string): tool is ConvertTool {
 }
 
 function repairProblems({ only, statement, rename, reset, down, history }: OptionValues): string[] {
-  const asked = [...(statement === undefined ? [] : ['--statement']), ...(reset ? ['--reset'] : []), ...(down === undefined ? [] : ['--down']), ...(rename === undefined ? [] : ['--rename']), ...(history === undefined ? [] : ['--history'])];
+  const asked = [
+    ...(statement === undefined ? [] : ['--statement']),
+    ...(reset ? ['--reset'] : []),
+    ...(down === undefined ? [] : ['--down']),
+    ...(rename === undefined ? [] : ['--rename']),
+    ...(history === undefined ? [] : ['--history']),
+  ];
   return [
-    ...(reset && only === undefined ? ['--reset: needs --only with the version whose progress is to be forgotten'] : []),
+    ...(reset && only === undefined
+      ? ['--reset: needs --only with the version whose progress is to be forgotten']
+      : []),
     ...(asked.length > 1 ? [`give only one of ${asked.join(', ')}`] : []),
   ];
 }
@@ -212,30 +257,67 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
       return { command, ...database, files, limits: limitsConfig(values), ...importConfig(values) };
     case 'repair': {
       const { only, statement, rename, reset, down, history, dryRun } = values;
-      return { command, ...database, files, limits: limitsConfig(values), dryRun, wish: { reset, ...whereDefined({ only, statement, rename, down, history }) } };
+      return {
+        command,
+        ...database,
+        files,
+        limits: limitsConfig(values),
+        dryRun,
+        wish: { reset, ...whereDefined({ only, statement, rename, down, history }) },
+      };
     }
     case 'up':
-      return { command, ...database, files, ...runConfig(values), target: upTarget(values), ...hookConfig(values), retryNow: values.retryNow, reapply: values.reapply ?? [] };
+      return {
+        command,
+        ...database,
+        files,
+        ...runConfig(values),
+        target: upTarget(values),
+        ...hookConfig(values),
+        retryNow: values.retryNow,
+        reapply: values.reapply ?? [],
+      };
     case 'down':
       return { command, ...database, files, ...runConfig(values), ...downConfig(values) };
   }
 }
 
 function connectionConfig(values: OptionValues): ConnectionConfig {
-  const { databaseUrl, databaseUrlFile, passwordFile, passwordCommand, role, lockKey, connectWait, table, allowPooler } = values;
-  return { ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, passwordCommand, role, lockKey }), connectWaitMs: connectWait, table, allowPooler };
+  const {
+    databaseUrl,
+    databaseUrlFile,
+    passwordFile,
+    passwordCommand,
+    role,
+    lockKey,
+    connectWait,
+    table,
+    allowPooler,
+  } = values;
+  return {
+    ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, passwordCommand, role, lockKey }),
+    connectWaitMs: connectWait,
+    table,
+    allowPooler,
+  };
 }
 
 function limitsConfig({ lockWait, lockTimeout, statementTimeout }: OptionValues): LimitsConfig {
   return { lockWaitMs: lockWait, lockTimeoutMs: lockTimeout, statementTimeoutMs: statementTimeout };
 }
 
-function runConfig(values: OptionValues): Pick<RunningConfig, 'limits' | 'cancelBlockedWaiters' | 'journalKeepMs' | 'dryRun' | 'verbose'> {
+function runConfig(
+  values: OptionValues,
+): Pick<RunningConfig, 'limits' | 'cancelBlockedWaiters' | 'journalKeepMs' | 'dryRun' | 'verbose'> {
   const { cancelBlockedWaiters, journalKeep, dryRun, verbose } = values;
   return { limits: limitsConfig(values), cancelBlockedWaiters, journalKeepMs: journalKeep, dryRun, verbose };
 }
 
-function importConfig({ importFrom, fromTable, dryRun }: OptionValues): Pick<ImportConfig, 'tool' | 'fromTable' | 'dryRun'> {
+function importConfig({
+  importFrom,
+  fromTable,
+  dryRun,
+}: OptionValues): Pick<ImportConfig, 'tool' | 'fromTable' | 'dryRun'> {
   const tool = IMPORT_TOOLS.find((one) => one === importFrom) ?? 'golang-migrate';
   return { tool, dryRun, ...whereDefined({ fromTable }) };
 }

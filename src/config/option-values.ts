@@ -23,9 +23,12 @@ interface ValueOfType extends Record<OptionType, unknown> {
 }
 
 type Entry<K extends OptionKey> = (typeof OPTIONS)[K];
-type ValueOf<K extends OptionKey> = Entry<K> extends { choices: readonly (infer C)[] } ? C : ValueOfType[Entry<K>['type']];
+type ValueOf<K extends OptionKey> =
+  Entry<K> extends { choices: readonly (infer C)[] } ? C : ValueOfType[Entry<K>['type']];
 /** `hold` without a setting depends on what the journal knows. */
-type AlwaysSet = { [K in Exclude<OptionKey, 'hold'>]: Entry<K> extends { default: string } | { type: 'boolean' } ? K : never }[Exclude<OptionKey, 'hold'>];
+type AlwaysSet = {
+  [K in Exclude<OptionKey, 'hold'>]: Entry<K> extends { default: string } | { type: 'boolean' } ? K : never;
+}[Exclude<OptionKey, 'hold'>];
 
 /** Every option's value; durations are milliseconds. */
 export type OptionValues = { [K in AlwaysSet]: ValueOf<K> } & { [K in Exclude<OptionKey, AlwaysSet>]?: ValueOf<K> };
@@ -79,7 +82,8 @@ export function parseBoolean(text: string): boolean | undefined {
 
 function parseDurationValue(text: string, key: OptionKey): Parsed<number> {
   const value = parseDuration(text);
-  if (value === undefined) return { problem: `${shown(text)} is not a duration; give for example 250ms, 5s, 10m or 1h` };
+  if (value === undefined)
+    return { problem: `${shown(text)} is not a duration; give for example 250ms, 5s, 10m or 1h` };
   const min = optionEntry(key).min ?? 0;
   return value < min ? { problem: `${shown(text)} is too short; it must be at least ${min}ms` } : { value };
 }
@@ -106,11 +110,15 @@ function parseChoice(value: string, key: OptionKey): Parsed<string> {
 
 function parseVersion(value: string): Parsed<string> {
   const version = /^(?:.*[/\\])?(?<version>.+)\.(?:up|down)\.sql$/.exec(value)?.groups?.['version'];
-  return version === undefined ? { value } : { problem: `${shown(value)} is a file; give the version ${shown(version)}` };
+  return version === undefined
+    ? { value }
+    : { problem: `${shown(value)} is a file; give the version ${shown(version)}` };
 }
 
 function parseVersions(text: string): Parsed<readonly string[]> {
-  const parsed = text.split(',').map((part) => (part.trim() === '' ? { problem: 'holds an empty version' } : parseVersion(part.trim())));
+  const parsed = text
+    .split(',')
+    .map((part) => (part.trim() === '' ? { problem: 'holds an empty version' } : parseVersion(part.trim())));
   const problem = parsed.find((one) => 'problem' in one);
   return problem ?? { value: parsed.flatMap((one) => ('value' in one ? one.value : [])) };
 }
@@ -120,7 +128,8 @@ function parseRenames(text: string): Parsed<readonly Rename[]> {
   for (const part of text.split(',')) {
     const names = part.split('=').map((name) => name.trim());
     const [from = '', to = ''] = names;
-    if (names.length !== 2 || from === '' || to === '') return { problem: `${shown(part)} is not OLD=NEW, for example 002_sed=002_seed` };
+    if (names.length !== 2 || from === '' || to === '')
+      return { problem: `${shown(part)} is not OLD=NEW, for example 002_sed=002_seed` };
     for (const parsed of [parseVersion(from), parseVersion(to)]) if ('problem' in parsed) return parsed;
     renames.push({ from, to });
   }
@@ -129,7 +138,8 @@ function parseRenames(text: string): Parsed<readonly Rename[]> {
 
 /** Advisory locks have a signed 64-bit key (PostgreSQL manual, "Advisory Lock Functions"). */
 function parseLockKey(text: string): Parsed<bigint> {
-  if (!/^(?:-?\d+|0x[\da-f]+)$/i.test(text)) return { problem: `${shown(text)} is not a decimal or 0x hexadecimal number` };
+  if (!/^(?:-?\d+|0x[\da-f]+)$/i.test(text))
+    return { problem: `${shown(text)} is not a decimal or 0x hexadecimal number` };
   const key = BigInt(text);
   // Hexadecimal digits show the 64 bits as they are, so the upper half is negative.
   const value = /^0x/i.test(text) && key < 2n ** 64n ? BigInt.asIntN(64, key) : key;
@@ -145,7 +155,11 @@ function parseWords(text: string): Parsed<readonly string[]> {
     // It may have a secret in it.
     if (found === undefined) return { problem: 'a quote in it is not closed' };
     const part = /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\])/gs;
-    const parts = Array.from(found.matchAll(part), ([, single, double, escaped, plain]) => single ?? double?.replace(/\\([$`"\\\n])/g, '$1') ?? escaped ?? plain ?? '');
+    const parts = Array.from(
+      found.matchAll(part),
+      ([, single, double, escaped, plain]) =>
+        single ?? double?.replace(/\\([$`"\\\n])/g, '$1') ?? escaped ?? plain ?? '',
+    );
     value.push(parts.join(''));
   }
   return value[0] === '' || text.includes('\0') ? { problem: 'its first word must be a program' } : { value };
@@ -156,7 +170,8 @@ const LEAST_MEMORY = 32 * 2 ** 20;
 
 function parseMemory(text: string): Parsed<number> {
   const [, amount, unit = ''] = /^(\d{1,6})(Mi|Gi|M|G)B?$/.exec(text) ?? [];
-  if (amount === undefined) return { problem: `${shown(text)} is not an amount of memory; give for example 256Mi or 1Gi` };
+  if (amount === undefined)
+    return { problem: `${shown(text)} is not an amount of memory; give for example 256Mi or 1Gi` };
   const value = Number(amount) * (MEMORY_UNITS[unit] ?? 0);
   return value < LEAST_MEMORY ? { problem: `${shown(text)} is too little; it must be at least 32Mi` } : { value };
 }

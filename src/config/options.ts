@@ -3,7 +3,20 @@ import { FROM_TOOLS } from '../core/import/foreign-history.ts';
 import type { CommandName } from '../core/runner.ts';
 
 /** How the text of a setting is read; src/option-values.ts has the reader of each. */
-export type OptionType = 'text' | 'boolean' | 'duration' | 'integer' | 'choice' | 'version' | 'versions' | 'renames' | 'table' | 'lock key' | 'words' | 'memory' | 'age';
+export type OptionType =
+  | 'text'
+  | 'boolean'
+  | 'duration'
+  | 'integer'
+  | 'choice'
+  | 'version'
+  | 'versions'
+  | 'renames'
+  | 'table'
+  | 'lock key'
+  | 'words'
+  | 'memory'
+  | 'age';
 
 type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity' | 'Kubernetes';
 
@@ -40,7 +53,13 @@ export const OPTIONS = {
     commands: ['up', 'down', 'baseline'],
     help: 'The version that is the newest applied one afterwards, for example 007_add_index.',
   },
-  steps: { type: 'integer', min: 1, group: 'Target', commands: ['down'], help: 'Roll back this many of the newest applied versions.' },
+  steps: {
+    type: 'integer',
+    min: 1,
+    group: 'Target',
+    commands: ['down'],
+    help: 'Roll back this many of the newest applied versions.',
+  },
   toFiles: {
     type: 'boolean',
     group: 'Target',
@@ -48,7 +67,12 @@ export const OPTIONS = {
     help: 'Roll back what is newer than the newest file. As a variable it gives way to every other target.',
   },
   all: { type: 'boolean', group: 'Target', commands: ['down'], help: 'Roll back everything; needs --confirm.' },
-  confirm: { type: 'text', group: 'Target', commands: ['down'], help: 'The name of the connected database: says that --all is meant for it.' },
+  confirm: {
+    type: 'text',
+    group: 'Target',
+    commands: ['down'],
+    help: 'The name of the connected database: says that --all is meant for it.',
+  },
   from: {
     type: 'choice',
     choices: ['files', 'stored'],
@@ -71,7 +95,13 @@ export const OPTIONS = {
     commands: ['import'],
     help: "The directory with that tool's files: they are written into --dir in our form, and no database is asked.",
   },
-  fromTable: { type: 'table', group: 'Target', commands: ['import'], help: "That tool's table: name or schema.name.", defaultHelp: 'where that tool has it' },
+  fromTable: {
+    type: 'table',
+    group: 'Target',
+    commands: ['import'],
+    help: "That tool's table: name or schema.name.",
+    defaultHelp: 'where that tool has it',
+  },
   trustStored: {
     type: 'boolean',
     group: 'Target',
@@ -85,9 +115,24 @@ export const OPTIONS = {
     help: 'Keep the releases that are known from applying again what is rolled back; --no-hold does not. Given, it also holds what beyond the target is rolled back already.',
     defaultHelp: 'on where a release is known',
   },
-  reason: { type: 'text', group: 'Target', commands: ['down'], help: 'Why it is rolled back; told to whoever is kept from applying it again.' },
-  reapply: { type: 'versions', group: 'Target', commands: ['up'], help: 'Apply these versions again although they are held, for example 007_add_index,008_x.' },
-  rename: { type: 'renames', group: 'Target', commands: ['repair'], help: 'Record that a file of an applied version got another name: OLD=NEW,…; nothing else is repaired.' },
+  reason: {
+    type: 'text',
+    group: 'Target',
+    commands: ['down'],
+    help: 'Why it is rolled back; told to whoever is kept from applying it again.',
+  },
+  reapply: {
+    type: 'versions',
+    group: 'Target',
+    commands: ['up'],
+    help: 'Apply these versions again although they are held, for example 007_add_index,008_x.',
+  },
+  rename: {
+    type: 'renames',
+    group: 'Target',
+    commands: ['repair'],
+    help: 'Record that a file of an applied version got another name: OLD=NEW,…; nothing else is repaired.',
+  },
   only: { type: 'version', group: 'Target', commands: ['repair'], help: 'Repair only this version, and end its hold.' },
   statement: {
     type: 'choice',
@@ -96,7 +141,12 @@ export const OPTIONS = {
     commands: ['repair'],
     help: 'What became of a statement that was running when its run died: it did its work, or it is to run again.',
   },
-  reset: { type: 'boolean', group: 'Target', commands: ['repair'], help: 'Forget which statements of --only are done, once they were undone by hand.' },
+  reset: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['repair'],
+    help: 'Forget which statements of --only are done, once they were undone by hand.',
+  },
   history: {
     type: 'choice',
     choices: ['journal', 'empty'],
@@ -104,9 +154,25 @@ export const OPTIONS = {
     commands: ['repair'],
     help: 'Settle a history that was truncated or dropped: record again what its journal says is applied, or take it for not applied.',
   },
-  down: { type: 'choice', choices: ['files'], group: 'Target', commands: ['repair'], help: 'Replace stored down SQL by the down files where they differ; shown as a diff.' },
-  dryRun: { type: 'boolean', group: 'Target', commands: ['up', 'down', 'import', 'repair'], help: 'Say what would run, and change nothing.' },
-  retryNow: { type: 'boolean', group: 'Target', commands: ['up'], help: 'Try a migration that failed in this release at once, without the pause between tries.' },
+  down: {
+    type: 'choice',
+    choices: ['files'],
+    group: 'Target',
+    commands: ['repair'],
+    help: 'Replace stored down SQL by the down files where they differ; shown as a diff.',
+  },
+  dryRun: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['up', 'down', 'import', 'repair'],
+    help: 'Say what would run, and change nothing.',
+  },
+  retryNow: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['up'],
+    help: 'Try a migration that failed in this release at once, without the pause between tries.',
+  },
   timeout: {
     type: 'duration',
     default: '10m',
@@ -116,7 +182,12 @@ export const OPTIONS = {
     help: 'How long to wait until nothing is pending; 0 looks once.',
   },
   terminate: { type: 'boolean', group: 'Target', commands: ['lock'], help: 'End the session of the holder.' },
-  exitCode: { type: 'boolean', group: 'Target', commands: ['status'], help: 'Exit with 33 while something is pending.' },
+  exitCode: {
+    type: 'boolean',
+    group: 'Target',
+    commands: ['status'],
+    help: 'Exit with 33 while something is pending.',
+  },
 
   databaseUrl: {
     type: 'text',
@@ -126,9 +197,24 @@ export const OPTIONS = {
     help: 'postgresql://user@host:5432/database. A password on the command line can be seen in ps: prefer the variable or the file.',
     defaultHelp: 'PGHOST, PGDATABASE, …',
   },
-  databaseUrlFile: { type: 'text', group: 'Database', commands: DATABASE, help: 'A file with the address, read again at each connection attempt.' },
-  passwordFile: { type: 'text', group: 'Database', commands: DATABASE, help: 'A file with the password, read again at each connection attempt.' },
-  passwordCommand: { type: 'words', group: 'Database', commands: DATABASE, help: 'A program, with arguments, that prints the password; run without a shell at each connection attempt.' },
+  databaseUrlFile: {
+    type: 'text',
+    group: 'Database',
+    commands: DATABASE,
+    help: 'A file with the address, read again at each connection attempt.',
+  },
+  passwordFile: {
+    type: 'text',
+    group: 'Database',
+    commands: DATABASE,
+    help: 'A file with the password, read again at each connection attempt.',
+  },
+  passwordCommand: {
+    type: 'words',
+    group: 'Database',
+    commands: DATABASE,
+    help: 'A program, with arguments, that prints the password; run without a shell at each connection attempt.',
+  },
   role: { type: 'text', group: 'Database', commands: DATABASE, help: 'Work as this role (SET ROLE).' },
   allowPooler: {
     type: 'boolean',
@@ -144,7 +230,13 @@ export const OPTIONS = {
     commands: DATABASE,
     help: 'How long to wait for the server to be reachable; 0 tries once.',
   },
-  table: { type: 'table', default: 'schema_migrations', group: 'Database', commands: DATABASE, help: 'The history table: name or schema.name.' },
+  table: {
+    type: 'table',
+    default: 'schema_migrations',
+    group: 'Database',
+    commands: DATABASE,
+    help: 'The history table: name or schema.name.',
+  },
   lockKey: {
     type: 'lock key',
     group: 'Database',
@@ -153,8 +245,19 @@ export const OPTIONS = {
     defaultHelp: 'made from the table name',
   },
 
-  dir: { type: 'text', default: './migrations', group: 'Files', commands: [...FILES, 'create'], help: 'The directory with the migration files.' },
-  allowEmpty: { type: 'boolean', group: 'Files', commands: FILES, help: 'Accept a directory without any migration files.' },
+  dir: {
+    type: 'text',
+    default: './migrations',
+    group: 'Files',
+    commands: [...FILES, 'create'],
+    help: 'The directory with the migration files.',
+  },
+  allowEmpty: {
+    type: 'boolean',
+    group: 'Files',
+    commands: FILES,
+    help: 'Accept a directory without any migration files.',
+  },
   strict: {
     type: 'boolean',
     group: 'Files',
@@ -162,7 +265,14 @@ export const OPTIONS = {
     help: 'Refuse what is otherwise a warning: duplicate numbers, changed files, out of order, a database ahead of the files.',
   },
 
-  lockWait: { type: 'duration', default: '10m', min: 0, group: 'Limits', commands: CHANGING, help: 'How long to wait for another runner; 0 tries once.' },
+  lockWait: {
+    type: 'duration',
+    default: '10m',
+    min: 0,
+    group: 'Limits',
+    commands: CHANGING,
+    help: 'How long to wait for another runner; 0 tries once.',
+  },
   lockTimeout: {
     type: 'duration',
     default: '5s',
@@ -171,10 +281,37 @@ export const OPTIONS = {
     commands: ['up', 'down'],
     help: 'How long one statement may wait for a table lock before it is retried; 0 is no limit.',
   },
-  statementTimeout: { type: 'duration', default: '0', min: 0, group: 'Limits', commands: ['up', 'down'], help: 'How long one statement may run; 0 is no limit.' },
-  journalKeep: { type: 'age', default: '30d', min: 0, group: 'Limits', commands: ['up', 'down'], help: 'How long the journal keeps rows of runs that changed nothing; 0 is for ever.' },
-  hookMemory: { type: 'memory', group: 'Limits', commands: ['up'], help: 'How much memory one pre-migration hook may take; at least 32Mi.', defaultHelp: "half of the container's limit, else 512Mi" },
-  hookTimeout: { type: 'duration', default: '30m', min: 1, group: 'Limits', commands: ['up'], help: 'How long one pre-migration hook may run.' },
+  statementTimeout: {
+    type: 'duration',
+    default: '0',
+    min: 0,
+    group: 'Limits',
+    commands: ['up', 'down'],
+    help: 'How long one statement may run; 0 is no limit.',
+  },
+  journalKeep: {
+    type: 'age',
+    default: '30d',
+    min: 0,
+    group: 'Limits',
+    commands: ['up', 'down'],
+    help: 'How long the journal keeps rows of runs that changed nothing; 0 is for ever.',
+  },
+  hookMemory: {
+    type: 'memory',
+    group: 'Limits',
+    commands: ['up'],
+    help: 'How much memory one pre-migration hook may take; at least 32Mi.',
+    defaultHelp: "half of the container's limit, else 512Mi",
+  },
+  hookTimeout: {
+    type: 'duration',
+    default: '30m',
+    min: 1,
+    group: 'Limits',
+    commands: ['up'],
+    help: 'How long one pre-migration hook may run.',
+  },
   cancelBlockedWaiters: {
     type: 'boolean',
     default: 'true',
@@ -183,8 +320,18 @@ export const OPTIONS = {
     help: 'Exit with 32 instead of cancelling older runners that block inside PostgreSQL and would deadlock CREATE INDEX CONCURRENTLY.',
   },
 
-  json: { type: 'boolean', group: 'Output', commands: [...DATABASE, 'validate'], help: 'Print one JSON document on stdout.' },
-  verbose: { type: 'boolean', group: 'Output', commands: ['up', 'down'], help: 'Print each skipped migration, not only how many.' },
+  json: {
+    type: 'boolean',
+    group: 'Output',
+    commands: [...DATABASE, 'validate'],
+    help: 'Print one JSON document on stdout.',
+  },
+  verbose: {
+    type: 'boolean',
+    group: 'Output',
+    commands: ['up', 'down'],
+    help: 'Print each skipped migration, not only how many.',
+  },
   logFormat: {
     type: 'choice',
     choices: ['text', 'json'],
@@ -202,9 +349,25 @@ export const OPTIONS = {
     help: 'The least level that is logged.',
   },
 
-  release: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The release this run belongs to; kept in the journal.' },
-  pod: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The name of this runner, shown to those who wait.', defaultHelp: "the address's application_name, else the host name" },
-  image: { type: 'text', group: 'Identity', commands: DATABASE, help: 'The image this run comes from; kept in the journal.' },
+  release: {
+    type: 'text',
+    group: 'Identity',
+    commands: DATABASE,
+    help: 'The release this run belongs to; kept in the journal.',
+  },
+  pod: {
+    type: 'text',
+    group: 'Identity',
+    commands: DATABASE,
+    help: 'The name of this runner, shown to those who wait.',
+    defaultHelp: "the address's application_name, else the host name",
+  },
+  image: {
+    type: 'text',
+    group: 'Identity',
+    commands: DATABASE,
+    help: 'The image this run comes from; kept in the journal.',
+  },
 
   events: {
     type: 'choice',
@@ -221,16 +384,36 @@ export const OPTIONS = {
     help: 'The namespace of the pod (metadata.namespace); Events are made there.',
     defaultHelp: "the service account's namespace",
   },
-  podUid: { type: 'text', group: 'Kubernetes', commands: RUNNING, help: 'The uid of the pod (metadata.uid); without it, kubectl describe does not show its Events.' },
-  container: { type: 'text', group: 'Kubernetes', commands: RUNNING, help: 'The name of the container that Lockstep runs in.' },
-  initContainer: { type: 'boolean', group: 'Kubernetes', commands: RUNNING, help: 'That container is an init container.' },
+  podUid: {
+    type: 'text',
+    group: 'Kubernetes',
+    commands: RUNNING,
+    help: 'The uid of the pod (metadata.uid); without it, kubectl describe does not show its Events.',
+  },
+  container: {
+    type: 'text',
+    group: 'Kubernetes',
+    commands: RUNNING,
+    help: 'The name of the container that Lockstep runs in.',
+  },
+  initContainer: {
+    type: 'boolean',
+    group: 'Kubernetes',
+    commands: RUNNING,
+    help: 'That container is an init container.',
+  },
   job: {
     type: 'text',
     group: 'Kubernetes',
     commands: RUNNING,
     help: "The name of the Job (the pod's label batch.kubernetes.io/job-name): Events are about it instead of the pod.",
   },
-  jobUid: { type: 'text', group: 'Kubernetes', commands: RUNNING, help: "The uid of the Job (the pod's label batch.kubernetes.io/controller-uid)." },
+  jobUid: {
+    type: 'text',
+    group: 'Kubernetes',
+    commands: RUNNING,
+    help: "The uid of the Job (the pod's label batch.kubernetes.io/controller-uid).",
+  },
   serviceAccountDir: {
     type: 'text',
     default: '/var/run/secrets/kubernetes.io/serviceaccount',
@@ -257,7 +440,10 @@ export function optionEntry(key: OptionKey): OptionEntry {
 }
 
 const FLAGS = new Map(
-  OPTION_KEYS.map((key) => [key, optionEntry(key).flag ?? `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`]),
+  OPTION_KEYS.map((key) => [
+    key,
+    optionEntry(key).flag ?? `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  ]),
 );
 
 /** `lockWait` → `--lock-wait`. */

@@ -52,7 +52,12 @@ export function tellingConfig(command: CommandName, values: OptionValues): Telli
 
 function eventsConfig({ events, serviceAccountDir, initContainer, ...values }: OptionValues): EventsConfig {
   const { podNamespace, podUid, container, job, jobUid } = values;
-  return { mode: events, serviceAccountDir, initContainer, ...whereDefined({ podNamespace, podUid, container, job, jobUid }) };
+  return {
+    mode: events,
+    serviceAccountDir,
+    initContainer,
+    ...whereDefined({ podNamespace, podUid, container, job, jobUid }),
+  };
 }
 
 function identityConfig({ pod, release, image }: OptionValues): IdentityConfig {

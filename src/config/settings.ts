@@ -1,7 +1,16 @@
 /** Where each setting comes from: flag > LOCKSTEP_* > standard environment > default. */
 import { nearest } from '../core/text/nearest.ts';
 import { parseBoolean, parseValue, type OptionValues } from './option-values.ts';
-import { belongsTo, envOf, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from './options.ts';
+import {
+  belongsTo,
+  envOf,
+  flagOf,
+  negatedFlagOf,
+  OPTION_KEYS,
+  optionEntry,
+  type OptionKey,
+  type RawOptions,
+} from './options.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -37,7 +46,11 @@ const EXCLUSIVE: readonly (readonly OptionKey[])[] = [
 const YIELDING: ReadonlySet<OptionKey> = new Set(['toFiles']);
 
 /** The value of every option that belongs to the command, the default of every other one and of a wrong one, and what is wrong. */
-export function readSettings(raw: RawOptions, env: Environment, facts: Facts): { values: OptionValues; problems: string[] } {
+export function readSettings(
+  raw: RawOptions,
+  env: Environment,
+  facts: Facts,
+): { values: OptionValues; problems: string[] } {
   const values = new Map<OptionKey, unknown>();
   const problems: string[] = [];
   const given = findSettings(raw, env);
@@ -70,7 +83,8 @@ function dropWeaker(given: Map<OptionKey, Setting>, problems: string[]): void {
     const rivals = keys.filter((key) => given.has(key) && !isOff(key, given.get(key)));
     const best = Math.min(...rivals.map((key) => given.get(key)?.rank ?? Infinity));
     const strongest = rivals.filter((key) => given.get(key)?.rank === best);
-    if (strongest.length > 1) problems.push(`give only one of ${strongest.map((key) => given.get(key)?.source).join(', ')}`);
+    if (strongest.length > 1)
+      problems.push(`give only one of ${strongest.map((key) => given.get(key)?.source).join(', ')}`);
     for (const key of rivals) if (!strongest.includes(key)) given.delete(key);
   }
 }
@@ -81,10 +95,12 @@ function isOff(key: OptionKey, setting: Setting | undefined): boolean {
 
 function findSetting(key: OptionKey, raw: RawOptions, env: Environment): Setting | undefined {
   const flag = raw.flags[key];
-  if (flag !== undefined) return { source: flag === false ? negatedFlagOf(key) : flagOf(key), rank: 0, text: String(flag) };
+  if (flag !== undefined)
+    return { source: flag === false ? negatedFlagOf(key) : flagOf(key), rank: 0, text: String(flag) };
   for (const [index, name] of [envOf(key), optionEntry(key).standardEnv].entries()) {
     const text = name === undefined ? undefined : env[name];
-    if (name !== undefined && text !== undefined && text !== '') return { source: name, rank: index + (YIELDING.has(key) ? 1.5 : 1), text };
+    if (name !== undefined && text !== undefined && text !== '')
+      return { source: name, rank: index + (YIELDING.has(key) ? 1.5 : 1), text };
   }
   return undefined;
 }
@@ -97,13 +113,17 @@ function defaultText(key: OptionKey, facts: Facts): string | undefined {
 }
 
 /** Kubernetes sets these for a Service whose name begins with `lockstep`. */
-const SERVICE_VARIABLE = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
+const SERVICE_VARIABLE =
+  /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
 
 /** LOCKSTEP_* variables that nobody reads but that look like a mistyped one. */
 export function mistypedVariables(env: Environment): string[] {
   const known = OPTION_KEYS.map(envOf);
   return Object.keys(env)
-    .filter((name) => name.startsWith('LOCKSTEP_') && env[name] !== '' && !known.includes(name) && !SERVICE_VARIABLE.test(name))
+    .filter(
+      (name) =>
+        name.startsWith('LOCKSTEP_') && env[name] !== '' && !known.includes(name) && !SERVICE_VARIABLE.test(name),
+    )
     .sort()
     .flatMap((name) => {
       const guess = nearest(withoutPrefix(name), known.map(withoutPrefix));
@@ -115,4 +135,3 @@ export function mistypedVariables(env: Environment): string[] {
 function withoutPrefix(name: string): string {
   return name.slice('LOCKSTEP_'.length);
 }
-

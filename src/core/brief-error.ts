@@ -21,7 +21,9 @@ export function publicWordsOf({ summary, details: { server, problems, blockers }
     summary: words ? summary.replaceAll(server.message, () => words.message) : summary,
     ...(words && { message: words.message, ...(words.hint !== undefined && { serverHint: words.hint }) }),
     // Their problems quote their queries.
-    ...(blockers ? { problems: blockers.map(({ query: _, ...blocker }) => describeBlocker(blocker)) } : problems && { problems }),
+    ...(blockers
+      ? { problems: blockers.map(({ query: _, ...blocker }) => describeBlocker(blocker)) }
+      : problems && { problems }),
   };
 }
 

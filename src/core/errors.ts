@@ -21,7 +21,11 @@ export const ERRORS = {
   MIGRATIONS_INVALID: { exit: 21, job: 'FailJob', meaning: 'the migration files' },
   HISTORY_CONFLICT: { exit: 22, job: 'FailJob', meaning: 'the files and the history of the database disagree' },
   ACCESS_REFUSED: { exit: 23, job: 'FailJob', meaning: 'authentication, missing database, permission' },
-  ROLLBACK_REFUSED: { exit: 24, job: 'FailJob', meaning: 'no target, no down script, irreversible, or stored SQL that is not to be trusted' },
+  ROLLBACK_REFUSED: {
+    exit: 24,
+    job: 'FailJob',
+    meaning: 'no target, no down script, irreversible, or stored SQL that is not to be trusted',
+  },
   DATABASE_UNAVAILABLE: { exit: 30, job: 'Count', meaning: 'the database was not reached in time, or was lost' },
   LOCK_TIMEOUT: { exit: 31, job: 'Count', meaning: 'another runner holds the lock' },
   CONTENTION: { exit: 32, job: 'Count', meaning: 'a table lock was not had, also after the retries' },

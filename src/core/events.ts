@@ -5,10 +5,20 @@ import type { Direction, Version } from './migration.ts';
 import type { Blocker, Holder } from './runner.ts';
 
 export type MigratorEvent =
-  | { readonly type: 'database.waiting'; readonly attempt: number; readonly retryInMs: number; readonly error: MigratorError }
+  | {
+      readonly type: 'database.waiting';
+      readonly attempt: number;
+      readonly retryInMs: number;
+      readonly error: MigratorError;
+    }
   | { readonly type: 'session.opened'; readonly address: string; readonly database: string; readonly pid: number }
   | { readonly type: 'session.setting-refused'; readonly setting: string; readonly reason: string }
-  | { readonly type: 'lock.waiting'; readonly key: string; readonly waitedMs: number; readonly holder: Holder | undefined }
+  | {
+      readonly type: 'lock.waiting';
+      readonly key: string;
+      readonly waitedMs: number;
+      readonly holder: Holder | undefined;
+    }
   | { readonly type: 'lock.acquired'; readonly key: string; readonly waitedMs: number }
   | { readonly type: 'lock.released'; readonly key: string }
   | { readonly type: 'lock.waiters-cancelled'; readonly waiters: readonly Holder[] }
@@ -20,7 +30,13 @@ export type MigratorEvent =
   | { readonly type: 'migration.skipped'; readonly version: Version; readonly direction: Direction }
   | { readonly type: 'migration.all-skipped'; readonly versions: readonly Version[]; readonly direction: Direction }
   | { readonly type: 'migration.started'; readonly version: Version; readonly direction: Direction }
-  | { readonly type: 'migration.retrying'; readonly version: Version; readonly attempt: number; readonly retryInMs: number; readonly error: MigratorError }
+  | {
+      readonly type: 'migration.retrying';
+      readonly version: Version;
+      readonly attempt: number;
+      readonly retryInMs: number;
+      readonly error: MigratorError;
+    }
   | { readonly type: 'migration.applied'; readonly version: Version; readonly durationMs: number }
   | { readonly type: 'migration.rolled-back'; readonly version: Version; readonly durationMs: number }
   /** After a rollback: the releases that are known do not apply them again. */
@@ -32,8 +48,19 @@ export type MigratorEvent =
   /** `as` is what the other tool calls it. */
   | { readonly type: 'migration.imported'; readonly version: Version; readonly as: string; readonly dryRun: boolean }
   | { readonly type: 'table.renamed'; readonly table: string; readonly to: string; readonly dryRun: boolean }
-  | { readonly type: 'repair.planned'; readonly version: Version; readonly action: string; readonly diff?: readonly string[]; readonly dryRun: boolean }
-  | { readonly type: 'migration.failed'; readonly version: Version; readonly direction: Direction; readonly error: MigratorError }
+  | {
+      readonly type: 'repair.planned';
+      readonly version: Version;
+      readonly action: string;
+      readonly diff?: readonly string[];
+      readonly dryRun: boolean;
+    }
+  | {
+      readonly type: 'migration.failed';
+      readonly version: Version;
+      readonly direction: Direction;
+      readonly error: MigratorError;
+    }
   | { readonly type: 'statement.finished'; readonly version: Version; readonly statement: number; readonly of: number }
   | {
       readonly type: 'statement.running';
@@ -48,7 +75,12 @@ export type MigratorEvent =
   | { readonly type: 'hook.log'; readonly version: Version; readonly message: string }
   | { readonly type: 'server.notice'; readonly severity: string; readonly message: string }
   | { readonly type: 'warning'; readonly message: string; readonly version?: Version }
-  | { readonly type: 'run.finished'; readonly direction?: Direction; readonly applied: readonly Version[]; readonly durationMs: number }
+  | {
+      readonly type: 'run.finished';
+      readonly direction?: Direction;
+      readonly applied: readonly Version[];
+      readonly durationMs: number;
+    }
   /** The end of a command that failed, whatever kept it; the library throws instead. */
   | { readonly type: 'run.failed'; readonly error: MigratorError };
 

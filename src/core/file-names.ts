@@ -51,7 +51,9 @@ const MOST_SHOWN = 5;
 
 /** The versions with one number, as one sentence about all such numbers; empty where there are none. */
 export function equalNumbers(migrations: readonly Migration[]): string {
-  const groups = [...Map.groupBy(migrations, ({ version }) => versionNumber(version)).values()].filter((group) => group.length > 1);
+  const groups = [...Map.groupBy(migrations, ({ version }) => versionNumber(version)).values()].filter(
+    (group) => group.length > 1,
+  );
   if (groups.length === 0) return '';
   const named = groups.map((group) => group.map(({ version }) => version).join(', '));
   const what = groups.length === 1 ? 'the same number twice' : `${groups.length} numbers are there twice`;

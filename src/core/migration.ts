@@ -124,10 +124,7 @@ function* leadingComments(text: string): Generator<[number, string]> {
   }
 }
 
-function readDirective(
-  body: string,
-  found: { -readonly [K in keyof Directives]: Directives[K] },
-): string | undefined {
+function readDirective(body: string, found: { -readonly [K in keyof Directives]: Directives[K] }): string | undefined {
   const [name = '', value] = body.split('=', 2).map((part) => part.trim());
   switch (name) {
     case 'no-transaction':

@@ -18,7 +18,12 @@ export function boundedWords(text: string): string {
 const QUOTES_VALUES = /^(22|38|39|HV)/;
 
 /** The message and the hint without values of rows, which only the log shows; DETAIL and CONTEXT are rows by and large. */
-export function publicWords({ sqlstate, message, hint, mayQuoteRows }: ServerError): Pick<ServerError, 'message' | 'hint'> {
+export function publicWords({
+  sqlstate,
+  message,
+  hint,
+  mayQuoteRows,
+}: ServerError): Pick<ServerError, 'message' | 'hint'> {
   const shown = QUOTES_VALUES.test(sqlstate) || mayQuoteRows === true ? withoutValues : (text: string): string => text;
   return { message: shown(message), ...(hint !== undefined && { hint: shown(hint) }) };
 }
@@ -31,7 +36,10 @@ const NUMBER = /(?<!\w)[+-]?\p{N}[\p{N}\w.:+-]*/gu;
 /** Whether it quotes what does not stand in `source`, as a row's value that is taken for a name ('…'::regclass). */
 export function quotesOthers(message: string, source: string): boolean {
   const plain = source.replaceAll('"', '').toLowerCase();
-  const quoted = message.toLowerCase().split(QUOTE).filter((_, index) => index % 2 === 1);
+  const quoted = message
+    .toLowerCase()
+    .split(QUOTE)
+    .filter((_, index) => index % 2 === 1);
   return quoted.some((piece) => !plain.includes(piece.trim()));
 }
 

@@ -17,7 +17,8 @@ export function parseTableName(text: string): TableName | string {
   const parts = text.split('.');
   const [first = '', second] = parts;
   if (parts.length > 2) return `table "${text}" has ${parts.length} parts; give "name" or "schema.name"`;
-  if (parts.some((part) => part.trim() === '')) return `table "${text}" has an empty part; give "name" or "schema.name"`;
+  if (parts.some((part) => part.trim() === ''))
+    return `table "${text}" has an empty part; give "name" or "schema.name"`;
   if (parts.some((part) => part !== part.trim() || /\p{Cc}/u.test(part))) {
     return `table ${JSON.stringify(text)} has white space around a part, or a control character`;
   }

@@ -140,7 +140,11 @@ export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
     state,
     ...(appliedAt && { appliedAt: appliedAt.toISOString() }),
     ...(hold && { hold: holdBody(hold) }),
-    ...(inPart && { inPart: inPart.direction, statementsDone: inPart.done.length, ...(inPart.started && { startedStatement: inPart.started.statement }) }),
+    ...(inPart && {
+      inPart: inPart.direction,
+      statementsDone: inPart.done.length,
+      ...(inPart.started && { startedStatement: inPart.started.statement }),
+    }),
     ...(invalidIndexes && { invalidIndexes }),
   }));
   return { command: 'status', upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
@@ -152,16 +156,53 @@ export function isMissing(state: VersionState): boolean {
 }
 
 function holdBody({ at, by, release, reason }: Hold): HoldBody {
-  return { at: at.toISOString(), by, ...(release !== undefined && { release }), ...(reason !== undefined && { reason }) };
+  return {
+    at: at.toISOString(),
+    by,
+    ...(release !== undefined && { release }),
+    ...(reason !== undefined && { reason }),
+  };
 }
 
 export function historyDocument(entries: readonly JournalEntry[]): HistoryDocument {
   return {
     command: 'history',
     entries: entries.map((entry) => {
-      const { id, at, run, event, command, version, direction, statement, durationMs, code, error, runner, release, image, checksum, hold } = entry;
+      const {
+        id,
+        at,
+        run,
+        event,
+        command,
+        version,
+        direction,
+        statement,
+        durationMs,
+        code,
+        error,
+        runner,
+        release,
+        image,
+        checksum,
+        hold,
+      } = entry;
       const who = { runner, release, image };
-      return { id, at: at.toISOString(), run, event, command, version, direction, statement, durationMs, code, error, ...who, checksum, hold };
+      return {
+        id,
+        at: at.toISOString(),
+        run,
+        event,
+        command,
+        version,
+        direction,
+        statement,
+        durationMs,
+        code,
+        error,
+        ...who,
+        checksum,
+        hold,
+      };
     }),
   };
 }
@@ -202,7 +243,11 @@ export function formatJson(document: JsonDocument): string {
 }
 
 function errorBody(error: MigratorError): ErrorBody {
-  const { code, next, details: { version, location, server } } = error;
+  const {
+    code,
+    next,
+    details: { version, location, server },
+  } = error;
   const { summary, problems, message, serverHint } = publicWordsOf(error);
   return {
     code,

@@ -14,7 +14,9 @@ export function formatDryRun(steps: readonly DryRunStep[]): string {
 /** Of a version in part. */
 function statementLines({ sql, done }: { readonly sql: string; readonly done: boolean }): string[] {
   const lines = printableLines(`${sql};`);
-  return done ? [`    done already: ${lines[0] ?? ''}${lines.length > 1 ? ' …' : ''}`] : lines.map((line) => `      ${line}`);
+  return done
+    ? [`    done already: ${lines[0] ?? ''}${lines.length > 1 ? ' …' : ''}`]
+    : lines.map((line) => `      ${line}`);
 }
 
 function describeLoss({ kind, name, column, rows }: EstimatedLoss): string {

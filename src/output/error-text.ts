@@ -13,9 +13,7 @@ export function formatError(error: MigratorError): string {
 }
 
 function part(label: string, lines: readonly string[]): string[] {
-  return lines
-    .flatMap(printableLines)
-    .map((line, index) => `${index === 0 ? label.padEnd(7) : ' '.repeat(7)}${line}`);
+  return lines.flatMap(printableLines).map((line, index) => `${index === 0 ? label.padEnd(7) : ' '.repeat(7)}${line}`);
 }
 
 function place({ details: { location } }: MigratorError): string[] {

@@ -13,11 +13,22 @@ export function formatStatus(rows: readonly VersionStatus[]): string {
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
   const summary = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
   const holds = rows.flatMap(({ hold }) => (hold ? printableLine(`held: ${describeHold(hold)}`) : []));
-  const inPart = rows.flatMap((row) => (row.inPart ? printableLine(`in part: ${describeInPart(row.inPart)}; if nobody is at work on it, ${waysOut(row.inPart)}`) : []));
-  const invalid = rows.flatMap(({ version, invalidIndexes = [] }) =>
-    invalidIndexes.map((name) => printableLine(`INVALID: index ${name} of ${version}, which no query uses; build it again: REINDEX INDEX CONCURRENTLY ${name}`)),
+  const inPart = rows.flatMap((row) =>
+    row.inPart
+      ? printableLine(`in part: ${describeInPart(row.inPart)}; if nobody is at work on it, ${waysOut(row.inPart)}`)
+      : [],
   );
-  const states = table(['VERSION', 'STATE', 'APPLIED AT'], [...rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? ''])]);
+  const invalid = rows.flatMap(({ version, invalidIndexes = [] }) =>
+    invalidIndexes.map((name) =>
+      printableLine(
+        `INVALID: index ${name} of ${version}, which no query uses; build it again: REINDEX INDEX CONCURRENTLY ${name}`,
+      ),
+    ),
+  );
+  const states = table(
+    ['VERSION', 'STATE', 'APPLIED AT'],
+    [...rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? ''])],
+  );
   return [...states, '', ...holds, ...inPart, ...invalid, summary].join('\n');
 }
 
@@ -38,8 +49,10 @@ export function formatHistory(entries: readonly JournalEntry[]): string {
 
 export function formatLock({ key, holder, waiters, terminated }: LockReport): string {
   const lines = [`lock ${key}: ${holder ? `held by ${describeHolder(holder)}` : 'nobody holds it'}`];
-  for (const waiter of waiters) lines.push(`  waiting: ${describeHolder(waiter)}${waiter.blocked ? ', blocked inside PostgreSQL' : ''}`);
-  if (terminated !== undefined) lines.push(terminated ? "the holder's session was ended" : "the holder's session could not be ended");
+  for (const waiter of waiters)
+    lines.push(`  waiting: ${describeHolder(waiter)}${waiter.blocked ? ', blocked inside PostgreSQL' : ''}`);
+  if (terminated !== undefined)
+    lines.push(terminated ? "the holder's session was ended" : "the holder's session could not be ended");
   return lines.map(printableLine).join('\n');
 }
 
@@ -51,7 +64,8 @@ export function formatConversion({ dryRun, files }: ConvertReport): string {
 /** The steps themselves were told before they were taken. */
 export function formatRepair({ dryRun, steps, left }: RepairReport): string {
   const lines = left.map((sentence) => printableLine(`  left as it is: ${sentence}`));
-  if (steps.length === 0) return [left.length === 0 ? 'Nothing to repair.' : 'Nothing was repaired.', ...lines].join('\n');
+  if (steps.length === 0)
+    return [left.length === 0 ? 'Nothing to repair.' : 'Nothing was repaired.', ...lines].join('\n');
   return [...lines, dryRun ? 'Dry run: nothing is changed.' : 'Done.'].join('\n');
 }
 
@@ -61,7 +75,10 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
     return printableLine(`${place === '' ? '' : `${place}: `}${severity}: ${message}`);
   });
   const errors = findings.filter(({ severity }) => severity === 'error').length;
-  return [...lines, [count(migrations, 'migration'), count(errors, 'error'), count(findings.length - errors, 'warning')].join(', ')].join('\n');
+  return [
+    ...lines,
+    [count(migrations, 'migration'), count(errors, 'error'), count(findings.length - errors, 'warning')].join(', '),
+  ].join('\n');
 }
 
 function count(number: number, what: string): string {
@@ -74,5 +91,10 @@ function table(head: readonly string[], body: readonly (readonly string[])[]): s
   const columns = head.map((_, column) => column).filter((column) => body.some((row) => row[column] !== ''));
   const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   const widths = columns.map((column) => [column, width(column)] as const);
-  return rows.map((row) => widths.map(([column, size]) => (row[column] ?? '').padEnd(size)).join('  ').trimEnd());
+  return rows.map((row) =>
+    widths
+      .map(([column, size]) => (row[column] ?? '').padEnd(size))
+      .join('  ')
+      .trimEnd(),
+  );
 }

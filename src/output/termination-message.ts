@@ -26,8 +26,19 @@ interface TerminationMessage {
   readonly summary?: string;
   readonly problems?: readonly string[];
   readonly next?: string;
-  readonly failed?: { readonly version?: Version; readonly file?: string; readonly line?: number; readonly sqlstate?: string; readonly message?: string };
-  readonly holder?: { readonly pid: number; readonly applicationName: string; readonly since?: string; readonly doing?: string };
+  readonly failed?: {
+    readonly version?: Version;
+    readonly file?: string;
+    readonly line?: number;
+    readonly sqlstate?: string;
+    readonly message?: string;
+  };
+  readonly holder?: {
+    readonly pid: number;
+    readonly applicationName: string;
+    readonly since?: string;
+    readonly doing?: string;
+  };
   readonly appliedCount?: number;
   readonly applied?: readonly Version[];
   readonly rolledBackCount?: number;
@@ -96,7 +107,11 @@ function errorPart(error: MigratorError, { items, bytes }: Room): Partial<Termin
   };
 }
 
-function failedPart({ version, file, line, sqlstate, why }: BriefError, { details }: MigratorError, bytes: number): TerminationMessage['failed'] {
+function failedPart(
+  { version, file, line, sqlstate, why }: BriefError,
+  { details }: MigratorError,
+  bytes: number,
+): TerminationMessage['failed'] {
   if (version === undefined && file === undefined && sqlstate === undefined) return undefined;
   return {
     ...(version !== undefined && { version: cutBytes(version, bytes) }),
@@ -107,8 +122,12 @@ function failedPart({ version, file, line, sqlstate, why }: BriefError, { detail
   };
 }
 
-function outcomePart({ done, pending }: Pick<Outcome, 'done' | 'pending'>, { items, bytes }: Room): Partial<TerminationMessage> {
-  const list = (versions: readonly Version[]): Version[] => versions.slice(0, items).map((version) => cutBytes(version, bytes));
+function outcomePart(
+  { done, pending }: Pick<Outcome, 'done' | 'pending'>,
+  { items, bytes }: Room,
+): Partial<TerminationMessage> {
+  const list = (versions: readonly Version[]): Version[] =>
+    versions.slice(0, items).map((version) => cutBytes(version, bytes));
   const applied = done.filter(({ direction }) => direction === 'up').map(({ version }) => version);
   const rolledBack = done.filter(({ direction }) => direction === 'down').map(({ version }) => version);
   return {

@@ -34,8 +34,11 @@ describe('the command lines of the chart', () => {
       for (const pod of podsIn(await renderCi(helm, ciName(path)))) {
         const config = configOf(pod);
         commands.add(config.command);
-        expect(config, `${ciName(path)} ${pod.of}`).to.have.nested.property('identity.release').that.matches(/^shop\/\w+@/);
-        if ('files' in config) expect(config.files.dir).to.equal(path.endsWith('/volume-values.yaml') ? '/srv/migrations' : '/migrations');
+        expect(config, `${ciName(path)} ${pod.of}`)
+          .to.have.nested.property('identity.release')
+          .that.matches(/^shop\/\w+@/);
+        if ('files' in config)
+          expect(config.files.dir).to.equal(path.endsWith('/volume-values.yaml') ? '/srv/migrations' : '/migrations');
         if (config.command === 'status') expect(config.exitCode, 'helm test can fail').to.be.true;
       }
     }
@@ -52,17 +55,24 @@ describe('the command lines of the chart', () => {
       ['none', 'up'],
       ['hook', 'wait'],
     ]) {
-      const [pod] = podsIn(await renderExample(helm, { set: [`lockstep.mode=${mode}`] })).filter(({ of }) => of.startsWith('Deployment/'));
+      const [pod] = podsIn(await renderExample(helm, { set: [`lockstep.mode=${mode}`] })).filter(({ of }) =>
+        of.startsWith('Deployment/'),
+      );
       expect(configOf(pod!)).to.include({ command }).and.to.have.nested.property('identity.release', 'shop@1.4.0');
     }
   });
 
   for (const page of ['README.md', 'docs/helm.md', 'charts/lockstep/README.md']) {
     it(`that install it can be given as ${page} has them`, async () => {
-      const lines = (await commandBlocks(page)).flatMap(({ text }) => text.replaceAll('\\\n', ' ').split('\n')).filter((line) => line.startsWith('helm upgrade --install '));
+      const lines = (await commandBlocks(page))
+        .flatMap(({ text }) => text.replaceAll('\\\n', ' ').split('\n'))
+        .filter((line) => line.startsWith('helm upgrade --install '));
       expect(lines, page).to.have.length(1);
       const words = lines[0]!.split(/\s+/).slice(3);
-      const { code, stdout, stderr } = await runHelm(helm, ['template', ...words.map((word) => (word === 'charts/lockstep' ? CHART : word))]);
+      const { code, stdout, stderr } = await runHelm(helm, [
+        'template',
+        ...words.map((word) => (word === 'charts/lockstep' ? CHART : word)),
+      ]);
       expect(code, stderr).to.equal(0);
       expect(podsIn(parseManifests(stdout)).map(({ of }) => of)).to.include('Job/shop-lockstep-migrate');
     });
@@ -77,6 +87,10 @@ describe('the command lines of the chart', () => {
 
   it('of the rollback without the CronJob go back to the version that stays, as a dry run until somebody says otherwise', async () => {
     const [pod] = podsIn(parseManifests((await plainManifests(helm)).get('rollback-job.yaml')!));
-    expect(configOf(pod!)).to.deep.include({ command: 'down', dryRun: true, target: { kind: 'version', version: 'VERSION' } });
+    expect(configOf(pod!)).to.deep.include({
+      command: 'down',
+      dryRun: true,
+      target: { kind: 'version', version: 'VERSION' },
+    });
   });
 });

@@ -18,12 +18,22 @@ describe('the init container in a chart of somebody else', () => {
 
   it('is one item of the list, which runs "up" and says that it is an init container', async () => {
     const pod = podOf(await rendered());
-    expect(pod.spec.initContainers?.map(({ name, args }) => ({ name, args }))).to.deep.equal([{ name: 'lockstep', args: ['up'] }]);
+    expect(pod.spec.initContainers?.map(({ name, args }) => ({ name, args }))).to.deep.equal([
+      { name: 'lockstep', args: ['up'] },
+    ]);
     const container = lockstepIn(pod);
     expect(envValue(container, 'LOCKSTEP_INIT_CONTAINER')).to.equal('true');
     expect(envValue(container, 'LOCKSTEP_CONTAINER')).to.equal('lockstep');
-    expect([envValue(container, 'LOCKSTEP_JOB'), envValue(container, 'LOCKSTEP_JOB_UID'), envValue(container, 'LOCKSTEP_LOCK_WAIT')]).to.deep.equal([undefined, undefined, undefined]);
-    expect(container.securityContext).to.deep.include({ allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] }, readOnlyRootFilesystem: true });
+    expect([
+      envValue(container, 'LOCKSTEP_JOB'),
+      envValue(container, 'LOCKSTEP_JOB_UID'),
+      envValue(container, 'LOCKSTEP_LOCK_WAIT'),
+    ]).to.deep.equal([undefined, undefined, undefined]);
+    expect(container.securityContext).to.deep.include({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+    });
     expect(container.resources?.limits?.memory).to.equal('256Mi');
   });
 
@@ -57,7 +67,9 @@ describe('the init container in a chart of somebody else', () => {
   it('may create Events, as the account of the pods is bound to the role', async () => {
     const manifests = await rendered();
     const binding = one(manifests, 'RoleBinding', 'shop-lockstep-shop');
-    expect(binding['subjects']).to.deep.equal([{ kind: 'ServiceAccount', name: podOf(manifests).spec.serviceAccountName, namespace: 'web' }]);
+    expect(binding['subjects']).to.deep.equal([
+      { kind: 'ServiceAccount', name: podOf(manifests).spec.serviceAccountName, namespace: 'web' },
+    ]);
     expect(one(manifests, 'Role', (binding['roleRef'] as { name: string }).name)['rules']).to.have.length(1);
   });
 
@@ -75,34 +87,60 @@ describe('the init container in a chart of somebody else', () => {
   });
 
   it('is no other after an upgrade that changes nothing, so that no pod restarts', async () => {
-    const deployment = async (...set: string[]): Promise<Manifest> => one(await rendered('lockstep.mode=hook', ...set), 'Deployment');
+    const deployment = async (...set: string[]): Promise<Manifest> =>
+      one(await rendered('lockstep.mode=hook', ...set), 'Deployment');
     const first = await deployment('lockstep.revision=r1');
     expect(envValue(lockstepIn(podOf([first])), 'LOCKSTEP_RELEASE')).to.equal('shop@1.4.0');
     expect(await deployment('lockstep.revision=r2')).to.deep.equal(first);
     const tracked = ['lockstep.initContainer.trackRevision=true'];
-    expect(await deployment('lockstep.revision=r2', ...tracked)).not.to.deep.equal(await deployment('lockstep.revision=r1', ...tracked));
-    expect(envValue(await initContainer('lockstep.revision=r2', ...tracked), 'LOCKSTEP_RELEASE')).to.equal('shop/r2@1.4.0');
+    expect(await deployment('lockstep.revision=r2', ...tracked)).not.to.deep.equal(
+      await deployment('lockstep.revision=r1', ...tracked),
+    );
+    expect(envValue(await initContainer('lockstep.revision=r2', ...tracked), 'LOCKSTEP_RELEASE')).to.equal(
+      'shop/r2@1.4.0',
+    );
   });
 
   it('is of another release with another digest of the same tag', async () => {
-    const release = async (digit: string): Promise<string | undefined> => envValue(await initContainer(`lockstep.image.digest=sha256:${digit.repeat(64)}`), 'LOCKSTEP_RELEASE');
-    expect([await release('0'), await release('1')]).to.deep.equal(['0', '1'].map((digit) => `shop@1.4.0@sha256:${digit.repeat(64)}`));
+    const release = async (digit: string): Promise<string | undefined> =>
+      envValue(await initContainer(`lockstep.image.digest=sha256:${digit.repeat(64)}`), 'LOCKSTEP_RELEASE');
+    expect([await release('0'), await release('1')]).to.deep.equal(
+      ['0', '1'].map((digit) => `shop@1.4.0@sha256:${digit.repeat(64)}`),
+    );
   });
 
   it('takes resources and variables of its own, and another name', async () => {
-    const container = await initContainer('lockstep.initContainer.name=migrate', 'lockstep.initContainer.resources.limits.memory=512Mi', 'lockstep.initContainer.extraEnv[0].name=LOCKSTEP_LOCK_WAIT', 'lockstep.initContainer.extraEnv[0].value=1m');
-    expect([container.name, envValue(container, 'LOCKSTEP_CONTAINER'), container.resources?.limits?.memory, envValue(container, 'LOCKSTEP_LOCK_WAIT')]).to.deep.equal(['migrate', 'migrate', '512Mi', '1m']);
+    const container = await initContainer(
+      'lockstep.initContainer.name=migrate',
+      'lockstep.initContainer.resources.limits.memory=512Mi',
+      'lockstep.initContainer.extraEnv[0].name=LOCKSTEP_LOCK_WAIT',
+      'lockstep.initContainer.extraEnv[0].value=1m',
+    );
+    expect([
+      container.name,
+      envValue(container, 'LOCKSTEP_CONTAINER'),
+      container.resources?.limits?.memory,
+      envValue(container, 'LOCKSTEP_LOCK_WAIT'),
+    ]).to.deep.equal(['migrate', 'migrate', '512Mi', '1m']);
   });
 
   it('refuses wrong values as the chart does', async () => {
-    const words = await rendered('lockstep.database.existingSecret=').catch((error: unknown) => (error as Error).message);
+    const words = await rendered('lockstep.database.existingSecret=').catch(
+      (error: unknown) => (error as Error).message,
+    );
     expect(words).to.include('database: give existingSecret');
-    expect(await rendered('lockstep.unknwon=1').catch((error: unknown) => (error as Error).message)).to.include('unknwon');
+    expect(await rendered('lockstep.unknwon=1').catch((error: unknown) => (error as Error).message)).to.include(
+      'unknwon',
+    );
   });
 
   it('is the same in Helm 3 and Helm 4', async function () {
     const helm3 = await requireHelm3(this);
-    const texts = (options: RenderOptions): Promise<[string, string]> => withExample(helm, async (chart) => [await renderText(helm, { ...options, chart }), await renderText(helm3, { ...options, chart })]);
+    const texts = (options: RenderOptions): Promise<[string, string]> =>
+      withExample(helm, async (chart) => [
+        await renderText(helm, { ...options, chart }),
+        await renderText(helm3, { ...options, chart }),
+      ]);
     for (const set of [[], ['lockstep.mode=job', 'proxyImage=x:1']]) {
       const [four, three] = await texts({ set });
       expect(three).to.equal(four);

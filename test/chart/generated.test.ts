@@ -11,8 +11,11 @@ describe('what is made of the chart', () => {
   it('is as the chart has it: README, k8s/, golden files (else: npm run chart)', async function () {
     const stale: string[] = [];
     const files = await generatedFiles(await requireHelm(this));
-    for (const [path, text] of files) if ((await readFile(join(root, path), 'utf8').catch(() => '')) !== text) stale.push(path);
+    for (const [path, text] of files)
+      if ((await readFile(join(root, path), 'utf8').catch(() => '')) !== text) stale.push(path);
     expect(stale).to.deep.equal([]);
-    expect([...files.keys()]).to.include('k8s/job.yaml').and.to.include('charts/lockstep/README.md');
+    expect([...files.keys()])
+      .to.include('k8s/job.yaml')
+      .and.to.include('charts/lockstep/README.md');
   });
 });

@@ -51,7 +51,8 @@ describe('the hooks', () => {
     for (const [name, manifests] of all) {
       const hooks = hooksFor(manifests, 'pre-install');
       const weights = hooks.map((manifest) => annotation(manifest, WEIGHT));
-      expect(weights.every((weight) => /^-?\d+$/.test(weight)) && distinct(weights), `${name}: ${weights.join()}`).to.be.true;
+      expect(weights.every((weight) => /^-?\d+$/.test(weight)) && distinct(weights), `${name}: ${weights.join()}`).to.be
+        .true;
       seen += hooks.length;
     }
     expect(seen).to.be.greaterThan(20);
@@ -70,11 +71,22 @@ describe('the hooks', () => {
   it('have a service account that nothing else uses', () => {
     for (const [name, manifests] of all) {
       if (name === 'account') continue;
-      const isHook = (kind: string, id: string): boolean => manifests.some((each) => each.kind === kind && idOf(each) === id && annotation(each, HOOK) !== '' && annotation(each, HOOK) !== 'test');
-      const recreated = manifests.filter((each) => each.kind === 'ServiceAccount' && annotation(each, HOOK) !== '').map(({ metadata }) => metadata.name);
+      const isHook = (kind: string, id: string): boolean =>
+        manifests.some(
+          (each) =>
+            each.kind === kind &&
+            idOf(each) === id &&
+            annotation(each, HOOK) !== '' &&
+            annotation(each, HOOK) !== 'test',
+        );
+      const recreated = manifests
+        .filter((each) => each.kind === 'ServiceAccount' && annotation(each, HOOK) !== '')
+        .map(({ metadata }) => metadata.name);
       for (const { of, spec } of podsIn(manifests)) {
         if (annotation(one(manifests, of.split('/')[0]!, of.split('/')[1]), ARGO_HOOK) !== '') continue;
-        expect(recreated.includes(spec.serviceAccountName), `${name}: ${of} uses ${spec.serviceAccountName}`).to.equal(isHook('Job', of));
+        expect(recreated.includes(spec.serviceAccountName), `${name}: ${of} uses ${spec.serviceAccountName}`).to.equal(
+          isHook('Job', of),
+        );
       }
     }
   });
@@ -82,13 +94,22 @@ describe('the hooks', () => {
   it('use an account that is there already as it is, and never make it', () => {
     const manifests = all.get('account')!;
     expect(manifests.filter(({ kind }) => kind === 'ServiceAccount')).to.deep.equal([]);
-    expect(podsIn(manifests).map(({ spec }) => spec.serviceAccountName)).to.deep.equal(['shop-migrator', 'shop-migrator', 'shop-migrator']);
+    expect(podsIn(manifests).map(({ spec }) => spec.serviceAccountName)).to.deep.equal([
+      'shop-migrator',
+      'shop-migrator',
+      'shop-migrator',
+    ]);
   });
 
   it('get the address from a copy that is there before them, pods from the ordinary one', () => {
     const manifests = all.get('url')!;
-    const secretOf = (kind: string): string | undefined => envValue(lockstepIn(podsIn(manifests).find(({ of }) => of.startsWith(kind))!), 'DATABASE_URL');
-    expect([secretOf('Job/'), secretOf('CronJob/'), secretOf('Pod/')]).to.deep.equal(['shop-lockstep-hook', 'shop-lockstep', 'shop-lockstep']);
+    const secretOf = (kind: string): string | undefined =>
+      envValue(lockstepIn(podsIn(manifests).find(({ of }) => of.startsWith(kind))!), 'DATABASE_URL');
+    expect([secretOf('Job/'), secretOf('CronJob/'), secretOf('Pod/')]).to.deep.equal([
+      'shop-lockstep-hook',
+      'shop-lockstep',
+      'shop-lockstep',
+    ]);
     expect(annotation(one(manifests, 'Secret', 'shop-lockstep-hook'), HOOK)).to.equal('pre-install,pre-upgrade');
     expect(annotation(one(manifests, 'Secret', 'shop-lockstep'), HOOK)).to.equal('');
   });
@@ -96,7 +117,10 @@ describe('the hooks', () => {
   it('render no Secret for one that is there, nor anything of its content', () => {
     for (const [name, manifests] of all) {
       const inline = ['url', 'job-url', 'argocd', 'argocd-job', 'auto-rollback'].includes(name);
-      expect(manifests.some(({ kind }) => kind === 'Secret'), name).to.equal(inline);
+      expect(
+        manifests.some(({ kind }) => kind === 'Secret'),
+        name,
+      ).to.equal(inline);
     }
   });
 
@@ -124,7 +148,9 @@ describe('the hooks', () => {
       let seen = 0;
       for (const [name, manifests] of all) {
         const helms = manifests.filter((each) => annotation(each, HOOK) !== '');
-        const argos = manifests.filter((each) => Object.keys(each.metadata.annotations ?? {}).some((key) => key.startsWith('argocd.')));
+        const argos = manifests.filter((each) =>
+          Object.keys(each.metadata.annotations ?? {}).some((key) => key.startsWith('argocd.')),
+        );
         expect(name.startsWith('argocd') ? helms : argos, name).to.deep.equal([]);
         seen += argos.length;
       }
@@ -137,11 +163,20 @@ describe('the hooks', () => {
     ] as const) {
       it(`come in the ${phase} phase, each in a wave of its own, the Job last`, () => {
         const hooks = all.get(name)!.filter((each) => annotation(each, ARGO_HOOK) !== '');
-        expect(hooks.map((each) => annotation(each, ARGO_HOOK))).to.satisfy((phases: string[]) => phases.every((each) => each === phase));
-        expect(hooks.every((each) => annotation(each, 'argocd.argoproj.io/hook-delete-policy') === 'BeforeHookCreation')).to.be.true;
+        expect(hooks.map((each) => annotation(each, ARGO_HOOK))).to.satisfy((phases: string[]) =>
+          phases.every((each) => each === phase),
+        );
+        expect(
+          hooks.every((each) => annotation(each, 'argocd.argoproj.io/hook-delete-policy') === 'BeforeHookCreation'),
+        ).to.be.true;
         const ordered = hooks.toSorted((a, b) => Number(annotation(a, WAVE)) - Number(annotation(b, WAVE)));
         expect(distinct(hooks.map((each) => annotation(each, WAVE)))).to.be.true;
-        expect(ordered.map(({ kind }) => kind).filter((kind) => kind !== 'Secret')).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'Job']);
+        expect(ordered.map(({ kind }) => kind).filter((kind) => kind !== 'Secret')).to.deep.equal([
+          'ServiceAccount',
+          'Role',
+          'RoleBinding',
+          'Job',
+        ]);
         expect(annotation(ordered.at(-1)!, WAVE)).to.equal(name === 'argocd' ? '-3' : '-1');
       });
     }
@@ -155,7 +190,9 @@ describe('the hooks', () => {
     });
 
     it('name the release after what Argo CD says, as it has no revision', () => {
-      expect(envValue(lockstepIn(podsIn(all.get('argocd')!).find(({ of }) => of.startsWith('Job/'))!), 'LOCKSTEP_RELEASE')).to.equal('shop/3f2a9c1@1.4.0');
+      expect(
+        envValue(lockstepIn(podsIn(all.get('argocd')!).find(({ of }) => of.startsWith('Job/'))!), 'LOCKSTEP_RELEASE'),
+      ).to.equal('shop/3f2a9c1@1.4.0');
     });
   });
 });

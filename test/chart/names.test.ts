@@ -18,13 +18,17 @@ describe('the names in the chart', () => {
 
   it('are short enough with the longest release name, also where a Job and a pod get more characters', async () => {
     for (const path of await ciValues()) {
-      for (const set of [[], [`fullnameOverride=${'a-very-long-name-'.repeat(5)}end`, 'revision=3f2a9c1d8e7b6a5f4c3d2e1f0a9b8c7d6e5f4a3b']]) {
+      for (const set of [
+        [],
+        [`fullnameOverride=${'a-very-long-name-'.repeat(5)}end`, 'revision=3f2a9c1d8e7b6a5f4c3d2e1f0a9b8c7d6e5f4a3b'],
+      ]) {
         for (const manifest of await renderCi(helm, ciName(path), { release: `${LONG}a1`, set })) {
           const { name } = manifest.metadata;
           const where = `${ciName(path)} ${idOf(manifest)}`;
           expect(name.length, where).to.be.at.most(manifest.kind === 'CronJob' ? 52 : 63);
           expect(name, where).to.match(LABEL);
-          for (const value of Object.values(manifest.metadata.labels ?? {})) expect(value, where).to.match(/^[\w.-]{0,63}$/);
+          for (const value of Object.values(manifest.metadata.labels ?? {}))
+            expect(value, where).to.match(/^[\w.-]{0,63}$/);
         }
       }
     }
@@ -35,8 +39,14 @@ describe('the names in the chart', () => {
       const name = ciName(path);
       // It says its full name itself.
       if (name === 'everything') continue;
-      const ids = [...(await renderCi(helm, name, { release: `${LONG}a1` })), ...(await renderCi(helm, name, { release: `${LONG}a2` }))].map(idOf);
-      expect(ids.filter((id, index) => ids.indexOf(id) !== index), name).to.deep.equal([]);
+      const ids = [
+        ...(await renderCi(helm, name, { release: `${LONG}a1` })),
+        ...(await renderCi(helm, name, { release: `${LONG}a2` })),
+      ].map(idOf);
+      expect(
+        ids.filter((id, index) => ids.indexOf(id) !== index),
+        name,
+      ).to.deep.equal([]);
     }
   });
 
@@ -45,8 +55,10 @@ describe('the names in the chart', () => {
       const name = ciName(path);
       if (name === 'account') continue;
       const manifests = await renderCi(helm, name, { release: `${LONG}a1` });
-      const has = (kind: string, wanted: string): boolean => manifests.some((each) => idOf(each) === `${kind}/${wanted}`);
-      for (const { of, spec } of podsIn(manifests)) expect(has('ServiceAccount', spec.serviceAccountName), `${name} ${of}: ${spec.serviceAccountName}`).to.be.true;
+      const has = (kind: string, wanted: string): boolean =>
+        manifests.some((each) => idOf(each) === `${kind}/${wanted}`);
+      for (const { of, spec } of podsIn(manifests))
+        expect(has('ServiceAccount', spec.serviceAccountName), `${name} ${of}: ${spec.serviceAccountName}`).to.be.true;
       for (const binding of manifests.filter(({ kind }) => kind === 'RoleBinding')) {
         expect(has('Role', (binding['roleRef'] as { name: string }).name), name).to.be.true;
         for (const subject of binding['subjects'] as { name: string; namespace: string }[]) {
@@ -62,7 +74,8 @@ describe('the names in the chart', () => {
   });
 
   describe('of an ordinary Job', () => {
-    const jobName = async (ci: string, ...set: string[]): Promise<string> => one(jobsIn(await renderCi(helm, ci, { set })), 'Job').metadata.name;
+    const jobName = async (ci: string, ...set: string[]): Promise<string> =>
+      one(jobsIn(await renderCi(helm, ci, { set })), 'Job').metadata.name;
 
     it('say the revision, and change with it', async () => {
       expect(await jobName('job')).to.match(/^shop-lockstep-1-[0-9a-f]{6}$/);
@@ -71,21 +84,32 @@ describe('the names in the chart', () => {
     });
 
     it('change with whatever a Job does not let change, and with nothing else', async () => {
-      const names = [await jobName('job'), await jobName('job', 'image.tag=1.4.1'), await jobName('job', 'job.backoffLimit=1'), await jobName('job', 'podLabels.x=y')];
+      const names = [
+        await jobName('job'),
+        await jobName('job', 'image.tag=1.4.1'),
+        await jobName('job', 'job.backoffLimit=1'),
+        await jobName('job', 'podLabels.x=y'),
+      ];
       expect(new Set(names).size).to.equal(names.length);
       expect(await jobName('job', 'rollback.enabled=false')).to.equal(names[0]);
     });
 
     it('stay the same for a hook, which is deleted before it is made again', async () => {
-      const names = async (...set: string[]): Promise<string> => one(await renderCi(helm, 'minimal', { set }), 'Job').metadata.name;
-      expect([await names(), await names('image.tag=1.4.1')]).to.deep.equal(['shop-lockstep-migrate', 'shop-lockstep-migrate']);
+      const names = async (...set: string[]): Promise<string> =>
+        one(await renderCi(helm, 'minimal', { set }), 'Job').metadata.name;
+      expect([await names(), await names('image.tag=1.4.1')]).to.deep.equal([
+        'shop-lockstep-migrate',
+        'shop-lockstep-migrate',
+      ]);
     });
   });
 
   it('are the same for an upgrade as for an install', async () => {
     for (const path of await ciValues()) {
       const ids = (manifests: readonly Manifest[]): string[] => manifests.map(idOf);
-      expect(ids(await renderCi(helm, ciName(path), { upgrade: true }))).to.deep.equal(ids(await renderCi(helm, ciName(path))));
+      expect(ids(await renderCi(helm, ciName(path), { upgrade: true }))).to.deep.equal(
+        ids(await renderCi(helm, ciName(path))),
+      );
     }
   });
 });

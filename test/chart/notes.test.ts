@@ -6,7 +6,16 @@ import { requireHelm4 } from './support/helms.ts';
 
 /** What Helm says after an install; without a cluster. */
 async function notes(helm: Helm, ci: string): Promise<string> {
-  const { code, stdout, stderr } = await runHelm(helm, ['install', 'shop', CHART, '--namespace', 'web', '--dry-run=client', '--values', join(CHART, `ci/${ci}-values.yaml`)]);
+  const { code, stdout, stderr } = await runHelm(helm, [
+    'install',
+    'shop',
+    CHART,
+    '--namespace',
+    'web',
+    '--dry-run=client',
+    '--values',
+    join(CHART, `ci/${ci}-values.yaml`),
+  ]);
   expect(code, stderr).to.equal(0);
   return stdout.slice(stdout.indexOf('\nNOTES:\n'));
 }
@@ -30,7 +39,9 @@ describe('the notes after an install', () => {
   });
 
   it('wait longer than the deadline that was chosen', async () => {
-    expect(await notes(helm, 'everything')).to.include('--timeout 300s').and.to.include('job/shop-migrations-migrate');
+    expect(await notes(helm, 'everything'))
+      .to.include('--timeout 300s')
+      .and.to.include('job/shop-migrations-migrate');
   });
 
   it('say nothing of what is not there', async () => {
@@ -41,7 +52,10 @@ describe('the notes after an install', () => {
   });
 
   it('warn of a rollback that asks nobody, and of an address in the values, which they do not show', async () => {
-    expect(await notes(helm, 'auto-rollback')).to.include('deletes data without asking').and.to.include('Prefer database.existingSecret').and.not.to.include('postgresql://');
+    expect(await notes(helm, 'auto-rollback'))
+      .to.include('deletes data without asking')
+      .and.to.include('Prefer database.existingSecret')
+      .and.not.to.include('postgresql://');
     expect(await notes(helm, 'minimal')).not.to.include('Prefer database.existingSecret');
   });
 });

@@ -6,7 +6,18 @@ import type { Helm, Manifest } from '../../scripts/chart/helm.ts';
 import { envOf, OPTION_KEYS } from '../../src/config/options.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
 import { requireHelm } from './support/helms.ts';
-import { ciName, envValue, idOf, jobsIn, jobSpec, lockstepIn, podsIn, renderCi, type Container, type Pod } from './support/manifests.ts';
+import {
+  ciName,
+  envValue,
+  idOf,
+  jobsIn,
+  jobSpec,
+  lockstepIn,
+  podsIn,
+  renderCi,
+  type Container,
+  type Pod,
+} from './support/manifests.ts';
 
 const TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Where the pod says who it is: for Events. */
@@ -40,11 +51,15 @@ describe('the pods of the chart', () => {
     expect(seen, 'pods looked at').to.be.greaterThan(25);
   }
 
-  const container = (ci: string, kind: string): Container => lockstepIn(podsIn(all.get(ci)!).find(({ of }) => of.startsWith(`${kind}/`))!);
+  const container = (ci: string, kind: string): Container =>
+    lockstepIn(podsIn(all.get(ci)!).find(({ of }) => of.startsWith(`${kind}/`))!);
 
   it('have every field that Pod Security "restricted" asks for', () => {
     each((pod, where) => {
-      expect(pod.spec.securityContext, where).to.deep.equal({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+      expect(pod.spec.securityContext, where).to.deep.equal({
+        runAsNonRoot: true,
+        seccompProfile: { type: 'RuntimeDefault' },
+      });
       for (const { name, securityContext } of containersOf(pod)) {
         expect(securityContext, `${where} ${name}`).to.include({ allowPrivilegeEscalation: false });
         expect(securityContext?.['capabilities']).to.deep.equal({ drop: ['ALL'] });
@@ -62,29 +77,57 @@ describe('the pods of the chart', () => {
 
   it('are not evicted, get no sidecar of a mesh, and have labels that a NetworkPolicy can name', () => {
     each((pod, where) => {
-      expect(pod.annotations, where).to.include({ 'karpenter.sh/do-not-disrupt': 'true', 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' });
-      if (!where.startsWith('everything')) expect(pod.annotations, where).to.include({ 'sidecar.istio.io/inject': 'false', 'linkerd.io/inject': 'disabled' });
-      expect(pod.labels, where).to.include.keys('app.kubernetes.io/name', 'app.kubernetes.io/instance', 'app.kubernetes.io/component');
+      expect(pod.annotations, where).to.include({
+        'karpenter.sh/do-not-disrupt': 'true',
+        'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+      });
+      if (!where.startsWith('everything'))
+        expect(pod.annotations, where).to.include({
+          'sidecar.istio.io/inject': 'false',
+          'linkerd.io/inject': 'disabled',
+        });
+      expect(pod.labels, where).to.include.keys(
+        'app.kubernetes.io/name',
+        'app.kubernetes.io/instance',
+        'app.kubernetes.io/component',
+      );
     });
     const changed = podsIn(all.get('everything')!);
-    expect(changed.map(({ annotations }) => Object.keys(annotations).includes('sidecar.istio.io/inject'))).to.deep.equal([false, false, false]);
-    expect(changed.every(({ annotations, labels }) => annotations['example.com/scrape'] === 'false' && labels['example.com/network'] === 'database')).to.be.true;
+    expect(
+      changed.map(({ annotations }) => Object.keys(annotations).includes('sidecar.istio.io/inject')),
+    ).to.deep.equal([false, false, false]);
+    expect(
+      changed.every(
+        ({ annotations, labels }) =>
+          annotations['example.com/scrape'] === 'false' && labels['example.com/network'] === 'database',
+      ),
+    ).to.be.true;
   });
 
   it('give a token to the one container that posts Events, and to no other', () => {
     each((pod, where) => {
       const posts = envValue(lockstepIn(pod), 'LOCKSTEP_EVENTS') === 'auto';
-      const mounts = (one: Container): boolean => one.volumeMounts?.some(({ mountPath }) => mountPath === TOKEN) ?? false;
+      const mounts = (one: Container): boolean =>
+        one.volumeMounts?.some(({ mountPath }) => mountPath === TOKEN) ?? false;
       expect(pod.spec.automountServiceAccountToken, where).to.equal(false);
-      expect(containersOf(pod).filter(mounts).map(({ name }) => name), where).to.deep.equal(posts ? ['lockstep'] : []);
+      expect(
+        containersOf(pod)
+          .filter(mounts)
+          .map(({ name }) => name),
+        where,
+      ).to.deep.equal(posts ? ['lockstep'] : []);
     });
-    expect(podsIn(all.get('no-events')!).every((pod) => envValue(lockstepIn(pod), 'LOCKSTEP_EVENTS') === 'off')).to.be.true;
+    expect(podsIn(all.get('no-events')!).every((pod) => envValue(lockstepIn(pod), 'LOCKSTEP_EVENTS') === 'off')).to.be
+      .true;
   });
 
   it('may create Events and nothing else', () => {
     for (const [name, manifests] of all) {
       const roles = manifests.filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole');
-      for (const role of roles) expect(role['rules'], name).to.deep.equal([{ apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] }]);
+      for (const role of roles)
+        expect(role['rules'], name).to.deep.equal([
+          { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] },
+        ]);
       if (name === 'no-events') expect(manifests.filter(({ kind }) => /Role/.test(kind))).to.deep.equal([]);
     }
   });
@@ -101,8 +144,14 @@ describe('the pods of the chart', () => {
     const known = [...OPTION_KEYS.map(envOf), 'DATABASE_URL'];
     each((pod, where) => {
       const names = lockstepIn(pod).env!.map(({ name }) => name);
-      expect(names.filter((name, index) => names.indexOf(name) !== index), where).to.deep.equal([]);
-      expect(names.filter((name) => !known.includes(name) && !name.startsWith('PG')), where).to.deep.equal([]);
+      expect(
+        names.filter((name, index) => names.indexOf(name) !== index),
+        where,
+      ).to.deep.equal([]);
+      expect(
+        names.filter((name) => !known.includes(name) && !name.startsWith('PG')),
+        where,
+      ).to.deep.equal([]);
     });
   });
 
@@ -122,7 +171,9 @@ describe('the pods of the chart', () => {
     };
     for (const [name, value] of Object.entries(expected)) expect(envValue(job, name), name).to.equal(value);
     expect(job.args).to.deep.equal(['up']);
-    expect(envValue(container('job', 'Job'), 'LOCKSTEP_LOCK_WAIT'), 'nobody gives up on an ordinary Job').to.equal(undefined);
+    expect(envValue(container('job', 'Job'), 'LOCKSTEP_LOCK_WAIT'), 'nobody gives up on an ordinary Job').to.equal(
+      undefined,
+    );
   });
 
   it('take a variable of the user instead of their own, and fill in templates', () => {
@@ -132,7 +183,8 @@ describe('the pods of the chart', () => {
   });
 
   it('get the address from the Secret and the key that was named', () => {
-    const variable = (ci: string): unknown => container(ci, 'Job').env!.find(({ name }) => name === 'DATABASE_URL')!.valueFrom!.secretKeyRef;
+    const variable = (ci: string): unknown =>
+      container(ci, 'Job').env!.find(({ name }) => name === 'DATABASE_URL')!.valueFrom!.secretKeyRef;
     expect(variable('minimal')).to.deep.equal({ name: 'shop-db', key: 'url' });
     expect(variable('job')).to.deep.equal({ name: 'shop-db', key: 'DATABASE_URL' });
     expect(variable('job-url')).to.deep.equal({ name: 'shop-lockstep', key: 'url' });
@@ -146,24 +198,39 @@ describe('the pods of the chart', () => {
 
   it('are of another release with another digest, also under the same tag', async () => {
     const digests = ['0', '1'].map((digit) => `image.digest=sha256:${digit.repeat(64)}`);
-    const releases = async (...set: string[]): Promise<(string | undefined)[]> => podsIn(await renderCi(helm, 'minimal', { set })).map((pod) => envValue(lockstepIn(pod), 'LOCKSTEP_RELEASE'));
+    const releases = async (...set: string[]): Promise<(string | undefined)[]> =>
+      podsIn(await renderCi(helm, 'minimal', { set })).map((pod) => envValue(lockstepIn(pod), 'LOCKSTEP_RELEASE'));
     expect(await releases('image.tag=1.4.0')).to.include('shop/1@1.4.0');
     for (const tag of ['', '1.4.0']) {
-      const [first, second] = [await releases(`image.tag=${tag}`, digests[0]!), await releases(`image.tag=${tag}`, digests[1]!)];
+      const [first, second] = [
+        await releases(`image.tag=${tag}`, digests[0]!),
+        await releases(`image.tag=${tag}`, digests[1]!),
+      ];
       expect(first).to.include(`shop/1@${tag === '' ? '' : `${tag}@`}sha256:${'0'.repeat(64)}`);
-      expect(first.filter((release) => second.includes(release)), tag).to.deep.equal([]);
+      expect(
+        first.filter((release) => second.includes(release)),
+        tag,
+      ).to.deep.equal([]);
     }
   });
 
   for (const [ci, volume, dir] of [
     ['configmap', { configMap: { name: 'shop-migrations' } }, '/migrations'],
     ['volume', { persistentVolumeClaim: { claimName: 'shop-migrations', readOnly: true } }, '/srv/migrations'],
-    ['image-volume', { image: { reference: 'registry.example.com/shop/migrations:1.4.0', pullPolicy: 'IfNotPresent' } }, '/migrations'],
+    [
+      'image-volume',
+      { image: { reference: 'registry.example.com/shop/migrations:1.4.0', pullPolicy: 'IfNotPresent' } },
+      '/migrations',
+    ],
   ] as const) {
     it(`read the files where they are mounted: ${ci}`, () => {
       for (const pod of podsIn(all.get(ci)!)) {
         expect(pod.spec.volumes, pod.of).to.deep.include({ name: 'lockstep-migrations', ...volume });
-        expect(lockstepIn(pod).volumeMounts, pod.of).to.deep.include({ name: 'lockstep-migrations', mountPath: dir, readOnly: true });
+        expect(lockstepIn(pod).volumeMounts, pod.of).to.deep.include({
+          name: 'lockstep-migrations',
+          mountPath: dir,
+          readOnly: true,
+        });
         expect(envValue(lockstepIn(pod), 'LOCKSTEP_DIR'), pod.of).to.equal(dir);
       }
     });
@@ -171,7 +238,9 @@ describe('the pods of the chart', () => {
 
   it('start a database proxy before Lockstep, as a native sidecar, and other containers beside it', () => {
     for (const { spec } of podsIn(all.get('everything')!)) {
-      expect(spec.initContainers?.map(({ name, restartPolicy, args }) => ({ name, restartPolicy, args }))).to.deep.equal([{ name: 'proxy', restartPolicy: 'Always', args: ['--instance=shop'] }]);
+      expect(
+        spec.initContainers?.map(({ name, restartPolicy, args }) => ({ name, restartPolicy, args })),
+      ).to.deep.equal([{ name: 'proxy', restartPolicy: 'Always', args: ['--instance=shop'] }]);
       expect(spec.containers.map(({ name }) => name)).to.deep.equal(['lockstep', 'clock']);
     }
   });
@@ -183,14 +252,18 @@ describe('the Jobs of the chart', () => {
   before(async function () {
     const helm = await requireHelm(this);
     jobs = [];
-    for (const path of await ciValues()) for (const job of jobsIn(await renderCi(helm, ciName(path)))) jobs.push({ name: `${ciName(path)} ${idOf(job)}`, job });
+    for (const path of await ciValues())
+      for (const job of jobsIn(await renderCi(helm, ciName(path))))
+        jobs.push({ name: `${ciName(path)} ${idOf(job)}`, job });
     expect(jobs.length).to.be.greaterThan(20);
   });
 
   it('give up at once for just the exit codes that src/core/errors.ts says', () => {
     const codes = Object.keys(ERRORS) as ErrorCode[];
     const final = codes.filter((code) => ERRORS[code].job === 'FailJob').flatMap(exitsOf);
-    expect(final).to.deep.equal(final.toSorted((a, b) => a - b)).and.to.include(40);
+    expect(final)
+      .to.deep.equal(final.toSorted((a, b) => a - b))
+      .and.to.include(40);
     for (const { name, job } of jobs) {
       const { podFailurePolicy } = jobSpec(job);
       expect(podFailurePolicy.rules, name).to.deep.equal([
@@ -202,7 +275,8 @@ describe('the Jobs of the chart', () => {
 
   it('never restart a container in its pod, which the policy needs, and end in time', () => {
     for (const { name, job } of jobs) {
-      const { template, podReplacementPolicy, activeDeadlineSeconds, ttlSecondsAfterFinished, backoffLimit } = jobSpec(job);
+      const { template, podReplacementPolicy, activeDeadlineSeconds, ttlSecondsAfterFinished, backoffLimit } =
+        jobSpec(job);
       expect([template.spec.restartPolicy, podReplacementPolicy], name).to.deep.equal(['Never', 'Failed']);
       expect(activeDeadlineSeconds).to.equal(name.startsWith('everything') ? 240 : 3600);
       expect(ttlSecondsAfterFinished).to.be.at.least(3600);

@@ -14,11 +14,17 @@ describe('the template of the rollback', () => {
   it('never runs by itself, and would not if somebody resumed it', async () => {
     const cronJob = one(await renderCi(helm, 'minimal'), 'CronJob');
     expect(cronJob.metadata.name).to.equal('shop-lockstep-rollback');
-    expect(cronJob['spec']).to.include({ suspend: true, schedule: '0 0 31 2 *', startingDeadlineSeconds: 10, concurrencyPolicy: 'Forbid' });
+    expect(cronJob['spec']).to.include({
+      suspend: true,
+      schedule: '0 0 31 2 *',
+      startingDeadlineSeconds: 10,
+      concurrencyPolicy: 'Forbid',
+    });
   });
 
   it('is no hook: it is there between upgrades, in every mode, unless it is not wanted', async () => {
-    for (const ci of ['minimal', 'job', 'none', 'argocd', 'auto-rollback']) expect(one(await renderCi(helm, ci), 'CronJob').metadata.annotations, ci).to.equal(undefined);
+    for (const ci of ['minimal', 'job', 'none', 'argocd', 'auto-rollback'])
+      expect(one(await renderCi(helm, ci), 'CronJob').metadata.annotations, ci).to.equal(undefined);
     const without = await renderCi(helm, 'minimal', { set: ['rollback.enabled=false'] });
     expect(without.filter(({ kind }) => kind === 'CronJob')).to.deep.equal([]);
   });
@@ -26,7 +32,12 @@ describe('the template of the rollback', () => {
   it('is a dry run as it is, said by variables, so that those of a person win', async () => {
     const container = lockstepIn(podsIn([one(await renderCi(helm, 'minimal'), 'CronJob')])[0]!);
     expect(container.args).to.deep.equal(['down']);
-    expect([envValue(container, 'LOCKSTEP_DRY_RUN'), envValue(container, 'LOCKSTEP_TO_FILES')]).to.deep.equal(['true', 'true']);
-    expect(envValue(container, 'LOCKSTEP_RELEASE'), 'a release with a revision: what it rolls back is held').to.equal('shop/1@1.4.0');
+    expect([envValue(container, 'LOCKSTEP_DRY_RUN'), envValue(container, 'LOCKSTEP_TO_FILES')]).to.deep.equal([
+      'true',
+      'true',
+    ]);
+    expect(envValue(container, 'LOCKSTEP_RELEASE'), 'a release with a revision: what it rolls back is held').to.equal(
+      'shop/1@1.4.0',
+    );
   });
 });

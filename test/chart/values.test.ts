@@ -18,7 +18,10 @@ const schema = JSON.parse(await readFile(join(CHART, 'values.schema.json'), 'utf
 /** The path of every object that has named values. */
 function objectsIn({ properties }: Schema, path = ''): string[] {
   if (properties === undefined) return [];
-  return [path, ...Object.entries(properties).flatMap(([name, inner]) => objectsIn(inner, path === '' ? name : `${path}.${name}`))];
+  return [
+    path,
+    ...Object.entries(properties).flatMap(([name, inner]) => objectsIn(inner, path === '' ? name : `${path}.${name}`)),
+  ];
 }
 
 describe('the values of the chart', () => {
@@ -72,15 +75,32 @@ describe('the values of the chart', () => {
   }
 
   it('need an image, for which there is no default', async () => {
-    expect(await renderText(helm, { set: ENOUGH.slice(1) }).catch((error: unknown) => (error as Error).message)).to.include('repository');
-    expect(await renderText(helm, { set: [...ENOUGH.slice(1), 'image=null'] }).catch((error: unknown) => (error as Error).message)).to.match(/image/);
+    expect(
+      await renderText(helm, { set: ENOUGH.slice(1) }).catch((error: unknown) => (error as Error).message),
+    ).to.include('repository');
+    expect(
+      await renderText(helm, { set: [...ENOUGH.slice(1), 'image=null'] }).catch(
+        (error: unknown) => (error as Error).message,
+      ),
+    ).to.match(/image/);
   });
 
   it('need an address, and only one; every problem is told at once', async () => {
-    const words = await refusal('database.existingSecret=', 'migrations.image=a/b:1', 'migrations.configMap=m', 'argocd.enabled=true', 'rollback.auto=true');
-    expect(words).to.include('database: give existingSecret').and.to.include('only one of image, configMap and volume').and.to.include('rollback.auto');
+    const words = await refusal(
+      'database.existingSecret=',
+      'migrations.image=a/b:1',
+      'migrations.configMap=m',
+      'argocd.enabled=true',
+      'rollback.auto=true',
+    );
+    expect(words)
+      .to.include('database: give existingSecret')
+      .and.to.include('only one of image, configMap and volume')
+      .and.to.include('rollback.auto');
     expect(await refusal('database.url=postgresql://x')).to.include('not both');
-    expect(await refusal('database.existingSecret=', 'extraEnv[0].name=PGHOST', 'extraEnv[0].value=postgres')).to.equal('');
+    expect(await refusal('database.existingSecret=', 'extraEnv[0].name=PGHOST', 'extraEnv[0].value=postgres')).to.equal(
+      '',
+    );
   });
 
   describe('of ci/', () => {
@@ -100,7 +120,9 @@ describe('the values of the chart', () => {
       const helm3 = await requireHelm3(this);
       expect(helm3.version).to.match(/^v3\./);
       for (const path of await ciValues()) {
-        expect(await renderText(helm3, { values: path }), ciName(path)).to.equal(await renderText(helm, { values: path }));
+        expect(await renderText(helm3, { values: path }), ciName(path)).to.equal(
+          await renderText(helm, { values: path }),
+        );
         const { code, stdout, stderr } = await runHelm(helm3, ['lint', '--strict', '--values', path, CHART]);
         expect(code, `${ciName(path)}: ${stdout}${stderr}`).to.equal(0);
       }

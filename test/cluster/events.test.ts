@@ -11,12 +11,26 @@ import { closeGate } from '../support/gate.ts';
 import { holdKey } from '../support/holder.ts';
 import { inCluster, type ServiceAccount } from '../support/in-cluster.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { apiServer, createNamespace, createServiceAccount, ownApiServer, statusOf, type ApiServer, type Rule } from './support/api-server.ts';
+import {
+  apiServer,
+  createNamespace,
+  createServiceAccount,
+  ownApiServer,
+  statusOf,
+  type ApiServer,
+  type Rule,
+} from './support/api-server.ts';
 
 const CREATE_EVENTS: Rule = { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] };
 const FILES = {
-  ...{ '001_create_users.up.sql': 'CREATE TABLE users (id int PRIMARY KEY);', '001_create_users.down.sql': 'DROP TABLE users;' },
-  ...{ '002_add_orders.up.sql': 'CREATE TABLE orders (id int PRIMARY KEY);', '002_add_orders.down.sql': 'DROP TABLE orders;' },
+  ...{
+    '001_create_users.up.sql': 'CREATE TABLE users (id int PRIMARY KEY);',
+    '001_create_users.down.sql': 'DROP TABLE users;',
+  },
+  ...{
+    '002_add_orders.up.sql': 'CREATE TABLE orders (id int PRIMARY KEY);',
+    '002_add_orders.down.sql': 'DROP TABLE orders;',
+  },
 };
 
 interface FoundEvent {
@@ -24,7 +38,12 @@ interface FoundEvent {
   readonly type: string;
   readonly message: string;
   readonly reportingComponent: string;
-  readonly involvedObject: { readonly kind: string; readonly name: string; readonly uid: string; readonly fieldPath?: string };
+  readonly involvedObject: {
+    readonly kind: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly fieldPath?: string;
+  };
 }
 
 describe('Kubernetes Events in a cluster', () => {
@@ -46,28 +65,56 @@ describe('Kubernetes Events in a cluster', () => {
     const name = `shop-${kind}-${(count += 1)}`;
     const container = { name: 'migrate', image: 'shop-migrations:1.4.0' };
     // No node has this label.
-    const pod = { restartPolicy: 'Never', nodeSelector: { 'lockstep.test/no-such-node': '' }, containers: [container], ...(kind === 'pod' && { initContainers: [{ ...container, name: 'init' }] }) };
+    const pod = {
+      restartPolicy: 'Never',
+      nodeSelector: { 'lockstep.test/no-such-node': '' },
+      containers: [container],
+      ...(kind === 'pod' && { initContainers: [{ ...container, name: 'init' }] }),
+    };
     const body =
       kind === 'job'
         ? { apiVersion: 'batch/v1', kind: 'Job', metadata: { name, namespace }, spec: { template: { spec: pod } } }
         : { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace }, spec: pod };
-    const made = JSON.parse(await api.kubectl(['create', '-f', '-', '-o', 'json'], JSON.stringify(body))) as { metadata: { uid: string } };
+    const made = JSON.parse(await api.kubectl(['create', '-f', '-', '-o', 'json'], JSON.stringify(body))) as {
+      metadata: { uid: string };
+    };
     return { name, uid: made.metadata.uid };
   }
 
-  async function environment(who: ServiceAccount, more: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+  async function environment(
+    who: ServiceAccount,
+    more: Readonly<Record<string, string>>,
+  ): Promise<Record<string, string>> {
     const cluster = await inCluster(api, who);
     workspace().defer(() => cluster.remove());
     return { ...workspace().env, ...cluster.env, ...more };
   }
 
   function inJob({ name, uid }: { name: string; uid: string }): Record<string, string> {
-    return { LOCKSTEP_JOB: name, LOCKSTEP_JOB_UID: uid, LOCKSTEP_POD: `${name}-x7k2p`, LOCKSTEP_POD_UID: 'ea1c9f3e-0000-4000-8000-000000000001', LOCKSTEP_CONTAINER: 'migrate' };
+    return {
+      LOCKSTEP_JOB: name,
+      LOCKSTEP_JOB_UID: uid,
+      LOCKSTEP_POD: `${name}-x7k2p`,
+      LOCKSTEP_POD_UID: 'ea1c9f3e-0000-4000-8000-000000000001',
+      LOCKSTEP_CONTAINER: 'migrate',
+    };
   }
 
   /** Oldest first. Some of a Job's own may be among them. */
   async function eventsOf(name: string): Promise<FoundEvent[]> {
-    const list = JSON.parse(await api.kubectl(['get', 'events', '-n', namespace, '--field-selector', `involvedObject.name=${name}`, '--sort-by=.eventTime', '-o', 'json'])) as { items: FoundEvent[] };
+    const list = JSON.parse(
+      await api.kubectl([
+        'get',
+        'events',
+        '-n',
+        namespace,
+        '--field-selector',
+        `involvedObject.name=${name}`,
+        '--sort-by=.eventTime',
+        '-o',
+        'json',
+      ]),
+    ) as { items: FoundEvent[] };
     return list.items.filter(({ reportingComponent }) => reportingComponent === 'lockstep');
   }
 
@@ -92,11 +139,20 @@ describe('Kubernetes Events in a cluster', () => {
     expectExit(await runCli(['down', '--to', '009_none'], { env }), 24);
     expect(await reasonsOf(job.name)).to.deep.equal([
       ...['MigrationStarted', 'MigrationApplied', 'MigrationApplied', 'MigrationsCompleted', 'MigrationsUpToDate'],
-      ...['MigrationStarted', 'MigrationFailed', 'RollbackStarted', 'MigrationRolledBack', 'RollbackCompleted', 'RollbackRefused'],
+      ...[
+        'MigrationStarted',
+        'MigrationFailed',
+        'RollbackStarted',
+        'MigrationRolledBack',
+        'RollbackCompleted',
+        'RollbackRefused',
+      ],
     ]);
     for (const found of await eventsOf(job.name)) expect(found.involvedObject).to.include({ kind: 'Job', ...job });
     const described = await api.kubectl(['describe', 'job', job.name, '-n', namespace]);
-    expect(described).to.match(/Warning +MigrationFailed +\S+ +lockstep +MIGRATION_FAILED \(exit 40\): 003_bad\.up\.sql failed \(line 2\): type "inte" does not exist \(SQLSTATE 42704\)/);
+    expect(described).to.match(
+      /Warning +MigrationFailed +\S+ +lockstep +MIGRATION_FAILED \(exit 40\): 003_bad\.up\.sql failed \(line 2\): type "inte" does not exist \(SQLSTATE 42704\)/,
+    );
     const listed = await api.kubectl(['events', '--for', `job/${job.name}`, '-n', namespace]);
     expect(listed).to.match(/Normal +MigrationsCompleted +Job\/\S+ +Applied 2 migrations in /);
     expect(`${described}${listed}`).to.not.include(account.token);
@@ -104,16 +160,28 @@ describe('Kubernetes Events in a cluster', () => {
 
   it('in an init container: on the pod, with the field path; nothing when there is nothing to do', async () => {
     const pod = await object('pod');
-    const env = await environment(account, { LOCKSTEP_POD: pod.name, LOCKSTEP_POD_UID: pod.uid, LOCKSTEP_CONTAINER: 'init', LOCKSTEP_INIT_CONTAINER: 'true' });
+    const env = await environment(account, {
+      LOCKSTEP_POD: pod.name,
+      LOCKSTEP_POD_UID: pod.uid,
+      LOCKSTEP_CONTAINER: 'init',
+      LOCKSTEP_INIT_CONTAINER: 'true',
+    });
     expectExit(await runCli(['up', '--events', 'off'], { env }), 0);
     expectExit(await runCli(['up'], { env }), 0);
     expect(await reasonsOf(pod.name)).to.deep.equal([]);
     await workspace().write({ '003_more.up.sql': 'SELECT 1;' });
     expectExit(await runCli(['up'], { env }), 0);
     const found = await eventsOf(pod.name);
-    expect(found.map(({ reason }) => reason)).to.deep.equal(['MigrationStarted', 'MigrationApplied', 'MigrationsCompleted']);
-    for (const { involvedObject } of found) expect(involvedObject).to.include({ kind: 'Pod', ...pod, fieldPath: 'spec.initContainers{init}' });
-    expect(await api.kubectl(['describe', 'pod', pod.name, '-n', namespace])).to.match(/Normal +MigrationApplied +\S+ +lockstep +spec\.initContainers\{init\}: Applied 003_more in /);
+    expect(found.map(({ reason }) => reason)).to.deep.equal([
+      'MigrationStarted',
+      'MigrationApplied',
+      'MigrationsCompleted',
+    ]);
+    for (const { involvedObject } of found)
+      expect(involvedObject).to.include({ kind: 'Pod', ...pod, fieldPath: 'spec.initContainers{init}' });
+    expect(await api.kubectl(['describe', 'pod', pod.name, '-n', namespace])).to.match(
+      /Normal +MigrationApplied +\S+ +lockstep +spec\.initContainers\{init\}: Applied 003_more in /,
+    );
   });
 
   it('while another runner holds the lock', async () => {
@@ -122,7 +190,10 @@ describe('Kubernetes Events in a cluster', () => {
     workspace().defer(() => holder.release());
     expectExit(await runCli(['up', '--lock-wait', '6s'], { env: await environment(account, inJob(job)) }), 31);
     const found = await eventsOf(job.name);
-    expect(found.map(({ reason, type }) => [reason, type])).to.deep.equal([['WaitingForLock', 'Normal'], ['LockTimeout', 'Warning']]);
+    expect(found.map(({ reason, type }) => [reason, type])).to.deep.equal([
+      ['WaitingForLock', 'Normal'],
+      ['LockTimeout', 'Warning'],
+    ]);
     for (const { message } of found) expect(message).to.include(`"somebody else" (pid ${holder.pid})`);
   });
 
@@ -133,17 +204,35 @@ describe('Kubernetes Events in a cluster', () => {
     const places: Place[] = [
       { namespace, pod: 'web-1', initContainer: true },
       { namespace, pod: long, podUid: 'u', container: 'c'.repeat(63), initContainer: true },
-      { namespace, pod: long, podUid: 'u', container: 'c', initContainer: false, job: `${'b'.repeat(62)}-.${long}`.slice(0, 253), jobUid: 'u' },
+      {
+        namespace,
+        pod: long,
+        podUid: 'u',
+        container: 'c',
+        initContainer: false,
+        job: `${'b'.repeat(62)}-.${long}`.slice(0, 253),
+        jobUid: 'u',
+      },
     ];
     let number = 0;
     const body = (reason: Reason, place: Place, text: string): string => {
       const event = eventObject({ reason, note: text }, 'up', place, { now: Date.now(), random: (number += 1) / 1000 });
-      return JSON.stringify({ apiVersion: 'events.k8s.io/v1', kind: 'Event', ...event, eventTime: event.eventTime.toISOString().replace('Z', '000Z') });
+      return JSON.stringify({
+        apiVersion: 'events.k8s.io/v1',
+        kind: 'Event',
+        ...event,
+        eventTime: event.eventTime.toISOString().replace('Z', '000Z'),
+      });
     };
-    for (const place of places) await api.kubectl(['create', '--raw', strict, '-f', '-'], body('MigrationFailed', place, note));
-    for (const reason of Object.keys(REASONS) as Reason[]) await api.kubectl(['create', '--raw', strict, '-f', '-'], body(reason, places[0]!, reason));
+    for (const place of places)
+      await api.kubectl(['create', '--raw', strict, '-f', '-'], body('MigrationFailed', place, note));
+    for (const reason of Object.keys(REASONS) as Reason[])
+      await api.kubectl(['create', '--raw', strict, '-f', '-'], body(reason, places[0]!, reason));
     // It does validate: one byte more, one field more.
-    const refusals = [body('MigrationFailed', places[0]!, 'x'.repeat(MAX_NOTE_BYTES + 1)), body('MigrationFailed', places[0]!, 'x').replace('{', '{"nonsense":1,')];
+    const refusals = [
+      body('MigrationFailed', places[0]!, 'x'.repeat(MAX_NOTE_BYTES + 1)),
+      body('MigrationFailed', places[0]!, 'x').replace('{', '{"nonsense":1,'),
+    ];
     for (const text of refusals) {
       const refusal = await api.kubectl(['create', '--raw', strict, '-f', '-'], text).then(() => 'taken', String);
       expect(refusal).to.match(/can have at most 1024|unknown field "nonsense"/);
@@ -156,12 +245,17 @@ describe('Kubernetes Events in a cluster', () => {
     await workspace().write({ '003_bad.up.sql': 'SELECT nope;' });
     const result = await runCli(['up'], { env: await environment(stranger, inJob(job)) });
     expectExit(result, 40);
-    expect(warnings(result)).to.have.length(1).and.to.have.nested.property('[0]').that.matches(/the API server answered 403: events\.events\.k8s\.io is forbidden/);
+    expect(warnings(result))
+      .to.have.length(1)
+      .and.to.have.nested.property('[0]')
+      .that.matches(/the API server answered 403: events\.events\.k8s\.io is forbidden/);
     expect(await reasonsOf(job.name)).to.deep.equal([]);
   });
 
   it('a token that is no token: one line in the log', async () => {
-    const result = await runCli(['up'], { env: await environment({ namespace, token: 'nonsense' }, inJob(await object('job'))) });
+    const result = await runCli(['up'], {
+      env: await environment({ namespace, token: 'nonsense' }, inJob(await object('job'))),
+    });
     expectExit(result, 0);
     expect(warnings(result)).to.deep.equal(['no more Kubernetes Events in this run: the API server answered 401']);
   });
@@ -211,6 +305,18 @@ describe('Kubernetes Events in a cluster', () => {
   /** A token that ends with a Secret of this name. */
   async function boundToken(name: string): Promise<string> {
     await api.kubectl(['create', 'secret', 'generic', name, '-n', namespace]);
-    return (await api.kubectl(['create', 'token', 'migrate', '-n', namespace, '--bound-object-kind', 'Secret', '--bound-object-name', name])).trim();
+    return (
+      await api.kubectl([
+        'create',
+        'token',
+        'migrate',
+        '-n',
+        namespace,
+        '--bound-object-kind',
+        'Secret',
+        '--bound-object-name',
+        name,
+      ])
+    ).trim();
   }
 });

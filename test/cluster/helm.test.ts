@@ -33,7 +33,8 @@ for (const [version, find] of [
       namespace = await createNamespace(api);
     });
 
-    const run = (...args: string[]): Promise<HelmResult> => runHelm(helm, [...args, '--namespace', namespace], api.kubeconfig);
+    const run = (...args: string[]): Promise<HelmResult> =>
+      runHelm(helm, [...args, '--namespace', namespace], api.kubeconfig);
     const there = (kind: string, name: string): Promise<Live | undefined> => look(api, namespace, kind, name);
 
     async function succeeds(result: Promise<HelmResult>): Promise<void> {
@@ -46,17 +47,41 @@ for (const [version, find] of [
     }
 
     async function names(kinds: string): Promise<string[]> {
-      const text = await api.kubectl(['get', kinds, '--namespace', namespace, '--selector', 'app.kubernetes.io/instance=shop', '-o', 'name']);
+      const text = await api.kubectl([
+        'get',
+        kinds,
+        '--namespace',
+        namespace,
+        '--selector',
+        'app.kubernetes.io/instance=shop',
+        '-o',
+        'name',
+      ]);
       return text.split('\n').filter((line) => line !== '');
     }
 
     describe('runs the hook', () => {
       function upgrade(values: string, tag: string): Promise<HelmResult> {
-        return run('upgrade', '--install', 'shop', CHART, '--timeout', '90s', '--values', join(CHART, `ci/${values}-values.yaml`), '--set', `image.tag=${tag}`);
+        return run(
+          'upgrade',
+          '--install',
+          'shop',
+          CHART,
+          '--timeout',
+          '90s',
+          '--values',
+          join(CHART, `ci/${values}-values.yaml`),
+          '--set',
+          `image.tag=${tag}`,
+        );
       }
 
       /** An upgrade whose Job ends like this. */
-      async function release(values: string, tag: string, outcome: 'Complete' | 'Failed' = 'Complete'): Promise<HelmResult> {
+      async function release(
+        values: string,
+        tag: string,
+        outcome: 'Complete' | 'Failed' = 'Complete',
+      ): Promise<HelmResult> {
         const before = await there('job', MIGRATE);
         const done = upgrade(values, tag);
         await nextJob(api, namespace, MIGRATE, before);
@@ -81,18 +106,29 @@ for (const [version, find] of [
 
       it('and fails when its Job fails; the Job stays, nothing else changes, and the next upgrade works', async () => {
         await succeeds(release('url', '1.4.0'));
-        const [account, hooks] = [await there('serviceaccount', 'shop-lockstep'), await there('serviceaccount', 'shop-lockstep-hook')];
+        const [account, hooks] = [
+          await there('serviceaccount', 'shop-lockstep'),
+          await there('serviceaccount', 'shop-lockstep-hook'),
+        ];
 
         expect((await release('url', '1.5.0', 'Failed')).code).not.to.equal(0);
         const failed = await there('job', MIGRATE);
         expect(imageOf(failed)).to.match(/:1\.5\.0$/);
         expect(JSON.stringify(failed!['status'])).to.include('exit code 40');
-        expect(imageOf(await there('cronjob', ROLLBACK)), 'the template of the rollback is the older one').to.match(/:1\.4\.0$/);
+        expect(imageOf(await there('cronjob', ROLLBACK)), 'the template of the rollback is the older one').to.match(
+          /:1\.4\.0$/,
+        );
 
         await succeeds(release('url', '1.5.1'));
         expect(imageOf(await there('cronjob', ROLLBACK))).to.match(/:1\.5\.1$/);
-        expect((await there('serviceaccount', 'shop-lockstep'))!.metadata.uid, 'pods keep their account, and so their tokens').to.equal(account!.metadata.uid);
-        expect((await there('serviceaccount', 'shop-lockstep-hook'))!.metadata.uid, "the hook's is another one").not.to.equal(hooks!.metadata.uid);
+        expect(
+          (await there('serviceaccount', 'shop-lockstep'))!.metadata.uid,
+          'pods keep their account, and so their tokens',
+        ).to.equal(account!.metadata.uid);
+        expect(
+          (await there('serviceaccount', 'shop-lockstep-hook'))!.metadata.uid,
+          "the hook's is another one",
+        ).not.to.equal(hooks!.metadata.uid);
       });
 
       it('of the older revision before a rollback, and no migration', async () => {
@@ -116,7 +152,10 @@ for (const [version, find] of [
         await succeeds(release('url', '1.4.0'));
         await succeeds(run('uninstall', 'shop'));
         const left = (): Promise<string[]> => names('job,cronjob,serviceaccount,role,rolebinding,secret,pod');
-        expect((await left()).map((name) => name.split('/')[1]).toSorted()).to.deep.equal([...BEFORE_HOOK.map(() => 'shop-lockstep-hook'), MIGRATE]);
+        expect((await left()).map((name) => name.split('/')[1]).toSorted()).to.deep.equal([
+          ...BEFORE_HOOK.map(() => 'shop-lockstep-hook'),
+          MIGRATE,
+        ]);
         const command = await blockOf(join(CHART, 'README.md'), 'sh', 'kubectl delete');
         const { code, stderr } = await (await shellOf(api, namespace))(command.replaceAll('RELEASE', 'shop'));
         expect(code, stderr).to.equal(0);
@@ -125,13 +164,21 @@ for (const [version, find] of [
     });
 
     it('makes a new Job in an upgrade that changes nothing, and touches no pod', async () => {
-      const upgrade = (chart: string): Promise<void> => succeeds(run('upgrade', '--install', 'shop', chart, '--set', 'lockstep.mode=job'));
-      const generation = (): Promise<string> => api.kubectl(['get', 'deployment', 'shop', '--namespace', namespace, '-o', 'jsonpath={.metadata.generation}']);
+      const upgrade = (chart: string): Promise<void> =>
+        succeeds(run('upgrade', '--install', 'shop', chart, '--set', 'lockstep.mode=job'));
+      const generation = (): Promise<string> =>
+        api.kubectl(['get', 'deployment', 'shop', '--namespace', namespace, '-o', 'jsonpath={.metadata.generation}']);
       await withExample(helm, async (chart) => {
         await upgrade(chart);
-        expect(await names('jobs')).to.have.length(1).and.to.have.nested.property('[0]').that.matches(/-1-[0-9a-f]{6}$/);
+        expect(await names('jobs'))
+          .to.have.length(1)
+          .and.to.have.nested.property('[0]')
+          .that.matches(/-1-[0-9a-f]{6}$/);
         await upgrade(chart);
-        expect(await names('jobs')).to.have.length(1).and.to.have.nested.property('[0]').that.matches(/-2-[0-9a-f]{6}$/);
+        expect(await names('jobs'))
+          .to.have.length(1)
+          .and.to.have.nested.property('[0]')
+          .that.matches(/-2-[0-9a-f]{6}$/);
         expect(await generation()).to.equal('1');
       });
       await succeeds(run('uninstall', 'shop'));
@@ -139,9 +186,13 @@ for (const [version, find] of [
     });
 
     it('applies everything at once, with variables that replace ours', async () => {
-      await succeeds(run('install', 'shop', CHART, '--values', join(CHART, 'ci/everything-values.yaml'), '--set', 'mode=job'));
+      await succeeds(
+        run('install', 'shop', CHART, '--values', join(CHART, 'ci/everything-values.yaml'), '--set', 'mode=job'),
+      );
       const [name = ''] = await names('jobs');
-      expect(envValue(lockstepIn(podsIn([(await there('job', name.split('/')[1]!))!])[0]!), 'LOCKSTEP_LOCK_WAIT')).to.equal('3m');
+      expect(
+        envValue(lockstepIn(podsIn([(await there('job', name.split('/')[1]!))!])[0]!), 'LOCKSTEP_LOCK_WAIT'),
+      ).to.equal('3m');
     });
   });
 }

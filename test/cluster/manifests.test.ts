@@ -32,10 +32,19 @@ describe('a real API server', () => {
     api = await ownApiServer(this);
     helm = await requireHelm(this);
     namespace = await createNamespace(api);
-    await api.kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted', 'pod-security.kubernetes.io/warn=restricted']);
+    await api.kubectl([
+      'label',
+      'namespace',
+      namespace,
+      'pod-security.kubernetes.io/enforce=restricted',
+      'pod-security.kubernetes.io/warn=restricted',
+    ]);
     // A pod with a class that is not there would be refused for that.
     const { metadata } = { metadata: { name: 'migrations' } };
-    await api.kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata, value: 1000 }));
+    await api.kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata, value: 1000 }),
+    );
     atEnd(() => api.kubectl(['delete', 'priorityclass', metadata.name]));
   });
 
@@ -62,7 +71,12 @@ describe('a real API server', () => {
 
   it('accepts the example in every mode', async function () {
     this.timeout(300_000);
-    for (const set of [[], ['lockstep.mode=job'], ['lockstep.mode=hook', 'proxyImage=registry.example.com/proxy:1'], ['lockstep.migrations.configMap=files']]) {
+    for (const set of [
+      [],
+      ['lockstep.mode=job'],
+      ['lockstep.mode=hook', 'proxyImage=registry.example.com/proxy:1'],
+      ['lockstep.migrations.configMap=files'],
+    ]) {
       const manifests = await renderExample(helm, { set, namespace });
       expect(manifests.map(({ kind }) => kind)).to.include('Deployment');
       await acceptsAll(manifests, set.join());
@@ -81,17 +95,37 @@ describe('a real API server', () => {
 
   it('accepts the longest names', async () => {
     const release = 'the-shop-of-the-far-north-with-a-name-that-is-long-a1';
-    for (const ci of ['url', 'job-url']) await acceptsAll(await render(helm, { values: join(CHART, `ci/${ci}-values.yaml`), release, namespace }), ci);
+    for (const ci of ['url', 'job-url'])
+      await acceptsAll(await render(helm, { values: join(CHART, `ci/${ci}-values.yaml`), release, namespace }), ci);
   });
 
   it('would refuse a pod that is not restricted, a policy that needs another pod, and a field that is not there', async () => {
     const manifests = await render(helm, { values: join(CHART, 'ci/minimal-values.yaml'), namespace });
     const [pod] = podsOf(manifests);
-    expect(await objections([{ ...pod!, spec: { ...podsIn(manifests)[0]!.spec, securityContext: {} } }])).to.match(/violates PodSecurity "restricted/);
+    expect(await objections([{ ...pod!, spec: { ...podsIn(manifests)[0]!.spec, securityContext: {} } }])).to.match(
+      /violates PodSecurity "restricted/,
+    );
     const job = jobsIn(manifests).find(({ kind }) => kind === 'Job')!;
     const spec = jobSpec(job);
-    expect(await objections([{ ...job, spec: { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, securityContext: {} } } } }])).to.match(/would violate PodSecurity/);
-    expect(await objections([{ ...job, spec: { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, restartPolicy: 'OnFailure' } } } }])).to.include('podFailurePolicy');
+    expect(
+      await objections([
+        {
+          ...job,
+          spec: { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, securityContext: {} } } },
+        },
+      ]),
+    ).to.match(/would violate PodSecurity/);
+    expect(
+      await objections([
+        {
+          ...job,
+          spec: {
+            ...spec,
+            template: { ...spec.template, spec: { ...spec.template.spec, restartPolicy: 'OnFailure' } },
+          },
+        },
+      ]),
+    ).to.include('podFailurePolicy');
     expect(await objections([{ ...job, spec: { ...spec, backofLimit: 1 } }])).to.include('backofLimit');
   });
 });

@@ -18,9 +18,16 @@ describe('a rollback as docs/kubernetes.md says, by somebody with the rights tha
   before(async function () {
     api = await apiServer(this);
     namespace = await createNamespace(api);
-    await api.kubectl(['apply', '--namespace', namespace, '-f', '-'], await renderText(await requireHelm(this), { values: join(CHART, 'ci/none-values.yaml'), namespace }));
+    await api.kubectl(
+      ['apply', '--namespace', namespace, '-f', '-'],
+      await renderText(await requireHelm(this), { values: join(CHART, 'ci/none-values.yaml'), namespace }),
+    );
     const role = one(parseManifests(await blockOf(PAGE, 'yaml', 'pods/log')), 'Role');
-    shell = await shellOf(api, namespace, await createServiceAccount(api, namespace, 'person', role['rules'] as Rule[]));
+    shell = await shellOf(
+      api,
+      namespace,
+      await createServiceAccount(api, namespace, 'person', role['rules'] as Rule[]),
+    );
   });
 
   async function succeeds(script: string): Promise<void> {
@@ -38,7 +45,11 @@ describe('a rollback as docs/kubernetes.md says, by somebody with the rights tha
     await succeeds(block.split('\n')[0]!);
     const { job, container } = await made('rb-look');
     expect(container.args).to.deep.equal(['down']);
-    expect([envValue(container, 'LOCKSTEP_DRY_RUN'), envValue(container, 'LOCKSTEP_TO_FILES'), envValue(container, 'LOCKSTEP_TO')]).to.deep.equal(['true', 'true', undefined]);
+    expect([
+      envValue(container, 'LOCKSTEP_DRY_RUN'),
+      envValue(container, 'LOCKSTEP_TO_FILES'),
+      envValue(container, 'LOCKSTEP_TO'),
+    ]).to.deep.equal(['true', 'true', undefined]);
     expect(jobSpec(job).podFailurePolicy.rules).to.have.length(2);
     expect(job.metadata.ownerReferences?.map(({ name }) => name)).to.deep.equal(['shop-lockstep-rollback']);
   });
@@ -46,15 +57,26 @@ describe('a rollback as docs/kubernetes.md says, by somebody with the rights tha
   it('is made by one pipe, with the target that was named, and of everything else as the CronJob has it', async () => {
     await succeeds(await blockOf(PAGE, 'sh', 'create job rb '));
     const [{ job, container }, first] = [await made('rb'), await made('rb-look')];
-    expect([envValue(container, 'LOCKSTEP_TO'), envValue(container, 'LOCKSTEP_DRY_RUN')]).to.deep.equal(['042_x', 'false']);
-    const others = (one: Container): unknown => ({ ...one, env: one.env!.filter(({ name }) => !['LOCKSTEP_TO', 'LOCKSTEP_DRY_RUN'].includes(name)) });
+    expect([envValue(container, 'LOCKSTEP_TO'), envValue(container, 'LOCKSTEP_DRY_RUN')]).to.deep.equal([
+      '042_x',
+      'false',
+    ]);
+    const others = (one: Container): unknown => ({
+      ...one,
+      env: one.env!.filter(({ name }) => !['LOCKSTEP_TO', 'LOCKSTEP_DRY_RUN'].includes(name)),
+    });
     expect(others(container)).to.deep.equal(others(first.container));
     expect(jobSpec(job).podFailurePolicy).to.deep.equal(jobSpec(first.job).podFailurePolicy);
     expect(jobSpec(job).backoffLimit).to.equal(0);
   });
 
   it('gives no other right: not to read a Secret, to change the CronJob, or to end a Job', async () => {
-    for (const script of ['kubectl get secrets', 'kubectl delete cronjob shop-lockstep-rollback', 'kubectl delete job rb', 'kubectl get pods -n default']) {
+    for (const script of [
+      'kubectl get secrets',
+      'kubectl delete cronjob shop-lockstep-rollback',
+      'kubectl delete job rb',
+      'kubectl get pods -n default',
+    ]) {
       const { code, stderr } = await shell(script);
       expect(code, script).not.to.equal(0);
       expect(stderr, script).to.match(/forbidden/i);

@@ -20,7 +20,12 @@ describe('npm run bench', () => {
       });
       const { results } = JSON.parse(await readFile(json, 'utf8'));
       const [[name, connections, logInTrips, trips, perMigration]] = results['round-trips'].tables[0].rows;
-      expect({ name, connections, logInTrips, trips }).to.deep.equal({ name: 'lockstep', connections: 1, logInTrips: 1, trips: 1 });
+      expect({ name, connections, logInTrips, trips }).to.deep.equal({
+        name: 'lockstep',
+        connections: 1,
+        logInTrips: 1,
+        trips: 1,
+      });
       expect(perMigration).to.be.within(1, 2);
     } finally {
       await rm(folder, { recursive: true, force: true });

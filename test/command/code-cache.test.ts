@@ -30,7 +30,11 @@ describe('what V8 keeps of a run with nothing to do', function () {
   /** Undefined where there is none for this Node; true where V8 does not want it. */
   async function isRejected(): Promise<string> {
     const chunk = pathToFileURL(cache.replace(/cjs\.[^/]*$/, 'mjs')).href;
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', `console.log((await import(${JSON.stringify(chunk)})).cachedDataRejected)`]);
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      `console.log((await import(${JSON.stringify(chunk)})).cachedDataRejected)`,
+    ]);
     return stdout.trim();
   }
 

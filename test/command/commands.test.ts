@@ -31,7 +31,10 @@ describe('the command line', () => {
       ...['  up 003_first_orders', '  up 004_bonus', '  up 005_order_notes', 'Done.'],
     ]);
     expect(await lines(0, 'up')).to.deep.equal(['  skip 5 migrations (already applied)', 'Done.']);
-    expect(await lines(0, 'up', '--verbose')).to.deep.equal([...VERSIONS.map((version) => `  skip ${version} (already applied)`), 'Done.']);
+    expect(await lines(0, 'up', '--verbose')).to.deep.equal([
+      ...VERSIONS.map((version) => `  skip ${version} (already applied)`),
+      'Done.',
+    ]);
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   });
 
@@ -45,21 +48,38 @@ describe('the command line', () => {
     const [here] = await workspace().query<{ name: string }>('SELECT current_database() AS name');
     const all = await lines(0, 'down', '--all', '--confirm', here!.name);
     expect(all.slice(-3)).to.deep.equal(['  down 002_orders', '  down 001_accounts', 'Done.']);
-    expect(await lines(0, 'down', '--all', '--confirm', here!.name)).to.deep.equal(['  skip 5 migrations (not applied)', 'Done.']);
-    expect(await lines(0, 'down', '--all', '--confirm', here!.name, '--verbose')).to.deep.equal([
-      ...NEWEST_FIRST.map((version) => `  skip ${version} (not applied)`), 'Done.',
+    expect(await lines(0, 'down', '--all', '--confirm', here!.name)).to.deep.equal([
+      '  skip 5 migrations (not applied)',
+      'Done.',
     ]);
-    expect(await workspace().query(`SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename NOT LIKE 'schema_migrations%'`, [workspace().schema])).to.deep.equal([]);
+    expect(await lines(0, 'down', '--all', '--confirm', here!.name, '--verbose')).to.deep.equal([
+      ...NEWEST_FIRST.map((version) => `  skip ${version} (not applied)`),
+      'Done.',
+    ]);
+    expect(
+      await workspace().query(
+        `SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename NOT LIKE 'schema_migrations%'`,
+        [workspace().schema],
+      ),
+    ).to.deep.equal([]);
   });
 
   it('a dry run of either direction says what would run, and changes nothing', async () => {
-    expect(await lines(0, 'up', '--dry-run')).to.include('  would apply 001_accounts').and.not.include('Done.');
+    expect(await lines(0, 'up', '--dry-run'))
+      .to.include('  would apply 001_accounts')
+      .and.not.include('Done.');
     expect(await stateOf(workspace())).to.deep.equal({ relations: [], rows: {} });
     await up(workspace(), { to: '004_bonus' });
     const before = await stateOf(workspace());
     const down = await lines(0, 'down', '--to', '003_first_orders', '--dry-run');
-    expect(down).to.deep.equal(['Dry run: nothing is changed.', '  would roll back 004_bonus', '      UPDATE orders SET total = total - 1;']);
-    expect((await lines(0, 'up', '--dry-run')).filter((line) => line.startsWith('  would'))).to.deep.equal(['  would apply 005_order_notes']);
+    expect(down).to.deep.equal([
+      'Dry run: nothing is changed.',
+      '  would roll back 004_bonus',
+      '      UPDATE orders SET total = total - 1;',
+    ]);
+    expect((await lines(0, 'up', '--dry-run')).filter((line) => line.startsWith('  would'))).to.deep.equal([
+      '  would apply 005_order_notes',
+    ]);
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
@@ -68,18 +88,26 @@ describe('the command line', () => {
     await workspace().query(`DELETE FROM schema_migrations WHERE version = '002_orders'`);
     await workspace().query(`INSERT INTO schema_migrations (version) VALUES ('099_of_a_newer_image')`);
     await workspace().write({ '001_accounts.up.sql': 'SELECT 1;' });
-    const states = (await lines(0, 'status')).flatMap((line) => /^(\d+_\w+) +([a-z ]+?)(?: {2,}.*)?$/.exec(line)?.slice(1, 3).join(': ') ?? []);
+    const states = (await lines(0, 'status')).flatMap(
+      (line) => /^(\d+_\w+) +([a-z ]+?)(?: {2,}.*)?$/.exec(line)?.slice(1, 3).join(': ') ?? [],
+    );
     expect(states).to.deep.equal([
       ...['001_accounts: changed', '002_orders: out of order', '003_first_orders: applied'],
       ...['004_bonus: pending', '005_order_notes: pending', '099_of_a_newer_image: unknown'],
     ]);
     await lines(33, 'status', '--exit-code');
-    await workspace().query(`INSERT INTO schema_migrations (version) VALUES ('002_orders'), ('004_bonus'), ('005_order_notes')`);
+    await workspace().query(
+      `INSERT INTO schema_migrations (version) VALUES ('002_orders'), ('004_bonus'), ('005_order_notes')`,
+    );
     await lines(0, 'status', '--exit-code');
   });
 
   it('baseline: records without running, and says so', async () => {
-    expect(await lines(0, 'baseline', '--to', '002_orders')).to.deep.equal(['  baseline 001_accounts', '  baseline 002_orders', 'Done.']);
+    expect(await lines(0, 'baseline', '--to', '002_orders')).to.deep.equal([
+      '  baseline 001_accounts',
+      '  baseline 002_orders',
+      'Done.',
+    ]);
     expect(await workspace().versions()).to.deep.equal(['001_accounts', '002_orders']);
     expect(await workspace().query(`SELECT to_regclass('accounts') AS found`)).to.deep.equal([{ found: null }]);
     expect((await lines(0, 'baseline', '--to', '002_orders')).at(-1)).to.equal('Done.');
@@ -89,11 +117,17 @@ describe('the command line', () => {
   it('history: who did what, and how it ended', async () => {
     expect(await lines(0, 'history')).to.deep.equal(['the journal is empty']);
     await workspace().write({ '006_wrong.up.sql': 'SELECT 1/0;' });
-    const { code } = await runCli(['up'], { env: { ...workspace().env, LOCKSTEP_RELEASE: 'shop/7@1.2', LOCKSTEP_POD: 'shop-abc' } });
+    const { code } = await runCli(['up'], {
+      env: { ...workspace().env, LOCKSTEP_RELEASE: 'shop/7@1.2', LOCKSTEP_POD: 'shop-abc' },
+    });
     expect(code).to.equal(40);
     const told = await lines(0, 'history');
     expect(told.filter((line) => / applied +00\d_/.test(line))).to.have.lengthOf(5);
-    expect(told.find((line) => line.includes(' failed '))).to.include('006_wrong').and.include('shop-abc').and.include('shop/7@1.2').and.include('division by zero');
+    expect(told.find((line) => line.includes(' failed ')))
+      .to.include('006_wrong')
+      .and.include('shop-abc')
+      .and.include('shop/7@1.2')
+      .and.include('division by zero');
   });
 
   it('validate: says what is wrong with the files, without a database', async () => {
@@ -112,7 +146,12 @@ describe('the command line', () => {
     const env = { PATH: workspace().env['PATH']!, LOCKSTEP_DIR: workspace().dir };
     const { code, stdout, stderr } = await runCli(['create', 'add_users'], { env });
     expect(code, stderr).to.equal(0);
-    expect(stdout.trimEnd().split('\n').map((path) => path.split('/').at(-1))).to.deep.equal(['006_add_users.up.sql', '006_add_users.down.sql']);
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((path) => path.split('/').at(-1)),
+    ).to.deep.equal(['006_add_users.up.sql', '006_add_users.down.sql']);
     expect(await readdir(workspace().dir)).to.include.members(['006_add_users.up.sql', '006_add_users.down.sql']);
     expect((await lines(0, 'up')).slice(-2)).to.deep.equal(['  up 006_add_users', 'Done.']);
     expect((await runCli(['create', '../x'], { env })).code).to.equal(20);

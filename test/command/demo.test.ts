@@ -42,13 +42,19 @@ describe('the demo (npm start)', () => {
       const { exit, output } = await runDemo({ DATABASE_URL: server.url });
       expect(exit, output).to.equal(0);
       expect(output).to.include('DROP SCHEMA lockstep_demo CASCADE').and.to.not.include(server.password);
-      const tables = await query(server, `SELECT DISTINCT schemaname AS name FROM pg_tables WHERE schemaname !~ '^(pg_|information_schema)'`);
+      const tables = await query(
+        server,
+        `SELECT DISTINCT schemaname AS name FROM pg_tables WHERE schemaname !~ '^(pg_|information_schema)'`,
+      );
       expect(tables).to.deep.equal([{ name: 'lockstep_demo' }]);
       expect(await query(server, 'SELECT version FROM lockstep_demo.migrations')).to.have.lengthOf(versions.length);
     });
 
     it('leaves a schema alone that it did not make', async () => {
-      await query(server, 'DROP SCHEMA IF EXISTS lockstep_demo CASCADE; CREATE SCHEMA lockstep_demo; CREATE TABLE lockstep_demo.precious ()');
+      await query(
+        server,
+        'DROP SCHEMA IF EXISTS lockstep_demo CASCADE; CREATE SCHEMA lockstep_demo; CREATE TABLE lockstep_demo.precious ()',
+      );
       const { exit, output } = await runDemo({ DATABASE_URL: server.url });
       expect(exit, output).to.equal(1);
       expect(output).to.include('the demo did not make it');
@@ -56,9 +62,14 @@ describe('the demo (npm start)', () => {
     });
 
     it('says in one message that the database cannot be reached', async () => {
-      const { exit, output } = await runDemo({ DATABASE_URL: `postgres://app:secret@127.0.0.1:${await closedPort()}/app` });
+      const { exit, output } = await runDemo({
+        DATABASE_URL: `postgres://app:secret@127.0.0.1:${await closedPort()}/app`,
+      });
       expect(exit, output).to.equal(1);
-      expect(output).to.include('Cannot reach the database').and.to.not.include('secret').and.to.not.match(/^\s+at /m);
+      expect(output)
+        .to.include('Cannot reach the database')
+        .and.to.not.include('secret')
+        .and.to.not.match(/^\s+at /m);
     });
   });
 });
@@ -72,7 +83,8 @@ async function runDemo(env: Record<string, string>): Promise<{ exit: number | nu
     timeout: 50_000,
   });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
   const [exit] = (await once(child, 'close')) as [number | null];
   return { exit, output, pid: child.pid ?? 0 };
 }
@@ -86,7 +98,9 @@ function appliedIn(output: string): { replica: string; version: string }[] {
 
 async function nobodyListens(port: number): Promise<void> {
   const socket = connect(port, '127.0.0.1');
-  const [error] = (await Promise.race([once(socket, 'error'), once(socket, 'connect').then(() => [undefined])])) as [NodeJS.ErrnoException?];
+  const [error] = (await Promise.race([once(socket, 'error'), once(socket, 'connect').then(() => [undefined])])) as [
+    NodeJS.ErrnoException?,
+  ];
   socket.destroy();
   expect(error?.code).to.equal('ECONNREFUSED');
 }

@@ -12,9 +12,19 @@ import { inCluster, type InCluster } from '../support/in-cluster.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 const CREATED: Answer = { status: 201 };
-const FILES = { '001_a.up.sql': 'CREATE TABLE a ();', '001_a.down.sql': 'DROP TABLE a;', '002_b.up.sql': 'CREATE TABLE b ();', '002_b.down.sql': 'DROP TABLE b;' };
+const FILES = {
+  '001_a.up.sql': 'CREATE TABLE a ();',
+  '001_a.down.sql': 'DROP TABLE a;',
+  '002_b.up.sql': 'CREATE TABLE b ();',
+  '002_b.down.sql': 'DROP TABLE b;',
+};
 const REASONS = ['MigrationStarted', 'MigrationApplied', 'MigrationApplied', 'MigrationsCompleted'];
-const POD = { LOCKSTEP_POD: 'web-1', LOCKSTEP_POD_UID: 'u-1', LOCKSTEP_CONTAINER: 'migrate', LOCKSTEP_INIT_CONTAINER: 'true' };
+const POD = {
+  LOCKSTEP_POD: 'web-1',
+  LOCKSTEP_POD_UID: 'u-1',
+  LOCKSTEP_CONTAINER: 'migrate',
+  LOCKSTEP_INIT_CONTAINER: 'true',
+};
 
 interface Place {
   readonly api: ApiDouble;
@@ -49,9 +59,27 @@ describe('Kubernetes Events', () => {
     expect(warnings(result)).to.deep.equal([]);
     expect(reasons(api)).to.deep.equal(REASONS);
     for (const { method, path, authorization, body } of api.received) {
-      expect({ method, path, authorization }).to.deep.equal({ method: 'POST', path: '/apis/events.k8s.io/v1/namespaces/shop/events', authorization: 'Bearer first-token' });
-      expect(body).to.deep.include({ apiVersion: 'events.k8s.io/v1', kind: 'Event', type: 'Normal', action: 'Migrate', reportingController: 'lockstep', reportingInstance: 'web-1' });
-      expect(body['regarding']).to.deep.equal({ apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: 'u-1', fieldPath: 'spec.initContainers{migrate}' });
+      expect({ method, path, authorization }).to.deep.equal({
+        method: 'POST',
+        path: '/apis/events.k8s.io/v1/namespaces/shop/events',
+        authorization: 'Bearer first-token',
+      });
+      expect(body).to.deep.include({
+        apiVersion: 'events.k8s.io/v1',
+        kind: 'Event',
+        type: 'Normal',
+        action: 'Migrate',
+        reportingController: 'lockstep',
+        reportingInstance: 'web-1',
+      });
+      expect(body['regarding']).to.deep.equal({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        namespace: 'shop',
+        name: 'web-1',
+        uid: 'u-1',
+        fieldPath: 'spec.initContainers{migrate}',
+      });
       expect(body.eventTime).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
     }
     expect(new Set(api.received.map(({ body }) => body.metadata.name)).size).to.equal(4);
@@ -59,12 +87,24 @@ describe('Kubernetes Events', () => {
 
   it('of a failure: what failed and why, no row and no line of SQL', async () => {
     const { api, env } = await place([CREATED]);
-    await workspace().write({ '003_c.up.sql': "CREATE TABLE c (id int PRIMARY KEY);\nINSERT INTO c VALUES (4711), (4711); -- hunter2" });
+    await workspace().write({
+      '003_c.up.sql': 'CREATE TABLE c (id int PRIMARY KEY);\nINSERT INTO c VALUES (4711), (4711); -- hunter2',
+    });
     expectExit(await runCli(['up'], { env: { ...env, LOCKSTEP_JOB: 'shop-migrate', LOCKSTEP_JOB_UID: 'u-2' } }), 40);
     const { body } = api.received.at(-1)!;
     expect(body).to.deep.include({ reason: 'MigrationFailed', type: 'Warning' });
-    expect(body.note).to.match(/^MIGRATION_FAILED \(exit 40\): 003_c\.up\.sql failed \(line 2\): duplicate key value.*\(SQLSTATE 23505\)\. Next: /).and.not.match(/4711|hunter2/);
-    expect(body['regarding']).to.deep.equal({ apiVersion: 'batch/v1', kind: 'Job', namespace: 'shop', name: 'shop-migrate', uid: 'u-2' });
+    expect(body.note)
+      .to.match(
+        /^MIGRATION_FAILED \(exit 40\): 003_c\.up\.sql failed \(line 2\): duplicate key value.*\(SQLSTATE 23505\)\. Next: /,
+      )
+      .and.not.match(/4711|hunter2/);
+    expect(body['regarding']).to.deep.equal({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      namespace: 'shop',
+      name: 'shop-migrate',
+      uid: 'u-2',
+    });
   });
 
   it('of settings that are wrong, also of a rollback without a target', async () => {
@@ -116,12 +156,19 @@ describe('Kubernetes Events', () => {
       const result = await runCli(['up'], { env });
       expectExit(result, 40);
       expect(reasons(api)).to.deep.equal(['MigrationStarted']);
-      expect(warnings(result)).to.have.length(1).and.to.have.nested.property('[0]').that.matches(status === 403 ? /: the API server answered 403: the double says 403$/ : /: the API server answered 401$/);
+      expect(warnings(result))
+        .to.have.length(1)
+        .and.to.have.nested.property('[0]')
+        .that.matches(
+          status === 403 ? /: the API server answered 403: the double says 403$/ : /: the API server answered 401$/,
+        );
       expect(await workspace().versions()).to.deep.equal(['001_a', '002_b']);
     });
   }
 
-  const LOST: Readonly<Record<string, (place: Place) => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>>> = {
+  const LOST: Readonly<
+    Record<string, (place: Place) => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>>
+  > = {
     'a server that never answers': ({ env }) => env,
     'a server that is gone': async ({ api, env }) => {
       await api.stop();
@@ -140,7 +187,9 @@ describe('Kubernetes Events', () => {
       const result = await runCli(['up'], { env });
       expectExit(result, 0);
       expect(await workspace().versions()).to.deep.equal(['001_a', '002_b']);
-      expect(warnings(result).filter((text) => !/^a Kubernetes Event could not be sent: /.test(text))).to.deep.equal([]);
+      expect(warnings(result).filter((text) => !/^a Kubernetes Event could not be sent: /.test(text))).to.deep.equal(
+        [],
+      );
       expect(warnings(result).length).to.be.at.most(1);
     });
   }
@@ -204,7 +253,10 @@ describe('Kubernetes Events', () => {
       await workspace().write({ '003_c.up.sql': 'SELECT 1;' });
       const missed = await runCli(['up'], { env, dist });
       expectExit(missed, 0);
-      expect(warnings(missed)).to.have.length(1).and.to.have.nested.property('[0]').that.matches(/^no Kubernetes Events: /);
+      expect(warnings(missed))
+        .to.have.length(1)
+        .and.to.have.nested.property('[0]')
+        .that.matches(/^no Kubernetes Events: /);
     });
 
     it('a client that cannot be loaded, as on an older Node: one line in the log', async () => {

@@ -14,12 +14,19 @@ describe('a hook', () => {
   beforeEach(() => workspace().write({ '001_a.up.sql': 'CREATE TABLE a ();' }));
 
   const hook = (text: string): Promise<void> => workspace().write({ '001_a.before.mjs': text });
-  const said = ({ logs }: CliResult): string[] => logs.filter(({ event }) => event === 'hook.log').map(({ text }) => String(text));
+  const said = ({ logs }: CliResult): string[] =>
+    logs.filter(({ event }) => event === 'hook.log').map(({ text }) => String(text));
 
-  async function expectFailure(args: readonly string[], exit: number, options: CliOptions = workspace()): Promise<CliResult> {
+  async function expectFailure(
+    args: readonly string[],
+    exit: number,
+    options: CliOptions = workspace(),
+  ): Promise<CliResult> {
     const result = await runCli(['up', ...args], options);
     expectExit(result, exit);
-    const [{ applied }] = (await workspace().query<{ applied: number }>('SELECT count(*)::int AS applied FROM schema_migrations')) as [{ applied: number }];
+    const [{ applied }] = (await workspace().query<{ applied: number }>(
+      'SELECT count(*)::int AS applied FROM schema_migrations',
+    )) as [{ applied: number }];
     expect(applied).to.equal(0);
     expect(await workspace().lockSessions()).to.deep.equal([]);
     return result;
@@ -60,7 +67,9 @@ describe('a hook', () => {
     for (const [what, text] of Object.entries(LOUD)) {
       it(`on the memory that ${what} takes; all lines arrive, the longest without their middle`, async function () {
         if (process.platform !== 'linux') skip(this, 'How much a process takes is read from /proc.');
-        await hook(`import { readFileSync } from 'node:fs';\nexport default ({ log }) => { ${text} log('peak ' + ${peak}); };`);
+        await hook(
+          `import { readFileSync } from 'node:fs';\nexport default ({ log }) => { ${text} log('peak ' + ${peak}); };`,
+        );
         const result = await runCli(['up'], workspace());
         expectExit(result, 0);
         const lines = said(result);
@@ -88,15 +97,19 @@ describe('a hook', () => {
     }
 
     it('which garbage does not reach', async () => {
-      await hook(`export default () => { for (let n = 0; n < 40; n += 1) { const rows = Array.from({ length: 50_000 }, (_, id) => ({ id, name: 'row ' + id })); new Map(rows.map((row) => [row.id, row])); Buffer.alloc(10_000_000, 1); } };`);
+      await hook(
+        `export default () => { for (let n = 0; n < 40; n += 1) { const rows = Array.from({ length: 50_000 }, (_, id) => ({ id, name: 'row ' + id })); new Map(rows.map((row) => [row.id, row])); Buffer.alloc(10_000_000, 1); } };`,
+      );
       expectExit(await runCli(['up', '--hook-memory', '96Mi'], workspace()), 0);
     });
   });
 
   describe('gets its connections as the run gets its own', () => {
     const QUERY = `export default async ({ pool }) => { await pool.query('SELECT 1'); };`;
-    const isRefused = (sqlstate: string) => ({ event, error }: { readonly event: string; readonly error?: unknown }): boolean =>
-      event === 'database.waiting' && (error as { sqlstate?: string }).sqlstate === sqlstate;
+    const isRefused =
+      (sqlstate: string) =>
+      ({ event, error }: { readonly event: string; readonly error?: unknown }): boolean =>
+        event === 'database.waiting' && (error as { sqlstate?: string }).sqlstate === sqlstate;
 
     it('no free slot: tried again until there is one', async () => {
       const role = await createRole(workspace());
@@ -118,14 +131,18 @@ describe('a hook', () => {
         const role = await createRole(workspace());
         await workspace().query(`ALTER ROLE ${role.name} CONNECTION LIMIT 1`);
         await hook(text);
-        const result = await expectFailure(['--connect-wait', '1s'], 30, { env: { ...workspace().env, DATABASE_URL: role.url } });
+        const result = await expectFailure(['--connect-wait', '1s'], 30, {
+          env: { ...workspace().env, DATABASE_URL: role.url },
+        });
         expect(result.stderr).to.include('got no connection').and.include('53300');
         expect(result.logs.filter(isRefused('53300'))).to.not.be.empty;
       });
     }
 
     it('what the hook does with its clients is its own', async () => {
-      await hook(`export default async ({ pool }) => { await Promise.all([1, 2, 3, 4].map(() => pool.connect())); await pool.connect(); };`);
+      await hook(
+        `export default async ({ pool }) => { await Promise.all([1, 2, 3, 4].map(() => pool.connect())); await pool.connect(); };`,
+      );
       const url = new URL(workspace().url);
       url.searchParams.set('connect_timeout', '1');
       await expectFailure([], 35, { env: { ...workspace().env, DATABASE_URL: url.href } });
@@ -144,7 +161,9 @@ describe('a hook', () => {
     });
 
     it('but the timeout that the address has', async () => {
-      await hook(`export default async ({ pool, log }) => log((await pool.query('SHOW statement_timeout')).rows[0].statement_timeout);`);
+      await hook(
+        `export default async ({ pool, log }) => log((await pool.query('SHOW statement_timeout')).rows[0].statement_timeout);`,
+      );
       const url = new URL(workspace().url);
       url.searchParams.set('statement_timeout', '7s');
       const result = await runCli(['up'], { env: { ...workspace().env, DATABASE_URL: url.href } });
@@ -154,7 +173,9 @@ describe('a hook', () => {
   });
 
   it('that is told to stop while it starts is not run, and the signal is not lost', async () => {
-    await hook(`export default ({ log }) => { log('it runs'); return new Promise(() => setInterval(() => {}, 1_000)); };`);
+    await hook(
+      `export default ({ log }) => { log('it runs'); return new Promise(() => setInterval(() => {}, 1_000)); };`,
+    );
     const run = startCli(['up'], workspace());
     await run.waitForLog('hook.started');
     run.kill('SIGTERM');

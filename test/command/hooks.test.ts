@@ -19,12 +19,16 @@ describe('a pre-migration hook', () => {
   beforeEach(() => workspace().write(FILES));
 
   const hook = (text: string): Promise<void> => workspace().write({ '002_hooked.before.mjs': text });
-  const body = (text: string): Promise<void> => hook(`export default async ({ pool, version, log, signal }) => {\n${text}\n};\n`);
+  const body = (text: string): Promise<void> =>
+    hook(`export default async ({ pool, version, log, signal }) => {\n${text}\n};\n`);
 
   async function expectFailure(what: string | RegExp, args: readonly string[] = []): Promise<void> {
     const result = await runCli(['up', '--json', ...args], workspace());
     expect(result.code, result.stderr).to.equal(35);
-    const { error, failedVersion } = (documentOf('outcome', result)) as { error: { summary: string }; failedVersion: string };
+    const { error, failedVersion } = documentOf('outcome', result) as {
+      error: { summary: string };
+      failedVersion: string;
+    };
     expect(failedVersion).to.equal('002_hooked');
     expect(error.summary).to.match(typeof what === 'string' ? new RegExp(what) : what);
     expect(await workspace().versions()).to.deep.equal(['001_t']);
@@ -39,9 +43,15 @@ describe('a pre-migration hook', () => {
     expect(code, stderr).to.equal(0);
     expect(stdout).to.equal('  up 001_t\n  up 002_hooked\nDone.\n');
     const rows = await workspace().query<{ what: string; version: string; pid: number }>('SELECT * FROM t');
-    expect(rows.map(({ what, version }) => [what, version])).to.deep.equal([['hook', '002_hooked'], ['file', '002_hooked']]);
+    expect(rows.map(({ what, version }) => [what, version])).to.deep.equal([
+      ['hook', '002_hooked'],
+      ['file', '002_hooked'],
+    ]);
     expect(rows[0]!.pid).to.not.equal(rows[1]!.pid);
-    expect(logs.find(({ event }) => event === 'hook.log')).to.deep.include({ version: '002_hooked', text: 'aborted: false' });
+    expect(logs.find(({ event }) => event === 'hook.log')).to.deep.include({
+      version: '002_hooked',
+      text: 'aborted: false',
+    });
   });
 
   it('can take locks of its own, also table locks, and need not give back its clients', async () => {
@@ -74,23 +84,44 @@ describe('a pre-migration hook', () => {
   });
 
   it('that throws records nothing, and runs again with the next run', async () => {
-    await body(`await pool.query("INSERT INTO t VALUES ('hook')"); if (!(await pool.query('SELECT FROM t OFFSET 1')).rowCount) throw new Error('not yet');`);
+    await body(
+      `await pool.query("INSERT INTO t VALUES ('hook')"); if (!(await pool.query('SELECT FROM t OFFSET 1')).rowCount) throw new Error('not yet');`,
+    );
     await expectFailure('not yet');
     expect((await runCli(['up'], workspace())).code).to.equal(0);
-    expect(await workspace().query('SELECT what FROM t')).to.deep.equal([{ what: 'hook' }, { what: 'hook' }, { what: 'file' }]);
+    expect(await workspace().query('SELECT what FROM t')).to.deep.equal([
+      { what: 'hook' },
+      { what: 'hook' },
+      { what: 'file' },
+    ]);
   });
 
   const FAILURES: Readonly<Record<string, readonly [text: string, what: string | RegExp]>> = {
     'that throws something else than an Error': [`export default () => { throw 'plain words'; };`, 'plain words'],
-    'that throws, with the place in its file': [`\nexport default () => { throw new Error('here'); };`, /here \(002_hooked\.before\.mjs:2:\d+\)/],
+    'that throws, with the place in its file': [
+      `\nexport default () => { throw new Error('here'); };`,
+      /here \(002_hooked\.before\.mjs:2:\d+\)/,
+    ],
     'that calls process.exit(0)': ['export default () => process.exit(0);', 'ended its thread with code 0'],
-    'that throws later, when nobody listens': [`export default () => new Promise(() => setTimeout(() => { throw new Error('late'); }, 10));`, 'late'],
-    'that forgets a rejected promise': [`export default () => new Promise(() => { Promise.reject(new Error('forgotten')); setTimeout(() => {}, 60_000); });`, 'forgotten'],
+    'that throws later, when nobody listens': [
+      `export default () => new Promise(() => setTimeout(() => { throw new Error('late'); }, 10));`,
+      'late',
+    ],
+    'that forgets a rejected promise': [
+      `export default () => new Promise(() => { Promise.reject(new Error('forgotten')); setTimeout(() => {}, 60_000); });`,
+      'forgotten',
+    ],
     'without a default export': ['export const up = () => {};', 'does not export a function'],
     'that cannot be imported': [`import './not-there.mjs';\nexport default () => {};`, 'not-there'],
     'with a syntax error': ['\nexport default () => {', /Unexpected end of input.*002_hooked\.before\.mjs/],
-    'that does not wait for its queries': ['export default ({ pool }) => { for (let n = 0; n < 9; n += 1) void pool.query("SELECT pg_sleep(0.1)").catch(() => {}); };', 'await each of them'],
-    'that leaves a transaction open': [`export default async ({ pool }) => (await pool.connect()).query("BEGIN; INSERT INTO t VALUES ('hook')").then(() => {});`, 'left a transaction open'],
+    'that does not wait for its queries': [
+      'export default ({ pool }) => { for (let n = 0; n < 9; n += 1) void pool.query("SELECT pg_sleep(0.1)").catch(() => {}); };',
+      'await each of them',
+    ],
+    'that leaves a transaction open': [
+      `export default async ({ pool }) => (await pool.connect()).query("BEGIN; INSERT INTO t VALUES ('hook')").then(() => {});`,
+      'left a transaction open',
+    ],
     'whose SQL fails': [`export default ({ pool }) => pool.query('SELECT nope');`, 'nope'],
   };
   for (const [what, [text, message]] of Object.entries(FAILURES)) {
@@ -100,7 +131,10 @@ describe('a pre-migration hook', () => {
     });
   }
 
-  for (const [what, text] of [['waits for ever', 'await new Promise(() => { setInterval(() => {}, 1000); });'], ['never yields', 'for (;;);']] as const) {
+  for (const [what, text] of [
+    ['waits for ever', 'await new Promise(() => { setInterval(() => {}, 1000); });'],
+    ['never yields', 'for (;;);'],
+  ] as const) {
     it(`that ${what} is ended after --hook-timeout: exit 35`, async () => {
       await body(text);
       await expectFailure('not done within --hook-timeout=0.3s', ['--hook-timeout', '300ms']);
@@ -108,9 +142,13 @@ describe('a pre-migration hook', () => {
   }
 
   it('is told by its signal when its time is up', async () => {
-    await body(`await new Promise((done) => signal.addEventListener('abort', done)); log('stopped: ' + signal.reason.message);`);
+    await body(
+      `await new Promise((done) => signal.addEventListener('abort', done)); log('stopped: ' + signal.reason.message);`,
+    );
     const { code, logs } = await runCli(['up', '--hook-timeout', '300ms'], workspace());
-    expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal(['stopped: the time of this hook is up']);
+    expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal([
+      'stopped: the time of this hook is up',
+    ]);
     expect(code).to.be.oneOf([0, 35]);
   });
 
@@ -122,7 +160,9 @@ describe('a pre-migration hook', () => {
     const { code, logs } = await short.exited;
     expect(code).to.equal(0);
     // What it said first arrived while its thread was busy.
-    expect(Date.parse(logs.find(({ event }) => event === 'hook.finished')!.time) - Date.parse(time)).to.be.greaterThan(1_500);
+    expect(Date.parse(logs.find(({ event }) => event === 'hook.finished')!.time) - Date.parse(time)).to.be.greaterThan(
+      1_500,
+    );
 
     await workspace().query(`DELETE FROM schema_migrations WHERE version = '002_hooked'`);
     await body(`log('busy'); for (;;);`);

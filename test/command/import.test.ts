@@ -19,18 +19,33 @@ const VERSIONS = versionsOf(FIVE_FILES);
 /** What each tool has written once it has applied the first three files. */
 const THREE: Readonly<Record<string, { readonly table: string; readonly rows: string; readonly columns: string }>> = {
   'golang-migrate': { table: 'schema_migrations', columns: FOREIGN_TABLES['golang-migrate']!, rows: '(3, false)' },
-  goose: { table: 'goose_db_version', columns: FOREIGN_TABLES['goose']!, rows: `(1, 0, true, '2024-01-31'), (2, 1, true, '2024-02-01'), (3, 2, true, '2024-02-02'), (4, 3, true, '2024-02-03')` },
+  goose: {
+    table: 'goose_db_version',
+    columns: FOREIGN_TABLES['goose']!,
+    rows: `(1, 0, true, '2024-01-31'), (2, 1, true, '2024-02-01'), (3, 2, true, '2024-02-02'), (4, 3, true, '2024-02-03')`,
+  },
   dbmate: { table: 'schema_migrations', columns: FOREIGN_TABLES['dbmate']!, rows: `('001'), ('002'), ('003')` },
-  'node-pg-migrate': { table: 'pgmigrations', columns: FOREIGN_TABLES['node-pg-migrate']!, rows: `(1, '001_accounts', '2024-02-01'), (2, '002_orders', '2024-02-02'), (3, '003_first-orders', '2024-02-03')` },
+  'node-pg-migrate': {
+    table: 'pgmigrations',
+    columns: FOREIGN_TABLES['node-pg-migrate']!,
+    rows: `(1, '001_accounts', '2024-02-01'), (2, '002_orders', '2024-02-02'), (3, '003_first-orders', '2024-02-03')`,
+  },
   flyway: {
     table: 'flyway_schema_history',
     columns: FOREIGN_TABLES['Flyway']!,
-    rows: ['accounts', 'orders', 'first orders'].map((name, index) => `(${index + 1}, '${index + 1}', '${name}', 'SQL', 'V${index + 1}__x.sql', 1, 'me', '2024-02-0${index + 1}', 5, true)`).join(', '),
+    rows: ['accounts', 'orders', 'first orders']
+      .map(
+        (name, index) =>
+          `(${index + 1}, '${index + 1}', '${name}', 'SQL', 'V${index + 1}__x.sql', 1, 'me', '2024-02-0${index + 1}', 5, true)`,
+      )
+      .join(', '),
   },
   prisma: {
     table: '_prisma_migrations',
     columns: FOREIGN_TABLES['Prisma']!,
-    rows: VERSIONS.slice(0, 3).map((version, index) => `('${index}', '0', '2024-02-0${index + 1} 12:00+00', '${version}')`).join(', '),
+    rows: VERSIONS.slice(0, 3)
+      .map((version, index) => `('${index}', '0', '2024-02-0${index + 1} 12:00+00', '${version}')`)
+      .join(', '),
   },
 };
 
@@ -62,12 +77,21 @@ describe('import', () => {
     it(`--from ${tool}: what it has applied is recorded, and the rest is applied`, async () => {
       await make(tool);
       const first = await run(0, 'import', '--from', tool);
-      expect(first.stdout).to.equal(`${VERSIONS.slice(0, 3).map((version) => `  import ${version}\n`).join('')}Done.\n`);
+      expect(first.stdout).to.equal(
+        `${VERSIONS.slice(0, 3)
+          .map((version) => `  import ${version}\n`)
+          .join('')}Done.\n`,
+      );
       expect(await workspace().versions()).to.deep.equal(VERSIONS.slice(0, 3));
       await run(0, 'up');
       expect(await query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
       const again = await run(0, 'import', '--from', tool, '--json');
-      expect(documentOf('outcome', again)).to.deep.include({ command: 'import', done: [], skipped: VERSIONS.slice(0, 3), pending: [] });
+      expect(documentOf('outcome', again)).to.deep.include({
+        command: 'import',
+        done: [],
+        skipped: VERSIONS.slice(0, 3),
+        pending: [],
+      });
     });
   }
 
@@ -75,9 +99,16 @@ describe('import', () => {
     await make('dbmate');
     const [before] = await query(`SELECT 'schema_migrations'::regclass::oid AS oid`);
     const { logs } = await run(0, 'import', '--from', 'dbmate');
-    expect(logs.find(({ event }) => event === 'table.renamed')).to.include({ table: 'schema_migrations', to: 'schema_migrations_old' });
+    expect(logs.find(({ event }) => event === 'table.renamed')).to.include({
+      table: 'schema_migrations',
+      to: 'schema_migrations_old',
+    });
     expect(await query(`SELECT 'schema_migrations_old'::regclass::oid AS oid`)).to.deep.equal([before]);
-    expect(await query('SELECT version FROM schema_migrations_old ORDER BY 1')).to.deep.equal([{ version: '001' }, { version: '002' }, { version: '003' }]);
+    expect(await query('SELECT version FROM schema_migrations_old ORDER BY 1')).to.deep.equal([
+      { version: '001' },
+      { version: '002' },
+      { version: '003' },
+    ]);
   });
 
   it('does not rename what is not in the way, and finds it in another schema', async () => {
@@ -94,18 +125,37 @@ describe('import', () => {
   it('keeps when each was applied, and its down SQL', async () => {
     await make('goose');
     await run(0, 'import', '--from', 'goose');
-    const rows = await query(`SELECT version, (applied_at AT TIME ZONE current_setting('TimeZone'))::date::text AS day FROM schema_migrations ORDER BY 1`);
+    const rows = await query(
+      `SELECT version, (applied_at AT TIME ZONE current_setting('TimeZone'))::date::text AS day FROM schema_migrations ORDER BY 1`,
+    );
     expect(rows.map(({ day }) => day)).to.deep.equal(['2024-02-01', '2024-02-02', '2024-02-03']);
-    const stored = await query(`SELECT version, down_sql, command FROM schema_migrations_journal WHERE event = 'baselined' ORDER BY version`);
-    expect(stored).to.deep.equal(VERSIONS.slice(0, 3).map((version) => ({ version, down_sql: FIVE_FILES[`${version}.down.sql`], command: 'import' })));
+    const stored = await query(
+      `SELECT version, down_sql, command FROM schema_migrations_journal WHERE event = 'baselined' ORDER BY version`,
+    );
+    expect(stored).to.deep.equal(
+      VERSIONS.slice(0, 3).map((version) => ({
+        version,
+        down_sql: FIVE_FILES[`${version}.down.sql`],
+        command: 'import',
+      })),
+    );
   });
 
   it('a dry run says what it would record, and changes nothing', async () => {
     await make('dbmate');
     const before = await stateOf(workspace());
     const { stdout } = await run(0, 'import', '--from', 'dbmate', '--dry-run');
-    expect(stdout).to.equal(`${VERSIONS.slice(0, 3).map((version) => `  would import ${version}\n`).join('')}Dry run: nothing is changed.\n`);
-    expect(documentOf('outcome', await run(0, 'import', '--from', 'dbmate', '--dry-run', '--json'))).to.deep.include({ dryRun: true, done: [], notRun: VERSIONS.slice(0, 3), pending: VERSIONS });
+    expect(stdout).to.equal(
+      `${VERSIONS.slice(0, 3)
+        .map((version) => `  would import ${version}\n`)
+        .join('')}Dry run: nothing is changed.\n`,
+    );
+    expect(documentOf('outcome', await run(0, 'import', '--from', 'dbmate', '--dry-run', '--json'))).to.deep.include({
+      dryRun: true,
+      done: [],
+      notRun: VERSIONS.slice(0, 3),
+      pending: VERSIONS,
+    });
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
@@ -120,13 +170,17 @@ describe('import', () => {
   it('is refused while the other tool has not finished, or has other versions than the files', async () => {
     await make('golang-migrate');
     await query('UPDATE schema_migrations SET dirty = true');
-    expect(await refused(22, '--from', 'golang-migrate')).to.include('version 3 is dirty').and.include('migrate force');
+    expect(await refused(22, '--from', 'golang-migrate'))
+      .to.include('version 3 is dirty')
+      .and.include('migrate force');
     await query('UPDATE schema_migrations SET dirty = false, version = 8');
     expect(await refused(22, '--from', 'golang-migrate')).to.include('8: no file has this number');
   });
 
   it('is refused where there is no such table, or one of another tool', async () => {
-    expect(await refused(20, '--from', 'goose')).to.include('goose_db_version').and.include('--from-table');
+    expect(await refused(20, '--from', 'goose'))
+      .to.include('goose_db_version')
+      .and.include('--from-table');
     await make('golang-migrate');
     expect(await refused(22, '--from', 'dbmate')).to.include('golang-migrate');
     expect(await refused(20, '--from', 'rails')).to.include('dbmate');
@@ -150,7 +204,9 @@ describe('import', () => {
     await query(`GRANT SELECT ON goose_db_version, schema_migrations TO ${role.name}`);
     const stderr = await refused(23, '--from', 'dbmate', '--role', role.name);
     expect(stderr).to.include('only its owner can rename it');
-    expect((await run(0, 'import', '--from', 'goose', '--table', 'ours', '--role', role.name)).stdout).to.include('  import 003_first_orders');
+    expect((await run(0, 'import', '--from', 'goose', '--table', 'ours', '--role', role.name)).stdout).to.include(
+      '  import 003_first_orders',
+    );
   });
 
   it('every other command points at it', async () => {
@@ -165,7 +221,12 @@ describe('import', () => {
     await other.query('BEGIN');
     await other.query('INSERT INTO goose_db_version (id, version_id, is_applied) VALUES (5, 4, true)');
     const work = run(32, 'import', '--from', 'goose');
-    await eventually('the import to wait for the table', async () => (await query(`SELECT FROM pg_locks WHERE relation = 'goose_db_version'::regclass AND NOT granted`)).length === 1);
+    await eventually(
+      'the import to wait for the table',
+      async () =>
+        (await query(`SELECT FROM pg_locks WHERE relation = 'goose_db_version'::regclass AND NOT granted`)).length ===
+        1,
+    );
     await other.query('COMMIT');
     expect((await work).stderr).to.include('was written to while it was read');
     expect((await run(0, 'import', '--from', 'goose')).stdout).to.include('  import 004_bonus');
@@ -186,7 +247,8 @@ describe('import', () => {
   describe('--files', () => {
     const OLD = {
       '00001_accounts.sql': '-- +goose Up\nCREATE TABLE accounts (x int);\n-- +goose Down\nDROP TABLE accounts;\n',
-      '00002_fill.sql': '-- +goose Up\n-- +goose StatementBegin\nINSERT INTO accounts VALUES (1)\n-- +goose StatementEnd\n-- +goose Down\nDELETE FROM accounts;\n',
+      '00002_fill.sql':
+        '-- +goose Up\n-- +goose StatementBegin\nINSERT INTO accounts VALUES (1)\n-- +goose StatementEnd\n-- +goose Down\nDELETE FROM accounts;\n',
     };
     let from = '';
     let to = '';
@@ -196,20 +258,30 @@ describe('import', () => {
       await mkdir(from);
       for (const [name, text] of Object.entries(OLD)) await writeFile(join(from, name), text);
     });
-    const convert = (exit: number, ...more: string[]) => run(exit, 'import', '--files', from, '--from', 'goose', '--dir', to, ...more);
+    const convert = (exit: number, ...more: string[]) =>
+      run(exit, 'import', '--files', from, '--from', 'goose', '--dir', to, ...more);
 
     it('writes them, once, without a database; a dry run only says so', async () => {
       const env = { PATH: workspace().env['PATH'] ?? '' };
       const dry = await runCli(['import', '--files', from, '--from', 'goose', '--dir', to, '--dry-run'], { env });
       expectExit(dry, 0);
-      expect(dry.stdout).to.match(/^ {2}would write 00001_accounts\.down\.sql\n/).and.match(/Dry run: nothing is written\.\n$/);
+      expect(dry.stdout)
+        .to.match(/^ {2}would write 00001_accounts\.down\.sql\n/)
+        .and.match(/Dry run: nothing is written\.\n$/);
       expect(existsSync(to)).to.equal(false);
-      expect(documentOf('convert', await convert(0, '--json'))).to.deep.include({ dryRun: false, files: ['00001_accounts.down.sql', '00001_accounts.up.sql', '00002_fill.down.sql', '00002_fill.up.sql'] });
-      expect((await convert(21)).stderr).to.include('00001_accounts.up.sql').and.include('nothing was written');
+      expect(documentOf('convert', await convert(0, '--json'))).to.deep.include({
+        dryRun: false,
+        files: ['00001_accounts.down.sql', '00001_accounts.up.sql', '00002_fill.down.sql', '00002_fill.up.sql'],
+      });
+      expect((await convert(21)).stderr)
+        .to.include('00001_accounts.up.sql')
+        .and.include('nothing was written');
       await run(0, 'validate', '--dir', to);
       await run(0, 'up', '--dir', to);
       expect(await query('SELECT x FROM accounts')).to.deep.equal([{ x: 1 }]);
-      const [{ name: database } = { name: '' }] = await workspace().query<{ name: string }>('SELECT current_database() AS name');
+      const [{ name: database } = { name: '' }] = await workspace().query<{ name: string }>(
+        'SELECT current_database() AS name',
+      );
       await run(0, 'down', '--dir', to, '--all', '--confirm', database);
       expect(await query(`SELECT to_regclass('accounts') AS a`)).to.deep.equal([{ a: null }]);
     });
@@ -225,9 +297,13 @@ describe('import', () => {
     });
 
     it('is refused with 20 where the settings make no sense, with 21 where a file has no counterpart', async () => {
-      expect((await run(20, 'import', '--files', from, '--from', 'golang-migrate', '--dir', to)).stderr).to.include('can stay as they are');
+      expect((await run(20, 'import', '--files', from, '--from', 'golang-migrate', '--dir', to)).stderr).to.include(
+        'can stay as they are',
+      );
       expect((await run(20, 'import', '--from', 'graphile-migrate')).stderr).to.include('--files OLD_DIR');
-      expect((await run(20, 'import', '--files', from, '--from', 'goose', '--dir', `${from}/`)).stderr).to.include('same directory');
+      expect((await run(20, 'import', '--files', from, '--from', 'goose', '--dir', `${from}/`)).stderr).to.include(
+        'same directory',
+      );
       expect((await run(20, 'import', '--files', from)).stderr).to.include('--from: needed');
       await run(21, 'import', '--files', join(from, 'gone'), '--from', 'goose', '--dir', to);
       await writeFile(join(from, '00003_c.go'), 'package migrations');

@@ -33,7 +33,11 @@ describe('--json', () => {
 
   it('down: planned, rolled back, refused', async () => {
     await up(workspace());
-    expect(await document('outcome', 0, 'down', '--steps', '2', '--dry-run')).to.deep.include({ command: 'down', dryRun: true, notRun: ['005_order_notes', '004_bonus'] });
+    expect(await document('outcome', 0, 'down', '--steps', '2', '--dry-run')).to.deep.include({
+      command: 'down',
+      dryRun: true,
+      notRun: ['005_order_notes', '004_bonus'],
+    });
     const down = await document('outcome', 0, 'down', '--steps', '1');
     expect(down['done']).to.have.lengthOf(1);
     expect(down['pending']).to.deep.equal(['005_order_notes']);
@@ -44,27 +48,49 @@ describe('--json', () => {
   it('a failed migration: what is done, what failed, what is not run', async () => {
     await workspace().write({ '004_bonus.up.sql': 'SELECT 1;\nSELECT nope;' });
     const failed = await document('outcome', 40, 'up');
-    expect(failed).to.deep.include({ failedVersion: '004_bonus', notRun: ['005_order_notes'], pending: ['004_bonus', '005_order_notes'] });
-    expect(failed['error']).to.include({ code: 'MIGRATION_FAILED', file: '004_bonus.up.sql', line: 2, column: 8, sqlstate: '42703' });
+    expect(failed).to.deep.include({
+      failedVersion: '004_bonus',
+      notRun: ['005_order_notes'],
+      pending: ['004_bonus', '005_order_notes'],
+    });
+    expect(failed['error']).to.include({
+      code: 'MIGRATION_FAILED',
+      file: '004_bonus.up.sql',
+      line: 2,
+      column: 8,
+      sqlstate: '42703',
+    });
     const { entries } = (await document('history', 0, 'history')) as { entries: { event: string; code?: string }[] };
-    expect(entries.filter(({ event }) => event === 'failed' || event === 'run ended').map(({ code }) => code)).to.deep.equal(['MIGRATION_FAILED', 'MIGRATION_FAILED']);
+    expect(
+      entries.filter(({ event }) => event === 'failed' || event === 'run ended').map(({ code }) => code),
+    ).to.deep.equal(['MIGRATION_FAILED', 'MIGRATION_FAILED']);
   });
 
   it('status, history, lock, wait, baseline, validate', async () => {
     expect(await document('history', 0, 'history')).to.deep.equal({ command: 'history', entries: [] });
     expect(await document('status', 33, 'status', '--exit-code')).to.include({ upToDate: false });
-    expect(await document('outcome', 33, 'wait', '--timeout', '0')).to.deep.include({ command: 'wait', pending: VERSIONS });
+    expect(await document('outcome', 33, 'wait', '--timeout', '0')).to.deep.include({
+      command: 'wait',
+      pending: VERSIONS,
+    });
     expect(await document('outcome', 0, 'baseline', '--to', '002_orders')).to.include({ command: 'baseline' });
     await workspace().query(FIVE_FILES['001_accounts.up.sql']!);
     await workspace().query(FIVE_FILES['002_orders.up.sql']!);
     await document('outcome', 0, 'up');
     await document('outcome', 0, 'wait', '--timeout', '0');
     const status = await document('status', 0, 'status');
-    expect((status['migrations'] as { state: string }[]).map(({ state }) => state)).to.deep.equal(VERSIONS.map(() => 'applied'));
+    expect((status['migrations'] as { state: string }[]).map(({ state }) => state)).to.deep.equal(
+      VERSIONS.map(() => 'applied'),
+    );
     const history = (await document('history', 0, 'history'))['entries'] as { event: string }[];
     expect(history.filter(({ event }) => event === 'baselined')).to.have.lengthOf(2);
     expect(history.filter(({ event }) => event === 'applied')).to.have.lengthOf(3);
-    expect(await document('lock', 0, 'lock')).to.deep.equal({ command: 'lock', key: workspace().lockKey, holder: null, waiters: [] });
+    expect(await document('lock', 0, 'lock')).to.deep.equal({
+      command: 'lock',
+      key: workspace().lockKey,
+      holder: null,
+      waiters: [],
+    });
     expect(await document('validate', 0, 'validate')).to.include({ valid: true, migrations: 5 });
     await workspace().write({ '006_wrong.up.sql': 'selec 1;' });
     expect(await document('validate', 21, 'validate')).to.include({ valid: false });
@@ -77,7 +103,10 @@ describe('--json', () => {
     expect(found['holder']).to.deep.equal({ pid: holder.pid, applicationName: 'somebody else' });
     const repair = await document('error', 31, 'repair', '--lock-wait', '0');
     expect(repair['error']).to.include({ code: 'LOCK_TIMEOUT' });
-    expect((await document('lock', 0, 'lock'))['holder']).to.deep.equal({ pid: holder.pid, applicationName: 'somebody else' });
+    expect((await document('lock', 0, 'lock'))['holder']).to.deep.equal({
+      pid: holder.pid,
+      applicationName: 'somebody else',
+    });
   });
 
   it('errors before there is anything else to tell', async () => {

@@ -24,7 +24,10 @@ describe('a secret that comes late', () => {
     radius = await startRadius();
     server = await ownServer();
     const hba = join(server.dataDir, 'pg_hba.conf');
-    await writeFile(hba, `host all by_radius 127.0.0.1/32 ${radius.method}\nhost all by_password 127.0.0.1/32 scram-sha-256\nhost all nobody 127.0.0.1/32 reject\n${await readFile(hba, 'utf8')}`);
+    await writeFile(
+      hba,
+      `host all by_radius 127.0.0.1/32 ${radius.method}\nhost all by_password 127.0.0.1/32 scram-sha-256\nhost all nobody 127.0.0.1/32 reject\n${await readFile(hba, 'utf8')}`,
+    );
     await server.restart('fast');
   });
   after(async () => {
@@ -39,13 +42,16 @@ describe('a secret that comes late', () => {
     radius.accepts = false;
     await workspace().write({ '001_a.up.sql': 'CREATE TABLE a ();' });
     for (const user of Object.keys(users)) {
-      await workspace().query(`DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') THEN CREATE ROLE ${user} SUPERUSER LOGIN; END IF; END $$`);
+      await workspace().query(
+        `DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') THEN CREATE ROLE ${user} SUPERUSER LOGIN; END IF; END $$`,
+      );
       await workspace().query(`ALTER ROLE ${user} PASSWORD '${RIGHT}'`);
     }
   });
 
   const path = (): string => join(workspace().dir, '.secret');
-  const address = (user: string, password = ''): string => Object.assign(new URL(workspace().url), { username: user, password }).href;
+  const address = (user: string, password = ''): string =>
+    Object.assign(new URL(workspace().url), { username: user, password }).href;
 
   /** As kubelet and sidecars do it: whole, under its name. */
   async function put(text: string): Promise<void> {
@@ -54,7 +60,9 @@ describe('a secret that comes late', () => {
   }
 
   async function refusals(): Promise<number> {
-    return (await readFile(server.logFile, 'utf8')).split('\n').filter((line) => /FATAL: .* authentication failed/.test(line)).length;
+    return (await readFile(server.logFile, 'utf8'))
+      .split('\n')
+      .filter((line) => /FATAL: .* authentication failed/.test(line)).length;
   }
 
   function expectNoSecret({ stdout, stderr }: CliResult): void {
@@ -62,14 +70,33 @@ describe('a secret that comes late', () => {
   }
 
   /** Each way to give one: the environment, and what stands in the file. */
-  const WAYS: Readonly<Record<string, (user: User) => { readonly env: Record<string, string>; readonly text: (password: string) => string }>> = {
-    LOCKSTEP_PASSWORD_FILE: (user) => ({ env: { DATABASE_URL: address(user), LOCKSTEP_PASSWORD_FILE: path() }, text: (password) => `${password}\n` }),
-    LOCKSTEP_DATABASE_URL_FILE: (user) => ({ env: { DATABASE_URL: '', LOCKSTEP_DATABASE_URL_FILE: path() }, text: (password) => address(user, password) }),
-    PGPASSFILE: (user) => ({ env: { DATABASE_URL: address(user), PGPASSFILE: path() }, text: (password) => `*:*:*:${user}:${password}` }),
-    LOCKSTEP_PASSWORD_COMMAND: (user) => ({ env: { DATABASE_URL: address(user), LOCKSTEP_PASSWORD_COMMAND: `cat '${path()}'` }, text: (password) => password }),
+  const WAYS: Readonly<
+    Record<
+      string,
+      (user: User) => { readonly env: Record<string, string>; readonly text: (password: string) => string }
+    >
+  > = {
+    LOCKSTEP_PASSWORD_FILE: (user) => ({
+      env: { DATABASE_URL: address(user), LOCKSTEP_PASSWORD_FILE: path() },
+      text: (password) => `${password}\n`,
+    }),
+    LOCKSTEP_DATABASE_URL_FILE: (user) => ({
+      env: { DATABASE_URL: '', LOCKSTEP_DATABASE_URL_FILE: path() },
+      text: (password) => address(user, password),
+    }),
+    PGPASSFILE: (user) => ({
+      env: { DATABASE_URL: address(user), PGPASSFILE: path() },
+      text: (password) => `*:*:*:${user}:${password}`,
+    }),
+    LOCKSTEP_PASSWORD_COMMAND: (user) => ({
+      env: { DATABASE_URL: address(user), LOCKSTEP_PASSWORD_COMMAND: `cat '${path()}'` },
+      text: (password) => password,
+    }),
   };
-  const waitingFor = (what: string) => ({ event, error }: { readonly event: string; readonly error?: unknown }): boolean =>
-    event === 'database.waiting' && (error as { summary: string }).summary.includes(what);
+  const waitingFor =
+    (what: string) =>
+    ({ event, error }: { readonly event: string; readonly error?: unknown }): boolean =>
+      event === 'database.waiting' && (error as { summary: string }).summary.includes(what);
 
   for (const [way, of] of Object.entries(WAYS)) {
     const file = way.endsWith('FILE');
@@ -87,9 +114,13 @@ describe('a secret that comes late', () => {
     });
 
     it(`${way}: missing to the end: 30, named`, async () => {
-      const result = await runCli(['up', '--connect-wait', '1s'], { env: { ...workspace().env, ...of('by_password').env } });
+      const result = await runCli(['up', '--connect-wait', '1s'], {
+        env: { ...workspace().env, ...of('by_password').env },
+      });
       expectExit(result, 30);
-      expect(result.stderr).to.include(file ? path() : 'cat: ').and.include('--connect-wait=1s');
+      expect(result.stderr)
+        .to.include(file ? path() : 'cat: ')
+        .and.include('--connect-wait=1s');
     });
 
     for (const [user, sqlstate] of Object.entries(users) as [User, string][]) {
@@ -99,7 +130,9 @@ describe('a secret that comes late', () => {
         const before = await refusals();
         const result = await runCli(['up', '--connect-wait', '3s'], { env: { ...workspace().env, ...env } });
         expectExit(result, 23);
-        expect(result.stderr).to.include(sqlstate).and.include(file ? path() : 'cat');
+        expect(result.stderr)
+          .to.include(sqlstate)
+          .and.include(file ? path() : 'cat');
         expectNoSecret(result);
         await eventually('the refusals to be logged', async () => (await refusals()) >= before + 3);
         expect((await refusals()) - before).to.equal(3);
@@ -123,9 +156,13 @@ describe('a secret that comes late', () => {
     const RENEWED = 'renew3d-one';
     /** The run is connected; then the server takes another password only. */
     async function hooked(args: readonly string[], env: Record<string, string>) {
-      await workspace().write({ '001_a.before.mjs': `export default async ({ pool, log }) => { log('here'); while (!(await import('node:fs')).existsSync(${JSON.stringify(`${path()}.go`)})) await new Promise((done) => setTimeout(done, 20)); await pool.query('SELECT 1'); };` });
+      await workspace().write({
+        '001_a.before.mjs': `export default async ({ pool, log }) => { log('here'); while (!(await import('node:fs')).existsSync(${JSON.stringify(`${path()}.go`)})) await new Promise((done) => setTimeout(done, 20)); await pool.query('SELECT 1'); };`,
+      });
       await put(RIGHT);
-      const run = startCli(['up', ...args], { env: { ...workspace().env, DATABASE_URL: address('by_password'), ...env } });
+      const run = startCli(['up', ...args], {
+        env: { ...workspace().env, DATABASE_URL: address('by_password'), ...env },
+      });
       await run.waitForLog('hook.log');
       await workspace().query(`ALTER ROLE by_password PASSWORD '${RENEWED}'`);
       const before = await refusals();
@@ -169,7 +206,10 @@ describe('a secret that comes late', () => {
     for (const [what, env] of Object.entries(cases)) {
       const result = await runCli(['up'], { env: { ...workspace().env, ...env } });
       expect(result.code, `${what}\n${result.stderr}`).to.equal(23);
-      expect(result.logs.filter(({ event }) => event === 'database.waiting'), what).to.deep.equal([]);
+      expect(
+        result.logs.filter(({ event }) => event === 'database.waiting'),
+        what,
+      ).to.deep.equal([]);
       expectNoSecret(result);
     }
   });
@@ -191,7 +231,9 @@ describe('a secret that comes late', () => {
       socket.on('error', () => undefined);
     });
     const { port } = silent.address() as AddressInfo;
-    const result = await runCli(['up', '--connect-wait', '0'], { env: { ...workspace().env, DATABASE_URL: `postgres://u@127.0.0.1:${port}/d` } });
+    const result = await runCli(['up', '--connect-wait', '0'], {
+      env: { ...workspace().env, DATABASE_URL: `postgres://u@127.0.0.1:${port}/d` },
+    });
     expectExit(result, 30);
     expect(attempts).to.equal(1);
     expect(result.stderr).to.include('within 3 s');

@@ -27,7 +27,8 @@ describe('lockstep lock', () => {
     const older = await blockOnKey(workspace().serverUrl, workspace().lockKey, 'older runner');
     workspace().defer(() => older.close());
 
-    const looking = async (): Promise<Record<string, unknown>> => documentOf('lock', await runCli(['lock', '--json'], workspace()));
+    const looking = async (): Promise<Record<string, unknown>> =>
+      documentOf('lock', await runCli(['lock', '--json'], workspace()));
     const report = await eventually('both waiters to be seen', async () => {
       const found = await looking();
       return (found['waiters'] as unknown[]).length === 2 && found;
@@ -37,10 +38,19 @@ describe('lockstep lock', () => {
     expect(applicationName).to.match(/^lockstep up \S+ shop-1$/);
     expect(Date.now() - Date.parse(since)).to.be.within(0, 60_000);
     const waiters = report['waiters'] as { applicationName: string; blocked: boolean }[];
-    expect(waiters.map(({ applicationName, blocked }) => [applicationName.split(' ').at(-1), blocked])).to.have.deep.members([['shop-2', false], ['runner', true]]);
+    expect(
+      waiters.map(({ applicationName, blocked }) => [applicationName.split(' ').at(-1), blocked]),
+    ).to.have.deep.members([
+      ['shop-2', false],
+      ['runner', true],
+    ]);
 
     const { stdout } = await runCli(['lock'], workspace());
-    expect(stdout).to.include('shop-1').and.include('up 006_slow').and.include('shop-2').and.include('blocked inside PostgreSQL');
+    expect(stdout)
+      .to.include('shop-1')
+      .and.include('up 006_slow')
+      .and.include('shop-2')
+      .and.include('blocked inside PostgreSQL');
     await older.close();
     await gate.open();
     expect((await holder.exited).code).to.equal(0);
@@ -76,7 +86,9 @@ describe('lockstep lock', () => {
     const { code, stderr } = await runCli(['up', '--lock-wait', '1500ms'], workspace());
     expect(code, stderr).to.equal(31);
     expect(stderr).to.match(new RegExp(`held by .*sharer.* \\(pid ${sharer.pid}, in shared mode\\)`));
-    expect((await runCli(['lock', '--terminate'], workspace())).stdout).to.include('"sharer"').and.include('was ended');
+    expect((await runCli(['lock', '--terminate'], workspace())).stdout)
+      .to.include('"sharer"')
+      .and.include('was ended');
     expect((await runCli(['up'], workspace())).code).to.equal(0);
   });
 
@@ -86,7 +98,10 @@ describe('lockstep lock', () => {
     'a session without a name': { name: '' },
     'a runner, idle': { name: 'lockstep up 0.1.0 x' },
     'a runner, in a transaction': { name: 'lockstep up 0.1.0 x', begin: 'BEGIN' },
-    'a runner, in a transaction that it has taken the key for': { name: 'lockstep wait 0.1.0 x', begin: 'BEGIN; SELECT pg_advisory_xact_lock_shared(KEY)' },
+    'a runner, in a transaction that it has taken the key for': {
+      name: 'lockstep wait 0.1.0 x',
+      begin: 'BEGIN; SELECT pg_advisory_xact_lock_shared(KEY)',
+    },
   };
   for (const [what, { name, begin = '' }] of Object.entries(SHARERS)) {
     it(`names who holds it in shared mode, and for good, and ends it: ${what}`, async () => {
@@ -111,7 +126,11 @@ describe('lockstep lock', () => {
     await up(workspace());
     const sharer = await holdKey(workspace().serverUrl, workspace().lockKey, 'sharer', 'shared');
     workspace().defer(() => sharer.release());
-    for (const args of [['up', '--lock-wait', '0'], ['wait', '--timeout', '10s'], ['status', '--exit-code']]) {
+    for (const args of [
+      ['up', '--lock-wait', '0'],
+      ['wait', '--timeout', '10s'],
+      ['status', '--exit-code'],
+    ]) {
       const { code, stderr } = await runCli(args, workspace());
       expect(code, `${args[0]}: ${stderr}`).to.equal(0);
     }
@@ -163,7 +182,9 @@ describe('lockstep wait', () => {
     expect(text).to.include('waiting until').and.include('lockstep down');
     await gate.open();
     expect((await rollback.exited).code).to.equal(0);
-    await waiting.waitForLog((line) => line.event === 'wait.pending' && String(line['text']).includes('005_order_notes'));
+    await waiting.waitForLog(
+      (line) => line.event === 'wait.pending' && String(line['text']).includes('005_order_notes'),
+    );
     await up(workspace());
     expect((await waiting.exited).code).to.equal(0);
   });

@@ -20,7 +20,10 @@ describe('the log', () => {
         '001_talk.up.sql': `CREATE TABLE talk ();\nDO $$ BEGIN FOR n IN 1..${LINES} LOOP RAISE NOTICE 'line % %', n, repeat('x', 100); END LOOP; END $$;`,
         ...(exit === 40 && { '002_wrong.up.sql': 'SELECT nope;' }),
       });
-      const child = spawn(process.execPath, [join(distFolder(), 'lockstep.mjs'), 'up'], { env: workspace().env, stdio: ['ignore', 'ignore', 'pipe'] });
+      const child = spawn(process.execPath, [join(distFolder(), 'lockstep.mjs'), 'up'], {
+        env: workspace().env,
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
       workspace().defer(() => child.kill('SIGKILL'));
       const exited = once(child, 'close') as Promise<[number | null]>;
       // Nobody reads until the server has committed: the pipe is full by then, as there is more to say than it holds.
@@ -33,8 +36,13 @@ describe('the log', () => {
       child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       const [code] = await within(exited, () => `the run to end; it said ${text.length} characters`);
       expect(code).to.equal(exit);
-      const lines = text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-      const told = lines.filter(({ event }) => event === 'server.notice').map((line) => Number(/^line (\d+) /.exec(String(line['text']))?.[1]));
+      const lines = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
+      const told = lines
+        .filter(({ event }) => event === 'server.notice')
+        .map((line) => Number(/^line (\d+) /.exec(String(line['text']))?.[1]));
       expect(told).to.deep.equal(Array.from({ length: LINES }, (_, index) => index + 1));
       expect(lines.at(-1)).to.deep.include({ event: exit === 0 ? 'run.finished' : 'run.failed' });
     });

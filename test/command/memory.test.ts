@@ -17,27 +17,66 @@ interface Case {
   readonly files: Readonly<Record<string, string>>;
 }
 
-const rows = (count: number): string => Array.from({ length: count }, (_, index) => `INSERT INTO t VALUES (${index}, 'row ${index}');\n`).join('');
+const rows = (count: number): string =>
+  Array.from({ length: count }, (_, index) => `INSERT INTO t VALUES (${index}, 'row ${index}');\n`).join('');
 
 const CASES: Readonly<Record<string, Case>> = {
-  'an error of 5 MB': { exit: 40, files: { '001_a.up.sql': "DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 5000000) USING DETAIL = repeat('y', 5000000), HINT = repeat('z', 5000000); END $$;" } },
-  'a syntax error in 5 MB of generated SQL': { exit: 40, files: { '001_a.up.sql': "DO $$ BEGIN EXECUTE repeat('x', 5000000) || ' y z'; END $$;" } },
-  'a statement of its own that fails with 5 MB': { exit: 40, files: { '001_a.up.sql': "-- lockstep: no-transaction\nDO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 5000000); END $$;" } },
-  'a notice of 18 MB': { exit: 0, files: { '001_a.up.sql': "DO $$ BEGIN RAISE NOTICE '%', repeat('x', 18000000); END $$;" } },
-  '300,000 notices': { exit: 0, files: { '001_a.up.sql': "DO $$ BEGIN FOR i IN 1..300000 LOOP RAISE NOTICE 'line %', i; END LOOP; END $$;" } },
-  '20,000 notices of 8 kB': { exit: 0, files: { '001_a.up.sql': "DO $$ BEGIN FOR i IN 1..20000 LOOP RAISE NOTICE '%', repeat('x', 8000); END LOOP; END $$;" } },
+  'an error of 5 MB': {
+    exit: 40,
+    files: {
+      '001_a.up.sql':
+        "DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 5000000) USING DETAIL = repeat('y', 5000000), HINT = repeat('z', 5000000); END $$;",
+    },
+  },
+  'a syntax error in 5 MB of generated SQL': {
+    exit: 40,
+    files: { '001_a.up.sql': "DO $$ BEGIN EXECUTE repeat('x', 5000000) || ' y z'; END $$;" },
+  },
+  'a statement of its own that fails with 5 MB': {
+    exit: 40,
+    files: {
+      '001_a.up.sql': "-- lockstep: no-transaction\nDO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 5000000); END $$;",
+    },
+  },
+  'a notice of 18 MB': {
+    exit: 0,
+    files: { '001_a.up.sql': "DO $$ BEGIN RAISE NOTICE '%', repeat('x', 18000000); END $$;" },
+  },
+  '300,000 notices': {
+    exit: 0,
+    files: { '001_a.up.sql': "DO $$ BEGIN FOR i IN 1..300000 LOOP RAISE NOTICE 'line %', i; END LOOP; END $$;" },
+  },
+  '20,000 notices of 8 kB': {
+    exit: 0,
+    files: {
+      '001_a.up.sql': "DO $$ BEGIN FOR i IN 1..20000 LOOP RAISE NOTICE '%', repeat('x', 8000); END LOOP; END $$;",
+    },
+  },
   '300,000 lines of a hook': {
     exit: 0,
-    files: { '001_a.up.sql': 'SELECT 1;', '001_a.before.mjs': "export default ({ log }) => { for (let i = 0; i < 300_000; i += 1) log('line ' + i); };" },
+    files: {
+      '001_a.up.sql': 'SELECT 1;',
+      '001_a.before.mjs': "export default ({ log }) => { for (let i = 0; i < 300_000; i += 1) log('line ' + i); };",
+    },
   },
   'lines of 20 MB of a hook': {
     exit: 0,
-    files: { '001_a.up.sql': 'SELECT 1;', '001_a.before.mjs': "export default ({ log }) => { log('x'.repeat(20_000_000)); console.log('y'.repeat(20_000_000)); };" },
+    files: {
+      '001_a.up.sql': 'SELECT 1;',
+      '001_a.before.mjs':
+        "export default ({ log }) => { log('x'.repeat(20_000_000)); console.log('y'.repeat(20_000_000)); };",
+    },
   },
   '300 MB of rows': { exit: 0, files: { '001_a.up.sql': "SELECT repeat('x', 1000) FROM generate_series(1, 300000);" } },
   'a row of 30 MB': { exit: 0, files: { '001_a.up.sql': "SELECT repeat('x', 30000000);" } },
-  'a file as large as is parsed': { exit: 0, files: { '001_a.up.sql': `CREATE TABLE t (id int, v text);\n${rows(22_000)}` } },
-  'a file too large to be parsed': { exit: 0, files: { '001_a.up.sql': `CREATE TABLE t (id int, v text);\n${rows(100_000)}` } },
+  'a file as large as is parsed': {
+    exit: 0,
+    files: { '001_a.up.sql': `CREATE TABLE t (id int, v text);\n${rows(22_000)}` },
+  },
+  'a file too large to be parsed': {
+    exit: 0,
+    files: { '001_a.up.sql': `CREATE TABLE t (id int, v text);\n${rows(100_000)}` },
+  },
 };
 
 describe('the memory of a run', () => {
@@ -54,9 +93,13 @@ describe('the memory of a run', () => {
     it(`is below ${LIMIT_MIB} MiB: ${name}`, async () => {
       await workspace().write(files);
       const peakFile = join(folder, 'peak');
-      const run = await runCli(['up'], { env: { ...workspace().env, NODE_OPTIONS: `--require ${join(folder, 'watch.cjs')}`, PEAK_FILE: peakFile } });
+      const run = await runCli(['up'], {
+        env: { ...workspace().env, NODE_OPTIONS: `--require ${join(folder, 'watch.cjs')}`, PEAK_FILE: peakFile },
+      });
       expectExit(run, exit);
-      const [{ longest } = { longest: 0 }] = await workspace().query<{ longest: number }>('SELECT coalesce(max(length(error)), 0) AS longest FROM schema_migrations_journal');
+      const [{ longest } = { longest: 0 }] = await workspace().query<{ longest: number }>(
+        'SELECT coalesce(max(length(error)), 0) AS longest FROM schema_migrations_journal',
+      );
       expect(longest, 'the longest error in the journal').to.be.at.most(2_200);
       expect(Number(await readFile(peakFile, 'utf8')) / 1024, 'MiB').to.be.below(LIMIT_MIB);
     });

@@ -13,7 +13,10 @@ const run = promisify(execFile);
 const SENTENCE = 'Lockstep needs Node 22.19 or newer, and this is Node';
 
 /** As if this Node were another one. */
-const posing = (version: string): string[] => ['--import', `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'})`];
+const posing = (version: string): string[] => [
+  '--import',
+  `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'})`,
+];
 
 describe('a Node that is too old', () => {
   for (const version of ['0.10.48', '14.21.3', '18.20.8', '20.20.2', '22.0.0', '22.18.9']) {
@@ -44,14 +47,21 @@ describe('a Node that is too old', () => {
       expect(code).to.equal(20);
       expect(stdout).to.equal('');
       const { error } = JSON.parse(stderr) as { error: object };
-      expect(error).to.deep.equal({ code: 'CONFIG_INVALID', exit: 20, summary: `${SENTENCE} 20.20.2`, next: 'run it with a newer Node, or use the image, which brings its own' });
+      expect(error).to.deep.equal({
+        code: 'CONFIG_INVALID',
+        exit: 20,
+        summary: `${SENTENCE} 20.20.2`,
+        next: 'run it with a newer Node, or use the image, which brings its own',
+      });
     });
   }
 
   it('ends the command with 20, as text', async () => {
     const { code, stderr } = await failed([...posing('18.20.8'), cli, 'up', '--log-format', 'text']);
     expect(code).to.equal(20);
-    expect(stderr).to.equal(`error: ${SENTENCE} 18.20.8 (CONFIG_INVALID)\nwhy:   this Node is too old\nnext:  run it with a newer Node, or use the image, which brings its own\n`);
+    expect(stderr).to.equal(
+      `error: ${SENTENCE} 18.20.8 (CONFIG_INVALID)\nwhy:   this Node is too old\nnext:  run it with a newer Node, or use the image, which brings its own\n`,
+    );
   });
 
   it('cannot import the library, and is told why', async () => {
@@ -59,6 +69,11 @@ describe('a Node that is too old', () => {
     const script = `await import(${JSON.stringify(library)}).catch(({ code, exit, message, stack }) => { console.log(JSON.stringify({ code, exit, message, lines: stack.split('\\n').length })); process.exit(exit); })`;
     const { code, stdout } = await failed([...posing('20.20.2'), '--input-type=module', '--eval', script]);
     expect(code).to.equal(20);
-    expect(JSON.parse(stdout)).to.deep.equal({ code: 'CONFIG_INVALID', exit: 20, message: `${SENTENCE} 20.20.2`, lines: 1 });
+    expect(JSON.parse(stdout)).to.deep.equal({
+      code: 'CONFIG_INVALID',
+      exit: 20,
+      message: `${SENTENCE} 20.20.2`,
+      lines: 1,
+    });
   });
 });

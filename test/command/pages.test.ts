@@ -17,7 +17,15 @@ function needsMore({ text }: CommandBlock): boolean {
 
 /** Lines as they are whoever runs them, when and where. */
 function timeless(text: string): string[] {
-  return text.split('\n').map((line) => line.replace(/^\d\d:\d\d:\d\d\.\d{3} /, '').replaceAll(/\d+ ms/g, 'N ms').trim()).filter((line) => line !== '');
+  return text
+    .split('\n')
+    .map((line) =>
+      line
+        .replace(/^\d\d:\d\d:\d\d\.\d{3} /, '')
+        .replaceAll(/\d+ ms/g, 'N ms')
+        .trim(),
+    )
+    .filter((line) => line !== '');
 }
 
 describe('the commands in README.md', () => {
@@ -44,19 +52,35 @@ describe('the commands in README.md', () => {
   });
 
   it('say what the page shows', () => {
-    const shown = blocks.map((block, index) => ({ block, said: outputs[index]! })).filter(({ block: { shown = '', text } }) => shown !== '' && text.includes('lockstep'));
+    const shown = blocks
+      .map((block, index) => ({ block, said: outputs[index]! }))
+      .filter(({ block: { shown = '', text } }) => shown !== '' && text.includes('lockstep'));
     expect(shown).to.have.length.at.least(1);
-    for (const { block, said } of shown) expect(timeless(said), `line ${block.line}`).to.include.members(timeless(block.shown!));
+    for (const { block, said } of shown)
+      expect(timeless(said), `line ${block.line}`).to.include.members(timeless(block.shown!));
   });
 
   it('are left out only for a reason that there still is', async () => {
     const all = await commandBlocks('README.md');
-    for (const word of Object.keys(NEEDS_MORE)) expect(all.some(({ text }) => text.startsWith(word)), word).to.equal(true);
+    for (const word of Object.keys(NEEDS_MORE))
+      expect(
+        all.some(({ text }) => text.startsWith(word)),
+        word,
+      ).to.equal(true);
   });
 
   it('would not pass if one failed', async () => {
-    const wrong = [{ line: 7, text: 'lockstep() { npx node dist/lockstep.mjs "$@"; }\nlockstep up --dir ./nowhere\n', shown: undefined }];
-    const failed = await runBlocks(wrong, { cwd: folder, env: { DATABASE_URL: database() } }).then(() => undefined, (error: unknown) => String(error));
+    const wrong = [
+      {
+        line: 7,
+        text: 'lockstep() { npx node dist/lockstep.mjs "$@"; }\nlockstep up --dir ./nowhere\n',
+        shown: undefined,
+      },
+    ];
+    const failed = await runBlocks(wrong, { cwd: folder, env: { DATABASE_URL: database() } }).then(
+      () => undefined,
+      (error: unknown) => String(error),
+    );
     expect(failed).to.include('the block at line 7 failed').and.to.include('nowhere');
   });
 });

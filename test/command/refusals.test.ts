@@ -41,9 +41,23 @@ describe('exit 20 without any connection', () => {
   });
 
   const WRONG: readonly (readonly string[])[] = [
-    ...[[], ['sideways'], ['UP'], [' up'], ['up', 'UP'], ['--strict', 'up'], ['up', '--nonsense'], ['up', '--steps', '1']],
+    ...[
+      [],
+      ['sideways'],
+      ['UP'],
+      [' up'],
+      ['up', 'UP'],
+      ['--strict', 'up'],
+      ['up', '--nonsense'],
+      ['up', '--steps', '1'],
+    ],
     ...['', '.', 'a.', 'a.b.c', 'x'.repeat(56)].map((table) => ['up', '--table', table]),
-    ...[['up', '--lock-key', '9223372036854775808'], ['up', '--lock-wait', '5'], ['down', '--steps', '0'], ['down', '--steps', '1', '--to', '001_a']],
+    ...[
+      ['up', '--lock-key', '9223372036854775808'],
+      ['up', '--lock-wait', '5'],
+      ['down', '--steps', '0'],
+      ['down', '--steps', '1', '--to', '001_a'],
+    ],
   ];
   it('wrong words, flags and values', async () => {
     // Two at once: each is mostly waiting for a process to start.
@@ -64,14 +78,20 @@ describe('exit 20 without any connection', () => {
   }
 
   it('wrong variables, all of them at once', async () => {
-    const { code, stderr } = await runCli(['up'], { env: env({ LOCKSTEP_TABLE: 'a.b.c', LOCKSTEP_LOCK_WAIT: 'soon', LOCKSTEP_STRICT: 'maybe' }) });
+    const { code, stderr } = await runCli(['up'], {
+      env: env({ LOCKSTEP_TABLE: 'a.b.c', LOCKSTEP_LOCK_WAIT: 'soon', LOCKSTEP_STRICT: 'maybe' }),
+    });
     expect(code).to.equal(20);
     for (const name of ['LOCKSTEP_TABLE', 'LOCKSTEP_LOCK_WAIT', 'LOCKSTEP_STRICT']) expect(stderr).to.include(name);
     expect(connections).to.equal(0);
   });
 
   it('wrong settings and a wrong address, all of it at once', async () => {
-    const wrong = { LOCKSTEP_LOCK_WAIT: 'soon', DATABASE_URL: 'postgres://u:hunter2@h:99999/d?sslmode=maybe', PGCONNECT_TIMEOUT: 'x' };
+    const wrong = {
+      LOCKSTEP_LOCK_WAIT: 'soon',
+      DATABASE_URL: 'postgres://u:hunter2@h:99999/d?sslmode=maybe',
+      PGCONNECT_TIMEOUT: 'x',
+    };
     const { code, stderr } = await runCli(['up'], { env: env(wrong) });
     expect(code).to.equal(20);
     for (const name of ['LOCKSTEP_LOCK_WAIT', 'port', 'sslmode', 'PGCONNECT_TIMEOUT']) expect(stderr).to.include(name);
@@ -106,16 +126,23 @@ describe('what the server or the history refuses', () => {
     (await runCli(args, { env: { ...workspace().env, ...env } })).code;
 
   it('21: every wrong file is named at once, and nothing is run', async () => {
-    await workspace().write({ 'notes.sql': 'SELECT 1;', '006_lonely.down.sql': 'SELECT 1;', '007_typo.up.sql': '-- lockstep: no-transactoin\nSELECT 1;' });
+    await workspace().write({
+      'notes.sql': 'SELECT 1;',
+      '006_lonely.down.sql': 'SELECT 1;',
+      '007_typo.up.sql': '-- lockstep: no-transactoin\nSELECT 1;',
+    });
     const { code, stderr } = await runCli(['up'], workspace());
     expect(code).to.equal(21);
-    for (const name of ['notes.sql', '006_lonely.down.sql', '007_typo.up.sql', 'no-transaction']) expect(stderr).to.include(name);
+    for (const name of ['notes.sql', '006_lonely.down.sql', '007_typo.up.sql', 'no-transaction'])
+      expect(stderr).to.include(name);
     expect(await stateOf(workspace())).to.deep.equal({ relations: [], rows: {} });
   });
 
   it('21: also without a server, of which nothing is told then', async () => {
     await workspace().write({ 'notes.sql': 'SELECT 1;' });
-    const { code, stderr } = await runCli(['up'], { env: { ...workspace().env, DATABASE_URL: `postgres://u@127.0.0.1:${await closedPort()}/d` } });
+    const { code, stderr } = await runCli(['up'], {
+      env: { ...workspace().env, DATABASE_URL: `postgres://u@127.0.0.1:${await closedPort()}/d` },
+    });
     expect(code).to.equal(21);
     expect(stderr).to.include('notes.sql').and.not.include('reach');
   });
@@ -134,7 +161,10 @@ describe('what the server or the history refuses', () => {
   });
 
   it('24: a rollback that cannot be made whole is not begun', async () => {
-    await workspace().write({ '006_final.up.sql': '-- lockstep: irreversible\nSELECT 1;', '006_final.down.sql': 'SELECT 1;' });
+    await workspace().write({
+      '006_final.up.sql': '-- lockstep: irreversible\nSELECT 1;',
+      '006_final.down.sql': 'SELECT 1;',
+    });
     await up(workspace());
     const before = await stateOf(workspace());
     expect(await exitOf(['down', '--steps', '2'])).to.equal(24);
@@ -145,7 +175,9 @@ describe('what the server or the history refuses', () => {
 
   it('30: a server that is not there, and a read-only one', async () => {
     const port = await closedPort();
-    expect(await exitOf(['up', '--connect-wait', '0'], { DATABASE_URL: `postgres://u@127.0.0.1:${port}/d` })).to.equal(30);
+    expect(await exitOf(['up', '--connect-wait', '0'], { DATABASE_URL: `postgres://u@127.0.0.1:${port}/d` })).to.equal(
+      30,
+    );
     const role = await createRole(workspace(), { settings: { default_transaction_read_only: 'on' } });
     expect(await exitOf(['up', '--connect-wait', '0'], { DATABASE_URL: role.url })).to.equal(30);
     expect(await stateOf(workspace())).to.deep.equal({ relations: [], rows: {} });

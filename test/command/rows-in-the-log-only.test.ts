@@ -36,7 +36,7 @@ const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[
   ['22008', '7307307', 'SELECT make_date(v::int, 1, 1) FROM t;'],
   ['22003', '73073070000000000000', 'SELECT v::int FROM t;'],
   ['22003', '7307307', 'SELECT v::smallint FROM t;'],
-  ['22003', '7307307', 'CREATE SEQUENCE s MAXVALUE 5; SELECT setval(\'s\', v::int) FROM t;'],
+  ['22003', '7307307', "CREATE SEQUENCE s MAXVALUE 5; SELECT setval('s', v::int) FROM t;"],
   ['22001', 'canary', 'ALTER TABLE t ALTER v TYPE varchar(3);'],
   ['2202E', '7307307', "SELECT get_bit(B'101', v::int) FROM t;"],
   ['22012', '7307307', 'SELECT v::int / 0 FROM t;'],
@@ -52,8 +52,12 @@ const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[
   ['23502', 'canary', 'CREATE TABLE n (a text, b int NOT NULL); INSERT INTO n SELECT v, NULL FROM t;'],
   ['23503', 'canary', 'CREATE TABLE p (v text PRIMARY KEY); ALTER TABLE t ADD FOREIGN KEY (v) REFERENCES p;'],
   ['23514', 'canary', 'CREATE TABLE c (a text CHECK (length(a) < 3)); INSERT INTO c SELECT v FROM t;'],
-  ['23514', 'canary', "CREATE TABLE r (a text) PARTITION BY LIST (a); INSERT INTO r SELECT v FROM t;"],
-  ['23P01', 'canary', 'CREATE TABLE e (a inet, b text, EXCLUDE USING gist (a inet_ops WITH &&)); INSERT INTO e SELECT \'10.0.0.0/8\'::inet, v FROM t; INSERT INTO e SELECT \'10.7.30.7\'::inet, v FROM t;'],
+  ['23514', 'canary', 'CREATE TABLE r (a text) PARTITION BY LIST (a); INSERT INTO r SELECT v FROM t;'],
+  [
+    '23P01',
+    'canary',
+    "CREATE TABLE e (a inet, b text, EXCLUDE USING gist (a inet_ops WITH &&)); INSERT INTO e SELECT '10.0.0.0/8'::inet, v FROM t; INSERT INTO e SELECT '10.7.30.7'::inet, v FROM t;",
+  ],
   // Statement by statement.
   ['22P02', 'canary', '-- lockstep: no-transaction\nSELECT v::int FROM t;'],
   ['22P02', 'canary', 'CREATE INDEX CONCURRENTLY t_v ON t ((v::int));'],
@@ -64,7 +68,7 @@ const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[
   ['42704', 'canary', 'SELECT v::regtype FROM t;'],
   ['42704', 'canary', 'SELECT v::regrole FROM t;'],
   ['42P01', 'canary', 'SELECT nextval(v) FROM t;'],
-  ['42704', 'canary', "SELECT current_setting(v) FROM t;"],
+  ['42704', 'canary', 'SELECT current_setting(v) FROM t;'],
   ['42703', 'canary', "DO $$ BEGIN EXECUTE 'SELECT ' || (SELECT v FROM t); END $$;"],
   ['42601', "'canary", "DO $$ BEGIN EXECUTE 'SELECT ' || (SELECT v FROM t); END $$;"],
   ['22P02', 'canary', 'DO $$ DECLARE i int; BEGIN SELECT v INTO i FROM t; END $$;'],
@@ -91,7 +95,12 @@ describe('values of rows are in the log only', () => {
       const cluster = await inCluster(api, { namespace: 'shop', token: 'token' });
       workspace().defer(() => cluster.remove());
       const terminationLog = join(folder, 'termination');
-      const env = { ...workspace().env, ...cluster.env, LOCKSTEP_POD: 'web-1', LOCKSTEP_TERMINATION_LOG: terminationLog };
+      const env = {
+        ...workspace().env,
+        ...cluster.env,
+        LOCKSTEP_POD: 'web-1',
+        LOCKSTEP_TERMINATION_LOG: terminationLog,
+      };
 
       const run = await runCli(['up', '--json'], { env });
       expectExit(run, 40);
@@ -108,7 +117,8 @@ describe('values of rows are in the log only', () => {
         }),
       };
       for (const [where, text] of Object.entries(shown)) expect(text, where).to.not.match(CANARY);
-      for (const where of ['document', 'termination', 'journal'] as const) expect(shown[where], where).to.include(sqlstate);
+      for (const where of ['document', 'termination', 'journal'] as const)
+        expect(shown[where], where).to.include(sqlstate);
       expect(api.received.map(({ body }) => body.reason)).to.include('MigrationFailed');
       if (!NOT_EVEN_THERE.has(sqlstate)) expect(run.stderr, 'the log').to.match(CANARY);
     });

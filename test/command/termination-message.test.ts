@@ -42,24 +42,45 @@ describe('the termination message', () => {
     return document;
   }
 
-  async function after(exit: number, args: readonly string[], more: Readonly<Record<string, string>> = {}): Promise<Record<string, unknown>> {
+  async function after(
+    exit: number,
+    args: readonly string[],
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Record<string, unknown>> {
     const result = await runCli(args, { env: { ...env(), ...more } });
     expectExit(result, exit);
     return await message(result);
   }
 
   it('up, up again, down', async () => {
-    expect(await after(0, ['up'])).to.deep.include({ command: 'up', applied: VERSIONS, appliedCount: 5, pending: [], pendingCount: 0 }).and.not.have.property('code');
+    expect(await after(0, ['up']))
+      .to.deep.include({ command: 'up', applied: VERSIONS, appliedCount: 5, pending: [], pendingCount: 0 })
+      .and.not.have.property('code');
     expect(await after(0, ['up'])).to.deep.include({ applied: [], pending: [] });
-    expect(await after(0, ['down', '--steps', '2'])).to.deep.include({ command: 'down', rolledBack: ['005_order_notes', '004_bonus'], pending: ['004_bonus', '005_order_notes'] });
+    expect(await after(0, ['down', '--steps', '2'])).to.deep.include({
+      command: 'down',
+      rolledBack: ['005_order_notes', '004_bonus'],
+      pending: ['004_bonus', '005_order_notes'],
+    });
     expect(await after(0, ['up', '--dry-run'])).to.deep.include({ dryRun: true, applied: [], pendingCount: 2 });
   });
 
   it('a failed migration: what is applied, what failed, where and why, what is pending', async () => {
-    await workspace().write({ '004_bonus.up.sql': "SELECT 1;\nINSERT INTO accounts (name) VALUES ('hunter2'), (NULL);" });
+    await workspace().write({
+      '004_bonus.up.sql': "SELECT 1;\nINSERT INTO accounts (name) VALUES ('hunter2'), (NULL);",
+    });
     const found = await after(40, ['up']);
-    expect(found).to.deep.include({ code: 'MIGRATION_FAILED', applied: VERSIONS.slice(0, 3), pending: ['004_bonus', '005_order_notes'] });
-    expect(found['failed']).to.deep.include({ version: '004_bonus', file: '004_bonus.up.sql', line: 2, sqlstate: '23502' });
+    expect(found).to.deep.include({
+      code: 'MIGRATION_FAILED',
+      applied: VERSIONS.slice(0, 3),
+      pending: ['004_bonus', '005_order_notes'],
+    });
+    expect(found['failed']).to.deep.include({
+      version: '004_bonus',
+      file: '004_bonus.up.sql',
+      line: 2,
+      sqlstate: '23502',
+    });
     expect(JSON.stringify(found)).to.not.include('hunter2');
   });
 
@@ -67,40 +88,77 @@ describe('the termination message', () => {
     const holder = await holdKey(workspace().serverUrl, workspace().lockKey, 'somebody else');
     workspace().defer(() => holder.release());
     const found = await after(31, ['up', '--lock-wait', '0']);
-    expect(found).to.deep.include({ code: 'LOCK_TIMEOUT', holder: { pid: holder.pid, applicationName: 'somebody else' }, pendingCount: 5 });
+    expect(found).to.deep.include({
+      code: 'LOCK_TIMEOUT',
+      holder: { pid: holder.pid, applicationName: 'somebody else' },
+      pendingCount: 5,
+    });
   });
 
   it('wrong settings, before there is a configuration: each of them, no secret', async () => {
-    const found = await after(20, ['up'], { LOCKSTEP_LOCK_WAIT: 'long', LOCKSTEP_TABLE: 'a.b.c', LOCKSTEP_ROLE: 'postgres://u:hunter2@h/d' });
+    const found = await after(20, ['up'], {
+      LOCKSTEP_LOCK_WAIT: 'long',
+      LOCKSTEP_TABLE: 'a.b.c',
+      LOCKSTEP_ROLE: 'postgres://u:hunter2@h/d',
+    });
     expect(found).to.deep.include({ code: 'CONFIG_INVALID', command: 'up' });
     expect(found['problems']).to.have.length(3);
     expect(JSON.stringify(found)).to.not.include('hunter2');
-    expect(await after(20, ['upp'])).to.deep.include({ code: 'CONFIG_INVALID' }).and.not.have.property('command');
+    expect(await after(20, ['upp']))
+      .to.deep.include({ code: 'CONFIG_INVALID' })
+      .and.not.have.property('command');
     const flag = join(folder, 'by-flag');
     expectExit(await runCli(['up', '--nonsense', '--termination-log', flag], { env: env() }), 20);
     expect(JSON.parse(await readFile(flag, 'utf8'))).to.include({ exit: 20 });
   });
 
-  const FAILURES: readonly [exit: number, code: string, args: readonly string[], prepare?: () => Promise<Readonly<Record<string, string>>>][] = [
+  const FAILURES: readonly [
+    exit: number,
+    code: string,
+    args: readonly string[],
+    prepare?: () => Promise<Readonly<Record<string, string>>>,
+  ][] = [
     [21, 'MIGRATIONS_INVALID', ['up'], async () => ({ LOCKSTEP_DIR: folder })],
-    [22, 'HISTORY_CONFLICT', ['up'], async () => {
-      await runCli(['up', '--to', '001_accounts'], workspace());
-      await workspace().write({ '001_accounts.up.sql': 'SELECT 1;' });
-      return {};
-    }],
-    [23, 'ACCESS_REFUSED', ['up'], async () => {
-      const url = new URL(workspace().url);
-      url.pathname = '/no_such_database';
-      return { DATABASE_URL: url.href };
-    }],
+    [
+      22,
+      'HISTORY_CONFLICT',
+      ['up'],
+      async () => {
+        await runCli(['up', '--to', '001_accounts'], workspace());
+        await workspace().write({ '001_accounts.up.sql': 'SELECT 1;' });
+        return {};
+      },
+    ],
+    [
+      23,
+      'ACCESS_REFUSED',
+      ['up'],
+      async () => {
+        const url = new URL(workspace().url);
+        url.pathname = '/no_such_database';
+        return { DATABASE_URL: url.href };
+      },
+    ],
     [24, 'ROLLBACK_REFUSED', ['down']],
-    [30, 'DATABASE_UNAVAILABLE', ['up', '--connect-wait', '0'], async () => ({ DATABASE_URL: `postgres://u:hunter2@127.0.0.1:${await closedPort()}/d` })],
+    [
+      30,
+      'DATABASE_UNAVAILABLE',
+      ['up', '--connect-wait', '0'],
+      async () => ({ DATABASE_URL: `postgres://u:hunter2@127.0.0.1:${await closedPort()}/d` }),
+    ],
     [33, 'PENDING', ['wait', '--timeout', '0']],
     [33, 'PENDING', ['status', '--exit-code']],
-    [35, 'HOOK_FAILED', ['up'], async () => {
-      await workspace().write({ '001_accounts.before.mjs': 'export default async () => { throw new Error("no"); };' });
-      return {};
-    }],
+    [
+      35,
+      'HOOK_FAILED',
+      ['up'],
+      async () => {
+        await workspace().write({
+          '001_accounts.before.mjs': 'export default async () => { throw new Error("no"); };',
+        });
+        return {};
+      },
+    ],
   ];
   for (const [exit, code, args, prepare] of FAILURES) {
     it(`${exit} ${code}: lockstep ${args.join(' ')}`, async () => {
@@ -117,7 +175,12 @@ describe('the termination message', () => {
     const run = startCli(['up'], { env: env() });
     await gate.arrived();
     run.kill('SIGTERM');
-    expect(await message(await run.exited)).to.deep.include({ exit: 143, code: 'INTERRUPTED', applied: VERSIONS.slice(0, 2), pendingCount: 3 });
+    expect(await message(await run.exited)).to.deep.include({
+      exit: 143,
+      code: 'INTERRUPTED',
+      applied: VERSIONS.slice(0, 2),
+      pendingCount: 3,
+    });
   });
 
   it('replaces what an earlier container has left', async () => {
@@ -126,7 +189,12 @@ describe('the termination message', () => {
   });
 
   it('many versions: cut, and counted', async () => {
-    const many = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`${index + 100}_a_version_with_a_name_of_some_length_so_that_not_all_fit.up.sql`, 'SELECT 1;']));
+    const many = Object.fromEntries(
+      Array.from({ length: 150 }, (_, index) => [
+        `${index + 100}_a_version_with_a_name_of_some_length_so_that_not_all_fit.up.sql`,
+        'SELECT 1;',
+      ]),
+    );
     await workspace().write(many);
     const found = await after(0, ['up']);
     expect(found).to.include({ appliedCount: 155, pendingCount: 0 });
@@ -144,8 +212,14 @@ describe('the termination message', () => {
 
     it('says so in the log; the exit code is that of the run', async () => {
       file = join(folder, 'no such folder', 'log');
-      for (const [exit, args] of [[0, ['up']], [24, ['down']]] as const) {
-        expect(await warningsOf(exit, args)).to.have.length(1).and.to.have.nested.property('[0]').that.matches(/^the termination message could not be written: ENOENT/);
+      for (const [exit, args] of [
+        [0, ['up']],
+        [24, ['down']],
+      ] as const) {
+        expect(await warningsOf(exit, args))
+          .to.have.length(1)
+          .and.to.have.nested.property('[0]')
+          .that.matches(/^the termination message could not be written: ENOENT/);
       }
     });
 

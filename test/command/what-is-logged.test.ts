@@ -35,7 +35,12 @@ describe('docs/logs.md', () => {
     const text = await runCli(['up', '--log-format', 'text'], { env });
     expectExit(text, 40);
     const journal = await workspace().query('SELECT * FROM schema_migrations_journal');
-    const others = [json.stdout, text.stdout, await readFile(env.LOCKSTEP_TERMINATION_LOG, 'utf8'), JSON.stringify(journal)].join('\n');
+    const others = [
+      json.stdout,
+      text.stdout,
+      await readFile(env.LOCKSTEP_TERMINATION_LOG, 'utf8'),
+      JSON.stringify(journal),
+    ].join('\n');
     return { log: json.stderr + text.stderr, others };
   }
 
@@ -63,20 +68,29 @@ describe('docs/logs.md', () => {
     const down = "ALTER ROLE report PASSWORD 'of the down file';\n";
     await workspace().write({ '001_a.up.sql': 'SELECT 1;', '001_a.down.sql': down });
     expectExit(await runCli(['up'], workspace()), 0);
-    expect(await workspace().query("SELECT down_sql FROM schema_migrations_journal WHERE event = 'applied'")).to.deep.equal([{ down_sql: down }]);
+    expect(
+      await workspace().query("SELECT down_sql FROM schema_migrations_journal WHERE event = 'applied'"),
+    ).to.deep.equal([{ down_sql: down }]);
 
     const said = async (secret: string, url: string): Promise<string> => {
       const before = (await readFile(server.logFile, 'utf8')).length;
-      await workspace().write({ '002_b.up.sql': `SELECT 'PASSWORD ${secret}'; SELECT 1 / 0;`, '002_b.down.sql': `SELECT 'down ${secret}';` });
+      await workspace().write({
+        '002_b.up.sql': `SELECT 'PASSWORD ${secret}'; SELECT 1 / 0;`,
+        '002_b.down.sql': `SELECT 'down ${secret}';`,
+      });
       expectExit(await runCli(['up'], { env: { ...workspace().env, DATABASE_URL: url } }), 40);
       return (await readFile(server.logFile, 'utf8')).slice(before);
     };
-    expect(await said('hunter1', workspace().url)).to.include("'PASSWORD hunter1'").and.to.include('down hunter1');
+    expect(await said('hunter1', workspace().url))
+      .to.include("'PASSWORD hunter1'")
+      .and.to.include('down hunter1');
 
     await workspace().query(`CREATE ROLE shop_owner LOGIN SUPERUSER`);
     await workspace().query(blocks.at(-1)!);
     const url = new URL(workspace().url);
     url.username = 'shop_owner';
-    expect(await said('hunter2', url.href)).to.include('division by zero').and.to.not.include('hunter2');
+    expect(await said('hunter2', url.href))
+      .to.include('division by zero')
+      .and.to.not.include('hunter2');
   });
 });

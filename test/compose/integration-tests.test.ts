@@ -9,8 +9,26 @@ const { engines, reasons } = await findEngines();
 
 const RUN_MIGRATE = ['run', '--rm', '-T', 'migrate'];
 const RUN_TESTS = ['run', '--rm', '-T', '--no-deps', 'it_tests'];
-const UP = ['up', '--build', '--force-recreate', '--abort-on-container-failure', '--exit-code-from', 'it_tests', 'migrate', 'it_tests'];
-const UP_IN_ONE = ['-f', 'compose.in-one.yaml', 'up', '--build', '--force-recreate', '--abort-on-container-exit', '--exit-code-from', 'it_tests'];
+const UP = [
+  'up',
+  '--build',
+  '--force-recreate',
+  '--abort-on-container-failure',
+  '--exit-code-from',
+  'it_tests',
+  'migrate',
+  'it_tests',
+];
+const UP_IN_ONE = [
+  '-f',
+  'compose.in-one.yaml',
+  'up',
+  '--build',
+  '--force-recreate',
+  '--abort-on-container-exit',
+  '--exit-code-from',
+  'it_tests',
+];
 
 const FAILING_TEST = `import { it } from 'node:test';\nit('fails', () => { throw new Error('this test fails'); });\n`;
 const FAILING_MIGRATION = 'CREATE TABLE broken (id inte);\n';
@@ -49,7 +67,10 @@ function describeExample(engine: ComposeEngine): void {
     });
     afterEach(() => shop.close());
 
-    function expectEnd({ code, output, testsBegan }: ShopResult, expected: { code: number; testsBegan: boolean }): void {
+    function expectEnd(
+      { code, output, testsBegan }: ShopResult,
+      expected: { code: number; testsBegan: boolean },
+    ): void {
       expect({ code, testsBegan }, output).to.deep.equal(expected);
     }
 
@@ -58,7 +79,9 @@ function describeExample(engine: ComposeEngine): void {
       expectEnd(await shop.compose(...script(ADD_RECORD)), { code: 0, testsBegan: false });
       const tests = await shop.compose(...RUN_TESTS);
       expectEnd(tests, { code: 0, testsBegan: true });
-      expect(tests.output).to.match(/pass 6\b/).and.to.match(/fail 0\b/);
+      expect(tests.output)
+        .to.match(/pass 6\b/)
+        .and.to.match(/fail 0\b/);
       expect((await shop.compose(...script(COUNT_RECORDS))).output).to.include('records left: 1 0');
       const again = await shop.compose(...RUN_MIGRATE);
       expect(again.output).to.include('skip 3 migrations (already applied)');
@@ -78,7 +101,9 @@ function describeExample(engine: ComposeEngine): void {
     it('(b) migrates and tests in one container', async () => {
       const { code, output, testsBegan } = await shop.compose(...UP_IN_ONE);
       expect({ code, testsBegan }, output).to.deep.equal({ code: 0, testsBegan: true });
-      expect(output).to.match(/up 003_index_orders_product/).and.to.match(/pass 6\b/);
+      expect(output)
+        .to.match(/up 003_index_orders_product/)
+        .and.to.match(/pass 6\b/);
     });
 
     it('(b) fails when a test fails', async () => {

@@ -36,7 +36,10 @@ contractOf('AdvisoryLock', (given) => {
     const [a, b] = [await given.open('down', 'pod-a'), await given.open()];
     expect(await b.check()).to.deep.include({ free: true, holder: undefined });
     expect(await a.lock.tryAcquire()).to.equal(true);
-    expect(await b.check()).to.deep.include({ free: false, holder: { pid: a.pid, applicationName: 'lockstep down 1.0.0 pod-a' } });
+    expect(await b.check()).to.deep.include({
+      free: false,
+      holder: { pid: a.pid, applicationName: 'lockstep down 1.0.0 pod-a' },
+    });
     await a.lock.release();
     expect(await b.check()).to.deep.include({ free: true, holder: undefined });
   });
@@ -190,7 +193,13 @@ contractOf('AdvisoryLock', (given) => {
     const session = await given.holder();
     await given.place.kill(session);
     expect(session.lost.reason).to.be.instanceOf(MigratorError).and.include({ code: 'DATABASE_UNAVAILABLE' });
-    const calls = [session.check(), session.lock.tryAcquire(), session.lock.release(), session.history.read(), session.executor.begin(stepOf(migration('1_a')))];
+    const calls = [
+      session.check(),
+      session.lock.tryAcquire(),
+      session.lock.release(),
+      session.history.read(),
+      session.executor.begin(stepOf(migration('1_a'))),
+    ];
     for (const call of calls) expect(await failure(call)).to.include({ code: 'DATABASE_UNAVAILABLE' });
   });
 });

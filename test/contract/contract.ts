@@ -37,7 +37,11 @@ export class Given {
   }
 
   /** A session that has had its first check, as the engine does it. */
-  async open(command: RunnerIdentity['command'] = 'up', name?: string, more: Partial<RunnerIdentity> = {}): Promise<Session> {
+  async open(
+    command: RunnerIdentity['command'] = 'up',
+    name?: string,
+    more: Partial<RunnerIdentity> = {},
+  ): Promise<Session> {
     const session = await this.place.open({ ...runner(command, name), ...more });
     await session.check();
     // A check that finds no table says so before its transaction has given up the lock that it looked with.
@@ -68,6 +72,8 @@ export class Given {
   /** The journal in short: event, version, statement. */
   async events(): Promise<string[]> {
     const entries = await this.journal();
-    return entries.map(({ event, version, statement }) => [event, version, statement].filter((part) => part !== undefined).join(' '));
+    return entries.map(({ event, version, statement }) =>
+      [event, version, statement].filter((part) => part !== undefined).join(' '),
+    );
   }
 }

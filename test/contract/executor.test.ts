@@ -32,7 +32,8 @@ contractOf('Executor', (given) => {
   });
 
   const versions = async (): Promise<string[]> => (await given.applied()).map(({ version }) => version);
-  const transaction = (...sql: readonly string[]): Promise<void> => session.executor.transaction(UP, sql.map(piece), LIMITS);
+  const transaction = (...sql: readonly string[]): Promise<void> =>
+    session.executor.transaction(UP, sql.map(piece), LIMITS);
 
   it('says in the journal what comes now', async () => {
     await session.executor.begin(UP);
@@ -64,12 +65,19 @@ contractOf('Executor', (given) => {
       expect(await given.place.hasTable('a')).to.equal(false);
       expect(await versions()).to.deep.equal([]);
       const entry = (await given.journal()).at(-1);
-      expect(entry).to.deep.include({ event: 'rolled back', version: '001_a', direction: 'down', checksum: A.down!.checksum });
+      expect(entry).to.deep.include({
+        event: 'rolled back',
+        version: '001_a',
+        direction: 'down',
+        checksum: A.down!.checksum,
+      });
     });
 
     it('keeps the down SQL', async () => {
       await transaction();
-      expect(await session.history.storedDowns()).to.deep.equal([{ version: '001_a', checksum: A.down!.checksum, irreversible: false }]);
+      expect(await session.history.storedDowns()).to.deep.equal([
+        { version: '001_a', checksum: A.down!.checksum, irreversible: false },
+      ]);
     });
 
     it('records a script without statements', async () => {
@@ -120,7 +128,9 @@ contractOf('Executor', (given) => {
 
     it('of a rollback that fails leaves all as it was', async () => {
       await transaction('CREATE TABLE a (a int)');
-      const error = await failure<MigratorError>(session.executor.transaction(DOWN, [piece('DROP TABLE a'), piece('SELECT 1/0')], LIMITS));
+      const error = await failure<MigratorError>(
+        session.executor.transaction(DOWN, [piece('DROP TABLE a'), piece('SELECT 1/0')], LIMITS),
+      );
       expect(error.code).to.equal('MIGRATION_FAILED');
       expect(error.summary).to.include('001_a.down.sql');
       expect(await given.place.hasTable('a')).to.equal(true);
@@ -183,7 +193,9 @@ contractOf('Executor', (given) => {
     });
 
     it('leaves nothing of a statement that fails in its transaction', async () => {
-      const error = await failure<MigratorError>(session.executor.statement(UP, unit(1, 'CREATE TABLE a (a int); SELECT 1/0'), LIMITS));
+      const error = await failure<MigratorError>(
+        session.executor.statement(UP, unit(1, 'CREATE TABLE a (a int); SELECT 1/0'), LIMITS),
+      );
       expect(error).to.include({ code: 'MIGRATION_FAILED' });
       expect(error.details.server?.sqlstate).to.equal('22012');
       expect(await given.place.hasTable('a')).to.equal(false);
@@ -221,11 +233,19 @@ contractOf('Executor', (given) => {
   });
 
   describe('a concurrent index', () => {
-    const index = (name: string, table: string): ConcurrentIndex => ({ action: 'create', name, table: { name: table }, ifNotExists: false });
+    const index = (name: string, table: string): ConcurrentIndex => ({
+      action: 'create',
+      name,
+      table: { name: table },
+      ifNotExists: false,
+    });
     const build = (table: string): Promise<void> =>
       session.executor.statementAlone(
         UP,
-        unit(1, `CREATE INDEX CONCURRENTLY ${table}_a ON ${table} (a)`, { transactional: false, concurrentIndexes: [index(`${table}_a`, table)] }),
+        unit(1, `CREATE INDEX CONCURRENTLY ${table}_a ON ${table} (a)`, {
+          transactional: false,
+          concurrentIndexes: [index(`${table}_a`, table)],
+        }),
         LIMITS,
       );
 
@@ -258,7 +278,9 @@ contractOf('Executor', (given) => {
   });
 
   it('knows nobody who blocks what nobody locks', async () => {
-    expect(await session.executor.blockersOf([{ ...piece('ALTER TABLE a'), blocking: true, relations: [{ name: 'a' }] }])).to.deep.equal([]);
+    expect(
+      await session.executor.blockersOf([{ ...piece('ALTER TABLE a'), blocking: true, relations: [{ name: 'a' }] }]),
+    ).to.deep.equal([]);
     expect(await session.executor.blockersOf([])).to.deep.equal([]);
   });
 

@@ -8,7 +8,11 @@ import { migration, migrations, stepOf } from '../support/fakes/files.ts';
 import { failure } from '../support/fakes/run.ts';
 import { contractOf } from './contract.ts';
 
-const [A, B, C] = migrations('001_a', '002_b', '003_c') as [ReturnType<typeof migration>, ReturnType<typeof migration>, ReturnType<typeof migration>];
+const [A, B, C] = migrations('001_a', '002_b', '003_c') as [
+  ReturnType<typeof migration>,
+  ReturnType<typeof migration>,
+  ReturnType<typeof migration>,
+];
 const LIMITS = { lockTimeoutMs: 5_000, statementTimeoutMs: 0 };
 
 function unit(index: number, sql: string, more: Partial<Unit> = {}): Unit {
@@ -30,7 +34,8 @@ contractOf('History', (given) => {
     it('are there once made, for others too', async () => {
       const [other, session] = [await given.open('status'), await given.holder()];
       expect(await session.history.read()).to.deep.equal({ exists: true, applied: [] });
-      for (const look of [1, 2]) expect((await session.check()).history, `look ${look}`).to.deep.equal({ exists: true, applied: [] });
+      for (const look of [1, 2])
+        expect((await session.check()).history, `look ${look}`).to.deep.equal({ exists: true, applied: [] });
       expect(await other.check()).to.deep.include({ history: { exists: true, applied: [] } });
     });
 
@@ -148,7 +153,10 @@ contractOf('History', (given) => {
       const found = await history.foreignTable([{ name: 'none' }, { name: 'theirs' }, { name: 'others' }]);
       expect(found).to.deep.include({ columns: ['version'], rows: [{ version: '1' }, { version: '2' }] });
       expect(found!.name.name).to.equal('theirs');
-      expect(await history.foreignTable([{ schema: found!.name.schema, name: 'others' }])).to.deep.include({ columns: ['version'], rows: [] });
+      expect(await history.foreignTable([{ schema: found!.name.schema, name: 'others' }])).to.deep.include({
+        columns: ['version'],
+        rows: [],
+      });
       expect(await history.foreignTable([{ schema: 'nowhere', name: 'others' }])).to.equal(undefined);
     });
 
@@ -158,7 +166,10 @@ contractOf('History', (given) => {
       const found = await history.foreignTable([{ name: 'theirs' }]);
       expect(found!.renamedTo).to.equal(undefined);
       await history.takeOver(found!, imported(A, B));
-      expect((await given.applied()).map(({ version, checksum }) => [version, checksum]).sort()).to.deep.equal([['001_a', A.up.checksum], ['002_b', B.up.checksum]]);
+      expect((await given.applied()).map(({ version, checksum }) => [version, checksum]).sort()).to.deep.equal([
+        ['001_a', A.up.checksum],
+        ['002_b', B.up.checksum],
+      ]);
       expect(await given.events()).to.deep.equal(['baselined 001_a', 'baselined 002_b']);
       expect((await history.storedDowns()).map(({ version }) => version)).to.deep.equal(['001_a', '002_b']);
       expect((await history.foreignTable([{ name: 'theirs' }]))?.rows).to.deep.equal([{ version: '1' }]);
@@ -203,13 +214,23 @@ contractOf('History', (given) => {
     it('is written with how it failed, in the words of the server but without rows', async () => {
       const session = await given.holder();
       await session.history.startRun();
-      const server = { sqlstate: '23505', message: 'duplicate key', detail: 'Key (email)=(secret@example.com) already exists.' };
+      const server = {
+        sqlstate: '23505',
+        message: 'duplicate key',
+        detail: 'Key (email)=(secret@example.com) already exists.',
+      };
       const error = new MigratorError('MIGRATION_FAILED', '001_a.up.sql failed', { server });
       await session.history.recordFailure(stepOf(A), error);
       await session.history.endRun(error);
       const [, failed, ended] = await given.journal();
       const words = { code: 'MIGRATION_FAILED', error: '001_a.up.sql failed: duplicate key (23505)' };
-      expect(failed).to.deep.include({ ...words, event: 'failed', version: '001_a', direction: 'up', checksum: A.up.checksum });
+      expect(failed).to.deep.include({
+        ...words,
+        event: 'failed',
+        version: '001_a',
+        direction: 'up',
+        checksum: A.up.checksum,
+      });
       expect(ended).to.deep.include({ ...words, event: 'run ended', version: undefined });
     });
 
@@ -304,12 +325,22 @@ contractOf('History', (given) => {
       await session.executor.statementAlone(step, alone, LIMITS);
       await session.executor.statement(stepOf(B, 'down'), one, LIMITS);
       expect(await session.history.inPart()).to.deep.equal([
-        { version: '001_a', direction: 'up', done: sums(one), started: { statement: 2, checksum: checksum('SELECT 2'), sql: 'SELECT 2' } },
+        {
+          version: '001_a',
+          direction: 'up',
+          done: sums(one),
+          started: { statement: 2, checksum: checksum('SELECT 2'), sql: 'SELECT 2' },
+        },
         { version: '002_b', direction: 'down', done: sums(one) },
       ]);
       // A check sees the same, but for the texts.
       expect((await session.check()).journal?.inPart).to.deep.equal([
-        { version: '001_a', direction: 'up', done: sums(one), started: { statement: 2, checksum: checksum('SELECT 2') } },
+        {
+          version: '001_a',
+          direction: 'up',
+          done: sums(one),
+          started: { statement: 2, checksum: checksum('SELECT 2') },
+        },
         { version: '002_b', direction: 'down', done: sums(one) },
       ]);
     });
@@ -321,7 +352,8 @@ contractOf('History', (given) => {
     });
 
     it('are a part of their version and its direction, until the version comes to an end', async () => {
-      const inPart = async (): Promise<object> => Object.fromEntries((await session.history.inPart()).map(({ version, direction }) => [version, direction]));
+      const inPart = async (): Promise<object> =>
+        Object.fromEntries((await session.history.inPart()).map(({ version, direction }) => [version, direction]));
       expect(await inPart()).to.deep.equal({});
       await session.executor.statementAlone(step, unit(1, 'SELECT 2', { transactional: false }), LIMITS);
       expect(await inPart(), 'only started').to.deep.equal({ '001_a': 'up' });
@@ -406,7 +438,9 @@ contractOf('History', (given) => {
       const changed = migration('001_a', 'SELECT 2', 'SELECT 3');
       await session.history.repair([{ type: 'accept checksum', migration: changed }]);
       expect((await given.applied()).map((row) => row.checksum)).to.deep.equal([changed.up.checksum]);
-      expect(await session.history.storedDowns(['001_a'])).to.deep.equal([{ version: '001_a', checksum: A.down!.checksum, irreversible: false, sql: A.down!.text }]);
+      expect(await session.history.storedDowns(['001_a'])).to.deep.equal([
+        { version: '001_a', checksum: A.down!.checksum, irreversible: false, sql: A.down!.text },
+      ]);
     });
 
     it('may mark a version as irreversible, which keeps its down SQL', async () => {
@@ -423,12 +457,15 @@ contractOf('History', (given) => {
     it('replaces stored down SQL, and leaves the history as it is', async () => {
       const session = await given.holder();
       await session.history.baseline([A, B]);
-      const checksums = async () => (await session.history.storedDowns()).map(({ version, checksum }) => [version, checksum]);
+      const checksums = async () =>
+        (await session.history.storedDowns()).map(({ version, checksum }) => [version, checksum]);
       expect(await checksums()).to.deep.equal([
         ['001_a', A.down!.checksum],
         ['002_b', B.down!.checksum],
       ]);
-      await session.history.repair([{ type: 'replace down', migration: migration('001_a', A.up.text, null), kept: A.down!.text }]);
+      await session.history.repair([
+        { type: 'replace down', migration: migration('001_a', A.up.text, null), kept: A.down!.text },
+      ]);
       expect(await checksums()).to.deep.equal([
         ['001_a', undefined],
         ['002_b', B.down!.checksum],
@@ -489,7 +526,10 @@ contractOf('History', (given) => {
 
   describe('holds', () => {
     const because = { hold: true, reason: 'it is slow' };
-    const rolledBack = async (release: string | undefined, hold: { hold: boolean; reason: string | undefined } = because): Promise<Session> => {
+    const rolledBack = async (
+      release: string | undefined,
+      hold: { hold: boolean; reason: string | undefined } = because,
+    ): Promise<Session> => {
       const first = await given.holder('pod-a', { release: 'shop/7@2' });
       await first.history.startRun();
       await first.history.baseline([A, B]);
@@ -511,39 +551,66 @@ contractOf('History', (given) => {
       const session = await rolledBack('shop/8@1');
       const [hold, ...others] = await session.history.holds();
       expect(others).to.deep.equal([]);
-      expect(hold).to.deep.include({ version: '001_a', by: 'rb-1', release: 'shop/8@1', reason: 'it is slow', releases: ['shop/7@2', 'shop/8@1'], appliedBy: 'shop/7@2' });
+      expect(hold).to.deep.include({
+        version: '001_a',
+        by: 'rb-1',
+        release: 'shop/8@1',
+        reason: 'it is slow',
+        releases: ['shop/7@2', 'shop/8@1'],
+        appliedBy: 'shop/7@2',
+      });
       expect(Math.abs(Date.now() - hold!.at.getTime())).to.be.lessThan(60_000);
       const entry = (await given.journal()).find(({ event }) => event === 'rolled back');
-      expect(entry?.hold).to.deep.equal({ releases: ['shop/7@2', 'shop/8@1'], appliedBy: 'shop/7@2', reason: 'it is slow' });
+      expect(entry?.hold).to.deep.equal({
+        releases: ['shop/7@2', 'shop/8@1'],
+        appliedBy: 'shop/7@2',
+        reason: 'it is slow',
+      });
     });
 
     it('are written without a release and a reason, too', async () => {
       const session = await rolledBack(undefined, { hold: true, reason: undefined });
-      expect((await session.history.holds())[0]).to.deep.include({ release: undefined, reason: undefined, releases: ['shop/7@2'] });
+      expect((await session.history.holds())[0]).to.deep.include({
+        release: undefined,
+        reason: undefined,
+        releases: ['shop/7@2'],
+      });
     });
 
     it('are not what was rolled back without one; its reason is kept', async () => {
       const session = await rolledBack('shop/8@1', { hold: false, reason: 'trying' });
       expect(await session.history.holds()).to.deep.equal([]);
-      expect((await given.journal()).find(({ event }) => event === 'rolled back')?.hold).to.deep.equal({ reason: 'trying' });
+      expect((await given.journal()).find(({ event }) => event === 'rolled back')?.hold).to.deep.equal({
+        reason: 'trying',
+      });
     });
 
     it('are written for a script that ran statement by statement', async () => {
       const session = await given.holder('rb-1', { release: 'shop/8@1' });
       await session.history.baseline([A]);
       await session.executor.finish(stepOf(A, 'down', because), 5);
-      expect((await session.history.holds()).map(({ version, reason }) => [version, reason])).to.deep.equal([['001_a', 'it is slow']]);
+      expect((await session.history.holds()).map(({ version, reason }) => [version, reason])).to.deep.equal([
+        ['001_a', 'it is slow'],
+      ]);
     });
 
     it('end in the transaction that applies the version, which says why', async () => {
       const session = await rolledBack('shop/8@1');
       const [hold] = await session.history.holds();
       const ends = { hold: hold!, because: 'new release' } as const;
-      await session.executor.transaction({ ...stepOf(A), ends } as StepScript, [{ sql: 'SELECT 1/0', offset: 0, blocking: false, relations: [] }], LIMITS).catch(() => undefined);
+      await session.executor
+        .transaction(
+          { ...stepOf(A), ends } as StepScript,
+          [{ sql: 'SELECT 1/0', offset: 0, blocking: false, relations: [] }],
+          LIMITS,
+        )
+        .catch(() => undefined);
       expect(await session.history.holds()).to.have.length(1);
       await session.executor.transaction({ ...stepOf(A), ends } as StepScript, [], LIMITS);
       expect(await session.history.holds()).to.deep.equal([]);
-      expect((await given.journal()).findLast(({ event }) => event === 'applied')?.hold).to.deep.equal({ reason: 'new release' });
+      expect((await given.journal()).findLast(({ event }) => event === 'applied')?.hold).to.deep.equal({
+        reason: 'new release',
+      });
     });
 
     it('can come later', async () => {
@@ -551,7 +618,13 @@ contractOf('History', (given) => {
       expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
       await session.history.hold(['001_a'], 'it is slow');
       expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
-      expect((await session.history.holds())[0]).to.deep.include({ version: '001_a', by: 'rb-1', reason: 'it is slow', releases: ['shop/7@2', 'shop/8@1'], appliedBy: 'shop/7@2' });
+      expect((await session.history.holds())[0]).to.deep.include({
+        version: '001_a',
+        by: 'rb-1',
+        reason: 'it is slow',
+        releases: ['shop/7@2', 'shop/8@1'],
+        appliedBy: 'shop/7@2',
+      });
       await session.history.repair((await session.history.holds()).map((hold) => ({ type: 'release hold', hold })));
       expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
     });

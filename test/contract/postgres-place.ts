@@ -52,7 +52,9 @@ function postgresPlace(workspace: Workspace): Place {
       return { pid: waiter.pid, ended: waiter.ended, end };
     },
     async makeOriginalTable(...versions) {
-      await workspace.query('CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())');
+      await workspace.query(
+        'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+      );
       for (const version of versions) await this.applyAsOriginal(version);
     },
     async applyAsOriginal(version) {

@@ -42,7 +42,12 @@ describe('a session that holds the table of a migration', () => {
 
   function expectBlocker(found: unknown, pid: number): void {
     const { since, ...blocker } = found as LoggedBlocker;
-    expect(blocker).to.deep.equal({ pid, applicationName: 'long report', state: 'idle in transaction', query: BLOCKING_QUERY });
+    expect(blocker).to.deep.equal({
+      pid,
+      applicationName: 'long report',
+      state: 'idle in transaction',
+      query: BLOCKING_QUERY,
+    });
     const ageMs = Date.now() - Date.parse(since);
     expect(ageMs, `since ${since}`).to.be.within(0, 60_000);
   }
@@ -68,17 +73,25 @@ describe('a session that holds the table of a migration', () => {
     await workspace().write({ '001_alter.up.sql': 'ALTER TABLE orders ADD COLUMN total int;' });
     const run = startCli(['up', '--lock-timeout', '50ms', '--log-format', 'text'], workspace());
     await eventually('the first try to be over', async () => {
-      const [waits] = await workspace().query(`SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'orders'::regclass`);
+      const [waits] = await workspace().query(
+        `SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'orders'::regclass`,
+      );
       return waits !== undefined;
     });
     await eventually('the migration to wait before its next try', async () => {
-      const [idle] = await workspace().query(`SELECT FROM pg_stat_activity WHERE application_name LIKE 'lockstep up%' AND state = 'idle' AND query LIKE '%pg_locks%'`);
+      const [idle] = await workspace().query(
+        `SELECT FROM pg_stat_activity WHERE application_name LIKE 'lockstep up%' AND state = 'idle' AND query LIKE '%pg_locks%'`,
+      );
       return idle !== undefined;
     });
     await client.query('COMMIT');
     const { code, stderr } = await run.exited;
     expect(code, stderr).to.equal(0);
-    expect(stderr).to.match(new RegExp(`001_alter, attempt 1, again in \\d+ ms; .*blocked by "long report" \\(pid ${pid}\\) idle in transaction since \\S+Z with: SELECT count`));
+    expect(stderr).to.match(
+      new RegExp(
+        `001_alter, attempt 1, again in \\d+ ms; .*blocked by "long report" \\(pid ${pid}\\) idle in transaction since \\S+Z with: SELECT count`,
+      ),
+    );
   });
 
   it('and stays there: ten tries, then exit 32 with its name', async () => {
@@ -109,18 +122,24 @@ describe('a session that holds the table of a migration', () => {
     await workspace().write({ '001_alter.up.sql': 'ALTER TABLE orders ADD COLUMN total int;' });
     const run = startCli(['up', '--lock-timeout', '50ms'], workspace());
     const { error } = await run.waitForLog('migration.retrying');
-    expect((error as { problems: string[] }).problems).to.satisfy((problems: string[]) => problems.some((problem) => problem.includes(`(pid ${pid})`)));
+    expect((error as { problems: string[] }).problems).to.satisfy((problems: string[]) =>
+      problems.some((problem) => problem.includes(`(pid ${pid})`)),
+    );
     await client.query('COMMIT');
     expectExit(await run.exited, 0);
   });
 
   it('by the command line, with a limit of the file on a data statement: exit 32 at once', async () => {
     await block('LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
-    await workspace().write({ '001_update.up.sql': `SET LOCAL lock_timeout = '50ms';\nUPDATE orders SET id = id + 1;` });
+    await workspace().write({
+      '001_update.up.sql': `SET LOCAL lock_timeout = '50ms';\nUPDATE orders SET id = id + 1;`,
+    });
     const text = await runCli(['up', '--log-format', 'text'], workspace());
     expectExit(text, 32);
     expect(text.stderr).to.match(/^error: 001_update\.up\.sql failed \(CONTENTION\)$/m);
-    expect(text.stderr).to.match(/^why: .*\(SQLSTATE 55P03\)$/m).and.match(/^next: /m);
+    expect(text.stderr)
+      .to.match(/^why: .*\(SQLSTATE 55P03\)$/m)
+      .and.match(/^next: /m);
     const json = await runCli(['up', '--json'], workspace());
     expectExit(json, 32);
     expect(json.logs.some(({ event }) => event === 'migration.retrying')).to.equal(false);
@@ -146,9 +165,17 @@ describe('a session that holds the table of a migration', () => {
     for (const [what, lock, sql] of [
       ['a data statement', 'LOCK TABLE orders IN ACCESS EXCLUSIVE MODE', 'UPDATE orders SET id = id + 1;'],
       ['a row that somebody else has changed', 'UPDATE orders SET id = id', 'UPDATE orders SET id = id + 1;'],
-      ['a concurrent build', 'LOCK TABLE orders IN ROW EXCLUSIVE MODE', 'CREATE INDEX CONCURRENTLY orders_id ON orders (id);'],
+      [
+        'a concurrent build',
+        'LOCK TABLE orders IN ROW EXCLUSIVE MODE',
+        'CREATE INDEX CONCURRENTLY orders_id ON orders (id);',
+      ],
       ['DROP INDEX CONCURRENTLY', 'LOCK TABLE orders IN ROW EXCLUSIVE MODE', 'DROP INDEX CONCURRENTLY orders_old;'],
-      ['VALIDATE CONSTRAINT', 'LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE', 'ALTER TABLE orders VALIDATE CONSTRAINT positive;'],
+      [
+        'VALIDATE CONSTRAINT',
+        'LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE',
+        'ALTER TABLE orders VALIDATE CONSTRAINT positive;',
+      ],
     ] as const) {
       it(what, async () => {
         await workspace().query('CREATE INDEX orders_old ON orders (id)');

@@ -22,7 +22,10 @@ const BUGS: Readonly<Record<string, string>> = {
   [AWAITED]: `throw new TypeError('a bug of ours');`,
   'an answer that is awaited and never comes, with nothing left to wait for': 'return this;',
 };
-const NOT_OURS: readonly string[] = ['a promise rejected with nothing', 'an answer that is awaited and never comes, with nothing left to wait for'];
+const NOT_OURS: readonly string[] = [
+  'a promise rejected with nothing',
+  'an answer that is awaited and never comes, with nothing left to wait for',
+];
 
 const breaking = (connect: string): string => `import net from 'node:net';
 const { connect } = net.Socket.prototype;
@@ -63,13 +66,17 @@ describe('a bug of ours', () => {
         const last = result.logs.at(-1)!;
         expect(last).to.include({ event: 'run.failed', level: 'error' });
         expect(last['error']).to.include({ code: 'INTERNAL', exit: 1 });
-        if (connect.includes('new TypeError')) expect((last['error'] as { stack?: string }).stack).to.match(/^TypeError: a bug of ours\n {4}at /);
+        if (connect.includes('new TypeError'))
+          expect((last['error'] as { stack?: string }).stack).to.match(/^TypeError: a bug of ours\n {4}at /);
       });
     });
   }
 
   it('is not seen where there is none', async () => {
-    expectExit(await runCli(['up'], { env: { ...workspace().env, NODE_OPTIONS: '--import=data:text/javascript,' } }), 0);
+    expectExit(
+      await runCli(['up'], { env: { ...workspace().env, NODE_OPTIONS: '--import=data:text/javascript,' } }),
+      0,
+    );
   });
 });
 

@@ -46,19 +46,25 @@ describe('a run that is struck', function () {
       each: async (point, url) => {
         await tryPoint(url, recording, point).then(
           () => (passed += 1),
-          (error: unknown) => failures.push(`${nameOf(point)}\n${error instanceof Error ? error.message : String(error)}`),
+          (error: unknown) =>
+            failures.push(`${nameOf(point)}\n${error instanceof Error ? error.message : String(error)}`),
         );
       },
     });
     tried += items.length;
-    console.log(`        ${passed} of ${items.length} points in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+    console.log(
+      `        ${passed} of ${items.length} points in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`,
+    );
     if (failures.length === 0) return;
     const names = failures.map((text) => text.split('\n', 1)[0]);
-    throw new Error(`${failures.length} of ${items.length} points failed:\n${names.join('\n')}\n\n${failures.slice(0, 5).join('\n\n')}`);
+    throw new Error(
+      `${failures.length} of ${items.length} points failed:\n${names.join('\n')}\n\n${failures.slice(0, 5).join('\n\n')}`,
+    );
   }
 
   for (const fault of AT_MESSAGES) {
-    it(`at every message: ${fault.name}`, () => tryAll(recording.steps.filter(({ type }) => fault.at?.(type) ?? true).map((step) => ({ step, fault }))));
+    it(`at every message: ${fault.name}`, () =>
+      tryAll(recording.steps.filter(({ type }) => fault.at?.(type) ?? true).map((step) => ({ step, fault }))));
   }
 
   for (const fault of IN_THE_MIDDLE) {

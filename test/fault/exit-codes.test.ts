@@ -86,7 +86,10 @@ const ROWS: readonly Row[] = [
     async provoke({ workspace, run }) {
       await workspace.write(file(1, 'a', 'SELECT 1;'));
       expectExit(await run(['up']), 0);
-      await workspace.write({ ...file(1, 'a', `CREATE ROLE nobody PASSWORD '${CANARY}';`), ...file(2, 'b', 'SELECT 2;') });
+      await workspace.write({
+        ...file(1, 'a', `CREATE ROLE nobody PASSWORD '${CANARY}';`),
+        ...file(2, 'b', 'SELECT 2;'),
+      });
       return await run(['up']);
     },
   },
@@ -112,7 +115,9 @@ const ROWS: readonly Row[] = [
     what: 'nobody listens there',
     async provoke({ workspace, run }) {
       await workspace.write(FIVE_FILES);
-      return await run(['up', '--connect-wait', '300ms'], { DATABASE_URL: `postgres://app:${CANARY}@127.0.0.1:${await closedPort()}/shop` });
+      return await run(['up', '--connect-wait', '300ms'], {
+        DATABASE_URL: `postgres://app:${CANARY}@127.0.0.1:${await closedPort()}/shop`,
+      });
     },
   },
   {
@@ -161,7 +166,10 @@ const ROWS: readonly Row[] = [
     code: 'HOOK_FAILED',
     what: 'a hook that throws',
     async provoke({ workspace, run }) {
-      await workspace.write({ ...file(1, 'hooked', 'SELECT 1;'), '001_hooked.before.mjs': 'export default () => { throw new Error("the queue is not empty"); };' });
+      await workspace.write({
+        ...file(1, 'hooked', 'SELECT 1;'),
+        '001_hooked.before.mjs': 'export default () => { throw new Error("the queue is not empty"); };',
+      });
       return await run(['up']);
     },
   },
@@ -170,7 +178,13 @@ const ROWS: readonly Row[] = [
     code: 'MIGRATION_FAILED',
     what: 'SQL that fails, with a password in the same line',
     async provoke({ workspace, run }) {
-      await workspace.write(file(1, 'bad', `CREATE ROLE nobody_${workspace.schema} PASSWORD '${CANARY}'; SELECT 1/0; ALTER ROLE nobody PASSWORD $$${CANARY}$$;`));
+      await workspace.write(
+        file(
+          1,
+          'bad',
+          `CREATE ROLE nobody_${workspace.schema} PASSWORD '${CANARY}'; SELECT 1/0; ALTER ROLE nobody PASSWORD $$${CANARY}$$;`,
+        ),
+      );
       return await run(['up']);
     },
   },
@@ -232,7 +246,10 @@ describe('exit code', () => {
     });
     const runs: Promise<CliResult>[] = [];
     const start: Provoking['start'] = (args, env, dist) => {
-      const process = startCli([...args, ...flags, '--log-level', 'debug'], { env: environment(env), ...(dist !== undefined && { dist }) });
+      const process = startCli([...args, ...flags, '--log-level', 'debug'], {
+        env: environment(env),
+        ...(dist !== undefined && { dist }),
+      });
       runs.push(process.exited);
       return process;
     };
@@ -257,14 +274,20 @@ describe('exit code', () => {
       if (code === undefined) return;
       const end = stderr.slice(stderr.lastIndexOf('\nerror: ') + 1);
       expect(end).to.match(new RegExp(`^error: .+ \\(${code}\\)$`, 'm'));
-      expect(end).to.match(/^why: {3}\S/m).and.match(/^next: {2}\S/m);
+      expect(end)
+        .to.match(/^why: {3}\S/m)
+        .and.match(/^next: {2}\S/m);
     });
 
     it(`${exit}, for machines: ${what}`, async () => {
       const result = await provoke(row, ['--log-format', 'json', '--json']);
       expectExit(result, exit);
-      const document = JSON.parse(result.stdout) as { exit?: number; error?: { code: string; summary: string; next?: string } };
-      for (const line of result.stderr.trimEnd().split('\n')) expect(JSON.parse(line)).to.include.keys('time', 'level', 'event');
+      const document = JSON.parse(result.stdout) as {
+        exit?: number;
+        error?: { code: string; summary: string; next?: string };
+      };
+      for (const line of result.stderr.trimEnd().split('\n'))
+        expect(JSON.parse(line)).to.include.keys('time', 'level', 'event');
       if (code === undefined) return;
       expect(document.exit).to.equal(exit);
       expect(document.error?.code).to.equal(code);
@@ -317,9 +340,17 @@ describe('an address that cannot be read', () => {
     `"postgres://app:${CANARY}@db/shop"`,
   ]) {
     it(`is refused without being shown: ${JSON.stringify(address.replaceAll(CANARY, '***'))}`, async () => {
-      for (const args of [['status'], ['status', '--log-format', 'text'], ['status', '--json'], ['status', '--database-url', address]]) {
+      for (const args of [
+        ['status'],
+        ['status', '--log-format', 'text'],
+        ['status', '--json'],
+        ['status', '--database-url', address],
+      ]) {
         const env = args.includes('--database-url') ? {} : { DATABASE_URL: address };
-        const { code, stdout, stderr } = await runInProcess([...args, '--allow-empty', '--dir', dir, '--connect-wait', '0'], { env });
+        const { code, stdout, stderr } = await runInProcess(
+          [...args, '--allow-empty', '--dir', dir, '--connect-wait', '0'],
+          { env },
+        );
         expect(code, stderr).to.be.oneOf([20, 30]);
         expectNoSecret(stdout, stderr);
       }
@@ -330,7 +361,9 @@ describe('an address that cannot be read', () => {
 describe('a server without a free connection', () => {
   let server: Postgres;
   before(async () => {
-    server = await ownServer({ settings: { max_connections: '4', superuser_reserved_connections: '0', max_wal_senders: '0' } });
+    server = await ownServer({
+      settings: { max_connections: '4', superuser_reserved_connections: '0', max_wal_senders: '0' },
+    });
   });
   after(() => server.stop());
   const workspace = useWorkspace(() => server.url);
@@ -484,7 +517,10 @@ describe("a server's certificate that has expired", () => {
     server = await ownServer();
     const { uid, gid } = server.owner;
     const old = yearsAgo(3, () => issue(authority, 'the server', ['db.test', server.host]));
-    for (const [name, text] of [['server.crt', old.pem], ['server.key', old.keyPem()]] as const) {
+    for (const [name, text] of [
+      ['server.crt', old.pem],
+      ['server.key', old.keyPem()],
+    ] as const) {
       await writeFile(join(server.dataDir, name), text, { mode: 0o600 });
       await chown(join(server.dataDir, name), uid, gid);
     }
@@ -511,7 +547,9 @@ describe("a server's certificate that has expired", () => {
     it(`is refused at once with sslmode=${sslmode}: 23`, async () => {
       const result = await run({ sslmode, sslrootcert: caFile });
       expectExit(result, 23);
-      expect(result.stderr).to.match(/expired/i).and.match(/^next: {2}\S/m);
+      expect(result.stderr)
+        .to.match(/expired/i)
+        .and.match(/^next: {2}\S/m);
       expect(result.stderr).to.not.include('trying again');
       expectNoSecret(result.stderr);
       expectNoStack(result.stderr);
@@ -557,7 +595,9 @@ describe('a hook that never ends', () => {
   const HOOK_STATEMENT = 'a_hook_that_never_ends';
   const workspace = useWorkspace();
   const hookSessions = (what: string, place = workspace()): Promise<object[]> =>
-    place.query(`SELECT ${what} FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%${HOOK_STATEMENT}'`);
+    place.query(
+      `SELECT ${what} FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%${HOOK_STATEMENT}'`,
+    );
   beforeEach(() => {
     const place = workspace();
     place.defer(() => hookSessions('pg_terminate_backend(pid)', place));
@@ -567,17 +607,28 @@ describe('a hook that never ends', () => {
     ['waits for ever', 'export default () => new Promise(() => { setInterval(() => undefined, 1_000); });'],
     ['waits for what nobody sends', 'export default () => new Promise(() => undefined);'],
     ['keeps its thread busy', 'export default () => { for (;;); };'],
-    ['waits for the database', `export default async ({ pool }) => { await pool.query("SELECT pg_sleep(3600) AS ${HOOK_STATEMENT}"); };`],
+    [
+      'waits for the database',
+      `export default async ({ pool }) => { await pool.query("SELECT pg_sleep(3600) AS ${HOOK_STATEMENT}"); };`,
+    ],
   ] as const) {
     it(`and ${which}: 35 after --hook-timeout; nothing is recorded, the lock is free, and the next run goes on`, async () => {
-      await workspace().write({ ...FIVE_FILES, ...file(6, 'hooked', 'CREATE TABLE hooked ();'), '006_hooked.before.mjs': hook });
+      await workspace().write({
+        ...FIVE_FILES,
+        ...file(6, 'hooked', 'CREATE TABLE hooked ();'),
+        '006_hooked.before.mjs': hook,
+      });
       const result = await runCli(['up', '--hook-timeout', '500ms'], workspace());
       expectExit(result, 35);
       expect(result.stderr).to.include('006_hooked').and.include('hook-timeout');
       expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES));
       expect(await workspace().lockSessions()).to.deep.equal([]);
       // It would be in the way of every concurrent build for as long as it runs.
-      await eventually('the statement of the hook to be ended on the server', async () => (await hookSessions('pid')).length === 0, 5_000);
+      await eventually(
+        'the statement of the hook to be ended on the server',
+        async () => (await hookSessions('pid')).length === 0,
+        5_000,
+      );
       await workspace().write({ '006_hooked.before.mjs': 'export default () => undefined;' });
       expectExit(await runCli(['up'], workspace()), 0);
       expect(await workspace().versions()).to.include('006_hooked');

@@ -5,7 +5,14 @@ import type { Postgres } from '../../scripts/embedded-postgres.ts';
 import { eventually } from '../support/bounded.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';
-import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
+import {
+  file,
+  FIVE_FILES,
+  FIVE_FILES_APPLIED,
+  FIVE_FILES_FACTS,
+  versionsOf,
+  type Files,
+} from '../support/migrations.ts';
 import { ownServer } from '../support/server.ts';
 import { WireProxy } from '../support/wire-proxy.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -43,14 +50,23 @@ function later(work: () => void): () => Promise<void> {
 
 function killed(workspace: Workspace): Promise<Holder> {
   const run = startCli(['up'], workspace);
-  const strike = later(() => { run.kill('SIGKILL'); });
+  const strike = later(() => {
+    run.kill('SIGKILL');
+  });
   return Promise.resolve({ exited: run.exited.then(({ code }) => code), strike, comeBack: () => Promise.resolve() });
 }
 
 function frozen(workspace: Workspace): Promise<Holder> {
   const run = startCli(['up'], { ...workspace, env: workspace.env, timeoutMs: 150_000 });
-  const send = (signal: NodeJS.Signals) => later(() => { run.kill(signal); });
-  return Promise.resolve({ exited: run.exited.then(({ code }) => code), strike: send('SIGSTOP'), comeBack: send('SIGCONT') });
+  const send = (signal: NodeJS.Signals) =>
+    later(() => {
+      run.kill(signal);
+    });
+  return Promise.resolve({
+    exited: run.exited.then(({ code }) => code),
+    strike: send('SIGSTOP'),
+    comeBack: send('SIGCONT'),
+  });
 }
 
 /** A network that takes everything and delivers nothing: not even TCP can tell. */
@@ -58,8 +74,12 @@ async function silenced(workspace: Workspace): Promise<Holder> {
   const proxy = await WireProxy.start(workspace.url);
   workspace.defer(() => proxy.stop());
   const run = startCli(['up'], { env: { ...workspace.env, DATABASE_URL: proxy.url }, timeoutMs: 150_000 });
-  const strike = later(() => { proxy.silence(); });
-  const comeBack = later(() => { proxy.cut(); });
+  const strike = later(() => {
+    proxy.silence();
+  });
+  const comeBack = later(() => {
+    proxy.cut();
+  });
   return { exited: run.exited.then(({ code }) => code), strike, comeBack };
 }
 
@@ -79,7 +99,10 @@ function filesOf(where: Where, gate: string): Files {
   const make = 'CREATE TABLE half AS SELECT 1 AS one;';
   return where === 'while a statement runs'
     ? file(6, 'half', `${make}\n${gate}`)
-    : { ...file(6, 'half', make), '006_half.before.mjs': `export default async ({ pool }) => { await pool.query('${gate}'); };\n` };
+    : {
+        ...file(6, 'half', make),
+        '006_half.before.mjs': `export default async ({ pool }) => { await pool.query('${gate}'); };\n`,
+      };
 }
 
 interface Times {
@@ -102,14 +125,21 @@ async function measure(server: Postgres, loss: Loss, where: Where): Promise<Time
     await holder.strike();
     const struckAt = performance.now();
     if (loss.countsFromItsEnd && where === 'while a statement runs') await gate.open();
-    const taken = eventually('the waiter to take the lock', async () => (await workspace.lockSessions()).some(({ pid }) => pid !== lock!.pid), loss.boundMs).then(
-      () => performance.now() - struckAt,
-    );
-    const freed = eventually('the lock to be free', async () => (await workspace.lockSessions()).every(({ pid }) => pid !== lock!.pid), loss.boundMs).then(
-      () => performance.now() - struckAt,
-    );
+    const taken = eventually(
+      'the waiter to take the lock',
+      async () => (await workspace.lockSessions()).some(({ pid }) => pid !== lock!.pid),
+      loss.boundMs,
+    ).then(() => performance.now() - struckAt);
+    const freed = eventually(
+      'the lock to be free',
+      async () => (await workspace.lockSessions()).every(({ pid }) => pid !== lock!.pid),
+      loss.boundMs,
+    ).then(() => performance.now() - struckAt);
     // When nothing is left to do the waiter need not take it.
-    const [freeMs, takenMs] = await Promise.all([freed, Promise.race([taken, waiter.exited.then(() => performance.now() - struckAt)])]);
+    const [freeMs, takenMs] = await Promise.all([
+      freed,
+      Promise.race([taken, waiter.exited.then(() => performance.now() - struckAt)]),
+    ]);
     taken.catch(() => undefined);
     await gate.open();
     expectDocumented('the waiter', await waiter.exited, [0]);
@@ -126,7 +156,9 @@ async function measure(server: Postgres, loss: Loss, where: Where): Promise<Time
 
 async function expectAppliedOnce(workspace: Workspace, versions: readonly string[]): Promise<void> {
   expect(await workspace.versions()).to.deep.equal(versions);
-  expect(await workspace.journalCounts('applied')).to.deep.equal(Object.fromEntries(versions.map((version) => [version, 1])));
+  expect(await workspace.journalCounts('applied')).to.deep.equal(
+    Object.fromEntries(versions.map((version) => [version, 1])),
+  );
   expect(await workspace.query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   expect(await workspace.query('SELECT one FROM half')).to.deep.equal([{ one: 1 }]);
   expect(await workspace.lockSessions()).to.deep.equal([]);
@@ -151,7 +183,9 @@ function measureAll(losses: readonly Loss[], server: () => Postgres): void {
     it(`${name}: the lock is free within ${loss.boundMs / 1000} s`, async () => {
       const { freeMs, takenMs, exit } = await running.get(name)!;
       const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-      console.log(`        free after ${seconds(freeMs)}, its waiter went on after ${seconds(takenMs)}; when it came back it ended with ${exit ?? 'SIGKILL'}`);
+      console.log(
+        `        free after ${seconds(freeMs)}, its waiter went on after ${seconds(takenMs)}; when it came back it ended with ${exit ?? 'SIGKILL'}`,
+      );
       expect(freeMs).to.be.lessThan(loss.boundMs);
     });
   }
@@ -179,10 +213,13 @@ describe('a holder that is lost with its machine', function () {
   let server: Postgres;
   let nodes: Node[];
   before('make machines', async function () {
-    skipUnless(this, 'no network namespace of one\'s own', await whyNoNode());
+    skipUnless(this, "no network namespace of one's own", await whyNoNode());
     nodes = [...(await makeNodes(WHERE.length))];
     server = await serverForNodes();
   });
 
-  measureAll([{ name: 'lost', boundMs: 60_000, exits: LOST, countsFromItsEnd: false, start: onNode(() => nodes.pop()!) }], () => server);
+  measureAll(
+    [{ name: 'lost', boundMs: 60_000, exits: LOST, countsFromItsEnd: false, start: onNode(() => nodes.pop()!) }],
+    () => server,
+  );
 });

@@ -44,7 +44,8 @@ export default ({ log }) => { log('busy'); while (!existsSync(${JSON.stringify(d
     for (let beat = 1; beat <= 2; beat += 1) beats.push(await nextAfter(beats.at(-1)!));
     await writeFile(done, '');
     expectExit(await run.exited, 0);
-    for (const [index, beat] of beats.slice(1).entries()) expect(beat.getTime() - beats[index]!.getTime()).to.be.lessThan(IDLE_LIMIT_MS / 2);
+    for (const [index, beat] of beats.slice(1).entries())
+      expect(beat.getTime() - beats[index]!.getTime()).to.be.lessThan(IDLE_LIMIT_MS / 2);
     expect(await workspace().versions()).to.deep.equal(['001_hooked']);
   });
 });

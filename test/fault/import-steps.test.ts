@@ -30,15 +30,25 @@ describe('an import', function () {
   }
 
   const tables = async (): Promise<string[]> =>
-    (await workspace().query<{ name: string }>(`SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = $1::regnamespace ORDER BY 1`, [workspace().schema])).map(({ name }) => name);
+    (
+      await workspace().query<{ name: string }>(
+        `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = $1::regnamespace ORDER BY 1`,
+        [workspace().schema],
+      )
+    ).map(({ name }) => name);
 
   async function expectWholeOrNot(round: string): Promise<void> {
     // What is under way on the server when its client dies may still end.
     await eventually(`${round}: the session to be gone`, async () => (await workspace().lockSessions()).length === 0);
     const found = await tables();
     const rows = await workspace().versions();
-    if (found.length === 1) expect({ found, rows }, round).to.deep.equal({ found: ['schema_migrations'], rows: ['001', '002', '003'] });
-    else expect({ found, rows }, round).to.deep.equal({ found: ['schema_migrations', 'schema_migrations_journal', 'schema_migrations_old'], rows: APPLIED });
+    if (found.length === 1)
+      expect({ found, rows }, round).to.deep.equal({ found: ['schema_migrations'], rows: ['001', '002', '003'] });
+    else
+      expect({ found, rows }, round).to.deep.equal({
+        found: ['schema_migrations', 'schema_migrations_journal', 'schema_migrations_old'],
+        rows: APPLIED,
+      });
   }
 
   async function expectNextDoesIt(round: string): Promise<void> {
@@ -46,7 +56,9 @@ describe('an import', function () {
     expect(code, `${round}: ${stderr}`).to.equal(0);
     expect(await tables(), round).to.have.lengthOf(3);
     expect(await workspace().versions(), round).to.deep.equal(APPLIED);
-    expect(await workspace().journalCounts('baselined'), round).to.deep.equal(Object.fromEntries(APPLIED.map((version) => [version, 1])));
+    expect(await workspace().journalCounts('baselined'), round).to.deep.equal(
+      Object.fromEntries(APPLIED.map((version) => [version, 1])),
+    );
   }
 
   it('gives up after five seconds where somebody keeps the table, and leaves all as it is', async () => {
@@ -65,7 +77,9 @@ describe('an import', function () {
   async function countMessages(): Promise<number> {
     await makeTable();
     const before = proxy.queries.length;
-    const { code, stderr } = await startCli(['import', '--from', 'dbmate'], { env: { ...workspace().env, DATABASE_URL: proxy.url } }).exited;
+    const { code, stderr } = await startCli(['import', '--from', 'dbmate'], {
+      env: { ...workspace().env, DATABASE_URL: proxy.url },
+    }).exited;
     expect(code, stderr).to.equal(0);
     const count = proxy.queries.length - before;
     expect(count).to.be.greaterThan(10);
@@ -92,7 +106,9 @@ describe('an import', function () {
           if (kills) job.kill('SIGKILL');
           return rule;
         };
-        const job = startCli(['import', '--from', 'dbmate', '--connect-wait', '0'], { env: { ...workspace().env, DATABASE_URL: proxy.url } });
+        const job = startCli(['import', '--from', 'dbmate', '--connect-wait', '0'], {
+          env: { ...workspace().env, DATABASE_URL: proxy.url },
+        });
         const { code, signal, stderr } = await job.exited;
         proxy.rule = () => 'pass';
         expect(signal ?? code, `${round}: ${stderr}`).to.be.oneOf(kills ? ['SIGKILL', 0] : EXITS);

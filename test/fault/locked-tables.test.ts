@@ -22,7 +22,11 @@ describe('a table of ours that somebody has locked', () => {
         await workspace().write(file(2, 'b', 'CREATE TABLE b ();'));
         const other = await workspace().client({ application_name: 'a nightly job' });
         await other.query(`BEGIN; LOCK TABLE ${table} IN ${mode} MODE`);
-        const run = startCli(['up', '--connect-wait', '6s', '--lock-wait', '10s'], { ...workspace(), env: workspace().env, timeoutMs: 60_000 });
+        const run = startCli(['up', '--connect-wait', '6s', '--lock-wait', '10s'], {
+          ...workspace(),
+          env: workspace().env,
+          timeoutMs: 60_000,
+        });
         const result = await run.exited;
         expectExit(result, 32);
         const error = result.logs.at(-1)!['error'] as { problems: string[]; summary: string };
@@ -53,6 +57,8 @@ describe('a table of ours that somebody has locked', () => {
     expect(result.stderr).to.include('a nightly job');
     await other.query('ROLLBACK');
     expectExit(await startCli(['up'], workspace()).exited, 0);
-    expect(await workspace().query(`SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_id'::regclass`)).to.deep.equal([{ indisvalid: true }]);
+    expect(
+      await workspace().query(`SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_id'::regclass`),
+    ).to.deep.equal([{ indisvalid: true }]);
   });
 });

@@ -34,37 +34,137 @@ interface NastyFile {
 }
 
 const text = (...words: readonly string[]): fc.Arbitrary<string> => fc.constantFrom(...words);
-const repeated = (word: string, max: number): fc.Arbitrary<string> => fc.integer({ min: 1, max }).map((times) => word.repeat(times));
+const repeated = (word: string, max: number): fc.Arbitrary<string> =>
+  fc.integer({ min: 1, max }).map((times) => word.repeat(times));
 
 const NASTY_WORDS = text(
-  ...['a', 'add users', "it's", '"quoted"', '$1', '$$', '%s%n', '`id`', '$(id)', '; DROP TABLE x; --', '\\', "\\'", '\\u0000', '..', '.', '-', '--help'],
-  ...['\n', '\r\n', '\t', '\u001b[31m', '\u0007', '\u007f', '\u0085', '\u200b', '\u202e', '\ufeff', '\u2028', 'é', 'é', '日本語', '🚀', '👩‍👩‍👧', 'İ', 'ß'],
-  ...['.up.sql', '.down.sql', '.sql', '.before.mjs', '.UP.SQL', '.bak', '~', '#', ' ', '', 'null', '__proto__', 'constructor', 'toString'],
+  ...[
+    'a',
+    'add users',
+    "it's",
+    '"quoted"',
+    '$1',
+    '$$',
+    '%s%n',
+    '`id`',
+    '$(id)',
+    '; DROP TABLE x; --',
+    '\\',
+    "\\'",
+    '\\u0000',
+    '..',
+    '.',
+    '-',
+    '--help',
+  ],
+  ...[
+    '\n',
+    '\r\n',
+    '\t',
+    '\u001b[31m',
+    '\u0007',
+    '\u007f',
+    '\u0085',
+    '\u200b',
+    '\u202e',
+    '\ufeff',
+    '\u2028',
+    'é',
+    'é',
+    '日本語',
+    '🚀',
+    '👩‍👩‍👧',
+    'İ',
+    'ß',
+  ],
+  ...[
+    '.up.sql',
+    '.down.sql',
+    '.sql',
+    '.before.mjs',
+    '.UP.SQL',
+    '.bak',
+    '~',
+    '#',
+    ' ',
+    '',
+    'null',
+    '__proto__',
+    'constructor',
+    'toString',
+  ],
 );
-const WORD = fc.oneof({ weight: 5, arbitrary: NASTY_WORDS }, fc.string({ unit: 'binary', maxLength: 12 }), repeated('long_', 60));
+const WORD = fc.oneof(
+  { weight: 5, arbitrary: NASTY_WORDS },
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  repeated('long_', 60),
+);
 const NUMBER = fc.oneof(
   fc.nat({ max: 40 }).map(String),
   fc.nat({ max: 40 }).map((number) => String(number).padStart(6, '0')),
-  text('20240501123456', '99999999999999999999999999999999', '0', '00', '-1', '1.5', '1e3', '0x1f', '１', '٣', '', ' 1', '+1'),
+  text(
+    '20240501123456',
+    '99999999999999999999999999999999',
+    '0',
+    '00',
+    '-1',
+    '1.5',
+    '1e3',
+    '0x1f',
+    '１',
+    '٣',
+    '',
+    ' 1',
+    '+1',
+  ),
 );
-const KIND = fc.oneof({ weight: 6, arbitrary: text('.up.sql') }, { weight: 2, arbitrary: text('.down.sql') }, NASTY_WORDS);
+const KIND = fc.oneof(
+  { weight: 6, arbitrary: text('.up.sql') },
+  { weight: 2, arbitrary: text('.down.sql') },
+  NASTY_WORDS,
+);
 
 /** What a file may be called at all: no slash, no NUL, 255 bytes. */
 function asName(bytes: Buffer): Buffer {
   const name = Buffer.from(bytes.filter((byte) => byte !== 0 && byte !== 0x2f)).subarray(0, 255);
-  return name.length === 0 || name.equals(Buffer.from('.')) || name.equals(Buffer.from('..')) ? Buffer.from('empty') : name;
+  return name.length === 0 || name.equals(Buffer.from('.')) || name.equals(Buffer.from('..'))
+    ? Buffer.from('empty')
+    : name;
 }
 
 const NASTY_NAME: fc.Arbitrary<Buffer> = fc.oneof(
-  { weight: 8, arbitrary: fc.tuple(NUMBER, text('_', '_', '_', '-', ''), WORD, WORD, KIND).map((parts) => asName(Buffer.from(parts.join('')))) },
-  { weight: 1, arbitrary: fc.tuple(fc.uint8Array({ maxLength: 30 }), KIND).map(([bytes, kind]) => asName(Buffer.concat([Buffer.from('7_'), bytes, Buffer.from(kind)]))) },
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(NUMBER, text('_', '_', '_', '-', ''), WORD, WORD, KIND)
+      .map((parts) => asName(Buffer.from(parts.join('')))),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.uint8Array({ maxLength: 30 }), KIND)
+      .map(([bytes, kind]) => asName(Buffer.concat([Buffer.from('7_'), bytes, Buffer.from(kind)]))),
+  },
 );
 /** Always a migration, but for what the words make of it. */
-const PLAIN_NAME = fc.tuple(fc.nat({ max: 99 }), fc.constantFrom("it's", 'a b', '\\', "\\'", 'é🚀', '$$', '\u001b[31m', '\n', '"', '%s', 'plain')).map(([number, word]) => asName(Buffer.from(`${number}_${word}.up.sql`)));
+const PLAIN_NAME = fc
+  .tuple(
+    fc.nat({ max: 99 }),
+    fc.constantFrom("it's", 'a b', '\\', "\\'", 'é🚀', '$$', '\u001b[31m', '\n', '"', '%s', 'plain'),
+  )
+  .map(([number, word]) => asName(Buffer.from(`${number}_${word}.up.sql`)));
 
 /** Each names a role that is not there, so that it fails after it was read. */
 const SECRETS = text(
-  ...[`'${CANARY}'`, `E'${CANARY}'`, `e'a\\'${CANARY}'`, `U&'${CANARY}'`, `'a''${CANARY}'`, `$$${CANARY}$$`, `$tag$${CANARY}$tag$`].flatMap((secret) => [
+  ...[
+    `'${CANARY}'`,
+    `E'${CANARY}'`,
+    `e'a\\'${CANARY}'`,
+    `U&'${CANARY}'`,
+    `'a''${CANARY}'`,
+    `$$${CANARY}$$`,
+    `$tag$${CANARY}$tag$`,
+  ].flatMap((secret) => [
     `ALTER ROLE not_there PASSWORD ${secret}`,
     `ALTER ROLE not_there WITH ENCRYPTED PASSWORD ${secret} VALID UNTIL 'never'`,
     `alter role not_there password${secret.startsWith("'") ? '' : ' '}${secret}`,
@@ -87,26 +187,124 @@ const SECRETS = text(
 
 /** Refused before anything runs, as a rule. */
 const REFUSED = text(
-  ...["COPY t FROM STDIN;\n1\n2\n\\.\n", 'COPY t TO STDOUT', '\\d', '\\i other.sql', '\\! id', 'SELECT 1 \\gexec', '\\unrestrict abc', '\\', 'DISCARD ALL', 'SELECT pg_advisory_unlock_all()'],
-  ...['BEGIN', 'COMMIT', 'ROLLBACK', '\\restrict abc', "PREPARE TRANSACTION 'x'", '-- lockstep: no-transactoin\n', '-- lockstep: statement-timeout=9999999999h\n', '\u0000', "E'\\", "U&'\\zzzz'"],
+  ...[
+    'COPY t FROM STDIN;\n1\n2\n\\.\n',
+    'COPY t TO STDOUT',
+    '\\d',
+    '\\i other.sql',
+    '\\! id',
+    'SELECT 1 \\gexec',
+    '\\unrestrict abc',
+    '\\',
+    'DISCARD ALL',
+    'SELECT pg_advisory_unlock_all()',
+  ],
+  ...[
+    'BEGIN',
+    'COMMIT',
+    'ROLLBACK',
+    '\\restrict abc',
+    "PREPARE TRANSACTION 'x'",
+    '-- lockstep: no-transactoin\n',
+    '-- lockstep: statement-timeout=9999999999h\n',
+    '\u0000',
+    "E'\\",
+    "U&'\\zzzz'",
+  ],
 );
 /** The server is asked. */
 const SQL = text(
-  ...['SELECT 1', 'CREATE TABLE t (x int)', 'DROP TABLE t', 'INSERT INTO t VALUES (1)', 'CREATE INDEX CONCURRENTLY t_x ON t (x)', 'VACUUM', 'SELEC 1', 'SELECT 1/0'],
+  ...[
+    'SELECT 1',
+    'CREATE TABLE t (x int)',
+    'DROP TABLE t',
+    'INSERT INTO t VALUES (1)',
+    'CREATE INDEX CONCURRENTLY t_x ON t (x)',
+    'VACUUM',
+    'SELEC 1',
+    'SELECT 1/0',
+  ],
   ...['SAVEPOINT s', 'RELEASE s', 'RESET ALL', 'SHOW all', 'EXPLAIN SELECT 1'],
-  ...['SET standard_conforming_strings = off', 'SET client_encoding = LATIN1', "SET search_path = ''", 'SET ROLE NONE', 'SET transaction_read_only = on', 'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY'],
-  ...['SET lock_timeout = 1', 'SET statement_timeout = 1', 'SET session_replication_role = replica', 'SET row_security = off', "SET DateStyle = 'German'", 'SET bytea_output = escape'],
-  ...['CREATE TEMP TABLE schema_migrations (x int)', 'CREATE TEMP TABLE t (y int)', 'ALTER TABLE schema_migrations ADD COLUMN oops int', 'DELETE FROM schema_migrations', 'TRUNCATE schema_migrations_journal'],
-  ...['DROP TABLE schema_migrations CASCADE', 'DROP TABLE IF EXISTS schema_migrations_journal', 'SELECT pg_terminate_backend(pg_backend_pid())', 'DO $$ BEGIN COMMIT; END $$', 'LISTEN x', 'NOTIFY x'],
+  ...[
+    'SET standard_conforming_strings = off',
+    'SET client_encoding = LATIN1',
+    "SET search_path = ''",
+    'SET ROLE NONE',
+    'SET transaction_read_only = on',
+    'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY',
+  ],
+  ...[
+    'SET lock_timeout = 1',
+    'SET statement_timeout = 1',
+    'SET session_replication_role = replica',
+    'SET row_security = off',
+    "SET DateStyle = 'German'",
+    'SET bytea_output = escape',
+  ],
+  ...[
+    'CREATE TEMP TABLE schema_migrations (x int)',
+    'CREATE TEMP TABLE t (y int)',
+    'ALTER TABLE schema_migrations ADD COLUMN oops int',
+    'DELETE FROM schema_migrations',
+    'TRUNCATE schema_migrations_journal',
+  ],
+  ...[
+    'DROP TABLE schema_migrations CASCADE',
+    'DROP TABLE IF EXISTS schema_migrations_journal',
+    'SELECT pg_terminate_backend(pg_backend_pid())',
+    'DO $$ BEGIN COMMIT; END $$',
+    'LISTEN x',
+    'NOTIFY x',
+  ],
 );
 const FRAGMENT = text(
-  ...["'", '"', '$$', '$a$', '/*', '*/', '/* /* */', '--', '-- lockstep: no-transaction\n', '-- lockstep: lock-timeout=2s\n'],
-  ...['(', ')', '[', ']', '{', ';', ';;', '\r', '\n', '\t', '\u00a0', '\u2028', '\ufeff', '\u001b[2J', 'é', '🚀', '\ud7ff', '::', ':=', '?', '@', '`', '$1', ':name', '{{x}}', '<<<<<<< HEAD\n'],
+  ...[
+    "'",
+    '"',
+    '$$',
+    '$a$',
+    '/*',
+    '*/',
+    '/* /* */',
+    '--',
+    '-- lockstep: no-transaction\n',
+    '-- lockstep: lock-timeout=2s\n',
+  ],
+  ...[
+    '(',
+    ')',
+    '[',
+    ']',
+    '{',
+    ';',
+    ';;',
+    '\r',
+    '\n',
+    '\t',
+    '\u00a0',
+    '\u2028',
+    '\ufeff',
+    '\u001b[2J',
+    'é',
+    '🚀',
+    '\ud7ff',
+    '::',
+    ':=',
+    '?',
+    '@',
+    '`',
+    '$1',
+    ':name',
+    '{{x}}',
+    '<<<<<<< HEAD\n',
+  ],
 );
 const DEEP = fc.oneof(
   fc.integer({ min: 1, max: 12_000 }).map((depth) => `SELECT ${'('.repeat(depth)}1${')'.repeat(depth)}`),
   fc.integer({ min: 1, max: 12_000 }).map((depth) => `SELECT ${'1+'.repeat(depth)}1`),
-  fc.integer({ min: 1, max: 2_000 }).map((depth) => `SELECT ${'CASE WHEN true THEN '.repeat(depth)}1${' END'.repeat(depth)}`),
+  fc
+    .integer({ min: 1, max: 2_000 })
+    .map((depth) => `SELECT ${'CASE WHEN true THEN '.repeat(depth)}1${' END'.repeat(depth)}`),
   fc.integer({ min: 1, max: 5_000 }).map((depth) => `${'/*'.repeat(depth)} deep ${'*/'.repeat(depth)} SELECT 1`),
   fc.integer({ min: 1, max: 5_000 }).map((depth) => `SELECT ${'('.repeat(depth)}`),
   repeated('SELECT 1;', 500),
@@ -119,7 +317,9 @@ const LONG = fc.oneof(
 );
 
 const statements = (...sources: readonly fc.WeightedArbitrary<string>[]): fc.Arbitrary<string> =>
-  fc.array(fc.oneof(...sources), { minLength: 0, maxLength: 8 }).chain((parts) => text('\n', ' ', '\r\n', '').map((between) => parts.join(between)));
+  fc
+    .array(fc.oneof(...sources), { minLength: 0, maxLength: 8 })
+    .chain((parts) => text('\n', ' ', '\r\n', '').map((between) => parts.join(between)));
 const ended = (sql: string): string => `${sql};`;
 
 const SCRIPT = statements(
@@ -132,7 +332,11 @@ const SCRIPT = statements(
 /** Gets as far as the server as a rule, and often past some of its statements. */
 const ACCEPTED = fc.oneof(
   statements({ weight: 3, arbitrary: SQL.map(ended) }, { weight: 1, arbitrary: SECRETS.map(ended) }),
-  statements({ weight: 3, arbitrary: SQL.map(ended) }, { weight: 1, arbitrary: SECRETS.map(ended) }, { weight: 1, arbitrary: FRAGMENT }),
+  statements(
+    { weight: 3, arbitrary: SQL.map(ended) },
+    { weight: 1, arbitrary: SECRETS.map(ended) },
+    { weight: 1, arbitrary: FRAGMENT },
+  ),
 );
 
 const NASTY_CONTENT: fc.Arbitrary<Buffer> = fc.oneof(
@@ -142,13 +346,30 @@ const NASTY_CONTENT: fc.Arbitrary<Buffer> = fc.oneof(
   { weight: 1, arbitrary: SCRIPT.map((script) => Buffer.from(script, 'latin1')) },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 400 }).map((bytes) => Buffer.from(bytes)) },
   { weight: 1, arbitrary: fc.oneof(DEEP, LONG).map((script) => Buffer.from(script)) },
-  { weight: 1, arbitrary: fc.tuple(fc.oneof(DEEP, LONG), SECRETS).map(([script, secret]) => Buffer.from(`${secret};\n${script}`)) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(fc.oneof(DEEP, LONG), SECRETS).map(([script, secret]) => Buffer.from(`${secret};\n${script}`)),
+  },
 );
-const directory = (name: fc.Arbitrary<Buffer>, content: fc.Arbitrary<Buffer>, files: number): fc.Arbitrary<NastyFile[]> =>
-  fc.array(fc.record({ name, content }), { minLength: files, maxLength: files });
+const directory = (
+  name: fc.Arbitrary<Buffer>,
+  content: fc.Arbitrary<Buffer>,
+  files: number,
+): fc.Arbitrary<NastyFile[]> => fc.array(fc.record({ name, content }), { minLength: files, maxLength: files });
 /** Most contents are harmless there, so that a name can be what decides. */
-const MANY_FILES = directory(NASTY_NAME, fc.oneof({ weight: 20, arbitrary: fc.constant(Buffer.from('SELECT 1;')) }, NASTY_CONTENT), MANY.files);
-const FEW_FILES = fc.oneof(directory(PLAIN_NAME, NASTY_CONTENT, FEW.files), directory(PLAIN_NAME, ACCEPTED.map((script) => Buffer.from(script)), FEW.files));
+const MANY_FILES = directory(
+  NASTY_NAME,
+  fc.oneof({ weight: 20, arbitrary: fc.constant(Buffer.from('SELECT 1;')) }, NASTY_CONTENT),
+  MANY.files,
+);
+const FEW_FILES = fc.oneof(
+  directory(PLAIN_NAME, NASTY_CONTENT, FEW.files),
+  directory(
+    PLAIN_NAME,
+    ACCEPTED.map((script) => Buffer.from(script)),
+    FEW.files,
+  ),
+);
 
 describe('nasty files', function () {
   this.timeout(300_000);
@@ -168,8 +389,13 @@ describe('nasty files', function () {
       await workspace().query(`CREATE SCHEMA ${workspace().schema}`);
       await body(dir);
     } catch (cause) {
-      const shown = files.map(({ name, content }) => [name.toString('latin1'), content.toString('latin1').slice(0, 2_000)]);
-      throw new Error(`${String(cause)}\nwith the files (as Latin-1) ${JSON.stringify(shown).slice(0, 8_000)}`, { cause });
+      const shown = files.map(({ name, content }) => [
+        name.toString('latin1'),
+        content.toString('latin1').slice(0, 2_000),
+      ]);
+      throw new Error(`${String(cause)}\nwith the files (as Latin-1) ${JSON.stringify(shown).slice(0, 8_000)}`, {
+        cause,
+      });
     } finally {
       await rm(dir, { recursive: true, force: true });
     }
@@ -191,16 +417,26 @@ describe('nasty files', function () {
     for (const line of stderr.split('\n').filter(Boolean)) expect(JSON.parse(line)).to.be.an('object');
   }
 
-  const flags = (format: 'text' | 'json'): string[] => (format === 'text' ? ['--log-format', 'text'] : ['--log-format', 'json', '--json']);
+  const flags = (format: 'text' | 'json'): string[] =>
+    format === 'text' ? ['--log-format', 'text'] : ['--log-format', 'json', '--json'];
 
   let turn = 0;
 
   /** Each in one of the two formats. */
   async function tryBoth(dir: string): Promise<void> {
-    const env = { ...workspace().env, LOCKSTEP_DIR: dir, LOCKSTEP_CONNECT_WAIT: '5s', LOCKSTEP_STATEMENT_TIMEOUT: '10s' };
+    const env = {
+      ...workspace().env,
+      LOCKSTEP_DIR: dir,
+      LOCKSTEP_CONNECT_WAIT: '5s',
+      LOCKSTEP_STATEMENT_TIMEOUT: '10s',
+    };
     turn += 1;
     const [one, other] = turn % 2 === 0 ? (['text', 'json'] as const) : (['json', 'text'] as const);
-    expectSound(await within(runInProcess(['validate', ...flags(one)], { env }), 'validate to end'), VALIDATE_CODES, one);
+    expectSound(
+      await within(runInProcess(['validate', ...flags(one)], { env }), 'validate to end'),
+      VALIDATE_CODES,
+      one,
+    );
     expectSound(await within(runInProcess(['up', ...flags(other)], { env }), 'up to end'), UP_CODES, other);
     expect(await workspace().lockSessions()).to.deep.equal([]);
     for (const error of await journalErrors()) expect(error).to.not.include(CANARY);
@@ -209,9 +445,13 @@ describe('nasty files', function () {
   /** What the journal keeps for everybody who may read it; a file may have dropped the journal. */
   async function journalErrors(): Promise<string[]> {
     const journal = `${workspace().schema}.schema_migrations_journal`;
-    const [found] = await workspace().query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [journal]);
+    const [found] = await workspace().query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+      journal,
+    ]);
     if (found?.there !== true) return [];
-    return (await workspace().query<{ error: string }>(`SELECT error FROM ${journal} WHERE error IS NOT NULL`)).map(({ error }) => error);
+    return (await workspace().query<{ error: string }>(`SELECT error FROM ${journal} WHERE error IS NOT NULL`)).map(
+      ({ error }) => error,
+    );
   }
 
   it(`${MANY.directories * MANY.files} nasty names`, async () => {

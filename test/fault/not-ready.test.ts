@@ -107,9 +107,21 @@ describe('a server with TLS', () => {
     ['a wrong password (28P01)', () => server.url('readonly').replace(/:[^:@]*@/, ':wrong@'), '28P01'],
     ['no line in pg_hba.conf (28000)', () => server.url('only_tls', 'sslmode=disable'), '28000'],
     ['a database that is not there (3D000)', () => server.url('trusted').replace('/postgres?', '/nowhere?'), '3D000'],
-    ['a certificate of a stranger', () => server.url('trusted', `sslmode=verify-ca&sslrootcert=${server.files.otherCa}`), 'self-signed certificate'],
-    ['a certificate for another name', () => server.url('trusted', `sslmode=verify-full&${ca()}&host=other.test&hostaddr=127.0.0.1`), 'other.test'],
-    ['a client certificate of a stranger', () => server.url('by_cert', `sslmode=require&sslcert=${server.files.otherCert}&sslkey=${server.files.otherKey}`), 'unknown ca'],
+    [
+      'a certificate of a stranger',
+      () => server.url('trusted', `sslmode=verify-ca&sslrootcert=${server.files.otherCa}`),
+      'self-signed certificate',
+    ],
+    [
+      'a certificate for another name',
+      () => server.url('trusted', `sslmode=verify-full&${ca()}&host=other.test&hostaddr=127.0.0.1`),
+      'other.test',
+    ],
+    [
+      'a client certificate of a stranger',
+      () => server.url('by_cert', `sslmode=require&sslcert=${server.files.otherCert}&sslkey=${server.files.otherKey}`),
+      'unknown ca',
+    ],
   ];
   for (const [what, url, words] of REFUSALS) {
     it(`that refuses us, for ${what}: 23 at once`, async () => {
@@ -131,8 +143,16 @@ describe('a server with TLS', () => {
 
   const WRONG = 'not-yet-the-s3cret';
   const ROTATED: Readonly<Record<string, Rotated>> = {
-    LOCKSTEP_PASSWORD_FILE: { user: 'readonly', given: (path) => ({ LOCKSTEP_PASSWORD_FILE: path }), text: (password) => `${password}\n` },
-    PGPASSFILE: { user: 'readonly', given: (path) => ({ PGPASSFILE: path }), text: (password) => `*:*:*:*:${password.replace(/[:\\]/g, '\\$&')}` },
+    LOCKSTEP_PASSWORD_FILE: {
+      user: 'readonly',
+      given: (path) => ({ LOCKSTEP_PASSWORD_FILE: path }),
+      text: (password) => `${password}\n`,
+    },
+    PGPASSFILE: {
+      user: 'readonly',
+      given: (path) => ({ PGPASSFILE: path }),
+      text: (password) => `*:*:*:*:${password.replace(/[:\\]/g, '\\$&')}`,
+    },
     LOCKSTEP_DATABASE_URL_FILE: {
       user: 'readonly',
       given: (path) => ({ LOCKSTEP_DATABASE_URL_FILE: path, DATABASE_URL: '' }),

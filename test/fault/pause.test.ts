@@ -9,7 +9,11 @@ import { runInProcess, type InProcessResult } from './support/in-process.ts';
 const REPLICAS = 20;
 const GOOD = file(1, 'orders', 'CREATE TABLE orders (id int);\nCREATE SEQUENCE table_locks;');
 /** Each try keeps everybody from the table for as long as it lasts. A sequence is not rolled back: it counts them all. */
-const BAD = file(2, 'bad', `ALTER TABLE orders ADD COLUMN total int;\nSELECT nextval('table_locks');\nINSERT INTO orders SELECT 1/0;`);
+const BAD = file(
+  2,
+  'bad',
+  `ALTER TABLE orders ADD COLUMN total int;\nSELECT nextval('table_locks');\nINSERT INTO orders SELECT 1/0;`,
+);
 const POD = 'web@1';
 const JOB = 'web/3@1';
 
@@ -28,7 +32,8 @@ describe('a migration that fails in a release', () => {
     env: { ...workspace().env, LOCKSTEP_RELEASE: release, LOCKSTEP_POD: pod },
   });
 
-  const up = (release: string, ...more: readonly string[]): Promise<InProcessResult> => runInProcess(['up', ...more], releaseOf(release));
+  const up = (release: string, ...more: readonly string[]): Promise<InProcessResult> =>
+    runInProcess(['up', ...more], releaseOf(release));
 
   /** How often the migration was run, and so its table locked. */
   async function tries(): Promise<number> {
@@ -37,7 +42,9 @@ describe('a migration that fails in a release', () => {
 
   /** How often its table was locked, whatever the journal says. */
   async function tableLocks(): Promise<number> {
-    const [found] = await workspace().query<{ count: number }>('SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int AS count FROM table_locks');
+    const [found] = await workspace().query<{ count: number }>(
+      'SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int AS count FROM table_locks',
+    );
     return found!.count;
   }
 
@@ -54,18 +61,26 @@ describe('a migration that fails in a release', () => {
   /** As if everything in the round that began then had happened at its beginning, and that were so long ago now: however fast we are. */
   async function endRound(beganAt: Date, seconds: number): Promise<Date> {
     const endedAt = await serverTime();
-    await workspace().query('UPDATE schema_migrations_journal SET at = least(at, $1) + ($2::timestamptz - $1) - make_interval(secs => $3)', [beganAt, endedAt, seconds]);
+    await workspace().query(
+      'UPDATE schema_migrations_journal SET at = least(at, $1) + ($2::timestamptz - $1) - make_interval(secs => $3)',
+      [beganAt, endedAt, seconds],
+    );
     return endedAt;
   }
 
   async function lastFailure(): Promise<Date> {
-    const [found] = await workspace().query<{ at: Date }>(`SELECT max(at) AS at FROM schema_migrations_journal WHERE event = 'failed'`);
+    const [found] = await workspace().query<{ at: Date }>(
+      `SELECT max(at) AS at FROM schema_migrations_journal WHERE event = 'failed'`,
+    );
     return found!.at;
   }
 
   function expectPaused(result: InProcessResult): void {
     expect(result.code, result.stderr).to.equal(40);
-    expect(result.stderr).to.include('the next try is not before').and.include('--retry-now').and.include('division by zero');
+    expect(result.stderr)
+      .to.include('the next try is not before')
+      .and.include('--retry-now')
+      .and.include('division by zero');
   }
 
   async function expectTriedBy(run: () => Promise<InProcessResult>): Promise<void> {
@@ -85,7 +100,9 @@ describe('a migration that fails in a release', () => {
     let roundAt = await serverTime();
     for (let second = 0; second <= 600; second += 30) {
       const before = await tableLocks();
-      const results = await Promise.all(Array.from({ length: REPLICAS }, (_, index) => runInProcess(['up'], releaseOf(POD, `web-${index}`))));
+      const results = await Promise.all(
+        Array.from({ length: REPLICAS }, (_, index) => runInProcess(['up'], releaseOf(POD, `web-${index}`))),
+      );
       for (const { code, stderr } of results) expect(code, stderr).to.equal(40);
       const locked = results.filter(({ stderr }) => stderr.includes('"lock.acquired"')).length;
       const more = (await tableLocks()) - before;
@@ -96,7 +113,9 @@ describe('a migration that fails in a release', () => {
       advisoryLocks += locked;
       roundAt = await endRound(roundAt, 30);
     }
-    console.log(`        ${runs} runs locked the table ${await tableLocks()} times, and took the advisory lock ${advisoryLocks} times`);
+    console.log(
+      `        ${runs} runs locked the table ${await tableLocks()} times, and took the advisory lock ${advisoryLocks} times`,
+    );
     expect(await tries()).to.equal(TRIES_AT.length);
     expect(triesAt).to.deep.equal(TRIES_AT);
     expect(await workspace().journalCounts('failed')).to.deep.equal({ '002_bad': TRIES_AT.length });
@@ -121,7 +140,9 @@ describe('a migration that fails in a release', () => {
   });
 
   it('processes too: twenty at the same moment try it once', async () => {
-    const results = await Promise.all(Array.from({ length: REPLICAS }, (_, index) => runCli(['up'], releaseOf(POD, `web-${index}`))));
+    const results = await Promise.all(
+      Array.from({ length: REPLICAS }, (_, index) => runCli(['up'], releaseOf(POD, `web-${index}`))),
+    );
     for (const result of results) expectExit(result, 40);
     expect(await tries()).to.equal(1);
     expect(await tableLocks()).to.equal(1);
@@ -148,10 +169,17 @@ describe('a migration that fails in a release', () => {
 
     it('without a release, as in development', () => expectTriedBy(() => runInProcess(['up'], workspace())));
 
-    it('by a person at a terminal', () => expectTriedBy(() => runInProcess(['up'], { ...releaseOf(POD), terminal: true })));
+    it('by a person at a terminal', () =>
+      expectTriedBy(() => runInProcess(['up'], { ...releaseOf(POD), terminal: true })));
 
     it('when the file has changed, and then the pause begins at 30 s again', async () => {
-      await workspace().write(file(2, 'bad', `ALTER TABLE orders ADD COLUMN total int;\nSELECT nextval('table_locks');\nINSERT INTO orders SELECT 2/0;`));
+      await workspace().write(
+        file(
+          2,
+          'bad',
+          `ALTER TABLE orders ADD COLUMN total int;\nSELECT nextval('table_locks');\nINSERT INTO orders SELECT 2/0;`,
+        ),
+      );
       await expectTriedBy(() => up(POD));
       expectPaused(await up(POD));
       await pass(31);

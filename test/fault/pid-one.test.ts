@@ -6,7 +6,14 @@ import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli } from '../support/cli.ts';
 import { closeGate, openSnapshot } from '../support/gate.ts';
 import { holdKey } from '../support/holder.ts';
-import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
+import {
+  file,
+  FIVE_FILES,
+  FIVE_FILES_APPLIED,
+  FIVE_FILES_FACTS,
+  versionsOf,
+  type Files,
+} from '../support/migrations.ts';
 import { closedPort } from '../support/opening.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { STUBBORN_HOOK } from './support/hooks.ts';
@@ -15,14 +22,21 @@ import { skipUnless, startElsewhere, whyNot, type Elsewhere } from './support/el
 const BOUND_MS = 5_000;
 
 /** `--user` where we are not root: some systems let nobody but root. */
-const UNSHARE = ['unshare', ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']), '--pid', '--fork', '--mount-proc', '--kill-child'];
+const UNSHARE = [
+  'unshare',
+  ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+  '--pid',
+  '--fork',
+  '--mount-proc',
+  '--kill-child',
+];
 
 describe('PID 1', () => {
   const workspace = useWorkspace();
 
   before(async function () {
     const [command = '', ...args] = UNSHARE;
-    skipUnless(this, 'no PID namespace of one\'s own', await whyNot(command, ...args, 'true'));
+    skipUnless(this, "no PID namespace of one's own", await whyNot(command, ...args, 'true'));
   });
 
   function start(env: Readonly<Record<string, string>> = {}): Elsewhere {
@@ -49,14 +63,21 @@ describe('PID 1', () => {
   /** Nothing runs on the server any more, and the next run finds the work where it was left. */
   async function expectNextRun(more: Files): Promise<void> {
     expect(await workspace().lockSessions()).to.deep.equal([]);
-    expect(await workspace().query(`SELECT query FROM pg_stat_activity WHERE application_name LIKE 'lockstep up %' AND state <> 'idle'`)).to.deep.equal([]);
+    expect(
+      await workspace().query(
+        `SELECT query FROM pg_stat_activity WHERE application_name LIKE 'lockstep up %' AND state <> 'idle'`,
+      ),
+    ).to.deep.equal([]);
     expectExit(await runCli(['up'], workspace()), 0);
     expect(await workspace().versions()).to.deep.equal(versionsOf({ ...FIVE_FILES, ...more }));
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
     expect(await workspace().invalidIndexes()).to.deep.equal([]);
   }
 
-  for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
+  for (const [signal, exit] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
     it(`${signal} in a transaction: ${exit}, cancelled on the server, nothing recorded`, async () => {
       const gate = await closeGate(workspace());
       const more = file(6, 'half', `CREATE TABLE half (id int);\n${gate.sql}`);
@@ -84,7 +105,11 @@ describe('PID 1', () => {
 
     it(`${signal} in a hook that never yields: ${exit}`, async () => {
       const more = file(6, 'hooked', 'CREATE TABLE hooked ();');
-      await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': 'export default ({ log }) => { log("ready"); for (;;); };' });
+      await workspace().write({
+        ...FIVE_FILES,
+        ...more,
+        '006_hooked.before.mjs': 'export default ({ log }) => { log("ready"); for (;;); };',
+      });
       const run = start();
       await run.says('"ready"');
       await expectExitWithin(run, await send(run, signal), exit);

@@ -34,7 +34,10 @@ describe('PgBouncer', () => {
   });
   const workspace = useWorkspace();
 
-  async function pooler(mode: (typeof MODES)[number], options: { size?: number; resets?: boolean } = {}): Promise<PgBouncer> {
+  async function pooler(
+    mode: (typeof MODES)[number],
+    options: { size?: number; resets?: boolean } = {},
+  ): Promise<PgBouncer> {
     const started = await startPgBouncer(workspace().url, { mode, ...options });
     workspace().defer(() => started.stop());
     return started;
@@ -42,7 +45,8 @@ describe('PgBouncer', () => {
 
   const through = ({ url }: PgBouncer): Record<string, string> => ({ ...workspace().env, DATABASE_URL: url });
 
-  const run = (bouncer: PgBouncer, ...args: readonly string[]): Promise<CliResult> => runCli(args, { env: through(bouncer) });
+  const run = (bouncer: PgBouncer, ...args: readonly string[]): Promise<CliResult> =>
+    runCli(args, { env: through(bouncer) });
 
   /** Somebody else who comes to the same backends. */
   async function ask<R extends object>({ url }: PgBouncer, sql: string): Promise<R[]> {
@@ -61,7 +65,9 @@ describe('PgBouncer', () => {
     expectExit(await holder.exited, signal === 'SIGTERM' ? 143 : 130);
     await expectNoLock();
     // Not cut off: there was time to say how it ended.
-    const ends = await workspace().query(`SELECT event, code FROM schema_migrations_journal WHERE event IN ('run ended', 'run lost')`);
+    const ends = await workspace().query(
+      `SELECT event, code FROM schema_migrations_journal WHERE event IN ('run ended', 'run lost')`,
+    );
     expect(ends).to.deep.equal([{ event: 'run ended', code: 'INTERRUPTED' }]);
   }
 
@@ -73,27 +79,37 @@ describe('PgBouncer', () => {
 
   /** No lock of ours, in the moment in which the process has ended; the pooler did nothing for it. */
   async function expectNoLock(): Promise<void> {
-    expect(await workspace().query(`SELECT l.pid, l.mode, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-      WHERE l.locktype = 'advisory' AND a.application_name LIKE 'lockstep %'`)).to.deep.equal([]);
+    expect(
+      await workspace().query(`SELECT l.pid, l.mode, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+      WHERE l.locktype = 'advisory' AND a.application_name LIKE 'lockstep %'`),
+    ).to.deep.equal([]);
   }
 
   /** No lock and no setting of ours on a backend that others will get. */
   async function expectNothingLeft(bouncer: PgBouncer): Promise<void> {
     const pids = await bouncer.backends();
-    expect(await workspace().query(`SELECT pid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = ANY ($1)`, [pids])).to.deep.equal([]);
+    expect(
+      await workspace().query(`SELECT pid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = ANY ($1)`, [pids]),
+    ).to.deep.equal([]);
     expect(await workspace().lockSessions()).to.deep.equal([]);
     const [found] = await ask<object>(bouncer, SETTINGS);
     expect(found, 'what the next client of the pool finds').to.deep.equal(DEFAULTS);
   }
 
   async function expectUntouched(bouncer: PgBouncer): Promise<void> {
-    expect(await workspace().query('SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace', [workspace().schema])).to.deep.equal([]);
+    expect(
+      await workspace().query('SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace', [
+        workspace().schema,
+      ]),
+    ).to.deep.equal([]);
     await expectNothingLeft(bouncer);
   }
 
   function expectRefused(result: CliResult): void {
     expectExit(result, 20);
-    const [error] = result.logs.filter(({ event }) => event === 'run.failed').map((line) => line['error'] as Record<string, string>);
+    const [error] = result.logs
+      .filter(({ event }) => event === 'run.failed')
+      .map((line) => line['error'] as Record<string, string>);
     expect(error, result.stderr).to.include({ code: 'CONFIG_INVALID' });
     expect(error!['summary']).to.include('pooler');
     expect(error!['next']).to.include('give the address of PostgreSQL itself').and.include('--allow-pooler');
@@ -102,7 +118,9 @@ describe('PgBouncer', () => {
   async function expectAllApplied(): Promise<void> {
     const versions = versionsOf(FILES);
     expect(await workspace().versions()).to.deep.equal(versions);
-    expect(await workspace().journalCounts('applied')).to.deep.equal(Object.fromEntries(versions.map((version) => [version, 1])));
+    expect(await workspace().journalCounts('applied')).to.deep.equal(
+      Object.fromEntries(versions.map((version) => [version, 1])),
+    );
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
     expect(await workspace().invalidIndexes()).to.deep.equal([]);
   }
@@ -217,7 +235,11 @@ describe('PgBouncer', () => {
       expectExit(await run(bouncer, 'up', '--allow-pooler', '--lock-wait', '1s'), 31);
       const backends = await bouncer.backends();
       expect(backends).to.not.deep.equal([]);
-      expect(await workspace().query(`SELECT pid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = ANY ($1)`, [backends])).to.deep.equal([]);
+      expect(
+        await workspace().query(`SELECT pid, mode FROM pg_locks WHERE locktype = 'advisory' AND pid = ANY ($1)`, [
+          backends,
+        ]),
+      ).to.deep.equal([]);
       await gate.open();
       expectExit(await holder.exited, 0);
     });
@@ -285,7 +307,9 @@ describe('PgBouncer', () => {
 /** The same query, but the row that says that the lock was had comes only after `wait`. */
 function slowly(message: FrontendMessage, wait: string): FrontendMessage {
   if (message.type !== 'Q' || !message.text.includes('pg_try_advisory_lock(')) return message;
-  const text = Buffer.from(`${message.text.replace(/pg_try_advisory_lock\([^)]*\)/, (call) => `${call} AS had, (${wait}) IS NULL`)}\0`);
+  const text = Buffer.from(
+    `${message.text.replace(/pg_try_advisory_lock\([^)]*\)/, (call) => `${call} AS had, (${wait}) IS NULL`)}\0`,
+  );
   const head = Buffer.alloc(5, 'Q');
   head.writeUInt32BE(text.length + 4, 1);
   return { ...message, bytes: Buffer.concat([head, text]) };

@@ -16,7 +16,10 @@ describe('a statement that runs for long', () => {
 
   const start = (): { run: Promise<unknown>; reporter: Recorder } => {
     const reporter = new Recorder();
-    return { run: upByEngine(workspace(), { clock: hurried(FACTOR), reporter, limits: { lockTimeoutMs: 0 } }), reporter };
+    return {
+      run: upByEngine(workspace(), { clock: hurried(FACTOR), reporter, limits: { lockTimeoutMs: 0 } }),
+      reporter,
+    };
   };
 
   it('says after 10 s, and then every 30 s, who blocks it', async () => {
@@ -29,7 +32,11 @@ describe('a statement that runs for long', () => {
     expect(first.version).to.equal('001_alter');
     expect(first.elapsedMs).to.be.at.least(10_000);
     const [blocker] = first.blockers;
-    expect(blocker).to.include({ applicationName: 'long report', state: 'idle in transaction', query: 'BEGIN; SELECT * FROM orders' });
+    expect(blocker).to.include({
+      applicationName: 'long report',
+      state: 'idle in transaction',
+      query: 'BEGIN; SELECT * FROM orders',
+    });
     expect(blocker!.since).to.be.instanceOf(Date);
     const second = await reporter.next('statement.running');
     expect(second.elapsedMs - first.elapsedMs).to.be.at.least(30_000);
@@ -38,7 +45,9 @@ describe('a statement that runs for long', () => {
   });
 
   it('says of an index how much of it is built', async () => {
-    await workspace().query(`CREATE FUNCTION slowly(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.005); RETURN n; END'`);
+    await workspace().query(
+      `CREATE FUNCTION slowly(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.005); RETURN n; END'`,
+    );
     await workspace().query('CREATE TABLE wide (n int, filler text)');
     await workspace().query('ALTER TABLE wide ALTER COLUMN filler SET STORAGE PLAIN');
     await workspace().query(`INSERT INTO wide SELECT n, repeat('x', 3000) FROM generate_series(1, 600) n`);
@@ -77,7 +86,8 @@ describe('a statement that runs for long', () => {
   });
 
   it('is looked at by a second session only then, and that one goes away again', async () => {
-    const watchers = (): Promise<object[]> => workspace().query(`SELECT FROM pg_stat_activity WHERE application_name = 'lockstep-watch'`);
+    const watchers = (): Promise<object[]> =>
+      workspace().query(`SELECT FROM pg_stat_activity WHERE application_name = 'lockstep-watch'`);
     const gate = await closeGate(workspace());
     await workspace().write({ '001_quick.up.sql': 'CREATE TABLE quick ();', '002_gate.up.sql': gate.sql });
     const reporter = new Recorder();
@@ -103,7 +113,9 @@ describe('a statement that runs for long', () => {
     expect(performance.now() - startedAt).to.be.within(10_000, 20_000);
     expect(line).to.include({ version: '001_gate', msg: 'a statement is still running' });
     expect(line['elapsedMs']).to.be.within(10_000, 20_000);
-    expect((line['blockers'] as { applicationName: string }[]).map(({ applicationName }) => applicationName)).to.deep.equal(['gate']);
+    expect(
+      (line['blockers'] as { applicationName: string }[]).map(({ applicationName }) => applicationName),
+    ).to.deep.equal(['gate']);
     await gate.open();
     expectExit(await run.exited, 0);
   });

@@ -18,7 +18,9 @@ describe('pg_terminate_backend', () => {
   async function expectNextRun(versions: readonly string[]): Promise<void> {
     expectExit(await runCli(['up'], workspace()), 0);
     expect(await workspace().versions()).to.deep.equal(versions);
-    expect(await workspace().journalCounts('applied')).to.deep.equal(Object.fromEntries(versions.map((version) => [version, 1])));
+    expect(await workspace().journalCounts('applied')).to.deep.equal(
+      Object.fromEntries(versions.map((version) => [version, 1])),
+    );
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   }
 
@@ -36,12 +38,19 @@ describe('pg_terminate_backend', () => {
   });
 
   for (const [which, hook, told] of [
-    ['obeys its signal', 'log("ready"); return new Promise((done) => signal.addEventListener("abort", () => { log("told"); done(); }));', ['ready', 'told']],
+    [
+      'obeys its signal',
+      'log("ready"); return new Promise((done) => signal.addEventListener("abort", () => { log("told"); done(); }));',
+      ['ready', 'told'],
+    ],
     ['never yields', 'log("ready"); for (;;);', ['ready']],
   ] as const) {
     it(`of the holder, during a hook that ${which}: 30, and the hook is not followed by its migration`, async () => {
       const files = { ...FIVE_FILES, ...file(6, 'hooked', 'CREATE TABLE hooked (id int);') };
-      await workspace().write({ ...files, '006_hooked.before.mjs': `export default ({ log, signal }) => { ${hook} };` });
+      await workspace().write({
+        ...files,
+        '006_hooked.before.mjs': `export default ({ log, signal }) => { ${hook} };`,
+      });
       const run = startCli(['up'], workspace());
       await run.waitForLog('hook.log');
       const [holder] = await workspace().lockSessions();
@@ -129,9 +138,13 @@ describe('a database that does not let us in', () => {
         // Which may have another one in a moment.
         { DATABASE_URL: bare, LOCKSTEP_PASSWORD_FILE: passwordFile, LOCKSTEP_CONNECT_WAIT: '0' },
       ]) {
-        const result = await runCli(['up', '--log-format', format, '--log-level', 'debug'], { env: { ...workspace().env, ...env } });
+        const result = await runCli(['up', '--log-format', format, '--log-level', 'debug'], {
+          env: { ...workspace().env, ...env },
+        });
         expectExit(result, 23);
-        expect(result.stdout + result.stderr).to.include('password authentication failed').and.not.include(WRONG);
+        expect(result.stdout + result.stderr)
+          .to.include('password authentication failed')
+          .and.not.include(WRONG);
         expect(result.logs.map(({ event }) => event)).to.not.include('database.waiting');
       }
     });

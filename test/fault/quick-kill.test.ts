@@ -3,7 +3,14 @@ import { expect } from 'chai';
 
 import { expectExit, runCli, startCli, type CliProcess } from '../support/cli.ts';
 import { closeGate, openSnapshot } from '../support/gate.ts';
-import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
+import {
+  file,
+  FIVE_FILES,
+  FIVE_FILES_APPLIED,
+  FIVE_FILES_FACTS,
+  versionsOf,
+  type Files,
+} from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 describe('SIGKILL', () => {
@@ -22,14 +29,17 @@ describe('SIGKILL', () => {
 
   async function expectAppliedOnce(versions: readonly string[]): Promise<void> {
     expect(await workspace().versions()).to.deep.equal(versions);
-    expect(await workspace().journalCounts('applied')).to.deep.equal(Object.fromEntries(versions.map((version) => [version, 1])));
+    expect(await workspace().journalCounts('applied')).to.deep.equal(
+      Object.fromEntries(versions.map((version) => [version, 1])),
+    );
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
     expect(await workspace().query('SELECT count(*)::int AS count FROM last')).to.deep.equal([{ count: 1 }]);
     expect(await workspace().invalidIndexes()).to.deep.equal([]);
     expect(await workspace().lockSessions()).to.deep.equal([]);
   }
 
-  const HALF = (sql: string): string => `CREATE TABLE half (id int);\nINSERT INTO half VALUES (1);\n${sql}\nINSERT INTO half VALUES (2);`;
+  const HALF = (sql: string): string =>
+    `CREATE TABLE half (id int);\nINSERT INTO half VALUES (1);\n${sql}\nINSERT INTO half VALUES (2);`;
 
   it('in the middle of a transaction: it is rolled back and done again', async () => {
     const gate = await closeGate(workspace());
@@ -62,7 +72,11 @@ describe('SIGKILL', () => {
   it('in the middle of a concurrent build: the INVALID index is replaced', async () => {
     const versions = await writeAll({
       ...file(6, 'index', 'CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_total ON orders (total);'),
-      ...file(7, 'two_indexes', 'CREATE INDEX CONCURRENTLY notes_text ON notes (text);\nCREATE INDEX CONCURRENTLY notes_order ON notes (order_id);'),
+      ...file(
+        7,
+        'two_indexes',
+        'CREATE INDEX CONCURRENTLY notes_text ON notes (text);\nCREATE INDEX CONCURRENTLY notes_order ON notes (order_id);',
+      ),
     });
     const snapshot = await openSnapshot(workspace());
     const holder = startCli(['up'], workspace());
@@ -76,8 +90,17 @@ describe('SIGKILL', () => {
     expectExit(result, 0);
     expect(result.logs.find(({ event }) => event === 'index.dropped')).to.include({ index: 'orders_total' });
     await expectAppliedOnce(versions);
-    const indexes = await workspace().query(`SELECT indexname FROM pg_indexes WHERE schemaname = $1 AND tablename IN ('orders', 'notes') ORDER BY 1`, [workspace().schema]);
-    expect(indexes.map(({ indexname }) => indexname)).to.deep.equal(['notes_order', 'notes_text', 'orders_account', 'orders_pkey', 'orders_total']);
+    const indexes = await workspace().query(
+      `SELECT indexname FROM pg_indexes WHERE schemaname = $1 AND tablename IN ('orders', 'notes') ORDER BY 1`,
+      [workspace().schema],
+    );
+    expect(indexes.map(({ indexname }) => indexname)).to.deep.equal([
+      'notes_order',
+      'notes_text',
+      'orders_account',
+      'orders_pkey',
+      'orders_total',
+    ]);
   });
 
   it('during a hook: the hook runs again, and its migration follows', async () => {

@@ -5,14 +5,24 @@ import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, startCli, type CliProcess } from '../support/cli.ts';
 import { closeGate, openSnapshot } from '../support/gate.ts';
 import { holdKey } from '../support/holder.ts';
-import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
+import {
+  file,
+  FIVE_FILES,
+  FIVE_FILES_APPLIED,
+  FIVE_FILES_FACTS,
+  versionsOf,
+  type Files,
+} from '../support/migrations.ts';
 import { closedPort } from '../support/opening.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { STUBBORN_HOOK } from './support/hooks.ts';
 
 const BOUND_MS = 5_000;
 
-for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
+for (const [signal, exit] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const) {
   describe(signal, () => {
     const workspace = useWorkspace();
 
@@ -34,7 +44,9 @@ for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
       expectExit(await runCli(['up'], workspace()), 0);
       const versions = versionsOf({ ...FIVE_FILES, ...more });
       expect(await workspace().versions()).to.deep.equal(versions);
-      expect(await workspace().journalCounts('applied')).to.deep.equal(Object.fromEntries(versions.map((version) => [version, 1])));
+      expect(await workspace().journalCounts('applied')).to.deep.equal(
+        Object.fromEntries(versions.map((version) => [version, 1])),
+      );
       expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
       expect(await workspace().invalidIndexes()).to.deep.equal([]);
     }
@@ -45,7 +57,11 @@ for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
       await workspace().write({ ...FIVE_FILES, ...more });
       const run = startCli(['up', '--json'], workspace());
       await gate.arrived();
-      const document = JSON.parse(await expectInterrupted(run)) as { exit: number; done: { version: string }[]; pending: string[] };
+      const document = JSON.parse(await expectInterrupted(run)) as {
+        exit: number;
+        done: { version: string }[];
+        pending: string[];
+      };
       expect(document.exit).to.equal(exit);
       expect(document.done.map(({ version }) => version)).to.deep.equal(versionsOf(FIVE_FILES));
       expect(document.pending).to.deep.equal(['006_half']);
@@ -60,9 +76,10 @@ for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
       await workspace().write({ ...FIVE_FILES, ...more });
       const run = startCli(['up'], workspace());
       await eventually('the statement to run', async () => {
-        const [row] = await workspace().query(`SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = $1`, [
-          (await workspace().lockSessions())[0]?.pid,
-        ]);
+        const [row] = await workspace().query(
+          `SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND pid = $1`,
+          [(await workspace().lockSessions())[0]?.pid],
+        );
         return row !== undefined;
       });
       await expectInterrupted(run);
@@ -100,7 +117,10 @@ for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
 
     for (const [which, hook] of [
       // It ends without an error, and its work may be half done: its migration must not follow.
-      ['obeys its signal', 'export default ({ log, signal }) => { log("ready"); return new Promise((done) => signal.addEventListener("abort", done)); };'],
+      [
+        'obeys its signal',
+        'export default ({ log, signal }) => { log("ready"); return new Promise((done) => signal.addEventListener("abort", done)); };',
+      ],
       ['never yields', 'export default ({ log }) => { log("ready"); for (;;); };'],
     ] as const) {
       it(`during a hook that ${which}`, async () => {

@@ -14,7 +14,13 @@ describe('a version that was left in part, a sample', () => {
     server = await ownServer();
   });
 
-  const sample = HOWS.map((how, index) => fc.sample(fc.constantFrom(...CELLS.filter((cell) => cell.how === how)), { seed: SEED + index, numRuns: 1 })[0] as Cell);
+  const sample = HOWS.map(
+    (how, index) =>
+      fc.sample(fc.constantFrom(...CELLS.filter((cell) => cell.how === how)), {
+        seed: SEED + index,
+        numRuns: 1,
+      })[0] as Cell,
+  );
   for (const cell of sample) {
     it(`seed ${SEED}: ${cell.way}, ${cell.how}, then ${cell.next}`, () => tryCell(server.url, cell));
   }

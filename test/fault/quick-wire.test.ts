@@ -16,7 +16,11 @@ const FILES = {
 const VERSIONS = versionsOf(FILES);
 
 /** A run through a proxy with this rule; gives its error, if it has one. */
-async function runThrough({ url, lockKey, dir, defer }: Workspace, rule: ProxyRule, signal?: AbortSignal): Promise<{ proxy: WireProxy; error: unknown }> {
+async function runThrough(
+  { url, lockKey, dir, defer }: Workspace,
+  rule: ProxyRule,
+  signal?: AbortSignal,
+): Promise<{ proxy: WireProxy; error: unknown }> {
   const proxy = await WireProxy.start(url);
   defer(() => proxy.stop());
   proxy.rule = rule;
@@ -40,7 +44,9 @@ async function appliedIn(workspace: Workspace): Promise<string[]> {
 
 async function expectAppliedOnce(workspace: Workspace): Promise<void> {
   expect(await workspace.versions()).to.deep.equal(VERSIONS);
-  expect(await workspace.journalCounts('applied')).to.deep.equal(Object.fromEntries(VERSIONS.map((version) => [version, 1])));
+  expect(await workspace.journalCounts('applied')).to.deep.equal(
+    Object.fromEntries(VERSIONS.map((version) => [version, 1])),
+  );
   expect(await workspace.query('SELECT n FROM counted ORDER BY n')).to.deep.equal([{ n: 1 }, { n: 2 }, { n: 3 }]);
   expect(await workspace.invalidIndexes()).to.deep.equal([]);
   expect(await workspace.lockSessions()).to.deep.equal([]);
@@ -49,7 +55,10 @@ async function expectAppliedOnce(workspace: Workspace): Promise<void> {
 describe('a connection that breaks', () => {
   const workspace = useWorkspace();
 
-  for (const [action, when] of [['cut', 'before'], ['cut-after', 'after']] as const) {
+  for (const [action, when] of [
+    ['cut', 'before'],
+    ['cut-after', 'after'],
+  ] as const) {
     it(`${when} any message of a run: the next run finishes, and nothing is applied twice`, async function () {
       const { url } = await testServer(this);
       await workspace().write(FILES);
@@ -63,7 +72,8 @@ describe('a connection that breaks', () => {
           await place.write(FILES);
           const { error } = await runThrough(place, (_, now) => (now === index ? action : 'pass'));
           // Connecting is tried again, and a farewell matters to nobody.
-          if (error !== undefined) expect((error as MigratorError).code, what).to.be.oneOf(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
+          if (error !== undefined)
+            expect((error as MigratorError).code, what).to.be.oneOf(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
           await runPlainly(place);
           await expectAppliedOnce(place);
         } catch (cause) {

@@ -30,7 +30,9 @@ describe('a random walk', function () {
     const rounds = Array.from({ length: 50 }, (_, index) => planRound(SEED, index));
     expect(rounds.map(({ round }) => planRound(SEED, round))).to.deep.equal(rounds);
     expect(planRound(SEED + 1, 0)).to.not.deep.equal(rounds[0]);
-    expect(new Set(rounds.flatMap(({ decisions }) => decisions.map(({ act }) => nameOf(act))))).to.have.all.keys([...NAMES]);
+    expect(new Set(rounds.flatMap(({ decisions }) => decisions.map(({ act }) => nameOf(act))))).to.have.all.keys([
+      ...NAMES,
+    ]);
   });
 
   it(`goes on for ${SECONDS} s`, async () => {
@@ -44,7 +46,9 @@ describe('a random walk', function () {
         tally.round();
       }
     } catch (error) {
-      throw new Error(`LOCKSTEP_SEED=${SEED}, ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new Error(`LOCKSTEP_SEED=${SEED}, ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
     } finally {
       console.log(tally.describe().replaceAll(/^/gm, '      '));
     }

@@ -32,13 +32,20 @@ describe('a walk of releases and rollbacks, round after round', function () {
       try {
         await walk.walk(ACTS);
       } catch (error) {
-        throw new Error(`LOCKSTEP_SEED=${SEED + rounds}, ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+        throw new Error(`LOCKSTEP_SEED=${SEED + rounds}, ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        });
       } finally {
         await workspace.close({ keep: false });
       }
       for (const [act, times] of walk.tally) tally.set(act, (tally.get(act) ?? 0) + times);
     }
-    console.log(`      ${rounds} rounds of ${ACTS} acts from seed ${SEED}: ${[...tally].map(([act, times]) => `${act} ${times}`).sort().join(', ')}`);
+    console.log(
+      `      ${rounds} rounds of ${ACTS} acts from seed ${SEED}: ${[...tally]
+        .map(([act, times]) => `${act} ${times}`)
+        .sort()
+        .join(', ')}`,
+    );
     expect(rounds).to.be.greaterThan(0);
   });
 });

@@ -54,12 +54,20 @@ describe('repair', () => {
 
   describe('of a file that was changed after it was applied', () => {
     beforeEach(async () => {
-      await workspace().write({ ...file(1, 'a', 'CREATE TABLE a ();'), ...file(2, 'b', 'CREATE TABLE b ();'), '001_a.down.sql': 'DROP TABLE a;' });
+      await workspace().write({
+        ...file(1, 'a', 'CREATE TABLE a ();'),
+        ...file(2, 'b', 'CREATE TABLE b ();'),
+        '001_a.down.sql': 'DROP TABLE a;',
+      });
       await expectRun(0, 'up');
-      await workspace().write({ ...file(1, 'a', 'CREATE TABLE a (); -- a comment'), ...file(2, 'b', 'CREATE TABLE b (); -- too') });
+      await workspace().write({
+        ...file(1, 'a', 'CREATE TABLE a (); -- a comment'),
+        ...file(2, 'b', 'CREATE TABLE b (); -- too'),
+      });
     });
 
-    const ACCEPT = (version: string): string => `${version}: accept the changed ${version}.up.sql as what was applied, and keep its down SQL`;
+    const ACCEPT = (version: string): string =>
+      `${version}: accept the changed ${version}.up.sql as what was applied, and keep its down SQL`;
 
     it('accepts it: then nothing is changed any more, and nothing was run', async () => {
       await workspace().write(file(3, 'c', 'CREATE TABLE c ();'));
@@ -72,9 +80,12 @@ describe('repair', () => {
       await expectRun(0, 'up');
       await expectRun(0, 'up', '--strict');
       expect(await repair()).to.deep.equal(['Nothing to repair.']);
-      expect(await workspace().query('SELECT down_sql FROM schema_migrations_journal WHERE event = $1 AND version = $2', ['repaired', '001_a'])).to.deep.equal([
-        { down_sql: 'DROP TABLE a;' },
-      ]);
+      expect(
+        await workspace().query('SELECT down_sql FROM schema_migrations_journal WHERE event = $1 AND version = $2', [
+          'repaired',
+          '001_a',
+        ]),
+      ).to.deep.equal([{ down_sql: 'DROP TABLE a;' }]);
     });
 
     it('--only takes one of them', async () => {
@@ -84,7 +95,11 @@ describe('repair', () => {
 
     it('a dry run says the same, and changes nothing', async () => {
       const before = await stateOf(workspace());
-      expect(await repair('--dry-run')).to.deep.equal([`  would repair ${ACCEPT('001_a')}`, `  would repair ${ACCEPT('002_b')}`, 'Dry run: nothing is changed.']);
+      expect(await repair('--dry-run')).to.deep.equal([
+        `  would repair ${ACCEPT('001_a')}`,
+        `  would repair ${ACCEPT('002_b')}`,
+        'Dry run: nothing is changed.',
+      ]);
       expect(await stateOf(workspace())).to.deep.equal(before);
     });
 
@@ -96,7 +111,9 @@ describe('repair', () => {
       const line = await process.waitForLog('repair.planned');
       expect(line).to.include({ version: '001_a', dryRun: false });
       await process.waitForLog((next) => next.event === 'repair.planned' && next['version'] === '002_b');
-      expect(await workspace().query('SELECT event FROM schema_migrations_journal WHERE event = $1', ['repaired'])).to.deep.equal([]);
+      expect(
+        await workspace().query('SELECT event FROM schema_migrations_journal WHERE event = $1', ['repaired']),
+      ).to.deep.equal([]);
       await other.query('ROLLBACK');
       expectExit(await process.exited, 0);
       expect(await states()).to.deep.equal({ '001_a': 'applied', '002_b': 'applied' });
@@ -116,17 +133,29 @@ describe('repair', () => {
         expectExit(result, 0);
         const document = documentOf('repair', result);
         expect(document).to.include({ dryRun });
-        expect((document['steps'] as { version: string }[]).map(({ version }) => version)).to.deep.equal(['001_a', '002_b']);
+        expect((document['steps'] as { version: string }[]).map(({ version }) => version)).to.deep.equal([
+          '001_a',
+          '002_b',
+        ]);
       }
     });
   });
 
   describe('of a down file that was changed, added or removed', () => {
     const storedDown = async (version: string): Promise<unknown> =>
-      (await workspace().query('SELECT down_sql FROM schema_migrations_journal WHERE version = $1 ORDER BY id DESC LIMIT 1', [version]))[0]!['down_sql'];
+      (
+        await workspace().query(
+          'SELECT down_sql FROM schema_migrations_journal WHERE version = $1 ORDER BY id DESC LIMIT 1',
+          [version],
+        )
+      )[0]!['down_sql'];
 
     beforeEach(async () => {
-      await workspace().write({ ...file(1, 'a', 'CREATE TABLE a ();'), ...file(2, 'b', 'CREATE TABLE b ();'), '001_a.down.sql': 'DROP TABLE a;' });
+      await workspace().write({
+        ...file(1, 'a', 'CREATE TABLE a ();'),
+        ...file(2, 'b', 'CREATE TABLE b ();'),
+        '001_a.down.sql': 'DROP TABLE a;',
+      });
       await expectRun(0, 'up');
     });
 
@@ -141,7 +170,9 @@ describe('repair', () => {
       await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;', '002_b.down.sql': 'DROP TABLE b;' });
       const left = await repair();
       expect(left[0]).to.equal('Nothing was repaired.');
-      expect(left.slice(1).map((line) => line.slice(0, 54))).to.deep.equal(['001_a', '002_b'].map((version) => `  left as it is: the stored down SQL of ${version} is not t`));
+      expect(left.slice(1).map((line) => line.slice(0, 54))).to.deep.equal(
+        ['001_a', '002_b'].map((version) => `  left as it is: the stored down SQL of ${version} is not t`),
+      );
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
       expect(await repair('--down', 'files')).to.deep.equal([
         '  repair 001_a: replace the stored down SQL by 001_a.down.sql',
@@ -160,7 +191,10 @@ describe('repair', () => {
       await rm(join(workspace().dir, '001_a.down.sql'));
       expect(await repair('--down', 'files')).to.deep.equal(['Nothing to repair.']);
       await workspace().write(file(1, 'a', 'CREATE TABLE a (); -- a comment'));
-      expect(await repair('--down', 'files')).to.deep.equal(['  repair 001_a: accept the changed 001_a.up.sql as what was applied, and keep its down SQL', 'Done.']);
+      expect(await repair('--down', 'files')).to.deep.equal([
+        '  repair 001_a: accept the changed 001_a.up.sql as what was applied, and keep its down SQL',
+        'Done.',
+      ]);
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
       await rm(join(workspace().dir, '001_a.up.sql'));
       expect(await repair('--down', 'files')).to.deep.equal(['Nothing to repair.']);
@@ -168,7 +202,10 @@ describe('repair', () => {
     });
 
     it('keeps what differs when it accepts a changed file', async () => {
-      await workspace().write({ ...file(1, 'a', 'CREATE TABLE a (); -- a comment'), '001_a.down.sql': 'DROP TABLE a CASCADE;' });
+      await workspace().write({
+        ...file(1, 'a', 'CREATE TABLE a (); -- a comment'),
+        '001_a.down.sql': 'DROP TABLE a CASCADE;',
+      });
       await repair();
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
     });
@@ -176,13 +213,21 @@ describe('repair', () => {
     it('a dry run says so, and changes nothing', async () => {
       await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;' });
       const before = await stateOf(workspace());
-      expect(await repair('--dry-run', '--down', 'files')).to.deep.equal(['  would repair 001_a: replace the stored down SQL by 001_a.down.sql', ...DIFF, 'Dry run: nothing is changed.']);
+      expect(await repair('--dry-run', '--down', 'files')).to.deep.equal([
+        '  would repair 001_a: replace the stored down SQL by 001_a.down.sql',
+        ...DIFF,
+        'Dry run: nothing is changed.',
+      ]);
       expect(await stateOf(workspace())).to.deep.equal(before);
     });
   });
 
   for (const [kind, statement] of [
-    ['DO', (gate: Gate): string => `DO $$ BEGIN INSERT INTO counted VALUES (2); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')} END $$;`],
+    [
+      'DO',
+      (gate: Gate): string =>
+        `DO $$ BEGIN INSERT INTO counted VALUES (2); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')} END $$;`,
+    ],
     ['CALL', (): string => 'CALL half();'],
   ] as const) {
     describe(`of a run that was killed in the middle of a ${kind} with COMMIT`, () => {
@@ -194,7 +239,11 @@ describe('repair', () => {
           `CREATE PROCEDURE half() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO counted VALUES (2); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')} END $$`,
         );
         await workspace().write({
-          ...file(1, 'half', `-- lockstep: no-transaction\nCREATE TABLE counted (n int);\n${statement(gate)}\nINSERT INTO counted VALUES (3);`),
+          ...file(
+            1,
+            'half',
+            `-- lockstep: no-transaction\nCREATE TABLE counted (n int);\n${statement(gate)}\nINSERT INTO counted VALUES (3);`,
+          ),
           ...NEXT,
         });
         const killed = startCli(['up'], workspace());
@@ -223,7 +272,9 @@ describe('repair', () => {
         }
         // Without the answer it is nobody's to settle.
         const unanswered = await expectRun(41, 'repair');
-        expect(unanswered.stdout).to.match(/^Nothing was repaired\.\n {2}left as it is: 001_half is in part applied: .*--only 001_half --statement done.*--only 001_half --reset/);
+        expect(unanswered.stdout).to.match(
+          /^Nothing was repaired\.\n {2}left as it is: 001_half is in part applied: .*--only 001_half --statement done.*--only 001_half --reset/,
+        );
         expect(await repair('--only', '002_next', '--statement', 'done')).to.deep.equal(['Nothing to repair.']);
         await expectRun(41, 'up', '--retry-now');
         await expectRun(41, 'up', '--to', '001_half');
@@ -235,7 +286,10 @@ describe('repair', () => {
 
       it('the answer "done": the rest follows, and that statement never runs again', async () => {
         await expectIncomplete();
-        expect(await repair('--only', '001_half', '--statement', 'done')).to.deep.equal(['  repair 001_half: take statement 2 for done', 'Done.']);
+        expect(await repair('--only', '001_half', '--statement', 'done')).to.deep.equal([
+          '  repair 001_half: take statement 2 for done',
+          'Done.',
+        ]);
         expect(await counted()).to.deep.equal([2]);
         await expectRun(0, 'up');
         expect(await counted()).to.deep.equal([2, 3, 4]);
@@ -245,7 +299,10 @@ describe('repair', () => {
 
       it('the answer "again": it runs once more, and then the rest', async () => {
         await expectIncomplete();
-        expect(await repair('--only', '001_half', '--statement', 'again')).to.deep.equal(['  repair 001_half: let statement 2 run again', 'Done.']);
+        expect(await repair('--only', '001_half', '--statement', 'again')).to.deep.equal([
+          '  repair 001_half: let statement 2 run again',
+          'Done.',
+        ]);
         expect(await counted()).to.deep.equal([2]);
         await expectRun(0, 'up');
         expect(await counted()).to.deep.equal([2, 2, 3, 4]);
@@ -253,7 +310,10 @@ describe('repair', () => {
       });
 
       it('the answer without a run in between, and without --only', async () => {
-        expect(await repair('--statement', 'done')).to.deep.equal(['  repair 001_half: take statement 2 for done', 'Done.']);
+        expect(await repair('--statement', 'done')).to.deep.equal([
+          '  repair 001_half: take statement 2 for done',
+          'Done.',
+        ]);
         await expectRun(0, 'up');
         expect(await counted()).to.deep.equal([2, 3, 4]);
       });
@@ -267,22 +327,37 @@ describe('repair', () => {
         await killed.exited;
         await gate.open();
         await expectIncomplete();
-        expect(await repair('--statement', 'done')).to.deep.equal(['  repair 001_half: take statement 2 for done', 'Done.']);
+        expect(await repair('--statement', 'done')).to.deep.equal([
+          '  repair 001_half: take statement 2 for done',
+          'Done.',
+        ]);
         await expectRun(0, 'up');
         expect(await counted()).to.deep.equal([2, 2, 3, 4]);
       });
 
       it('a dry run of an answer changes nothing, and the next run still asks', async () => {
         const before = await stateOf(workspace());
-        for (const [answer, told] of [['done', 'take statement 2 for done'], ['again', 'let statement 2 run again']] as const) {
-          expect(await repair('--statement', answer, '--dry-run')).to.deep.equal([`  would repair 001_half: ${told}`, 'Dry run: nothing is changed.']);
+        for (const [answer, told] of [
+          ['done', 'take statement 2 for done'],
+          ['again', 'let statement 2 run again'],
+        ] as const) {
+          expect(await repair('--statement', answer, '--dry-run')).to.deep.equal([
+            `  would repair 001_half: ${told}`,
+            'Dry run: nothing is changed.',
+          ]);
         }
         expect(await stateOf(workspace())).to.deep.equal(before);
         await expectIncomplete();
       });
 
       it('a file whose statement was changed meanwhile is not taken for the one that ran', async () => {
-        await workspace().write(file(1, 'half', '-- lockstep: no-transaction\nCREATE TABLE counted (n int);\nCALL something_else();\nINSERT INTO counted VALUES (3);'));
+        await workspace().write(
+          file(
+            1,
+            'half',
+            '-- lockstep: no-transaction\nCREATE TABLE counted (n int);\nCALL something_else();\nINSERT INTO counted VALUES (3);',
+          ),
+        );
         expect((await run('up')).code).to.be.oneOf([22, 41]);
         await repair('--statement', 'done');
         await expectRun(22, 'up');

@@ -4,7 +4,14 @@ import { expect } from 'chai';
 import type { Postgres } from '../../scripts/embedded-postgres.ts';
 import { runCli, startCli, type CliProcess } from '../support/cli.ts';
 import { closeGate, openSnapshot } from '../support/gate.ts';
-import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf, type Files } from '../support/migrations.ts';
+import {
+  file,
+  FIVE_FILES,
+  FIVE_FILES_APPLIED,
+  FIVE_FILES_FACTS,
+  versionsOf,
+  type Files,
+} from '../support/migrations.ts';
 import { ownServer } from '../support/server.ts';
 import { useWorkspace, type Workspace } from '../support/workspace.ts';
 import { expectDocumented } from './support/aftermath.ts';
@@ -20,22 +27,34 @@ interface Place {
 const PLACES: Readonly<Record<string, (workspace: Workspace) => Promise<Place>>> = {
   'in a transaction': async (workspace) => {
     const gate = await closeGate(workspace);
-    const files = file(6, 'half', `CREATE TABLE half (id int);\nINSERT INTO half VALUES (1);\n${gate.sql}\nINSERT INTO half VALUES (2);`);
+    const files = file(
+      6,
+      'half',
+      `CREATE TABLE half (id int);\nINSERT INTO half VALUES (1);\n${gate.sql}\nINSERT INTO half VALUES (2);`,
+    );
     return { files, reached: gate.arrived, open: gate.open };
   },
   'in a concurrent build': async (workspace) => {
     const snapshot = await openSnapshot(workspace);
-    const files = file(6, 'half', `CREATE TABLE half AS SELECT n AS id FROM generate_series(1, 2) n;
+    const files = file(
+      6,
+      'half',
+      `CREATE TABLE half AS SELECT n AS id FROM generate_series(1, 2) n;
 CREATE INDEX CONCURRENTLY half_id ON half (id);
-CREATE INDEX CONCURRENTLY half_minus ON half ((-id));`);
+CREATE INDEX CONCURRENTLY half_minus ON half ((-id));`,
+    );
     return { files, reached: snapshot.awaited, open: snapshot.end };
   },
   'between two concurrent builds': async (workspace) => {
     const gate = await closeGate(workspace);
-    const files = file(6, 'half', `CREATE TABLE half AS SELECT 1 AS id;
+    const files = file(
+      6,
+      'half',
+      `CREATE TABLE half AS SELECT 1 AS id;
 CREATE INDEX CONCURRENTLY half_id ON half (id);
 INSERT INTO half SELECT 2 FROM (${gate.sql.replace(';', '')}) waited;
-CREATE INDEX CONCURRENTLY half_minus ON half ((-id));`);
+CREATE INDEX CONCURRENTLY half_minus ON half ((-id));`,
+    );
     return { files, reached: gate.arrived, open: gate.open };
   },
   'in a hook': async (workspace) => {
@@ -84,7 +103,10 @@ describe('a run whose server or session ends', () => {
 
   async function terminateWaiter(): Promise<void> {
     const { schema } = workspace();
-    const ended = await workspace().query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%' || $1`, [schema]);
+    const ended = await workspace().query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%' || $1`,
+      [schema],
+    );
     expect(ended, 'sessions of the waiter').to.have.lengthOf(1);
   }
 
@@ -92,9 +114,16 @@ describe('a run whose server or session ends', () => {
     const versions = versionsOf(files);
     expectDocumented('the next run', await runCli(['up'], workspace()), [0]);
     expect(await workspace().versions()).to.deep.equal(versions);
-    expect(await workspace().journalCounts('applied')).to.deep.equal(Object.fromEntries(versions.map((version) => [version, 1])));
+    expect(await workspace().journalCounts('applied')).to.deep.equal(
+      Object.fromEntries(versions.map((version) => [version, 1])),
+    );
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
-    expect(await workspace().query('SELECT id, (SELECT count(*)::int FROM last) AS last FROM half ORDER BY id')).to.deep.equal([{ id: 1, last: 1 }, { id: 2, last: 1 }]);
+    expect(
+      await workspace().query('SELECT id, (SELECT count(*)::int FROM last) AS last FROM half ORDER BY id'),
+    ).to.deep.equal([
+      { id: 1, last: 1 },
+      { id: 2, last: 1 },
+    ]);
     expect(await workspace().invalidIndexes()).to.deep.equal([]);
     expect(await workspace().lockSessions()).to.deep.equal([]);
   }

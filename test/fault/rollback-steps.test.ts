@@ -75,14 +75,18 @@ describe('a rollback from stored SQL', function () {
   async function expectRolledBackOnce(round: string): Promise<void> {
     expect(await workspace().versions(), round).to.deep.equal(['001_base']);
     expect(await workspace().query('SELECT n FROM tally'), round).to.deep.equal([{ n: 111 }]);
-    expect(await workspace().journalCounts('rolled back'), round).to.deep.equal(Object.fromEntries(GONE.map((version) => [version, 1])));
+    expect(await workspace().journalCounts('rolled back'), round).to.deep.equal(
+      Object.fromEntries(GONE.map((version) => [version, 1])),
+    );
     const [left] = await workspace().query(
       `SELECT to_regclass('items_kind') AS kind, to_regclass('extra') AS extra, to_regclass('items_back') IS NOT NULL AS back,
               EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'items'::regclass AND attname = 'price') AS price`,
     );
     expect(left, round).to.deep.equal({ kind: null, extra: null, back: true, price: false });
     expect(await workspace().invalidIndexes(), round).to.deep.equal([]);
-    const held = await workspace().query(`SELECT version FROM schema_migrations_journal WHERE event = 'rolled back' AND hold->>'reason' = 'it is slow' ORDER BY 1`);
+    const held = await workspace().query(
+      `SELECT version FROM schema_migrations_journal WHERE event = 'rolled back' AND hold->>'reason' = 'it is slow' ORDER BY 1`,
+    );
     expect(held, round).to.deep.equal(GONE.map((version) => ({ version })));
     expect(await run('up', { release: 'shop@2' }), `${round}: held`).to.equal('HISTORY_CONFLICT');
   }
@@ -126,7 +130,13 @@ describe('a rollback from stored SQL', function () {
 
   it('that is killed at each of its messages', async () => {
     const count = await countMessages();
-    const env = { ...workspace().env, DATABASE_URL: proxy.url, LOCKSTEP_DIR: old, LOCKSTEP_RELEASE: 'shop/8@1', LOCKSTEP_REASON: 'it is slow' };
+    const env = {
+      ...workspace().env,
+      DATABASE_URL: proxy.url,
+      LOCKSTEP_DIR: old,
+      LOCKSTEP_RELEASE: 'shop/8@1',
+      LOCKSTEP_REASON: 'it is slow',
+    };
     for (let at = 1; at <= count; at += 1) {
       const round = `SIGKILL at message ${at} of ${count}`;
       await begin(at);

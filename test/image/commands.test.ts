@@ -24,7 +24,11 @@ describe('the image', () => {
   const COMMANDS: Readonly<Record<CommandName, () => Promise<void>>> = {
     async up() {
       const first = await expectRun(['up']);
-      expect(first.stdout).to.equal(`${versionsOf(FIVE_FILES).map((version) => `  up ${version}\n`).join('')}Done.\n`);
+      expect(first.stdout).to.equal(
+        `${versionsOf(FIVE_FILES)
+          .map((version) => `  up ${version}\n`)
+          .join('')}Done.\n`,
+      );
       expect(first.logs.map(({ event }) => event)).to.include('lock.acquired');
       expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
       const second = await expectRun(['up']);
@@ -52,7 +56,9 @@ describe('the image', () => {
       expect(JSON.stringify(JSON.parse(stdout))).to.include('005_order_notes');
     },
     async validate() {
-      const { code, stderr } = await image().run(['validate'], { more: [`--volume=${workspace().dir}:/migrations:ro`] });
+      const { code, stderr } = await image().run(['validate'], {
+        more: [`--volume=${workspace().dir}:/migrations:ro`],
+      });
       expect(code, stderr).to.equal(0);
     },
     async baseline() {
@@ -60,8 +66,12 @@ describe('the image', () => {
       expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES).slice(0, 3));
     },
     async import() {
-      await workspace().query('CREATE TABLE goose_db_version (id serial PRIMARY KEY, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp DEFAULT now())');
-      await workspace().query('INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true), (1, true), (2, true)');
+      await workspace().query(
+        'CREATE TABLE goose_db_version (id serial PRIMARY KEY, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp DEFAULT now())',
+      );
+      await workspace().query(
+        'INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true), (1, true), (2, true)',
+      );
       await expectRun(['import', '--from', 'goose']);
       expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES).slice(0, 2));
     },
@@ -93,7 +103,10 @@ describe('the image', () => {
   it('lets one of several containers migrate, and the others skip', async () => {
     await workspace().write(FIVE_FILES);
     const results = await Promise.all([1, 2, 3].map(() => run('up', '--verbose')));
-    expect(results.map(({ code }) => code), results.map(({ stderr }) => stderr).join('')).to.deep.equal([0, 0, 0]);
+    expect(
+      results.map(({ code }) => code),
+      results.map(({ stderr }) => stderr).join(''),
+    ).to.deep.equal([0, 0, 0]);
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
     expect(results.filter(({ stdout }) => stdout.includes('  up 001_accounts'))).to.have.length(1);
   });
@@ -121,7 +134,9 @@ describe("the image's exit code is the command's:", () => {
 
   it('30 when there is no server', async () => {
     await workspace().write(FIVE_FILES);
-    const { code } = await image().runIn(workspace(), ['up', '--connect-wait', '0'], { env: { DATABASE_URL: 'postgresql://app@127.0.0.1:1/app' } });
+    const { code } = await image().runIn(workspace(), ['up', '--connect-wait', '0'], {
+      env: { DATABASE_URL: 'postgresql://app@127.0.0.1:1/app' },
+    });
     expect(code).to.equal(30);
   });
 

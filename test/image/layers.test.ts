@@ -32,7 +32,13 @@ interface Blob {
 interface Layout {
   readonly config: {
     readonly architecture: string;
-    readonly config: { readonly User: string; readonly Env: string[]; readonly Entrypoint: string[]; readonly Cmd?: string[]; readonly Labels: Record<string, string> };
+    readonly config: {
+      readonly User: string;
+      readonly Env: string[];
+      readonly Entrypoint: string[];
+      readonly Cmd?: string[];
+      readonly Labels: Record<string, string>;
+    };
   };
   readonly layers: readonly Layer[];
 }
@@ -51,8 +57,13 @@ describe('the layers of the image', () => {
     await image().store.saveLayout(name, place);
     const blob = (digest: string): string => join(place, 'blobs', ...digest.split(':'));
     const index = JSON.parse(await readFile(join(place, 'index.json'), 'utf8')) as { manifests: Blob[] };
-    const manifest = JSON.parse(await readFile(blob(index.manifests[0]!.digest), 'utf8')) as { config: Blob; layers: Blob[] };
-    const layers = await Promise.all(manifest.layers.map(async ({ digest, size }) => ({ compressed: size, entries: await list(blob(digest)) })));
+    const manifest = JSON.parse(await readFile(blob(index.manifests[0]!.digest), 'utf8')) as {
+      config: Blob;
+      layers: Blob[];
+    };
+    const layers = await Promise.all(
+      manifest.layers.map(async ({ digest, size }) => ({ compressed: size, entries: await list(blob(digest)) })),
+    );
     return { config: JSON.parse(await readFile(blob(manifest.config.digest), 'utf8')), layers };
   }
 
@@ -61,13 +72,22 @@ describe('the layers of the image', () => {
     expect(layers).to.have.length(2);
     const outside = layers[1]!.entries.filter(({ path }) => !path.startsWith('app/') && path !== 'migrations/');
     expect(outside).to.deep.equal([]);
-    expect(layers[1]!.entries.map(({ path }) => path)).to.include.members(['app/lockstep.mjs', 'app/hook-worker.mjs', 'app/libpg-query.wasm', 'app/LICENSE', 'app/THIRD-PARTY-LICENSES.txt']);
+    expect(layers[1]!.entries.map(({ path }) => path)).to.include.members([
+      'app/lockstep.mjs',
+      'app/hook-worker.mjs',
+      'app/libpg-query.wasm',
+      'app/LICENSE',
+      'app/THIRD-PARTY-LICENSES.txt',
+    ]);
   });
 
   it('belong to root, and nobody can write /app', () => {
     for (const { path, owner, mode } of layout!.layers[1]!.entries) {
       expect(owner, path).to.equal('0/0');
-      if (path.startsWith('app/')) expect(mode, path).to.match(path.endsWith('/') || path === 'app/lockstep.mjs' ? /^.r-xr-xr-x$/ : /^-r--r--r--$/);
+      if (path.startsWith('app/'))
+        expect(mode, path).to.match(
+          path.endsWith('/') || path === 'app/lockstep.mjs' ? /^.r-xr-xr-x$/ : /^-r--r--r--$/,
+        );
     }
   });
 
@@ -86,7 +106,11 @@ describe('the layers of the image', () => {
     expect(Env).to.include('LOCKSTEP_DIR=/migrations');
     expect(Entrypoint).to.deep.equal(['/nodejs/bin/node', '/app/lockstep.mjs']);
     expect(Cmd ?? []).to.deep.equal([]);
-    expect(Labels).to.include({ 'org.opencontainers.image.title': 'Lockstep', 'org.opencontainers.image.version': version, 'org.opencontainers.image.licenses': 'Apache-2.0' });
+    expect(Labels).to.include({
+      'org.opencontainers.image.title': 'Lockstep',
+      'org.opencontainers.image.version': version,
+      'org.opencontainers.image.licenses': 'Apache-2.0',
+    });
     expect((await image().run(['--version'])).stdout.trim()).to.equal(version);
   });
 

@@ -4,12 +4,19 @@ import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 
 import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, type Files } from '../support/migrations.ts';
-import { databaseOf, LOCKSTEP, useLockstepImage, useSharedWorkspace, type ContainerResult } from './support/lockstep-image.ts';
+import {
+  databaseOf,
+  LOCKSTEP,
+  useLockstepImage,
+  useSharedWorkspace,
+  type ContainerResult,
+} from './support/lockstep-image.ts';
 
 const OWN = 'localhost/lockstep-test/shop-migrations:1';
 const SHOP = 'localhost/lockstep-test/shop:1';
 
-const hookThatImports = (from: string): string => `import { found } from '${from}';\nexport default async ({ log }) => log(found);\n`;
+const hookThatImports = (from: string): string =>
+  `import { found } from '${from}';\nexport default async ({ log }) => log(found);\n`;
 
 /** A hook with a module beside it. */
 const HOOKED: Files = {
@@ -44,16 +51,25 @@ describe('migrations get to the image', () => {
   async function expectApplied({ code, stderr, logs }: ContainerResult): Promise<void> {
     expect(code, stderr).to.equal(0);
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
-    expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal(['what the hook imports']);
+    expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal([
+      'what the hook imports',
+    ]);
   }
 
-  async function up(more: { readonly image?: string; readonly env?: Readonly<Record<string, string>>; readonly more?: readonly string[] }): Promise<ContainerResult> {
+  async function up(more: {
+    readonly image?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly more?: readonly string[];
+  }): Promise<ContainerResult> {
     return await image().run(['up'], { ...more, env: { ...databaseOf(workspace()), ...more.env } });
   }
 
   it('by FROM and COPY, whatever the files may be read by', async () => {
     const context = await folderWith({ ...FIVE_FILES, ...HOOKED_BY_PACKAGE }, 0o600);
-    await image().store.build(OWN, { context, dockerfile: `FROM ${LOCKSTEP}\nCOPY --chmod=0555 migrations/ /migrations/\n` });
+    await image().store.build(OWN, {
+      context,
+      dockerfile: `FROM ${LOCKSTEP}\nCOPY --chmod=0555 migrations/ /migrations/\n`,
+    });
     await expectApplied(await up({ image: OWN }));
   });
 
@@ -68,14 +84,22 @@ describe('migrations get to the image', () => {
   it("by COPY --from the application's image", async () => {
     const context = await folderWith({ ...FIVE_FILES, ...HOOKED });
     await image().store.build(SHOP, { context, dockerfile: 'FROM scratch\nCOPY migrations/ /shop/migrations/\n' });
-    await image().store.build(OWN, { context, dockerfile: `FROM ${SHOP} AS shop\nFROM ${LOCKSTEP}\nCOPY --from=shop --chmod=0555 /shop/migrations/ /migrations/\n` });
+    await image().store.build(OWN, {
+      context,
+      dockerfile: `FROM ${SHOP} AS shop\nFROM ${LOCKSTEP}\nCOPY --from=shop --chmod=0555 /shop/migrations/ /migrations/\n`,
+    });
     await expectApplied(await up({ image: OWN }));
   });
 
   it("by a volume of the application's image", async () => {
     const context = await folderWith({ ...FIVE_FILES, ...HOOKED });
     await image().store.build(SHOP, { context, dockerfile: 'FROM scratch\nCOPY migrations/ /shop/migrations/\n' });
-    await expectApplied(await up({ env: { LOCKSTEP_DIR: '/image/shop/migrations' }, more: [`--mount=type=image,source=${SHOP},destination=/image`] }));
+    await expectApplied(
+      await up({
+        env: { LOCKSTEP_DIR: '/image/shop/migrations' },
+        more: [`--mount=type=image,source=${SHOP},destination=/image`],
+      }),
+    );
   });
 
   it('by a ConfigMap, whose files are links to links', async () => {

@@ -48,12 +48,16 @@ describe('a strict container', () => {
     });
 
     it(`is enough for migrations and a hook (as ${who})`, async () => {
-      const more = file(6, 'hooked', 'UPDATE accounts SET name = upper(name) WHERE name LIKE \'by%\';');
+      const more = file(6, 'hooked', "UPDATE accounts SET name = upper(name) WHERE name LIKE 'by%';");
       await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': HOOK });
       const { code, stderr, logs } = await image().runIn(workspace(), ['up'], user === undefined ? {} : { user });
       expect(code, stderr).to.equal(0);
-      expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal(['in a thread of its own: true']);
-      expect(await workspace().query(`SELECT name FROM accounts WHERE id > 10`)).to.deep.equal([{ name: 'BY THE HOOK' }]);
+      expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal([
+        'in a thread of its own: true',
+      ]);
+      expect(await workspace().query(`SELECT name FROM accounts WHERE id > 10`)).to.deep.equal([
+        { name: 'BY THE HOOK' },
+      ]);
     });
   }
 
@@ -69,7 +73,10 @@ describe('PID 1 of a container', () => {
   const image = useLockstepImage();
   const workspace = useSharedWorkspace();
 
-  for (const [signal, exit] of [['SIGTERM', 143], ['SIGINT', 130]] as const) {
+  for (const [signal, exit] of [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const) {
     it(`ends at ${signal} with ${exit}, rolls back and gives the lock up`, async () => {
       const gate = await closeGate(workspace());
       const more = file(6, 'half', `CREATE TABLE half (id int);\n${gate.sql}`);

@@ -15,17 +15,29 @@ describe('a concurrent index', () => {
   const workspace = useWorkspace();
 
   const isValid = async (name = 't_x'): Promise<boolean | undefined> => {
-    const [row] = await workspace().query<{ valid: boolean }>(`SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1)`, [name]);
+    const [row] = await workspace().query<{ valid: boolean }>(
+      `SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1)`,
+      [name],
+    );
     return row?.valid;
   };
 
   it('is built without anyone having to say so, its file statement by statement', async () => {
-    await workspace().write({ ...TABLE, '002_i.up.sql': 'INSERT INTO t VALUES (3);\nCREATE INDEX CONCURRENTLY t_x ON t (x);\nINSERT INTO t VALUES (4);' });
+    await workspace().write({
+      ...TABLE,
+      '002_i.up.sql': 'INSERT INTO t VALUES (3);\nCREATE INDEX CONCURRENTLY t_x ON t (x);\nINSERT INTO t VALUES (4);',
+    });
     const reporter = new Recorder();
     expect(done(await up(workspace(), { reporter }))).to.deep.equal(['001_t', '002_i']);
-    expect(reporter.of('statement.finished').map(({ statement, of }) => `${statement}/${of}`)).to.deep.equal(['1/3', '2/3', '3/3']);
+    expect(reporter.of('statement.finished').map(({ statement, of }) => `${statement}/${of}`)).to.deep.equal([
+      '1/3',
+      '2/3',
+      '3/3',
+    ]);
     expect(await isValid()).to.equal(true);
-    expect(await workspace().query('SELECT count(*)::int AS rows, count(DISTINCT xmin::text)::int AS transactions FROM t')).to.deep.equal([{ rows: 4, transactions: 3 }]);
+    expect(
+      await workspace().query('SELECT count(*)::int AS rows, count(DISTINCT xmin::text)::int AS transactions FROM t'),
+    ).to.deep.equal([{ rows: 4, transactions: 3 }]);
   });
 
   it('that fails to be unique leaves no INVALID index, and is built once the rows are', async () => {
@@ -45,7 +57,9 @@ describe('a concurrent index', () => {
     it(`that an earlier, killed run left INVALID is built again: ${ifNotExists}t_x`, async () => {
       await workspace().write(DUPLICATES);
       await up(workspace());
-      await workspace().query('CREATE UNIQUE INDEX CONCURRENTLY t_x ON t (x)').catch(() => undefined);
+      await workspace()
+        .query('CREATE UNIQUE INDEX CONCURRENTLY t_x ON t (x)')
+        .catch(() => undefined);
       expect(await workspace().invalidIndexes()).to.deep.equal(['t_x']);
       await workspace().query('DELETE FROM t WHERE ctid IN (SELECT min(ctid) FROM t)');
       await workspace().write({ '002_i.up.sql': `CREATE UNIQUE INDEX CONCURRENTLY ${ifNotExists}t_x ON t (x);` });
@@ -55,11 +69,18 @@ describe('a concurrent index', () => {
   }
 
   it('whose name another table has is never taken for built: IF NOT EXISTS', async () => {
-    await workspace().write({ '001_t.up.sql': 'CREATE TABLE t (x int); CREATE TABLE u (x int); CREATE INDEX t_x ON u (x);', '002_i.up.sql': 'CREATE INDEX CONCURRENTLY IF NOT EXISTS t_x ON t (x);' });
+    await workspace().write({
+      '001_t.up.sql': 'CREATE TABLE t (x int); CREATE TABLE u (x int); CREATE INDEX t_x ON u (x);',
+      '002_i.up.sql': 'CREATE INDEX CONCURRENTLY IF NOT EXISTS t_x ON t (x);',
+    });
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.summary).to.include('t_x').and.include('absent');
     expect(await workspace().versions()).to.deep.equal(['001_t']);
-    expect(await workspace().query(`SELECT indrelid::regclass::text AS "table" FROM pg_index WHERE indexrelid = 't_x'::regclass`)).to.deep.equal([{ table: 'u' }]);
+    expect(
+      await workspace().query(
+        `SELECT indrelid::regclass::text AS "table" FROM pg_index WHERE indexrelid = 't_x'::regclass`,
+      ),
+    ).to.deep.equal([{ table: 'u' }]);
   });
 
   it("that is INVALID by design is left alone: ON ONLY a partitioned table, also under the build's name elsewhere", async () => {
@@ -76,7 +97,10 @@ describe('a concurrent index', () => {
   });
 
   it('on another schema than the search path names', async () => {
-    await workspace().write({ ...TABLE, '002_i.up.sql': `SET search_path TO pg_catalog;\nCREATE INDEX CONCURRENTLY t_x ON ${workspace().schema}.t (x);` });
+    await workspace().write({
+      ...TABLE,
+      '002_i.up.sql': `SET search_path TO pg_catalog;\nCREATE INDEX CONCURRENTLY t_x ON ${workspace().schema}.t (x);`,
+    });
     await up(workspace());
     expect(await isValid()).to.equal(true);
   });
@@ -91,12 +115,17 @@ describe('a concurrent index', () => {
   it('that waits for an old snapshot is not cut short by the lock timeout', async () => {
     await workspace().write({ ...TABLE });
     await up(workspace());
-    await workspace().write({ '002_i.up.sql': '-- lockstep: lock-timeout=50ms\nCREATE INDEX CONCURRENTLY t_x ON t (x);' });
+    await workspace().write({
+      '002_i.up.sql': '-- lockstep: lock-timeout=50ms\nCREATE INDEX CONCURRENTLY t_x ON t (x);',
+    });
     const report = await openSnapshot(workspace());
     const run = up(workspace());
     const pid = await report.awaited();
     await eventually('the build to have waited for longer than that', async () => {
-      const [row] = await workspace().query<{ waited: boolean }>(`SELECT now() - query_start > interval '100 ms' AS waited FROM pg_stat_activity WHERE pid = $1`, [pid]);
+      const [row] = await workspace().query<{ waited: boolean }>(
+        `SELECT now() - query_start > interval '100 ms' AS waited FROM pg_stat_activity WHERE pid = $1`,
+        [pid],
+      );
       return row?.waited;
     });
     await report.end();
@@ -116,7 +145,9 @@ describe('a concurrent index', () => {
     const cancelled = await besideBlockedRunner('002_b', {});
     expect(done(await cancelled.run)).to.deep.equal(['002_b', '003_i']);
     expect(await cancelled.waiter.ended).to.equal('57014');
-    const pids = cancelled.reporter.of('lock.waiters-cancelled').flatMap(({ waiters }) => waiters.map(({ pid }) => pid));
+    const pids = cancelled.reporter
+      .of('lock.waiters-cancelled')
+      .flatMap(({ waiters }) => waiters.map(({ pid }) => pid));
     expect(pids).to.deep.equal([cancelled.waiter.pid]);
   });
 

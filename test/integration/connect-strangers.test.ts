@@ -47,7 +47,10 @@ describe('connecting to something else', () => {
   }
 
   it('refuses words that slip in before the TLS handshake', async () => {
-    const error = await failureWhen(Buffer.concat([Buffer.from('S'), errorResponse('28000', 'injected')]), 'sslmode=require');
+    const error = await failureWhen(
+      Buffer.concat([Buffer.from('S'), errorResponse('28000', 'injected')]),
+      'sslmode=require',
+    );
     expect(error.code).to.equal('ACCESS_REFUSED');
     expect(error.summary).to.include('unencrypted data').and.not.include('injected');
   });

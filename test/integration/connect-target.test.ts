@@ -60,7 +60,9 @@ describe('a session that was opened', () => {
     });
 
     it('nor does a pool that another thread makes', async () => {
-      const { client, target } = await open(at('readonly', `search_path=app&sslmode=verify-full&${ca()}&${named(SERVER_NAME)}`));
+      const { client, target } = await open(
+        at('readonly', `search_path=app&sslmode=verify-full&${ca()}&${named(SERVER_NAME)}`),
+      );
       await client.end();
       const pool = poolTo(structuredClone(target), 2);
       try {
@@ -77,7 +79,9 @@ describe('a session that was opened', () => {
       const home = await mkdtemp(join(server.folder, 'home-'));
       await writeFile(join(home, '.pgpass'), `*:*:*:*:${PASSWORD}`, { mode: 0o600 });
       process.env['HOME'] = home;
-      expect((await failure(`postgres://readonly@127.0.0.1:${server.postgres.port}/postgres`)).summary).to.include('there is none');
+      expect((await failure(`postgres://readonly@127.0.0.1:${server.postgres.port}/postgres`)).summary).to.include(
+        'there is none',
+      );
     });
   });
 
@@ -96,7 +100,9 @@ describe('a session that was opened', () => {
       const { client, target } = await open(at('trusted', `sslmode=${mode}&${ca()}`));
       try {
         const started = once(client, 'notice');
-        const sleep = client.query(`DO $$ BEGIN RAISE NOTICE 'started'; PERFORM pg_sleep(60); END $$`).catch((error: unknown) => error);
+        const sleep = client
+          .query(`DO $$ BEGIN RAISE NOTICE 'started'; PERFORM pg_sleep(60); END $$`)
+          .catch((error: unknown) => error);
         await started;
         await cancelRequest(structuredClone(target), client.processID, client.secretKey, AbortSignal.timeout(5_000));
         expect(await sleep).to.have.property('code', '57014');

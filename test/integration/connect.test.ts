@@ -23,7 +23,12 @@ describe('connecting to a server with TLS', () => {
   const ca = (): string => `sslrootcert=${server.files.ca}`;
   const named = (name: string): string => `host=${name}&hostaddr=127.0.0.1`;
 
-  for (const [mode, encrypted] of [['disable', false], ['allow', false], ['prefer', true], ['require', true]] as const) {
+  for (const [mode, encrypted] of [
+    ['disable', false],
+    ['allow', false],
+    ['prefer', true],
+    ['require', true],
+  ] as const) {
     it(`sslmode=${mode} is ${encrypted ? 'encrypted' : 'in clear'}, and trusts any certificate`, async () => {
       expect(await encryption(at('trusted', `sslmode=${mode}`))).to.equal(encrypted);
     });
@@ -70,7 +75,9 @@ describe('connecting to a server with TLS', () => {
 
   it('sslmode=verify-ca verifies the chain, not the name', async () => {
     expect(await encryption(at('trusted', `sslmode=verify-ca&${ca()}&${named('other.test')}`))).to.equal(true);
-    expect((await failure(at('trusted', `sslmode=verify-ca&sslrootcert=${server.files.otherCa}`))).code).to.equal('ACCESS_REFUSED');
+    expect((await failure(at('trusted', `sslmode=verify-ca&sslrootcert=${server.files.otherCa}`))).code).to.equal(
+      'ACCESS_REFUSED',
+    );
   });
 
   it('sslmode=verify-full verifies the name or the IP address too', async () => {
@@ -108,7 +115,9 @@ describe('connecting to a server with TLS', () => {
 
   it('negotiates TLS directly with PostgreSQL 17 and newer; older ones hang up', async () => {
     const { client } = await open(at('trusted'));
-    const { rows } = await client.query<{ major: number }>(`SELECT current_setting('server_version_num')::int / 10000 AS major`);
+    const { rows } = await client.query<{ major: number }>(
+      `SELECT current_setting('server_version_num')::int / 10000 AS major`,
+    );
     await client.end();
     const url = at('trusted', `sslmode=verify-full&${ca()}&sslnegotiation=direct`);
     if (rows[0]!.major >= 17) {
@@ -121,7 +130,11 @@ describe('connecting to a server with TLS', () => {
   });
 
   it('uses a unix socket, where there is no TLS', async () => {
-    expect(await encryption(`postgres://readonly@/postgres?host=${server.folder}&port=${server.postgres.port}&sslmode=require`)).to.equal(false);
+    expect(
+      await encryption(
+        `postgres://readonly@/postgres?host=${server.folder}&port=${server.postgres.port}&sslmode=require`,
+      ),
+    ).to.equal(false);
   });
 
   it('looks up a host name, and names it where it is not known', async () => {
@@ -136,7 +149,9 @@ describe('connecting to a server with TLS', () => {
   it('goes on to the next host when one is not available', async () => {
     const { port } = server.postgres;
     const closed = await closedPort();
-    const { client, target } = await open(`postgres://trusted@nowhere.invalid:1,127.0.0.1:${closed},127.0.0.1:${port}/postgres`);
+    const { client, target } = await open(
+      `postgres://trusted@nowhere.invalid:1,127.0.0.1:${closed},127.0.0.1:${port}/postgres`,
+    );
     await client.end();
     expect(target.port).to.equal(port);
     const error = await failure(`postgres://trusted@nowhere.invalid:1,127.0.0.1:${closed}/postgres`);

@@ -19,8 +19,12 @@ describe('PostgreSQL: messages of several statements', () => {
   it('a syntax error anywhere in a message means that nothing of it ran', async () => {
     await workspace().query('CREATE SEQUENCE s');
     const client = await workspace().client();
-    expect(await sqlstateOf(message(client, `BEGIN; SELECT nextval('s'); CREATE TABLE t (x int); selec 1; COMMIT`))).to.equal('42601');
-    expect(await workspace().query(`SELECT is_called, to_regclass('t') AS t FROM s`)).to.deep.equal([{ is_called: false, t: null }]);
+    expect(
+      await sqlstateOf(message(client, `BEGIN; SELECT nextval('s'); CREATE TABLE t (x int); selec 1; COMMIT`)),
+    ).to.equal('42601');
+    expect(await workspace().query(`SELECT is_called, to_regclass('t') AS t FROM s`)).to.deep.equal([
+      { is_called: false, t: null },
+    ]);
   });
 
   it("an error's position counts characters from the start of the message", async () => {
@@ -39,13 +43,19 @@ describe('PostgreSQL: messages of several statements', () => {
 
   it('a table that is not there fails the whole message, after what came before it was answered', async () => {
     const client = await workspace().client();
-    expect(await sqlstateOf(message(client, 'BEGIN READ ONLY; SELECT 1; SELECT version FROM schema_migrations; COMMIT'))).to.equal('42P01');
+    expect(
+      await sqlstateOf(message(client, 'BEGIN READ ONLY; SELECT 1; SELECT version FROM schema_migrations; COMMIT')),
+    ).to.equal('42P01');
     await client.query('ROLLBACK');
   });
 
-  it("to_jsonb reads any shape of table, where a column by its name would fail (42703)", async () => {
+  it('to_jsonb reads any shape of table, where a column by its name would fail (42703)', async () => {
     await workspace().query(`CREATE TABLE t AS SELECT '001_a' AS version`);
-    expect(await workspace().query(`SELECT to_jsonb(m)->>'version' AS version, to_jsonb(m)->>'checksum' AS checksum FROM t m`)).to.deep.equal([{ version: '001_a', checksum: null }]);
+    expect(
+      await workspace().query(
+        `SELECT to_jsonb(m)->>'version' AS version, to_jsonb(m)->>'checksum' AS checksum FROM t m`,
+      ),
+    ).to.deep.equal([{ version: '001_a', checksum: null }]);
     expect(await sqlstateOf(workspace().query('SELECT checksum FROM t'))).to.equal('42703');
   });
 
@@ -66,7 +76,10 @@ describe('PostgreSQL: messages of several statements', () => {
     (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     await sent;
     await gate.query('COMMIT');
-    await eventually('the row of the client that is gone', async () => (await workspace().query('SELECT x FROM t')).length === 1);
+    await eventually(
+      'the row of the client that is gone',
+      async () => (await workspace().query('SELECT x FROM t')).length === 1,
+    );
   });
 });
 
@@ -80,7 +93,17 @@ describe('PostgreSQL: what a session keeps', () => {
     (SELECT count(*)::int FROM pg_listening_channels()) AS channels, to_regclass('pg_temp.shadow') IS NOT NULL AS temporary, current_user = session_user AS self,
     current_setting('session_replication_role') AS replication, current_setting('default_transaction_read_only') AS readonly,
     current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock`;
-  const CLEAN = { prepared: 0, cursors: 0, channels: 0, temporary: false, self: true, replication: 'origin', readonly: 'off', statement: '0', lock: '0' };
+  const CLEAN = {
+    prepared: 0,
+    cursors: 0,
+    channels: 0,
+    temporary: false,
+    self: true,
+    replication: 'origin',
+    readonly: 'off',
+    statement: '0',
+    lock: '0',
+  };
 
   async function left() {
     const client = await workspace().client();
@@ -115,6 +138,8 @@ describe('PostgreSQL: what a session keeps', () => {
     await client.query('CREATE TABLE t (x int); SET default_transaction_read_only = on');
     expect(await sqlstateOf(message(client, 'BEGIN; RESET ALL; INSERT INTO t VALUES (1); COMMIT'))).to.equal('25006');
     await client.query('ROLLBACK; SET default_transaction_read_only = on');
-    expect(await sqlstateOf(message(client, 'BEGIN READ WRITE; RESET ALL; INSERT INTO t VALUES (1); COMMIT'))).to.equal('ok');
+    expect(await sqlstateOf(message(client, 'BEGIN READ WRITE; RESET ALL; INSERT INTO t VALUES (1); COMMIT'))).to.equal(
+      'ok',
+    );
   });
 });

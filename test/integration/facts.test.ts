@@ -35,7 +35,9 @@ describe('PostgreSQL: locks and snapshots', () => {
     await inTransaction.query('BEGIN ISOLATION LEVEL READ COMMITTED; SELECT count(*) FROM pg_class');
     for (const client of [listening, inTransaction]) {
       const pid = await pidOf(client);
-      await eventually('it to be idle', async () => String((await activityOf(workspace(), pid))?.['state']).startsWith('idle'));
+      await eventually('it to be idle', async () =>
+        String((await activityOf(workspace(), pid))?.['state']).startsWith('idle'),
+      );
       expect((await activityOf(workspace(), pid))?.['xmin']).to.equal(null);
     }
     expect(await sqlstateOf(workspace().query('CREATE INDEX CONCURRENTLY t_x ON t (x)'))).to.equal('ok');
@@ -43,10 +45,19 @@ describe('PostgreSQL: locks and snapshots', () => {
 
   it('shared and exclusive advisory locks meet: any number may share, one excludes', async () => {
     const [a, b, c] = [await workspace().client(), await workspace().client(), await workspace().client()];
-    const tried = async (client: typeof a, how: string): Promise<unknown> => (await client.query(`SELECT pg_try_advisory_${how}(${key()}) AS got`)).rows[0].got;
-    expect([await tried(a, 'lock_shared'), await tried(b, 'lock_shared'), await tried(c, 'lock')]).to.deep.equal([true, true, false]);
+    const tried = async (client: typeof a, how: string): Promise<unknown> =>
+      (await client.query(`SELECT pg_try_advisory_${how}(${key()}) AS got`)).rows[0].got;
+    expect([await tried(a, 'lock_shared'), await tried(b, 'lock_shared'), await tried(c, 'lock')]).to.deep.equal([
+      true,
+      true,
+      false,
+    ]);
     for (const client of [a, b]) await client.query(`SELECT pg_advisory_unlock_shared(${key()})`);
-    expect([await tried(c, 'lock'), await tried(a, 'xact_lock_shared'), await tried(b, 'lock')]).to.deep.equal([true, false, false]);
+    expect([await tried(c, 'lock'), await tried(a, 'xact_lock_shared'), await tried(b, 'lock')]).to.deep.equal([
+      true,
+      false,
+      false,
+    ]);
   });
 
   it('whether a session holds the key is told by giving it up, while its transaction keeps it from others, also from who is queued', async () => {
@@ -54,11 +65,17 @@ describe('PostgreSQL: locks and snapshots', () => {
     await holder.query(`SELECT pg_advisory_lock(${key()})`);
     const waiter = await blockOnKey(workspace().serverUrl, key());
     workspace().defer(() => waiter.close());
-    const asked = async (how: string): Promise<unknown> => (await holder.query(`SELECT pg_${how}(${key()}) AS it`)).rows[0].it;
-    const holders = async (): Promise<number[]> => (await workspace().lockSessions()).filter(({ granted }) => granted).map(({ pid }) => pid);
+    const asked = async (how: string): Promise<unknown> =>
+      (await holder.query(`SELECT pg_${how}(${key()}) AS it`)).rows[0].it;
+    const holders = async (): Promise<number[]> =>
+      (await workspace().lockSessions()).filter(({ granted }) => granted).map(({ pid }) => pid);
     for (const end of ['COMMIT', 'ROLLBACK']) {
       await holder.query('BEGIN');
-      expect([await asked('try_advisory_xact_lock'), await asked('advisory_unlock'), await holders()]).to.deep.equal([true, true, [await pidOf(holder)]]);
+      expect([await asked('try_advisory_xact_lock'), await asked('advisory_unlock'), await holders()]).to.deep.equal([
+        true,
+        true,
+        [await pidOf(holder)],
+      ]);
       expect(await asked('try_advisory_lock')).to.equal(true);
       await holder.query(end);
       expect(await holders()).to.deep.equal([await pidOf(holder)]);
@@ -76,7 +93,9 @@ describe('PostgreSQL: locks and snapshots', () => {
     await sharing.query(`SELECT pg_advisory_lock_shared(${key()})`);
     const waiter = await blockOnKey(workspace().serverUrl, key());
     workspace().defer(() => waiter.close());
-    expect(await workspace().query(`SELECT pg_try_advisory_xact_lock_shared(${key()}) AS got`)).to.deep.equal([{ got: false }]);
+    expect(await workspace().query(`SELECT pg_try_advisory_xact_lock_shared(${key()}) AS got`)).to.deep.equal([
+      { got: false },
+    ]);
     await sharing.query(`SELECT pg_advisory_unlock_shared(${key()})`);
     expect(await waiter.ended).to.equal('acquired');
   });
@@ -157,10 +176,20 @@ describe('PostgreSQL: sessions', () => {
     expect((client as unknown as { processID: number }).processID).to.equal(await pidOf(client));
   });
 
-  it('any role may SET what frees a dead client\'s lock', async () => {
+  it("any role may SET what frees a dead client's lock", async () => {
     const role = await createRole(workspace());
     const client = await workspace().client({ connectionString: role.url });
-    for (const setting of ["client_connection_check_interval = '1s'", "idle_session_timeout = '60s'", "idle_in_transaction_session_timeout = '60s'", 'tcp_keepalives_idle = 10', 'tcp_keepalives_interval = 5', 'tcp_keepalives_count = 3', "tcp_user_timeout = '25s'", "lock_timeout = '5s'", 'synchronous_commit = on']) {
+    for (const setting of [
+      "client_connection_check_interval = '1s'",
+      "idle_session_timeout = '60s'",
+      "idle_in_transaction_session_timeout = '60s'",
+      'tcp_keepalives_idle = 10',
+      'tcp_keepalives_interval = 5',
+      'tcp_keepalives_count = 3',
+      "tcp_user_timeout = '25s'",
+      "lock_timeout = '5s'",
+      'synchronous_commit = on',
+    ]) {
       expect(await sqlstateOf(client.query(`SET ${setting}`)), setting).to.equal('ok');
     }
   });
@@ -172,13 +201,17 @@ describe('PostgreSQL: sessions', () => {
     const ended = new Promise<{ code?: string }>((resolve) => idle.once('error', resolve));
     await message(idle, `SET idle_session_timeout = '200ms'; SELECT pg_advisory_lock(${lockKey})`);
     expect((await ended).code).to.equal('57P05');
-    const next = await eventually('the lock to be free', () => holdKey(workspace().serverUrl, lockKey).catch(() => undefined));
+    const next = await eventually('the lock to be free', () =>
+      holdKey(workspace().serverUrl, lockKey).catch(() => undefined),
+    );
     await next.release();
     expect(await sqlstateOf(inTransaction.query('SELECT 1'))).to.equal('ok');
   });
 
   it('transaction_timeout ends the session and its lock; servers before 17 do not know it', async () => {
-    const [row] = await workspace().query<{ version: number }>(`SELECT current_setting('server_version_num')::int AS version`);
+    const [row] = await workspace().query<{ version: number }>(
+      `SELECT current_setting('server_version_num')::int AS version`,
+    );
     const { lockKey } = workspace();
     const client = await workspace().client();
     if (row!.version < 170_000) {
@@ -187,7 +220,9 @@ describe('PostgreSQL: sessions', () => {
     }
     await message(client, `SET transaction_timeout = '100ms'; SELECT pg_advisory_lock(${lockKey})`);
     expect(await sqlstateOf(client.query('SELECT pg_sleep(20)'))).to.equal('25P04');
-    const next = await eventually('the lock to be free', () => holdKey(workspace().serverUrl, lockKey).catch(() => undefined));
+    const next = await eventually('the lock to be free', () =>
+      holdKey(workspace().serverUrl, lockKey).catch(() => undefined),
+    );
     await next.release();
   });
 });

@@ -16,12 +16,48 @@ describe('the place of an error', () => {
     ['after a byte order mark and CRLF', '\uFEFF-- x\r\nSELECT nope;\r\n', 2, 8, 'SELECT nope;'],
     ['in the second statement', 'SELECT 1;\n\n  SELECT nope;', 3, 10, '  SELECT nope;'],
     ['inside BEGIN … COMMIT', 'BEGIN;\nSELECT nope;\nCOMMIT;', 2, 8, 'SELECT nope;'],
-    ['between data and DDL, which have other time limits', 'CREATE TABLE t (x int);\nSELECT nope;\nCREATE TABLE u (x int);', 2, 8, 'SELECT nope;'],
-    ['statement by statement', `-- lockstep: no-transaction\nSELECT '😀';\nSELECT '😀', nope;`, 3, 13, `SELECT '😀', nope;`],
-    ['of a row that breaks a constraint, for which the server names no place', `CREATE TABLE t (x int UNIQUE);\n\nINSERT INTO t VALUES (1), (1);\nSELECT 1;`, 3, 1, 'INSERT INTO t VALUES (1), (1);'],
-    ['of such a row after é and an emoji on its line', `CREATE TABLE t (x int UNIQUE);\nSELECT 'é😀'; INSERT INTO t VALUES (1), (1);`, 2, 14, `SELECT 'é😀'; INSERT INTO t VALUES (1), (1);`],
-    ['of a statement outside a transaction after é and an emoji on its line', `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`, 1, 14, `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`],
-    ['of a statement outside a transaction, which has no place of its own', 'CREATE TABLE t (x int);\nDROP INDEX CONCURRENTLY nope;', 2, 1, 'DROP INDEX CONCURRENTLY nope;'],
+    [
+      'between data and DDL, which have other time limits',
+      'CREATE TABLE t (x int);\nSELECT nope;\nCREATE TABLE u (x int);',
+      2,
+      8,
+      'SELECT nope;',
+    ],
+    [
+      'statement by statement',
+      `-- lockstep: no-transaction\nSELECT '😀';\nSELECT '😀', nope;`,
+      3,
+      13,
+      `SELECT '😀', nope;`,
+    ],
+    [
+      'of a row that breaks a constraint, for which the server names no place',
+      `CREATE TABLE t (x int UNIQUE);\n\nINSERT INTO t VALUES (1), (1);\nSELECT 1;`,
+      3,
+      1,
+      'INSERT INTO t VALUES (1), (1);',
+    ],
+    [
+      'of such a row after é and an emoji on its line',
+      `CREATE TABLE t (x int UNIQUE);\nSELECT 'é😀'; INSERT INTO t VALUES (1), (1);`,
+      2,
+      14,
+      `SELECT 'é😀'; INSERT INTO t VALUES (1), (1);`,
+    ],
+    [
+      'of a statement outside a transaction after é and an emoji on its line',
+      `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`,
+      1,
+      14,
+      `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`,
+    ],
+    [
+      'of a statement outside a transaction, which has no place of its own',
+      'CREATE TABLE t (x int);\nDROP INDEX CONCURRENTLY nope;',
+      2,
+      1,
+      'DROP INDEX CONCURRENTLY nope;',
+    ],
   ];
   for (const [what, text, line, column, shown] of PLACES) {
     it(what, async () => {
@@ -32,7 +68,11 @@ describe('the place of an error', () => {
   }
 
   /** What the command says, as it is shown: the line of SQL, and from the caret on what stands above it. */
-  async function shown(text: string, args: readonly string[], exit: number): Promise<{ stderr: string; pointedAt: string }> {
+  async function shown(
+    text: string,
+    args: readonly string[],
+    exit: number,
+  ): Promise<{ stderr: string; pointedAt: string }> {
     await workspace().write({ '001_a.up.sql': text });
     const { code, stderr } = await runCli([...args, '--log-format', 'text'], workspace());
     expect(code, stderr).to.equal(exit);
@@ -45,15 +85,28 @@ describe('the place of an error', () => {
   it('is shown with a caret under it', async () => {
     const { stderr, pointedAt } = await shown(`SELECT 'é😀', nope;`, ['up'], 40);
     expect(pointedAt).to.equal('nope;');
-    expect(stderr).to.include('001_a.up.sql:1:14').and.include('(SQLSTATE 42703)').and.match(/next: +\S/);
+    expect(stderr)
+      .to.include('001_a.up.sql:1:14')
+      .and.include('(SQLSTATE 42703)')
+      .and.match(/next: +\S/);
   });
 
   for (const [what, text, args, pointed] of [
-    ['that the server names no place for', `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`, ['up'], 'DROP INDEX CONCURRENTLY nope;'],
+    [
+      'that the server names no place for',
+      `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`,
+      ['up'],
+      'DROP INDEX CONCURRENTLY nope;',
+    ],
     ['of a refused statement', `-- é\r\nSELECT 'é😀'; DISCARD ALL;\r\n`, ['up'], 'DISCARD ALL;'],
     ['of a command of psql', `SELECT 'é😀' \\gexec`, ['up'], '\\gexec'],
     ['of a syntax error, offline', `SELECT 'é😀'; selec 1;`, ['validate'], 'selec 1;'],
-    ['of a refused statement, offline', `\uFEFFSELECT 'é😀'; SELECT pg_advisory_unlock_all();`, ['validate'], 'SELECT pg_advisory_unlock_all();'],
+    [
+      'of a refused statement, offline',
+      `\uFEFFSELECT 'é😀'; SELECT pg_advisory_unlock_all();`,
+      ['validate'],
+      'SELECT pg_advisory_unlock_all();',
+    ],
   ] as const) {
     it(`is shown so too where the parser knows it: ${what}`, async () => {
       const { pointedAt } = await shown(text, args, pointed.startsWith('DROP') ? 40 : 21);
@@ -71,10 +124,17 @@ describe('what is told of a failure', () => {
     });
     const text = await runCli(['up', '--log-format', 'text'], workspace());
     expect(text.code).to.equal(40);
-    expect(text.stderr).to.match(/^why: {3}no more orders \(SQLSTATE P0042\)\n {7}detail: the shop is closed\n {7}hint: open the shop\nnext: {2}\S/m);
+    expect(text.stderr).to.match(
+      /^why: {3}no more orders \(SQLSTATE P0042\)\n {7}detail: the shop is closed\n {7}hint: open the shop\nnext: {2}\S/m,
+    );
     const json = await runCli(['up', '--log-format', 'json'], workspace());
     expect(json.code).to.equal(40);
-    expect(json.logs.at(-1)!['error']).to.deep.include({ sqlstate: 'P0042', message: 'no more orders', detail: 'the shop is closed', hint: 'open the shop' });
+    expect(json.logs.at(-1)!['error']).to.deep.include({
+      sqlstate: 'P0042',
+      message: 'no more orders',
+      detail: 'the shop is closed',
+      hint: 'open the shop',
+    });
   });
 
   it('rows and lines of SQL go to the log, never into --json', async () => {
@@ -103,16 +163,29 @@ describe('what is told of a failure', () => {
   });
 
   it('the string after PASSWORD is shown nowhere', async () => {
-    await workspace().write({ '001_a.up.sql': `CREATE ROLE nope_${workspace().schema} LOGIN PASSWORD 'hunter2' NOPE;` });
-    for (const args of [['up', '--json'], ['up', '--log-format', 'text', '--log-level', 'debug'], ['up', '--dry-run'], ['history']]) {
+    await workspace().write({
+      '001_a.up.sql': `CREATE ROLE nope_${workspace().schema} LOGIN PASSWORD 'hunter2' NOPE;`,
+    });
+    for (const args of [
+      ['up', '--json'],
+      ['up', '--log-format', 'text', '--log-level', 'debug'],
+      ['up', '--dry-run'],
+      ['history'],
+    ]) {
       const { stdout, stderr } = await runCli(args, workspace());
       expect(stdout + stderr, args.join(' ')).to.not.include('hunter2');
     }
-    expect(JSON.stringify(await workspace().query('SELECT * FROM schema_migrations_journal'))).to.not.include('hunter2');
+    expect(JSON.stringify(await workspace().query('SELECT * FROM schema_migrations_journal'))).to.not.include(
+      'hunter2',
+    );
   });
 
   it('what was applied before it stays, what comes after it is named', async () => {
-    await workspace().write({ '001_a.up.sql': 'SELECT 1;', '002_b.up.sql': 'SELECT 1/0;', '003_c.up.sql': 'SELECT 3;' });
+    await workspace().write({
+      '001_a.up.sql': 'SELECT 1;',
+      '002_b.up.sql': 'SELECT 1/0;',
+      '003_c.up.sql': 'SELECT 3;',
+    });
     const { details } = await failure('MIGRATION_FAILED', up(workspace()));
     const { outcome } = details;
     expect(done(outcome)).to.deep.equal(['001_a']);
@@ -143,9 +216,14 @@ describe('a migration that does not get its table lock', () => {
     expect(await workspace().journalCounts('applied')).to.include({ '002_alter': 1 });
   });
 
-  for (const [how, start] of [['in a transaction', ''], ['statement by statement', '-- lockstep: no-transaction\n']] as const) {
+  for (const [how, start] of [
+    ['in a transaction', ''],
+    ['statement by statement', '-- lockstep: no-transaction\n'],
+  ] as const) {
     it(`is tried again also where the file sets lock_timeout itself, ${how}`, async () => {
-      await workspace().write({ '002_alter.up.sql': `${start}SET lock_timeout = '50ms';\nALTER TABLE t ADD COLUMN y int;` });
+      await workspace().write({
+        '002_alter.up.sql': `${start}SET lock_timeout = '50ms';\nALTER TABLE t ADD COLUMN y int;`,
+      });
       const reader = await workspace().client();
       await reader.query('BEGIN; SELECT * FROM t');
       const reporter = new Recorder();
@@ -167,7 +245,9 @@ describe('a migration that does not get its table lock', () => {
     await gate.arrived();
     await gate.open();
     await eventually('the update to have waited for longer than that', async () => {
-      const waiting = await workspace().query(`SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' AND waitstart < now() - interval '20 ms'`);
+      const waiting = await workspace().query(
+        `SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid' AND waitstart < now() - interval '20 ms'`,
+      );
       return waiting.length === 1;
     });
     await writer.query('COMMIT');

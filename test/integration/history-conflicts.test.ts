@@ -21,7 +21,11 @@ describe('files and history that disagree', () => {
   const workspace = useWorkspace();
 
   beforeEach(async () => {
-    await workspace().write({ ...file(1, 'a', 'CREATE TABLE a ();'), ...file(3, 'c', 'CREATE TABLE c ();'), ...file(4, 'd', 'CREATE TABLE d ();') });
+    await workspace().write({
+      ...file(1, 'a', 'CREATE TABLE a ();'),
+      ...file(3, 'c', 'CREATE TABLE c ();'),
+      ...file(4, 'd', 'CREATE TABLE d ();'),
+    });
     expectExit(await runCli(['up'], workspace()), 0);
   });
 
@@ -32,7 +36,8 @@ describe('files and history that disagree', () => {
     else await workspace().write({ ...file(5, 'e', 'CREATE TABLE e ();'), ...file(5, 'f', 'CREATE TABLE f ();') });
   }
 
-  const warningsOf = ({ logs }: CliResult): string[] => logs.filter(({ event }) => event === 'warning').map((line) => String(line['text']));
+  const warningsOf = ({ logs }: CliResult): string[] =>
+    logs.filter(({ event }) => event === 'warning').map((line) => String(line['text']));
 
   async function expectUnchanged(work: () => Promise<CliResult>, exit: number): Promise<CliResult> {
     const before = await stateOf(workspace());
@@ -46,7 +51,11 @@ describe('files and history that disagree', () => {
   function expectAllTold(result: CliResult, told: readonly RegExp[]): void {
     const { problems } = result.logs.at(-1)!['error'] as { problems?: string[] };
     expect(problems, result.stderr).to.have.lengthOf(told.length);
-    for (const words of told) expect(problems!.filter((problem) => words.test(problem)), String(words)).to.have.lengthOf(1);
+    for (const words of told)
+      expect(
+        problems!.filter((problem) => words.test(problem)),
+        String(words),
+      ).to.have.lengthOf(1);
   }
 
   for (const [what, { make: kind, told }] of Object.entries(CONFLICTS)) {
@@ -56,7 +65,12 @@ describe('files and history that disagree', () => {
       expectExit(result, 0);
       expect(warningsOf(result).filter((warning) => told.test(warning))).to.have.lengthOf(1);
       const applied = await workspace().versions();
-      expect(applied).to.include.members(['001_a', '003_c', '004_d', ...(kind === 'add' ? ['002_b'] : kind === 'double' ? ['005_e', '005_f'] : [])]);
+      expect(applied).to.include.members([
+        '001_a',
+        '003_c',
+        '004_d',
+        ...(kind === 'add' ? ['002_b'] : kind === 'double' ? ['005_e', '005_f'] : []),
+      ]);
     });
 
     it(`${what}, with --strict: 22, and nothing is done`, async () => {
@@ -78,7 +92,7 @@ describe('files and history that disagree', () => {
     const all = Object.values(CONFLICTS).map(({ told }) => told);
     const json = await expectUnchanged(() => runCli(['up', '--strict', '--json'], workspace()), 22);
     expectAllTold(json, all);
-    const { error } = (documentOf('outcome', json)) as { error: { problems: string[] } };
+    const { error } = documentOf('outcome', json) as { error: { problems: string[] } };
     expect(error.problems).to.have.lengthOf(all.length);
     const text = await expectUnchanged(() => runCli(['up', '--strict', '--log-format', 'text'], workspace()), 22);
     const why = /^why:.*?^next:/ms.exec(text.stderr)?.[0] ?? '';

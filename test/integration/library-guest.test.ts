@@ -26,7 +26,8 @@ async function sessionOf(client: Pick<pg.ClientBase, 'query'>): Promise<unknown>
 
 function listenersOf(client: pg.ClientBase): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const name of client.eventNames()) if (client.listenerCount(name) > 0) counts[String(name)] = client.listenerCount(name);
+  for (const name of client.eventNames())
+    if (client.listenerCount(name) > 0) counts[String(name)] = client.listenerCount(name);
   return counts;
 }
 
@@ -39,7 +40,12 @@ describe("a caller's pool", () => {
   async function look(pool: pg.Pool): Promise<unknown> {
     const client = await pool.connect();
     try {
-      return { session: await sessionOf(client), listeners: listenersOf(client), total: pool.totalCount, waiting: pool.waitingCount };
+      return {
+        session: await sessionOf(client),
+        listeners: listenersOf(client),
+        total: pool.totalCount,
+        waiting: pool.waitingCount,
+      };
     } finally {
       client.release();
     }
@@ -49,23 +55,33 @@ describe("a caller's pool", () => {
     await up(workspace());
     const pool = workspace().pool({ max: 1 });
     const before = await look(pool);
-    for (let run = 1; run <= 3; run += 1) expect((await runMigrations({ ...options(), pool })).skipped).to.deep.equal(VERSIONS);
+    for (let run = 1; run <= 3; run += 1)
+      expect((await runMigrations({ ...options(), pool })).skipped).to.deep.equal(VERSIONS);
     expect(await look(pool)).to.deep.equal(before);
   });
 
   it('gets no client back whose session was changed, and keeps its size', async () => {
     const pool = workspace().pool({ max: 2 });
     const [one, other] = await Promise.all([pool.connect(), pool.connect()]);
-    const processes = await Promise.all([one, other].map(async (client) => (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid));
+    const processes = await Promise.all(
+      [one, other].map(
+        async (client) => (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid,
+      ),
+    );
     one.release();
     expect(done(await runMigrations({ ...options(), pool }))).to.deep.equal(VERSIONS);
     other.release();
     const [first, second] = await Promise.all([pool.connect(), pool.connect()]);
     const afterwards = await Promise.all([first, second].map((client) => sessionOf(client)));
     for (const client of [first, second]) client.release();
-    expect(afterwards.map((session) => processes.includes((session as { pid: number }).pid)).sort()).to.deep.equal([false, true]);
+    expect(afterwards.map((session) => processes.includes((session as { pid: number }).pid)).sort()).to.deep.equal([
+      false,
+      true,
+    ]);
     for (const session of afterwards) expect(session).to.deep.include({ locks: 0, channels: 0 });
-    expect(JSON.stringify(afterwards)).to.not.match(/idle_session_timeout|client_connection_check_interval|lockstep up/);
+    expect(JSON.stringify(afterwards)).to.not.match(
+      /idle_session_timeout|client_connection_check_interval|lockstep up/,
+    );
     expect([pool.totalCount, pool.idleCount, pool.waitingCount]).to.deep.equal([2, 2, 0]);
   });
 
@@ -93,7 +109,9 @@ describe("a caller's pool", () => {
       '009_alone.up.sql': `-- lockstep: no-transaction\nINSERT INTO seen SELECT current_setting('work_mem'), current_setting('statement_timeout');`,
     });
     await runMigrations({ ...options(), pool });
-    expect(await workspace().query('SELECT DISTINCT memory, timeout FROM seen')).to.deep.equal([{ memory: '7MB', timeout: '55s' }]);
+    expect(await workspace().query('SELECT DISTINCT memory, timeout FROM seen')).to.deep.equal([
+      { memory: '7MB', timeout: '55s' },
+    ]);
     expect(await workspace().versions()).to.have.lengthOf(9);
     expect((await pool.query(`SHOW application_name`)).rows).to.deep.equal([{ application_name: 'the shop' }]);
   });
@@ -101,9 +119,15 @@ describe("a caller's pool", () => {
   it('shows others the name of the runner, not that of the application', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '001_accounts.up.sql': `${FIVE_FILES['001_accounts.up.sql']}\n${gate.sql}` });
-    const run = runMigrations({ ...options(), pool: workspace().pool({ application_name: 'the shop' }), runnerName: 'shop-1' });
+    const run = runMigrations({
+      ...options(),
+      pool: workspace().pool({ application_name: 'the shop' }),
+      runnerName: 'shop-1',
+    });
     await gate.arrived();
-    expect((await workspace().lockSessions()).map(({ name }) => name.replace(/ \d\S* /, ' … '))).to.deep.equal(['lockstep up … shop-1']);
+    expect((await workspace().lockSessions()).map(({ name }) => name.replace(/ \d\S* /, ' … '))).to.deep.equal([
+      'lockstep up … shop-1',
+    ]);
     await gate.open();
     await run;
   });
@@ -111,7 +135,14 @@ describe("a caller's pool", () => {
 
 describe("a caller's client or pool", () => {
   const workspace = useWorkspace();
-  beforeEach(() => workspace().write({ ...FIVE_FILES, '006_last.up.sql': `COMMENT ON TABLE accounts IS 'é';`, '007_i.up.sql': 'CREATE INDEX CONCURRENTLY on_id ON accounts (id);', '007_i.down.sql': 'DROP INDEX on_id;' }));
+  beforeEach(() =>
+    workspace().write({
+      ...FIVE_FILES,
+      '006_last.up.sql': `COMMENT ON TABLE accounts IS 'é';`,
+      '007_i.up.sql': 'CREATE INDEX CONCURRENTLY on_id ON accounts (id);',
+      '007_i.down.sql': 'DROP INDEX on_id;',
+    }),
+  );
 
   for (const kind of ['pool', 'connection'] as const) {
     it(`of the kind ${kind} is used without a warning of the driver`, async () => {
@@ -126,7 +157,9 @@ describe("a caller's client or pool", () => {
         const hooks = { '004_bonus': async ({ pool }) => { await Promise.all(Array.from({ length: 9 }, () => pool.query('SELECT 1'))); } };
         for (const more of [{ direction: 'up'${kind === 'pool' ? ', hooks' : ''} }, { direction: 'up' }, { direction: 'down', steps: 1 }]) await runMigrations({ ${kind}, ...options, ...more });
         await ${kind}.end();`;
-      const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { cwd: import.meta.dirname });
+      const { stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+        cwd: import.meta.dirname,
+      });
       expect(stderr).to.equal('');
       expect(await workspace().versions()).to.have.lengthOf(6);
     });
@@ -151,11 +184,16 @@ describe("a caller's client", () => {
   });
 
   it('is in no transaction after a look at a table that has no journal yet', async () => {
-    await workspace().query('CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())');
-    for (const version of VERSIONS) await workspace().query('INSERT INTO schema_migrations (version) VALUES ($1)', [version]);
+    await workspace().query(
+      'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    );
+    for (const version of VERSIONS)
+      await workspace().query('INSERT INTO schema_migrations (version) VALUES ($1)', [version]);
     const connection = await workspace().client();
     const { dir, lockKey } = workspace();
-    expect((await runMigrations({ connection, dir, lockKey, direction: 'up', release: 'shop/7@2' })).skipped).to.deep.equal(VERSIONS);
+    expect(
+      (await runMigrations({ connection, dir, lockKey, direction: 'up', release: 'shop/7@2' })).skipped,
+    ).to.deep.equal(VERSIONS);
     expect((await connection.query('SELECT 1 AS one')).rows).to.deep.equal([{ one: 1 }]);
     const pool = workspace().pool({ max: 1 });
     const backend = async (): Promise<unknown> => (await pool.query('SELECT pg_backend_pid() AS pid')).rows;
@@ -187,7 +225,9 @@ describe("a caller's client", () => {
     expect((await runMigrations({ ...options, dryRun: true })).wouldRun).to.have.lengthOf(5);
     await up(workspace());
     expect((await runMigrations({ ...options, hooks })).skipped).to.deep.equal(VERSIONS);
-    expect(done(await runMigrations({ ...options, hooks, direction: 'down', steps: 1 }))).to.deep.equal(['005_'].map((start) => VERSIONS.find((version) => version.startsWith(start))));
+    expect(done(await runMigrations({ ...options, hooks, direction: 'down', steps: 1 }))).to.deep.equal(
+      ['005_'].map((start) => VERSIONS.find((version) => version.startsWith(start))),
+    );
   });
 
   it('inside a transaction is refused: the lock and the records would be part of it', async () => {
@@ -197,8 +237,12 @@ describe("a caller's client", () => {
     const error = await runMigrations({ connection, dir, lockKey, direction: 'up' }).catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(Error).and.to.include({ code: 'CONFIG_INVALID' });
     // What the caller has begun is still the caller's.
-    expect((await connection.query(`SELECT to_regclass('mine') IS NOT NULL AS mine`)).rows).to.deep.equal([{ mine: true }]);
+    expect((await connection.query(`SELECT to_regclass('mine') IS NOT NULL AS mine`)).rows).to.deep.equal([
+      { mine: true },
+    ]);
     await connection.query('ROLLBACK');
-    expect(await workspace().query(`SELECT to_regclass('mine') AS mine, to_regclass('accounts') AS accounts`)).to.deep.equal([{ mine: null, accounts: null }]);
+    expect(
+      await workspace().query(`SELECT to_regclass('mine') AS mine, to_regclass('accounts') AS accounts`),
+    ).to.deep.equal([{ mine: null, accounts: null }]);
   });
 });

@@ -25,9 +25,18 @@ describe('runMigrations', () => {
       const { dir, lockKey } = workspace();
       const options = { ...(await place()), dir, lockKey } as RunMigrationsOptions;
       const first = await runMigrations({ ...options, direction: 'up', to: '003_first_orders' });
-      expect(first).to.deep.include({ command: 'up', skipped: [], notRun: [], pending: VERSIONS.slice(3), dryRun: false });
+      expect(first).to.deep.include({
+        command: 'up',
+        skipped: [],
+        notRun: [],
+        pending: VERSIONS.slice(3),
+        dryRun: false,
+      });
       expect(done(first)).to.deep.equal(VERSIONS.slice(0, 3));
-      expect(await runMigrations({ ...options, direction: 'up' })).to.deep.include({ skipped: VERSIONS.slice(0, 3), pending: [] });
+      expect(await runMigrations({ ...options, direction: 'up' })).to.deep.include({
+        skipped: VERSIONS.slice(0, 3),
+        pending: [],
+      });
       expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
       expect(await runMigrations({ ...options, direction: 'up' })).to.deep.include({ done: [], skipped: VERSIONS });
       const back = await runMigrations({ ...options, direction: 'down', steps: 2 });
@@ -40,7 +49,10 @@ describe('runMigrations', () => {
   it('takes single files, from any folder', async () => {
     const { dir } = workspace();
     const files = ['001_accounts.up.sql', '002_orders.up.sql', '002_orders.down.sql'].map((name) => `${dir}/${name}`);
-    expect(done(await up(workspace(), { dir: undefined, files } as never))).to.deep.equal(['001_accounts', '002_orders']);
+    expect(done(await up(workspace(), { dir: undefined, files } as never))).to.deep.equal([
+      '001_accounts',
+      '002_orders',
+    ]);
   });
 
   it('takes a table with its schema, also with odd characters, and keeps to it', async () => {
@@ -51,14 +63,21 @@ describe('runMigrations', () => {
     expect(done(await up(workspace(), { table }))).to.deep.equal(VERSIONS);
     expect((await up(workspace(), { table })).skipped).to.deep.equal(VERSIONS);
     expect(await workspace().versions(`"${workspace().schema} Odd"."The ""history"" of it"`)).to.deep.equal(VERSIONS);
-    expect(await workspace().query(`SELECT to_regclass('schema_migrations') AS found`)).to.deep.equal([{ found: null }]);
+    expect(await workspace().query(`SELECT to_regclass('schema_migrations') AS found`)).to.deep.equal([
+      { found: null },
+    ]);
   });
 
   it('dry runs of both directions change nothing', async () => {
     expect(await up(workspace(), { dryRun: true })).to.deep.include({ done: [], notRun: VERSIONS, dryRun: true });
-    expect(await workspace().query(`SELECT to_regclass('schema_migrations') AS found`)).to.deep.equal([{ found: null }]);
+    expect(await workspace().query(`SELECT to_regclass('schema_migrations') AS found`)).to.deep.equal([
+      { found: null },
+    ]);
     await up(workspace());
-    expect(await down(workspace(), { steps: 1, dryRun: true })).to.deep.include({ done: [], notRun: ['005_order_notes'] });
+    expect(await down(workspace(), { steps: 1, dryRun: true })).to.deep.include({
+      done: [],
+      notRun: ['005_order_notes'],
+    });
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
   });
 
@@ -92,7 +111,12 @@ describe('runMigrations', () => {
   it('takes the largest numbers that are exact for a lock key', async () => {
     for (const lockKey of [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
       const reporter = new Recorder();
-      await up(workspace(), { lockKey: lockKey as unknown as string, table: `history_${lockKey < 0 ? 'low' : 'high'}`, to: '001_accounts', reporter }).catch(() => undefined);
+      await up(workspace(), {
+        lockKey: lockKey as unknown as string,
+        table: `history_${lockKey < 0 ? 'low' : 'high'}`,
+        to: '001_accounts',
+        reporter,
+      }).catch(() => undefined);
       expect(reporter.of('lock.acquired').map(({ key }) => key)).to.deep.equal([String(lockKey)]);
     }
   });
@@ -146,7 +170,11 @@ describe('runMigrations', () => {
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error).to.be.instanceOf(MigratorError).and.be.instanceOf(Error);
     expect(error.exit).to.equal(40);
-    expect(error.details.outcome).to.deep.include({ failedVersion: '003_first_orders', notRun: VERSIONS.slice(3), pending: VERSIONS.slice(2) });
+    expect(error.details.outcome).to.deep.include({
+      failedVersion: '003_first_orders',
+      notRun: VERSIONS.slice(3),
+      pending: VERSIONS.slice(2),
+    });
     expect(done(error.details.outcome)).to.deep.equal(VERSIONS.slice(0, 2));
     expect(error.cause).to.be.instanceOf(Error);
   });
@@ -157,17 +185,52 @@ describe('runMigrations refuses before any connection is made', () => {
   beforeEach(() => workspace().write(FIVE_FILES));
 
   const WRONG: Readonly<Record<string, readonly object[]>> = {
-    'a direction that is not "up" or "down"': ['', 'UP', 'DOWN', 'rollback', 'x', ' up ', undefined, null, 1].map((direction) => ({ direction })),
+    'a direction that is not "up" or "down"': ['', 'UP', 'DOWN', 'rollback', 'x', ' up ', undefined, null, 1].map(
+      (direction) => ({ direction }),
+    ),
     'a table name': ['', '.', 'a.', '.a', 'a.b.c', ' a', 'a '.repeat(30)].map((table) => ({ table })),
-    'a lock key': ['', 'x', '1.5', 2n ** 63n, 1.5, Number.NaN, 2 ** 53, -(2 ** 53), 7_244_554_146_635_925_501].map((lockKey) => ({ lockKey })),
-    'a place': [{ connectionString: undefined }, { pool: new pg.Pool() }, { connectionString: 'postgres://h/d?nonsense=1' }, { connectionString: 'mysql://h/d' }],
+    'a lock key': ['', 'x', '1.5', 2n ** 63n, 1.5, Number.NaN, 2 ** 53, -(2 ** 53), 7_244_554_146_635_925_501].map(
+      (lockKey) => ({ lockKey }),
+    ),
+    'a place': [
+      { connectionString: undefined },
+      { pool: new pg.Pool() },
+      { connectionString: 'postgres://h/d?nonsense=1' },
+      { connectionString: 'mysql://h/d' },
+    ],
     files: [{ dir: undefined }, { files: [] }],
-    'a duration': [-1, Number.NaN, Infinity, 2 ** 31, '5s', null].flatMap((ms) => [{ lockTimeoutMs: ms }, { hookTimeoutMs: ms }, { connectWaitMs: ms }]),
+    'a duration': [-1, Number.NaN, Infinity, 2 ** 31, '5s', null].flatMap((ms) => [
+      { lockTimeoutMs: ms },
+      { hookTimeoutMs: ms },
+      { connectWaitMs: ms },
+    ]),
     'an option that nobody knows': [{ rease: 'x' }, { dryrun: true }, { '': 1 }],
-    'an option of the other direction': [{ steps: 1 }, { all: true, confirm: 'postgres' }, { toFiles: true }, { from: 'stored' }, { hold: true }, { reason: 'x' }, { direction: 'down', steps: 1, reapply: ['001_accounts'] }],
+    'an option of the other direction': [
+      { steps: 1 },
+      { all: true, confirm: 'postgres' },
+      { toFiles: true },
+      { from: 'stored' },
+      { hold: true },
+      { reason: 'x' },
+      { direction: 'down', steps: 1, reapply: ['001_accounts'] },
+    ],
     'a word or a type': [
-      ...[{ direction: 'down', steps: 1, from: 'Stored' }, { reapply: '003_first_orders' }, { reapply: [3] }, { strict: 'yes' }, { dryRun: 1 }, { to: 3 }],
-      ...[{ direction: 'down', steps: '1' }, { release: 5 }, { hooks: 'x' }, { files: '001_a.up.sql', dir: undefined }, { table: 5 }, { allowPooler: null }],
+      ...[
+        { direction: 'down', steps: 1, from: 'Stored' },
+        { reapply: '003_first_orders' },
+        { reapply: [3] },
+        { strict: 'yes' },
+        { dryRun: 1 },
+        { to: 3 },
+      ],
+      ...[
+        { direction: 'down', steps: '1' },
+        { release: 5 },
+        { hooks: 'x' },
+        { files: '001_a.up.sql', dir: undefined },
+        { table: 5 },
+        { allowPooler: null },
+      ],
     ],
     'a client that is not connected': [{ connectionString: undefined, connection: new pg.Client() }],
   };
@@ -176,9 +239,20 @@ describe('runMigrations refuses before any connection is made', () => {
       const proxy = await proxyOf(workspace());
       const { dir, lockKey } = workspace();
       for (const wrong of options) {
-        const all = { connectionString: proxy.url, dir, lockKey, direction: 'up', ...wrong } as unknown as RunMigrationsOptions;
+        const all = {
+          connectionString: proxy.url,
+          dir,
+          lockKey,
+          direction: 'up',
+          ...wrong,
+        } as unknown as RunMigrationsOptions;
         await failure('CONFIG_INVALID', runMigrations(all)).catch((error: unknown) => {
-          throw new Error(`with ${Object.entries(wrong).map(([key, value]) => `${key}: ${String(value)}`).join()}`, { cause: error });
+          throw new Error(
+            `with ${Object.entries(wrong)
+              .map(([key, value]) => `${key}: ${String(value)}`)
+              .join()}`,
+            { cause: error },
+          );
         });
       }
       expect(proxy.messages).to.deep.equal([]);
@@ -186,7 +260,15 @@ describe('runMigrations refuses before any connection is made', () => {
   }
 
   it('names every problem, with what may be meant', async () => {
-    const wrong = { connectionString: 'postgres://h/d', dir: 'x', direction: 'up', steps: 1, reaply: ['a'], from: 'Stored', lockKey: 'x' } as unknown as RunMigrationsOptions;
+    const wrong = {
+      connectionString: 'postgres://h/d',
+      dir: 'x',
+      direction: 'up',
+      steps: 1,
+      reaply: ['a'],
+      from: 'Stored',
+      lockKey: 'x',
+    } as unknown as RunMigrationsOptions;
     expect((await failure('CONFIG_INVALID', runMigrations(wrong))).details.problems).to.deep.equal([
       'steps goes only with the other direction',
       'there is no option "reaply"; did you mean reapply?',
@@ -197,7 +279,14 @@ describe('runMigrations refuses before any connection is made', () => {
 
   it('a rollback without exactly one target', async () => {
     const proxy = await proxyOf(workspace());
-    for (const target of [{}, { steps: 0 }, { steps: 1.5 }, { steps: 1, to: '001_accounts' }, { all: true }, { all: false }]) {
+    for (const target of [
+      {},
+      { steps: 0 },
+      { steps: 1.5 },
+      { steps: 1, to: '001_accounts' },
+      { all: true },
+      { all: false },
+    ]) {
       await failure('ROLLBACK_REFUSED', down(workspace(), { connectionString: proxy.url, ...target }));
     }
     expect(proxy.messages).to.deep.equal([]);

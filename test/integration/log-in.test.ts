@@ -21,12 +21,17 @@ describe('logging in', () => {
     const { cert, key, encryptedKey } = server.files;
     expect(await encryption(at('by_cert', `sslmode=require&sslcert=${cert}&sslkey=${key}`))).to.equal(true);
     const passphrase = encodeURIComponent(KEY_PASSPHRASE);
-    expect(await encryption(at('by_cert', `sslmode=require&sslcert=${cert}&sslkey=${encryptedKey}&sslpassword=${passphrase}`))).to.equal(true);
+    expect(
+      await encryption(
+        at('by_cert', `sslmode=require&sslcert=${cert}&sslkey=${encryptedKey}&sslpassword=${passphrase}`),
+      ),
+    ).to.equal(true);
   });
 
   it('says what is wrong with a client certificate', async () => {
     const { cert, key, encryptedKey, otherCert, otherKey, garbage } = server.files;
-    const code = async (parameters: string): Promise<string> => (await failure(at('by_cert', `sslmode=require&${parameters}`))).code;
+    const code = async (parameters: string): Promise<string> =>
+      (await failure(at('by_cert', `sslmode=require&${parameters}`))).code;
     expect(await code(`sslcert=${otherCert}&sslkey=${otherKey}`)).to.equal('ACCESS_REFUSED');
     expect(await code(`sslcert=${cert}&sslkey=${key}&sslcertmode=disable`)).to.equal('ACCESS_REFUSED');
     expect(await code(`sslcert=${cert}`)).to.equal('CONFIG_INVALID');
@@ -63,7 +68,11 @@ describe('logging in', () => {
   }
 
   it('channel_binding=require gives the password to nobody who does not prove to know it', async () => {
-    for (const url of [at('in_clear', 'channel_binding=require'), at('trusted', 'channel_binding=require'), at('readonly', 'channel_binding=require&sslmode=disable')]) {
+    for (const url of [
+      at('in_clear', 'channel_binding=require'),
+      at('trusted', 'channel_binding=require'),
+      at('readonly', 'channel_binding=require&sslmode=disable'),
+    ]) {
       const error = await failure(url);
       expect(error.code).to.equal('ACCESS_REFUSED');
       expect(error.summary).to.include('channel_binding=require');

@@ -10,7 +10,9 @@ import { useWorkspace } from '../support/workspace.ts';
 const FOLDER = join(import.meta.dirname, '../fixtures/moved');
 
 /** How many of its migrations are applied in the recorded database, and whether it has a way down. */
-const TOOLS: Readonly<Record<string, { readonly applied: number; readonly down: boolean; readonly converted: boolean }>> = {
+const TOOLS: Readonly<
+  Record<string, { readonly applied: number; readonly down: boolean; readonly converted: boolean }>
+> = {
   goose: { applied: 3, down: true, converted: true },
   'golang-migrate': { applied: 2, down: true, converted: false },
   dbmate: { applied: 3, down: true, converted: true },
@@ -41,10 +43,14 @@ describe('a database that the real tool has made', () => {
       expect(stdout.match(/^ {2}up .*/gm)).to.have.length(1);
       expect(stdout).to.match(/^ {2}up \d+_more$/m);
       expect(await workspace().query('SELECT id, name FROM people ORDER BY id')).to.deep.equal(PEOPLE);
-      expect((await run('status', '--dir', dir, '--exit-code')).stdout).to.match(new RegExp(`^${applied + 1} applied$`, 'm'));
+      expect((await run('status', '--dir', dir, '--exit-code')).stdout).to.match(
+        new RegExp(`^${applied + 1} applied$`, 'm'),
+      );
       if (!down) return;
       const moved = await tableOf('people');
-      const [{ name: confirm } = { name: '' }] = await workspace().query<{ name: string }>('SELECT current_database() AS name');
+      const [{ name: confirm } = { name: '' }] = await workspace().query<{ name: string }>(
+        'SELECT current_database() AS name',
+      );
       await run('down', '--all', '--confirm', confirm, '--dir', dir);
       expect(await workspace().query(`SELECT to_regclass('people') AS people`)).to.deep.equal([{ people: null }]);
       await run('up', '--dir', dir);
@@ -55,6 +61,11 @@ describe('a database that the real tool has made', () => {
   /** Columns, constraints, indexes and rows of one table. */
   async function tableOf(name: string): Promise<unknown> {
     const schema = (await schemaOf(workspace())) as Record<string, unknown>;
-    return Object.entries(schema).map(([what, rows]) => [what, Array.isArray(rows) ? rows.filter((row) => JSON.stringify(row).includes(name)) : (rows as Record<string, unknown>)[name]]);
+    return Object.entries(schema).map(([what, rows]) => [
+      what,
+      Array.isArray(rows)
+        ? rows.filter((row) => JSON.stringify(row).includes(name))
+        : (rows as Record<string, unknown>)[name],
+    ]);
   }
 });

@@ -32,7 +32,9 @@ describe('directories of other tools', () => {
     expect(done(await up(workspace(), { reporter }))).to.deep.equal(['1_add_a', '2_fill']);
     expect(warnings().filter((message) => message.includes('by their number'))).to.have.length(1);
     const first = await schemaOf(workspace());
-    const [{ name: confirm } = { name: '' }] = await workspace().query<{ name: string }>('SELECT current_database() AS name');
+    const [{ name: confirm } = { name: '' }] = await workspace().query<{ name: string }>(
+      'SELECT current_database() AS name',
+    );
     await down(workspace(), { all: true, confirm });
     expect(await workspace().query(`SELECT to_regclass('a') AS a`)).to.deep.equal([{ a: null }]);
     await up(workspace());
@@ -57,7 +59,9 @@ describe('directories of other tools', () => {
     it(`a file of ${tool} under our name is refused while it is pending, and left alone once it is applied`, async () => {
       await workspace().write({ '1_a.up.sql': text });
       const error = await failure('MIGRATIONS_INVALID', up(workspace()));
-      expect(error.details.problems?.[0]).to.match(/^1_a\.up\.sql:\d+:\d+: /).and.include(tool);
+      expect(error.details.problems?.[0])
+        .to.match(/^1_a\.up\.sql:\d+:\d+: /)
+        .and.include(tool);
       expect(await workspace().query(`SELECT to_regclass('a') AS a`)).to.deep.equal([{ a: null }]);
       await workspace().query(`INSERT INTO schema_migrations VALUES ('1_a')`);
       await workspace().write({ '2_b.up.sql': 'CREATE TABLE b (x int);' });
@@ -67,7 +71,9 @@ describe('directories of other tools', () => {
 
   it('names that another tool would apply are a warning, with strict a refusal', async () => {
     await workspace().write({ '1_a.up.sql': 'CREATE TABLE a (x int);', '2_b.up.go': 'package migrations' });
-    expect((await failure('MIGRATIONS_INVALID', up(workspace(), { strict: true }))).details.problems?.[0]).to.include('2_b.up.go');
+    expect((await failure('MIGRATIONS_INVALID', up(workspace(), { strict: true }))).details.problems?.[0]).to.include(
+      '2_b.up.go',
+    );
     await up(workspace(), { reporter });
     expect(warnings().join()).to.include('2_b.up.go');
   });
@@ -98,9 +104,15 @@ describe('what to do next, where a team has just moved', () => {
     });
   }
 
-  for (const [how, directive] of [['in one transaction', ''], ['statement by statement', '-- lockstep: no-transaction\n']]) {
+  for (const [how, directive] of [
+    ['in one transaction', ''],
+    ['statement by statement', '-- lockstep: no-transaction\n'],
+  ]) {
     it(`a down file that fails ${how}, and is corrected: --from files, said at once`, async () => {
-      await workspace().write({ '1_a.up.sql': 'CREATE TABLE a (x int);', '1_a.down.sql': `${directive}DROP TABLE aa;` });
+      await workspace().write({
+        '1_a.up.sql': 'CREATE TABLE a (x int);',
+        '1_a.down.sql': `${directive}DROP TABLE aa;`,
+      });
       await up(workspace());
       expect((await failure('MIGRATION_FAILED', down(workspace(), { steps: 1 }))).hint).to.include('--from files');
       await workspace().write({ '1_a.down.sql': `${directive}DROP TABLE a;` });
@@ -113,6 +125,8 @@ describe('what to do next, where a team has just moved', () => {
     await workspace().query('CREATE TABLE schema_migrations (version varchar PRIMARY KEY)');
     await workspace().write({ '1_a.up.sql': 'SELECT 1;' });
     const { hint = '' } = await failure('HISTORY_CONFLICT', up(workspace()));
-    expect(hint.indexOf('leave it to Rails')).to.be.greaterThan(-1).and.below(hint.indexOf('lockstep import --from dbmate'));
+    expect(hint.indexOf('leave it to Rails'))
+      .to.be.greaterThan(-1)
+      .and.below(hint.indexOf('lockstep import --from dbmate'));
   });
 });

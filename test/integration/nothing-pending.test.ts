@@ -37,7 +37,9 @@ describe('the nothing-pending message', () => {
     const proxy = await proxyOf(workspace());
     expect((await up(workspace(), { connectionString: proxy.url, allowEmpty: true })).skipped).to.deep.equal([]);
     expectOneLook(proxy);
-    expect(await workspace().query(`SELECT to_regclass('schema_migrations') AS found`)).to.deep.equal([{ found: null }]);
+    expect(await workspace().query(`SELECT to_regclass('schema_migrations') AS found`)).to.deep.equal([
+      { found: null },
+    ]);
   });
 
   it('takes a table that is not there for an answer: with files pending the same session goes on', async () => {
@@ -48,8 +50,11 @@ describe('the nothing-pending message', () => {
   });
 
   it("reads the original Go runner's table of two columns as it is", async () => {
-    await workspace().query('CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())');
-    for (const version of VERSIONS) await workspace().query('INSERT INTO schema_migrations (version) VALUES ($1)', [version]);
+    await workspace().query(
+      'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    );
+    for (const version of VERSIONS)
+      await workspace().query('INSERT INTO schema_migrations (version) VALUES ($1)', [version]);
     await workspace().write(FIVE_FILES);
     const proxy = await proxyOf(workspace());
     expect((await up(workspace(), { connectionString: proxy.url })).skipped).to.deep.equal(VERSIONS);

@@ -8,7 +8,8 @@ import { schemaOf } from '../support/schema.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 const SHAPES: Readonly<Record<string, string>> = {
-  'statements after a block': 'BEGIN;\nCREATE TABLE a (x int PRIMARY KEY);\nINSERT INTO a VALUES (1);\nCOMMIT;\nALTER TABLE a ADD COLUMN y int DEFAULT 7;\n',
+  'statements after a block':
+    'BEGIN;\nCREATE TABLE a (x int PRIMARY KEY);\nINSERT INTO a VALUES (1);\nCOMMIT;\nALTER TABLE a ADD COLUMN y int DEFAULT 7;\n',
   'statements before a block': 'CREATE TABLE a (x int);\nBEGIN;\nINSERT INTO a VALUES (1);\nCOMMIT;\n',
   'around, and between two': `CREATE TABLE a (x int);
 BEGIN; INSERT INTO a VALUES (1); COMMIT;
@@ -48,14 +49,18 @@ describe('BEGIN … COMMIT beside other statements', () => {
   }
 
   it('a down file likewise', async () => {
-    await workspace().write({ '1_a.up.sql': SHAPES['only blocks']!, '1_a.down.sql': 'BEGIN; DELETE FROM a; COMMIT; DROP TABLE a;' });
+    await workspace().write({
+      '1_a.up.sql': SHAPES['only blocks']!,
+      '1_a.down.sql': 'BEGIN; DELETE FROM a; COMMIT; DROP TABLE a;',
+    });
     await up(workspace());
     expectExit(await runCli(['down', '--steps', '1'], workspace()), 0);
     expect(await workspace().query(`SELECT to_regclass('a') AS a`)).to.deep.equal([{ a: null }]);
   });
 
   it('each part is a transaction with its row: a later one that fails is gone on with, and no earlier one is done again', async () => {
-    const text = (last: string): string => `CREATE TABLE a (x int);\nBEGIN; INSERT INTO a VALUES (1); COMMIT;\nINSERT INTO a VALUES (2);\n${last};`;
+    const text = (last: string): string =>
+      `CREATE TABLE a (x int);\nBEGIN; INSERT INTO a VALUES (1); COMMIT;\nINSERT INTO a VALUES (2);\n${last};`;
     await workspace().write({ '1_a.up.sql': text('SELECT 1/0') });
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.details.location).to.include({ line: 4 });
@@ -88,7 +93,12 @@ INSERT INTO a SELECT 4, current_setting('lockstep_test.y')::int; ${at(4)}`,
       expect(await gate.arrived()).to.not.equal(orphan);
       await gate.open();
       expectExit(await next.exited, 0);
-      expect(await workspace().query('SELECT x, y FROM a ORDER BY x')).to.deep.equal([{ x: 1, y: 6 }, { x: 2, y: 5 }, { x: 3, y: 5 }, { x: 4, y: 6 }]);
+      expect(await workspace().query('SELECT x, y FROM a ORDER BY x')).to.deep.equal([
+        { x: 1, y: 6 },
+        { x: 2, y: 5 },
+        { x: 3, y: 5 },
+        { x: 4, y: 6 },
+      ]);
       expect(await workspace().versions()).to.deep.equal(['1_a']);
     });
   }

@@ -26,9 +26,16 @@ describe('a rollback that would lose data by mistake', () => {
   }
 
   const only = (...versions: readonly string[]): Files =>
-    Object.fromEntries(Object.entries(FIVE_FILES).filter(([name]) => versions.some((version) => name.startsWith(version))));
+    Object.fromEntries(
+      Object.entries(FIVE_FILES).filter(([name]) => versions.some((version) => name.startsWith(version))),
+    );
 
-  async function refused(exit: number, words: RegExp, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+  async function refused(
+    exit: number,
+    words: RegExp,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<CliResult> {
     const result = await runCli(['down', '--log-format', 'text', ...args], { env: { ...workspace().env, ...env } });
     expect(result.code, result.stderr).to.equal(exit);
     expect(result.stderr).to.match(words);
@@ -39,9 +46,17 @@ describe('a rollback that would lose data by mistake', () => {
 
   it('--to-files with an empty directory', async () => {
     const dir = await mounted({});
-    await refused(24, /there are no migration files, so every version would be rolled back/, ['--to-files', '--dir', dir]);
+    await refused(24, /there are no migration files, so every version would be rolled back/, [
+      '--to-files',
+      '--dir',
+      dir,
+    ]);
     await refused(24, /there are no migration files/, ['--to-files', '--dir', dir, '--allow-empty']);
-    await refused(24, /there are no migration files/, [], { LOCKSTEP_TO_FILES: 'true', LOCKSTEP_ALLOW_EMPTY: 'true', LOCKSTEP_DIR: dir });
+    await refused(24, /there are no migration files/, [], {
+      LOCKSTEP_TO_FILES: 'true',
+      LOCKSTEP_ALLOW_EMPTY: 'true',
+      LOCKSTEP_DIR: dir,
+    });
     await failure('ROLLBACK_REFUSED', down(workspace(), { dir, toFiles: true, allowEmpty: true }));
   });
 
@@ -51,17 +66,29 @@ describe('a rollback that would lose data by mistake', () => {
 
   it('--to-files with the newest file not applied: these are not files of an older release', async () => {
     const dir = await mounted({ ...only('001'), '001_other.up.sql': 'SELECT 1;', '001_other.down.sql': 'SELECT 1;' });
-    await refused(24, /001_other, the newest file, is not applied; the newest applied are 005_order_notes/, ['--to-files', '--dir', dir]);
+    await refused(24, /001_other, the newest file, is not applied; the newest applied are 005_order_notes/, [
+      '--to-files',
+      '--dir',
+      dir,
+    ]);
   });
 
   it('--to-files with an unknown version older than the newest file: some files are missing', async () => {
     const dir = await mounted(only('001', '003'));
-    await refused(24, /they lack 002_orders, which is older than their newest, 003_first_orders/, ['--to-files', '--dir', dir]);
+    await refused(24, /they lack 002_orders, which is older than their newest, 003_first_orders/, [
+      '--to-files',
+      '--dir',
+      dir,
+    ]);
   });
 
   it('--all without --confirm, or with the name of another database', async () => {
     await refused(24, /--all needs --confirm/, ['--all']);
-    await refused(24, /--confirm says "production", but the connected database is/, ['--all', '--confirm', 'production']);
+    await refused(24, /--confirm says "production", but the connected database is/, [
+      '--all',
+      '--confirm',
+      'production',
+    ]);
     await refused(24, /--all needs --confirm/, [], { LOCKSTEP_ALL: 'true' });
   });
 
@@ -70,8 +97,14 @@ describe('a rollback that would lose data by mistake', () => {
   });
 
   it('no target: told which there are', async () => {
-    await refused(24, /down needs a target; the newest applied are 005_order_notes, 004_bonus, 003_first_orders, 002_orders, 001_accounts/, []);
-    await refused(24, /down needs a target \(ROLLBACK_REFUSED\)/, ['--connect-wait', '0'], { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
+    await refused(
+      24,
+      /down needs a target; the newest applied are 005_order_notes, 004_bonus, 003_first_orders, 002_orders, 001_accounts/,
+      [],
+    );
+    await refused(24, /down needs a target \(ROLLBACK_REFUSED\)/, ['--connect-wait', '0'], {
+      DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+    });
   });
 
   it('a plain rollback without files needs --allow-empty', async () => {

@@ -43,18 +43,28 @@ describe('a version that was rolled back', () => {
     const job = await run('old', 'shop/8@1', 'rollback-1', 'down', '--to-files', '--reason', 'checkout is slow');
     expectExit(job, 0);
     expect(job.stdout).to.equal('  down 005_order_notes\n  down 004_bonus\nDone.\n');
-    expect(job.logs.find(({ event }) => event === 'rollback.held')).to.deep.include({ versions: ['005_order_notes', '004_bonus'], reason: 'checkout is slow' });
+    expect(job.logs.find(({ event }) => event === 'rollback.held')).to.deep.include({
+      versions: ['005_order_notes', '004_bonus'],
+      reason: 'checkout is slow',
+    });
   }
 
   it('is left alone by ten restarted init containers, which say why; the older image starts; the next release goes on', async () => {
     await rolledBack();
     const before = await stateOf(workspace());
-    const pods = await Promise.all(Array.from({ length: 10 }, (_, index) => run('new', 'shop@2', `web-${index}`, 'up')));
+    const pods = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => run('new', 'shop@2', `web-${index}`, 'up')),
+    );
     for (const pod of pods) {
       expectExit(pod, 22);
-      const { error } = pod.logs.find(({ event }) => event === 'run.failed') as unknown as { error: { summary: string; problems: string[]; next: string } };
+      const { error } = pod.logs.find(({ event }) => event === 'run.failed') as unknown as {
+        error: { summary: string; problems: string[]; next: string };
+      };
       expect(error.summary).to.match(/^004_bonus, 005_order_notes are held/);
-      for (const problem of error.problems) expect(problem).to.match(/00._\w+ was rolled back by rollback-1 \(release shop\/8@1\) at .*Z: checkout is slow/);
+      for (const problem of error.problems)
+        expect(problem).to.match(
+          /00._\w+ was rolled back by rollback-1 \(release shop\/8@1\) at .*Z: checkout is slow/,
+        );
       expect(error.next).to.contain('--reapply 004_bonus,005_order_notes');
     }
     expect(await stateOf(workspace())).to.deep.equal(before);
@@ -63,7 +73,9 @@ describe('a version that was rolled back', () => {
     expect(await workspace().versions()).to.deep.equal(OLD);
     // The first pod of a release says that it was here, every later one nothing.
     const seen = await stateOf(workspace());
-    expect(await workspace().query('SELECT release FROM schema_migrations_journal WHERE event = $1', ['release seen'])).to.deep.equal([{ release: 'shop@1' }]);
+    expect(
+      await workspace().query('SELECT release FROM schema_migrations_journal WHERE event = $1', ['release seen']),
+    ).to.deep.equal([{ release: 'shop@1' }]);
     expectExit(await run('old', 'shop@1', 'web-old-2', 'up'), 0);
     expect(await stateOf(workspace())).to.deep.equal(seen);
 
@@ -81,13 +93,18 @@ describe('a version that was rolled back', () => {
   it('is told by status and wait', async () => {
     await rolledBack();
     const status = await run('new', 'shop@2', 'web-1', 'status', '--json');
-    const { migrations, upToDate } = (documentOf('status', status)) as { migrations: { version: string; state: string; hold?: object }[]; upToDate: boolean };
+    const { migrations, upToDate } = documentOf('status', status) as {
+      migrations: { version: string; state: string; hold?: object }[];
+      upToDate: boolean;
+    };
     expect(upToDate).to.equal(false);
     expect(migrations.map(({ state }) => state)).to.deep.equal([...OLD.map(() => 'applied'), 'held', 'held']);
     expect(migrations[3]!.hold).to.include({ by: 'rollback-1', release: 'shop/8@1', reason: 'checkout is slow' });
     const text = await run('new', undefined, 'laptop', 'status', '--exit-code');
     expectExit(text, 33);
-    expect(text.stdout).to.match(/004_bonus +held/).and.match(/held: 004_bonus was rolled back by rollback-1 .*: checkout is slow/);
+    expect(text.stdout)
+      .to.match(/004_bonus +held/)
+      .and.match(/held: 004_bonus was rolled back by rollback-1 .*: checkout is slow/);
     const waiting = await run('new', 'shop@2', 'web-1', 'wait', '--timeout', '10m');
     expectExit(waiting, 22);
     expect(waiting.stderr).to.contain('checkout is slow');
@@ -100,7 +117,9 @@ describe('a version that was rolled back', () => {
     expectExit(person, 22);
     expectExit(await run('new', undefined, 'laptop', 'up', '--reapply', '004_bonus', '--to', '004_bonus'), 0);
     const nothing = await run('new', undefined, 'laptop', 'repair');
-    expect(nothing.stdout).to.match(/^Nothing was repaired\.\n {2}left as it is: 005_order_notes stays held: .*--only 005_order_notes/);
+    expect(nothing.stdout).to.match(
+      /^Nothing was repaired\.\n {2}left as it is: 005_order_notes stays held: .*--only 005_order_notes/,
+    );
     const planned = await run('new', undefined, 'laptop', 'repair', '--only', '005_order_notes', '--dry-run');
     expect(planned.stdout).to.match(/would repair 005_order_notes: end the hold.*checkout is slow/);
     expectExit(await run('new', 'shop@2', 'web-1', 'up'), 22);
@@ -111,7 +130,10 @@ describe('a version that was rolled back', () => {
 
   it('is not applied in a changed file of a known release; one of a later release ends the hold when it is applied, not before', async () => {
     await rolledBack();
-    const changed = await image('changed', { ...FIVE_FILES, '004_bonus.up.sql': 'UPDATE orders SET total = total + 2;' });
+    const changed = await image('changed', {
+      ...FIVE_FILES,
+      '004_bonus.up.sql': 'UPDATE orders SET total = total + 2;',
+    });
     expectExit(await run(changed, 'shop@2', 'web-1', 'up'), 22);
     const broken = await image('broken', { ...FIVE_FILES, '004_bonus.up.sql': 'UPDATE orders SET totale = 1;' });
     const failed = await run(broken, 'shop/9@3', 'shop-migrate-9', 'up');
@@ -119,16 +141,20 @@ describe('a version that was rolled back', () => {
     expect(failed.logs.filter(({ event }) => event === 'hold.ended')).to.deep.equal([]);
     expectExit(await run('new', 'shop@2', 'web-1', 'up'), 22);
     expectExit(await run(changed, 'shop/10@4', 'shop-migrate-10', 'up'), 0);
-    expect(await workspace().query('SELECT version, hold FROM schema_migrations_journal WHERE hold->>$1 = $2 ORDER BY id', ['reason', 'new release'])).to.deep.equal(
-      ['004_bonus', '005_order_notes'].map((version) => ({ version, hold: { reason: 'new release' } })),
-    );
+    expect(
+      await workspace().query('SELECT version, hold FROM schema_migrations_journal WHERE hold->>$1 = $2 ORDER BY id', [
+        'reason',
+        'new release',
+      ]),
+    ).to.deep.equal(['004_bonus', '005_order_notes'].map((version) => ({ version, hold: { reason: 'new release' } })));
   });
 
   it('is not applied by a release that never had anything to apply, nor by one of another name', async () => {
     expectExit(await run('new', 'shop/6@1', 'shop-migrate-6', 'up'), 0);
     expectExit(await run('new', 'shop/7@2', 'shop-migrate-7', 'up'), 0);
     expectExit(await run('old', undefined, 'laptop', 'down', '--to-files'), 0);
-    for (const release of ['shop/7@2', 'shop@2', 'shop@1', 'stock/1@9', 'stock@9', undefined]) expectExit(await run('new', release, 'web-1', 'up'), 22);
+    for (const release of ['shop/7@2', 'shop@2', 'shop@1', 'stock/1@9', 'stock@9', undefined])
+      expectExit(await run('new', release, 'web-1', 'up'), 22);
     expectExit(await run('new', 'shop@3', 'web-1', 'up'), 0);
   });
 
@@ -136,7 +162,10 @@ describe('a version that was rolled back', () => {
     await workspace().write(FIVE_FILES);
     const not = async (...args: string[]): Promise<void> => {
       const result = await runCli(['down', '--steps', '1', ...args], workspace());
-      expect(result.logs.find(({ event }) => event === 'rollback.not-held')).to.deep.include({ versions: ['005_order_notes'], msg: 'not held: the next "up" applies this again' });
+      expect(result.logs.find(({ event }) => event === 'rollback.not-held')).to.deep.include({
+        versions: ['005_order_notes'],
+        msg: 'not held: the next "up" applies this again',
+      });
     };
     await up(workspace());
     await not();
@@ -149,14 +178,19 @@ describe('a version that was rolled back', () => {
     await workspace().write(FIVE_FILES);
     await up(workspace(), { release: 'shop/7@2' });
     const shell = await runCli(['down', '--to', '004_bonus'], workspace());
-    expect(shell.logs.find(({ event }) => event === 'rollback.held')).to.deep.include({ versions: ['005_order_notes'] });
+    expect(shell.logs.find(({ event }) => event === 'rollback.held')).to.deep.include({
+      versions: ['005_order_notes'],
+    });
     expectExit(await runCli(['up', '--reapply', '005_order_notes'], workspace()), 0);
     expectExit(await runCli(['down', '--to', '003_first_orders', '--no-hold'], workspace()), 0);
     const later = await runCli(['down', '--to', '004_bonus', '--hold', '--reason', 'slow'], workspace());
     expectExit(later, 24);
     const held = await runCli(['down', '--to', '003_first_orders', '--hold', '--reason', 'slow'], workspace());
     expectExit(held, 0);
-    expect(held.logs.find(({ event }) => event === 'rollback.held')).to.deep.include({ versions: ['005_order_notes', '004_bonus'], reason: 'slow' });
+    expect(held.logs.find(({ event }) => event === 'rollback.held')).to.deep.include({
+      versions: ['005_order_notes', '004_bonus'],
+      reason: 'slow',
+    });
     const pod = await runCli(['up', '--release', 'shop@2'], workspace());
     expectExit(pod, 22);
     expect(pod.stderr).to.contain('slow');
@@ -170,7 +204,10 @@ describe('without a release', () => {
   it('a migration is written in rounds of up, down, edit, up', async () => {
     await up(workspace());
     for (const column of ['first', 'second', 'third']) {
-      await workspace().write({ '006_draft.up.sql': `ALTER TABLE orders ADD COLUMN ${column} int;`, '006_draft.down.sql': `ALTER TABLE orders DROP COLUMN ${column};` });
+      await workspace().write({
+        '006_draft.up.sql': `ALTER TABLE orders ADD COLUMN ${column} int;`,
+        '006_draft.down.sql': `ALTER TABLE orders DROP COLUMN ${column};`,
+      });
       expect(done(await up(workspace()))).to.deep.equal(['006_draft']);
       expect(done(await down(workspace(), { steps: 1 }))).to.deep.equal(['006_draft']);
     }

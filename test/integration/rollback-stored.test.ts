@@ -20,7 +20,8 @@ const FILES: Files = {
   '006_view.down.sql': 'DROP VIEW rich;',
   '007_index.up.sql': 'CREATE INDEX CONCURRENTLY orders_total ON orders (total);',
   '007_index.down.sql': "-- it's an index, and a \\ backslash\r\nDROP INDEX CONCURRENTLY orders_total;",
-  '008_status.up.sql': "ALTER TABLE orders ADD COLUMN status text NOT NULL DEFAULT 'new';\nCREATE TABLE log (id int);\nINSERT INTO log SELECT generate_series(1, 7);",
+  '008_status.up.sql':
+    "ALTER TABLE orders ADD COLUMN status text NOT NULL DEFAULT 'new';\nCREATE TABLE log (id int);\nINSERT INTO log SELECT generate_series(1, 7);",
   '008_status.down.sql': '-- lockstep: lock-timeout=3s\nDROP TABLE log;\nALTER TABLE orders DROP COLUMN status;',
 };
 const VERSIONS = versionsOf(FILES);
@@ -37,7 +38,8 @@ describe('rolling back from stored SQL', () => {
     return dir;
   }
 
-  const applyAll = async (): Promise<unknown> => up(workspace(), { dir: await image('new', FILES), release: 'shop/7@2' });
+  const applyAll = async (): Promise<unknown> =>
+    up(workspace(), { dir: await image('new', FILES), release: 'shop/7@2' });
 
   for (const target of [{ to: '005_order_notes' }, { toFiles: true }, { steps: 3 }]) {
     it(`an image without the files of the newest three rolls them back: ${JSON.stringify(target)}`, async () => {
@@ -50,21 +52,35 @@ describe('rolling back from stored SQL', () => {
       expect(done(outcome)).to.deep.equal(['008_status', '007_index', '006_view']);
       expect(await schemaOf(workspace())).to.deep.equal(before);
       expect(await workspace().versions()).to.deep.equal(VERSIONS.slice(0, 5));
-      expect(await workspace().journalCounts('rolled back')).to.deep.equal({ '006_view': 1, '007_index': 1, '008_status': 1 });
+      expect(await workspace().journalCounts('rolled back')).to.deep.equal({
+        '006_view': 1,
+        '007_index': 1,
+        '008_status': 1,
+      });
       expect(await workspace().journalCounts('statement done'), 'outside a transaction').to.include({ '007_index': 2 });
     });
   }
 
   it('a dry run shows the SQL in order, where it is from, and what it would destroy; and changes nothing', async () => {
-    const dir = await image('old', { ...OLD_FILES, '006_view.up.sql': FILES['006_view.up.sql']!, '006_view.down.sql': FILES['006_view.down.sql']! });
+    const dir = await image('old', {
+      ...OLD_FILES,
+      '006_view.up.sql': FILES['006_view.up.sql']!,
+      '006_view.down.sql': FILES['006_view.down.sql']!,
+    });
     await applyAll();
     await workspace().query('ANALYZE log');
     await workspace().query('ANALYZE orders');
     const before = await stateOf(workspace());
     const args = ['down', '--to', '005_order_notes', '--dir', dir, '--dry-run'];
     const result = await runCli([...args, '--json'], workspace());
-    const { wouldRun } = (documentOf('outcome', result)) as { wouldRun: { version: string; source: string; sql: string; losses: unknown[] }[] };
-    expect(wouldRun.map(({ version, source }) => `${version} ${source}`)).to.deep.equal(['008_status stored', '007_index stored', '006_view file']);
+    const { wouldRun } = documentOf('outcome', result) as {
+      wouldRun: { version: string; source: string; sql: string; losses: unknown[] }[];
+    };
+    expect(wouldRun.map(({ version, source }) => `${version} ${source}`)).to.deep.equal([
+      '008_status stored',
+      '007_index stored',
+      '006_view file',
+    ]);
     expect(wouldRun.map(({ version, sql }) => sql === FILES[`${version}.down.sql`])).to.deep.equal([true, true, true]);
     expect(wouldRun[0]!.losses).to.deep.equal([
       { kind: 'table', name: 'log', rows: 7 },
@@ -72,7 +88,9 @@ describe('rolling back from stored SQL', () => {
     ]);
     const { stdout } = await runCli(args, workspace());
     expect(stdout).to.contain('would roll back 008_status, with the down SQL that was stored when it was applied');
-    expect(stdout).to.contain('    destroys table log (about 7 rows)\n    destroys column status of orders (about 10 rows)\n      -- lockstep: lock-timeout=3s\n      DROP TABLE log;');
+    expect(stdout).to.contain(
+      '    destroys table log (about 7 rows)\n    destroys column status of orders (about 10 rows)\n      -- lockstep: lock-timeout=3s\n      DROP TABLE log;',
+    );
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
@@ -95,14 +113,22 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
 
   it('is refused where file and stored text differ, showing both; --from chooses', async () => {
     await applyAll();
-    const dir = await image('edited', { ...FILES, '008_status.down.sql': 'DROP TABLE log;\nALTER TABLE orders DROP COLUMN status CASCADE;' });
+    const dir = await image('edited', {
+      ...FILES,
+      '008_status.down.sql': 'DROP TABLE log;\nALTER TABLE orders DROP COLUMN status CASCADE;',
+    });
     const refused = await runCli(['down', '--steps', '1', '--dir', dir, '--log-format', 'text'], workspace());
     expect(refused.code).to.equal(24);
-    expect(refused.stderr).to.match(/-- lockstep: lock-timeout=3s\n.*\n.*- ALTER TABLE orders DROP COLUMN status;\n.*\+ ALTER TABLE orders DROP COLUMN status CASCADE;/);
+    expect(refused.stderr).to.match(
+      /-- lockstep: lock-timeout=3s\n.*\n.*- ALTER TABLE orders DROP COLUMN status;\n.*\+ ALTER TABLE orders DROP COLUMN status CASCADE;/,
+    );
     expect(refused.stderr).to.contain('--from stored').and.contain('--from files');
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
     const files = await down(workspace(), { dir, steps: 1, from: 'files', dryRun: true });
-    expect(files.wouldRun![0]).to.include({ source: 'file', sql: 'DROP TABLE log;\nALTER TABLE orders DROP COLUMN status CASCADE;' });
+    expect(files.wouldRun![0]).to.include({
+      source: 'file',
+      sql: 'DROP TABLE log;\nALTER TABLE orders DROP COLUMN status CASCADE;',
+    });
     await down(workspace(), { dir, steps: 1, from: 'stored' });
     const [row] = await workspace().query(`SELECT checksum FROM schema_migrations_journal WHERE event = 'rolled back'`);
     expect(row).to.deep.equal({ checksum: checksum(FILES['008_status.down.sql']!) });
@@ -110,26 +136,46 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
 
   it('is refused whole when one of them has no down script or is irreversible, also without its file', async () => {
     await applyAll();
-    const more = { ...FILES, '009_gone.up.sql': 'DROP TABLE notes;', '010_never.up.sql': '-- lockstep: irreversible\nSELECT 1;', '010_never.down.sql': 'SELECT 1;' };
+    const more = {
+      ...FILES,
+      '009_gone.up.sql': 'DROP TABLE notes;',
+      '010_never.up.sql': '-- lockstep: irreversible\nSELECT 1;',
+      '010_never.down.sql': 'SELECT 1;',
+    };
     await up(workspace(), { dir: await image('newer', more) });
     const dir = await image('old', OLD_FILES);
     const error = await failure('ROLLBACK_REFUSED', down(workspace(), { dir, toFiles: true }));
     expect(error.details.problems).to.have.length(2);
-    expect(error.details.problems!.join('\n')).to.match(/010_never.*irreversible/).and.match(/009_gone.*no down script when it was applied/);
+    expect(error.details.problems!.join('\n'))
+      .to.match(/010_never.*irreversible/)
+      .and.match(/009_gone.*no down script when it was applied/);
     expect(await workspace().versions()).to.have.length(10);
   });
 
-  it("works for what the original Go runner has applied, once an up of ours has held the lock", async () => {
-    await workspace().query('CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())');
+  it('works for what the original Go runner has applied, once an up of ours has held the lock', async () => {
+    await workspace().query(
+      'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    );
     await workspace().query('CREATE TABLE accounts (id int)');
     await workspace().query(`INSERT INTO schema_migrations (version) VALUES ('001_accounts')`);
-    const files = { '001_accounts.up.sql': 'CREATE TABLE accounts (id int);', '001_accounts.down.sql': 'DROP TABLE accounts;', '002_x.up.sql': 'CREATE TABLE x (id int);', '002_x.down.sql': 'DROP TABLE x;' };
+    const files = {
+      '001_accounts.up.sql': 'CREATE TABLE accounts (id int);',
+      '001_accounts.down.sql': 'DROP TABLE accounts;',
+      '002_x.up.sql': 'CREATE TABLE x (id int);',
+      '002_x.down.sql': 'DROP TABLE x;',
+    };
     const [first, empty] = [await image('go', files), await image('without', {})];
-    const all = { all: true, confirm: (await workspace().query<{ name: string }>('SELECT current_database() AS name'))[0]!.name };
+    const all = {
+      all: true,
+      confirm: (await workspace().query<{ name: string }>('SELECT current_database() AS name'))[0]!.name,
+    };
     await failure('ROLLBACK_REFUSED', down(workspace(), { dir: empty, allowEmpty: true, ...all }));
     await up(workspace(), { dir: first });
     expect(await workspace().journalCounts('down stored')).to.deep.equal({ '001_accounts': 1 });
-    expect(done(await down(workspace(), { dir: empty, allowEmpty: true, ...all }))).to.deep.equal(['002_x', '001_accounts']);
+    expect(done(await down(workspace(), { dir: empty, allowEmpty: true, ...all }))).to.deep.equal([
+      '002_x',
+      '001_accounts',
+    ]);
     expect(await schemaOf(workspace())).to.deep.include({ rows: {} });
   });
 
@@ -139,10 +185,15 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
     await workspace().query('ALTER TABLE schema_migrations_journal DROP COLUMN irreversible, DROP COLUMN hold');
     const old = await image('old', OLD_FILES);
     expect((await runCli(['status', '--dir', old, '--json'], workspace())).code).to.equal(0);
-    expect(JSON.parse((await runCli(['history', '--json'], workspace())).stdout)).to.have.property('entries').that.is.not.empty;
+    expect(JSON.parse((await runCli(['history', '--json'], workspace())).stdout)).to.have.property('entries').that.is
+      .not.empty;
     expect(done(await down(workspace(), { dir: old, toFiles: true, release: 'shop/8@1' }))).to.deep.equal(['006_view']);
     await up(workspace(), { dir, release: 'shop/9@2' });
-    expect(await workspace().query('SELECT DISTINCT irreversible FROM schema_migrations_journal WHERE irreversible IS NOT NULL')).to.deep.equal([{ irreversible: false }]);
+    expect(
+      await workspace().query(
+        'SELECT DISTINCT irreversible FROM schema_migrations_journal WHERE irreversible IS NOT NULL',
+      ),
+    ).to.deep.equal([{ irreversible: false }]);
   });
 
   it('goes on from the stored text where a run with it was killed', async () => {

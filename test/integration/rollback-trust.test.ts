@@ -27,14 +27,17 @@ describe('stored SQL', () => {
   });
 
   const fromStored = (more: object = {}) => down(workspace(), { dir: empty, allowEmpty: true, steps: 1, ...more });
-  const grantDefaults = () => workspace().query(`ALTER DEFAULT PRIVILEGES IN SCHEMA ${workspace().schema} GRANT ALL ON TABLES TO ${app.name}`);
+  const grantDefaults = () =>
+    workspace().query(`ALTER DEFAULT PRIVILEGES IN SCHEMA ${workspace().schema} GRANT ALL ON TABLES TO ${app.name}`);
 
   it('of an application role with default privileges is never planted, nor a trigger', async () => {
     await grantDefaults();
     await up(workspace());
     const attacker = await workspace().client({ connectionString: app.url });
     const planted = `CREATE ROLE ${app.name}_owned SUPERUSER`;
-    await attacker.query(`CREATE FUNCTION ${workspace().schema}.mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${planted}; RETURN NEW; END $$`);
+    await attacker.query(
+      `CREATE FUNCTION ${workspace().schema}.mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${planted}; RETURN NEW; END $$`,
+    );
     for (const table of ['schema_migrations', JOURNAL]) {
       const name = `${workspace().schema}.${table}`;
       const tries = [
@@ -58,27 +61,50 @@ describe('stored SQL', () => {
   it('that the application role could plant in a table which was taken over is refused, and does not run', async () => {
     await grantDefaults();
     // The original Go runner's table has the grants that the defaults give.
-    await workspace().query('CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())');
+    await workspace().query(
+      'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    );
     const reporter = new Recorder();
     await up(workspace(), { reporter });
     const told = reporter.of('warning').map(({ message }) => message);
-    expect(told.join()).to.match(/rolling back from stored SQL will be refused: role "\w+" may .*INSERT.* on \w+\.schema_migrations/);
+    expect(told.join()).to.match(
+      /rolling back from stored SQL will be refused: role "\w+" may .*INSERT.* on \w+\.schema_migrations/,
+    );
     const attacker = await workspace().client({ connectionString: app.url });
-    await attacker.query(`CREATE FUNCTION ${workspace().schema}.mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE ${workspace().schema}.planted (); RETURN OLD; END $$`);
-    await attacker.query(`CREATE TRIGGER mine AFTER DELETE ON ${workspace().schema}.schema_migrations FOR EACH ROW EXECUTE FUNCTION ${workspace().schema}.mine()`);
+    await attacker.query(
+      `CREATE FUNCTION ${workspace().schema}.mine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE ${workspace().schema}.planted (); RETURN OLD; END $$`,
+    );
+    await attacker.query(
+      `CREATE TRIGGER mine AFTER DELETE ON ${workspace().schema}.schema_migrations FOR EACH ROW EXECUTE FUNCTION ${workspace().schema}.mine()`,
+    );
     await attacker.end();
     const error = await failure('ROLLBACK_REFUSED', fromStored());
-    expect(error.details.problems!.join('\n')).to.match(/may .*DELETE.*TRIGGER.* on/).and.match(/trigger "mine" is on/);
+    expect(error.details.problems!.join('\n'))
+      .to.match(/may .*DELETE.*TRIGGER.* on/)
+      .and.match(/trigger "mine" is on/);
     expect(await workspace().query(`SELECT to_regclass('planted') AS planted`)).to.deep.equal([{ planted: null }]);
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
   });
 
   const OPENINGS: Readonly<Record<string, [sql: (role: string) => string, words: RegExp]>> = {
-    'a grant on the journal': [(role) => `GRANT INSERT, UPDATE ON ${JOURNAL} TO ${role}`, /role "\w+" may INSERT, UPDATE on \w+\.schema_migrations_journal/],
-    'a grant on the history': [(role) => `GRANT TRUNCATE ON schema_migrations TO ${role}`, /may TRUNCATE on \w+\.schema_migrations$/],
+    'a grant on the journal': [
+      (role) => `GRANT INSERT, UPDATE ON ${JOURNAL} TO ${role}`,
+      /role "\w+" may INSERT, UPDATE on \w+\.schema_migrations_journal/,
+    ],
+    'a grant on the history': [
+      (role) => `GRANT TRUNCATE ON schema_migrations TO ${role}`,
+      /may TRUNCATE on \w+\.schema_migrations$/,
+    ],
     'a grant to everybody': [() => `GRANT DELETE ON ${JOURNAL} TO PUBLIC`, /everybody \(PUBLIC\) may DELETE/],
-    'a grant of one column': [(role) => `GRANT UPDATE (down_sql, hold) ON ${JOURNAL} TO ${role}`, /role "\w+" may UPDATE column down_sql, hold of/],
-    'a trigger': [() => `CREATE TRIGGER odd BEFORE INSERT ON ${JOURNAL} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`, /trigger "odd" is on/],
+    'a grant of one column': [
+      (role) => `GRANT UPDATE (down_sql, hold) ON ${JOURNAL} TO ${role}`,
+      /role "\w+" may UPDATE column down_sql, hold of/,
+    ],
+    'a trigger': [
+      () =>
+        `CREATE TRIGGER odd BEFORE INSERT ON ${JOURNAL} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`,
+      /trigger "odd" is on/,
+    ],
     'a rule': [() => `CREATE RULE odd AS ON UPDATE TO schema_migrations DO NOTHING`, /rule "odd" is on/],
     'a policy': [() => `CREATE POLICY odd ON ${JOURNAL} USING (true)`, /row security policy "odd" is on/],
     'another owner': [(role) => `ALTER TABLE ${JOURNAL} OWNER TO ${role}`, /role "\w+" owns/],
@@ -93,7 +119,10 @@ describe('stored SQL', () => {
       expect(error.details.problems![0]).to.match(words);
       expect(error.hint).to.contain('--trust-stored');
       expect(await workspace().versions()).to.deep.equal(VERSIONS);
-      const shown = await runCli(['down', '--steps', '1', '--dir', empty, '--allow-empty', '--dry-run', '--trust-stored'], workspace());
+      const shown = await runCli(
+        ['down', '--steps', '1', '--dir', empty, '--allow-empty', '--dry-run', '--trust-stored'],
+        workspace(),
+      );
       expect(shown.code, shown.stderr).to.equal(0);
       expect(shown.stdout).to.contain('DROP TABLE notes;');
     });
@@ -109,19 +138,40 @@ describe('stored SQL', () => {
   });
 
   /** Of the group that owns the tables and that the migrator is in, too: who else counts, given the other role and the server's version. */
-  const MEMBERS: Readonly<Record<string, { readonly sql: (group: string, role: string) => string; readonly since?: number; readonly trusted?: true }>> = {
+  const MEMBERS: Readonly<
+    Record<
+      string,
+      { readonly sql: (group: string, role: string) => string; readonly since?: number; readonly trusted?: true }
+    >
+  > = {
     'another member': { sql: (group, role) => `GRANT ${group} TO ${role}` },
-    'another member, which does not inherit': { sql: (group, role) => `ALTER ROLE ${role} NOINHERIT; GRANT ${group} TO ${role}` },
-    'a member of a member': { sql: (group, role) => `CREATE ROLE ${role}_b; GRANT ${group} TO ${role}_b; GRANT ${role}_b TO ${role}` },
-    'a member that may only become it': { sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT FALSE, SET TRUE`, since: 160_000 },
-    'a member that only inherits': { sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT TRUE, SET FALSE`, since: 160_000 },
-    'a member that may only grant it': { sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT FALSE, SET FALSE, ADMIN TRUE`, since: 160_000, trusted: true },
+    'another member, which does not inherit': {
+      sql: (group, role) => `ALTER ROLE ${role} NOINHERIT; GRANT ${group} TO ${role}`,
+    },
+    'a member of a member': {
+      sql: (group, role) => `CREATE ROLE ${role}_b; GRANT ${group} TO ${role}_b; GRANT ${role}_b TO ${role}`,
+    },
+    'a member that may only become it': {
+      sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT FALSE, SET TRUE`,
+      since: 160_000,
+    },
+    'a member that only inherits': {
+      sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT TRUE, SET FALSE`,
+      since: 160_000,
+    },
+    'a member that may only grant it': {
+      sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT FALSE, SET FALSE, ADMIN TRUE`,
+      since: 160_000,
+      trusted: true,
+    },
     'a superuser': { sql: (group, role) => `ALTER ROLE ${role} SUPERUSER; GRANT ${group} TO ${role}`, trusted: true },
   };
   for (const [who, { sql, since = 0, trusted }] of Object.entries(MEMBERS)) {
     it(`of tables that a group owns, beside ${who}: ${trusted ? 'trusted' : 'refused'}`, async () => {
       const here = workspace();
-      const [version] = await here.query<{ number: number }>(`SELECT current_setting('server_version_num')::int AS number`);
+      const [version] = await here.query<{ number: number }>(
+        `SELECT current_setting('server_version_num')::int AS number`,
+      );
       if (version!.number < since) {
         // Such members came with that server.
         expect(await sqlstateOf(here.query(sql(app.name, app.name)))).to.equal('42601');
@@ -130,10 +180,15 @@ describe('stored SQL', () => {
       const [group, migrator] = [await createRole(here), await createRole(here)];
       await here.query(`GRANT ${group.name} TO ${migrator.name}`);
       await up(here, { connectionString: migrator.url, role: group.name });
-      expect(done(await fromStored({ connectionString: migrator.url, role: group.name }))).to.deep.equal(['005_order_notes']);
+      expect(done(await fromStored({ connectionString: migrator.url, role: group.name }))).to.deep.equal([
+        '005_order_notes',
+      ]);
       here.defer(() => here.query(`DROP ROLE IF EXISTS ${app.name}_b`));
       await here.query(sql(group.name, app.name));
-      for (const options of [{ connectionString: migrator.url, role: group.name }, { connectionString: migrator.url }]) {
+      for (const options of [
+        { connectionString: migrator.url, role: group.name },
+        { connectionString: migrator.url },
+      ]) {
         if (trusted) {
           expect(done(await fromStored(options))).to.have.length(1);
         } else {

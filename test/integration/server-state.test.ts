@@ -98,7 +98,11 @@ describe('a read-only server', () => {
 describe('a server that starts late', () => {
   it('is waited for', async () => {
     const port = await closedPort();
-    const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: `postgres://postgres@127.0.0.1:${port}/postgres`, LOCKSTEP_DIR: import.meta.dirname };
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      DATABASE_URL: `postgres://postgres@127.0.0.1:${port}/postgres`,
+      LOCKSTEP_DIR: import.meta.dirname,
+    };
     const early = startCli(['wait', '--allow-empty'], { env });
     await early.waitForLog('database.waiting');
     const server = await ownServer({ port });

@@ -29,7 +29,11 @@ const SETTING_IS_OURS = (setting: string, value: string): Pick<Leak, 'next' | 'l
 });
 
 const LEAKS: readonly Leak[] = [
-  { what: "pg_dump's empty search_path", leak: `SELECT pg_catalog.set_config('search_path', '', false);`, ...TABLE_LANDS_IN_THE_SCHEMA },
+  {
+    what: "pg_dump's empty search_path",
+    leak: `SELECT pg_catalog.set_config('search_path', '', false);`,
+    ...TABLE_LANDS_IN_THE_SCHEMA,
+  },
   { what: 'SET search_path', leak: 'SET search_path TO public;', ...TABLE_LANDS_IN_THE_SCHEMA },
   {
     what: 'session_replication_role, which switches triggers off',
@@ -40,7 +44,11 @@ const LEAKS: readonly Leak[] = [
     look: 'SELECT x FROM t',
     unharmed: { x: 42 },
   },
-  { what: 'default_transaction_read_only', leak: 'SET default_transaction_read_only = on;', ...TABLE_LANDS_IN_THE_SCHEMA },
+  {
+    what: 'default_transaction_read_only',
+    leak: 'SET default_transaction_read_only = on;',
+    ...TABLE_LANDS_IN_THE_SCHEMA,
+  },
   {
     what: 'a temporary table that hides a real one',
     given: 'CREATE TABLE t (x int);',
@@ -143,14 +151,27 @@ describe('what a migration leaves in the session', () => {
       const versions = ['001_ü', '002_ö', '003_ä'];
       expect(done(await up(here, { connectionString: url.href }))).to.deep.equal(versions);
       expect(await here.versions(`"${schema}".schema_migrations`)).to.deep.equal(versions);
-      expect(await here.query('SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename NOT LIKE $2 ORDER BY 1', [schema, 'schema%'])).to.deep.equal([{ tablename: 'größe' }, { tablename: 'next_one' }]);
-      const told = await here.query(`SELECT DISTINCT version FROM "${schema}".schema_migrations_journal WHERE version IS NOT NULL ORDER BY 1`);
+      expect(
+        await here.query('SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename NOT LIKE $2 ORDER BY 1', [
+          schema,
+          'schema%',
+        ]),
+      ).to.deep.equal([{ tablename: 'größe' }, { tablename: 'next_one' }]);
+      const told = await here.query(
+        `SELECT DISTINCT version FROM "${schema}".schema_migrations_journal WHERE version IS NOT NULL ORDER BY 1`,
+      );
       expect(told.map(({ version }) => version)).to.deep.equal(versions);
-      expect(await here.query(`SELECT down_sql FROM "${schema}".schema_migrations_journal WHERE down_sql IS NOT NULL`)).to.deep.equal([{ down_sql: 'DROP TABLE "größe";' }]);
+      expect(
+        await here.query(`SELECT down_sql FROM "${schema}".schema_migrations_journal WHERE down_sql IS NOT NULL`),
+      ).to.deep.equal([{ down_sql: 'DROP TABLE "größe";' }]);
     });
   }
 
-  for (const leak of ['SET default_transaction_read_only = on;', `SET statement_timeout = '1ms';`, `DO $$ BEGIN EXECUTE 'SET default_transaction_isolation = serializable'; END $$;`]) {
+  for (const leak of [
+    'SET default_transaction_read_only = on;',
+    `SET statement_timeout = '1ms';`,
+    `DO $$ BEGIN EXECUTE 'SET default_transaction_isolation = serializable'; END $$;`,
+  ]) {
     it(`${leak} in the last file does not end the run`, async () => {
       await workspace().write({ '001_last.up.sql': leak, '002_alone.up.sql': `-- lockstep: no-transaction\n${leak}` });
       expect(done(await up(workspace()))).to.deep.equal(['001_last', '002_alone']);
@@ -182,10 +203,13 @@ describe('what a migration leaves in the session', () => {
       '003_none.up.sql': 'SET ROLE NONE;',
       '004_table.up.sql': 'CREATE TABLE b (x int);',
       '005_reset.up.sql': 'RESET ALL; SET SESSION AUTHORIZATION DEFAULT;',
-      '006_table.up.sql': '-- lockstep: no-transaction\nCREATE TABLE c (x int);\nCREATE INDEX CONCURRENTLY c_x ON c (x);',
+      '006_table.up.sql':
+        '-- lockstep: no-transaction\nCREATE TABLE c (x int);\nCREATE INDEX CONCURRENTLY c_x ON c (x);',
     });
     await up(workspace(), { role: role.name });
-    const owners = await workspace().query('SELECT DISTINCT tableowner AS owner FROM pg_tables WHERE schemaname = $1', [workspace().schema]);
+    const owners = await workspace().query('SELECT DISTINCT tableowner AS owner FROM pg_tables WHERE schemaname = $1', [
+      workspace().schema,
+    ]);
     expect(owners).to.deep.equal([{ owner: role.name }]);
   });
 });
@@ -194,36 +218,55 @@ describe('a migration that gives up the lock', () => {
   const workspace = useWorkspace();
   const GIVE_UP = 'DO $$ BEGIN PERFORM pg_advisory_unlock_all(); END $$;';
   const WAYS: Readonly<Record<string, () => string>> = {
-    'pg_advisory_unlock_all': () => GIVE_UP,
-    'pg_advisory_unlock': () => `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}); END $$;`,
-    'pg_advisory_unlock, and takes it shared': () => `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}), pg_advisory_lock_shared(${workspace().lockKey}); END $$;`,
-    'pg_advisory_unlock, and takes it for the transaction only': () => `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}), pg_advisory_xact_lock(${workspace().lockKey}); END $$;`,
+    pg_advisory_unlock_all: () => GIVE_UP,
+    pg_advisory_unlock: () => `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}); END $$;`,
+    'pg_advisory_unlock, and takes it shared': () =>
+      `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}), pg_advisory_lock_shared(${workspace().lockKey}); END $$;`,
+    'pg_advisory_unlock, and takes it for the transaction only': () =>
+      `DO $$ BEGIN PERFORM pg_advisory_unlock(${workspace().lockKey}), pg_advisory_xact_lock(${workspace().lockKey}); END $$;`,
   };
 
   for (const [how, giveUp] of Object.entries(WAYS)) {
     it(`in a transaction, by ${how}: rolled back, not recorded, and nothing after it runs`, async () => {
-      await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int);', '002_free.up.sql': `CREATE TABLE b (x int);\n${giveUp()}`, '003_c.up.sql': 'CREATE TABLE c (x int);' });
+      await workspace().write({
+        '001_a.up.sql': 'CREATE TABLE a (x int);',
+        '002_free.up.sql': `CREATE TABLE b (x int);\n${giveUp()}`,
+        '003_c.up.sql': 'CREATE TABLE c (x int);',
+      });
       const error = await failure('MIGRATION_FAILED', up(workspace()));
       expect(error.summary).to.include('gave up the lock');
       expect(error.details.outcome).to.include({ failedVersion: '002_free' });
       expect(error.details.outcome?.notRun).to.deep.equal(['003_c']);
       expect(await workspace().versions()).to.deep.equal(['001_a']);
-      expect(await workspace().query(`SELECT to_regclass('b') AS b, to_regclass('c') AS c`)).to.deep.equal([{ b: null, c: null }]);
+      expect(await workspace().query(`SELECT to_regclass('b') AS b, to_regclass('c') AS c`)).to.deep.equal([
+        { b: null, c: null },
+      ]);
     });
   }
 
   it('statement by statement: nothing after that statement runs', async () => {
-    await workspace().write({ '001_free.up.sql': `-- lockstep: no-transaction\nCREATE TABLE a (x int);\n${GIVE_UP}\nCREATE TABLE b (x int);` });
+    await workspace().write({
+      '001_free.up.sql': `-- lockstep: no-transaction\nCREATE TABLE a (x int);\n${GIVE_UP}\nCREATE TABLE b (x int);`,
+    });
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.summary).to.include('gave up the lock');
     expect(await workspace().versions()).to.deep.equal([]);
-    expect(await workspace().query(`SELECT to_regclass('a') IS NULL AS a, to_regclass('b') IS NULL AS b`)).to.deep.equal([{ a: false, b: true }]);
+    expect(
+      await workspace().query(`SELECT to_regclass('a') IS NULL AS a, to_regclass('b') IS NULL AS b`),
+    ).to.deep.equal([{ a: false, b: true }]);
   });
 
   it('openly: refused before anything runs', async () => {
-    await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int);', '002_free.up.sql': 'SELECT pg_advisory_unlock_all();', '003_all.up.sql': 'DISCARD ALL;' });
+    await workspace().write({
+      '001_a.up.sql': 'CREATE TABLE a (x int);',
+      '002_free.up.sql': 'SELECT pg_advisory_unlock_all();',
+      '003_all.up.sql': 'DISCARD ALL;',
+    });
     const error = await failure('MIGRATIONS_INVALID', up(workspace()));
-    expect(error.details.problems?.map((problem) => problem.split(':')[0])).to.deep.equal(['002_free.up.sql', '003_all.up.sql']);
+    expect(error.details.problems?.map((problem) => problem.split(':')[0])).to.deep.equal([
+      '002_free.up.sql',
+      '003_all.up.sql',
+    ]);
     expect(await workspace().query(`SELECT to_regclass('a') AS a`)).to.deep.equal([{ a: null }]);
   });
 });

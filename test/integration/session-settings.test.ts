@@ -71,13 +71,17 @@ describe("a migration's session", () => {
     const [row] = await ask<{ version: number }>(`SELECT current_setting('server_version_num')::int AS version`);
     const all = Object.keys(DEFAULTS) as Setting[];
     settings = row!.version >= VERSION_17 ? all : all.filter((name) => name !== 'transaction_timeout');
-    for (const name of settings) await ask(`ALTER DATABASE ${new URL(database()).pathname.slice(1)} SET ${name} = '${DEFAULTS[name]}'`);
+    for (const name of settings)
+      await ask(`ALTER DATABASE ${new URL(database()).pathname.slice(1)} SET ${name} = '${DEFAULTS[name]}'`);
   });
 
   async function ask<R extends object>(sql: string): Promise<R[]> {
     const client = new pg.Client(database());
     await client.connect();
-    return await client.query<R>(sql).then(({ rows }) => rows).finally(() => client.end());
+    return await client
+      .query<R>(sql)
+      .then(({ rows }) => rows)
+      .finally(() => client.end());
   }
 
   interface Seen {
@@ -89,7 +93,10 @@ describe("a migration's session", () => {
   async function seenByMigration(options: RunOptions = {}): Promise<Seen> {
     const workspace = await Workspace.create(database());
     try {
-      await workspace.write({ '001_first.up.sql': 'RESET ALL;', '002_seen.up.sql': RECORD([...settings, 'application_name']) });
+      await workspace.write({
+        '001_first.up.sql': 'RESET ALL;',
+        '002_seen.up.sql': RECORD([...settings, 'application_name']),
+      });
       const reporter = new Recorder();
       await up(workspace, { runnerName: 'pod-7', reporter, ...options });
       const rows = await workspace.query<{ name: string; value: string }>('SELECT * FROM seen');
@@ -102,7 +109,8 @@ describe("a migration's session", () => {
 
   /** All of ours, but what the server keeps to itself. */
   function expected(refused: readonly Setting[] = []): Record<string, string> {
-    const value = (name: Setting): string => PER_MIGRATION[name] ?? (refused.includes(name) ? DEFAULTS[name] : OURS[name]);
+    const value = (name: Setting): string =>
+      PER_MIGRATION[name] ?? (refused.includes(name) ? DEFAULTS[name] : OURS[name]);
     return Object.fromEntries(settings.map((name) => [name, value(name)]));
   }
 
@@ -122,7 +130,9 @@ describe("a migration's session", () => {
   for (const name of Object.keys(DEFAULTS) as Setting[]) {
     it(`does without ${name} where the server refuses it, and says so`, async () => {
       if (!settings.includes(name)) {
-        expect(await ask(`SELECT current_setting('${name}', true) AS value`), 'not known to this server').to.deep.equal([{ value: null }]);
+        expect(await ask(`SELECT current_setting('${name}', true) AS value`), 'not known to this server').to.deep.equal(
+          [{ value: null }],
+        );
         return;
       }
       await ask(REFUSE([name]));

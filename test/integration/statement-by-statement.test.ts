@@ -28,14 +28,16 @@ const KINDS: readonly Kind[] = [
   },
   {
     what: 'REINDEX INDEX CONCURRENTLY',
-    given: 'CREATE TABLE t (x int); CREATE INDEX t_x ON t (x); CREATE TABLE before AS SELECT pg_relation_filenode(\'t_x\') AS node;',
+    given:
+      "CREATE TABLE t (x int); CREATE INDEX t_x ON t (x); CREATE TABLE before AS SELECT pg_relation_filenode('t_x') AS node;",
     sql: 'REINDEX INDEX CONCURRENTLY t_x;',
     look: `SELECT node <> pg_relation_filenode('t_x') AS rebuilt FROM before`,
     found: { rebuilt: true },
   },
   {
     what: 'REINDEX TABLE CONCURRENTLY',
-    given: 'CREATE TABLE t (x int); CREATE INDEX t_x ON t (x); CREATE TABLE before AS SELECT pg_relation_filenode(\'t_x\') AS node;',
+    given:
+      "CREATE TABLE t (x int); CREATE INDEX t_x ON t (x); CREATE TABLE before AS SELECT pg_relation_filenode('t_x') AS node;",
     sql: 'REINDEX (CONCURRENTLY) TABLE t;',
     look: `SELECT node <> pg_relation_filenode('t_x') AS rebuilt FROM before`,
     found: { rebuilt: true },
@@ -64,7 +66,8 @@ const KINDS: readonly Kind[] = [
   },
   {
     what: 'REFRESH MATERIALIZED VIEW CONCURRENTLY',
-    given: 'CREATE TABLE t (x int); CREATE MATERIALIZED VIEW v AS SELECT x FROM t; CREATE UNIQUE INDEX ON v (x); INSERT INTO t VALUES (7);',
+    given:
+      'CREATE TABLE t (x int); CREATE MATERIALIZED VIEW v AS SELECT x FROM t; CREATE UNIQUE INDEX ON v (x); INSERT INTO t VALUES (7);',
     sql: 'REFRESH MATERIALIZED VIEW CONCURRENTLY v;',
     look: 'SELECT x FROM v',
     found: { x: 7 },
@@ -87,9 +90,13 @@ describe('statements that know their own way', () => {
   }
 
   it('journals each statement: what runs alone when it starts, what runs in a transaction when it is done', async () => {
-    await workspace().write({ '001_a.up.sql': 'CREATE TABLE t (x int);\nCREATE INDEX CONCURRENTLY t_x ON t (x);\nINSERT INTO t VALUES (1);' });
+    await workspace().write({
+      '001_a.up.sql': 'CREATE TABLE t (x int);\nCREATE INDEX CONCURRENTLY t_x ON t (x);\nINSERT INTO t VALUES (1);',
+    });
     await up(workspace());
-    const rows = await workspace().query<{ told: string }>(`SELECT concat_ws(' ', event, statement) AS told FROM schema_migrations_journal ORDER BY id`);
+    const rows = await workspace().query<{ told: string }>(
+      `SELECT concat_ws(' ', event, statement) AS told FROM schema_migrations_journal ORDER BY id`,
+    );
     expect(rows.map(({ told }) => told)).to.deep.equal([
       ...['run started', 'started', 'statement done 1', 'statement started 2', 'statement done 2', 'statement done 3'],
       ...['applied', 'run ended'],
@@ -109,7 +116,12 @@ describe('a statement-by-statement file that failed half-way', () => {
   });
 
   it('is resumed: finished statements are not run again, what only the session knew is', async () => {
-    await workspace().write({ '001_a.up.sql': STOPPED.replace('INSERT INTO t SELECT 1/0;', 'INSERT INTO here VALUES (5);\nINSERT INTO t SELECT y FROM here;') });
+    await workspace().write({
+      '001_a.up.sql': STOPPED.replace(
+        'INSERT INTO t SELECT 1/0;',
+        'INSERT INTO here VALUES (5);\nINSERT INTO t SELECT y FROM here;',
+      ),
+    });
     expect(done(await up(workspace()))).to.deep.equal(['001_a']);
     expect(await workspace().query('SELECT x FROM t')).to.deep.equal([{ x: 5 }]);
     expect(await workspace().journalCounts('statement done')).to.deep.equal({ '001_a': 6 });
@@ -117,10 +129,16 @@ describe('a statement-by-statement file that failed half-way', () => {
   });
 
   it('is shown by status until it has come to its end, whichever way it goes', async () => {
-    const inPart = async (): Promise<unknown> => (JSON.parse((await runCli(['status', '--json'], workspace())).stdout) as StatusDocument).migrations[0]?.inPart;
-    expect((await runCli(['status'], workspace())).stdout).to.include('in part: 001_a is in part applied: of its up file statements 1 to 3 are done');
+    const inPart = async (): Promise<unknown> =>
+      (JSON.parse((await runCli(['status', '--json'], workspace())).stdout) as StatusDocument).migrations[0]?.inPart;
+    expect((await runCli(['status'], workspace())).stdout).to.include(
+      'in part: 001_a is in part applied: of its up file statements 1 to 3 are done',
+    );
     expect(await inPart()).to.equal('up');
-    await workspace().write({ '001_a.up.sql': STOPPED.replace('1/0', '1'), '001_a.down.sql': 'VACUUM t;\nDROP TABLE nowhere;' });
+    await workspace().write({
+      '001_a.up.sql': STOPPED.replace('1/0', '1'),
+      '001_a.down.sql': 'VACUUM t;\nDROP TABLE nowhere;',
+    });
     await up(workspace());
     expect(await inPart()).to.equal(undefined);
     await failure('MIGRATION_FAILED', down(workspace(), { steps: 1 }));
@@ -155,11 +173,17 @@ describe('a statement that may commit in its midst', () => {
 
   beforeEach(async () => {
     await workspace().query('CREATE TABLE t (x int)');
-    await workspace().query('CREATE PROCEDURE half() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (1); COMMIT; PERFORM 1/0; END $$');
+    await workspace().query(
+      'CREATE PROCEDURE half() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (1); COMMIT; PERFORM 1/0; END $$',
+    );
   });
 
   it('and has not when it fails is rolled back: 40, and the next run runs it again', async () => {
-    await workspace().write({ '001_a.up.sql': DO('INSERT INTO t VALUES (1); BEGIN PERFORM 1/0; EXCEPTION WHEN division_by_zero THEN NULL; END; PERFORM 1/0;') });
+    await workspace().write({
+      '001_a.up.sql': DO(
+        'INSERT INTO t VALUES (1); BEGIN PERFORM 1/0; EXCEPTION WHEN division_by_zero THEN NULL; END; PERFORM 1/0;',
+      ),
+    });
     expect((await failure('MIGRATION_FAILED', up(workspace()))).details.server?.sqlstate).to.equal('22012');
     expect(await rows()).to.equal(0);
     await workspace().write({ '001_a.up.sql': DO('INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (2);') });
@@ -170,7 +194,10 @@ describe('a statement that may commit in its midst', () => {
   const FAILING: Readonly<Record<string, readonly [sql: string, sqlstate: string]>> = {
     'by an error': [DO('INSERT INTO t VALUES (1); COMMIT; PERFORM 1/0;'), '22012'],
     'by an error, called': ['-- lockstep: no-transaction\nCALL half();', '22012'],
-    'by an error after a ROLLBACK of its own': [DO('INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (1); ROLLBACK; PERFORM 1/0;'), '22012'],
+    'by an error after a ROLLBACK of its own': [
+      DO('INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (1); ROLLBACK; PERFORM 1/0;'),
+      '22012',
+    ],
     'at a limit': [DO('INSERT INTO t VALUES (1); COMMIT; PERFORM pg_sleep(60);'), '57014'],
   };
   for (const [how, [sql, sqlstate]] of Object.entries(FAILING)) {
@@ -190,7 +217,9 @@ describe('a statement that may commit in its midst', () => {
 
   it('and has when a signal ends it, is not run again either', async () => {
     const gate = await closeGate(workspace());
-    await workspace().write({ '001_a.up.sql': DO(`INSERT INTO t VALUES (1); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')}`) });
+    await workspace().write({
+      '001_a.up.sql': DO(`INSERT INTO t VALUES (1); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')}`),
+    });
     const run = startCli(['up'], workspace());
     await gate.arrived();
     run.kill('SIGTERM');

@@ -19,14 +19,21 @@ describe('the tables', () => {
   beforeEach(() => workspace().write(FIVE_FILES));
 
   const commentOf = async (table = 'schema_migrations'): Promise<string> => {
-    const [row] = await workspace().query<{ comment: string }>(`SELECT obj_description($1::regclass, 'pg_class') AS comment`, [table]);
+    const [row] = await workspace().query<{ comment: string }>(
+      `SELECT obj_description($1::regclass, 'pg_class') AS comment`,
+      [table],
+    );
     return row!.comment;
   };
 
   it("are the owner's alone, whatever the default privileges give away", async () => {
     const app = await createRole(workspace());
-    await workspace().query(`ALTER DEFAULT PRIVILEGES IN SCHEMA ${workspace().schema} GRANT ALL ON TABLES TO ${app.name}`);
-    await workspace().query(`ALTER DEFAULT PRIVILEGES IN SCHEMA ${workspace().schema} GRANT SELECT, INSERT ON TABLES TO PUBLIC`);
+    await workspace().query(
+      `ALTER DEFAULT PRIVILEGES IN SCHEMA ${workspace().schema} GRANT ALL ON TABLES TO ${app.name}`,
+    );
+    await workspace().query(
+      `ALTER DEFAULT PRIVILEGES IN SCHEMA ${workspace().schema} GRANT SELECT, INSERT ON TABLES TO PUBLIC`,
+    );
     await up(workspace());
     const grants = await workspace().query(
       `SELECT c.relname, a.grantee FROM pg_class c, aclexplode(c.relacl) a
@@ -35,20 +42,28 @@ describe('the tables', () => {
     );
     expect(grants).to.deep.equal([]);
     // The migrations' own tables have what the defaults give.
-    expect(await workspace().query(`SELECT has_table_privilege($1, 'accounts', 'INSERT') AS may`, [app.name])).to.deep.equal([{ may: true }]);
+    expect(
+      await workspace().query(`SELECT has_table_privilege($1, 'accounts', 'INSERT') AS may`, [app.name]),
+    ).to.deep.equal([{ may: true }]);
   });
 
   it('leave the grants of a table that is taken over to its owner', async () => {
     const app = await createRole(workspace());
-    await workspace().query('CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())');
+    await workspace().query(
+      'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    );
     await workspace().query(`GRANT SELECT ON schema_migrations TO ${app.name}`);
     await up(workspace());
-    expect(await workspace().query(`SELECT has_table_privilege($1, 'schema_migrations', 'SELECT') AS may`, [app.name])).to.deep.equal([{ may: true }]);
+    expect(
+      await workspace().query(`SELECT has_table_privilege($1, 'schema_migrations', 'SELECT') AS may`, [app.name]),
+    ).to.deep.equal([{ may: true }]);
   });
 
   it('say in their comment which key locks them and which format they have', async () => {
     await up(workspace());
-    expect(await commentOf()).to.match(/format \d+, readable since \d+/).and.include(`lock key ${workspace().lockKey}`);
+    expect(await commentOf())
+      .to.match(/format \d+, readable since \d+/)
+      .and.include(`lock key ${workspace().lockKey}`);
   });
 
   it('are locked by that key alone: another --lock-key is refused with 20, naming both', async () => {
@@ -56,7 +71,9 @@ describe('the tables', () => {
     const before = await stateOf(workspace());
     const error = await failure('CONFIG_INVALID', up(workspace(), { lockKey: '42' }));
     expect(error.exit).to.equal(20);
-    expect(error.summary).to.include(workspace().lockKey).and.match(/\b42\b/);
+    expect(error.summary)
+      .to.include(workspace().lockKey)
+      .and.match(/\b42\b/);
     expect((await runCli(['status', '--lock-key', '42'], workspace())).code).to.equal(20);
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
@@ -73,7 +90,10 @@ describe('the tables', () => {
     await set(comment.replace(/format \d+, readable since \d+/, 'format 99, readable since 98'));
     const error = await failure('CONFIG_INVALID', up(workspace()));
     expect(error.exit).to.equal(20);
-    expect(error.summary).to.include('format 99').and.include('readable since 98').and.match(/format \d\b/);
+    expect(error.summary)
+      .to.include('format 99')
+      .and.include('readable since 98')
+      .and.match(/format \d\b/);
     expect(await workspace().versions()).to.deep.equal(VERSIONS.slice(0, 4));
   });
 
@@ -82,7 +102,12 @@ describe('the tables', () => {
     const keys: string[] = [];
     for (const table of names) {
       const reporter = new Recorder();
-      await up(workspace(), { table, lockKey: undefined, reporter, to: keys.length === 0 ? '001_accounts' : '002_orders' });
+      await up(workspace(), {
+        table,
+        lockKey: undefined,
+        reporter,
+        to: keys.length === 0 ? '001_accounts' : '002_orders',
+      });
       keys.push(reporter.of('lock.acquired')[0]!.key);
     }
     expect(keys[0]).to.equal(keys[1]).and.not.equal('7244554146635925501');
@@ -93,7 +118,10 @@ describe('the tables', () => {
     const table = `Ünusual "quoted"; DROP TABLE x -- '`;
     expect(done(await up(workspace(), { table }))).to.deep.equal(VERSIONS);
     expect(done(await down(workspace(), { table, steps: 1 }))).to.deep.equal(['005_order_notes']);
-    const tables = await workspace().query<{ tablename: string }>(`SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename LIKE 'Ü%' ORDER BY 1`, [workspace().schema]);
+    const tables = await workspace().query<{ tablename: string }>(
+      `SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename LIKE 'Ü%' ORDER BY 1`,
+      [workspace().schema],
+    );
     expect(tables.map(({ tablename }) => tablename)).to.deep.equal([table, `${table}_journal`]);
   });
 
@@ -114,11 +142,19 @@ describe('the tables', () => {
       expect(done(await down(here, { ...address, steps: 1 }))).to.deep.equal(['005_order_notes']);
       expect(done(await up(here, address))).to.deep.equal(['005_order_notes']);
       for (const args of [['status', '--exit-code'], ['history']]) {
-        expectExit(await runCli(args, { env: { ...env, DATABASE_URL: address.connectionString, LOCKSTEP_TABLE: 'hist' } }), 0);
+        expectExit(
+          await runCli(args, { env: { ...env, DATABASE_URL: address.connectionString, LOCKSTEP_TABLE: 'hist' } }),
+          0,
+        );
       }
       expect(await workspace().versions(`${quoted}.hist`)).to.deep.equal(VERSIONS);
       const key = createHash('sha256').update(`${schema}.hist`).digest().readBigInt64BE(0);
-      expect(await workspace().query(`SELECT obj_description($1::regclass, 'pg_class') LIKE '%lock key ' || $2 AS fits`, [`${quoted}.hist`, String(key)])).to.deep.equal([{ fits: true }]);
+      expect(
+        await workspace().query(`SELECT obj_description($1::regclass, 'pg_class') LIKE '%lock key ' || $2 AS fits`, [
+          `${quoted}.hist`,
+          String(key),
+        ]),
+      ).to.deep.equal([{ fits: true }]);
       // By its whole name, too.
       expect((await up(here, { table: `${schema}.hist`, lockKey: undefined })).skipped).to.deep.equal(VERSIONS);
     });
@@ -129,7 +165,11 @@ describe('the tables', () => {
       expect((await failure('CONFIG_INVALID', up(workspace(), { table }))).exit, table).to.equal(20);
     }
     expect(done(await up(workspace(), { table: 'x'.repeat(55) }))).to.deep.equal(VERSIONS);
-    expect(await workspace().query('SELECT count(*)::int AS runs FROM ' + 'x'.repeat(55) + `_journal WHERE event = 'run started'`)).to.deep.equal([{ runs: 1 }]);
+    expect(
+      await workspace().query(
+        'SELECT count(*)::int AS runs FROM ' + 'x'.repeat(55) + `_journal WHERE event = 'run started'`,
+      ),
+    ).to.deep.equal([{ runs: 1 }]);
   });
 
   it('are not made in a schema that does not exist: 20, naming it', async () => {
@@ -148,9 +188,17 @@ describe('the journal', () => {
     await up(workspace(), { to: '002_orders', runnerName: 'shop-1', release: 'shop/7@1.2', image: 'shop:1.2' });
     const all = await rows();
     expect(all.map(({ event, version }) => `${String(event)} ${String(version)}`)).to.deep.equal([
-      ...['run started null', 'started 001_accounts', 'applied 001_accounts', 'started 002_orders', 'applied 002_orders', 'run ended null'],
+      ...[
+        'run started null',
+        'started 001_accounts',
+        'applied 001_accounts',
+        'started 002_orders',
+        'applied 002_orders',
+        'run ended null',
+      ],
     ]);
-    for (const row of all) expect(row).to.include({ command: 'up', runner: 'shop-1', release: 'shop/7@1.2', image: 'shop:1.2' });
+    for (const row of all)
+      expect(row).to.include({ command: 'up', runner: 'shop-1', release: 'shop/7@1.2', image: 'shop:1.2' });
     expect(new Set(all.map(({ run }) => run)).size).to.equal(1);
     const applied = all.find(({ event, version }) => event === 'applied' && version === '001_accounts');
     expect(applied).to.include({ direction: 'up', down_sql: FIVE_FILES['001_accounts.down.sql'] });
@@ -160,7 +208,9 @@ describe('the journal', () => {
   });
 
   it('keeps what failed, with the words of the server but no rows', async () => {
-    await workspace().write({ '002_orders.up.sql': `CREATE TABLE u (name text UNIQUE); INSERT INTO u VALUES ('Ada of row one'), ('Ada of row one');` });
+    await workspace().write({
+      '002_orders.up.sql': `CREATE TABLE u (name text UNIQUE); INSERT INTO u VALUES ('Ada of row one'), ('Ada of row one');`,
+    });
     await failure('MIGRATION_FAILED', up(workspace()));
     const all = await rows();
     const failed = all.find(({ event }) => event === 'failed');
@@ -202,7 +252,10 @@ describe('the journal', () => {
     const all = await rows();
     const runs = Map.groupBy(all, ({ run }) => run);
     expect(runs.size).to.equal(2);
-    expect(runs.get(lost[0]!.run)!.map(({ event }) => event)).to.include('run started').and.include('run lost').and.not.include('run ended');
+    expect(runs.get(lost[0]!.run)!.map(({ event }) => event))
+      .to.include('run started')
+      .and.include('run lost')
+      .and.not.include('run ended');
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
     expect(await workspace().query('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).to.deep.equal([]);
   });

@@ -18,7 +18,8 @@ const VERSIONS = versionsOf(FIVE_FILES);
 /** What the original Go runner sends, statement for statement. */
 const ORIGINAL = {
   key: '7244554146635925501',
-  create: 'CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())',
+  create:
+    'CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())',
   lock: 'SELECT pg_advisory_lock($1)',
   unlock: 'SELECT pg_advisory_unlock($1)',
   isApplied: 'SELECT EXISTS(SELECT 1 FROM schema_migrations WHERE version = $1)',
@@ -43,12 +44,18 @@ describe("the original Go runner's database", () => {
   });
 
   it('is taken over in place: what it has applied stays applied, and its statements work afterwards', async () => {
-    const [before] = await workspace().query('SELECT oid FROM pg_class WHERE oid = $1::regclass', ['schema_migrations']);
+    const [before] = await workspace().query('SELECT oid FROM pg_class WHERE oid = $1::regclass', [
+      'schema_migrations',
+    ]);
     expect(done(await upHere())).to.deep.equal(VERSIONS.slice(3));
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
-    expect(await workspace().query('SELECT oid FROM pg_class WHERE oid = $1::regclass', ['schema_migrations'])).to.deep.equal([before]);
+    expect(
+      await workspace().query('SELECT oid FROM pg_class WHERE oid = $1::regclass', ['schema_migrations']),
+    ).to.deep.equal([before]);
     // Rows that had no checksum have one now.
-    expect(await workspace().query('SELECT count(*)::int AS bare FROM schema_migrations WHERE checksum IS NULL')).to.deep.equal([{ bare: 0 }]);
+    expect(
+      await workspace().query('SELECT count(*)::int AS bare FROM schema_migrations WHERE checksum IS NULL'),
+    ).to.deep.equal([{ bare: 0 }]);
 
     await workspace().query(ORIGINAL.create);
     expect(await workspace().query(ORIGINAL.isApplied, ['004_bonus'])).to.deep.equal([{ exists: true }]);
@@ -92,7 +99,8 @@ describe("the original Go runner's database", () => {
     await gate.open();
     expect(done(await run)).to.deep.equal(VERSIONS.slice(3));
     await locked;
-    for (const version of VERSIONS) expect((await go.query(ORIGINAL.isApplied, [version])).rows, version).to.deep.equal([{ exists: true }]);
+    for (const version of VERSIONS)
+      expect((await go.query(ORIGINAL.isApplied, [version])).rows, version).to.deep.equal([{ exists: true }]);
     await go.query(ORIGINAL.unlock, [ORIGINAL.key]);
   });
 
@@ -102,7 +110,10 @@ describe("the original Go runner's database", () => {
     await holder.connect();
     workspace().defer(() => holder.end());
     await holder.query(ORIGINAL.lock, [ORIGINAL.key]);
-    const { code, stderr } = await runCli(['up', '--table', `${workspace().schema}.schema_migrations`, '--lock-wait', '0'], { env });
+    const { code, stderr } = await runCli(
+      ['up', '--table', `${workspace().schema}.schema_migrations`, '--lock-wait', '0'],
+      { env },
+    );
     expect(code, stderr).to.equal(31);
     await holder.query(ORIGINAL.unlock, [ORIGINAL.key]);
     expect((await runCli(['up'], { env })).code).to.equal(0);
@@ -127,7 +138,12 @@ describe('a table of our name in the shape of another tool', () => {
   it('is refused by every command, with exit 22', async () => {
     await workspace().query(`CREATE TABLE schema_migrations (${FOREIGN_TABLES['golang-migrate']})`);
     const before = await stateOf(workspace());
-    for (const args of [['down', '--steps', '1'], ['status'], ['wait', '--timeout', '0'], ['baseline', '--to', VERSIONS[0]!]]) {
+    for (const args of [
+      ['down', '--steps', '1'],
+      ['status'],
+      ['wait', '--timeout', '0'],
+      ['baseline', '--to', VERSIONS[0]!],
+    ]) {
       const { code, stderr } = await runCli(args, workspace());
       expect(code, `${args.join(' ')}: ${stderr}`).to.equal(22);
       expect(stderr).to.include('golang-migrate').and.include('--table');
@@ -151,11 +167,15 @@ describe('what has our name and cannot be our table', () => {
     'a sequence': 'CREATE SEQUENCE schema_migrations',
     'a composite type': 'CREATE TYPE schema_migrations AS (version text, applied_at timestamptz)',
     'an index': 'CREATE TABLE t (x int); CREATE INDEX schema_migrations ON t (x)',
-    'column version is not text': 'CREATE TABLE schema_migrations (version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
-    'column version has no primary key': 'CREATE TABLE schema_migrations (version text, applied_at timestamptz NOT NULL DEFAULT now())',
-    'column applied_at is NOT NULL and has no default': 'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL)',
-    'column more is NOT NULL': 'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz DEFAULT now(), more int NOT NULL)',
-    'schema_migrations_journal': 'CREATE TABLE schema_migrations_journal (x int)',
+    'column version is not text':
+      'CREATE TABLE schema_migrations (version int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    'column version has no primary key':
+      'CREATE TABLE schema_migrations (version text, applied_at timestamptz NOT NULL DEFAULT now())',
+    'column applied_at is NOT NULL and has no default':
+      'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL)',
+    'column more is NOT NULL':
+      'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz DEFAULT now(), more int NOT NULL)',
+    schema_migrations_journal: 'CREATE TABLE schema_migrations_journal (x int)',
   };
   for (const [words, sql] of Object.entries(OTHERS)) {
     it(`is refused with 22, before anything is made: ${words}`, async () => {

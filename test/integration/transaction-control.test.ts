@@ -12,7 +12,13 @@ const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(10_300);
 describe('transaction control inside a migration', () => {
   const workspace = useWorkspace();
 
-  for (const text of ['COMMIT;', 'SELECT 1; ROLLBACK; SELECT 2;', 'BEGIN; SELECT 1; COMMIT; COMMIT;', 'COMMIT AND CHAIN;', `PREPARE TRANSACTION 'x';`]) {
+  for (const text of [
+    'COMMIT;',
+    'SELECT 1; ROLLBACK; SELECT 2;',
+    'BEGIN; SELECT 1; COMMIT; COMMIT;',
+    'COMMIT AND CHAIN;',
+    `PREPARE TRANSACTION 'x';`,
+  ]) {
     it(`is refused before anything runs: ${text}`, async () => {
       await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int);', '002_b.up.sql': text });
       const error = await failure('MIGRATIONS_INVALID', up(workspace()));
@@ -22,11 +28,15 @@ describe('transaction control inside a migration', () => {
   }
 
   it('in a file too large to be parsed: a ROLLBACK takes the history row away, and the run fails', async () => {
-    await workspace().write({ '001_a.up.sql': `${PADDING}CREATE TABLE a (x int);\nROLLBACK;\nCREATE TABLE b (x int);` });
+    await workspace().write({
+      '001_a.up.sql': `${PADDING}CREATE TABLE a (x int);\nROLLBACK;\nCREATE TABLE b (x int);`,
+    });
     await failure('MIGRATION_FAILED', up(workspace()));
     expect(await workspace().versions()).to.deep.equal([]);
     expect(await workspace().journalCounts('applied')).to.deep.equal({});
-    expect(await workspace().query(`SELECT to_regclass('a') AS a, to_regclass('b') AS b`)).to.deep.equal([{ a: null, b: null }]);
+    expect(await workspace().query(`SELECT to_regclass('a') AS a, to_regclass('b') AS b`)).to.deep.equal([
+      { a: null, b: null },
+    ]);
   });
 
   it('in a file too large to be parsed: after a COMMIT in its middle, a failure is not told as rolled back', async () => {
@@ -37,7 +47,10 @@ describe('transaction control inside a migration', () => {
     );
     expect(error).to.not.equal(undefined);
     const kept = (await workspace().query<{ a: string | null }>(`SELECT to_regclass('a')::text AS a`))[0]!.a !== null;
-    expect({ kept, saysNothingWasApplied: error?.hint?.includes('nothing of it was applied') }).to.not.deep.equal({ kept: true, saysNothingWasApplied: true });
+    expect({ kept, saysNothingWasApplied: error?.hint?.includes('nothing of it was applied') }).to.not.deep.equal({
+      kept: true,
+      saysNothingWasApplied: true,
+    });
   });
 
   it('a COMMIT that the server answers by ROLLBACK is a failure', async () => {
@@ -56,7 +69,9 @@ describe('what the server says can only be run otherwise', () => {
 
   it('25001 in a file that is too large to be split: the hint does not send one in circles', async () => {
     const large = `-- lockstep: no-transaction\n${'-- filling\n'.repeat(200_000)}`;
-    await workspace().write({ '001_large.up.sql': `${large}CREATE TABLE t (x int);\nCREATE INDEX CONCURRENTLY t_x ON t (x);` });
+    await workspace().write({
+      '001_large.up.sql': `${large}CREATE TABLE t (x int);\nCREATE INDEX CONCURRENTLY t_x ON t (x);`,
+    });
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.details.server).to.include({ sqlstate: '25001' });
     expect(error.hint).to.include('file of its own').and.not.include('no-transaction');
@@ -65,7 +80,8 @@ describe('what the server says can only be run otherwise', () => {
   it('25001: add no-transaction; then it runs', async () => {
     const sql = 'REINDEX TABLE parts;';
     await workspace().write({
-      '001_parts.up.sql': 'CREATE TABLE parts (x int) PARTITION BY RANGE (x); CREATE TABLE part PARTITION OF parts DEFAULT; CREATE INDEX ON parts (x);',
+      '001_parts.up.sql':
+        'CREATE TABLE parts (x int) PARTITION BY RANGE (x); CREATE TABLE part PARTITION OF parts DEFAULT; CREATE INDEX ON parts (x);',
       '002_reindex.up.sql': sql,
     });
     const error = await failure('MIGRATION_FAILED', up(workspace()));
@@ -76,7 +92,10 @@ describe('what the server says can only be run otherwise', () => {
     expect(await workspace().versions()).to.deep.equal(['001_parts', '002_reindex']);
   });
 
-  for (const [what, call] of [['CALL', 'CALL p();'], ['DO', 'DO $$ BEGIN COMMIT; END $$;']] as const) {
+  for (const [what, call] of [
+    ['CALL', 'CALL p();'],
+    ['DO', 'DO $$ BEGIN COMMIT; END $$;'],
+  ] as const) {
     it(`2D000, ${what} that commits: add no-transaction; then it runs`, async () => {
       const procedure = `CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN COMMIT; END';`;
       await workspace().write({ '001_p.up.sql': procedure, '002_call.up.sql': call });
@@ -90,7 +109,10 @@ describe('what the server says can only be run otherwise', () => {
   }
 
   it('55P04: a new enum value used in its own transaction: split the file', async () => {
-    await workspace().write({ '001_e.up.sql': `CREATE TYPE e AS ENUM ('a');`, '002_f.up.sql': `ALTER TYPE e ADD VALUE 'b';\nCREATE TABLE t AS SELECT 'b'::e AS e;` });
+    await workspace().write({
+      '001_e.up.sql': `CREATE TYPE e AS ENUM ('a');`,
+      '002_f.up.sql': `ALTER TYPE e ADD VALUE 'b';\nCREATE TABLE t AS SELECT 'b'::e AS e;`,
+    });
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.details.server).to.include({ sqlstate: '55P04' });
     expect(error.hint).to.include('split the file');

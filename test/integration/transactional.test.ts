@@ -26,10 +26,13 @@ describe('a migration in a transaction', () => {
   const SHAPES: Readonly<Record<string, string>> = {
     'several statements': 'CREATE TABLE recorded (x int);\nINSERT INTO recorded VALUES (1);',
     'BEGIN … COMMIT': 'BEGIN;\nCREATE TABLE recorded (x int);\nINSERT INTO recorded VALUES (1);\nCOMMIT;',
-    'START TRANSACTION … END, in comments': '-- first\nSTART TRANSACTION;\nCREATE TABLE recorded AS SELECT 1 AS x;\nEND; -- last',
-    'no semicolon, and a comment as the last line': 'CREATE TABLE recorded (x int);\nINSERT INTO recorded VALUES (1) -- done',
+    'START TRANSACTION … END, in comments':
+      '-- first\nSTART TRANSACTION;\nCREATE TABLE recorded AS SELECT 1 AS x;\nEND; -- last',
+    'no semicolon, and a comment as the last line':
+      'CREATE TABLE recorded (x int);\nINSERT INTO recorded VALUES (1) -- done',
     'a block comment as the last line': 'CREATE TABLE recorded AS SELECT 1 AS x /* done */',
-    'a byte order mark and CRLF': '\uFEFFCREATE TABLE recorded (x int);\r\nINSERT INTO recorded\r\nVALUES (1);\r\n-- done\r\n',
+    'a byte order mark and CRLF':
+      '\uFEFFCREATE TABLE recorded (x int);\r\nINSERT INTO recorded\r\nVALUES (1);\r\n-- done\r\n',
     'more than 1 MB': `${PADDING}CREATE TABLE recorded (x int);\nINSERT INTO recorded VALUES (1); -- done`,
     'DO and CALL': `CREATE TABLE recorded (x int); CREATE PROCEDURE p() LANGUAGE sql AS 'INSERT INTO recorded VALUES (1)'; DO 'BEGIN CALL p(); END';`,
   };
@@ -55,8 +58,8 @@ describe('a migration in a transaction', () => {
   });
 
   const FORGETTING: Readonly<Record<string, string>> = {
-    'DELETE': 'DELETE FROM schema_migrations;',
-    'TRUNCATE': 'TRUNCATE schema_migrations;',
+    DELETE: 'DELETE FROM schema_migrations;',
+    TRUNCATE: 'TRUNCATE schema_migrations;',
     'code that empties every table': `DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP EXECUTE 'TRUNCATE ' || quote_ident(t); END LOOP; END $$;`,
   };
   for (const [how, sql] of Object.entries(FORGETTING)) {
@@ -81,7 +84,9 @@ describe('a migration in a transaction', () => {
   });
 
   it('may delete and update what it likes elsewhere', async () => {
-    await file('CREATE TABLE recorded (x int); INSERT INTO recorded VALUES (1); UPDATE recorded SET x = 2; DELETE FROM recorded; DROP TABLE recorded; SELECT 1;');
+    await file(
+      'CREATE TABLE recorded (x int); INSERT INTO recorded VALUES (1); UPDATE recorded SET x = 2; DELETE FROM recorded; DROP TABLE recorded; SELECT 1;',
+    );
     expect(done(await up(workspace()))).to.deep.equal(['001_a']);
   });
 
@@ -98,7 +103,10 @@ describe('a migration in a transaction', () => {
           await file('CREATE TABLE recorded AS SELECT 1 AS x');
           const proxy = await proxyOf(workspace());
           proxy.rule = ({ text }) => (text.includes('RESET ALL') && text.includes('001_a') ? { sql } : 'pass');
-          const error = await up(workspace(), { connectionString: proxy.url }).then(() => undefined, (thrown: unknown) => thrown);
+          const error = await up(workspace(), { connectionString: proxy.url }).then(
+            () => undefined,
+            (thrown: unknown) => thrown,
+          );
           expect(error).to.be.instanceOf(MigratorError);
           expect(await workspace().query(`SELECT to_regclass('recorded') AS made`)).to.deep.equal([{ made: null }]);
           expect(await workspace().versions()).to.deep.equal(applied);
@@ -110,13 +118,21 @@ describe('a migration in a transaction', () => {
   async function expectWarning(what: string, connectionString = workspace().url): Promise<void> {
     const reporter = new Recorder();
     await up(workspace(), { connectionString, reporter });
-    const warnings = reporter.of('warning').map(({ message }) => message).filter((message) => !OTHER_SCHEMA.test(message));
+    const warnings = reporter
+      .of('warning')
+      .map(({ message }) => message)
+      .filter((message) => !OTHER_SCHEMA.test(message));
     expect(warnings).to.have.lengthOf(1);
-    expect(warnings[0]).to.match(/^001_a\.up\.sql:1:\d+: /).and.include(what).and.include('one transaction');
+    expect(warnings[0])
+      .to.match(/^001_a\.up\.sql:1:\d+: /)
+      .and.include(what)
+      .and.include('one transaction');
   }
 
   it('keeps what a savepoint keeps, and nothing else', async () => {
-    await file('CREATE TABLE t (x int);\nSAVEPOINT a;\nINSERT INTO t VALUES (1);\nROLLBACK TO a;\nINSERT INTO t VALUES (2);\nRELEASE a;');
+    await file(
+      'CREATE TABLE t (x int);\nSAVEPOINT a;\nINSERT INTO t VALUES (1);\nROLLBACK TO a;\nINSERT INTO t VALUES (2);\nRELEASE a;',
+    );
     await up(workspace());
     expect(await workspace().query('SELECT x FROM t')).to.deep.equal([{ x: 2 }]);
   });
@@ -125,12 +141,14 @@ describe('a migration in a transaction', () => {
     await file('CREATE TABLE a (x int);\nINSERT INTO a VALUES (1/0);');
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.details.server).to.include({ sqlstate: '22012' });
-    expect(await workspace().query(`SELECT to_regclass('a') AS a, count(*)::int AS rows FROM schema_migrations`)).to.deep.equal([{ a: null, rows: 0 }]);
+    expect(
+      await workspace().query(`SELECT to_regclass('a') AS a, count(*)::int AS rows FROM schema_migrations`),
+    ).to.deep.equal([{ a: null, rows: 0 }]);
     expect(await workspace().journalCounts('failed')).to.deep.equal({ '001_a': 1 });
   });
 
   it('with a syntax error runs nothing at all', async () => {
-    await file('CREATE SEQUENCE s;\nSELECT setval(\'s\', 99);\nselec 1;');
+    await file("CREATE SEQUENCE s;\nSELECT setval('s', 99);\nselec 1;");
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.details).to.deep.include({ location: { file: '001_a.up.sql', line: 3, column: 1, text: 'selec 1;' } });
     expect(error.details.server).to.include({ sqlstate: '42601' });
@@ -139,17 +157,26 @@ describe('a migration in a transaction', () => {
   });
 
   it('that fails only at COMMIT is not recorded', async () => {
-    await file('CREATE TABLE p (id int PRIMARY KEY);\nCREATE TABLE c (p int REFERENCES p DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO c VALUES (1);');
+    await file(
+      'CREATE TABLE p (id int PRIMARY KEY);\nCREATE TABLE c (p int REFERENCES p DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO c VALUES (1);',
+    );
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.details.server).to.include({ sqlstate: '23503' });
-    expect(await workspace().query(`SELECT to_regclass('c') AS c, count(*)::int AS rows FROM schema_migrations`)).to.deep.equal([{ c: null, rows: 0 }]);
+    expect(
+      await workspace().query(`SELECT to_regclass('c') AS c, count(*)::int AS rows FROM schema_migrations`),
+    ).to.deep.equal([{ c: null, rows: 0 }]);
   });
 
   it('that is empty is recorded, with a warning', async () => {
     await file('-- nothing yet\n');
     const reporter = new Recorder();
     expect(done(await up(workspace(), { reporter }))).to.deep.equal(['001_a']);
-    expect(reporter.of('warning').map(({ message }) => message).filter((message) => !OTHER_SCHEMA.test(message))).to.deep.equal(['001_a.up.sql:1:1: the file contains no statements']);
+    expect(
+      reporter
+        .of('warning')
+        .map(({ message }) => message)
+        .filter((message) => !OTHER_SCHEMA.test(message)),
+    ).to.deep.equal(['001_a.up.sql:1:1: the file contains no statements']);
   });
 
   it('that was recorded meanwhile by a runner without the lock stops before its DDL', async () => {

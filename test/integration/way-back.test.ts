@@ -31,19 +31,34 @@ describe('the way back', () => {
   });
 
   it('a down file that can not run is warned of when it is stored, and is an error of validate', async () => {
-    const downs = { '004_d.down.sql': 'DROPP TABLE d;', '005_e.down.sql': 'SELECT 1;\nDISCARD ALL;', '006_f.down.sql': 'DROP TABLE f;' };
-    await workspace().write({ '004_d.up.sql': 'CREATE TABLE d ();', '005_e.up.sql': 'CREATE TABLE e ();', '006_f.up.sql': 'CREATE TABLE f ();', ...downs });
+    const downs = {
+      '004_d.down.sql': 'DROPP TABLE d;',
+      '005_e.down.sql': 'SELECT 1;\nDISCARD ALL;',
+      '006_f.down.sql': 'DROP TABLE f;',
+    };
+    await workspace().write({
+      '004_d.up.sql': 'CREATE TABLE d ();',
+      '005_e.up.sql': 'CREATE TABLE e ();',
+      '006_f.up.sql': 'CREATE TABLE f ();',
+      ...downs,
+    });
     const { stderr } = await run(0, 'up');
     expect(stderr.match(/warning: .*rolling back will fail with this down file/g)).to.have.length(2);
-    expect(stderr).to.match(/warning: 004_d\.down\.sql:1:1: syntax error/).and.match(/warning: 005_e\.down\.sql:2:1: DISCARD ALL/);
-    expect((await run(21, 'validate')).stdout).to.match(/004_d\.down\.sql:1:1: error/).and.match(/005_e\.down\.sql:2:1: error/);
+    expect(stderr)
+      .to.match(/warning: 004_d\.down\.sql:1:1: syntax error/)
+      .and.match(/warning: 005_e\.down\.sql:2:1: DISCARD ALL/);
+    expect((await run(21, 'validate')).stdout)
+      .to.match(/004_d\.down\.sql:1:1: error/)
+      .and.match(/005_e\.down\.sql:2:1: error/);
   });
 
   it('--steps says when what it rolls back is not what was applied last', async () => {
     await workspace().write({ '002_b.up.sql': 'CREATE TABLE b ();', '002_b.down.sql': 'DROP TABLE b;' });
     await run(0, 'up');
     const { stderr } = await run(0, 'down', '--steps', '1', '--dry-run');
-    expect(stderr).to.match(/warning: --steps 1 rolls back 003_c, the newest by version; 002_b, which was applied last \(out of order\), stays: .*--to VERSION/);
+    expect(stderr).to.match(
+      /warning: --steps 1 rolls back 003_c, the newest by version; 002_b, which was applied last \(out of order\), stays: .*--to VERSION/,
+    );
     expect((await run(0, 'down', '--steps', '2', '--dry-run')).stderr).to.not.include('out of order');
     expect((await run(0, 'down', '--to', '002_b', '--dry-run')).stderr).to.not.include('out of order');
   });
@@ -51,17 +66,24 @@ describe('the way back', () => {
   it('"irreversible" binds from when it is said: for stored SQL at once, and for every image once a run has seen it', async () => {
     await workspace().write({ '003_c.down.sql': '-- lockstep: irreversible\nDROP TABLE c;' });
     for (const from of [[], ['--from', 'stored'], ['--from', 'files']]) {
-      expect((await run(24, 'down', '--to', '001_a', ...from)).stderr).to.include('003_c: its file says "irreversible"');
+      expect((await run(24, 'down', '--to', '001_a', ...from)).stderr).to.include(
+        '003_c: its file says "irreversible"',
+      );
     }
     const old = join(workspace().dir, 'old');
     await mkdir(old);
     for (const [name, text] of Object.entries(FILES).slice(0, 2)) await writeFile(join(old, name), text);
-    const byOld = (): Promise<CliResult> => runCli(['down', '--to-files', '--dry-run'], { env: { ...workspace().env, LOCKSTEP_DIR: old } });
+    const byOld = (): Promise<CliResult> =>
+      runCli(['down', '--to-files', '--dry-run'], { env: { ...workspace().env, LOCKSTEP_DIR: old } });
     expectExit(await byOld(), 0);
     await workspace().write({ '004_d.up.sql': 'CREATE TABLE d ();', '004_d.down.sql': 'DROP TABLE d;' });
     await run(0, 'up');
     expect((await byOld()).stderr).to.include('003_c: its file says');
-    expect(await workspace().query('SELECT down_sql, irreversible FROM schema_migrations_journal WHERE event = $1', ['down stored'])).to.deep.equal([{ down_sql: 'DROP TABLE c;', irreversible: true }]);
+    expect(
+      await workspace().query('SELECT down_sql, irreversible FROM schema_migrations_journal WHERE event = $1', [
+        'down stored',
+      ]),
+    ).to.deep.equal([{ down_sql: 'DROP TABLE c;', irreversible: true }]);
     // Taken back by a file that does not say so any more, where a person chooses it.
     await workspace().write({ '003_c.down.sql': 'DROP TABLE c;\n-- again' });
     await run(24, 'down', '--to', '001_a');
@@ -81,7 +103,10 @@ describe('the way back', () => {
       '      DROP INDEX CONCURRENTLY nope;',
       '      DROP TABLE c;',
     ]);
-    const { wouldRun } = documentOf('outcome', await run(0, 'down', '--to', '001_a', '--from', 'files', '--dry-run', '--json')) as { wouldRun: { statements: { done: boolean }[] }[] };
+    const { wouldRun } = documentOf(
+      'outcome',
+      await run(0, 'down', '--to', '001_a', '--from', 'files', '--dry-run', '--json'),
+    ) as { wouldRun: { statements: { done: boolean }[] }[] };
     expect(wouldRun[0]!.statements.map(({ done }) => done)).to.deep.equal([true, false, false]);
     // A file that does not begin with what is done is refused by the dry run, too.
     await workspace().write({ '003_c.down.sql': 'DROP TABLE c;' });
@@ -91,13 +116,18 @@ describe('the way back', () => {
   it('a down that drops the schema of the tables says so, and drops nothing', async () => {
     await workspace().write({ '003_c.down.sql': `DROP SCHEMA ${workspace().schema} CASCADE;` });
     const { stderr } = await run(40, 'down', '--to', '001_a', '--from', 'files');
-    expect(stderr).to.match(/^error: 003_c\.down\.sql drops the tables of Lockstep, or the schema "lockstep_test_\w+" in which they are/m);
+    expect(stderr).to.match(
+      /^error: 003_c\.down\.sql drops the tables of Lockstep, or the schema "lockstep_test_\w+" in which they are/m,
+    );
     expect(stderr).to.not.include('does not exist');
     expect(await workspace().versions()).to.deep.equal(['001_a', '003_c']);
   });
 
   describe('a release that has nothing to apply', () => {
-    const seen = (): Promise<unknown[]> => workspace().query('SELECT release, command FROM schema_migrations_journal WHERE event = $1 ORDER BY id', ['release seen']);
+    const seen = (): Promise<unknown[]> =>
+      workspace().query('SELECT release, command FROM schema_migrations_journal WHERE event = $1 ORDER BY id', [
+        'release seen',
+      ]);
     const upAs = (release: string): Promise<CliResult> => run(0, 'up', '--release', release);
 
     it('is known from its first run on; later runs write nothing, wait and a dry run never do', async () => {
@@ -119,7 +149,10 @@ describe('the way back', () => {
       await workspace().query(`GRANT SELECT ON schema_migrations TO ${reader.name}`);
       for (const more of ['SELECT 1', `GRANT SELECT ON schema_migrations_journal TO ${reader.name}`]) {
         await workspace().query(more);
-        expectExit(await runCli(['up', '--release', 'shop/8@3'], { env: { ...workspace().env, DATABASE_URL: reader.url } }), 0);
+        expectExit(
+          await runCli(['up', '--release', 'shop/8@3'], { env: { ...workspace().env, DATABASE_URL: reader.url } }),
+          0,
+        );
       }
       expect(await seen()).to.deep.equal([]);
     });

@@ -43,7 +43,9 @@ describe('applied migrations and 16 runners', () => {
     workspace().defer(() => proxy.stop());
     const { lockKey, dir } = workspace();
     await Promise.all(
-      Array.from({ length: RUNNERS }, () => runMigrations({ connectionString: proxy.url, lockKey, dir, direction: 'up' })),
+      Array.from({ length: RUNNERS }, () =>
+        runMigrations({ connectionString: proxy.url, lockKey, dir, direction: 'up' }),
+      ),
     );
     expect(proxy.queries.map(({ connection }) => connection).sort((a, b) => a - b)).to.deep.equal(
       Array.from({ length: RUNNERS }, (_, index) => index + 1),
@@ -60,8 +62,14 @@ async function stateOf(workspace: Workspace): Promise<unknown> {
   );
   const rows: Record<string, unknown> = {};
   for (const { relname, relkind } of relations) {
-    if (relkind === 'r') rows[relname] = await workspace.query(`SELECT t.ctid::text, t.xmin::text, t.xmax::text, to_jsonb(t) AS row FROM ${relname} t ORDER BY t.ctid`);
+    if (relkind === 'r')
+      rows[relname] = await workspace.query(
+        `SELECT t.ctid::text, t.xmin::text, t.xmax::text, to_jsonb(t) AS row FROM ${relname} t ORDER BY t.ctid`,
+      );
   }
-  const sequences = await workspace.query('SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = $1 ORDER BY 1', [workspace.schema]);
+  const sequences = await workspace.query(
+    'SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = $1 ORDER BY 1',
+    [workspace.schema],
+  );
   return { relations, rows, sequences };
 }

@@ -44,11 +44,18 @@ describe('concurrent builds and 16 runners', () => {
 
 async function expectBuilt(workspace: Workspace): Promise<void> {
   expect(await workspace.versions()).to.deep.equal(VERSIONS);
-  expect(await workspace.journalCounts('applied')).to.deep.equal(Object.fromEntries(VERSIONS.map((version) => [version, 1])));
-  expect(await workspace.query('SELECT (SELECT count(*) FROM events)::int AS events, (SELECT count(*) FROM event_log)::int AS log')).to.deep.equal([
-    { events: MANY_ROWS, log: 1 },
-  ]);
+  expect(await workspace.journalCounts('applied')).to.deep.equal(
+    Object.fromEntries(VERSIONS.map((version) => [version, 1])),
+  );
+  expect(
+    await workspace.query(
+      'SELECT (SELECT count(*) FROM events)::int AS events, (SELECT count(*) FROM event_log)::int AS log',
+    ),
+  ).to.deep.equal([{ events: MANY_ROWS, log: 1 }]);
   expect(await workspace.invalidIndexes()).to.deep.equal([]);
-  const indexes = await workspace.query(`SELECT indexname FROM pg_indexes WHERE tablename = 'events' AND schemaname = $1 ORDER BY 1`, [workspace.schema]);
+  const indexes = await workspace.query(
+    `SELECT indexname FROM pg_indexes WHERE tablename = 'events' AND schemaname = $1 ORDER BY 1`,
+    [workspace.schema],
+  );
   expect(indexes.map(({ indexname }) => indexname)).to.deep.equal(['events_at', 'events_kind', 'events_pkey']);
 }

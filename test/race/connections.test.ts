@@ -48,7 +48,9 @@ describe('a server with fewer free connections than runners', () => {
 
   let server: Postgres;
   before(async () => {
-    server = await ownServer({ settings: { max_connections: String(MAX_CONNECTIONS), superuser_reserved_connections: '3', max_wal_senders: '2' } });
+    server = await ownServer({
+      settings: { max_connections: String(MAX_CONNECTIONS), superuser_reserved_connections: '3', max_wal_senders: '2' },
+    });
   });
   after(() => server.stop());
   const workspace = useWorkspace(() => server.url);

@@ -16,6 +16,8 @@ describe('a migration that gives the lock up', () => {
     });
     expectExit(await runCli(['up'], workspace()), 40);
     expect(await workspace().versions()).to.deep.equal(['001_before']);
-    expect(await workspace().query(`SELECT to_regclass('half') AS half, to_regclass('after') AS after`)).to.deep.equal([{ half: null, after: null }]);
+    expect(await workspace().query(`SELECT to_regclass('half') AS half, to_regclass('after') AS after`)).to.deep.equal([
+      { half: null, after: null },
+    ]);
   });
 });

@@ -12,9 +12,13 @@ describe('an older runner that comes back at once', () => {
     this.timeout(200_000);
     const gate = await closeGate(workspace());
     await workspace().write({
-      ...file(1, 'events', `CREATE TABLE events (id int);
+      ...file(
+        1,
+        'events',
+        `CREATE TABLE events (id int);
 INSERT INTO events SELECT generate_series(1, 20);
-CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.15); RETURN $1; END';`),
+CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.15); RETURN $1; END';`,
+      ),
       ...file(2, 'gate', gate.sql),
       ...file(3, 'events_kind', 'CREATE INDEX CONCURRENTLY events_kind ON events (slowly(id));'),
     });

@@ -92,12 +92,17 @@ CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PER
 
   it('by the library, with cancelling switched off: CONTENTION', async () => {
     const { url: connectionString, lockKey, dir } = workspace();
-    const run = runMigrations({ connectionString, lockKey, dir, direction: 'up', cancelBlockedWaiters: false }).catch((error: unknown) => error);
+    const run = runMigrations({ connectionString, lockKey, dir, direction: 'up', cancelBlockedWaiters: false }).catch(
+      (error: unknown) => error,
+    );
     await gate.arrived();
     await block(1);
     await gate.open();
     const error = await run;
     expect(error).to.be.instanceOf(MigratorError).with.property('code', 'CONTENTION');
-    expect((error as MigratorError).details.outcome?.done.map(({ version }) => version)).to.deep.equal(['001_events', '002_gate']);
+    expect((error as MigratorError).details.outcome?.done.map(({ version }) => version)).to.deep.equal([
+      '001_events',
+      '002_gate',
+    ]);
   });
 });

@@ -38,7 +38,9 @@ describe('pending migrations and 16 runners', () => {
 
 async function expectAppliedOnce(workspace: Workspace): Promise<void> {
   expect(await workspace.versions()).to.deep.equal(VERSIONS);
-  expect(await workspace.journalCounts('applied')).to.deep.equal(Object.fromEntries(VERSIONS.map((version) => [version, 1])));
+  expect(await workspace.journalCounts('applied')).to.deep.equal(
+    Object.fromEntries(VERSIONS.map((version) => [version, 1])),
+  );
   expect(await workspace.query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   expect(await workspace.lockSessions()).to.deep.equal([]);
 }

@@ -34,7 +34,14 @@ describe('a rollback', () => {
   function start(direction: 'up' | 'down', options: Partial<RunMigrationsOptions> = {}): Started {
     const { url: connectionString, lockKey, dir } = workspace();
     const recorder = new Recorder();
-    const work = runMigrations({ connectionString, lockKey, dir, reporter: recorder, ...options, direction } as RunMigrationsOptions);
+    const work = runMigrations({
+      connectionString,
+      lockKey,
+      dir,
+      reporter: recorder,
+      ...options,
+      direction,
+    } as RunMigrationsOptions);
     const outcome = work.catch((error: unknown) => (error as MigratorError).details.outcome);
     const ended = work.then(
       () => '0',
@@ -44,19 +51,28 @@ describe('a rollback', () => {
   }
 
   const replicas = (release?: string, dir = workspace().dir): Started[] =>
-    Array.from({ length: REPLICAS }, (_, index) => start('up', { runnerName: `web-${index}`, dir, ...(release !== undefined && { release }) }));
+    Array.from({ length: REPLICAS }, (_, index) =>
+      start('up', { runnerName: `web-${index}`, dir, ...(release !== undefined && { release }) }),
+    );
   const rollBack = (options: Partial<RunMigrationsOptions> = {}): Started =>
     start('down', { ...TO, release: 'shop/8@1', reason: 'checkout is slow', runnerName: 'rollback-1', ...options });
-  const endings = async (started: readonly Started[]): Promise<string[]> => [...new Set(await Promise.all(started.map(({ ended }) => ended)))].sort();
-  const waits = (started: readonly Started[]): Promise<unknown> => Promise.all(started.map(({ recorder }) => recorder.next('lock.waiting')));
+  const endings = async (started: readonly Started[]): Promise<string[]> =>
+    [...new Set(await Promise.all(started.map(({ ended }) => ended)))].sort();
+  const waits = (started: readonly Started[]): Promise<unknown> =>
+    Promise.all(started.map(({ recorder }) => recorder.next('lock.waiting')));
   const release = (): Promise<unknown> => start('up', { release: 'shop/7@2', runnerName: 'migrate-7' }).ended;
   /** A file that waits at the gate. */
-  const gated = (name: string): Promise<void> => workspace().write({ [name]: `${FIVE_FILES[name] ?? ''}\n${gate.sql}` });
+  const gated = (name: string): Promise<void> =>
+    workspace().write({ [name]: `${FIVE_FILES[name] ?? ''}\n${gate.sql}` });
 
   async function expectRolledBackOnce(): Promise<void> {
     expect(await workspace().versions()).to.deep.equal(KEPT);
-    expect(await workspace().journalCounts('rolled back')).to.deep.equal(Object.fromEntries(GONE.map((version) => [version, 1])));
-    expect(await workspace().journalCounts('applied')).to.deep.equal(Object.fromEntries(VERSIONS.map((version) => [version, 1])));
+    expect(await workspace().journalCounts('rolled back')).to.deep.equal(
+      Object.fromEntries(GONE.map((version) => [version, 1])),
+    );
+    expect(await workspace().journalCounts('applied')).to.deep.equal(
+      Object.fromEntries(VERSIONS.map((version) => [version, 1])),
+    );
   }
 
   it('that runs makes ten replicas wait, of which none applies again what it takes away', async () => {
@@ -106,7 +122,9 @@ describe('a rollback', () => {
     await release();
     await gate.open();
     const env = workspace().env;
-    const pods = Array.from({ length: REPLICAS }, (_, index) => startCli(['up'], { env: { ...env, LOCKSTEP_RELEASE: 'shop@2', LOCKSTEP_POD: `web-${index}` } }));
+    const pods = Array.from({ length: REPLICAS }, (_, index) =>
+      startCli(['up'], { env: { ...env, LOCKSTEP_RELEASE: 'shop@2', LOCKSTEP_POD: `web-${index}` } }),
+    );
     const job = startCli(['down', '--to', TO.to], { env: { ...env, LOCKSTEP_RELEASE: 'shop/8@1' } });
     expect((await job.exited).code).to.equal(0);
     for (const pod of pods) expect((await pod.exited).code).to.be.oneOf([0, 22]);
@@ -177,6 +195,10 @@ describe('a rollback', () => {
     expect(await job.ended).to.equal('0');
     expect(await endings(pods)).to.deep.equal(['0']);
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
-    expect(await workspace().journalCounts('applied')).to.include({ '004_bonus': 2, '005_order_notes': 2, '003_first_orders': 1 });
+    expect(await workspace().journalCounts('applied')).to.include({
+      '004_bonus': 2,
+      '005_order_notes': 2,
+      '003_first_orders': 1,
+    });
   });
 });

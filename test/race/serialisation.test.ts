@@ -20,7 +20,8 @@ describe('a lock that somebody else holds, and 16 runners', () => {
     const { url: connectionString, lockKey, dir } = workspace();
     const runners = Array.from({ length: RUNNERS }, () => {
       const reporter = new Recorder();
-      const start = (): Promise<unknown> => runMigrations({ connectionString, lockKey, dir, direction: 'up', reporter });
+      const start = (): Promise<unknown> =>
+        runMigrations({ connectionString, lockKey, dir, direction: 'up', reporter });
       return { start, waiting: () => reporter.next('lock.waiting') };
     });
     await expectToWait(workspace(), () => runners.map(({ start, waiting }) => ({ finished: start(), waiting })));

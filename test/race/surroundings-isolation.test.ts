@@ -8,7 +8,9 @@ describe('another isolation level as the default', () => {
   const workspace = useWorkspace();
 
   it('is not that of a migration, by the command line', async () => {
-    await workspace().write({ '001_a.up.sql': `CREATE TABLE levels AS SELECT current_setting('transaction_isolation') AS level;` });
+    await workspace().write({
+      '001_a.up.sql': `CREATE TABLE levels AS SELECT current_setting('transaction_isolation') AS level;`,
+    });
     const url = new URL(workspace().url);
     url.searchParams.set('default_transaction_isolation', 'serializable');
     expectExit(await runCli(['up'], { env: { ...workspace().env, DATABASE_URL: url.href } }), 0);

@@ -14,8 +14,15 @@ describe('planted functions', () => {
     const evil = `${own.schema}_evil`;
     await own.query(`CREATE SCHEMA ${evil}`);
     own.defer(() => own.query(`DROP SCHEMA ${evil} CASCADE`));
-    for (const [name, type] of [['pg_backend_pid()', 'int'], ['current_database()', 'name'], ['to_regclass(text)', 'regclass'], ['pg_is_in_recovery()', 'boolean']]) {
-      await own.query(`CREATE FUNCTION ${evil}.${name} RETURNS ${type} LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`);
+    for (const [name, type] of [
+      ['pg_backend_pid()', 'int'],
+      ['current_database()', 'name'],
+      ['to_regclass(text)', 'regclass'],
+      ['pg_is_in_recovery()', 'boolean'],
+    ]) {
+      await own.query(
+        `CREATE FUNCTION ${evil}.${name} RETURNS ${type} LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
+      );
     }
     await own.write(file(1, 'a', 'CREATE TABLE a ();'));
     const url = new URL(own.url);

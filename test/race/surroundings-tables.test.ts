@@ -12,8 +12,12 @@ describe('a trigger on the history', () => {
   it('is refused before anything runs, by the command line', async () => {
     await workspace().write(file(1, 'a', 'CREATE TABLE a ();'));
     await up(workspace());
-    await workspace().query('CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$');
-    await workspace().query('CREATE TRIGGER swallow BEFORE INSERT ON schema_migrations FOR EACH ROW EXECUTE FUNCTION swallow()');
+    await workspace().query(
+      'CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
+    );
+    await workspace().query(
+      'CREATE TRIGGER swallow BEFORE INSERT ON schema_migrations FOR EACH ROW EXECUTE FUNCTION swallow()',
+    );
     await workspace().write(file(2, 'b', 'CREATE TABLE b ();'));
     expectExit(await runCli(['up'], workspace()), 22);
     expect(await workspace().query(`SELECT to_regclass('b') AS b`)).to.deep.equal([{ b: null }]);

@@ -79,7 +79,10 @@ describe('runners that wait', () => {
     const left = await Promise.all(waiters);
     await held;
     for (const recorder of recorders) expect(recorder.of('lock.acquired')).to.deep.equal([]);
-    tell('the lock was released', left.map((at) => at - releasedAt));
+    tell(
+      'the lock was released',
+      left.map((at) => at - releasedAt),
+    );
   });
 
   it('leave when the holder is done: processes', async () => {
@@ -93,10 +96,18 @@ describe('runners that wait', () => {
       expectExit(result, 0);
       if (result !== held) expect(result.logs.map(({ event }) => event)).to.not.include('lock.acquired');
     }
-    tell("the holder's exit", left.map(({ exitedAt }) => exitedAt - held!.exitedAt));
-    const [row] = await workspace().query<{ at: Date }>(`SELECT max(at) AS at FROM schema_migrations_journal WHERE event = 'applied'`);
+    tell(
+      "the holder's exit",
+      left.map(({ exitedAt }) => exitedAt - held!.exitedAt),
+    );
+    const [row] = await workspace().query<{ at: Date }>(
+      `SELECT max(at) AS at FROM schema_migrations_journal WHERE event = 'applied'`,
+    );
     const epoch = performance.timeOrigin;
-    tell('the last COMMIT', left.map(({ exitedAt }) => epoch + exitedAt - row!.at.getTime()));
+    tell(
+      'the last COMMIT',
+      left.map(({ exitedAt }) => epoch + exitedAt - row!.at.getTime()),
+    );
   });
 
   it('take over when the holder is killed', async () => {
@@ -113,7 +124,9 @@ describe('runners that wait', () => {
     const results = await Promise.all(waiters.map(({ exited }) => exited));
     for (const result of results) expectExit(result, 0);
     const lost = results.flatMap(({ logs }) => logs).filter(({ event }) => event === 'run.lost');
-    expect(lost.map(({ runner, version }) => ({ runner, version }))).to.deep.equal([{ runner: 'holder', version: '006_gate' }]);
+    expect(lost.map(({ runner, version }) => ({ runner, version }))).to.deep.equal([
+      { runner: 'holder', version: '006_gate' },
+    ]);
     expect(await workspace().journalCounts('applied')).to.deep.include({ '006_gate': 1 });
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   });
@@ -122,5 +135,7 @@ describe('runners that wait', () => {
 /** A figure for people to read; how fast a machine is decides no test. */
 function tell(since: string, milliseconds: readonly number[]): void {
   const sorted = milliseconds.map((ms) => Math.round(ms)).sort((a, b) => a - b);
-  console.log(`      ${sorted.length} waiters left after ${since}: first ${sorted[0]} ms, median ${sorted[sorted.length >> 1]} ms, last ${sorted.at(-1)} ms`);
+  console.log(
+    `      ${sorted.length} waiters left after ${since}: first ${sorted[0]} ms, median ${sorted[sorted.length >> 1]} ms, last ${sorted.at(-1)} ms`,
+  );
 }

@@ -12,7 +12,13 @@ interface Received {
   readonly method: string;
   readonly path: string;
   readonly authorization: string;
-  readonly body: { readonly reason: string; readonly note: string; readonly eventTime: string; readonly metadata: { readonly name: string }; readonly [field: string]: unknown };
+  readonly body: {
+    readonly reason: string;
+    readonly note: string;
+    readonly eventTime: string;
+    readonly metadata: { readonly name: string };
+    readonly [field: string]: unknown;
+  };
 }
 
 export interface ApiDouble {
@@ -34,10 +40,20 @@ export async function startApiDouble(answers: readonly Answer[]): Promise<ApiDou
     request.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
     request.on('end', () => {
       const { method = '', url: path = '', headers } = request;
-      received.push({ method, path, authorization: headers.authorization ?? '', body: JSON.parse(text) as Received['body'] });
+      received.push({
+        method,
+        path,
+        authorization: headers.authorization ?? '',
+        body: JSON.parse(text) as Received['body'],
+      });
       const answer = left.length > 1 ? left.shift() : left[0];
       if (!answer) return;
-      const status = { kind: 'Status', apiVersion: 'v1', code: answer.status, message: `the double says ${answer.status}` };
+      const status = {
+        kind: 'Status',
+        apiVersion: 'v1',
+        code: answer.status,
+        message: `the double says ${answer.status}`,
+      };
       response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers });
       response.end(answer.status === 201 ? text : JSON.stringify(status));
     });

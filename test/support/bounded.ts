@@ -8,7 +8,10 @@ const PATIENCE_MS = 30_000;
 export async function within<T>(work: Promise<T>, what: string | (() => string), ms = PATIENCE_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${ms / 1000} s: ${typeof what === 'string' ? what : what()}`)), ms);
+    timer = setTimeout(
+      () => reject(new Error(`not within ${ms / 1000} s: ${typeof what === 'string' ? what : what()}`)),
+      ms,
+    );
   });
   try {
     return await Promise.race([work, overdue]);

@@ -50,7 +50,13 @@ function make({ name, subjects, isAuthority, authority }: Request): Certificate 
     pem: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
     key: privateKey,
     keyPem: (passphrase) =>
-      String(privateKey.export({ type: 'pkcs8', format: 'pem', ...(passphrase !== undefined && { cipher: 'aes-256-cbc', passphrase }) })),
+      String(
+        privateKey.export({
+          type: 'pkcs8',
+          format: 'pem',
+          ...(passphrase !== undefined && { cipher: 'aes-256-cbc', passphrase }),
+        }),
+      ),
   };
 }
 
@@ -61,7 +67,9 @@ function basicConstraints(isAuthority: boolean): Buffer {
 
 function alternativeNames(subjects: readonly string[]): Buffer {
   const names = subjects.map((subject) =>
-    isIP(subject) === 4 ? tagged(0x87, Buffer.from(subject.split('.').map(Number))) : tagged(0x82, Buffer.from(subject)),
+    isIP(subject) === 4
+      ? tagged(0x87, Buffer.from(subject.split('.').map(Number)))
+      : tagged(0x82, Buffer.from(subject)),
   );
   return sequence(objectId([2, 5, 29, 17]), tagged(0x04, sequence(...names)));
 }
@@ -71,7 +79,15 @@ function distinguishedName(commonName: string): Buffer {
 }
 
 function time(ms: number): Buffer {
-  return tagged(0x17, Buffer.from(new Date(ms).toISOString().slice(2).replace(/[-:T]|\.\d+/g, '')));
+  return tagged(
+    0x17,
+    Buffer.from(
+      new Date(ms)
+        .toISOString()
+        .slice(2)
+        .replace(/[-:T]|\.\d+/g, ''),
+    ),
+  );
 }
 
 function integer(bytes: Buffer): Buffer {

@@ -66,7 +66,9 @@ export function distFolder(): string {
   const given = process.env['LOCKSTEP_DIST'] ?? '';
   const folder = given === '' ? resolve(import.meta.dirname, '../../dist') : given;
   if (existsSync(join(folder, 'lockstep.mjs'))) return folder;
-  throw new Error(`There is no lockstep.mjs in ${folder}: ${given === '' ? 'run "npm run build" first' : 'LOCKSTEP_DIST names another folder'}.`);
+  throw new Error(
+    `There is no lockstep.mjs in ${folder}: ${given === '' ? 'run "npm run build" first' : 'LOCKSTEP_DIST names another folder'}.`,
+  );
 }
 
 /** Runs to the end, whatever the exit code. */
@@ -77,14 +79,23 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 /** @throws Error that begins with the reason the process gave, and ends with all that it said. */
 export function expectExit({ code, signal, stdout, stderr, logs }: CliResult, expected: number): void {
   if (code === expected) return;
-  const failed = logs.find(({ event }) => event === 'run.failed')?.['error'] as { code?: string; summary?: string } | undefined;
+  const failed = logs.find(({ event }) => event === 'run.failed')?.['error'] as
+    | { code?: string; summary?: string }
+    | undefined;
   const reason = failed ? `: ${failed.code}: ${failed.summary}` : '';
   throw new Error(`exit ${code ?? signal} instead of ${expected}${reason}\n${stdout}${stderr}`);
 }
 
-export function startCli(args: readonly string[], { env, cwd, dist = distFolder(), timeoutMs = TIMEOUT_MS }: CliOptions): CliProcess {
+export function startCli(
+  args: readonly string[],
+  { env, cwd, dist = distFolder(), timeoutMs = TIMEOUT_MS }: CliOptions,
+): CliProcess {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [join(dist, 'lockstep.mjs'), ...args], { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(dist, 'lockstep.mjs'), ...args], {
+    env,
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   track(child);
   let stdout = '';
   let stderr = '';
@@ -123,14 +134,18 @@ export function startCli(args: readonly string[], { env, cwd, dist = distFolder(
         const look = (): void => {
           const line = parseLogs(stderr).find(fits);
           if (line) done(line);
-          else if (exitedAt > 0 && child.stderr.closed) failed(new Error(`lockstep ${args.join(' ')} ended without the log line; it said:\n${stderr}`));
+          else if (exitedAt > 0 && child.stderr.closed)
+            failed(new Error(`lockstep ${args.join(' ')} ended without the log line; it said:\n${stderr}`));
           else return;
           watchers.delete(look);
         };
         watchers.add(look);
         look();
       });
-      return within(found, () => `the log line ${typeof which === 'string' ? which : which.toString()}; there was:\n${stderr}`);
+      return within(
+        found,
+        () => `the log line ${typeof which === 'string' ? which : which.toString()}; there was:\n${stderr}`,
+      );
     },
   };
 }

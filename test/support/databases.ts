@@ -19,7 +19,11 @@ export function useDatabase(): () => string {
 }
 
 /** A database that exists only meanwhile. */
-export async function inDatabase<T>(serverUrl: string, name: string, body: (databaseUrl: string) => Promise<T>): Promise<T> {
+export async function inDatabase<T>(
+  serverUrl: string,
+  name: string,
+  body: (databaseUrl: string) => Promise<T>,
+): Promise<T> {
   await administer(serverUrl, `CREATE DATABASE ${name}`);
   try {
     return await body(addressOf(serverUrl, name));

@@ -45,7 +45,10 @@ export async function blockOnKey(url: string, key: string, applicationName = 'ol
   );
   const { client: observer } = await connect(url, 'observer');
   await eventually(`session ${pid} to block on the key`, async () => {
-    const { rowCount } = await observer.query(`SELECT FROM pg_locks WHERE pid = $1 AND locktype = 'advisory' AND NOT granted`, [pid]);
+    const { rowCount } = await observer.query(
+      `SELECT FROM pg_locks WHERE pid = $1 AND locktype = 'advisory' AND NOT granted`,
+      [pid],
+    );
     return rowCount === 1;
   }).finally(() => observer.end());
   return { pid, ended: within(ended, `session ${pid} to get the key or be cancelled`), close: () => client.end() };

@@ -26,7 +26,8 @@ export interface InCluster {
 export async function inCluster({ url, ca }: Cluster, { namespace, token }: ServiceAccount): Promise<InCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-service-account-'));
   const { hostname, port } = new URL(url);
-  for (const [name, text] of Object.entries({ token, 'ca.crt': ca, namespace })) await writeFile(join(folder, name), text);
+  for (const [name, text] of Object.entries({ token, 'ca.crt': ca, namespace }))
+    await writeFile(join(folder, name), text);
   return {
     env: { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port, LOCKSTEP_SERVICE_ACCOUNT_DIR: folder },
     replaceToken: (next) => writeFile(join(folder, 'token'), next),

@@ -11,7 +11,10 @@ const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** By name; `error` is the one of error.schema.json. */
 export const SCHEMAS: ReadonlyMap<string, { readonly $id?: string }> = new Map(
-  readdirSync(folder).map((file) => [file.replace('.schema.json', ''), JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as object]),
+  readdirSync(folder).map((file) => [
+    file.replace('.schema.json', ''),
+    JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as object,
+  ]),
 );
 
 // Strict: a keyword or a format that it does not know is an error, so that none is passed over.
@@ -23,7 +26,9 @@ export function violations(name: string, value: unknown): string[] {
   const validate = ajv.getSchema(`urn:lockstep:schema:${name}`);
   if (!validate) throw new Error(`there is no schema ${name}`);
   if (validate(value) === true) return [];
-  return (validate.errors ?? []).map(({ instancePath, message, params }) => `${instancePath}: ${message ?? ''} ${JSON.stringify(params)}`);
+  return (validate.errors ?? []).map(
+    ({ instancePath, message, params }) => `${instancePath}: ${message ?? ''} ${JSON.stringify(params)}`,
+  );
 }
 
 /** Standard output, which must be one document of that schema and a line break; the exit code must be the document's. */

@@ -17,8 +17,12 @@ const root = resolve(import.meta.dirname, '../..');
 
 /** A line for each piece that is not in its file exactly once. */
 export async function misfits(replacements: readonly Replacement[]): Promise<string[]> {
-  const found = await Promise.all(replacements.map(async ({ file, from }) => (await readFile(resolve(root, file), 'utf8')).split(from).length - 1));
-  return replacements.flatMap(({ file, from }, index) => (found[index] === 1 ? [] : [`${file} has this ${found[index]} times, not once: ${from}`]));
+  const found = await Promise.all(
+    replacements.map(async ({ file, from }) => (await readFile(resolve(root, file), 'utf8')).split(from).length - 1),
+  );
+  return replacements.flatMap(({ file, from }, index) =>
+    found[index] === 1 ? [] : [`${file} has this ${found[index]} times, not once: ${from}`],
+  );
 }
 
 /** @throws Error naming each piece that is not in its file, or not in the bundle: then the mutation has to follow the source. */

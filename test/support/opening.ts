@@ -17,7 +17,10 @@ export interface OpenOptions {
   readonly settings?: Partial<ConnectionSettings>;
 }
 
-export async function open(databaseUrl: string, { env = {}, home, signal, settings }: OpenOptions = {}): Promise<Opened> {
+export async function open(
+  databaseUrl: string,
+  { env = {}, home, signal, settings }: OpenOptions = {},
+): Promise<Opened> {
   const parsed = parseAddress({ databaseUrl, env, home });
   expect(parsed.problems).to.deep.equal([]);
   const limit = signal ?? AbortSignal.timeout(20_000);

@@ -1,6 +1,13 @@
 /** Reads the SQL that a runner has sent with PostgreSQL's own grammar: what in it is looked up along a path that others can write to? */
 import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
-import { children, constantText, functionCalls, nameParts, textOf, type TreeNode } from '../../src/core/sql/syntax-tree.ts';
+import {
+  children,
+  constantText,
+  functionCalls,
+  nameParts,
+  textOf,
+  type TreeNode,
+} from '../../src/core/sql/syntax-tree.ts';
 
 const OURS = 'pg_catalog, pg_temp';
 
@@ -9,14 +16,18 @@ const WITH_OPERATOR: ReadonlySet<string> = new Set(['A_Expr', 'SubLink', 'SortBy
 
 /** The path that a statement leaves behind; undefined when it sets none. */
 function pathAfter(kind: string, node: TreeNode): string | undefined {
-  if (kind === 'TransactionStmt') return ['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK'].includes(textOf(node, 'kind') ?? '') ? '' : undefined;
-  const set = functionCalls(node).filter(({ name, args }) => name === 'set_config' && constantText(args[0]) === 'search_path').at(-1);
+  if (kind === 'TransactionStmt')
+    return ['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK'].includes(textOf(node, 'kind') ?? '') ? '' : undefined;
+  const set = functionCalls(node)
+    .filter(({ name, args }) => name === 'set_config' && constantText(args[0]) === 'search_path')
+    .at(-1);
   return set && (constantText(set.args[1]) ?? '');
 }
 
 /** Every name in the statement that does not say where it is, with the names that it defines itself. */
 function* unqualified(kind: string, node: TreeNode): Generator<string> {
-  if (kind === 'FuncCall' && nameParts(node, 'funcname').length < 2) yield `function ${nameParts(node, 'funcname').join('.')}`;
+  if (kind === 'FuncCall' && nameParts(node, 'funcname').length < 2)
+    yield `function ${nameParts(node, 'funcname').join('.')}`;
   if (kind === 'TypeName' && nameParts(node, 'names').length === 1) yield `type ${nameParts(node, 'names').join('.')}`;
   if (kind === 'RangeVar' && node['schemaname'] === undefined) yield `relation ${textOf(node, 'relname') ?? ''}`;
   if (WITH_OPERATOR.has(kind)) {
@@ -24,9 +35,11 @@ function* unqualified(kind: string, node: TreeNode): Generator<string> {
       const parts = nameParts(node, field);
       if (parts.length === 1) yield `operator ${parts.join('.')}`;
     }
-    if (kind === 'A_Expr' && ['AEXPR_IN', 'AEXPR_NULLIF', 'AEXPR_DISTINCT'].includes(textOf(node, 'kind') ?? '')) yield `operator of ${textOf(node, 'kind')}`;
+    if (kind === 'A_Expr' && ['AEXPR_IN', 'AEXPR_NULLIF', 'AEXPR_DISTINCT'].includes(textOf(node, 'kind') ?? ''))
+      yield `operator of ${textOf(node, 'kind')}`;
   }
-  if (kind === 'JoinExpr' && (children(node, 'usingClause').length > 0 || node['isNatural'] === true)) yield 'operator of USING';
+  if (kind === 'JoinExpr' && (children(node, 'usingClause').length > 0 || node['isNatural'] === true))
+    yield 'operator of USING';
   if (kind === 'CaseExpr' && node['arg'] !== undefined) yield 'operator of CASE … WHEN';
   for (const [field, value] of Object.entries(node)) {
     for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
@@ -34,7 +47,8 @@ function* unqualified(kind: string, node: TreeNode): Generator<string> {
       const entries = Object.entries(one as TreeNode);
       const [wrapped] = entries;
       // A node in a list, or where its type is not fixed, is wrapped in its kind; elsewhere the field tells.
-      if (entries.length === 1 && wrapped && /^[A-Z]/.test(wrapped[0])) yield* unqualified(wrapped[0], wrapped[1] as TreeNode);
+      if (entries.length === 1 && wrapped && /^[A-Z]/.test(wrapped[0]))
+        yield* unqualified(wrapped[0], wrapped[1] as TreeNode);
       else yield* unqualified(KINDS[field] ?? field, one as TreeNode);
     }
   }
@@ -47,7 +61,10 @@ const KINDS: Readonly<Record<string, string>> = { typeName: 'TypeName', relation
  * Each name of each statement of a message that is looked up along a path which is not ours. `isFile` tells statements of
  * migrations, whose path is the user's; `places` are tables that are looked up in a schema which was chosen before.
  */
-export async function strayNames(message: string, { isFile, places }: { isFile: (sql: string) => boolean; places: readonly string[] }): Promise<string[]> {
+export async function strayNames(
+  message: string,
+  { isFile, places }: { isFile: (sql: string) => boolean; places: readonly string[] },
+): Promise<string[]> {
   const parsed = await createSqlParser().parse(message);
   if (!parsed.ok) throw new Error(`not SQL: ${parsed.message}\n${message}`);
   const stray: string[] = [];
@@ -55,10 +72,10 @@ export async function strayNames(message: string, { isFile, places }: { isFile: 
   for (const { kind, node, start, end } of parsed.statements) {
     const sql = message.slice(start, end);
     if (!isFile(sql) && path !== OURS) {
-      for (const name of unqualified(kind, node)) if (!places.includes(name.replace('relation ', ''))) stray.push(`${name} in: ${sql}`);
+      for (const name of unqualified(kind, node))
+        if (!places.includes(name.replace('relation ', ''))) stray.push(`${name} in: ${sql}`);
     }
     path = pathAfter(kind, node) ?? path;
   }
   return stray;
 }
-

@@ -29,11 +29,13 @@ export interface CommandBlock {
 /** Of a page of the repository, in order. */
 export async function commandBlocks(page: string): Promise<CommandBlock[]> {
   const text = await readFile(join(ROOT, page), 'utf8');
-  return [...text.matchAll(/^( *)```(?:sh|bash|shell|console)\n(.*?)^\1```$(?:\n\n\1```\n(.*?)^\1```$)?/gms)].map(({ index, 1: indent = '', 2: body = '', 3: shown }) => ({
-    line: text.slice(0, index).split('\n').length + 1,
-    text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
-    shown: shown?.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
-  }));
+  return [...text.matchAll(/^( *)```(?:sh|bash|shell|console)\n(.*?)^\1```$(?:\n\n\1```\n(.*?)^\1```$)?/gms)].map(
+    ({ index, 1: indent = '', 2: body = '', 3: shown }) => ({
+      line: text.slice(0, index).split('\n').length + 1,
+      text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+      shown: shown?.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+    }),
+  );
 }
 
 /** Words of npm that are done already in a clone for tests, or would run the tests in themselves. */
@@ -47,7 +49,10 @@ export async function freshClone(): Promise<string> {
   await symlink(distFolder(), join(folder, 'dist'));
   const npm = join(folder, '.bin', 'npm');
   await mkdir(join(folder, '.bin'));
-  await writeFile(npm, `#!/bin/sh\ncase "$*" in ${DONE.map((words) => `"${words}"`).join(' | ')}) ;; *) PATH="\${PATH#*:}" exec npm "$@" ;; esac\n`);
+  await writeFile(
+    npm,
+    `#!/bin/sh\ncase "$*" in ${DONE.map((words) => `"${words}"`).join(' | ')}) ;; *) PATH="\${PATH#*:}" exec npm "$@" ;; esac\n`,
+  );
   await chmod(npm, 0o755);
   return folder;
 }
@@ -61,7 +66,10 @@ export interface PageRun {
 }
 
 /** The output of each block, stdout and stderr as they come. @throws Error with that of the block in which a command failed. */
-export async function runBlocks(blocks: readonly CommandBlock[], { cwd, env, instead = {} }: PageRun): Promise<string[]> {
+export async function runBlocks(
+  blocks: readonly CommandBlock[],
+  { cwd, env, instead = {} }: PageRun,
+): Promise<string[]> {
   const mark = (index: number): string => `--- block ${index} is done ---`;
   let script = `exec 2>&1\nset -e\n${blocks.map(({ text }, index) => `${text}\necho '${mark(index)}'\n`).join('')}`;
   for (const [example, real] of Object.entries(instead)) {

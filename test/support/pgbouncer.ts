@@ -41,11 +41,17 @@ function program(): string | undefined {
 /** Skips the tests of a machine without PgBouncer, and says so; with LOCKSTEP_NO_SKIP, as in CI, they fail. */
 export function requirePgBouncer(context: Mocha.Context): void {
   if (program() !== undefined) return;
-  skip(context, 'There is no pgbouncer on the PATH nor in /usr/sbin, so the tests of poolers do not run (Debian: apt-get install pgbouncer).');
+  skip(
+    context,
+    'There is no pgbouncer on the PATH nor in /usr/sbin, so the tests of poolers do not run (Debian: apt-get install pgbouncer).',
+  );
 }
 
 /** @throws Error with PgBouncer's own words when it does not start. */
-export async function startPgBouncer(url: string, { mode, size = 20, resets = true }: PgBouncerOptions): Promise<PgBouncer> {
+export async function startPgBouncer(
+  url: string,
+  { mode, size = 20, resets = true }: PgBouncerOptions,
+): Promise<PgBouncer> {
   const server = new URL(url);
   const account = unprivileged();
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-pgbouncer-'));
@@ -55,7 +61,11 @@ export async function startPgBouncer(url: string, { mode, size = 20, resets = tr
   await writeFile(settings, settingsFor(server, { mode, size, resets, port, folder }));
   await chmod(folder, 0o755);
   if (account !== undefined) await chown(folder, account.uid, account.gid);
-  const process = spawn(program() ?? 'pgbouncer', ['--quiet', settings], { ...account, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+  const process = spawn(program() ?? 'pgbouncer', ['--quiet', settings], {
+    ...account,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let said = '';
   process.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   const through = new URL(url);
@@ -71,7 +81,8 @@ export async function startPgBouncer(url: string, { mode, size = 20, resets = tr
   };
   try {
     await eventually('PgBouncer to answer', async () => {
-      if (hasEnded(process)) throw new Error(`PgBouncer ended: ${said}${await readFile(join(folder, 'log'), 'utf8').catch(() => '')}`);
+      if (hasEnded(process))
+        throw new Error(`PgBouncer ended: ${said}${await readFile(join(folder, 'log'), 'utf8').catch(() => '')}`);
       return await backendsOf(port).then(
         () => true,
         () => false,
@@ -93,7 +104,8 @@ interface Place {
 }
 
 function settingsFor(server: URL, { mode, size, resets, port, folder }: Place): string {
-  const password = server.password === '' ? '' : ` password='${decodeURIComponent(server.password).replaceAll("'", "''")}'`;
+  const password =
+    server.password === '' ? '' : ` password='${decodeURIComponent(server.password).replaceAll("'", "''")}'`;
   return `[databases]
 * = host=${server.hostname} port=${server.port === '' ? '5432' : server.port} user=${decodeURIComponent(server.username)}${password}
 
@@ -112,7 +124,13 @@ ${resets ? '' : 'server_reset_query =\n'}`;
 }
 
 async function backendsOf(port: number): Promise<number[]> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: ADMIN, database: 'pgbouncer', connectionTimeoutMillis: 2_000 });
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: ADMIN,
+    database: 'pgbouncer',
+    connectionTimeoutMillis: 2_000,
+  });
   client.on('error', () => undefined);
   await client.connect();
   try {

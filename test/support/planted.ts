@@ -3,12 +3,73 @@ import pg from 'pg';
 
 /** Types of which our statements have values, and those to which the server converts these. */
 const TYPES = [
-  ...['oid', 'regclass', 'regproc', 'name', 'text', '"char"', 'varchar', 'bpchar', 'boolean', 'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision'],
-  ...['json', 'jsonb', 'text[]', 'name[]', 'oid[]', 'int2vector', 'oidvector', 'timestamptz', 'timestamp', 'interval', 'uuid', 'xid', 'xid8', 'bytea', 'pg_node_tree', 'bit(64)', 'aclitem'],
+  ...[
+    'oid',
+    'regclass',
+    'regproc',
+    'name',
+    'text',
+    '"char"',
+    'varchar',
+    'bpchar',
+    'boolean',
+    'smallint',
+    'integer',
+    'bigint',
+    'numeric',
+    'real',
+    'double precision',
+  ],
+  ...[
+    'json',
+    'jsonb',
+    'text[]',
+    'name[]',
+    'oid[]',
+    'int2vector',
+    'oidvector',
+    'timestamptz',
+    'timestamp',
+    'interval',
+    'uuid',
+    'xid',
+    'xid8',
+    'bytea',
+    'pg_node_tree',
+    'bit(64)',
+    'aclitem',
+  ],
 ];
 
 /** Every operator that PostgreSQL has under a name of ours, for every pair of those types. */
-const OPERATORS = ['=', '<>', '<', '>', '<=', '>=', '+', '-', '*', '/', '&', '|', '#', '<<', '>>', '||', '->', '->>', '#>', '#>>', '@>', '?', '~', '!~', '~~', '!~~'];
+const OPERATORS = [
+  '=',
+  '<>',
+  '<',
+  '>',
+  '<=',
+  '>=',
+  '+',
+  '-',
+  '*',
+  '/',
+  '&',
+  '|',
+  '#',
+  '<<',
+  '>>',
+  '||',
+  '->',
+  '->>',
+  '#>',
+  '#>>',
+  '@>',
+  '?',
+  '~',
+  '!~',
+  '~~',
+  '!~~',
+];
 
 const BODY = `LANGUAGE plpgsql AS $b$ BEGIN RETURN NULL; END $b$`;
 

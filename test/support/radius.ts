@@ -24,7 +24,9 @@ export async function startRadius(): Promise<Radius> {
   socket.on('message', (request, { port, address }) => {
     asked += 1;
     const head = Buffer.from([accepts ? ACCEPT : REJECT, request[1] ?? 0, 0, 20]);
-    const proof = createHash('md5').update(Buffer.concat([head, request.subarray(4, 20), Buffer.from(secret)])).digest();
+    const proof = createHash('md5')
+      .update(Buffer.concat([head, request.subarray(4, 20), Buffer.from(secret)]))
+      .digest();
     socket.send(Buffer.concat([head, proof]), port, address);
   });
   return {

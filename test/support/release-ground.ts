@@ -18,15 +18,28 @@ export async function groundIn(workspace: Workspace, images: readonly Image[]): 
     }
   }
   return {
-    up: (image, release, reapply) => ended(up(workspace, { dir: dirOf(image), reapply, ...(release !== undefined && { release }) })),
+    up: (image, release, reapply) =>
+      ended(up(workspace, { dir: dirOf(image), reapply, ...(release !== undefined && { release }) })),
     down: (image, release, { to, hold }) =>
-      ended(down(workspace, { dir: dirOf(image), to, from: 'stored', ...(hold !== undefined && { hold }), ...(release !== undefined && { release }) })),
+      ended(
+        down(workspace, {
+          dir: dirOf(image),
+          to,
+          from: 'stored',
+          ...(hold !== undefined && { hold }),
+          ...(release !== undefined && { release }),
+        }),
+      ),
     async repair(image, only) {
-      const { code, stderr } = await runCli(['repair', ...(only === undefined ? [] : ['--only', only])], { env: { ...workspace.env, LOCKSTEP_DIR: dirOf(image) } });
+      const { code, stderr } = await runCli(['repair', ...(only === undefined ? [] : ['--only', only])], {
+        env: { ...workspace.env, LOCKSTEP_DIR: dirOf(image) },
+      });
       return { exit: code ?? -1, summary: stderr };
     },
     async applied() {
-      const [there] = await workspace.query<{ there: boolean }>(`SELECT to_regclass('schema_migrations') IS NOT NULL AS there`);
+      const [there] = await workspace.query<{ there: boolean }>(
+        `SELECT to_regclass('schema_migrations') IS NOT NULL AS there`,
+      );
       return there!.there ? await workspace.versions() : [];
     },
   };

@@ -16,7 +16,11 @@ export interface Ended {
 /** Where the walk takes place. */
 export interface Ground {
   up(image: Image, release: string | undefined, reapply: readonly Version[]): Promise<Ended>;
-  down(image: Image, release: string | undefined, options: { readonly to: Version; readonly hold: boolean | undefined }): Promise<Ended>;
+  down(
+    image: Image,
+    release: string | undefined,
+    options: { readonly to: Version; readonly hold: boolean | undefined },
+  ): Promise<Ended>;
   repair(image: Image, only: Version | undefined): Promise<Ended>;
   applied(): Promise<readonly Version[]>;
 }
@@ -27,9 +31,11 @@ export interface Image {
 }
 
 const [A, B, C, D] = ['001_a', '002_b', '003_c', '004_d'] as const;
-const good = (version: Version): Migration => migration(version, `CREATE TABLE t_${version} ()`, `DROP TABLE t_${version}`);
+const good = (version: Version): Migration =>
+  migration(version, `CREATE TABLE t_${version} ()`, `DROP TABLE t_${version}`);
 /** The same migration in other words; and one that fails. */
-const reworded = (version: Version): Migration => migration(version, `CREATE TABLE t_${version} (); SELECT 2`, `DROP TABLE t_${version}`);
+const reworded = (version: Version): Migration =>
+  migration(version, `CREATE TABLE t_${version} (); SELECT 2`, `DROP TABLE t_${version}`);
 const broken = (version: Version): Migration => migration(version, 'SELECT 1/0', `DROP TABLE t_${version}`);
 
 export const IMAGES: readonly Image[] = [
@@ -134,17 +140,25 @@ export class ReleaseWalk {
     const pending = image.files.map(({ version }) => version).filter((version) => !before.includes(version));
     const { exit, summary } = await this.#ground.up(image, release, reapply);
     const fresh = (await this.#ground.applied()).filter((version) => !before.includes(version));
-    this.#tell(`up ${image.tag} as ${release ?? 'nobody'}${reapply.length > 0 ? ` --reapply ${reapply.join()}` : ''} -> ${exit} ${summary}: ${fresh.join(' ') || 'nothing'}`);
+    this.#tell(
+      `up ${image.tag} as ${release ?? 'nobody'}${reapply.length > 0 ? ` --reapply ${reapply.join()}` : ''} -> ${exit} ${summary}: ${fresh.join(' ') || 'nothing'}`,
+    );
     this.#count('up', fresh.length > 0 ? 'applies' : exit === 0 ? 'skips' : `ends ${exit}`);
     for (const version of fresh) {
-      expect(this.#mayApply(version, release, reapply), `${version} was applied by ${release ?? 'nobody'}${this.#end()}`).to.equal(true);
+      expect(
+        this.#mayApply(version, release, reapply),
+        `${version} was applied by ${release ?? 'nobody'}${this.#end()}`,
+      ).to.equal(true);
       this.#held.delete(version);
       this.#rolledBack.delete(version);
       this.#appliedBy.set(version, release);
     }
     const bound = pending.filter((version) => !this.#mayApply(version, release, reapply));
     // Nobody is refused for nothing, and nobody is let in beside what binds them.
-    expect(/ (is|are) held: /.test(summary), `refused as held, with ${bound.join() || 'nothing'} held for it${this.#end()}`).to.equal(bound.length > 0 && !isChanged(summary));
+    expect(
+      / (is|are) held: /.test(summary),
+      `refused as held, with ${bound.join() || 'nothing'} held for it${this.#end()}`,
+    ).to.equal(bound.length > 0 && !isChanged(summary));
     if (exit === 0 || exit === 40) this.#runs(release);
   }
 

@@ -16,7 +16,10 @@ interface RoleOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-export async function createRole(workspace: Workspace, { grant = 'ALL', settings = {} }: RoleOptions = {}): Promise<TestRole> {
+export async function createRole(
+  workspace: Workspace,
+  { grant = 'ALL', settings = {} }: RoleOptions = {},
+): Promise<TestRole> {
   const suffix = randomBytes(4).toString('hex');
   const name = `lockstep_test_role_${suffix}`;
   const password = randomBytes(12).toString('hex');
@@ -28,7 +31,8 @@ export async function createRole(workspace: Workspace, { grant = 'ALL', settings
     await workspace.query(`DROP ROLE ${name}`);
   });
   await workspace.query(`GRANT ${grant} ON SCHEMA ${workspace.schema} TO ${name}`);
-  for (const [setting, value] of Object.entries(settings)) await workspace.query(`ALTER ROLE ${name} SET ${setting} = '${value}'`);
+  for (const [setting, value] of Object.entries(settings))
+    await workspace.query(`ALTER ROLE ${name} SET ${setting} = '${value}'`);
   const url = new URL(workspace.url);
   url.username = name;
   url.password = password;

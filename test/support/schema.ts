@@ -22,7 +22,8 @@ export async function schemaOf(workspace: Workspace): Promise<unknown> {
   }
   const rows: Record<string, unknown> = {};
   for (const { relname, relkind } of schema['relations'] as { relname: string; relkind: string }[]) {
-    if (relkind === 'r') rows[relname] = await workspace.query(`SELECT to_jsonb(t) AS row FROM "${relname}" t ORDER BY to_jsonb(t)::text`);
+    if (relkind === 'r')
+      rows[relname] = await workspace.query(`SELECT to_jsonb(t) AS row FROM "${relname}" t ORDER BY to_jsonb(t)::text`);
   }
   return { ...schema, rows };
 }

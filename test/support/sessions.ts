@@ -15,7 +15,9 @@ export async function sqlstateOf(work: Promise<unknown>): Promise<string> {
 /** The rows of each statement of a simple-protocol message. */
 export async function message(client: pg.ClientBase, sql: string): Promise<Record<string, unknown>[][]> {
   const results: unknown = await client.query(sql);
-  return (Array.isArray(results) ? results : [results]).map((result) => (result as pg.QueryResult<Record<string, unknown>>).rows);
+  return (Array.isArray(results) ? results : [results]).map(
+    (result) => (result as pg.QueryResult<Record<string, unknown>>).rows,
+  );
 }
 
 export async function pidOf(client: pg.ClientBase): Promise<number> {
@@ -25,11 +27,17 @@ export async function pidOf(client: pg.ClientBase): Promise<number> {
 
 /** What pg_stat_activity says of a session. */
 export async function activityOf(workspace: Workspace, pid: number): Promise<Record<string, unknown> | undefined> {
-  const [row] = await workspace.query('SELECT backend_xmin::text AS xmin, state, wait_event FROM pg_stat_activity WHERE pid = $1', [pid]);
+  const [row] = await workspace.query(
+    'SELECT backend_xmin::text AS xmin, state, wait_event FROM pg_stat_activity WHERE pid = $1',
+    [pid],
+  );
   return row;
 }
 
 /** Resolves once the session waits for that event. */
 export async function waitsFor(workspace: Workspace, pid: number, event: string): Promise<void> {
-  await eventually(`session ${pid} to wait for ${event}`, async () => (await activityOf(workspace, pid))?.['wait_event'] === event);
+  await eventually(
+    `session ${pid} to wait for ${event}`,
+    async () => (await activityOf(workspace, pid))?.['wait_event'] === event,
+  );
 }

@@ -13,7 +13,9 @@ export async function stateOf(workspace: Workspace): Promise<unknown> {
   const rows: Record<string, unknown> = {};
   for (const { relname, relkind } of relations) {
     if (relkind !== 'r') continue;
-    rows[relname] = await workspace.query(`SELECT t.ctid::text, t.xmin::text, to_jsonb(t) AS row FROM "${relname}" t ORDER BY t.ctid`);
+    rows[relname] = await workspace.query(
+      `SELECT t.ctid::text, t.xmin::text, to_jsonb(t) AS row FROM "${relname}" t ORDER BY t.ctid`,
+    );
   }
   return { relations, rows };
 }

@@ -10,7 +10,10 @@ export interface TcpFront {
 }
 
 /** Hands each client to `accept`; `reach` makes a connection to the server, whose address is `url`. */
-export async function openTcpFront(url: string, accept: (client: Socket, reach: () => Socket) => void): Promise<TcpFront> {
+export async function openTcpFront(
+  url: string,
+  accept: (client: Socket, reach: () => Socket) => void,
+): Promise<TcpFront> {
   const target = new URL(url);
   const port = Number(target.port === '' ? 5432 : target.port);
   const server = createServer((client) => {

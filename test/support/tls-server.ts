@@ -32,7 +32,9 @@ export interface TlsServer {
   readonly url: (user: string, parameters?: string, host?: string) => string;
   /** Also the folder of its unix socket. */
   readonly folder: string;
-  readonly files: Readonly<Record<'ca' | 'otherCa' | 'cert' | 'key' | 'encryptedKey' | 'otherCert' | 'otherKey' | 'garbage', string>>;
+  readonly files: Readonly<
+    Record<'ca' | 'otherCa' | 'cert' | 'key' | 'encryptedKey' | 'otherCert' | 'otherKey' | 'garbage', string>
+  >;
   stop(): Promise<void>;
 }
 
@@ -73,7 +75,10 @@ async function writeClientFiles(folder: string, ca: ReturnType<typeof makeAuthor
     otherKey: stranger.keyPem(),
     garbage: 'no certificate',
   };
-  const files = Object.fromEntries(Object.keys(texts).map((name) => [name, join(folder, name)])) as Record<keyof typeof texts, string>;
+  const files = Object.fromEntries(Object.keys(texts).map((name) => [name, join(folder, name)])) as Record<
+    keyof typeof texts,
+    string
+  >;
   for (const [name, text] of Object.entries(texts)) await writeFile(join(folder, name), text);
   return files;
 }
@@ -93,7 +98,11 @@ async function switchTlsOn(postgres: Postgres, ca: ReturnType<typeof makeAuthori
   const server = issue(ca, 'the server', [SERVER_NAME, postgres.host]);
   const { uid, gid } = postgres.owner;
   const inDataDir = (name: string): string => join(postgres.dataDir, name);
-  for (const [name, text] of [['server.crt', server.pem], ['server.key', server.keyPem()], ['ca.crt', ca.pem]] as const) {
+  for (const [name, text] of [
+    ['server.crt', server.pem],
+    ['server.key', server.keyPem()],
+    ['ca.crt', ca.pem],
+  ] as const) {
     await writeFile(inDataDir(name), text, { mode: 0o600 });
     await chown(inDataDir(name), uid, gid);
   }

@@ -119,7 +119,10 @@ class Link {
     server.on('data', (chunk: Buffer) => {
       if (!this.#silent) client.write(chunk);
     });
-    for (const [from, to] of [[client, server], [server, client]] as const) {
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
       // A reset shows as a close.
       from.on('error', () => undefined);
       from.on('close', () => {

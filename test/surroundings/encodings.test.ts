@@ -24,17 +24,29 @@ describe('a database that is not UTF8', () => {
       own.defer(() => own.query(`DROP DATABASE ${name} WITH (FORCE)`));
       const url = new URL(own.serverUrl);
       url.pathname = `/${name}`;
-      await own.write(Object.fromEntries(NAMES.flatMap((version, index) => [
-        [`${version}.up.sql`, `CREATE TABLE t${index} ();`],
-        // The arrow is in a comment of the down file alone.
-        [`${version}.down.sql`, `-- back → there\nDROP TABLE t${index};`],
-      ])));
-      const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: url.href, LOCKSTEP_DIR: own.dir, LOCKSTEP_RELEASE: 'shop/1@🚀', LOCKSTEP_POD_NAME: 'pod-→' };
+      await own.write(
+        Object.fromEntries(
+          NAMES.flatMap((version, index) => [
+            [`${version}.up.sql`, `CREATE TABLE t${index} ();`],
+            // The arrow is in a comment of the down file alone.
+            [`${version}.down.sql`, `-- back → there\nDROP TABLE t${index};`],
+          ]),
+        ),
+      );
+      const env = {
+        PATH: process.env['PATH'] ?? '',
+        DATABASE_URL: url.href,
+        LOCKSTEP_DIR: own.dir,
+        LOCKSTEP_RELEASE: 'shop/1@🚀',
+        LOCKSTEP_POD_NAME: 'pod-→',
+      };
       expectExit(await runCli(['up'], { env }), 0);
       expect((await runCli(['up'], { env })).stdout).to.include(`skip ${NAMES.length} migrations`);
       const status = await runCli(['status', '--json'], { env });
       const { migrations } = documentOf('status', status) as { migrations: { version: string; state: string }[] };
-      expect(migrations.map(({ version, state }) => [version, state])).to.deep.equal(NAMES.map((version) => [version, 'applied']));
+      expect(migrations.map(({ version, state }) => [version, state])).to.deep.equal(
+        NAMES.map((version) => [version, 'applied']),
+      );
       const empty = { ...env, LOCKSTEP_ALLOW_EMPTY: 'true', LOCKSTEP_DIR: `${own.dir}/none` };
       await mkdir(empty.LOCKSTEP_DIR);
       const shown = await runCli(['down', '--steps', '2', '--dry-run'], { env: empty });

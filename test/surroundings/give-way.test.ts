@@ -11,7 +11,9 @@ const LIMIT_MS = 200;
 describe('a migration that waits for a table lock', () => {
   const workspace = useWorkspace();
 
-  beforeEach(() => workspace().query('CREATE TABLE t AS SELECT 1 AS id; CREATE TABLE u (id int); CREATE INDEX t_id ON t (id)'));
+  beforeEach(() =>
+    workspace().query('CREATE TABLE t AS SELECT 1 AS id; CREATE TABLE u (id int); CREATE INDEX t_id ON t (id)'),
+  );
 
   /** A session that reads `t`, and goes on only when it is told to. */
   async function reading(): Promise<() => Promise<unknown>> {
@@ -72,7 +74,9 @@ describe('a migration that waits for a table lock', () => {
   }
 
   it('a DO block outside a transaction is cancelled: 41, as nobody knows what it had committed', async () => {
-    await workspace().write({ '001_a.up.sql': `-- lockstep: no-transaction\nDO $$ BEGIN INSERT INTO t VALUES (2); COMMIT; ALTER TABLE t ADD COLUMN v int; END $$;` });
+    await workspace().write({
+      '001_a.up.sql': `-- lockstep: no-transaction\nDO $$ BEGIN INSERT INTO t VALUES (2); COMMIT; ALTER TABLE t ADD COLUMN v int; END $$;`,
+    });
     const stop = await reading();
     const { run, reporter } = start();
     const error = await failure('MIGRATION_INCOMPLETE', run);
@@ -91,7 +95,9 @@ describe('a migration that waits for a table lock', () => {
     it(`${what} is exempt: it waits`, async () => {
       await workspace().write({ '001_a.up.sql': sql });
       const other = await workspace().client();
-      await other.query(what === 'plain VACUUM' ? 'BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE' : 'BEGIN; UPDATE t SET id = 3');
+      await other.query(
+        what === 'plain VACUUM' ? 'BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE' : 'BEGIN; UPDATE t SET id = 3',
+      );
       const { run, reporter } = start();
       const waits = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND state_change < clock_timestamp() - interval '${LIMIT_MS * 4} ms' AND application_name LIKE 'lockstep up%'`;
       await eventually('it to wait for longer than the limit', async () => (await workspace().query(waits)).length > 0);

@@ -39,7 +39,13 @@ describe('a history that is lost', () => {
     'down --to': () => ['down', '--to', '001_a'],
     'down --to-files': () => ['down', '--to-files'],
     'down --all': () => ['down', '--all', '--confirm', new URL(workspace().url).pathname.slice(1)],
-    'down --all --dry-run': () => ['down', '--all', '--confirm', new URL(workspace().url).pathname.slice(1), '--dry-run'],
+    'down --all --dry-run': () => [
+      'down',
+      '--all',
+      '--confirm',
+      new URL(workspace().url).pathname.slice(1),
+      '--dry-run',
+    ],
   };
 
   for (const [loss, sql] of Object.entries(LOSSES)) {
@@ -60,11 +66,17 @@ describe('a history that is lost', () => {
       const before = await workspace().query('SELECT version, checksum FROM schema_migrations ORDER BY version');
       await workspace().query(sql);
       expectExit(await runCli(['repair'], workspace()), 0);
-      expect(await workspace().query(`SELECT count(*)::int AS n FROM schema_migrations`).catch(() => [{ n: 0 }])).to.deep.equal([{ n: 0 }]);
+      expect(
+        await workspace()
+          .query(`SELECT count(*)::int AS n FROM schema_migrations`)
+          .catch(() => [{ n: 0 }]),
+      ).to.deep.equal([{ n: 0 }]);
       const restored = await runCli(['repair', '--history', 'journal'], workspace());
       expectExit(restored, 0);
       expect(restored.stdout).to.include('repair 003_c: record it again');
-      expect(await workspace().query('SELECT version, checksum FROM schema_migrations ORDER BY version')).to.deep.equal(before);
+      expect(await workspace().query('SELECT version, checksum FROM schema_migrations ORDER BY version')).to.deep.equal(
+        before,
+      );
       expectExit(await runCli(['down', '--steps', '1', '--no-hold', '--from', 'stored'], workspace()), 0);
       await workspace().query('TRUNCATE schema_migrations; DROP TABLE a, b');
       expectExit(await runCli(['repair', '--history', 'empty'], workspace()), 0);
@@ -76,9 +88,20 @@ describe('a history that is lost', () => {
     expectExit(await runCli(['down', '--steps', '1', '--no-hold'], workspace()), 0);
     const { rows } = { rows: await workspace().query('SELECT * FROM schema_migrations') };
     await workspace().query('TRUNCATE schema_migrations');
-    expect((await runCli(['up'], workspace())).stderr).to.include('001_a, 002_b').and.not.include('003_c,');
-    await workspace().query('INSERT INTO schema_migrations SELECT * FROM json_populate_recordset(NULL::schema_migrations, $1)', [JSON.stringify(rows)]);
-    expectExit(await runCli(['down', '--all', '--confirm', new URL(workspace().url).pathname.slice(1), '--no-hold'], workspace()), 0);
+    expect((await runCli(['up'], workspace())).stderr)
+      .to.include('001_a, 002_b')
+      .and.not.include('003_c,');
+    await workspace().query(
+      'INSERT INTO schema_migrations SELECT * FROM json_populate_recordset(NULL::schema_migrations, $1)',
+      [JSON.stringify(rows)],
+    );
+    expectExit(
+      await runCli(
+        ['down', '--all', '--confirm', new URL(workspace().url).pathname.slice(1), '--no-hold'],
+        workspace(),
+      ),
+      0,
+    );
     expect(done(await up(workspace()))).to.deep.equal(['001_a', '002_b', '003_c']);
   });
 

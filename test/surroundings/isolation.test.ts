@@ -22,13 +22,20 @@ const REMAKE = [
 ].join('\n');
 const IN_BLOCK = `DO $$ BEGIN\n${REMAKE}\nEND $$;`;
 
-const TABLES = { '001_orders.up.sql': 'CREATE TABLE orders (id int); INSERT INTO orders VALUES (1); CREATE TABLE levels (level text);' };
+const TABLES = {
+  '001_orders.up.sql': 'CREATE TABLE orders (id int); INSERT INTO orders VALUES (1); CREATE TABLE levels (level text);',
+};
 
 /** How a file runs. */
-const FILES: Readonly<Record<string, { readonly direction: 'up' | 'down'; readonly files: Readonly<Record<string, string>> }>> = {
+const FILES: Readonly<
+  Record<string, { readonly direction: 'up' | 'down'; readonly files: Readonly<Record<string, string>> }>
+> = {
   'one transaction': { direction: 'up', files: { '002_remake.up.sql': REMAKE } },
   'BEGIN and COMMIT': { direction: 'up', files: { '002_remake.up.sql': `BEGIN;\n${REMAKE}\nCOMMIT;` } },
-  'statement by statement': { direction: 'up', files: { '002_remake.up.sql': `CREATE INDEX CONCURRENTLY levels_level ON levels (level);\n${IN_BLOCK}` } },
+  'statement by statement': {
+    direction: 'up',
+    files: { '002_remake.up.sql': `CREATE INDEX CONCURRENTLY levels_level ON levels (level);\n${IN_BLOCK}` },
+  },
   'after others that set it': {
     direction: 'up',
     files: {
@@ -36,10 +43,24 @@ const FILES: Readonly<Record<string, { readonly direction: 'up' | 'down'; readon
       '003_remake.up.sql': `-- lockstep: no-transaction\nDO $$ BEGIN EXECUTE 'SET ${SETTING} = serializable'; END $$;\n${IN_BLOCK}`,
     },
   },
-  'DO that commits': { direction: 'up', files: { '002_remake.up.sql': `-- lockstep: no-transaction\nDO $$ BEGIN PERFORM 1; COMMIT;\n${REMAKE}\nCOMMIT; END $$;` } },
-  'a file too large to be parsed': { direction: 'up', files: { '002_remake.up.sql': `-- ${'x'.repeat(100)}\n`.repeat(20_500) + REMAKE } },
-  'down, one transaction': { direction: 'down', files: { '002_remake.up.sql': 'SELECT 1;', '002_remake.down.sql': REMAKE } },
-  'down, statement by statement': { direction: 'down', files: { '002_remake.up.sql': 'SELECT 1;', '002_remake.down.sql': `-- lockstep: no-transaction\n${IN_BLOCK}` } },
+  'DO that commits': {
+    direction: 'up',
+    files: {
+      '002_remake.up.sql': `-- lockstep: no-transaction\nDO $$ BEGIN PERFORM 1; COMMIT;\n${REMAKE}\nCOMMIT; END $$;`,
+    },
+  },
+  'a file too large to be parsed': {
+    direction: 'up',
+    files: { '002_remake.up.sql': `-- ${'x'.repeat(100)}\n`.repeat(20_500) + REMAKE },
+  },
+  'down, one transaction': {
+    direction: 'down',
+    files: { '002_remake.up.sql': 'SELECT 1;', '002_remake.down.sql': REMAKE },
+  },
+  'down, statement by statement': {
+    direction: 'down',
+    files: { '002_remake.up.sql': 'SELECT 1;', '002_remake.down.sql': `-- lockstep: no-transaction\n${IN_BLOCK}` },
+  },
 };
 
 describe('another isolation level as the default', () => {
@@ -50,7 +71,13 @@ describe('another isolation level as the default', () => {
 
   function lent(connection: object, direction: Direction): Promise<unknown> {
     const { dir, lockKey } = workspace();
-    return runMigrations({ ...connection, dir, lockKey, direction, ...(direction === 'down' && { steps: 1 }) } as Parameters<typeof runMigrations>[0]);
+    return runMigrations({
+      ...connection,
+      dir,
+      lockKey,
+      direction,
+      ...(direction === 'down' && { steps: 1 }),
+    } as Parameters<typeof runMigrations>[0]);
   }
   const run = (direction: Direction, connectionString: string): Promise<unknown> =>
     direction === 'up' ? up(workspace(), { connectionString }) : down(workspace(), { connectionString, steps: 1 });
@@ -67,7 +94,8 @@ describe('another isolation level as the default', () => {
   const WAYS: Readonly<Record<string, (level: string) => Promise<Start> | Start>> = {
     'the role': async (level) => {
       const role = await createRole(workspace(), { settings: { [SETTING]: level } });
-      for (const table of ['orders', 'levels', 'schema_migrations', 'schema_migrations_journal']) await workspace().query(`ALTER TABLE ${table} OWNER TO ${role.name}`);
+      for (const table of ['orders', 'levels', 'schema_migrations', 'schema_migrations_journal'])
+        await workspace().query(`ALTER TABLE ${table} OWNER TO ${role.name}`);
       return (direction) => run(direction, role.url);
     },
     'the database': async (level) => {
@@ -78,13 +106,17 @@ describe('another isolation level as the default', () => {
       return (direction) => run(direction, here.url);
     },
     'the address': (level) => (direction) => run(direction, withParameter(SETTING, level)),
-    "the address's options": (level) => (direction) => run(direction, withParameter('options', `-c ${SETTING}=${escaped(level)}`)),
+    "the address's options": (level) => (direction) =>
+      run(direction, withParameter('options', `-c ${SETTING}=${escaped(level)}`)),
     PGOPTIONS: (level) => async (direction) => {
       const env = { ...workspace().env, PGOPTIONS: `-c ${SETTING}=${escaped(level)}` };
       expectExit(await runCli([direction, ...(direction === 'down' ? ['--steps', '1'] : [])], { env }), 0);
     },
     "a caller's pool": (level) => {
-      const pool = workspace().pool({ max: 2, options: `-c search_path=${workspace().schema} -c ${SETTING}=${escaped(level)}` });
+      const pool = workspace().pool({
+        max: 2,
+        options: `-c search_path=${workspace().schema} -c ${SETTING}=${escaped(level)}`,
+      });
       return (direction) => lent({ pool }, direction);
     },
     "a caller's session": async (level) => {
@@ -93,7 +125,9 @@ describe('another isolation level as the default', () => {
       return async (direction) => {
         await lent({ connection }, direction);
         // It is the caller's again.
-        expect((await connection.query(`SELECT current_setting('${SETTING}') AS level`)).rows).to.deep.equal([{ level }]);
+        expect((await connection.query(`SELECT current_setting('${SETTING}') AS level`)).rows).to.deep.equal([
+          { level },
+        ]);
       };
     },
   };
@@ -112,7 +146,9 @@ describe('another isolation level as the default', () => {
         await application.query('BEGIN ISOLATION LEVEL READ COMMITTED; INSERT INTO orders VALUES (2)');
         const running = start(direction);
         const waiting = eventually('the migration to wait for its LOCK', async () => {
-          const [lock] = await workspace().query(`SELECT FROM pg_locks WHERE relation = to_regclass('orders') AND mode = 'AccessExclusiveLock' AND NOT granted`);
+          const [lock] = await workspace().query(
+            `SELECT FROM pg_locks WHERE relation = to_regclass('orders') AND mode = 'AccessExclusiveLock' AND NOT granted`,
+          );
           return lock !== undefined;
         });
         // Whatever ends before is an error, and is shown.
@@ -159,7 +195,9 @@ describe('another isolation level as the default', () => {
 
   it('may be set for a role or a database, by a file', async () => {
     const role = await createRole(workspace());
-    await workspace().write({ '001_a.up.sql': `ALTER ROLE ${role.name} SET ${SETTING} = 'serializable'; CREATE FUNCTION f() RETURNS int LANGUAGE sql SET ${SETTING} = 'serializable' AS 'SELECT 1';` });
+    await workspace().write({
+      '001_a.up.sql': `ALTER ROLE ${role.name} SET ${SETTING} = 'serializable'; CREATE FUNCTION f() RETURNS int LANGUAGE sql SET ${SETTING} = 'serializable' AS 'SELECT 1';`,
+    });
     await up(workspace());
     expect(await workspace().versions()).to.deep.equal(['001_a']);
   });

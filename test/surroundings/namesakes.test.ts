@@ -29,7 +29,9 @@ describe('namesakes', () => {
     const url = new URL(workspace().url);
     url.searchParams.set('search_path', side === 'before' ? `${others},${mine}` : `${mine},${others}`);
     const options = { connectionString: url.href, table: `${mine}.schema_migrations` };
-    return workspace().write({ '001_x.up.sql': sql, ...files }).then(() => up(workspace(), options));
+    return workspace()
+      .write({ '001_x.up.sql': sql, ...files })
+      .then(() => up(workspace(), options));
   }
 
   const query = (sql: string): Promise<Record<string, unknown>[]> => workspace().query(sql);
@@ -45,13 +47,20 @@ describe('namesakes', () => {
   /** A build that fails, in a schema: what is left has this name. */
   async function leaveInvalid(schema: string, sql: string): Promise<void> {
     await workspace().query(`SET search_path = ${schema}`);
-    await workspace().query(sql).catch(() => undefined);
+    await workspace()
+      .query(sql)
+      .catch(() => undefined);
     await workspace().query(`SET search_path = ${mine}`);
   }
 
-  const TABLE = (schema: string, rows: string): string => `CREATE TABLE ${schema}.t (x int); INSERT INTO ${schema}.t VALUES ${rows}`;
+  const TABLE = (schema: string, rows: string): string =>
+    `CREATE TABLE ${schema}.t (x int); INSERT INTO ${schema}.t VALUES ${rows}`;
   const stateOfIndex = async (schema: string): Promise<unknown> =>
-    (await query(`SELECT indisvalid AS valid, indrelid::regclass::text AS "table" FROM pg_index WHERE indexrelid = to_regclass('${schema}.t_x')`))[0];
+    (
+      await query(
+        `SELECT indisvalid AS valid, indrelid::regclass::text AS "table" FROM pg_index WHERE indexrelid = to_regclass('${schema}.t_x')`,
+      )
+    )[0];
 
   /** What has the index's name in the other schema; the file builds on a table that only this one has. */
   const NAMESAKES: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -99,7 +108,10 @@ describe('namesakes', () => {
       for (const schema of [mine, others]) await query(`${TABLE(schema, '(1)')}; CREATE INDEX t_x ON ${schema}.t (x)`);
       expect(done(await run(side, 'DROP INDEX CONCURRENTLY t_x;'))).to.deep.equal(['001_x']);
       const [meant, other] = side === 'before' ? [others, mine] : [mine, others];
-      expect([await stateOfIndex(meant), await stateOfIndex(other)]).to.deep.equal([undefined, { valid: true, table: other === mine ? 't' : `${other}.t` }]);
+      expect([await stateOfIndex(meant), await stateOfIndex(other)]).to.deep.equal([
+        undefined,
+        { valid: true, table: other === mine ? 't' : `${other}.t` },
+      ]);
       await run(side, 'DROP INDEX CONCURRENTLY t_x;', { '002_y.up.sql': `DROP INDEX CONCURRENTLY ${other}.t_x;` });
       expect(await stateOfIndex(other)).to.equal(undefined);
     });
@@ -112,14 +124,25 @@ describe('namesakes', () => {
         const reader = await workspace().client();
         await reader.query(`BEGIN; SELECT * FROM ${mine}.p`);
         const person = await workspace().client();
-        const cut = person.query(`ALTER TABLE ${mine}.p DETACH PARTITION ${mine}.p1 CONCURRENTLY`).catch((error: unknown) => error);
-        await eventually('the DETACH to be pending', async () => (await query(`SELECT FROM pg_inherits WHERE inhrelid = '${mine}.p1'::regclass AND inhdetachpending`)).length === 1);
+        const cut = person
+          .query(`ALTER TABLE ${mine}.p DETACH PARTITION ${mine}.p1 CONCURRENTLY`)
+          .catch((error: unknown) => error);
+        await eventually(
+          'the DETACH to be pending',
+          async () =>
+            (await query(`SELECT FROM pg_inherits WHERE inhrelid = '${mine}.p1'::regclass AND inhdetachpending`))
+              .length === 1,
+        );
         await query(`SELECT pg_cancel_backend(${(person as unknown as { processID: number }).processID})`);
         await cut;
         await reader.query('ROLLBACK');
         const before = await othersNow();
         const name = side === 'before' ? `${mine}.` : '';
-        expect(done(await run(side, `ALTER TABLE ${name}p DETACH PARTITION ${name}p1${rest === '' ? ' CONCURRENTLY' : rest};`))).to.deep.equal(['001_x']);
+        expect(
+          done(
+            await run(side, `ALTER TABLE ${name}p DETACH PARTITION ${name}p1${rest === '' ? ' CONCURRENTLY' : rest};`),
+          ),
+        ).to.deep.equal(['001_x']);
         expect(await query(`SELECT FROM pg_inherits WHERE inhrelid = '${mine}.p1'::regclass`)).to.deep.equal([]);
         expect(await othersNow()).to.deep.equal(before);
       });
@@ -128,20 +151,32 @@ describe('namesakes', () => {
     it(`${side}: what a failed REINDEX CONCURRENTLY leaves is dropped, and namesakes of others stay`, async () => {
       // The function of the index fails for a row that came in while it did not.
       const dividing = `CREATE OR REPLACE FUNCTION ${mine}.f(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN 1 / x; END $$`;
-      await query(`${dividing.replace('1 / x', 'x')}; CREATE TABLE ${mine}.r (x int); CREATE INDEX r_x ON ${mine}.r (${mine}.f(x)); INSERT INTO ${mine}.r VALUES (0); ${dividing}`);
+      await query(
+        `${dividing.replace('1 / x', 'x')}; CREATE TABLE ${mine}.r (x int); CREATE INDEX r_x ON ${mine}.r (${mine}.f(x)); INSERT INTO ${mine}.r VALUES (0); ${dividing}`,
+      );
       await query(`CREATE TABLE ${others}.r2 (x int); INSERT INTO ${others}.r2 VALUES (1), (1)`);
       await leaveInvalid(others, 'CREATE UNIQUE INDEX CONCURRENTLY r_x_ccnew ON r2 (x)');
       const before = await othersNow();
       await failure('MIGRATION_FAILED', run(side, `REINDEX INDEX CONCURRENTLY ${mine}.r_x;`));
       expect(await othersNow()).to.deep.equal(before);
-      expect(await query(`SELECT relname FROM pg_class WHERE relnamespace = '${mine}'::regnamespace AND relname ~ '_cc(new|old)'`)).to.deep.equal([]);
+      expect(
+        await query(
+          `SELECT relname FROM pg_class WHERE relnamespace = '${mine}'::regnamespace AND relname ~ '_cc(new|old)'`,
+        ),
+      ).to.deep.equal([]);
     });
   }
 
   /** The build is a superuser's, whose progress the migrator's role does not see; a snapshot holds it open. */
   const BUILDS: Readonly<Record<string, { readonly theirs: string; readonly ours: string }>> = {
-    'CREATE INDEX': { theirs: 'CREATE INDEX CONCURRENTLY t_x ON t (x)', ours: 'CREATE INDEX CONCURRENTLY t_x ON t (x);' },
-    'CREATE INDEX IF NOT EXISTS': { theirs: 'CREATE INDEX CONCURRENTLY t_x ON t (x)', ours: 'CREATE INDEX CONCURRENTLY IF NOT EXISTS t_x ON t (x);' },
+    'CREATE INDEX': {
+      theirs: 'CREATE INDEX CONCURRENTLY t_x ON t (x)',
+      ours: 'CREATE INDEX CONCURRENTLY t_x ON t (x);',
+    },
+    'CREATE INDEX IF NOT EXISTS': {
+      theirs: 'CREATE INDEX CONCURRENTLY t_x ON t (x)',
+      ours: 'CREATE INDEX CONCURRENTLY IF NOT EXISTS t_x ON t (x);',
+    },
     REINDEX: { theirs: 'REINDEX INDEX CONCURRENTLY t_x', ours: 'REINDEX INDEX CONCURRENTLY t_x;' },
   };
   for (const [what, { theirs, ours }] of Object.entries(BUILDS)) {
@@ -156,7 +191,10 @@ describe('namesakes', () => {
       await snapshot.awaited();
       await workspace().write({ '001_x.up.sql': ours });
       const running = up(workspace(), { connectionString: role.url, lockTimeoutMs: 200 });
-      const outcome = running.then(() => 'done', (error: unknown) => (error as { code?: string }).code);
+      const outcome = running.then(
+        () => 'done',
+        (error: unknown) => (error as { code?: string }).code,
+      );
       if (what !== 'REINDEX') expect(await outcome).to.equal('CONTENTION');
       await snapshot.end();
       expect(await build).to.equal('built');

@@ -22,7 +22,8 @@ const SQL: Readonly<Record<string, string>> = {
   '004_parts.down.sql': 'DROP TABLE p',
   '005_do.up.sql': '-- lockstep: no-transaction\nDO $$ BEGIN PERFORM 1; COMMIT; END $$',
   '005_do.down.sql': 'SELECT 2',
-  '006_detach.up.sql': 'CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);\nALTER TABLE p DETACH PARTITION p1 CONCURRENTLY',
+  '006_detach.up.sql':
+    'CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);\nALTER TABLE p DETACH PARTITION p1 CONCURRENTLY',
   '006_detach.down.sql': 'DROP TABLE p1',
 };
 
@@ -32,7 +33,18 @@ describe('what is sent', () => {
   const isFile = (sql: string): boolean => texts.includes(sql);
 
   /** Messages of this kind were seen, so that the lint has something to read. */
-  const SEEN = ['pg_try_advisory_xact_lock_shared', 'pg_try_advisory_lock', 'LOCK TABLE', 'pg_inherits', 'pg_index', 'pg_auth_members', 'pg_db_role_setting', 'CREATE TABLE IF NOT EXISTS', 'pg_stat_activity', 'row_to_json'];
+  const SEEN = [
+    'pg_try_advisory_xact_lock_shared',
+    'pg_try_advisory_lock',
+    'LOCK TABLE',
+    'pg_inherits',
+    'pg_index',
+    'pg_auth_members',
+    'pg_db_role_setting',
+    'CREATE TABLE IF NOT EXISTS',
+    'pg_stat_activity',
+    'row_to_json',
+  ];
 
   it('has no name that is looked up along the path of the user', async function () {
     this.timeout(60_000);
@@ -69,13 +81,17 @@ describe('what is sent', () => {
     await run('lock');
     await waiter.exited;
     await other.query('SELECT pg_advisory_unlock($1::bigint)', [workspace().lockKey]);
-    await other.query('CREATE TABLE theirs (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO theirs VALUES (1, false)');
+    await other.query(
+      'CREATE TABLE theirs (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO theirs VALUES (1, false)',
+    );
     await run('import', '--from', 'golang-migrate', '--from-table', 'theirs', '--table', 'imported');
     const client = new pg.Client({ connectionString: proxy.url });
     await client.connect();
     await client.query(`SET search_path = ${workspace().schema}`);
     const { dir, lockKey } = workspace();
-    expect(done(await runMigrations({ connection: client, dir, lockKey, direction: 'up' }))).to.deep.equal(['008_more']);
+    expect(done(await runMigrations({ connection: client, dir, lockKey, direction: 'up' }))).to.deep.equal([
+      '008_more',
+    ]);
     await client.end();
 
     // A role whose path is its own setting, so that a run may change it.
@@ -88,9 +104,21 @@ describe('what is sent', () => {
     await runMigrations({ connectionString: url.href, lockKey, files, table: 'of_role', direction: 'up' });
 
     const sent = [...new Set(proxy.messages.filter(({ type }) => type === 'Q').map(({ text }) => text))];
-    for (const words of SEEN) expect(sent.some((text) => text.includes(words)), words).to.equal(true);
+    for (const words of SEEN)
+      expect(
+        sent.some((text) => text.includes(words)),
+        words,
+      ).to.equal(true);
     const places = ['schema_migrations', 'other', 'imported', 'of_role'].flatMap((name) => [name, `${name}_journal`]);
-    const stray = (await Promise.all(sent.filter((text) => !text.startsWith('SET search_path')).map((text) => strayNames(text, { isFile: (sql) => isFile(sql) || /nope|ADD w int|TABLE more/.test(sql), places })))).flat();
+    const stray = (
+      await Promise.all(
+        sent
+          .filter((text) => !text.startsWith('SET search_path'))
+          .map((text) =>
+            strayNames(text, { isFile: (sql) => isFile(sql) || /nope|ADD w int|TABLE more/.test(sql), places }),
+          ),
+      )
+    ).flat();
     expect([...new Set(stray)]).to.deep.equal([]);
   });
 
@@ -106,8 +134,11 @@ describe('what is sent', () => {
     'SELECT 1 FROM s.t JOIN s.u USING (x)': ['operator of USING'],
     'SELECT CASE x WHEN 1 THEN 2 END FROM s.t': ['operator of CASE … WHEN'],
     'SELECT 1 OPERATOR(pg_catalog.+) 2': [],
-    [`SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); SELECT 1 + 2; COMMIT; SELECT 1 - 2`]: ['operator -'],
-    [`SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('x'), true); SELECT 1 * 2`]: ['operator *'],
+    [`SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); SELECT 1 + 2; COMMIT; SELECT 1 - 2`]: [
+      'operator -',
+    ],
+    [`SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true); SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('x'), true); SELECT 1 * 2`]:
+      ['operator *'],
   };
   for (const [sql, found] of Object.entries(STRAY)) {
     it(`the lint finds ${found.join(' and ') || 'nothing'} in ${sql}`, async () => {

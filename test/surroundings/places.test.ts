@@ -44,7 +44,9 @@ describe("the history's place", () => {
 
   function runner(parameters: Readonly<Record<string, string>> = {}, more: Readonly<Record<string, string>> = {}): Run {
     const url = new URL(role.url);
-    url.search = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
+    url.search = Object.entries(parameters)
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+      .join('&');
     return (args) => runCli(args, { env: { ...workspace().env, DATABASE_URL: url.href, ...more } });
   }
 
@@ -60,7 +62,9 @@ describe("the history's place", () => {
     "the address's options": (path) => runner({ options: `-c search_path=${escaped(path)}` }),
     PGOPTIONS: (path) => runner({}, { PGOPTIONS: `-c search_path=${escaped(path)}` }),
     'the role': async (path) => (await alter(`ROLE ${role.name}`, path), runner()),
-    'the role in the database': async (path) => (await alter(`ROLE ${role.name} IN DATABASE ${databaseName()}`, path), runner()),
+    'the role in the database': async (path) => (
+      await alter(`ROLE ${role.name} IN DATABASE ${databaseName()}`, path), runner()
+    ),
     'the database': async (path) => (await alter(`DATABASE ${databaseName()}`, path), runner()),
     'everybody in the database, with quoted identifiers': async (path) => {
       await alter(`ROLE ALL IN DATABASE ${databaseName()}`, path);
@@ -82,10 +86,16 @@ describe("the history's place", () => {
   };
 
   async function schemasOf(relation: string): Promise<unknown[]> {
-    const rows = await query(`SELECT n.nspname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = '${relation}' ORDER BY 1`);
+    const rows = await query(
+      `SELECT n.nspname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = '${relation}' ORDER BY 1`,
+    );
     return rows.map(({ name }) => name);
   }
-  const warningsOf = ({ logs }: CliResult): string => logs.filter(({ event }) => event === 'warning').map(({ text }) => String(text)).join('\n');
+  const warningsOf = ({ logs }: CliResult): string =>
+    logs
+      .filter(({ event }) => event === 'warning')
+      .map(({ text }) => String(text))
+      .join('\n');
 
   /** One after the other: some write. */
   async function expectAll(run: Run, names = Object.keys(COMMANDS)): Promise<void> {
@@ -127,7 +137,10 @@ describe("the history's place", () => {
         expectExit(await runner({ search_path: behind })(['up']), 0);
         await createSchema(tenant);
         const run = await set(pathOf(tenant, behind));
-        await expectAllRefused(run, names, [`--table ${behind}.schema_migrations`, `--table ${tenant}.schema_migrations`]);
+        await expectAllRefused(run, names, [
+          `--table ${behind}.schema_migrations`,
+          `--table ${tenant}.schema_migrations`,
+        ]);
         expect(await schemasOf('schema_migrations')).to.deep.equal([behind]);
         const there = await run(['up', '--table', `${behind}.schema_migrations`]);
         expectExit(there, 0);
@@ -179,7 +192,9 @@ describe("the history's place", () => {
       for (let count = 0; count < 2; count += 1) expectExit(await other(['up']), 0);
       expect(await schemasOf('lockstep_history')).to.deep.equal([schema]);
       expect(await schemasOf('made')).to.deep.equal([schema, behind].sort());
-      const [comment] = await query(`SELECT obj_description(c.oid, 'pg_class') AS text FROM pg_class c WHERE relname = 'lockstep_history'`);
+      const [comment] = await query(
+        `SELECT obj_description(c.oid, 'pg_class') AS text FROM pg_class c WHERE relname = 'lockstep_history'`,
+      );
       expect(comment?.['text']).to.match(new RegExp(`lock key ${derivedKey(schema, 'lockstep_history')}$`));
       expectExit(await other(['status', '--exit-code']), 0);
     });
@@ -189,14 +204,19 @@ describe("the history's place", () => {
     beforeEach(async () => {
       await query(`GRANT ALL ON SCHEMA public TO ${role.name}`);
       const here = workspace();
-      here.defer(() => here.query('DROP TABLE IF EXISTS public.schema_migrations, public.schema_migrations_journal, public.made'));
+      here.defer(() =>
+        here.query('DROP TABLE IF EXISTS public.schema_migrations, public.schema_migrations_journal, public.made'),
+      );
     });
 
     it('is public; it goes on being used when there is a schema called like the role, where objects then go', async () => {
       expectExit(await runner()(['up']), 0);
       expect(await schemasOf('schema_migrations')).to.deep.equal(['public']);
       await createSchema(role.name);
-      await workspace().write({ '002_b.up.sql': 'CREATE TABLE second (x int);', '002_b.down.sql': 'DROP TABLE second;' });
+      await workspace().write({
+        '002_b.up.sql': 'CREATE TABLE second (x int);',
+        '002_b.down.sql': 'DROP TABLE second;',
+      });
       expectExit(await runner()(['up']), 0);
       expect(await schemasOf('schema_migrations')).to.deep.equal(['public']);
       expect(await schemasOf('second')).to.deep.equal([role.name]);
@@ -207,23 +227,49 @@ describe("the history's place", () => {
       await createSchema(role.name);
       expectExit(await runner()(['up']), 0);
       expect(await schemasOf('schema_migrations')).to.deep.equal([role.name]);
-      await query(`DROP TABLE ${role.name}.schema_migrations, ${role.name}.schema_migrations_journal, ${role.name}.made`);
+      await query(
+        `DROP TABLE ${role.name}.schema_migrations, ${role.name}.schema_migrations_journal, ${role.name}.made`,
+      );
       const env = { ...workspace().env, DATABASE_URL: database() };
-      for (const args of [['up'], ['up'], ['status', '--exit-code']]) expectExit(await runCli([...args, '--role', role.name], { env }), 0);
+      for (const args of [['up'], ['up'], ['status', '--exit-code']])
+        expectExit(await runCli([...args, '--role', role.name], { env }), 0);
       expect(await schemasOf('schema_migrations')).to.deep.equal([role.name]);
       expect(await schemasOf('made')).to.deep.equal([role.name]);
     });
   });
 
   describe('after a run that changes the path', () => {
-    const CHANGES: Readonly<Record<string, { readonly sql: () => string; readonly told: boolean; readonly address?: boolean; readonly path?: () => string }>> = {
+    const CHANGES: Readonly<
+      Record<
+        string,
+        { readonly sql: () => string; readonly told: boolean; readonly address?: boolean; readonly path?: () => string }
+      >
+    > = {
       'of the role': { sql: () => `ALTER ROLE ${role.name} SET search_path = ${tenant}`, told: true },
-      'of the role in the database': { sql: () => `ALTER ROLE ${role.name} IN DATABASE ${databaseName()} SET search_path = ${tenant}, ${behind}`, told: true },
+      'of the role in the database': {
+        sql: () => `ALTER ROLE ${role.name} IN DATABASE ${databaseName()} SET search_path = ${tenant}, ${behind}`,
+        told: true,
+      },
       'of the database': { sql: () => `ALTER DATABASE ${databaseName()} SET search_path = ${tenant}`, told: true },
-      'of the database, for a role with one of its own': { sql: () => `ALTER DATABASE ${databaseName()} SET search_path = ${tenant}`, told: false, path: () => behind },
-      'of the role, when the address has one': { sql: () => `ALTER ROLE ${role.name} SET search_path = ${tenant}`, told: false, address: true },
-      'of the role, to where it was': { sql: () => `ALTER ROLE ${role.name} SET search_path = ${behind}, ${tenant}`, told: false },
-      'of another role': { sql: () => `CREATE ROLE ${role.name}_b; ALTER ROLE ${role.name}_b SET search_path = ${tenant}; DROP ROLE ${role.name}_b`, told: false },
+      'of the database, for a role with one of its own': {
+        sql: () => `ALTER DATABASE ${databaseName()} SET search_path = ${tenant}`,
+        told: false,
+        path: () => behind,
+      },
+      'of the role, when the address has one': {
+        sql: () => `ALTER ROLE ${role.name} SET search_path = ${tenant}`,
+        told: false,
+        address: true,
+      },
+      'of the role, to where it was': {
+        sql: () => `ALTER ROLE ${role.name} SET search_path = ${behind}, ${tenant}`,
+        told: false,
+      },
+      'of another role': {
+        sql: () =>
+          `CREATE ROLE ${role.name}_b; ALTER ROLE ${role.name}_b SET search_path = ${tenant}; DROP ROLE ${role.name}_b`,
+        told: false,
+      },
     };
     for (const [what, { sql, told, address, path }] of Object.entries(CHANGES)) {
       it(`${what}: ${told ? 'it is told, with what to set' : 'nothing is told'}`, async () => {
@@ -237,7 +283,9 @@ describe("the history's place", () => {
         const run = runner(address === true ? { search_path: behind } : {});
         const result = await run(['up']);
         expectExit(result, 0);
-        expect(/--table \S+/.exec(warningsOf(result))?.[0]).to.equal(told ? `--table ${behind}.schema_migrations` : undefined);
+        expect(/--table \S+/.exec(warningsOf(result))?.[0]).to.equal(
+          told ? `--table ${behind}.schema_migrations` : undefined,
+        );
         const next = await run(['up', ...(told ? ['--table', `${behind}.schema_migrations`] : [])]);
         expectExit(next, 0);
         expect(next.stdout).to.include('skip');

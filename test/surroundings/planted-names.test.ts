@@ -15,7 +15,8 @@ const FILES: Readonly<Record<string, string>> = {
   '001_a.down.sql': 'DROP TABLE public.a;',
   '002_index.up.sql': 'CREATE INDEX CONCURRENTLY a_id ON public.a (id);\nREINDEX INDEX CONCURRENTLY public.a_id;',
   '002_index.down.sql': 'DROP INDEX CONCURRENTLY public.a_id;',
-  '003_parts.up.sql': 'CREATE TABLE public.p (id int) PARTITION BY LIST (id);\nCREATE TABLE public.p1 PARTITION OF public.p FOR VALUES IN (1);',
+  '003_parts.up.sql':
+    'CREATE TABLE public.p (id int) PARTITION BY LIST (id);\nCREATE TABLE public.p1 PARTITION OF public.p FOR VALUES IN (1);',
   '003_parts.down.sql': 'DROP TABLE public.p, public.p1;',
   '004_detach.up.sql': 'ALTER TABLE public.p DETACH PARTITION public.p1 CONCURRENTLY;',
   '004_detach.down.sql': 'ALTER TABLE public.p ATTACH PARTITION public.p1 FOR VALUES IN (1);',
@@ -58,7 +59,11 @@ describe('what another role has planted', () => {
     this.timeout(120_000);
     dir = await mkdtemp(join(tmpdir(), 'lockstep-test-'));
     for (const [name, text] of Object.entries(FILES)) await writeFile(join(dir, name), text);
-    await withClient(database(), (client) => client.query(`CREATE ROLE ${app}; CREATE ROLE ${owner} LOGIN PASSWORD 'o'; GRANT CREATE ON SCHEMA public TO ${owner}`));
+    await withClient(database(), (client) =>
+      client.query(
+        `CREATE ROLE ${app}; CREATE ROLE ${owner} LOGIN PASSWORD 'o'; GRANT CREATE ON SCHEMA public TO ${owner}`,
+      ),
+    );
     const planted = await plant(database(), app);
     expect(planted.operators).to.be.greaterThan(20_000);
     expect(planted.functions).to.be.greaterThan(3_000);
@@ -67,13 +72,19 @@ describe('what another role has planted', () => {
   });
   after('drop the roles', async () => {
     await rm(dir, { recursive: true, force: true });
-    if (database() !== '') await withClient(database(), (client) => client.query(`DROP OWNED BY ${app}, ${owner} CASCADE; DROP ROLE ${app}, ${owner}`)).catch(() => undefined);
+    if (database() !== '')
+      await withClient(database(), (client) =>
+        client.query(`DROP OWNED BY ${app}, ${owner} CASCADE; DROP ROLE ${app}, ${owner}`),
+      ).catch(() => undefined);
   });
 
   async function run(args: string, url: string): Promise<void> {
     const [exit] = COMMANDS.flatMap(([one, code]) => (one === args ? [code] : []));
     const words = args.replace('DATABASE', new URL(url).pathname.slice(1)).replace(' HELD', '').split(' ');
-    expectExit(await runCli(words, { env: { PATH: process.env['PATH'] ?? '', DATABASE_URL: url, LOCKSTEP_DIR: dir } }), exit ?? 0);
+    expectExit(
+      await runCli(words, { env: { PATH: process.env['PATH'] ?? '', DATABASE_URL: url, LOCKSTEP_DIR: dir } }),
+      exit ?? 0,
+    );
   }
 
   async function holdingTheLock(url: string, body: () => Promise<void>): Promise<void> {
@@ -85,7 +96,9 @@ describe('what another role has planted', () => {
 
   it('would run in a statement that names neither schema nor path (the test can fail)', async () => {
     await withClient(database(), async (client) => {
-      await client.query('SELECT 1::numeric * 2, upper($1::pg_catalog.text), 1::pg_catalog.oid = 1::pg_catalog.oid', ['x']);
+      await client.query('SELECT 1::numeric * 2, upper($1::pg_catalog.text), 1::pg_catalog.oid = 1::pg_catalog.oid', [
+        'x',
+      ]);
     });
     const called = Object.keys(await callsOf(database())).join();
     expect(called).to.include('planted(numeric,integer)').and.include('planted(oid,oid)').and.include('upper(text)');
@@ -97,13 +110,21 @@ describe('what another role has planted', () => {
       this.timeout(120_000);
       const url = new URL(database());
       if (who !== 'a superuser') [url.username, url.password] = [owner, 'o'];
-      await withClient(url.href, (client) => client.query('CREATE TABLE public.foreign_versions (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO public.foreign_versions VALUES (2, false)'));
+      await withClient(url.href, (client) =>
+        client.query(
+          'CREATE TABLE public.foreign_versions (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO public.foreign_versions VALUES (2, false)',
+        ),
+      );
       for (const [args] of COMMANDS) {
         if (args.endsWith('HELD')) await holdingTheLock(url.href, () => run(args, url.href));
         else await run(args, url.href);
         expect(await callsOf(database()), args).to.deep.equal({});
       }
-      await withClient(database(), (client) => client.query('DROP TABLE IF EXISTS public.a, public.p, public.p1, public.schema_migrations, public.schema_migrations_journal, public.imported, public.imported_journal, public.based, public.based_journal, public.foreign_versions'));
+      await withClient(database(), (client) =>
+        client.query(
+          'DROP TABLE IF EXISTS public.a, public.p, public.p1, public.schema_migrations, public.schema_migrations_journal, public.imported, public.imported_journal, public.based, public.based_journal, public.foreign_versions',
+        ),
+      );
     });
   }
 });

@@ -24,16 +24,30 @@ const always = (sql: string): Hanging => ({ sql, read: 'is refused', write: 'is 
 const HANGING: Readonly<Record<string, Hanging>> = {
   nothing: harmless('SELECT 1'),
   'a trigger': onWriting('CREATE TRIGGER t BEFORE INSERT ON T FOR EACH ROW EXECUTE FUNCTION E.swallow()'),
-  'a trigger that is deferred': onWriting('CREATE CONSTRAINT TRIGGER t AFTER INSERT ON T DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION E.swallow()'),
-  'a trigger that is off': harmless('CREATE TRIGGER t BEFORE INSERT ON T FOR EACH ROW EXECUTE FUNCTION E.swallow(); ALTER TABLE T DISABLE TRIGGER t'),
+  'a trigger that is deferred': onWriting(
+    'CREATE CONSTRAINT TRIGGER t AFTER INSERT ON T DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION E.swallow()',
+  ),
+  'a trigger that is off': harmless(
+    'CREATE TRIGGER t BEFORE INSERT ON T FOR EACH ROW EXECUTE FUNCTION E.swallow(); ALTER TABLE T DISABLE TRIGGER t',
+  ),
   'a rule instead': onWriting('CREATE RULE r AS ON INSERT TO T DO INSTEAD NOTHING'),
   'a rule also': onWriting('CREATE RULE r AS ON INSERT TO T DO ALSO SELECT E.run()'),
-  'a policy that is not active': harmless('CREATE POLICY p ON T USING (E.run() = 1); ALTER TABLE T ENABLE ROW LEVEL SECURITY'),
+  'a policy that is not active': harmless(
+    'CREATE POLICY p ON T USING (E.run() = 1); ALTER TABLE T ENABLE ROW LEVEL SECURITY',
+  ),
   'a default of a function': onWriting('ALTER TABLE T ADD x int; ALTER TABLE T ALTER x SET DEFAULT E.run()'),
-  'a default of an operator': onWriting('ALTER TABLE T ADD x boolean; ALTER TABLE T ALTER x SET DEFAULT (1 OPERATOR(E.===) 1)'),
-  'a default that runs SQL': onWriting(`ALTER TABLE T ADD x text; ALTER TABLE T ALTER x SET DEFAULT query_to_xml('SELECT E.run()', true, true, '')::text`),
-  'a default that changes a setting': onWriting(`ALTER TABLE T ADD x text; ALTER TABLE T ALTER x SET DEFAULT set_config('role', 'none', false)`),
-  'harmless defaults': harmless(`ALTER TABLE T ADD x timestamp DEFAULT (now() AT TIME ZONE 'utc'), ADD y uuid DEFAULT gen_random_uuid(), ADD z text DEFAULT (current_user || 'x'), ADD n serial`),
+  'a default of an operator': onWriting(
+    'ALTER TABLE T ADD x boolean; ALTER TABLE T ALTER x SET DEFAULT (1 OPERATOR(E.===) 1)',
+  ),
+  'a default that runs SQL': onWriting(
+    `ALTER TABLE T ADD x text; ALTER TABLE T ALTER x SET DEFAULT query_to_xml('SELECT E.run()', true, true, '')::text`,
+  ),
+  'a default that changes a setting': onWriting(
+    `ALTER TABLE T ADD x text; ALTER TABLE T ALTER x SET DEFAULT set_config('role', 'none', false)`,
+  ),
+  'harmless defaults': harmless(
+    `ALTER TABLE T ADD x timestamp DEFAULT (now() AT TIME ZONE 'utc'), ADD y uuid DEFAULT gen_random_uuid(), ADD z text DEFAULT (current_user || 'x'), ADD n serial`,
+  ),
   'a generated column': onWriting('ALTER TABLE T ADD x int GENERATED ALWAYS AS (E.run()) STORED'),
   'a harmless generated column': harmless('ALTER TABLE T ADD x int GENERATED ALWAYS AS (length(version)) STORED'),
   'a column of a domain': onWriting('ALTER TABLE T ADD x E.checked'),
@@ -41,14 +55,18 @@ const HANGING: Readonly<Record<string, Hanging>> = {
   'a child': always('CREATE TABLE E.child () INHERITS (T)'),
   'a parent': onWriting('ALTER TABLE T INHERIT E.parent'),
   'a check': onWriting('ALTER TABLE T ADD CHECK (E.run() = 1) NOT VALID'),
-  'a check that runs SQL': onWriting(`ALTER TABLE T ADD CHECK (query_to_xml('SELECT E.run()', true, true, '') IS NOT NULL) NOT VALID`),
+  'a check that runs SQL': onWriting(
+    `ALTER TABLE T ADD CHECK (query_to_xml('SELECT E.run()', true, true, '') IS NOT NULL) NOT VALID`,
+  ),
   'a harmless check': harmless(`ALTER TABLE T ADD CHECK (version <> '' AND length(version) < 200)`),
   'an index on a function': always('CREATE INDEX ON T (E.run())'),
   'an index with a predicate': always('CREATE INDEX ON T (version) WHERE E.run() = 1'),
   'a harmless index': harmless('CREATE INDEX ON T (lower(version)) WHERE version IS NOT NULL'),
   'statistics on a function': always('CREATE STATISTICS E.s ON (E.run()), version FROM T'),
   'an unlogged table': onWriting('ALTER TABLE T SET UNLOGGED'),
-  'a publication without a replica identity': onWriting('ALTER TABLE T REPLICA IDENTITY NOTHING; CREATE PUBLICATION E FOR TABLE T'),
+  'a publication without a replica identity': onWriting(
+    'ALTER TABLE T REPLICA IDENTITY NOTHING; CREATE PUBLICATION E FOR TABLE T',
+  ),
 };
 
 const EVIL = `
@@ -74,13 +92,18 @@ describe('a history that others have prepared', () => {
     url.searchParams.set('track_functions', 'all');
     return url.href;
   };
-  const sql = (text: string, table = ''): string => text.replaceAll(/\bE\b/g, evil).replaceAll(/\bT\b/g, `${workspace().schema}.${table}`);
+  const sql = (text: string, table = ''): string =>
+    text.replaceAll(/\bE\b/g, evil).replaceAll(/\bT\b/g, `${workspace().schema}.${table}`);
 
   beforeEach(async () => {
     evil = `${workspace().schema}_evil`;
     await workspace().query(sql(EVIL));
     const own = workspace();
-    own.defer(() => own.query(`DROP PUBLICATION IF EXISTS ${own.schema}_evil; DROP FOREIGN DATA WRAPPER IF EXISTS ${own.schema}_evil CASCADE; DROP SCHEMA ${own.schema}_evil CASCADE`));
+    own.defer(() =>
+      own.query(
+        `DROP PUBLICATION IF EXISTS ${own.schema}_evil; DROP FOREIGN DATA WRAPPER IF EXISTS ${own.schema}_evil CASCADE; DROP SCHEMA ${own.schema}_evil CASCADE`,
+      ),
+    );
     await workspace().write(file(1, 'a', 'CREATE TABLE a ();'));
     await up(workspace());
   });
@@ -98,14 +121,20 @@ describe('a history that others have prepared', () => {
         const before = await callsOf(workspace().serverUrl, evil);
         const run = { connectionString: counting() };
         await expectAnswer(table === 'schema_migrations' ? read : 'works', () => up(workspace(), run));
-        await expectAnswer(read, () => down(workspace(), { ...run, steps: 1, dryRun: true, from: 'stored', trustStored: true }).catch((error: unknown) => {
-          // It has no down script.
-          if ((error as { code?: string }).code !== 'ROLLBACK_REFUSED') throw error;
-        }));
+        await expectAnswer(read, () =>
+          down(workspace(), { ...run, steps: 1, dryRun: true, from: 'stored', trustStored: true }).catch(
+            (error: unknown) => {
+              // It has no down script.
+              if ((error as { code?: string }).code !== 'ROLLBACK_REFUSED') throw error;
+            },
+          ),
+        );
         await workspace().write(file(2, 'b', 'CREATE TABLE b ();'));
         await expectAnswer(write, () => up(workspace(), run));
         expect(await callsOf(workspace().serverUrl, evil)).to.deep.equal(before);
-        expect(await workspace().query(`SELECT to_regclass('b') IS NOT NULL AS made`)).to.deep.equal([{ made: write === 'works' }]);
+        expect(await workspace().query(`SELECT to_regclass('b') IS NOT NULL AS made`)).to.deep.equal([
+          { made: write === 'works' },
+        ]);
       });
     }
   }
@@ -116,9 +145,12 @@ describe('a history that others have prepared', () => {
     'a partitioned table': 'CREATE TABLE T (version text, applied_at timestamptz) PARTITION BY LIST (version)',
     'a foreign table': 'CREATE FOREIGN TABLE T (version text, applied_at timestamptz) SERVER E',
     'a temporary view': 'CREATE VIEW T AS SELECT version, applied_at FROM E.rows WHERE E.run() = 1',
-    'a domain for version': 'CREATE TABLE T (version E.checked PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
-    'an enum for checksum': 'CREATE TABLE T (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now(), checksum E.mood)',
-    'row security that is forced': 'CREATE TABLE T (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()); ALTER TABLE T ENABLE ROW LEVEL SECURITY; ALTER TABLE T FORCE ROW LEVEL SECURITY; CREATE POLICY p ON T USING (E.run() = 2)',
+    'a domain for version':
+      'CREATE TABLE T (version E.checked PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    'an enum for checksum':
+      'CREATE TABLE T (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now(), checksum E.mood)',
+    'row security that is forced':
+      'CREATE TABLE T (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()); ALTER TABLE T ENABLE ROW LEVEL SECURITY; ALTER TABLE T FORCE ROW LEVEL SECURITY; CREATE POLICY p ON T USING (E.run() = 2)',
   };
   for (const [name, text] of Object.entries(KINDS)) {
     it(`${name} in its place is refused by every command, and nothing of it runs`, async () => {
@@ -128,9 +160,20 @@ describe('a history that others have prepared', () => {
       await workspace().query(sql('CREATE FOREIGN DATA WRAPPER E'));
       await workspace().query(sql('CREATE SERVER E FOREIGN DATA WRAPPER E'));
       for (const statement of sql(text, 'schema_migrations').split(/;(?=\s)/)) await workspace().query(statement);
-      await workspace().query(`ALTER TABLE ${workspace().schema}.schema_migrations OWNER TO ${owner.name}; GRANT USAGE ON SCHEMA ${evil} TO ${owner.name}`);
+      await workspace().query(
+        `ALTER TABLE ${workspace().schema}.schema_migrations OWNER TO ${owner.name}; GRANT USAGE ON SCHEMA ${evil} TO ${owner.name}`,
+      );
       const env = { ...workspace().env, DATABASE_URL: owner.url };
-      for (const args of [['status'], ['up'], ['wait', '--timeout', '0'], ['lock'], ['history'], ['down', '--steps', '1', '--dry-run'], ['repair'], ['baseline', '--to', '001_a']]) {
+      for (const args of [
+        ['status'],
+        ['up'],
+        ['wait', '--timeout', '0'],
+        ['lock'],
+        ['history'],
+        ['down', '--steps', '1', '--dry-run'],
+        ['repair'],
+        ['baseline', '--to', '001_a'],
+      ]) {
         expectExit(await runCli(args, { env }), 22);
       }
       expect(await callsOf(workspace().serverUrl, evil)).to.deep.equal({});
@@ -142,7 +185,12 @@ describe('whose the history is', () => {
   const workspace = useWorkspace();
 
   /** Who runs, whom the tables belong to, and whether it may write. */
-  const OWNERS: Readonly<Record<string, { runs: 'superuser' | 'role'; owner: 'itself' | 'a group' | 'another' | 'a superuser'; write: Answer }>> = {
+  const OWNERS: Readonly<
+    Record<
+      string,
+      { runs: 'superuser' | 'role'; owner: 'itself' | 'a group' | 'another' | 'a superuser'; write: Answer }
+    >
+  > = {
     'a superuser, its own': { runs: 'superuser', owner: 'itself', write: 'works' },
     'a superuser, an application role': { runs: 'superuser', owner: 'another', write: 'is refused' },
     'a role, its own': { runs: 'role', owner: 'itself', write: 'works' },
@@ -159,7 +207,9 @@ describe('whose the history is', () => {
       await up(workspace(), run);
       if (owner === 'a group') await workspace().query(`GRANT ${other.name} TO ${role.name}`);
       for (const table of ['schema_migrations', 'schema_migrations_journal']) {
-        const to = { itself: undefined, 'a group': other.name, another: other.name, 'a superuser': 'CURRENT_USER' }[owner];
+        const to = { itself: undefined, 'a group': other.name, another: other.name, 'a superuser': 'CURRENT_USER' }[
+          owner
+        ];
         if (to !== undefined) await workspace().query(`ALTER TABLE ${table} OWNER TO ${to}`);
         await workspace().query(`GRANT ALL ON ${table} TO ${role.name}`);
       }
@@ -172,7 +222,10 @@ describe('whose the history is', () => {
         expect(error.hint).to.include('--role').and.include('OWNER TO');
         expect(await workspace().query(`SELECT to_regclass('b') AS made`)).to.deep.equal([{ made: null }]);
         // As the hint says.
-        if (owner === 'another') expect(done(await up(workspace(), { connectionString: workspace().url, role: other.name }))).to.deep.equal(['002_b']);
+        if (owner === 'another')
+          expect(done(await up(workspace(), { connectionString: workspace().url, role: other.name }))).to.deep.equal([
+            '002_b',
+          ]);
       }
     });
   }

@@ -28,7 +28,8 @@ const COMMANDS: Readonly<Record<string, (database: string) => string[]>> = {
 /** Whether row security is active for a role (`row_security_active`): for an owner only by FORCE, never for who bypasses it. */
 const ROLES = ['owner', 'member of the owner', 'other', 'BYPASSRLS', 'superuser'] as const;
 type Who = (typeof ROLES)[number];
-const isActive = (who: Who, force: boolean): boolean => who === 'other' || (force && (who === 'owner' || who === 'member of the owner'));
+const isActive = (who: Who, force: boolean): boolean =>
+  who === 'other' || (force && (who === 'owner' || who === 'member of the owner'));
 
 describe('row security', () => {
   const workspace = useWorkspace();
@@ -40,31 +41,49 @@ describe('row security', () => {
     await here.write(FILES);
     owner = await createRole(here);
     const [member, other, bypassing] = [await createRole(here), await createRole(here), await createRole(here)];
-    await here.query(`GRANT ${owner.name} TO ${member.name}, ${bypassing.name}; ALTER ROLE ${bypassing.name} BYPASSRLS`);
+    await here.query(
+      `GRANT ${owner.name} TO ${member.name}, ${bypassing.name}; ALTER ROLE ${bypassing.name} BYPASSRLS`,
+    );
     await up(here, { connectionString: owner.url });
     await here.query(`GRANT SELECT ON schema_migrations, schema_migrations_journal TO ${other.name}`);
-    roles = { owner: owner.url, 'member of the owner': member.url, other: other.url, BYPASSRLS: bypassing.url, superuser: here.url };
+    roles = {
+      owner: owner.url,
+      'member of the owner': member.url,
+      other: other.url,
+      BYPASSRLS: bypassing.url,
+      superuser: here.url,
+    };
   });
 
   const run = (who: Who, args: readonly string[]): Promise<CliResult> => {
     // The tables' owner is no superuser: to write them, a superuser takes its role.
-    const role = who === 'superuser' && !['status', 'wait'].includes(args[0]!) && !args.includes('--dry-run') ? ['--role', owner.name] : [];
+    const role =
+      who === 'superuser' && !['status', 'wait'].includes(args[0]!) && !args.includes('--dry-run')
+        ? ['--role', owner.name]
+        : [];
     return runCli([...args, ...role], { env: { ...workspace().env, DATABASE_URL: roles[who] } });
   };
 
-  for (const [table, forces] of Object.entries({ schema_migrations: [false, true], schema_migrations_journal: [true] })) {
+  for (const [table, forces] of Object.entries({
+    schema_migrations: [false, true],
+    schema_migrations_journal: [true],
+  })) {
     for (const force of forces) {
       for (const who of ROLES) {
         // As the owner, FORCE counts for it again.
-        const hidden = (what: string): boolean => isActive(who === 'superuser' && !/status|wait|dry-run/.test(what) ? 'owner' : who, force);
+        const hidden = (what: string): boolean =>
+          isActive(who === 'superuser' && !/status|wait|dry-run/.test(what) ? 'owner' : who, force);
         it(`${force ? 'FORCE ' : ''}on ${table}, as ${who}: ${isActive(who, force) ? 'refused, naming it' : 'as without'}`, async () => {
-          await workspace().query(`ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY${force ? ', FORCE ROW LEVEL SECURITY' : ''}`);
+          await workspace().query(
+            `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY${force ? ', FORCE ROW LEVEL SECURITY' : ''}`,
+          );
           const before = await stateOf(workspace());
           for (const [what, command] of Object.entries(COMMANDS)) {
             const args = command(new URL(workspace().url).pathname.slice(1));
             const result = await run(who, args);
             // Where nothing is to be written, these need the history alone.
-            const readsOnly = table === 'schema_migrations_journal' && ['wait', 'up', 'up --dry-run', 'baseline'].includes(what);
+            const readsOnly =
+              table === 'schema_migrations_journal' && ['wait', 'up', 'up --dry-run', 'baseline'].includes(what);
             if (hidden(what) && !readsOnly) {
               // Who may not write at all may be told that first.
               if (who !== 'other' || result.code !== 23) {

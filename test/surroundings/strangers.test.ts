@@ -29,9 +29,16 @@ describe("an application's own table of the same name", () => {
   it('may refuse a row without being taken for the history', async () => {
     const ops = `${workspace().schema}_ops`;
     const own = workspace();
-    await own.query(`CREATE SCHEMA ${ops}; CREATE TABLE schema_migrations (version text PRIMARY KEY, event text NOT NULL, run text NOT NULL); INSERT INTO schema_migrations VALUES ('1', '', '')`);
+    await own.query(
+      `CREATE SCHEMA ${ops}; CREATE TABLE schema_migrations (version text PRIMARY KEY, event text NOT NULL, run text NOT NULL); INSERT INTO schema_migrations VALUES ('1', '', '')`,
+    );
     own.defer(() => own.query(`DROP SCHEMA ${ops} CASCADE`));
-    for (const [index, [sql, sqlstate]] of ([["INSERT INTO schema_migrations VALUES ('1', '', '');", '23505'], ["INSERT INTO schema_migrations VALUES ('2', NULL, '');", '23502']] as const).entries()) {
+    for (const [index, [sql, sqlstate]] of (
+      [
+        ["INSERT INTO schema_migrations VALUES ('1', '', '');", '23505'],
+        ["INSERT INTO schema_migrations VALUES ('2', NULL, '');", '23502'],
+      ] as const
+    ).entries()) {
       await own.write({ [`00${index + 1}_a.up.sql`]: sql });
       const error = await failure('MIGRATION_FAILED', up(own, { table: `${ops}.schema_migrations` }));
       expect(error.details.server).to.include({ sqlstate });
@@ -44,7 +51,13 @@ describe("an application's own table of the same name", () => {
 describe('a text that swallows what comes behind it', () => {
   const workspace = useWorkspace();
 
-  for (const [what, text] of Object.entries({ 'a quote': "SELECT 'abc;\n", 'a quoted name': 'SELECT "abc;\n', 'a comment': 'SELECT 1; /* abc\n', 'a dollar quote': 'SELECT $x$ abc;\n', 'an escaped quote': "SELECT E'abc\\\n" })) {
+  for (const [what, text] of Object.entries({
+    'a quote': "SELECT 'abc;\n",
+    'a quoted name': 'SELECT "abc;\n',
+    'a comment': 'SELECT 1; /* abc\n',
+    'a dollar quote': 'SELECT $x$ abc;\n',
+    'an escaped quote': "SELECT E'abc\\\n",
+  })) {
     it(`${what}: is told with its place, and none of ours`, async () => {
       await workspace().write({ '001_a.up.sql': `CREATE TABLE a ();\n${text}` });
       const error = await failure('MIGRATION_FAILED', up(workspace()));

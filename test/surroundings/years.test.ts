@@ -24,14 +24,20 @@ describe('a history that lives for years', () => {
     await workspace().query(`SELECT setval(pg_get_serial_sequence('${JOURNAL}', 'id'), 1, false)`);
     const reporter = new Recorder();
     expect(done(await up(workspace(), { reporter }))).to.deep.equal(['002_b']);
-    expect(reporter.of('warning').map(({ message }) => message).join()).to.include('sequence');
+    expect(
+      reporter
+        .of('warning')
+        .map(({ message }) => message)
+        .join(),
+    ).to.include('sequence');
     expect(done(await down(workspace(), { steps: 1 }))).to.deep.equal(['002_b']);
   });
 
   it('loses rows of runs that changed nothing after a while, and no other', async () => {
     await workspace().write(file(2, 'b', 'SELECT nope;'));
     for (let run = 0; run < 3; run += 1) await failure('MIGRATION_FAILED', up(workspace(), { release: 'shop/2@2' }));
-    const rows = (): Promise<{ event: string; release: string | null }[]> => workspace().query(`SELECT event, release FROM ${JOURNAL} WHERE at < now() - interval '1 day' ORDER BY id`);
+    const rows = (): Promise<{ event: string; release: string | null }[]> =>
+      workspace().query(`SELECT event, release FROM ${JOURNAL} WHERE at < now() - interval '1 day' ORDER BY id`);
     await workspace().query(`UPDATE ${JOURNAL} SET at = at - interval '31 days'`);
     const before = await rows();
     await workspace().write(file(2, 'b', 'CREATE TABLE b ();'));
@@ -57,9 +63,14 @@ describe('a history that lives for years', () => {
 
   it('of two first runs with other lock keys at once one ends with 20, and nothing runs twice', async () => {
     await workspace().query('DROP TABLE schema_migrations, schema_migrations_journal, a');
-    await workspace().write({ '001_a.up.sql': 'CREATE TABLE IF NOT EXISTS a (x int);\nCREATE INDEX CONCURRENTLY a_x ON a (x);\nINSERT INTO a VALUES (1);' });
+    await workspace().write({
+      '001_a.up.sql':
+        'CREATE TABLE IF NOT EXISTS a (x int);\nCREATE INDEX CONCURRENTLY a_x ON a (x);\nINSERT INTO a VALUES (1);',
+    });
     const runs = await Promise.allSettled(['11', '12'].map((lockKey) => up(workspace(), { lockKey })));
-    const codes = runs.map((run) => (run.status === 'fulfilled' ? 'done' : (run.reason as { code: string }).code)).sort();
+    const codes = runs
+      .map((run) => (run.status === 'fulfilled' ? 'done' : (run.reason as { code: string }).code))
+      .sort();
     expect(codes).to.deep.equal(['CONFIG_INVALID', 'done']);
     expect(await workspace().query('SELECT x FROM a')).to.deep.equal([{ x: 1 }]);
   });
@@ -73,18 +84,36 @@ describe('settings of role and database', () => {
     WHERE context = 'user' AND name NOT LIKE 'debug%' AND name !~ '^(plpgsql|role|session_authorization|search_path|temp_tablespaces|default_tablespace|default_transaction_read_only)' AND name !~ '^transaction_' ORDER BY name`;
   const DATES = ['German', 'SQL, DMY', 'Postgres, MDY', 'ISO, YMD'];
 
-  function valuesOf({ name, vartype, min_val: min, max_val: max, enumvals }: { name: string; vartype: string; min_val: string | null; max_val: string | null; enumvals: string[] | null }): readonly string[] {
+  function valuesOf({
+    name,
+    vartype,
+    min_val: min,
+    max_val: max,
+    enumvals,
+  }: {
+    name: string;
+    vartype: string;
+    min_val: string | null;
+    max_val: string | null;
+    enumvals: string[] | null;
+  }): readonly string[] {
     if (name === 'DateStyle') return DATES;
     if (vartype === 'bool') return ['on', 'off'];
     if (vartype === 'enum') return enumvals ?? [];
     // A limit of one unit keeps everybody from working, and the largest waits for ever.
-    if (vartype === 'integer' || vartype === 'real') return name.endsWith('_timeout') || name.includes('limit') ? [] : [min ?? '', max ?? ''];
+    if (vartype === 'integer' || vartype === 'real')
+      return name.endsWith('_timeout') || name.includes('limit') ? [] : [min ?? '', max ?? ''];
     return [];
   }
 
   it('change neither what is done nor what is said', async function () {
     this.timeout(180_000);
-    await workspace().write({ ...file(1, 'a', 'CREATE TABLE a ();'), '001_a.down.sql': 'DROP TABLE a;', ...file(2, 'b', 'CREATE TABLE b ();'), '002_b.down.sql': 'DROP TABLE b;' });
+    await workspace().write({
+      ...file(1, 'a', 'CREATE TABLE a ();'),
+      '001_a.down.sql': 'DROP TABLE a;',
+      ...file(2, 'b', 'CREATE TABLE b ();'),
+      '002_b.down.sql': 'DROP TABLE b;',
+    });
     const settings = await workspace().query<Parameters<typeof valuesOf>[0]>(SETTINGS);
     const tried: string[] = [];
     const wrong: string[] = [];
@@ -94,9 +123,22 @@ describe('settings of role and database', () => {
         url.searchParams.set(setting.name, value);
         const run = { connectionString: url.href };
         tried.push(`${setting.name}=${value}`);
-        const outcome = await (async () => [done(await up(workspace(), run)), (await up(workspace(), run)).skipped, done(await down(workspace(), { ...run, steps: 2, hold: false }))])().catch((error: unknown) => (error as { code?: string }).code);
+        const outcome = await (async () => [
+          done(await up(workspace(), run)),
+          (await up(workspace(), run)).skipped,
+          done(await down(workspace(), { ...run, steps: 2, hold: false })),
+        ])().catch((error: unknown) => (error as { code?: string }).code);
         // A server may refuse a value of a setting, which is told.
-        if (outcome !== 'CONFIG_INVALID' && JSON.stringify(outcome) !== JSON.stringify([['001_a', '002_b'], ['001_a', '002_b'], ['002_b', '001_a']])) wrong.push(`${setting.name}=${value}: ${JSON.stringify(outcome)}`);
+        if (
+          outcome !== 'CONFIG_INVALID' &&
+          JSON.stringify(outcome) !==
+            JSON.stringify([
+              ['001_a', '002_b'],
+              ['001_a', '002_b'],
+              ['002_b', '001_a'],
+            ])
+        )
+          wrong.push(`${setting.name}=${value}: ${JSON.stringify(outcome)}`);
         if (outcome === undefined) break;
       }
     }
@@ -106,12 +148,16 @@ describe('settings of role and database', () => {
 
   for (const style of DATES) {
     it(`DateStyle ${style} by the role: times are read as they were written`, async () => {
-      const role = await createRole(workspace(), { settings: { datestyle: style, intervalstyle: 'postgres_verbose', extra_float_digits: '-15' } });
+      const role = await createRole(workspace(), {
+        settings: { datestyle: style, intervalstyle: 'postgres_verbose', extra_float_digits: '-15' },
+      });
       await workspace().write({ ...file(1, 'a', 'CREATE TABLE a ();'), '001_a.down.sql': 'DROP TABLE a;' });
       const env = { ...workspace().env, DATABASE_URL: role.url, LOCKSTEP_RELEASE: 'shop/1@1' };
       expectExit(await runCli(['up'], { env }), 0);
       expectExit(await runCli(['down', '--steps', '1', '--hold'], { env }), 0);
-      const status = documentOf('status', await runCli(['status', '--json'], { env })) as { migrations: { state: string; hold: { at: string } }[] };
+      const status = documentOf('status', await runCli(['status', '--json'], { env })) as {
+        migrations: { state: string; hold: { at: string } }[];
+      };
       expect(status.migrations[0]!.state).to.equal('held');
       expect(Math.abs(Date.parse(status.migrations[0]!.hold.at) - Date.now())).to.be.lessThan(60_000);
       expectExit(await runCli(['up'], { env }), 22);

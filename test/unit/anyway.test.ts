@@ -2,7 +2,12 @@ import { expect } from 'chai';
 
 import { readAnyway } from '../../src/cli/partial-settings.ts';
 
-const ENV = { LOCKSTEP_LOG_FORMAT: 'text', LOCKSTEP_TERMINATION_LOG: '/from-env', LOCKSTEP_JOB: 'shop-migrate', LOCKSTEP_EVENTS: 'on' };
+const ENV = {
+  LOCKSTEP_LOG_FORMAT: 'text',
+  LOCKSTEP_TERMINATION_LOG: '/from-env',
+  LOCKSTEP_JOB: 'shop-migrate',
+  LOCKSTEP_EVENTS: 'on',
+};
 
 describe('readAnyway: what wrong settings say nevertheless', () => {
   it('reads the environment', () => {
@@ -14,12 +19,19 @@ describe('readAnyway: what wrong settings say nevertheless', () => {
   });
 
   it('a flag wins, in both spellings', () => {
-    const { json, config } = readAnyway(['up', 'nonsense', '--termination-log', '/a', '--log-format=json', '--json', '--init-container', '--pod', 'p'], ENV, { terminal: true });
+    const { json, config } = readAnyway(
+      ['up', 'nonsense', '--termination-log', '/a', '--log-format=json', '--json', '--init-container', '--pod', 'p'],
+      ENV,
+      { terminal: true },
+    );
     expect(json).to.equal(true);
     expect(config).to.deep.include({ terminationLog: '/a', identity: { pod: 'p' } });
     expect(config.log.format).to.equal('json');
     expect(config.events?.initContainer).to.equal(true);
-    expect(readAnyway(['up', '--no-init-container'], { LOCKSTEP_INIT_CONTAINER: '1' }, { terminal: true }).config.events?.initContainer).to.equal(false);
+    expect(
+      readAnyway(['up', '--no-init-container'], { LOCKSTEP_INIT_CONTAINER: '1' }, { terminal: true }).config.events
+        ?.initContainer,
+    ).to.equal(false);
   });
 
   it('a value that cannot be believed counts as unset', () => {

@@ -53,12 +53,20 @@ describe('runUnits', () => {
     await runThese(await unitsOf(file), file, more);
   }
 
-  async function runThese(units: readonly Unit[], file: Migration, { cancelBlockedWaiters = true, signal = new AbortController().signal }: More = {}): Promise<void> {
+  async function runThese(
+    units: readonly Unit[],
+    file: Migration,
+    { cancelBlockedWaiters = true, signal = new AbortController().signal }: More = {},
+  ): Promise<void> {
     const limits = { lockTimeoutMs: 5_000, statementTimeoutMs: 0 };
     const step = stepOf(file);
     const inPart = server.inPart().find(({ version }) => version === file.version);
     const ports = { clock, reporter: recorder, hooks: new FakeHooks() };
-    const [planned] = await withProgress([{ step, plan: { mode: 'statements', units }, losses: [] }], inPart ? [inPart] : [], fakeParser);
+    const [planned] = await withProgress(
+      [{ step, plan: { mode: 'statements', units }, losses: [] }],
+      inPart ? [inPart] : [],
+      fakeParser,
+    );
     const done = await resume(planned!, { session, ports });
     await runUnits(units, done.length, {
       session,
@@ -87,21 +95,33 @@ describe('runUnits', () => {
     const step: StepScript = stepOf(file);
     const units = given ?? (await unitsOf(file));
     const facts = { run: 'before', version: step.version, direction: step.direction } as const;
-    for (const { index, sql } of units.slice(0, done)) server.write({ ...facts, event: 'statement done', statement: index, checksum: checksum(sql) });
+    for (const { index, sql } of units.slice(0, done))
+      server.write({ ...facts, event: 'statement done', statement: index, checksum: checksum(sql) });
     if (started !== undefined) {
-      server.write({ ...facts, event: 'statement started', statement: started, checksum: checksum(units[started - 1]!.sql) });
+      server.write({
+        ...facts,
+        event: 'statement started',
+        statement: started,
+        checksum: checksum(units[started - 1]!.sql),
+      });
     }
   }
 
   const journal = (): string[] => server.contents.journal.map(({ event, statement }) => `${event} ${statement}`);
-  const finished = (): string[] => recorder.of('statement.finished').map(({ statement, of }) => `${statement} of ${of}`);
+  const finished = (): string[] =>
+    recorder.of('statement.finished').map(({ statement, of }) => `${statement} of ${of}`);
 
   const THREE = migration('001_a', `INSERT INTO t; ${INDEX}; INSERT INTO u`);
 
   it('runs each statement, and says so in the journal', async () => {
     await run(THREE);
     expect(executed).to.deep.equal(['INSERT INTO t', INDEX, 'INSERT INTO u']);
-    expect(journal()).to.deep.equal(['statement done 1', 'statement started 2', 'statement done 2', 'statement done 3']);
+    expect(journal()).to.deep.equal([
+      'statement done 1',
+      'statement started 2',
+      'statement done 2',
+      'statement done 3',
+    ]);
     expect(finished()).to.deep.equal(['1 of 3', '2 of 3', '3 of 3']);
   });
 
@@ -115,7 +135,12 @@ describe('runUnits', () => {
   });
 
   describe('after a run that stopped', () => {
-    for (const [done, left] of [[0, 3], [1, 2], [2, 1], [3, 0]] as const) {
+    for (const [done, left] of [
+      [0, 3],
+      [1, 2],
+      [2, 1],
+      [3, 0],
+    ] as const) {
       it(`runs ${left} statements after ${done} that are done`, async () => {
         if (done >= 2) server.setIndex('i', 'valid');
         await leave(THREE, done);
@@ -213,14 +238,23 @@ describe('runUnits', () => {
       await leave(file, 0, 1, [unit]);
       await runThese([unit], file);
       expect(executed).to.deep.equal(['REINDEX INDEX CONCURRENTLY i']);
-      expect(recorder.of('index.dropped')).to.deep.equal([{ type: 'index.dropped', version: '001_a', index: 'i_ccnew' }]);
+      expect(recorder.of('index.dropped')).to.deep.equal([
+        { type: 'index.dropped', version: '001_a', index: 'i_ccnew' },
+      ]);
       expect([...server.contents.indexes.keys()]).to.deep.equal(['i']);
     });
 
-    for (const [state, runsAgain] of [['attached', true], ['pending', false], ['detached', false]] as const) {
+    for (const [state, runsAgain] of [
+      ['attached', true],
+      ['pending', false],
+      ['detached', false],
+    ] as const) {
       it(`${runsAgain ? 'repeats' : 'does not repeat'} the DETACH of a partition that is ${state}`, async () => {
         const file = migration('001_a', 'ALTER TABLE t DETACH PARTITION p CONCURRENTLY');
-        const unit = alone(file, { kind: 'AlterTableStmt', detaches: { parent: { name: 't' }, partition: { name: 'p' } } });
+        const unit = alone(file, {
+          kind: 'AlterTableStmt',
+          detaches: { parent: { name: 't' }, partition: { name: 'p' } },
+        });
         server.partitions.set('p', state);
         await leave(file, 0, 1, [unit]);
         await runThese([unit], file);

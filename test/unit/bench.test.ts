@@ -26,7 +26,16 @@ describe('figures of the bench', () => {
 
   it('are shown in tables', () => {
     const text = resultText({
-      tables: [{ title: 'Runs', columns: ['', 'wall, ms'], rows: [['ours', 12.345], ['theirs', undefined]] }],
+      tables: [
+        {
+          title: 'Runs',
+          columns: ['', 'wall, ms'],
+          rows: [
+            ['ours', 12.345],
+            ['theirs', undefined],
+          ],
+        },
+      ],
       checks: [{ what: 'a wait', measured: 99.6, unit: 'ms', bound: 100 }],
       notes: ['Nothing else.'],
     });
@@ -47,14 +56,20 @@ describe('figures of the bench', () => {
   });
 
   it('are bars as long as they are large', () => {
-    const svg = chart('Time', [{ name: 'ours', ms: 50, kind: 'ours' }, { name: 'theirs', ms: 100, kind: 'other' }]);
-    const [short, long] = [...svg.matchAll(/<rect .*?width="([\d.]+)".*?class="(\w+)"/g)].map(([, width]) => Number(width));
+    const svg = chart('Time', [
+      { name: 'ours', ms: 50, kind: 'ours' },
+      { name: 'theirs', ms: 100, kind: 'other' },
+    ]);
+    const [short, long] = [...svg.matchAll(/<rect .*?width="([\d.]+)".*?class="(\w+)"/g)].map(([, width]) =>
+      Number(width),
+    );
     expect(long! / short!).to.equal(2);
     expect(svg).to.include('aria-label="Time: ours 50 ms, theirs 100 ms"');
   });
 
   it('have a place in the docs', () => {
-    const page = 'before\n<!-- generated: figures (npm run bench -- --write-docs) -->\nold\n<!-- end of figures -->\nafter\n';
+    const page =
+      'before\n<!-- generated: figures (npm run bench -- --write-docs) -->\nold\n<!-- end of figures -->\nafter\n';
     const written = replaceFigures(page, 'new');
     expect(written).to.include('-->\n\nnew\n\n<!--').and.to.not.include('old');
     expect(replaceFigures(written, 'new')).to.equal(written);
@@ -63,11 +78,16 @@ describe('figures of the bench', () => {
 });
 
 describe('options of the bench', () => {
-  const read = (...words: string[]): ReturnType<typeof readOptions> => readOptions(words, ['queue', 'many-files'], ['knex']);
+  const read = (...words: string[]): ReturnType<typeof readOptions> =>
+    readOptions(words, ['queue', 'many-files'], ['knex']);
 
   it('are read', () => {
     expect(read()).to.include({ only: undefined, peers: undefined, repeat: 15, writeDocs: false });
-    expect(read('--only', 'queue', '--peers', 'none', '--repeat', '3')).to.deep.include({ only: ['queue'], peers: [], repeat: 3 });
+    expect(read('--only', 'queue', '--peers', 'none', '--repeat', '3')).to.deep.include({
+      only: ['queue'],
+      peers: [],
+      repeat: 3,
+    });
   });
 
   it('are refused', () => {

@@ -21,7 +21,9 @@ interface Schema {
 
 /** Every path in the schema that ends in a value. */
 function leaves({ properties = {} }: Schema, prefix = ''): string[] {
-  return Object.entries(properties).flatMap(([name, inner]) => (inner.properties === undefined ? [`${prefix}${name}`] : leaves(inner, `${prefix}${name}.`)));
+  return Object.entries(properties).flatMap(([name, inner]) =>
+    inner.properties === undefined ? [`${prefix}${name}`] : leaves(inner, `${prefix}${name}.`),
+  );
 }
 
 // What needs no Helm; the rest is in test/chart.
@@ -30,7 +32,9 @@ describe('charts/lockstep', () => {
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     const about = parse(await read('Chart.yaml')) as { version: string; appVersion: string; kubeVersion: string };
     expect([about.version, about.appVersion, about.kubeVersion]).to.deep.equal([version, version, '>=1.29.0-0']);
-    const example = parse(await readFile(join(root, 'examples/app-chart/Chart.yaml'), 'utf8')) as { dependencies: { version: string }[] };
+    const example = parse(await readFile(join(root, 'examples/app-chart/Chart.yaml'), 'utf8')) as {
+      dependencies: { version: string }[];
+    };
     expect(example.dependencies.map((each) => each.version)).to.deep.equal([version]);
   });
 
@@ -44,14 +48,17 @@ describe('charts/lockstep', () => {
   it('has the same values in values.yaml, in the schema and in the README (else: npm run chart)', async () => {
     const values = await read('values.yaml');
     const schema = JSON.parse(await read('values.schema.json')) as Schema;
-    expect(valueRows(values).map(({ path }) => path)).to.have.members(leaves(schema).filter((path) => !FOREIGN.includes(path)));
+    expect(valueRows(values).map(({ path }) => path)).to.have.members(
+      leaves(schema).filter((path) => !FOREIGN.includes(path)),
+    );
     expect(await read('README.md')).to.equal(withValues(await read('README.md'), values));
   });
 });
 
 describe('the table of values', () => {
   it('has a row with path, default and meaning for each value, also the first', () => {
-    const yaml = '# About the file.\n\n# -- First.\na: 1\nb:\n  # -- Inner.\n  c: []\n# Aside.\n# -- Whole | thing.\nd:\n  e: x\n';
+    const yaml =
+      '# About the file.\n\n# -- First.\na: 1\nb:\n  # -- Inner.\n  c: []\n# Aside.\n# -- Whole | thing.\nd:\n  e: x\n';
     expect(valueRows(yaml)).to.deep.equal([
       { path: 'a', default: '1', description: 'First.' },
       { path: 'b.c', default: '[]', description: 'Inner.' },

@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import { parseArguments } from '../../src/cli/cli.ts';
 import { COMMAND_NAMES } from '../../src/cli/commands.ts';
 import { ERRORS, MigratorError } from '../../src/core/errors.ts';
-import { belongsTo, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type RawOptions } from '../../src/config/options.ts';
+import {
+  belongsTo,
+  flagOf,
+  negatedFlagOf,
+  OPTION_KEYS,
+  optionEntry,
+  type RawOptions,
+} from '../../src/config/options.ts';
 import { VERSION } from '../../src/core/version.ts';
 
 function read(line: string): unknown {
@@ -56,7 +63,11 @@ describe('parseArguments', () => {
     ['up -1', '"up" takes no word "-1"'],
     ['up to 007_a', '"up" takes no word "to"; did you mean --to?', '"up" takes no word "007_a"'],
     ['up -- x', 'unknown flag "--"'],
-    ['up --databse-url x --lock-wiat 5m', 'unknown flag "--databse-url"; did you mean --database-url?', 'unknown flag "--lock-wiat"; did you mean --lock-wait?'],
+    [
+      'up --databse-url x --lock-wiat 5m',
+      'unknown flag "--databse-url"; did you mean --database-url?',
+      'unknown flag "--lock-wiat"; did you mean --lock-wait?',
+    ],
     ['up --lockWait 5m', 'unknown flag "--lockWait"; did you mean --lock-wait?'],
     ['up -to 5', 'unknown flag "-to"; did you mean --to?'],
     ['up -v', 'unknown flag "-v"'],
@@ -80,13 +91,22 @@ describe('parseArguments', () => {
 
   it('never quotes a secret', () => {
     const secret = 'postgres://u:hunter2@h/d';
-    for (const line of [secret, `up ${secret}`, `up --databse-url=${secret}`, `up --strict=${secret}`, `--database-url=${secret}`]) {
+    for (const line of [
+      secret,
+      `up ${secret}`,
+      `up --databse-url=${secret}`,
+      `up --strict=${secret}`,
+      `--database-url=${secret}`,
+    ]) {
       expect(problemsOf(line).join()).to.not.match(/hunter2/);
     }
   });
 
   it('reads any words, or says what is wrong with them', () => {
-    const word = fc.oneof(fc.string(), fc.constantFrom('--to', '--strict', '--no-strict', '--', '-', '--json=', '--__proto__', '-h', '5', 'true'));
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom('--to', '--strict', '--no-strict', '--', '-', '--json=', '--__proto__', '-h', '5', 'true'),
+    );
     fc.assert(
       fc.property(fc.constantFrom(...COMMAND_NAMES), fc.array(word, { maxLength: 6 }), (command, words) => {
         try {
@@ -123,7 +143,9 @@ describe('the help', () => {
         const expected = OPTION_KEYS.some((other) => flagOf(other) === flagOf(key) && belongsTo(other, command));
         expect(new RegExp(`^ +${flag} `, 'm').test(help), flag).to.equal(expected);
       }
-      expect(help).to.contain('Examples:').and.not.match(/\[string\]|\[boolean\]/);
+      expect(help)
+        .to.contain('Examples:')
+        .and.not.match(/\[string\]|\[boolean\]/);
     });
   }
 

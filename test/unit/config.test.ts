@@ -3,7 +3,15 @@ import { expect } from 'chai';
 import { parseConfig, type Config, type DownConfig, type UpConfig } from '../../src/config/config.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { CommandName } from '../../src/core/runner.ts';
-import { belongsTo, envOf, flagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../../src/config/options.ts';
+import {
+  belongsTo,
+  envOf,
+  flagOf,
+  OPTION_KEYS,
+  optionEntry,
+  type OptionKey,
+  type RawOptions,
+} from '../../src/config/options.ts';
 import type { Environment } from '../../src/config/settings.ts';
 
 const FACTS = { terminal: false };
@@ -38,11 +46,26 @@ describe('parseConfig: where a setting comes from', () => {
   const table: [name: string, flags: Flags, env: Environment, url: string | undefined][] = [
     ['nothing', {}, {}, undefined],
     ['the standard environment', {}, { DATABASE_URL: 'standard' }, 'standard'],
-    ['LOCKSTEP_* before the standard environment', {}, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: 'own' }, 'own'],
+    [
+      'LOCKSTEP_* before the standard environment',
+      {},
+      { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: 'own' },
+      'own',
+    ],
     ['a flag before all', { databaseUrl: 'flag' }, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: 'own' }, 'flag'],
     ['an empty variable counts as unset', {}, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: '' }, 'standard'],
-    ['a file by a flag before an address by a variable', { databaseUrlFile: '/f' }, { LOCKSTEP_DATABASE_URL: 'own' }, undefined],
-    ['a file by LOCKSTEP_* before the standard environment', {}, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL_FILE: '/f' }, undefined],
+    [
+      'a file by a flag before an address by a variable',
+      { databaseUrlFile: '/f' },
+      { LOCKSTEP_DATABASE_URL: 'own' },
+      undefined,
+    ],
+    [
+      'a file by LOCKSTEP_* before the standard environment',
+      {},
+      { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL_FILE: '/f' },
+      undefined,
+    ],
   ];
   for (const [name, flags, env, url] of table) {
     it(name, () => {
@@ -59,7 +82,9 @@ describe('parseConfig: where a setting comes from', () => {
 
   it('two addresses from the same source are a problem', () => {
     const env = { LOCKSTEP_DATABASE_URL: 'postgres://u:secret@h/d', LOCKSTEP_DATABASE_URL_FILE: '/f' };
-    expect(problemsOf(() => up({}, env))).to.deep.equal(['give only one of LOCKSTEP_DATABASE_URL, LOCKSTEP_DATABASE_URL_FILE']);
+    expect(problemsOf(() => up({}, env))).to.deep.equal([
+      'give only one of LOCKSTEP_DATABASE_URL, LOCKSTEP_DATABASE_URL_FILE',
+    ]);
   });
 
   it('flag, then variable, then default, for a duration and for a boolean', () => {
@@ -86,7 +111,9 @@ describe('parseConfig: where a setting comes from', () => {
 });
 
 /** A text and what it becomes, for every option; the path leads to it in the Config. */
-const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, path: string, value: unknown, more?: Flags]>> = {
+const EVERY: Readonly<
+  Record<OptionKey, [text: string, command: CommandName, path: string, value: unknown, more?: Flags]>
+> = {
   to: ['007_a', 'up', 'target.version', '007_a'],
   steps: ['2', 'down', 'target.count', 2],
   all: ['yes', 'down', 'target.kind', 'all', { confirm: 'shop' }],
@@ -95,12 +122,26 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   from: ['stored', 'down', 'choice', 'stored', { to: '1_a' }],
   importFrom: ['goose', 'import', 'tool', 'goose'],
   oldDir: ['/old', 'import', 'oldDir', '/old', { importFrom: 'goose' }],
-  fromTable: ['app.goose_db_version', 'import', 'fromTable', { schema: 'app', name: 'goose_db_version' }, { importFrom: 'goose' }],
+  fromTable: [
+    'app.goose_db_version',
+    'import',
+    'fromTable',
+    { schema: 'app', name: 'goose_db_version' },
+    { importFrom: 'goose' },
+  ],
   trustStored: ['true', 'down', 'trustStored', true, { to: '1_a' }],
   hold: ['true', 'down', 'hold', true, { to: '1_a' }],
   reason: ['it is slow', 'down', 'reason', 'it is slow', { to: '1_a' }],
   reapply: ['007_a, 008_b', 'up', 'reapply', ['007_a', '008_b']],
-  rename: ['002_sed=002_seed, 1_a = 0001_a', 'repair', 'wish.rename', [{ from: '002_sed', to: '002_seed' }, { from: '1_a', to: '0001_a' }]],
+  rename: [
+    '002_sed=002_seed, 1_a = 0001_a',
+    'repair',
+    'wish.rename',
+    [
+      { from: '002_sed', to: '002_seed' },
+      { from: '1_a', to: '0001_a' },
+    ],
+  ],
   only: ['007_a', 'repair', 'wish.only', '007_a'],
   statement: ['again', 'repair', 'wish.statement', 'again'],
   reset: ['true', 'repair', 'wish.reset', true, { only: '007_a' }],
@@ -114,7 +155,12 @@ const EVERY: Readonly<Record<OptionKey, [text: string, command: CommandName, pat
   databaseUrl: ['postgresql://h/d', 'history', 'connection.databaseUrl', 'postgresql://h/d'],
   databaseUrlFile: ['/f', 'wait', 'connection.databaseUrlFile', '/f'],
   passwordFile: ['/p', 'status', 'connection.passwordFile', '/p'],
-  passwordCommand: [`get-token --for "the shop" 'a b'c\\ d`, 'up', 'connection.passwordCommand', ['get-token', '--for', 'the shop', 'a bc d']],
+  passwordCommand: [
+    `get-token --for "the shop" 'a b'c\\ d`,
+    'up',
+    'connection.passwordCommand',
+    ['get-token', '--for', 'the shop', 'a bc d'],
+  ],
   allowPooler: ['yes', 'up', 'connection.allowPooler', true],
   role: ['owner', 'baseline', 'connection.role', 'owner', { to: '1_a' }],
   connectWait: ['0', 'lock', 'connection.connectWaitMs', 0],
@@ -207,14 +253,18 @@ describe('parseConfig: problems', () => {
   ];
   for (const [command, flags, text] of wrong) {
     it(`${command} ${JSON.stringify(flags)}`, () => {
-      expect(problemsOf(() => parse(command, flags))).to.have.length(1).and.to.satisfy(([problem]: string[]) => text.test(problem!));
+      expect(problemsOf(() => parse(command, flags)))
+        .to.have.length(1)
+        .and.to.satisfy(([problem]: string[]) => text.test(problem!));
     });
   }
 
   it('a name for create is needed, and becomes a file name', () => {
-    const named = (name?: string) => () => parseConfig({ command: 'create', flags: {}, ...(name !== undefined && { name }) }, {}, FACTS);
+    const named = (name?: string) => () =>
+      parseConfig({ command: 'create', flags: {}, ...(name !== undefined && { name }) }, {}, FACTS);
     expect(named('add_users-2')()).to.include({ command: 'create', name: 'add_users-2', dir: './migrations' });
-    for (const name of [undefined, '', '../x', 'a b', 'ä', 'a'.repeat(101)]) expect(problemsOf(named(name))).to.have.length(1);
+    for (const name of [undefined, '', '../x', 'a b', 'ä', 'a'.repeat(101)])
+      expect(problemsOf(named(name))).to.have.length(1);
   });
 
   it('never quotes an address that landed in another setting', () => {
@@ -223,7 +273,9 @@ describe('parseConfig: problems', () => {
       const command = optionEntry(key).commands[0]!;
       if (key === 'databaseUrl') continue;
       const { problems } = errorOf(() => parse(command, { [key]: secret })).details;
-      expect(problems?.join(), key).to.match(/looks like a database address/).and.not.match(/hunter2/);
+      expect(problems?.join(), key)
+        .to.match(/looks like a database address/)
+        .and.not.match(/hunter2/);
     }
   });
 });
@@ -249,7 +301,10 @@ describe('parseConfig: the target of down', () => {
     expect(target({}, template)).to.deep.equal({ kind: 'files' });
     expect(target({}, { ...template, LOCKSTEP_TO: '001_a' })).to.deep.equal({ kind: 'version', version: '001_a' });
     expect(target({}, { ...template, LOCKSTEP_STEPS: '2' })).to.deep.equal({ kind: 'steps', count: 2 });
-    expect(target({}, { ...template, LOCKSTEP_ALL: 'true', LOCKSTEP_CONFIRM: 'shop' })).to.deep.equal({ kind: 'all', database: 'shop' });
+    expect(target({}, { ...template, LOCKSTEP_ALL: 'true', LOCKSTEP_CONFIRM: 'shop' })).to.deep.equal({
+      kind: 'all',
+      database: 'shop',
+    });
     expect(target({ to: '002_b' }, template)).to.deep.equal({ kind: 'version', version: '002_b' });
   });
 
@@ -276,7 +331,8 @@ describe('parseConfig: the target of down', () => {
 });
 
 describe('parseConfig: holding what is rolled back', () => {
-  const hold = (flags: Flags, env: Environment = {}) => (parse('down', { to: '1_a', ...flags }, env) as DownConfig).hold;
+  const hold = (flags: Flags, env: Environment = {}) =>
+    (parse('down', { to: '1_a', ...flags }, env) as DownConfig).hold;
 
   it('is left to what the journal knows, unless somebody says it', () => {
     expect(hold({})).to.equal(undefined);
@@ -294,11 +350,15 @@ describe('parseConfig: repair', () => {
   const problems = (flags: Flags): readonly string[] => errorOf(() => parse('repair', flags)).details.problems ?? [];
 
   it('forgets the progress of one version by name alone', () => {
-    expect(problems({ reset: true })).to.deep.equal(['--reset: needs --only with the version whose progress is to be forgotten']);
+    expect(problems({ reset: true })).to.deep.equal([
+      '--reset: needs --only with the version whose progress is to be forgotten',
+    ]);
   });
 
   it('does one thing at a time', () => {
-    expect(problems({ only: '1_a', reset: true, statement: 'done' })).to.deep.equal(['give only one of --statement, --reset']);
+    expect(problems({ only: '1_a', reset: true, statement: 'done' })).to.deep.equal([
+      'give only one of --statement, --reset',
+    ]);
     expect(problems({ statement: 'done', down: 'files' })).to.deep.equal(['give only one of --statement, --down']);
     expect(problems({ down: 'stored' })).to.have.length(1);
   });
@@ -315,6 +375,8 @@ describe('parseConfig: unknown variables', () => {
       LOCKSTEP_LOCKWAIT: '',
       OTHER: 'x',
     };
-    expect(up({}, env).warnings).to.deep.equal(['the variable LOCKSTEP_DATABSE_URL is not read; did you mean LOCKSTEP_DATABASE_URL?']);
+    expect(up({}, env).warnings).to.deep.equal([
+      'the variable LOCKSTEP_DATABSE_URL is not read; did you mean LOCKSTEP_DATABASE_URL?',
+    ]);
   });
 });

@@ -46,8 +46,16 @@ describe('connect', () => {
 
   it('gives the session with its first check', async () => {
     const { session, check } = await run();
-    expect(check).to.deep.equal({ free: true, holder: undefined, writesRefused: undefined, history: { exists: false, applied: [] }, journal: undefined });
-    expect(recorder.events).to.deep.equal([{ type: 'session.opened', address: 'memory', database: 'shop', pid: session.pid }]);
+    expect(check).to.deep.equal({
+      free: true,
+      holder: undefined,
+      writesRefused: undefined,
+      history: { exists: false, applied: [] },
+      journal: undefined,
+    });
+    expect(recorder.events).to.deep.equal([
+      { type: 'session.opened', address: 'memory', database: 'shop', pid: session.pid },
+    ]);
   });
 
   it('comes back after growing pauses, of 5 s at most', async () => {
@@ -155,7 +163,9 @@ describe('connect', () => {
     it(`gives one attempt 3 s, also with a connect wait of ${connectWaitMs} ms`, async () => {
       server.turn = () => new Promise(() => undefined);
       const error = await failure<MigratorError>(soon({ connectWaitMs }));
-      expect(error.summary).to.equal(`the database did not answer within 3 s (gave up after --connect-wait=${connectWaitMs / 1000}s)`);
+      expect(error.summary).to.equal(
+        `the database did not answer within 3 s (gave up after --connect-wait=${connectWaitMs / 1000}s)`,
+      );
       expect(clock.now()).to.equal(3_000);
       expect(database.attempts).to.equal(1);
     });
@@ -165,7 +175,10 @@ describe('connect', () => {
     const late = (code: 'DATABASE_UNAVAILABLE' | 'ACCESS_REFUSED'): MigratorError =>
       new MigratorError(code, 'the password file', { awaitsSecret: true, hint: 'look at what writes it' });
 
-    for (const [code, exit] of [['DATABASE_UNAVAILABLE', 30], ['ACCESS_REFUSED', 23]] as const) {
+    for (const [code, exit] of [
+      ['DATABASE_UNAVAILABLE', 30],
+      ['ACCESS_REFUSED', 23],
+    ] as const) {
       it(`${code}: is waited for, and named at the deadline with ${exit}`, async () => {
         refuse(999, late(code));
         const error = await failure<MigratorError>(soon({ connectWaitMs: 12_000 }));
@@ -194,7 +207,8 @@ describe('connect', () => {
     }
 
     it('that is late when the time is up is named, not the database', async () => {
-      database.open = (_runner, signal) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(late('DATABASE_UNAVAILABLE'))));
+      database.open = (_runner, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(late('DATABASE_UNAVAILABLE'))));
       expect((await failure<MigratorError>(soon({ connectWaitMs: 5_000 }))).summary).to.include('the password file');
     });
   });

@@ -15,20 +15,36 @@ type Texts = Readonly<Record<string, string>>;
 const parser = createSqlParser();
 const old = (files: Texts): OldFile[] => Object.entries(files).map(([path, text]) => ({ path, text }));
 
-async function written(tool: ConvertTool, files: Texts, existing: readonly string[] = []): Promise<{ files: Texts; warnings: readonly string[] }> {
+async function written(
+  tool: ConvertTool,
+  files: Texts,
+  existing: readonly string[] = [],
+): Promise<{ files: Texts; warnings: readonly string[] }> {
   const made: NewFile[] = [];
-  const ports = { read: () => old(files), existing: (names: readonly string[]) => names.filter((name) => existing.includes(name)), write: (all: readonly NewFile[]) => void made.push(...all) };
-  const { warnings } = await convert({ tool, dryRun: false }, { files: ports, parser, reporter: { report: () => undefined } });
+  const ports = {
+    read: () => old(files),
+    existing: (names: readonly string[]) => names.filter((name) => existing.includes(name)),
+    write: (all: readonly NewFile[]) => void made.push(...all),
+  };
+  const { warnings } = await convert(
+    { tool, dryRun: false },
+    { files: ports, parser, reporter: { report: () => undefined } },
+  );
   return { files: Object.fromEntries(made.map(({ name, text }) => [name, text])), warnings };
 }
 
 async function problemsOf(tool: ConvertTool, files: Texts): Promise<readonly string[]> {
-  const error = await written(tool, files).then(() => undefined, (thrown: unknown) => thrown);
+  const error = await written(tool, files).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
   expect(error).to.be.instanceOf(MigratorError).with.property('exit', 21);
   return (error as MigratorError).details.problems ?? [];
 }
 
-const CASES: Readonly<Record<string, { readonly tool: ConvertTool; readonly from: Texts; readonly to: Texts; readonly warned?: RegExp }>> = {
+const CASES: Readonly<
+  Record<string, { readonly tool: ConvertTool; readonly from: Texts; readonly to: Texts; readonly warned?: RegExp }>
+> = {
   'goose: both halves, statements without semicolons, words in strings': {
     tool: 'goose',
     from: {
@@ -61,8 +77,14 @@ SELECT 1; -- it has one
   },
   'goose: NO TRANSACTION is for both halves': {
     tool: 'goose',
-    from: { '2_b.sql': '-- +goose NO TRANSACTION\r\n-- +goose up\r\nCREATE INDEX CONCURRENTLY i ON a (x);\r\n-- +goose DOWN\r\nDROP INDEX CONCURRENTLY i;\r\n' },
-    to: { '2_b.up.sql': '-- lockstep: no-transaction\nCREATE INDEX CONCURRENTLY i ON a (x);\n', '2_b.down.sql': '-- lockstep: no-transaction\nDROP INDEX CONCURRENTLY i;\n' },
+    from: {
+      '2_b.sql':
+        '-- +goose NO TRANSACTION\r\n-- +goose up\r\nCREATE INDEX CONCURRENTLY i ON a (x);\r\n-- +goose DOWN\r\nDROP INDEX CONCURRENTLY i;\r\n',
+    },
+    to: {
+      '2_b.up.sql': '-- lockstep: no-transaction\nCREATE INDEX CONCURRENTLY i ON a (x);\n',
+      '2_b.down.sql': '-- lockstep: no-transaction\nDROP INDEX CONCURRENTLY i;\n',
+    },
   },
   'goose: nothing to undo, nothing to do': {
     tool: 'goose',
@@ -72,29 +94,76 @@ SELECT 1; -- it has one
   },
   'dbmate: transaction:false is for its half; the last semicolon may be missing': {
     tool: 'dbmate',
-    from: { '20240101000000_a.sql': '-- migrate:up transaction:false\nALTER SYSTEM SET work_mem = 1\n-- migrate:down\nALTER SYSTEM RESET work_mem\n' },
-    to: { '20240101000000_a.up.sql': '-- lockstep: no-transaction\nALTER SYSTEM SET work_mem = 1\n', '20240101000000_a.down.sql': 'ALTER SYSTEM RESET work_mem\n' },
+    from: {
+      '20240101000000_a.sql':
+        '-- migrate:up transaction:false\nALTER SYSTEM SET work_mem = 1\n-- migrate:down\nALTER SYSTEM RESET work_mem\n',
+    },
+    to: {
+      '20240101000000_a.up.sql': '-- lockstep: no-transaction\nALTER SYSTEM SET work_mem = 1\n',
+      '20240101000000_a.down.sql': 'ALTER SYSTEM RESET work_mem\n',
+    },
   },
   'node-pg-migrate: SQL, with marks and without, and files that are split already': {
     tool: 'node-pg-migrate',
-    from: { '1_a.sql': '-- Up Migration\nSELECT 1;\n\n-- Down Migration\nSELECT 2;', '2-b.sql': 'SELECT 3;', '3_c.up.sql': 'SELECT 4;', '3_c.down.sql': 'SELECT 5;' },
-    to: { '1_a.up.sql': 'SELECT 1;\n', '1_a.down.sql': 'SELECT 2;\n', '2_b.up.sql': 'SELECT 3;\n', '3_c.up.sql': 'SELECT 4;', '3_c.down.sql': 'SELECT 5;' },
+    from: {
+      '1_a.sql': '-- Up Migration\nSELECT 1;\n\n-- Down Migration\nSELECT 2;',
+      '2-b.sql': 'SELECT 3;',
+      '3_c.up.sql': 'SELECT 4;',
+      '3_c.down.sql': 'SELECT 5;',
+    },
+    to: {
+      '1_a.up.sql': 'SELECT 1;\n',
+      '1_a.down.sql': 'SELECT 2;\n',
+      '2_b.up.sql': 'SELECT 3;\n',
+      '3_c.up.sql': 'SELECT 4;',
+      '3_c.down.sql': 'SELECT 5;',
+    },
   },
   'Flyway: undo scripts have the name of what they undo; a script with its own settings': {
     tool: 'flyway',
-    from: { 'V007__add users.sql': 'SELECT 1;', 'sub/V8__b.sql': 'VACUUM;', 'sub/V8__b.sql.conf': '# why\nexecuteInTransaction=false\n', 'U7__remove_users.sql': 'SELECT 2;' },
-    to: { '007_add_users.up.sql': 'SELECT 1;', '8_b.up.sql': '-- lockstep: no-transaction\nVACUUM;', '007_add_users.down.sql': 'SELECT 2;' },
+    from: {
+      'V007__add users.sql': 'SELECT 1;',
+      'sub/V8__b.sql': 'VACUUM;',
+      'sub/V8__b.sql.conf': '# why\nexecuteInTransaction=false\n',
+      'U7__remove_users.sql': 'SELECT 2;',
+    },
+    to: {
+      '007_add_users.up.sql': 'SELECT 1;',
+      '8_b.up.sql': '-- lockstep: no-transaction\nVACUUM;',
+      '007_add_users.down.sql': 'SELECT 2;',
+    },
   },
   'Flyway: versions with dots are numbered anew, in order': {
     tool: 'flyway',
-    from: { 'V1__a.sql': 'SELECT 1;', 'V1.10__c.sql': 'SELECT 3;', 'V1_2__b.sql': 'SELECT 2;', 'V2.0__d.sql': 'SELECT 4;', 'U1.2__b.sql': 'SELECT 0;' },
-    to: { '001_a.up.sql': 'SELECT 1;', '002_b.up.sql': 'SELECT 2;', '002_b.down.sql': 'SELECT 0;', '003_c.up.sql': 'SELECT 3;', '004_d.up.sql': 'SELECT 4;' },
+    from: {
+      'V1__a.sql': 'SELECT 1;',
+      'V1.10__c.sql': 'SELECT 3;',
+      'V1_2__b.sql': 'SELECT 2;',
+      'V2.0__d.sql': 'SELECT 4;',
+      'U1.2__b.sql': 'SELECT 0;',
+    },
+    to: {
+      '001_a.up.sql': 'SELECT 1;',
+      '002_b.up.sql': 'SELECT 2;',
+      '002_b.down.sql': 'SELECT 0;',
+      '003_c.up.sql': 'SELECT 3;',
+      '004_d.up.sql': 'SELECT 4;',
+    },
     warned: /numbered anew/,
   },
   'Prisma: down.sql too': {
     tool: 'prisma',
-    from: { 'migration_lock.toml': '', '20240101000000_init/migration.sql': 'SELECT 1;\r\n', '20240101000000_init/down.sql': 'SELECT 2;', '0_x/migration.sql': '' },
-    to: { '20240101000000_init.up.sql': 'SELECT 1;\r\n', '20240101000000_init.down.sql': 'SELECT 2;', '0_x.up.sql': '-- nothing is done here\n' },
+    from: {
+      'migration_lock.toml': '',
+      '20240101000000_init/migration.sql': 'SELECT 1;\r\n',
+      '20240101000000_init/down.sql': 'SELECT 2;',
+      '0_x/migration.sql': '',
+    },
+    to: {
+      '20240101000000_init.up.sql': 'SELECT 1;\r\n',
+      '20240101000000_init.down.sql': 'SELECT 2;',
+      '0_x.up.sql': '-- nothing is done here\n',
+    },
   },
   'graphile-migrate: headers, messages, no-transaction': {
     tool: 'graphile-migrate',
@@ -103,23 +172,88 @@ SELECT 1; -- it has one
       'committed/000002-more.sql': '--! Previous: sha1:0\n--! Hash: sha1:1\n\n--! no-transaction\nVACUUM;\n',
       'current.sql': '-- Enter migration here\n',
     },
-    to: { '000001_add_users.up.sql': '-- Message: Add users!\n\nSELECT 1;\n', '000002_more.up.sql': '-- lockstep: no-transaction\n-- no-transaction\nVACUUM;\n' },
+    to: {
+      '000001_add_users.up.sql': '-- Message: Add users!\n\nSELECT 1;\n',
+      '000002_more.up.sql': '-- lockstep: no-transaction\n-- no-transaction\nVACUUM;\n',
+    },
     warned: /no down files/,
   },
 };
 
 const REFUSED: readonly (readonly [tool: ConvertTool, from: Texts, ...problems: RegExp[]])[] = [
-  ['goose', { '1_a.go': 'package m', '2_b.sql': '-- +goose Up\nSELECT 1;\n-- +goose ENVSUB ON\n' }, /^1_a\.go:1: only SQL/, /^2_b\.sql:3: ENVSUB/],
-  ['goose', { '1_a.sql': 'SELECT 1;\n' }, /1_a\.sql:1: there are statements before/, /1_a\.sql:1: there is no mark of goose/],
-  ['goose', { '1_a.sql': '-- +goose Up\n-- +goose StatementBegin\n-- +goose StatementBegin\nSELECT 1;\n-- +goose StatementEnd\n' }, /:3: a StatementBegin inside/],
-  ['goose', { '1_a.sql': '-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n-- +goose Down\n' }, /:4: a StatementBegin has no/, /:1: a StatementBegin has no/],
-  ['goose', { '1_a.sql': '-- +goose Up\n-- +goose StatementEnd\n-- +goose Up\n-- +goose Sideways' }, /:2: a StatementEnd has no/, /:3: a second mark for the up half/, /:4: goose knows no "sideways"/],
+  [
+    'goose',
+    { '1_a.go': 'package m', '2_b.sql': '-- +goose Up\nSELECT 1;\n-- +goose ENVSUB ON\n' },
+    /^1_a\.go:1: only SQL/,
+    /^2_b\.sql:3: ENVSUB/,
+  ],
+  [
+    'goose',
+    { '1_a.sql': 'SELECT 1;\n' },
+    /1_a\.sql:1: there are statements before/,
+    /1_a\.sql:1: there is no mark of goose/,
+  ],
+  [
+    'goose',
+    {
+      '1_a.sql':
+        '-- +goose Up\n-- +goose StatementBegin\n-- +goose StatementBegin\nSELECT 1;\n-- +goose StatementEnd\n',
+    },
+    /:3: a StatementBegin inside/,
+  ],
+  [
+    'goose',
+    { '1_a.sql': '-- +goose Up\n-- +goose StatementBegin\nSELECT 1;\n-- +goose Down\n' },
+    /:4: a StatementBegin has no/,
+    /:1: a StatementBegin has no/,
+  ],
+  [
+    'goose',
+    { '1_a.sql': '-- +goose Up\n-- +goose StatementEnd\n-- +goose Up\n-- +goose Sideways' },
+    /:2: a StatementEnd has no/,
+    /:3: a second mark for the up half/,
+    /:4: goose knows no "sideways"/,
+  ],
   ['dbmate', { '1_a.sql': '-- migrate:up env:SCHEMA\nSELECT 1;' }, /:1: the option env:SCHEMA/],
   ['dbmate', { 'a.sql': '-- migrate:up\n' }, /^a\.sql:1: its name has no number/],
-  ['flyway', { 'R__views.sql': '', 'V1__a.sql': 'SELECT 1;\nSELECT \'${x}\', ${y};', 'V2__b.java': '', 'beforeMigrate.sql': '', 'B3__b.sql': '', 'x.sql': '', 'U9__x.sql': '', 'V1__a.sql.conf': 'shouldExecute=true' }, /^R__views/, /V1__a\.sql:2: \$\{x\}/, /V1__a\.sql:2: \$\{y\}/, /V2__b\.java/, /beforeMigrate/, /B3__b/, /x\.sql:1: is not named/, /V1__a\.sql\.conf:1: shouldExecute/, /U9__x\.sql:1: there is no V9/],
-  ['flyway', { 'a/V1__x.sql': '', 'b/V1__x.sql': '' }, /a\/V1__x\.sql and b\/V1__x\.sql: both would become 1_x\.up\.sql/],
-  ['prisma', { 'init/migration.sql': 'SELECT 1;', '1_a/other.sql': '' }, /^init\/migration\.sql:1: /, /^1_a\/other\.sql:1: /],
-  ['graphile-migrate', { 'committed/000001.sql': '--! Previous: -\nGRANT ALL ON SCHEMA x TO :VISITOR;\nSELECT x::TEXT, \'a:B\';' }, /:2: :VISITOR is a placeholder/],
+  [
+    'flyway',
+    {
+      'R__views.sql': '',
+      'V1__a.sql': "SELECT 1;\nSELECT '${x}', ${y};",
+      'V2__b.java': '',
+      'beforeMigrate.sql': '',
+      'B3__b.sql': '',
+      'x.sql': '',
+      'U9__x.sql': '',
+      'V1__a.sql.conf': 'shouldExecute=true',
+    },
+    /^R__views/,
+    /V1__a\.sql:2: \$\{x\}/,
+    /V1__a\.sql:2: \$\{y\}/,
+    /V2__b\.java/,
+    /beforeMigrate/,
+    /B3__b/,
+    /x\.sql:1: is not named/,
+    /V1__a\.sql\.conf:1: shouldExecute/,
+    /U9__x\.sql:1: there is no V9/,
+  ],
+  [
+    'flyway',
+    { 'a/V1__x.sql': '', 'b/V1__x.sql': '' },
+    /a\/V1__x\.sql and b\/V1__x\.sql: both would become 1_x\.up\.sql/,
+  ],
+  [
+    'prisma',
+    { 'init/migration.sql': 'SELECT 1;', '1_a/other.sql': '' },
+    /^init\/migration\.sql:1: /,
+    /^1_a\/other\.sql:1: /,
+  ],
+  [
+    'graphile-migrate',
+    { 'committed/000001.sql': "--! Previous: -\nGRANT ALL ON SCHEMA x TO :VISITOR;\nSELECT x::TEXT, 'a:B';" },
+    /:2: :VISITOR is a placeholder/,
+  ],
 ];
 
 describe('converting files', () => {
@@ -146,20 +280,30 @@ describe('converting files', () => {
   }
 
   it('overwrites nothing, and writes nothing then', async () => {
-    const error = await written('prisma', { '1_a/migration.sql': '', '2_b/migration.sql': '' }, ['2_b.up.sql']).then(() => undefined, (thrown: unknown) => thrown as MigratorError);
+    const error = await written('prisma', { '1_a/migration.sql': '', '2_b/migration.sql': '' }, ['2_b.up.sql']).then(
+      () => undefined,
+      (thrown: unknown) => thrown as MigratorError,
+    );
     expect(error?.details.problems).to.deep.equal(['2_b.up.sql']);
   });
 
   it('says what the parser could not compare', async () => {
     const { files, warnings } = await written('prisma', { '1_a/migration.sql': 'SELEC 1;' });
     expect(files).to.have.key('1_a.up.sql');
-    expect(warnings.join()).to.include('can\'t read it');
+    expect(warnings.join()).to.include("can't read it");
   });
 
   it('takes statements for the same only if they say the same', async () => {
     const of = async (sql: string): Promise<string> => String(fingerprints(await parser.parse(sql)));
     expect(await of('SELECT  1 ;\n-- x\nSELECT a FROM b')).to.equal(await of('SELECT 1; SELECT a FROM b;'));
-    for (const other of ['SELECT 2; SELECT a FROM b', 'SELECT 1', 'SELECT a FROM b; SELECT 1', "SELECT '1'; SELECT a FROM b", 'SELECT 1; SELECT a FROM c']) expect(await of(other), other).to.not.equal(await of('SELECT 1; SELECT a FROM b'));
+    for (const other of [
+      'SELECT 2; SELECT a FROM b',
+      'SELECT 1',
+      'SELECT a FROM b; SELECT 1',
+      "SELECT '1'; SELECT a FROM b",
+      'SELECT 1; SELECT a FROM c',
+    ])
+      expect(await of(other), other).to.not.equal(await of('SELECT 1; SELECT a FROM b'));
   });
 
   const statement = fc.constantFrom(
@@ -177,15 +321,29 @@ describe('converting files', () => {
 
   it('any two halves of goose and of dbmate: each has its statements, and no other', async () => {
     const asGoose = (parts: readonly (readonly [string, string, boolean])[]): string =>
-      parts.map(([before, sql, bare]) => `${before}\n-- +goose StatementBegin\n${sql}\n${bare ? '' : ';\n'}-- +goose StatementEnd\n`).join('');
-    const asDbmate = (parts: readonly (readonly [string, string, boolean])[]): string => parts.map(([before, sql]) => `${before}\n${sql}\n;\n`).join('');
-    const plain = (parts: readonly (readonly [string, string, boolean])[]): string => parts.map(([, sql]) => `${sql}\n;`).join('\n');
+      parts
+        .map(
+          ([before, sql, bare]) =>
+            `${before}\n-- +goose StatementBegin\n${sql}\n${bare ? '' : ';\n'}-- +goose StatementEnd\n`,
+        )
+        .join('');
+    const asDbmate = (parts: readonly (readonly [string, string, boolean])[]): string =>
+      parts.map(([before, sql]) => `${before}\n${sql}\n;\n`).join('');
+    const plain = (parts: readonly (readonly [string, string, boolean])[]): string =>
+      parts.map(([, sql]) => `${sql}\n;`).join('\n');
     await fc.assert(
       fc.asyncProperty(half, half, async (up, down) => {
-        for (const [tool, text] of [['goose', `-- +goose Up\n${asGoose(up)}-- +goose Down\n${asGoose(down)}`], ['dbmate', `-- migrate:up\n${asDbmate(up)}-- migrate:down\n${asDbmate(down)}`]] as const) {
+        for (const [tool, text] of [
+          ['goose', `-- +goose Up\n${asGoose(up)}-- +goose Down\n${asGoose(down)}`],
+          ['dbmate', `-- migrate:up\n${asDbmate(up)}-- migrate:down\n${asDbmate(down)}`],
+        ] as const) {
           const { files } = await written(tool, { '1_a.sql': text });
-          expect(fingerprints(await parser.parse(files['1_a.up.sql'] ?? ''))).to.deep.equal(fingerprints(await parser.parse(plain(up))));
-          expect(fingerprints(await parser.parse(files['1_a.down.sql'] ?? ''))).to.deep.equal(fingerprints(await parser.parse(plain(down))));
+          expect(fingerprints(await parser.parse(files['1_a.up.sql'] ?? ''))).to.deep.equal(
+            fingerprints(await parser.parse(plain(up))),
+          );
+          expect(fingerprints(await parser.parse(files['1_a.down.sql'] ?? ''))).to.deep.equal(
+            fingerprints(await parser.parse(plain(down))),
+          );
         }
       }),
       { numRuns: 200 },
@@ -193,12 +351,36 @@ describe('converting files', () => {
   });
 
   it('any text is converted, or refused, and never anything else', () => {
-    const line = fc.oneof(fc.constantFrom('-- +goose Up', '-- +goose Down', '-- +goose StatementBegin', '-- +goose StatementEnd', '-- migrate:up', '-- migrate:down', 'SELECT 1;', '$$', "'"), fc.string({ maxLength: 8 }));
+    const line = fc.oneof(
+      fc.constantFrom(
+        '-- +goose Up',
+        '-- +goose Down',
+        '-- +goose StatementBegin',
+        '-- +goose StatementEnd',
+        '-- migrate:up',
+        '-- migrate:down',
+        'SELECT 1;',
+        '$$',
+        "'",
+      ),
+      fc.string({ maxLength: 8 }),
+    );
     fc.assert(
-      fc.property(fc.array(line), fc.constantFrom('goose' as const, 'dbmate' as const, 'node-pg-migrate' as const, 'flyway' as const, 'prisma' as const, 'graphile-migrate' as const), (lines, tool) => {
-        const path = tool === 'flyway' ? 'V1__a.sql' : tool === 'prisma' ? '1_a/migration.sql' : '1_a.sql';
-        expect(() => convertFiles(tool, [{ path, text: lines.join('\n') }])).to.not.throw();
-      }),
+      fc.property(
+        fc.array(line),
+        fc.constantFrom(
+          'goose' as const,
+          'dbmate' as const,
+          'node-pg-migrate' as const,
+          'flyway' as const,
+          'prisma' as const,
+          'graphile-migrate' as const,
+        ),
+        (lines, tool) => {
+          const path = tool === 'flyway' ? 'V1__a.sql' : tool === 'prisma' ? '1_a/migration.sql' : '1_a.sql';
+          expect(() => convertFiles(tool, [{ path, text: lines.join('\n') }])).to.not.throw();
+        },
+      ),
     );
   });
 });

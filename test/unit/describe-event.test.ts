@@ -20,9 +20,15 @@ const holder = { pid: 123, applicationName: 'lockstep up 0.1.0 pod-a', since, do
 
 /** An event of each type, and the line about it in the text format. */
 const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventOf<T>, 'type'>, string] } = {
-  'database.waiting': [{ attempt: 2, retryInMs: 1500, error }, 'the database cannot be reached yet: 007_x did not get its lock; trying again in 1.5 s'],
+  'database.waiting': [
+    { attempt: 2, retryInMs: 1500, error },
+    'the database cannot be reached yet: 007_x did not get its lock; trying again in 1.5 s',
+  ],
   'session.opened': [{ address: 'db:5432', database: 'shop', pid: 7 }, 'connected: db:5432, database shop, pid 7'],
-  'session.setting-refused': [{ setting: 'x', reason: 'unknown' }, 'the server refused a session setting; going on without it: x: unknown'],
+  'session.setting-refused': [
+    { setting: 'x', reason: 'unknown' },
+    'the server refused a session setting; going on without it: x: unknown',
+  ],
   'lock.waiting': [
     { key: '1', waitedMs: 5000, holder },
     'waiting for the lock: held by "lockstep up 0.1.0 pod-a" (pid 123) since 2024-05-06T07:08:09.000Z running up 007_x',
@@ -33,10 +39,16 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
     { waiters: [{ pid: 5, applicationName: '' }] },
     'cancelled runners that blocked inside PostgreSQL on the lock: a session without a name (pid 5)',
   ],
-  'wait.pending': [{ message: 'waiting for 1 pending: 007_x', pending: ['007_x'] }, 'not up to date yet: waiting for 1 pending: 007_x'],
+  'wait.pending': [
+    { message: 'waiting for 1 pending: 007_x', pending: ['007_x'] },
+    'not up to date yet: waiting for 1 pending: 007_x',
+  ],
   'database.ahead': [{ versions: ['009_z'] }, 'the database is ahead of these files: 1 migration'],
   'run.planned': [{ direction: 'up', versions: ['007_x', '008_y'] }, 'the plan is made: 2 migrations up'],
-  'run.lost': [{ run: 'r', runner: 'pod-b', version: '006_w' }, 'an earlier run never said how it ended: pod-b, at 006_w'],
+  'run.lost': [
+    { run: 'r', runner: 'pod-b', version: '006_w' },
+    'an earlier run never said how it ended: pod-b, at 006_w',
+  ],
   'migration.skipped': [{ version: '007_x', direction: 'up' }, 'skipped: nothing to do for it: up 007_x'],
   'migration.all-skipped': [{ versions: ['007_x'], direction: 'up' }, 'nothing to do: 1 migration already applied'],
   'migration.started': [{ version: '007_x', direction: 'down' }, 'running a migration: down 007_x'],
@@ -55,7 +67,10 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   ],
   'migration.applied': [{ version: '007_x', durationMs: 12 }, 'applied: 007_x in 12 ms'],
   'migration.rolled-back': [{ version: '007_x', durationMs: 1234 }, 'rolled back: 007_x in 1.2 s'],
-  'rollback.held': [{ versions: ['007_x', '006_y'], reason: 'it is slow' }, 'held: the releases that are known will not apply this again: 007_x, 006_y (it is slow)'],
+  'rollback.held': [
+    { versions: ['007_x', '006_y'], reason: 'it is slow' },
+    'held: the releases that are known will not apply this again: 007_x, 006_y (it is slow)',
+  ],
   'rollback.not-held': [{ versions: ['007_x'] }, 'not held: the next "up" applies this again: 007_x'],
   'hold.ended': [
     { hold: { version: '007_x', at: since, by: 'rb-1', releases: [] }, because: 'new release', dryRun: false },
@@ -63,11 +78,23 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   ],
   'migration.baselined': [{ version: '007_x' }, 'recorded as applied without running it: 007_x'],
   'migration.imported': [{ version: '007_x', as: '7', dryRun: false }, 'recorded as applied: 007_x, there 7'],
-  'table.renamed': [{ table: 'schema_migrations', to: 'schema_migrations_old', dryRun: false }, "the other tool's table is renamed: schema_migrations to schema_migrations_old"],
-  'repair.planned': [{ version: '007_x', action: 'accept the changed file', dryRun: false }, 'repairing: 007_x: accept the changed file'],
-  'migration.failed': [{ version: '007_x', direction: 'up', error }, 'a migration failed: up 007_x: 007_x did not get its lock'],
+  'table.renamed': [
+    { table: 'schema_migrations', to: 'schema_migrations_old', dryRun: false },
+    "the other tool's table is renamed: schema_migrations to schema_migrations_old",
+  ],
+  'repair.planned': [
+    { version: '007_x', action: 'accept the changed file', dryRun: false },
+    'repairing: 007_x: accept the changed file',
+  ],
+  'migration.failed': [
+    { version: '007_x', direction: 'up', error },
+    'a migration failed: up 007_x: 007_x did not get its lock',
+  ],
   'statement.finished': [{ version: '007_x', statement: 1, of: 3 }, 'a statement is done: 007_x, 1 of 3'],
-  'index.dropped': [{ version: '007_x', index: 'i' }, 'dropped an invalid index that a failed build had left: i of 007_x'],
+  'index.dropped': [
+    { version: '007_x', index: 'i' },
+    'dropped an invalid index that a failed build had left: i of 007_x',
+  ],
   'hook.started': [{ version: '007_x' }, 'running a pre-migration hook: 007_x'],
   'hook.finished': [{ version: '007_x', durationMs: 5 }, 'a pre-migration hook is done: 007_x in 5 ms'],
   'hook.log': [{ version: '007_x', message: 'hello' }, 'a pre-migration hook says: 007_x: hello'],
@@ -99,7 +126,10 @@ function enormousError(text: string): MigratorError {
   });
 }
 
-const ALL = Object.entries(EVENTS).map(([type, [facts, text]]) => ({ event: { type, ...facts } as MigratorEvent, text }));
+const ALL = Object.entries(EVENTS).map(([type, [facts, text]]) => ({
+  event: { type, ...facts } as MigratorEvent,
+  text,
+}));
 
 /** A stream that takes its time, as a pipe may. */
 function sink(): Writable & { text: string } {
@@ -118,8 +148,22 @@ function sink(): Writable & { text: string } {
 
 async function log(events: readonly MigratorEvent[], options: Partial<LogOptions> = {}): Promise<string[]> {
   const destination = sink();
-  const identity = { command: 'up', run: '0198c0de-0000-7000-8000-000000000000', productVersion: '0.1.0', name: 'pod-a', release: 'shop@1' } as const;
-  const reporter = createLogReporter({ format: 'json', level: 'debug', color: false, identity, humanOutput: true, ...options, destination });
+  const identity = {
+    command: 'up',
+    run: '0198c0de-0000-7000-8000-000000000000',
+    productVersion: '0.1.0',
+    name: 'pod-a',
+    release: 'shop@1',
+  } as const;
+  const reporter = createLogReporter({
+    format: 'json',
+    level: 'debug',
+    color: false,
+    identity,
+    humanOutput: true,
+    ...options,
+    destination,
+  });
   for (const event of events) reporter.report(event);
   await reporter.flush();
   return destination.text.split('\n').slice(0, -1);
@@ -146,8 +190,12 @@ describe('describeEvent', () => {
   it('gives the facts of a holder and of an error as fields', () => {
     const { fields } = describeEvent({ type: 'lock.waiting', key: '1', waitedMs: 5, holder });
     expect(fields).to.deep.equal({ key: '1', waitedMs: 5, holder: { ...holder, since: since.toISOString() } });
-    expect(describeEvent({ type: 'lock.waiting', key: '1', waitedMs: 5, holder: undefined }).fields).to.not.have.property('holder');
-    expect(describeEvent({ type: 'migration.failed', version: '007_x', direction: 'up', error }).fields['error']).to.deep.equal({
+    expect(
+      describeEvent({ type: 'lock.waiting', key: '1', waitedMs: 5, holder: undefined }).fields,
+    ).to.not.have.property('holder');
+    expect(
+      describeEvent({ type: 'migration.failed', version: '007_x', direction: 'up', error }).fields['error'],
+    ).to.deep.equal({
       code: 'CONTENTION',
       exit: 32,
       summary: '007_x did not get its lock',
@@ -162,7 +210,10 @@ describe('the fields of an error', () => {
   it('say what to do next also when nobody has given a hint', () => {
     const bare = new MigratorError('DATABASE_UNAVAILABLE', 'gone');
     const { fields } = describeEvent({ type: 'migration.failed', version: '007_x', direction: 'up', error: bare });
-    expect(fields['error']).to.include({ code: 'DATABASE_UNAVAILABLE', next: 'run the command again; it starts from what the database says' });
+    expect(fields['error']).to.include({
+      code: 'DATABASE_UNAVAILABLE',
+      next: 'run the command again; it starts from what the database says',
+    });
   });
 });
 
@@ -174,7 +225,12 @@ describe('createLogReporter', () => {
       expect(line).to.include({ command: 'up', pod: 'pod-a', release: 'shop@1' }).and.include.keys('level', 'msg');
       expect(new Date(String(line['time'])).toISOString()).to.equal(line['time']);
     }
-    expect(lines.find((line) => line['event'] === 'migration.applied')).to.include({ level: 'info', msg: 'applied', version: '007_x', durationMs: 12 });
+    expect(lines.find((line) => line['event'] === 'migration.applied')).to.include({
+      level: 'info',
+      msg: 'applied',
+      version: '007_x',
+      durationMs: 12,
+    });
   });
 
   it('writes the lines of a run that finds nothing to do as all others, though without winston', async () => {
@@ -187,23 +243,43 @@ describe('createLogReporter', () => {
   });
 
   /** Plain; of several bytes each; what JSON escapes in six; what looks like a password that never ends. */
-  const LONG = { plain: 'x'.repeat(20_000), emoji: '😀'.repeat(10_000), 'control characters': '\u0001"'.repeat(10_000), passwords: "PASSWORD 'hunter2'x ".repeat(1_000) };
+  const LONG = {
+    plain: 'x'.repeat(20_000),
+    emoji: '😀'.repeat(10_000),
+    'control characters': '\u0001"'.repeat(10_000),
+    passwords: "PASSWORD 'hunter2'x ".repeat(1_000),
+  };
   for (const [what, text] of Object.entries(LONG)) {
     it(`writes no line that container runtimes split, nor a longer termination message or note: ${what}`, async () => {
       for (const { event } of ALL) {
         const { type, ...facts } = event;
         const huge = { ...(grown(facts, text) as object), type } as MigratorEvent;
-        const identity = { command: 'up', run: text, productVersion: text, name: text, release: text, image: text } as const;
+        const identity = {
+          command: 'up',
+          run: text,
+          productVersion: text,
+          name: text,
+          release: text,
+          image: text,
+        } as const;
         for (const format of ['json', 'text'] as const) {
           const [line = ''] = await log([huge], { format, identity });
-          expect(Buffer.byteLength(line), type).to.be.at.most(format === 'json' ? MAX_LINE_BYTES - 1 : MAX_LINE_BYTES + 20);
+          expect(Buffer.byteLength(line), type).to.be.at.most(
+            format === 'json' ? MAX_LINE_BYTES - 1 : MAX_LINE_BYTES + 20,
+          );
           expect(line).to.not.include('hunter2');
           if (format === 'json') expect(JSON.parse(line), type).to.include({ event: type });
           if (format === 'json') expect(line, type).to.match(/\[cut: \d+ (characters )?in all\]/);
         }
         const error = 'error' in huge ? huge.error : enormousError(text);
-        const outcome = { done: [{ version: text, direction: 'up', durationMs: 1 }], pending: [text], dryRun: false } as const;
-        expect(Buffer.byteLength(terminationMessage({ error, outcome, durationMs: 1 })), type).to.be.at.most(MAX_MESSAGE_BYTES);
+        const outcome = {
+          done: [{ version: text, direction: 'up', durationMs: 1 }],
+          pending: [text],
+          dryRun: false,
+        } as const;
+        expect(Buffer.byteLength(terminationMessage({ error, outcome, durationMs: 1 })), type).to.be.at.most(
+          MAX_MESSAGE_BYTES,
+        );
         const digest = new Digest({ direction: 'up', inJob: true, now: () => 60_000 });
         digest.of({ type: 'run.planned', direction: 'up', versions: [text] });
         expect(Buffer.byteLength(digest.of(huge)?.note ?? ''), type).to.be.at.most(MAX_NOTE_BYTES);
@@ -218,7 +294,10 @@ describe('createLogReporter', () => {
   });
 
   it('writes one line of text for people', async () => {
-    const lines = await log(ALL.map(({ event }) => event), { format: 'text' });
+    const lines = await log(
+      ALL.map(({ event }) => event),
+      { format: 'text' },
+    );
     for (const line of lines) expect(line).to.match(/^\d\d:\d\d:\d\d\.\d{3} /);
     expect(lines.map((line) => line.slice(13))).to.deep.equal(ALL.map(({ text }) => text));
   });
@@ -240,7 +319,9 @@ describe('createLogReporter', () => {
     for (const format of ['json', 'text'] as const) {
       const lines = await log([{ type: 'hook.log', version: '1_a', message }], { format });
       expect(lines).to.have.length(1);
-      expect(lines[0]).to.match(/first.*second/).and.not.match(/hunter2|\u001b/);
+      expect(lines[0])
+        .to.match(/first.*second/)
+        .and.not.match(/hunter2|\u001b/);
     }
   });
 
@@ -251,9 +332,18 @@ describe('createLogReporter', () => {
 
   it('leaves out lines of others that come faster than they are read, says how many, and loses none of our own', async () => {
     const notice: MigratorEvent = { type: 'server.notice', severity: 'NOTICE', message: 'x'.repeat(999_000) };
-    const lines = await log([...Array<MigratorEvent>(20).fill(notice), { type: 'migration.applied', version: '1_a', durationMs: 1 }, { type: 'run.finished', applied: ['1_a'], durationMs: 1 }]);
+    const lines = await log([
+      ...Array<MigratorEvent>(20).fill(notice),
+      { type: 'migration.applied', version: '1_a', durationMs: 1 },
+      { type: 'run.finished', applied: ['1_a'], durationMs: 1 },
+    ]);
     const parsed = lines.map((line) => JSON.parse(line) as Record<string, string>);
-    expect(parsed.map(({ event }) => event)).to.deep.equal([...Array<string>(8).fill('server.notice'), 'warning', 'migration.applied', 'run.finished']);
+    expect(parsed.map(({ event }) => event)).to.deep.equal([
+      ...Array<string>(8).fill('server.notice'),
+      'warning',
+      'migration.applied',
+      'run.finished',
+    ]);
     expect(parsed[8]!['text']).to.match(/^12 lines of notices or hooks are left out here/);
   });
 
@@ -299,7 +389,9 @@ describe('createHumanOutput', () => {
   });
 
   it('lets no file name steer the terminal, or start a line', () => {
-    expect(print([{ type: 'migration.applied', version: '1_\u001b[2J\n  up 2_b', durationMs: 1 }])).to.equal('  up 1_?[2J up 2_b\n');
+    expect(print([{ type: 'migration.applied', version: '1_\u001b[2J\n  up 2_b', durationMs: 1 }])).to.equal(
+      '  up 1_?[2J up 2_b\n',
+    );
   });
 
   it('counts when everything is skipped, unless it is to be verbose', () => {

@@ -37,7 +37,11 @@ function page(path: string): string {
 }
 
 function blocksOf({ path, text }: Page): Block[] {
-  return [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', body = '']) => ({ page: path, language, text: body }));
+  return [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', body = '']) => ({
+    page: path,
+    language,
+    text: body,
+  }));
 }
 
 function withoutBlocks(text: string): string {
@@ -60,12 +64,16 @@ describe('generated tables', () => {
 
 describe('docs/errors.md', () => {
   it('has one row for each code, in order, with its exit code and what a Job does', () => {
-    const rows = [...page('docs/errors.md').matchAll(/^\| ([\d, ]+) \| `(\w+)` \| (\w+) \|/gm)].map(([, exits, code, job]) => ({ exits, code, job }));
+    const rows = [...page('docs/errors.md').matchAll(/^\| ([\d, ]+) \| `(\w+)` \| (\w+) \|/gm)].map(
+      ([, exits, code, job]) => ({ exits, code, job }),
+    );
     expect(rows).to.deep.equal(CODES.map((code) => ({ exits: exitsOf(code).join(', '), code, job: ERRORS[code].job })));
   });
 
   it('ends a Job for just the codes that say so', () => {
-    const values = /action: FailJob\s+onExitCodes: \{ operator: In, values: \[([\d, ]+)\] \}/.exec(page('docs/errors.md'))?.[1];
+    const values = /action: FailJob\s+onExitCodes: \{ operator: In, values: \[([\d, ]+)\] \}/.exec(
+      page('docs/errors.md'),
+    )?.[1];
     const final = CODES.filter((code) => ERRORS[code].job === 'FailJob').flatMap(exitsOf);
     expect(values?.split(', ').map(Number)).to.deep.equal(final);
   });
@@ -95,9 +103,15 @@ describe('every page', () => {
   });
 
   it('names source files that are there', async () => {
-    const named = pages.flatMap(({ path, text }) => [...text.matchAll(/`((?:src|test|docs|scripts|migrations)\/[\w./-]*)`/g)].map(([, name = '']) => ({ path, name })));
+    const named = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(/`((?:src|test|docs|scripts|migrations)\/[\w./-]*)`/g)].map(([, name = '']) => ({
+        path,
+        name,
+      })),
+    );
     const wrong: string[] = [];
-    for (const { path, name } of named) if (!(await stat(join(root, name)).catch(() => undefined))) wrong.push(`${path}: ${name}`);
+    for (const { path, name } of named)
+      if (!(await stat(join(root, name)).catch(() => undefined))) wrong.push(`${path}: ${name}`);
     expect(wrong).to.deep.equal([]);
     expect(named.length).to.be.greaterThan(20);
   });
@@ -114,17 +128,23 @@ describe('every page', () => {
   });
 
   it('names scripts that package.json has', async () => {
-    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
     const named = pages.flatMap(({ text }) => [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name));
     const table = /^## Scripts\n.*?(?=^## )/ms.exec(page('CONTRIBUTING.md'))?.[0] ?? '';
-    const listed = [...table.matchAll(/^\| (`[a-z].*?) \|/gm)].flatMap(([, cell = '']) => [...cell.matchAll(/`([\w:]+)/g)].map(([, name = '']) => name));
+    const listed = [...table.matchAll(/^\| (`[a-z].*?) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([\w:]+)/g)].map(([, name = '']) => name),
+    );
     expect([...named, ...listed].filter((name) => !(name in scripts))).to.deep.equal([]);
     expect(named).to.include('build');
     expect(listed).to.include('test:unit').and.to.include('postgres');
   });
 
   it('shows command lines that can be given', () => {
-    const lines = pages.flatMap(blocksOf).flatMap(({ page: path, text }) => commandLines(text).map((words) => ({ path, words })));
+    const lines = pages
+      .flatMap(blocksOf)
+      .flatMap(({ page: path, text }) => commandLines(text).map((words) => ({ path, words })));
     for (const { path, words } of lines) {
       const raw = parseArguments(words);
       if ('command' in raw) expect(parseConfig(raw, {}, { terminal: false }).command, path).to.equal(words[0]);
@@ -136,14 +156,23 @@ describe('every page', () => {
     const blocks = pages.flatMap(blocksOf).filter(({ language }) => language === 'ts');
     expect(blocks.map((block) => block.page)).to.include('README.md');
     expect(typeProblems(blocks)).to.deep.equal([]);
-    expect(typeProblems([{ page: 'x', language: 'ts', text: "import { runMigrations } from 'lockstep';\nawait runMigrations({ direction: 'sideways' });\n" }])).to.have.length(1);
+    expect(
+      typeProblems([
+        {
+          page: 'x',
+          language: 'ts',
+          text: "import { runMigrations } from 'lockstep';\nawait runMigrations({ direction: 'sideways' });\n",
+        },
+      ]),
+    ).to.have.length(1);
   }).timeout(60_000);
 });
 
 /** The words after `lockstep` or `lockstep.mjs` of each command line in a block. */
 function commandLines(block: string): string[][] {
   return block.split('\n').flatMap((line) => {
-    const words = /^(?:\$ )?(?:lockstep|(?:\w+=\S+ )*(?:npx )?node dist\/lockstep\.mjs) (?<words>[^#]*)/.exec(line)?.groups?.['words'];
+    const words = /^(?:\$ )?(?:lockstep|(?:\w+=\S+ )*(?:npx )?node dist\/lockstep\.mjs) (?<words>[^#]*)/.exec(line)
+      ?.groups?.['words'];
     return words === undefined ? [] : [words.trim().split(/\s+/)];
   });
 }
@@ -154,13 +183,18 @@ async function linkProblem(path: string, link: string): Promise<string | undefin
   const found = await stat(join(root, target)).catch(() => undefined);
   if (!found) return 'there is no such file';
   if (anchor === undefined) return undefined;
-  const headings = [...(await readFile(join(root, target), 'utf8')).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => slug(heading));
+  const headings = [...(await readFile(join(root, target), 'utf8')).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    slug(heading),
+  );
   return headings.includes(anchor) ? undefined : 'there is no such heading';
 }
 
 /** The anchor that a heading gets. */
 function slug(heading: string): string {
-  return heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-');
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
 }
 
 /** Each block as a file beside package.json, in which `lockstep` is src/index.ts. */

@@ -38,7 +38,11 @@ describe('parseFileName', () => {
   }
 
   it('finds what the name was made of', () => {
-    const kinds = [['up', 'up.sql'], ['down', 'down.sql'], ['before', 'before.mjs']] as const;
+    const kinds = [
+      ['up', 'up.sql'],
+      ['down', 'down.sql'],
+      ['before', 'before.mjs'],
+    ] as const;
     fc.assert(
       fc.property(fc.nat(), fc.string({ minLength: 1 }), fc.constantFrom(...kinds), (number, name, [kind, ending]) => {
         const version = `${number}_${name}`;
@@ -52,12 +56,20 @@ describe('parseFileName', () => {
 describe('compareVersions', () => {
   it('orders by number, then by name, and puts versions without a number last', () => {
     const ordered = ['0_z', '1_a', '01_b', '1_b', '2_a', '9_a', '10_a', '0099_x', '20240131120000_x', 'a', 'b'];
-    expect(ordered.toReversed().sort(compareVersions)).to.deep.equal(['0_z', '01_b', '1_a', '1_b', ...ordered.slice(4)]);
+    expect(ordered.toReversed().sort(compareVersions)).to.deep.equal([
+      '0_z',
+      '01_b',
+      '1_a',
+      '1_b',
+      ...ordered.slice(4),
+    ]);
   });
 
   it('is a total order', () => {
     const version = fc.oneof(
-      fc.tuple(fc.nat(20), fc.constantFrom('', '0', '00'), fc.string({ maxLength: 2 })).map(([n, zeros, name]) => `${zeros}${n}_${name}`),
+      fc
+        .tuple(fc.nat(20), fc.constantFrom('', '0', '00'), fc.string({ maxLength: 2 }))
+        .map(([n, zeros, name]) => `${zeros}${n}_${name}`),
       fc.string({ maxLength: 4 }),
     );
     fc.assert(
@@ -96,7 +108,10 @@ describe('parseDirectives on any text', () => {
     fc.assert(
       fc.property(fc.array(comment), fc.array(comment), (before, after) => {
         const text = [...before, '-- lockstep: no-transaction', ...after, 'SELECT 1;'].join('\n');
-        expect(parseDirectives(text)).to.deep.equal({ directives: { noTransaction: true, irreversible: false }, problems: [] });
+        expect(parseDirectives(text)).to.deep.equal({
+          directives: { noTransaction: true, irreversible: false },
+          problems: [],
+        });
       }),
     );
   });
@@ -104,37 +119,88 @@ describe('parseDirectives on any text', () => {
 
 describe('judgeName', () => {
   const VERDICTS: Readonly<Record<ReturnType<typeof judgeName>, readonly string[]>> = {
-    refused: ['1_a.up.pgsql', '001_a.down.psql', '1_a.up.SQL', '1_.up.txt', '1_a.up.sql.bak', '1_a.up.', '1_a.up.sql.gz', '20240101_a.down.md'],
-    'other tool': ['1_a.up.go', '00002_rename.go', '1700000000000_a.js', '20240101-b.ts', '0001_initial.py', '20240101000000_c.rb', 'V1_2__x.java', 'R__views.kt', '1_a.before.js', '1_a.up.fizz'],
-    nothing: ['README.md', '2_b.up.sql~', 'schema.txt', '1_a_test.go', '1_a.test.ts', '1_a.d.ts', 'shared.mjs', 'go.mod', '1_a.UP.txt', '1_notes.md', 'a_1.up.go', 'V1.txt'],
+    refused: [
+      '1_a.up.pgsql',
+      '001_a.down.psql',
+      '1_a.up.SQL',
+      '1_.up.txt',
+      '1_a.up.sql.bak',
+      '1_a.up.',
+      '1_a.up.sql.gz',
+      '20240101_a.down.md',
+    ],
+    'other tool': [
+      '1_a.up.go',
+      '00002_rename.go',
+      '1700000000000_a.js',
+      '20240101-b.ts',
+      '0001_initial.py',
+      '20240101000000_c.rb',
+      'V1_2__x.java',
+      'R__views.kt',
+      '1_a.before.js',
+      '1_a.up.fizz',
+    ],
+    nothing: [
+      'README.md',
+      '2_b.up.sql~',
+      'schema.txt',
+      '1_a_test.go',
+      '1_a.test.ts',
+      '1_a.d.ts',
+      'shared.mjs',
+      'go.mod',
+      '1_a.UP.txt',
+      '1_notes.md',
+      'a_1.up.go',
+      'V1.txt',
+    ],
   };
   for (const [verdict, names] of Object.entries(VERDICTS)) {
-    for (const name of names) it(`${name}: ${verdict}`, () => expect(judgeName(name, new Set(['2_b.up.sql', name]))).to.equal(verdict));
+    for (const name of names)
+      it(`${name}: ${verdict}`, () => expect(judgeName(name, new Set(['2_b.up.sql', name]))).to.equal(verdict));
   }
 
   it('knows what belongs to prove', () => {
-    expect(['1_a.seed.sql', '1_a.seed.sql.up.sql', '_a.seed.sql', '1_.seed.sql'].map(isSeed)).to.deep.equal([true, false, false, false]);
+    expect(['1_a.seed.sql', '1_a.seed.sql.up.sql', '_a.seed.sql', '1_.seed.sql'].map(isSeed)).to.deep.equal([
+      true,
+      false,
+      false,
+      false,
+    ]);
   });
 });
 
 describe('judgeRemarks', () => {
-  const remarks = [{ message: 'a', strict: true }, { message: 'b', strict: false }];
+  const remarks = [
+    { message: 'a', strict: true },
+    { message: 'b', strict: false },
+  ];
   it('warns, and refuses with --strict what that refuses', () => {
     expect(judgeRemarks(remarks, false)).to.deep.equal(['a', 'b']);
     expect(judgeRemarks(remarks.slice(1), true)).to.deep.equal(['b']);
-    expect(() => judgeRemarks(remarks, true)).to.throw(MigratorError).with.property('exit', 21);
+    expect(() => judgeRemarks(remarks, true))
+      .to.throw(MigratorError)
+      .with.property('exit', 21);
   });
 });
 
 describe('equalNumbers', () => {
-  const versions = (...names: readonly string[]) => names.map((version) => ({ version })) as unknown as Parameters<typeof equalNumbers>[0];
+  const versions = (...names: readonly string[]) =>
+    names.map((version) => ({ version })) as unknown as Parameters<typeof equalNumbers>[0];
 
   it('is one sentence about all of them', () => {
     expect(equalNumbers(versions('1_a', '2_a'))).to.equal('');
-    expect(equalNumbers(versions('1_a', '1_b', '2_c'))).to.equal('the same number twice, so their names decide the order: 1_a, 1_b');
-    expect(equalNumbers(versions('1_a', '1_b', '2_c', '3_d', '03_e', '3_f'))).to.equal('2 numbers are there twice, so their names decide the order: 1_a, 1_b; 3_d, 03_e, 3_f');
+    expect(equalNumbers(versions('1_a', '1_b', '2_c'))).to.equal(
+      'the same number twice, so their names decide the order: 1_a, 1_b',
+    );
+    expect(equalNumbers(versions('1_a', '1_b', '2_c', '3_d', '03_e', '3_f'))).to.equal(
+      '2 numbers are there twice, so their names decide the order: 1_a, 1_b; 3_d, 03_e, 3_f',
+    );
     const many = Array.from({ length: 30 }, (_, index) => [`${index}_a`, `${index}_b`]).flat();
-    expect(equalNumbers(versions(...many))).to.match(/^30 numbers are there twice/).and.match(/4_a, 4_b and 25 more$/);
+    expect(equalNumbers(versions(...many)))
+      .to.match(/^30 numbers are there twice/)
+      .and.match(/4_a, 4_b and 25 more$/);
   });
 
   it('tells times of several kinds, but not a counted start', () => {
@@ -144,7 +210,10 @@ describe('equalNumbers', () => {
       [['20240101_a', '20250101_b'], ''],
       [['99999999_a', '20240101000000_b'], ''],
       [['20240101_a', '20240102000000_b'], /dates \(8 digits\): 20240101_a; times of 14 digits: 20240102000000_b$/],
-      [['1700000000_a', '1700000001_b', '1700000000000_c'], /seconds \(10 digits\): 1700000000_a to 1700000001_b; milliseconds/],
+      [
+        ['1700000000_a', '1700000001_b', '1700000000000_c'],
+        /seconds \(10 digits\): 1700000000_a to 1700000001_b; milliseconds/,
+      ],
       [['202401010000_a', '20240102000000_b'], /12 digits.*14 digits/],
       [['1_x', '1700000000000_a', '20240102000000_b'], /milliseconds.*14 digits/],
     ];

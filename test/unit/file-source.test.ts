@@ -58,7 +58,14 @@ describe('files', () => {
     });
 
     it('passes over what is none of its business', async () => {
-      await write({ '1_a.up.sql': '', 'README.md': '', '.gitkeep': '', '.1_x.up.sql': '', 'shared.mjs': '', '1_a.up.sql~': '' });
+      await write({
+        '1_a.up.sql': '',
+        'README.md': '',
+        '.gitkeep': '',
+        '.1_x.up.sql': '',
+        'shared.mjs': '',
+        '1_a.up.sql~': '',
+      });
       await mkdir(join(dir, 'archive'));
       expect((await read()).migrations).to.have.length(1);
     });
@@ -122,7 +129,9 @@ describe('files', () => {
       await write({ 'README.md': '' });
       const error = await refused(read());
       expect(error.summary).to.equal(`there are no migration files in ${dir}`);
-      expect(error.hint).to.match(/--dir/).and.match(/--allow-empty/);
+      expect(error.hint)
+        .to.match(/--dir/)
+        .and.match(/--allow-empty/);
       expect(await read(dir, true)).to.deep.equal({ migrations: [], remarks: [] });
     });
 
@@ -133,13 +142,32 @@ describe('files', () => {
     });
 
     describe('pairs by number, where the name of one fails', () => {
-      const cases: Readonly<Record<string, { readonly files: readonly string[]; readonly pairs: Readonly<Record<string, string | undefined>>; readonly lonely?: readonly string[] }>> = {
+      const cases: Readonly<
+        Record<
+          string,
+          {
+            readonly files: readonly string[];
+            readonly pairs: Readonly<Record<string, string | undefined>>;
+            readonly lonely?: readonly string[];
+          }
+        >
+      > = {
         'one of each': { files: ['1_add_a.up.sql', '1_drop_a.down.sql'], pairs: { '1_add_a': '1_drop_a.down.sql' } },
         'with other zeros': { files: ['0001_add.up.sql', '1_drop.down.sql'], pairs: { '0001_add': '1_drop.down.sql' } },
-        'beside a pair of that number by name': { files: ['1_a.up.sql', '1_a.down.sql', '1_b.up.sql', '1_c.down.sql'], pairs: { '1_a': '1_a.down.sql', '1_b': '1_c.down.sql' } },
-        'not where a name fits': { files: ['1_a.up.sql', '1_a.down.sql', '1_b.up.sql'], pairs: { '1_a': '1_a.down.sql', '1_b': undefined } },
+        'beside a pair of that number by name': {
+          files: ['1_a.up.sql', '1_a.down.sql', '1_b.up.sql', '1_c.down.sql'],
+          pairs: { '1_a': '1_a.down.sql', '1_b': '1_c.down.sql' },
+        },
+        'not where a name fits': {
+          files: ['1_a.up.sql', '1_a.down.sql', '1_b.up.sql'],
+          pairs: { '1_a': '1_a.down.sql', '1_b': undefined },
+        },
         'not for two up files': { files: ['1_a.up.sql', '1_b.up.sql', '1_c.down.sql'], pairs: {}, lonely: ['1_c'] },
-        'not for two down files': { files: ['1_a.up.sql', '1_b.down.sql', '1_c.down.sql'], pairs: {}, lonely: ['1_b', '1_c'] },
+        'not for two down files': {
+          files: ['1_a.up.sql', '1_b.down.sql', '1_c.down.sql'],
+          pairs: {},
+          lonely: ['1_b', '1_c'],
+        },
         'not for another number': { files: ['1_a.up.sql', '2_b.down.sql'], pairs: {}, lonely: ['2_b'] },
         'not for a hook': { files: ['1_a.up.sql', '1_b.down.sql', '1_b.before.mjs'], pairs: {}, lonely: ['1_b'] },
       };
@@ -148,13 +176,19 @@ describe('files', () => {
           await write(Object.fromEntries(files.map((file) => [file, 'SELECT 1;'])));
           if (lonely.length > 0) {
             const { details } = await refused(read());
-            expect(details.problems?.map((problem) => /there is no (.*)\.up\.sql$/.exec(problem)?.[1])).to.deep.equal(lonely);
+            expect(details.problems?.map((problem) => /there is no (.*)\.up\.sql$/.exec(problem)?.[1])).to.deep.equal(
+              lonely,
+            );
             return;
           }
           const { migrations, remarks } = await read();
           expect(Object.fromEntries(migrations.map(({ version, down }) => [version, down?.file]))).to.deep.equal(pairs);
-          const byNumber = Object.entries(pairs).filter(([version, down]) => down !== undefined && down !== `${version}.down.sql`);
-          expect(remarks.map(({ message, strict }) => [message.split(': ')[1], strict])).to.deep.equal(byNumber.map(([version, down]) => [`${version}.up.sql with ${down}`, false]));
+          const byNumber = Object.entries(pairs).filter(
+            ([version, down]) => down !== undefined && down !== `${version}.down.sql`,
+          );
+          expect(remarks.map(({ message, strict }) => [message.split(': ')[1], strict])).to.deep.equal(
+            byNumber.map(([version, down]) => [`${version}.up.sql with ${down}`, false]),
+          );
         });
       }
 
@@ -168,21 +202,45 @@ describe('files', () => {
 
     describe('names nearly ours', () => {
       it('refuses what golang-migrate would apply', async () => {
-        await write({ '1_a.up.sql': '', '2_b.up.SQL': '', '3_c.up.pgsql': '', '4_.up.sql': '', '5_e.down.psql': '', '1_a.seed.sql': '' });
+        await write({
+          '1_a.up.sql': '',
+          '2_b.up.SQL': '',
+          '3_c.up.pgsql': '',
+          '4_.up.sql': '',
+          '5_e.down.psql': '',
+          '1_a.seed.sql': '',
+        });
         await symlink('1_a.up.sql', join(dir, '6_f.up.text'));
         const { details } = await refused(read());
-        expect(details.problems?.map((problem) => problem.split(':')[0])).to.deep.equal(['2_b.up.SQL', '3_c.up.pgsql', '4_.up.sql', '5_e.down.psql', '6_f.up.text']);
+        expect(details.problems?.map((problem) => problem.split(':')[0])).to.deep.equal([
+          '2_b.up.SQL',
+          '3_c.up.pgsql',
+          '4_.up.sql',
+          '5_e.down.psql',
+          '6_f.up.text',
+        ]);
       });
 
       it('tells what another tool would apply, in subfolders too', async () => {
         await write({ '1_a.up.sql': '', '2_b.up.go': '', '00003_c.go': '' });
-        for (const folder of ['20240101_init', 'lib/deep/er', 'node_modules/x', 'lost+found', '..data', 'empty']) await mkdir(join(dir, folder), { recursive: true });
-        for (const file of ['20240101_init/migration.sql', 'lib/deep/er/x.SQL', 'node_modules/x/a.sql', 'lost+found/b.sql', '..data/c.sql', 'empty/README']) await writeFile(join(dir, file), '');
+        for (const folder of ['20240101_init', 'lib/deep/er', 'node_modules/x', 'lost+found', '..data', 'empty'])
+          await mkdir(join(dir, folder), { recursive: true });
+        for (const file of [
+          '20240101_init/migration.sql',
+          'lib/deep/er/x.SQL',
+          'node_modules/x/a.sql',
+          'lost+found/b.sql',
+          '..data/c.sql',
+          'empty/README',
+        ])
+          await writeFile(join(dir, file), '');
         await symlink('lib', join(dir, 'linked'));
         const { remarks } = await read();
         expect(remarks.map(({ strict }) => strict)).to.deep.equal([true, true]);
         expect(remarks[0]?.message).to.match(/: 00003_c\.go, 2_b\.up\.go$/);
-        expect(remarks[1]?.message).to.match(/: 20240101_init\/migration\.sql, lib\/deep\/er\/x\.SQL, linked\/deep\/er\/x\.SQL$/);
+        expect(remarks[1]?.message).to.match(
+          /: 20240101_init\/migration\.sql, lib\/deep\/er\/x\.SQL, linked\/deep\/er\/x\.SQL$/,
+        );
       });
 
       it('says why a directory of folders has no migrations', async () => {
@@ -223,7 +281,9 @@ describe('files', () => {
 
     it('says where it could not write', async () => {
       await write({ file: '' });
-      expect((await refused(createMigration({ dir: join(dir, 'file'), name: 'x', now }))).summary).to.match(/cannot write .*file \(EEXIST\)/);
+      expect((await refused(createMigration({ dir: join(dir, 'file'), name: 'x', now }))).summary).to.match(
+        /cannot write .*file \(EEXIST\)/,
+      );
     });
   });
 });

@@ -7,7 +7,11 @@ const parser = createSqlParser();
 
 /** `line:column message` of each hazard. */
 async function hazardsOf(text: string, file = '001_x.up.sql'): Promise<string[]> {
-  const { hazards } = await analyze({ file, text, checksum: '', directives: parseDirectives(text).directives }, file.endsWith('.down.sql') ? 'down' : 'up', parser);
+  const { hazards } = await analyze(
+    { file, text, checksum: '', directives: parseDirectives(text).directives },
+    file.endsWith('.down.sql') ? 'down' : 'up',
+    parser,
+  );
   return hazards.map(({ line, column, message }) => `${line}:${column} ${message}`);
 }
 

@@ -161,7 +161,10 @@ describe('holdLock', () => {
   });
 
   it('polls every 0.5 to 1 s, with jitter', async () => {
-    for (const [random, looks] of [[0, 20], [0.999, 10]] as const) {
+    for (const [random, looks] of [
+      [0, 20],
+      [0.999, 10],
+    ] as const) {
       clock = new FakeClock(() => random);
       server = new FakeServer();
       occupy();
@@ -192,8 +195,16 @@ describe('holdLock', () => {
     await clock.advance(100_000);
     expect(reportsAt()).to.deep.equal([0, 5_000, 35_000, 65_000, 95_000]);
     const [first, second] = recorder.of('lock.waiting');
-    expect(first).to.deep.include({ key: '42', holder: { pid: holder.pid, applicationName: 'lockstep down 1.0.0 pod-z' } });
-    expect(second!.holder).to.deep.equal({ pid: holder.pid, applicationName: 'lockstep down 1.0.0 pod-z', since: new Date(0), doing: 'down 007_x' });
+    expect(first).to.deep.include({
+      key: '42',
+      holder: { pid: holder.pid, applicationName: 'lockstep down 1.0.0 pod-z' },
+    });
+    expect(second!.holder).to.deep.equal({
+      pid: holder.pid,
+      applicationName: 'lockstep down 1.0.0 pod-z',
+      since: new Date(0),
+      doing: 'down 007_x',
+    });
     server.dismiss(holder);
     await clock.until(waiting);
   });
@@ -203,7 +214,9 @@ describe('holdLock', () => {
     server.write({ ...HOLDER_RUN, event: 'run started' });
     const error = await failure<MigratorError>(clock.until(hold(await open(), { lockWaitMs: 20_500 })));
     expect(error).to.include({ code: 'LOCK_TIMEOUT', exit: 31 });
-    expect(error.summary).to.include('--lock-wait=20.5s').and.include(`"lockstep down 1.0.0 pod-z" (pid ${holder.pid})`);
+    expect(error.summary)
+      .to.include('--lock-wait=20.5s')
+      .and.include(`"lockstep down 1.0.0 pod-z" (pid ${holder.pid})`);
     expect(error.details.holder).to.deep.include({ pid: holder.pid, since: new Date(0) });
     expect(error.hint).to.include(`pg_terminate_backend(${holder.pid})`);
     expect(clock.now()).to.equal(20_500);
@@ -273,7 +286,9 @@ describe('holdLock', () => {
     occupy();
     const session = await open();
     session.outlivesUs = false;
-    expect(await failure<MigratorError>(clock.until(hold(session, { lockWaitMs: 2_000 })))).to.include({ code: 'LOCK_TIMEOUT' });
+    expect(await failure<MigratorError>(clock.until(hold(session, { lockWaitMs: 2_000 })))).to.include({
+      code: 'LOCK_TIMEOUT',
+    });
     expect(calls()).to.include('lock.joinQueue').and.not.include('lock.leaveQueue');
     await session.close();
     expect([...server.queue]).to.deep.equal([]);
@@ -283,7 +298,9 @@ describe('holdLock', () => {
     occupy();
     const session = await open();
     session.lock.leaveQueue = () => Promise.reject(new Error('cannot leave'));
-    expect(await failure<MigratorError>(clock.until(hold(session, { lockWaitMs: 2_000 })))).to.include({ code: 'LOCK_TIMEOUT' });
+    expect(await failure<MigratorError>(clock.until(hold(session, { lockWaitMs: 2_000 })))).to.include({
+      code: 'LOCK_TIMEOUT',
+    });
   });
 
   it('releases what it got when it cannot leave the queue', async () => {
@@ -331,10 +348,14 @@ describe('several runners in any order', () => {
       calls.set(pid, (calls.get(pid) ?? 0) + 1);
       if (!crashes.some((crash) => String(crash.pid) === pid && crash.call === calls.get(pid))) return;
       // A build that is cut off leaves an INVALID index behind.
-      if (label.endsWith('executor.statementAlone') && !server.contents.indexes.has('i')) server.setIndex('i', 'invalid');
+      if (label.endsWith('executor.statementAlone') && !server.contents.indexes.has('i'))
+        server.setIndex('i', 'invalid');
       server.peers.get(Number(pid))?.lose();
     };
-    const runs = Array.from({ length: runners }, (_, index) => new FakeRun({ server, clock, files: FILES, name: `pod-${index}` }));
+    const runs = Array.from(
+      { length: runners },
+      (_, index) => new FakeRun({ server, clock, files: FILES, name: `pod-${index}` }),
+    );
     return { server, runs };
   }
 
@@ -365,16 +386,20 @@ describe('several runners in any order', () => {
   it('finish the work of those that are killed at any moment', async () => {
     const crash = fc.record({ pid: fc.integer({ min: 1, max: 3 }), call: fc.integer({ min: 1, max: 40 }) });
     await fc.assert(
-      fc.asyncProperty(fc.scheduler(), fc.uniqueArray(crash, { selector: ({ pid }) => pid, maxLength: 3 }), async (scheduler, crashes) => {
-        const { server, runs } = race(scheduler, 4, crashes);
-        const ends = await scheduler.waitFor(Promise.allSettled(runs.map((run) => run.up(PATIENT))));
-        expect(times(server, 'applied')).to.deep.equal(VERSIONS);
-        expect(server.contents.indexes.get('i')).to.equal('valid');
-        const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as MigratorError] : []));
-        expect(failures.length).to.be.at.most(crashes.length);
-        for (const { code } of failures) expect(code).to.be.oneOf(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
-        expect(server.holder).to.equal(undefined);
-      }),
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.uniqueArray(crash, { selector: ({ pid }) => pid, maxLength: 3 }),
+        async (scheduler, crashes) => {
+          const { server, runs } = race(scheduler, 4, crashes);
+          const ends = await scheduler.waitFor(Promise.allSettled(runs.map((run) => run.up(PATIENT))));
+          expect(times(server, 'applied')).to.deep.equal(VERSIONS);
+          expect(server.contents.indexes.get('i')).to.equal('valid');
+          const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as MigratorError] : []));
+          expect(failures.length).to.be.at.most(crashes.length);
+          for (const { code } of failures) expect(code).to.be.oneOf(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
+          expect(server.holder).to.equal(undefined);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -382,27 +407,32 @@ describe('several runners in any order', () => {
   it('leave a history that is the sum of all, when some of them roll back', async () => {
     const command = fc.constantFrom('up', 'down --steps 2', 'down --to 001_a', 'up --dry-run');
     await fc.assert(
-      fc.asyncProperty(fc.scheduler(), fc.array(command, { minLength: 2, maxLength: 5 }), async (scheduler, commands) => {
-        const { server, runs } = race(scheduler, commands.length + 1);
-        const first = await scheduler.waitFor(runs.pop()!.up(PATIENT));
-        const work = commands.map((command, index) => {
-          const run = runs[index]!;
-          if (command === 'down --to 001_a') return orNothing(run.down({ kind: 'version', version: '001_a' }, PATIENT));
-          if (command === 'down --steps 2') return orNothing(run.down({ kind: 'steps', count: 2 }, PATIENT));
-          return run.up({ ...PATIENT, dryRun: command === 'up --dry-run' });
-        });
-        const outcomes = await scheduler.waitFor(Promise.all(work));
-        const applied = new Set<string>();
-        for (const { event, version = '' } of server.contents.journal) {
-          if (event === 'applied') expect(applied.has(version), `${version} applied twice`).to.equal(false);
-          if (event === 'rolled back') expect(applied.has(version), `${version} rolled back twice`).to.equal(true);
-          if (event === 'applied') applied.add(version);
-          if (event === 'rolled back') applied.delete(version);
-        }
-        expect([...(server.contents.history?.keys() ?? [])].sort()).to.deep.equal([...applied].sort());
-        const steps = [first, ...outcomes].reduce((sum, { done }) => sum + done.length, 0);
-        expect(times(server, 'applied').length + times(server, 'rolled back').length).to.equal(steps);
-      }),
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(command, { minLength: 2, maxLength: 5 }),
+        async (scheduler, commands) => {
+          const { server, runs } = race(scheduler, commands.length + 1);
+          const first = await scheduler.waitFor(runs.pop()!.up(PATIENT));
+          const work = commands.map((command, index) => {
+            const run = runs[index]!;
+            if (command === 'down --to 001_a')
+              return orNothing(run.down({ kind: 'version', version: '001_a' }, PATIENT));
+            if (command === 'down --steps 2') return orNothing(run.down({ kind: 'steps', count: 2 }, PATIENT));
+            return run.up({ ...PATIENT, dryRun: command === 'up --dry-run' });
+          });
+          const outcomes = await scheduler.waitFor(Promise.all(work));
+          const applied = new Set<string>();
+          for (const { event, version = '' } of server.contents.journal) {
+            if (event === 'applied') expect(applied.has(version), `${version} applied twice`).to.equal(false);
+            if (event === 'rolled back') expect(applied.has(version), `${version} rolled back twice`).to.equal(true);
+            if (event === 'applied') applied.add(version);
+            if (event === 'rolled back') applied.delete(version);
+          }
+          expect([...(server.contents.history?.keys() ?? [])].sort()).to.deep.equal([...applied].sort());
+          const steps = [first, ...outcomes].reduce((sum, { done }) => sum + done.length, 0);
+          expect(times(server, 'applied').length + times(server, 'rolled back').length).to.equal(steps);
+        },
+      ),
       { numRuns: 40 },
     );
   });

@@ -6,14 +6,28 @@ import { heldError } from '../../src/engine/migrate/held-versions.ts';
 
 describe('releases', () => {
   it('are of a Job with a revision, and of a pod without', () => {
-    for (const [release, pod] of [['shop/8@2', false], ['shop@2', true], ['shop/4fa1c0e@2', false], ['shop/8', true], ['team/shop/8@2', false], ['2026-01', true]] as const) {
+    for (const [release, pod] of [
+      ['shop/8@2', false],
+      ['shop@2', true],
+      ['shop/4fa1c0e@2', false],
+      ['shop/8', true],
+      ['team/shop/8@2', false],
+      ['2026-01', true],
+    ] as const) {
       expect(isPodRelease(release), release).to.equal(pod);
     }
     expect(isPodRelease(undefined)).to.equal(false);
   });
 
   it('have a name, without which they are all of the same', () => {
-    for (const [release, name] of [['shop/8@2', 'shop'], ['shop@2', 'shop'], ['team/shop/8@2', 'team/shop'], ['2026-01', ''], ['shop/8', ''], ['@2', '']] as const) {
+    for (const [release, name] of [
+      ['shop/8@2', 'shop'],
+      ['shop@2', 'shop'],
+      ['team/shop/8@2', 'team/shop'],
+      ['2026-01', ''],
+      ['shop/8', ''],
+      ['@2', ''],
+    ] as const) {
       expect(releaseName(release), release).to.equal(name);
     }
   });
@@ -44,16 +58,29 @@ describe('releases', () => {
 
 describe('a hold', () => {
   const hold: Hold = {
-    ...{ version: '003_c', at: new Date('2026-01-02T03:04:05Z'), by: 'rb-1', release: 'shop/8@1', reason: 'it locks orders' },
+    ...{
+      version: '003_c',
+      at: new Date('2026-01-02T03:04:05Z'),
+      by: 'rb-1',
+      release: 'shop/8@1',
+      reason: 'it locks orders',
+    },
     ...{ releases: ['shop/6@1', 'shop/7@2', 'shop/8@1', 'stock/3@5'], appliedBy: 'shop/7@2' },
   };
-  const judged = (release: string | undefined, more: { versions?: string[]; reapply?: string[]; hold?: Partial<Hold> } = {}) => {
-    const { binding, ended } = judgeHolds([{ ...hold, ...more.hold }], more.versions ?? ['003_c'], { release, reapply: more.reapply ?? [] });
+  const judged = (
+    release: string | undefined,
+    more: { versions?: string[]; reapply?: string[]; hold?: Partial<Hold> } = {},
+  ) => {
+    const { binding, ended } = judgeHolds([{ ...hold, ...more.hold }], more.versions ?? ['003_c'], {
+      release,
+      reapply: more.reapply ?? [],
+    });
     return [...binding.map(() => 'held'), ...ended.map(({ because }) => because)].join();
   };
 
   it('binds the releases that were known, their pods, and who has none', () => {
-    for (const release of ['shop/7@2', 'shop@2', 'shop/6@1', 'shop@1', 'shop/8@1', undefined]) expect(judged(release), String(release)).to.equal('held');
+    for (const release of ['shop/7@2', 'shop@2', 'shop/6@1', 'shop@1', 'shop/8@1', undefined])
+      expect(judged(release), String(release)).to.equal('held');
   });
 
   it('ends with a later release of its name', () => {
@@ -61,7 +88,8 @@ describe('a hold', () => {
   });
 
   it('binds releases of other names, also those that nobody knew', () => {
-    for (const release of ['stock/3@5', 'stock@5', 'stock/4@6', 'web@9', 'v9', 'shop']) expect(judged(release), release).to.equal('held');
+    for (const release of ['stock/3@5', 'stock@5', 'stock/4@6', 'web@9', 'v9', 'shop'])
+      expect(judged(release), release).to.equal('held');
   });
 
   it('is of the name that had applied it, else of who rolled it back, else of whoever was known, else of anybody', () => {
@@ -75,7 +103,8 @@ describe('a hold', () => {
       [{ appliedBy: undefined, release: undefined, releases: [] }, 'web@9', 'new release'],
       [{ appliedBy: 'v1', releases: ['v1'] }, 'v2', 'new release'],
     ];
-    for (const [more, release, expected] of cases) expect(judged(release, { hold: more }), JSON.stringify([more, release])).to.equal(expected);
+    for (const [more, release, expected] of cases)
+      expect(judged(release, { hold: more }), JSON.stringify([more, release])).to.equal(expected);
   });
 
   it('ends when a person wants it', () => {
@@ -94,8 +123,12 @@ describe('a hold', () => {
   });
 
   it('is told with who, when, why, and what ends it', () => {
-    expect(describeHold(hold)).to.equal('003_c was rolled back by rb-1 (release shop/8@1) at 2026-01-02T03:04:05.000Z: it locks orders');
-    expect(describeHold({ ...hold, release: undefined, reason: undefined })).to.equal('003_c was rolled back by rb-1 at 2026-01-02T03:04:05.000Z');
+    expect(describeHold(hold)).to.equal(
+      '003_c was rolled back by rb-1 (release shop/8@1) at 2026-01-02T03:04:05.000Z: it locks orders',
+    );
+    expect(describeHold({ ...hold, release: undefined, reason: undefined })).to.equal(
+      '003_c was rolled back by rb-1 at 2026-01-02T03:04:05.000Z',
+    );
     const error = heldError([hold, { ...hold, version: '004_d' }]);
     expect(error).to.include({ code: 'HISTORY_CONFLICT', exit: 22 });
     expect(error.summary).to.match(/^003_c, 004_d are held.*nothing was applied$/);

@@ -34,10 +34,14 @@ describe('a hook in a thread of its own', () => {
   });
 });
 
-describe('a hook in the caller\'s thread', () => {
+describe("a hook in the caller's thread", () => {
   const run = async (hook: Hook, signal: AbortSignal, timeoutMs = 60_000): Promise<void> => {
     // Nobody connects.
-    const options = { connections: (how: ConnectingOptions) => hookConnections(new pg.Pool(), how), reporter: new Recorder(), connectWaitMs: 0 };
+    const options = {
+      connections: (how: ConnectingOptions) => hookConnections(new pg.Pool(), how),
+      reporter: new Recorder(),
+      connectWaitMs: 0,
+    };
     await new ThreadHooks({ '001_a': hook }, options).run(FILE, { timeoutMs, signal });
   };
 

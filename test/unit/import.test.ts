@@ -10,7 +10,11 @@ import { failure, runner } from '../support/fakes/run.ts';
 const FILES = migrations('001_a', '002_b', '003_c');
 
 function dbmate(...versions: readonly string[]): ForeignTable {
-  return { name: { schema: 'public', name: 'schema_migrations' }, columns: ['version'], rows: versions.map((version) => ({ version })) };
+  return {
+    name: { schema: 'public', name: 'schema_migrations' },
+    columns: ['version'],
+    rows: versions.map((version) => ({ version })),
+  };
 }
 
 describe('import', () => {
@@ -22,7 +26,17 @@ describe('import', () => {
 
   function run(tool: ImportTool = 'dbmate', more: Partial<ImportOptions> = {}): Promise<ImportResult> {
     return importHistory(
-      { runner: runner('import'), connectWaitMs: 60_000, lockWaitMs: 600_000, tool, from: undefined, table: { name: 'schema_migrations' }, dryRun: false, signal: controller.signal, ...more },
+      {
+        runner: runner('import'),
+        connectWaitMs: 60_000,
+        lockWaitMs: 600_000,
+        tool,
+        from: undefined,
+        table: { name: 'schema_migrations' },
+        dryRun: false,
+        signal: controller.signal,
+        ...more,
+      },
       { database, source: source(FILES), clock, reporter: recorder },
     );
   }
@@ -33,14 +47,22 @@ describe('import', () => {
     const result = await run();
     expect(recorded(result)).to.deep.equal(['001_a', '002_b']);
     expect([...(server.contents.history?.keys() ?? [])]).to.deep.equal(['001_a', '002_b']);
-    expect(recorder.of('migration.imported').map(({ version, as, dryRun }) => [version, as, dryRun])).to.deep.equal([['001_a', '1', false], ['002_b', '2', false]]);
-    expect(recorder.of('table.renamed')).to.deep.equal([{ type: 'table.renamed', table: 'schema_migrations', to: 'schema_migrations_old', dryRun: false }]);
+    expect(recorder.of('migration.imported').map(({ version, as, dryRun }) => [version, as, dryRun])).to.deep.equal([
+      ['001_a', '1', false],
+      ['002_b', '2', false],
+    ]);
+    expect(recorder.of('table.renamed')).to.deep.equal([
+      { type: 'table.renamed', table: 'schema_migrations', to: 'schema_migrations_old', dryRun: false },
+    ]);
   });
 
   it('is done once: the next one finds everything recorded', async () => {
     await run();
     const again = await run();
-    expect({ recorded: recorded(again), skipped: again.skipped }).to.deep.equal({ recorded: [], skipped: ['001_a', '002_b'] });
+    expect({ recorded: recorded(again), skipped: again.skipped }).to.deep.equal({
+      recorded: [],
+      skipped: ['001_a', '002_b'],
+    });
   });
 
   it('does not record again what was rolled back since', async () => {
@@ -60,7 +82,10 @@ describe('import', () => {
   });
 
   it('is refused where the tool has no table, and where its table is not what it should be, and writes nothing', async () => {
-    expect(await failure<MigratorError>(run('goose'))).to.include({ code: 'CONFIG_INVALID', summary: 'there is no table of goose here' });
+    expect(await failure<MigratorError>(run('goose'))).to.include({
+      code: 'CONFIG_INVALID',
+      summary: 'there is no table of goose here',
+    });
     expect(await failure<MigratorError>(run('golang-migrate'))).to.include({ code: 'HISTORY_CONFLICT' });
     expect(server.contents).to.deep.include({ history: undefined, journal: [] });
     expect(server.holder).to.equal(undefined);

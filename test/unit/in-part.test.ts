@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { describeInPart, progressOf, unfinished, type StatementRow, type VersionInPart } from '../../src/core/plan/in-part.ts';
+import {
+  describeInPart,
+  progressOf,
+  unfinished,
+  type StatementRow,
+  type VersionInPart,
+} from '../../src/core/plan/in-part.ts';
 import type { Direction, Version } from '../../src/core/migration.ts';
 import { planDown } from '../../src/core/plan/plan-down.ts';
 import { planUp, type Planned } from '../../src/core/plan/plan.ts';
@@ -13,7 +19,13 @@ const [A, B, C, D] = ['001_a', '002_b', '003_c', '004_d'] as const;
 type Row = readonly [event: string, statement: number, direction?: Direction, version?: Version];
 
 function rows(...entries: readonly Row[]): StatementRow[] {
-  return entries.map(([event, statement, direction = 'up', version = A]) => ({ version, direction, event: `statement ${event}`, statement, checksum: `${direction} ${statement}` }));
+  return entries.map(([event, statement, direction = 'up', version = A]) => ({
+    version,
+    direction,
+    event: `statement ${event}`,
+    statement,
+    checksum: `${direction} ${statement}`,
+  }));
 }
 
 describe('progressOf', () => {
@@ -21,27 +33,80 @@ describe('progressOf', () => {
     ['is none without rows', [], []],
     ['is of what is done', [['done', 1]], ['001_a up done 1']],
     ['is of what was started', [['started', 1]], ['001_a up done 0 started 1']],
-    ['is none when all that was started has failed', [['started', 1], ['failed', 1]], []],
-    ['is none when a person lets it run again', [['started', 1], ['reset', 1]], []],
-    ['goes on', [['done', 1], ['started', 2], ['done', 2], ['started', 3]], ['001_a up done 2 started 3']],
-    ['stays started while others are done again', [['done', 1], ['started', 2], ['done', 1]], ['001_a up done 1 started 2']],
-    ['is of the direction that was begun last', [['done', 1], ['started', 1, 'down']], ['001_a down done 0 started 1']],
-    ['is of each version, in their order', [['done', 1, 'up', '10_z'], ['done', 1, 'down', '9_y']], ['9_y down done 1', '10_z up done 1']],
+    [
+      'is none when all that was started has failed',
+      [
+        ['started', 1],
+        ['failed', 1],
+      ],
+      [],
+    ],
+    [
+      'is none when a person lets it run again',
+      [
+        ['started', 1],
+        ['reset', 1],
+      ],
+      [],
+    ],
+    [
+      'goes on',
+      [
+        ['done', 1],
+        ['started', 2],
+        ['done', 2],
+        ['started', 3],
+      ],
+      ['001_a up done 2 started 3'],
+    ],
+    [
+      'stays started while others are done again',
+      [
+        ['done', 1],
+        ['started', 2],
+        ['done', 1],
+      ],
+      ['001_a up done 1 started 2'],
+    ],
+    [
+      'is of the direction that was begun last',
+      [
+        ['done', 1],
+        ['started', 1, 'down'],
+      ],
+      ['001_a down done 0 started 1'],
+    ],
+    [
+      'is of each version, in their order',
+      [
+        ['done', 1, 'up', '10_z'],
+        ['done', 1, 'down', '9_y'],
+      ],
+      ['9_y down done 1', '10_z up done 1'],
+    ],
   ];
   for (const [name, given, expected] of cases) {
     it(name, () => {
-      const told = progressOf(rows(...given)).map(({ version, direction, done, started }) => `${version} ${direction} done ${done.length}${started ? ` started ${started.statement}` : ''}`);
+      const told = progressOf(rows(...given)).map(
+        ({ version, direction, done, started }) =>
+          `${version} ${direction} done ${done.length}${started ? ` started ${started.statement}` : ''}`,
+      );
       expect(told).to.deep.equal(expected);
     });
   }
 
   it('is told with how far it is', () => {
     const [one] = progressOf(rows(['done', 1], ['done', 2], ['started', 3]));
-    expect(describeInPart(one!)).to.equal('001_a is in part applied: of its up file statements 1 to 2 are done; statement 3 was started, and nobody has recorded how it ended');
+    expect(describeInPart(one!)).to.equal(
+      '001_a is in part applied: of its up file statements 1 to 2 are done; statement 3 was started, and nobody has recorded how it ended',
+    );
   });
 
   it('is what the history makes of it: who recorded the version or took its row away has ended it', () => {
-    const inPart: VersionInPart[] = [{ version: A, direction: 'up', done: ['x'] }, { version: B, direction: 'down', done: ['x'] }];
+    const inPart: VersionInPart[] = [
+      { version: A, direction: 'up', done: ['x'] },
+      { version: B, direction: 'down', done: ['x'] },
+    ];
     expect(unfinished(inPart, [{ version: A }])).to.deep.equal([]);
     expect(unfinished(inPart, [{ version: B }])).to.deep.equal(inPart);
   });
@@ -62,18 +127,43 @@ function partsOf({ up, down }: Situation): VersionInPart[] {
 }
 
 function tell(planned: Planned): string {
-  if (planned.ok) return [planned.plan.steps.map(({ version }) => version).join(' ') || 'nothing', ...planned.plan.warnings.flatMap((warning) => (warning.includes('is in part') ? `warns of ${warning.slice(0, 5)}` : []))].join(', ');
-  expect(planned.problems.every(({ hint }) => hint?.includes('finish') === true && hint.includes('--reset'))).to.equal(true);
-  return [...new Set(planned.problems.map(({ code, message }) => `${code === 'ROLLBACK_REFUSED' ? 24 : 22} ${message.slice(0, 5)}`))].join(', ');
+  if (planned.ok)
+    return [
+      planned.plan.steps.map(({ version }) => version).join(' ') || 'nothing',
+      ...planned.plan.warnings.flatMap((warning) =>
+        warning.includes('is in part') ? `warns of ${warning.slice(0, 5)}` : [],
+      ),
+    ].join(', ');
+  expect(planned.problems.every(({ hint }) => hint?.includes('finish') === true && hint.includes('--reset'))).to.equal(
+    true,
+  );
+  return [
+    ...new Set(
+      planned.problems.map(({ code, message }) => `${code === 'ROLLBACK_REFUSED' ? 24 : 22} ${message.slice(0, 5)}`),
+    ),
+  ].join(', ');
 }
 
 function planned(situation: Situation, target: UpTarget | DownTarget, direction: Direction): Planned {
   const applied = situation.applied.map((version) => ({ version, checksum: migration(version).up.checksum }));
   const files = migrations(...situation.files);
   const inPart = partsOf(situation);
-  const stored = situation.applied.map((version) => ({ version, checksum: files[0]!.up.checksum, sql: 'SELECT 1', irreversible: false }));
+  const stored = situation.applied.map((version) => ({
+    version,
+    checksum: files[0]!.up.checksum,
+    sql: 'SELECT 1',
+    irreversible: false,
+  }));
   if (direction === 'up') return planUp(files, applied, { target: target as UpTarget, strict: false, inPart });
-  return planDown(files, applied, { target: target as DownTarget, strict: false, database: 'shop', distrust: [], choice: 'stored', stored, inPart });
+  return planDown(files, applied, {
+    target: target as DownTarget,
+    strict: false,
+    database: 'shop',
+    distrust: [],
+    choice: 'stored',
+    stored,
+    inPart,
+  });
 }
 
 describe('a version in part', () => {
@@ -122,12 +212,26 @@ describe('a version in part', () => {
   it('is finished, told or refused, whatever is asked for: never passed over in silence, never left by what goes past it', () => {
     const versions = [A, B, C, D] as const;
     const situations = fc
-      .record({ files: fc.subarray([...versions], { minLength: 1 }), applied: fc.subarray([...versions]), part: fc.constantFrom(...versions) })
-      .map(({ files, applied, part }): Situation => ({ files, applied, ...(applied.includes(part) ? { down: part } : { up: part }) }));
+      .record({
+        files: fc.subarray([...versions], { minLength: 1 }),
+        applied: fc.subarray([...versions]),
+        part: fc.constantFrom(...versions),
+      })
+      .map(
+        ({ files, applied, part }): Situation => ({
+          files,
+          applied,
+          ...(applied.includes(part) ? { down: part } : { up: part }),
+        }),
+      );
     const targets = fc.oneof(
       fc.constantFrom(...versions).map((version) => ({ direction: 'down' as const, target: to(version) })),
       fc.constantFrom(1, 2, 4).map((count) => ({ direction: 'down' as const, target: steps(count) })),
-      fc.constantFrom({ direction: 'down' as const, target: ALL }, { direction: 'down' as const, target: FILES }, { direction: 'up' as const, target: LATEST }),
+      fc.constantFrom(
+        { direction: 'down' as const, target: ALL },
+        { direction: 'down' as const, target: FILES },
+        { direction: 'up' as const, target: LATEST },
+      ),
       fc.constantFrom(...versions).map((version) => ({ direction: 'up' as const, target: to(version) })),
     );
     fc.assert(
@@ -138,8 +242,16 @@ describe('a version in part', () => {
         const { steps: run, warnings } = result.plan;
         const goesOn = run.some(({ version }) => version === part.version);
         if (goesOn) expect(direction, 'only in the direction that was begun').to.equal(part.direction);
-        else expect(warnings.some((warning) => warning.startsWith(`${part.version} is in part`)), 'it is told').to.equal(true);
-        if (direction === 'down' && part.direction === 'up') expect(run.every(({ version }) => version > part.version), 'nothing below it goes').to.equal(true);
+        else
+          expect(
+            warnings.some((warning) => warning.startsWith(`${part.version} is in part`)),
+            'it is told',
+          ).to.equal(true);
+        if (direction === 'down' && part.direction === 'up')
+          expect(
+            run.every(({ version }) => version > part.version),
+            'nothing below it goes',
+          ).to.equal(true);
         if (direction === 'up' && part.direction === 'down') expect(run).to.deep.equal([]);
       }),
       { numRuns: 2_000 },

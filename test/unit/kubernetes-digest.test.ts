@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { Digest, MAX_EVENTS, MAX_NOTE_BYTES, type DigestOptions, type Told } from '../../src/adapters/kubernetes/digest.ts';
+import {
+  Digest,
+  MAX_EVENTS,
+  MAX_NOTE_BYTES,
+  type DigestOptions,
+  type Told,
+} from '../../src/adapters/kubernetes/digest.ts';
 import { REASON_OF_FAILURE, REASONS, type Reason } from '../../src/adapters/kubernetes/reasons.ts';
 import { wakes } from '../../src/app/kubernetes-events.ts';
 import { ERRORS, MigratorError, type ErrorCode } from '../../src/core/errors.ts';
@@ -10,11 +16,21 @@ import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../sr
 const error = new MigratorError('MIGRATION_FAILED', '007_x.up.sql failed', {
   version: '007_x',
   location: { file: '007_x.up.sql', line: 3, column: 5, text: "UPDATE t SET a = 'row 1'" },
-  server: { sqlstate: '42704', message: 'type "inte" does not exist\nsecond line', detail: 'Key (id)=(row 2)', hint: 'row 3' },
+  server: {
+    sqlstate: '42704',
+    message: 'type "inte" does not exist\nsecond line',
+    detail: 'Key (id)=(row 2)',
+    hint: 'row 3',
+  },
   hint: 'correct the file and run again',
 });
 const unreachable = new MigratorError('DATABASE_UNAVAILABLE', 'cannot reach db:5432');
-const holder = { pid: 123, applicationName: 'lockstep up 0.1.0 pod-a', since: new Date('2024-05-06T07:08:09.000Z'), doing: 'up 007_x' };
+const holder = {
+  pid: 123,
+  applicationName: 'lockstep up 0.1.0 pod-a',
+  since: new Date('2024-05-06T07:08:09.000Z'),
+  doing: 'up 007_x',
+};
 const blocker = { pid: 7, applicationName: 'psql', state: 'idle in transaction', query: "SELECT 'row 4'" };
 const progress = { phase: 'building index', percent: 42 };
 
@@ -34,18 +50,33 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
   'lock.released': [{ key: '1' }, undefined],
   'lock.waiters-cancelled': [{ waiters: [holder] }, undefined],
   'wait.pending': [{ message: 'waiting', pending: ['007_x'] }, undefined],
-  'database.ahead': [{ versions: ['009_z'] }, 'SchemaAhead', 'The database is ahead: 1 migration applied that these files do not have: 009_z'],
-  'run.planned': [{ direction: 'up', versions: ['007_x', '008_y'] }, 'MigrationStarted', 'Applying 2 migrations: 007_x, 008_y'],
+  'database.ahead': [
+    { versions: ['009_z'] },
+    'SchemaAhead',
+    'The database is ahead: 1 migration applied that these files do not have: 009_z',
+  ],
+  'run.planned': [
+    { direction: 'up', versions: ['007_x', '008_y'] },
+    'MigrationStarted',
+    'Applying 2 migrations: 007_x, 008_y',
+  ],
   'run.lost': [{ run: 'r', runner: 'pod-b', version: '006_w' }, undefined],
   'migration.skipped': [{ version: '007_x', direction: 'up' }, undefined],
   'migration.all-skipped': [{ versions: ['007_x'], direction: 'up' }, undefined],
   'migration.started': [{ version: '007_x', direction: 'up' }, undefined],
   'migration.retrying': [{ version: '007_x', attempt: 1, retryInMs: 200, error }, undefined],
   'migration.applied': [{ version: '007_x', durationMs: 12 }, 'MigrationApplied', 'Applied 007_x in 12 ms'],
-  'migration.rolled-back': [{ version: '007_x', durationMs: 1234 }, 'MigrationRolledBack', 'Rolled back 007_x in 1.2 s'],
+  'migration.rolled-back': [
+    { version: '007_x', durationMs: 1234 },
+    'MigrationRolledBack',
+    'Rolled back 007_x in 1.2 s',
+  ],
   'rollback.held': [{ versions: ['007_x'], reason: undefined }, undefined],
   'rollback.not-held': [{ versions: ['007_x'] }, undefined],
-  'hold.ended': [{ hold: { version: '007_x', at: new Date(0), by: 'rb-1', releases: [] }, because: 'new release', dryRun: false }, undefined],
+  'hold.ended': [
+    { hold: { version: '007_x', at: new Date(0), by: 'rb-1', releases: [] }, because: 'new release', dryRun: false },
+    undefined,
+  ],
   'migration.baselined': [{ version: '007_x' }, undefined],
   'migration.imported': [{ version: '007_x', as: '7', dryRun: false }, undefined],
   'table.renamed': [{ table: 'a', to: 'a_old', dryRun: false }, undefined],
@@ -63,7 +94,11 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
   'hook.log': [{ version: '007_x', message: 'hello' }, undefined],
   'server.notice': [{ severity: 'NOTICE', message: 'hm' }, undefined],
   warning: [{ message: 'beware' }, undefined],
-  'run.finished': [{ applied: ['007_x'], durationMs: 61_000 }, 'MigrationsCompleted', 'Applied 1 migration in 61.0 s; the last was 007_x'],
+  'run.finished': [
+    { applied: ['007_x'], durationMs: 61_000 },
+    'MigrationsCompleted',
+    'Applied 1 migration in 61.0 s; the last was 007_x',
+  ],
   'run.failed': [
     { error },
     'MigrationFailed',
@@ -71,7 +106,11 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
   ],
 };
 
-const ALL = Object.entries(EVENTS).map(([type, [facts, reason, note]]) => ({ event: { type, ...facts } as MigratorEvent, reason, note }));
+const ALL = Object.entries(EVENTS).map(([type, [facts, reason, note]]) => ({
+  event: { type, ...facts } as MigratorEvent,
+  reason,
+  note,
+}));
 const PLANNED: MigratorEvent = { type: 'run.planned', direction: 'up', versions: ['007_x'] };
 
 function digestOf({ direction = 'up', inJob = true, now = () => 0 }: Partial<DigestOptions> = {}): Digest {
@@ -101,8 +140,22 @@ describe('what of a run becomes a Kubernetes Event', () => {
       expect(digestOf().of(failedWith(code))?.reason, code).to.equal(REASON_OF_FAILURE[code]);
       expect(REASONS[REASON_OF_FAILURE[code]].type, code).to.equal('Warning');
     }
-    const names = ['HISTORY_CONFLICT', 'LOCK_TIMEOUT', 'DATABASE_UNAVAILABLE', 'ROLLBACK_REFUSED', 'INTERRUPTED', 'MIGRATION_FAILED'] as const;
-    expect(names.map((code) => REASON_OF_FAILURE[code])).to.deep.equal(['HistoryConflict', 'LockTimeout', 'DatabaseUnreachable', 'RollbackRefused', 'Interrupted', 'MigrationFailed']);
+    const names = [
+      'HISTORY_CONFLICT',
+      'LOCK_TIMEOUT',
+      'DATABASE_UNAVAILABLE',
+      'ROLLBACK_REFUSED',
+      'INTERRUPTED',
+      'MIGRATION_FAILED',
+    ] as const;
+    expect(names.map((code) => REASON_OF_FAILURE[code])).to.deep.equal([
+      'HistoryConflict',
+      'LockTimeout',
+      'DatabaseUnreachable',
+      'RollbackRefused',
+      'Interrupted',
+      'MigrationFailed',
+    ]);
   });
 
   it('of a rollback: started, each step, completed', () => {
@@ -112,7 +165,12 @@ describe('what of a run becomes a Kubernetes Event', () => {
       { type: 'migration.rolled-back', version: '1_a', durationMs: 1 },
       { type: 'run.finished', applied: ['2_b', '1_a'], durationMs: 2 },
     ]);
-    expect(told.map(({ reason }) => reason)).to.deep.equal(['RollbackStarted', 'MigrationRolledBack', 'MigrationRolledBack', 'RollbackCompleted']);
+    expect(told.map(({ reason }) => reason)).to.deep.equal([
+      'RollbackStarted',
+      'MigrationRolledBack',
+      'MigrationRolledBack',
+      'RollbackCompleted',
+    ]);
     expect(told.at(-1)?.note).to.equal('Rolled back 2 migrations in 2 ms; the last was 1_a');
   });
 
@@ -126,17 +184,25 @@ describe('what of a run becomes a Kubernetes Event', () => {
         { type: 'run.finished', applied: [], durationMs: 1 },
       ];
       expect(tell(digestOf({ direction, inJob: false }), events)).to.deep.equal([]);
-      const upToDate = direction === 'up'
-        ? { reason: 'MigrationsUpToDate', note: 'Nothing to do: 2 migrations applied already' }
-        : { reason: 'RollbackCompleted', note: 'Nothing to roll back' };
+      const upToDate =
+        direction === 'up'
+          ? { reason: 'MigrationsUpToDate', note: 'Nothing to do: 2 migrations applied already' }
+          : { reason: 'RollbackCompleted', note: 'Nothing to roll back' };
       expect(tell(digestOf({ direction }), events).slice(1)).to.deep.equal([upToDate]);
     });
   }
 
   it('waiting for the lock: once, after 5 s', () => {
-    const waited = [0, 4_999, 5_000, 35_000].map((waitedMs): MigratorEvent => ({ type: 'lock.waiting', key: '1', waitedMs, holder: undefined }));
+    const waited = [0, 4_999, 5_000, 35_000].map(
+      (waitedMs): MigratorEvent => ({ type: 'lock.waiting', key: '1', waitedMs, holder: undefined }),
+    );
     const digest = digestOf();
-    expect(waited.map((event) => digest.of(event)?.reason)).to.deep.equal([undefined, undefined, 'WaitingForLock', undefined]);
+    expect(waited.map((event) => digest.of(event)?.reason)).to.deep.equal([
+      undefined,
+      undefined,
+      'WaitingForLock',
+      undefined,
+    ]);
   });
 
   it('an unreachable database: once after 10 s, and when it is given up', () => {
@@ -155,7 +221,13 @@ describe('what of a run becomes a Kubernetes Event', () => {
   });
 
   it('a long statement: at growing distances, at most five times; each statement anew', () => {
-    const running = (seconds: number): MigratorEvent => ({ type: 'statement.running', version: '1_a', elapsedMs: seconds * 1000, progress: undefined, blockers: [] });
+    const running = (seconds: number): MigratorEvent => ({
+      type: 'statement.running',
+      version: '1_a',
+      elapsedMs: seconds * 1000,
+      progress: undefined,
+      blockers: [],
+    });
     const told = (times: readonly number[]): number[] => {
       const digest = digestOf();
       digest.of(PLANNED);
@@ -176,21 +248,29 @@ describe('what of a run becomes a Kubernetes Event', () => {
     expect(told.filter(({ reason }) => reason === 'MigrationApplied')).to.have.length(10);
     expect(told).to.have.length(12);
     expect(told[0]?.note).to.equal('Applying 500 migrations: 0_m, 1_m, 2_m, …, 499_m');
-    expect(told.at(-1)).to.deep.equal({ reason: 'MigrationsCompleted', note: 'Applied 500 migrations in 500 ms; the last was 499_m' });
+    expect(told.at(-1)).to.deep.equal({
+      reason: 'MigrationsCompleted',
+      note: 'Applied 500 migrations in 500 ms; the last was 499_m',
+    });
   });
 
   it('whatever happens: at most 20, the end among them, each note small enough', () => {
     const anyEvent = fc.constantFrom(...ALL.map(({ event }) => event));
     fc.assert(
-      fc.property(fc.array(anyEvent, { maxLength: 200 }), fc.boolean(), fc.string({ unit: 'binary', maxLength: 3000 }), (events, inJob, summary) => {
-        let now = 0;
-        const digest = digestOf({ inJob, now: () => (now += 3_000) });
-        const before = events.filter(({ type }) => type !== 'run.finished' && type !== 'run.failed');
-        const told = tell(digest, [...before, failedWith('INTERNAL', summary)]);
-        expect(told).to.have.length.within(1, MAX_EVENTS);
-        expect(told.at(-1)?.reason).to.equal('MigrationFailed');
-        for (const { note } of told) expect(Buffer.byteLength(note)).to.be.at.most(MAX_NOTE_BYTES);
-      }),
+      fc.property(
+        fc.array(anyEvent, { maxLength: 200 }),
+        fc.boolean(),
+        fc.string({ unit: 'binary', maxLength: 3000 }),
+        (events, inJob, summary) => {
+          let now = 0;
+          const digest = digestOf({ inJob, now: () => (now += 3_000) });
+          const before = events.filter(({ type }) => type !== 'run.finished' && type !== 'run.failed');
+          const told = tell(digest, [...before, failedWith('INTERNAL', summary)]);
+          expect(told).to.have.length.within(1, MAX_EVENTS);
+          expect(told.at(-1)?.reason).to.equal('MigrationFailed');
+          for (const { note } of told) expect(Buffer.byteLength(note)).to.be.at.most(MAX_NOTE_BYTES);
+        },
+      ),
     );
   });
 
@@ -200,14 +280,24 @@ describe('what of a run becomes a Kubernetes Event', () => {
       blockers: [blocker],
       problems: ["blocked by psql with: SELECT 'row 4'"],
     });
-    const failures = [error, secretive, new MigratorError('CONTENTION', 'x', { blockers: [blocker], problems: ['row 7'] })];
+    const failures = [
+      error,
+      secretive,
+      new MigratorError('CONTENTION', 'x', { blockers: [blocker], problems: ['row 7'] }),
+    ];
     const notes = failures.map((failure) => digestOf().of({ type: 'run.failed', error: failure })?.note).join('\n');
-    expect(notes).to.include('SQLSTATE 55P03').and.not.match(/hunter2|row \d|second line/);
+    expect(notes)
+      .to.include('SQLSTATE 55P03')
+      .and.not.match(/hunter2|row \d|second line/);
   });
 
   it('says each problem of wrong settings or files', () => {
-    const wrong = new MigratorError('CONFIG_INVALID', '2 settings are wrong', { problems: ['--a: is wrong', 'LOCKSTEP_B: too'] });
-    expect(digestOf().of({ type: 'run.failed', error: wrong })?.note).to.equal('CONFIG_INVALID (exit 20): 2 settings are wrong: --a: is wrong; LOCKSTEP_B: too');
+    const wrong = new MigratorError('CONFIG_INVALID', '2 settings are wrong', {
+      problems: ['--a: is wrong', 'LOCKSTEP_B: too'],
+    });
+    expect(digestOf().of({ type: 'run.failed', error: wrong })?.note).to.equal(
+      'CONFIG_INVALID (exit 20): 2 settings are wrong: --a: is wrong; LOCKSTEP_B: too',
+    );
   });
 
   it('is loaded before anything that is told, and not before', () => {

@@ -18,13 +18,31 @@ describe('the Event object', () => {
       note: told.note,
       reportingController: 'lockstep',
       reportingInstance: 'web-1',
-      regarding: { apiVersion: 'v1', kind: 'Pod', namespace: 'shop', name: 'web-1', uid: 'u-1', fieldPath: 'spec.initContainers{migrate}' },
+      regarding: {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        namespace: 'shop',
+        name: 'web-1',
+        uid: 'u-1',
+        fieldPath: 'spec.initContainers{migrate}',
+      },
     });
   });
 
   it('is about the Job, with the pod as what is related', () => {
-    const { regarding, related, action, metadata } = eventObject(told, 'down', { ...pod, initContainer: false, job: 'shop-migrate', jobUid: 'u-2' }, moment);
-    expect(regarding).to.deep.equal({ apiVersion: 'batch/v1', kind: 'Job', namespace: 'shop', name: 'shop-migrate', uid: 'u-2' });
+    const { regarding, related, action, metadata } = eventObject(
+      told,
+      'down',
+      { ...pod, initContainer: false, job: 'shop-migrate', jobUid: 'u-2' },
+      moment,
+    );
+    expect(regarding).to.deep.equal({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      namespace: 'shop',
+      name: 'shop-migrate',
+      uid: 'u-2',
+    });
     expect(related).to.deep.include({ kind: 'Pod', uid: 'u-1', fieldPath: 'spec.containers{migrate}' });
     expect(action).to.equal('Rollback');
     expect(metadata.name).to.match(/^shop-migrate\.[0-9a-f]{16}$/);
@@ -36,14 +54,28 @@ describe('the Event object', () => {
   });
 
   it('has a new name each time, which the API takes, whatever the host is called', () => {
-    const anyName = fc.oneof(fc.string({ minLength: 1, maxLength: 300 }), fc.constant('a'.repeat(400)), fc.constant('A..b.-.C-'), fc.constant(`${'b'.repeat(235)}-.-${'c'.repeat(100)}`));
+    const anyName = fc.oneof(
+      fc.string({ minLength: 1, maxLength: 300 }),
+      fc.constant('a'.repeat(400)),
+      fc.constant('A..b.-.C-'),
+      fc.constant(`${'b'.repeat(235)}-.-${'c'.repeat(100)}`),
+    );
     fc.assert(
-      fc.property(anyName, fc.nat({ max: 2 ** 40 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (name, now, random) => {
-        const { metadata, reportingInstance } = eventObject(told, 'up', { ...pod, pod: name }, { now, random });
-        expect(metadata.name).to.match(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/).and.to.have.length.at.most(253);
-        expect(Buffer.byteLength(reportingInstance)).to.be.at.most(128);
-        expect(eventObject(told, 'up', { ...pod, pod: name }, { now: now + 1, random }).metadata.name).to.not.equal(metadata.name);
-      }),
+      fc.property(
+        anyName,
+        fc.nat({ max: 2 ** 40 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (name, now, random) => {
+          const { metadata, reportingInstance } = eventObject(told, 'up', { ...pod, pod: name }, { now, random });
+          expect(metadata.name)
+            .to.match(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/)
+            .and.to.have.length.at.most(253);
+          expect(Buffer.byteLength(reportingInstance)).to.be.at.most(128);
+          expect(eventObject(told, 'up', { ...pod, pod: name }, { now: now + 1, random }).metadata.name).to.not.equal(
+            metadata.name,
+          );
+        },
+      ),
     );
   });
 });

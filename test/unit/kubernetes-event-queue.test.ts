@@ -56,7 +56,8 @@ function trial(answers: readonly Answer[], open?: EventQueuePorts['open']): Tria
 }
 
 function event(note: string): MakeEvent {
-  return (moment) => eventObject({ reason: 'MigrationStarted', note }, 'up', { namespace: 'n', pod: 'p', initContainer: false }, moment);
+  return (moment) =>
+    eventObject({ reason: 'MigrationStarted', note }, 'up', { namespace: 'n', pod: 'p', initContainer: false }, moment);
 }
 
 function notes({ server }: Trial): string[] {
@@ -104,7 +105,11 @@ describe('EventQueue', () => {
     expect(one.warnings).to.have.length(1);
   });
 
-  for (const [answer, pauseMs] of [[status(429), 500], [status(429, 1_000), 1_000], [status(503), 500]] as const) {
+  for (const [answer, pauseMs] of [
+    [status(429), 500],
+    [status(429, 1_000), 1_000],
+    [status(503), 500],
+  ] as const) {
     it(`tries once more after ${answer.status}, in ${pauseMs} ms`, async () => {
       const one = trial([answer, 'created']);
       await send(one, ['a', 'b']);
@@ -131,7 +136,10 @@ describe('EventQueue', () => {
   it('gives a silent server 2 s for each, and the end of the run 3 s for all', async () => {
     const one = trial(['silence']);
     await send(one, ['a', 'b', 'c']);
-    expect(one.server.posted.map(({ note, atMs }) => ({ note, atMs }))).to.deep.equal([{ note: 'a', atMs: 0 }, { note: 'b', atMs: 2_000 }]);
+    expect(one.server.posted.map(({ note, atMs }) => ({ note, atMs }))).to.deep.equal([
+      { note: 'a', atMs: 0 },
+      { note: 'b', atMs: 2_000 },
+    ]);
     expect(one.clock.now()).to.equal(3_000);
     // The run goes on beside it: what comes later is sent when the server speaks again.
     const later = trial(['silence', 'created']);

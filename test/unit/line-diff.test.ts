@@ -3,7 +3,8 @@ import fc from 'fast-check';
 
 import { lineDiff } from '../../src/core/text/line-diff.ts';
 
-const diff = (before: string, after: string): string[] => lineDiff({ name: 'a', text: before }, { name: 'b', text: after });
+const diff = (before: string, after: string): string[] =>
+  lineDiff({ name: 'a', text: before }, { name: 'b', text: after });
 
 describe('lineDiff', () => {
   it('is empty for the same lines, whatever ends them', () => {
@@ -12,7 +13,18 @@ describe('lineDiff', () => {
   });
 
   it('shows what is gone and what is new, with two lines around', () => {
-    expect(diff('1\n2\n3\n4\n5\n6\n7', '1\n2\n3\nfour\n5\n6\n7')).to.deep.equal(['--- a', '+++ b', '  …', '  2', '  3', '- 4', '+ four', '  5', '  6', '  …']);
+    expect(diff('1\n2\n3\n4\n5\n6\n7', '1\n2\n3\nfour\n5\n6\n7')).to.deep.equal([
+      '--- a',
+      '+++ b',
+      '  …',
+      '  2',
+      '  3',
+      '- 4',
+      '+ four',
+      '  5',
+      '  6',
+      '  …',
+    ]);
     expect(diff('a', 'a\nb')).to.deep.equal(['--- a', '+++ b', '  a', '+ b']);
     expect(diff('a\nb', 'b')).to.deep.equal(['--- a', '+++ b', '- a', '  b']);
   });
@@ -29,7 +41,9 @@ describe('lineDiff', () => {
   });
 
   it('has every line that one has and the other has not', () => {
-    const text = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1, maxLength: 8 }).map((lines) => lines.join('\n'));
+    const text = fc
+      .array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1, maxLength: 8 })
+      .map((lines) => lines.join('\n'));
     fc.assert(
       fc.property(text, text, (before, after) => {
         const edits = diff(before, after).slice(2);

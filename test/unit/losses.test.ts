@@ -7,8 +7,14 @@ import { analyze } from '../../src/engine/apply/analyze.ts';
 const parser = createSqlParser();
 
 async function lossesOf(text: string): Promise<string[]> {
-  const { losses } = await analyze({ file: '001_x.down.sql', text, checksum: '', directives: parseDirectives(text).directives }, 'down', parser);
-  return losses.map(({ kind, name, column, table }) => [kind, name, column ?? '', table?.schema ?? '', table?.name ?? ''].join(' ').trim());
+  const { losses } = await analyze(
+    { file: '001_x.down.sql', text, checksum: '', directives: parseDirectives(text).directives },
+    'down',
+    parser,
+  );
+  return losses.map(({ kind, name, column, table }) =>
+    [kind, name, column ?? '', table?.schema ?? '', table?.name ?? ''].join(' ').trim(),
+  );
 }
 
 describe('what a script destroys', () => {

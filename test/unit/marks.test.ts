@@ -38,14 +38,27 @@ describe('marks of other tools', () => {
       expect(found(text)).to.have.length(1);
       expect(found(text)[0]).to.match(/^2:3 /).and.include(` a mark of ${tool},`);
       expect(found(text, 'down')).to.have.length(alsoInDown ? 1 : 0);
-      for (const harmless of [`SELECT '\n${line}\n';`, `DO $do$\n${line}\n$do$;`, `/*\n${line}\n*/ SELECT 1;`, `SELECT "\n${line}\n";`, `SELECT E'\\'\n${line}\n';`]) {
+      for (const harmless of [
+        `SELECT '\n${line}\n';`,
+        `DO $do$\n${line}\n$do$;`,
+        `/*\n${line}\n*/ SELECT 1;`,
+        `SELECT "\n${line}\n";`,
+        `SELECT E'\\'\n${line}\n';`,
+      ]) {
         expect(found(harmless), harmless).to.deep.equal([]);
       }
     });
   }
 
   it('leaves sentences alone', () => {
-    for (const text of ['-- goose Up', '-- see the down migration for users', '-- Up Migration', '-- migrate: users', '-- changeset', '-- +gooseUp']) {
+    for (const text of [
+      '-- goose Up',
+      '-- see the down migration for users',
+      '-- Up Migration',
+      '-- migrate: users',
+      '-- changeset',
+      '-- +gooseUp',
+    ]) {
       expect(found(text), text).to.deep.equal([]);
     }
   });
@@ -53,7 +66,16 @@ describe('marks of other tools', () => {
   it('finds a placeholder outside of strings, comments and dollar quotes', () => {
     expect(found('CREATE TABLE ${schema}.t ();')).to.have.length(1);
     expect(found('SELECT 1;\nCREATE TABLE a${b} ();')[0]).to.match(/^2:15 \$\{b\}/);
-    for (const text of [`SELECT '\${a}';`, '-- ${a}', '/* ${a} */', 'DO $$ ${a} $$;', 'SELECT "${a}";', `SELECT E'\\'\${a}';`, 'SELECT $1, {a}']) expect(found(text), text).to.deep.equal([]);
+    for (const text of [
+      `SELECT '\${a}';`,
+      '-- ${a}',
+      '/* ${a} */',
+      'DO $$ ${a} $$;',
+      'SELECT "${a}";',
+      `SELECT E'\\'\${a}';`,
+      'SELECT $1, {a}',
+    ])
+      expect(found(text), text).to.deep.equal([]);
   });
 });
 
@@ -70,12 +92,20 @@ describe('directives where they are not read', () => {
   for (const [text, place] of REFUSED) {
     it(JSON.stringify(text), () => {
       expect(found(text)).to.have.length(1);
-      expect(found(text)[0]).to.match(new RegExp(`^${place} this directive is not read`)).and.include('"-- lockstep: ');
+      expect(found(text)[0])
+        .to.match(new RegExp(`^${place} this directive is not read`))
+        .and.include('"-- lockstep: ');
     });
   }
 
   it('but not what is read, what may stand there, and what only mentions us', () => {
-    for (const text of ['-- lockstep: no-transaction\nSELECT 1;', 'SELECT 1;\n-- lockstep: allow=drop-table: old\nDROP TABLE a;', 'SELECT 1; -- lockstep applies this', "SELECT '-- lockstep: x';", 'DO $$ -- lockstep: x\n$$;']) {
+    for (const text of [
+      '-- lockstep: no-transaction\nSELECT 1;',
+      'SELECT 1;\n-- lockstep: allow=drop-table: old\nDROP TABLE a;',
+      'SELECT 1; -- lockstep applies this',
+      "SELECT '-- lockstep: x';",
+      'DO $$ -- lockstep: x\n$$;',
+    ]) {
       expect(found(text), text).to.deep.equal([]);
     }
   });
@@ -102,7 +132,14 @@ describe('tokensOf', () => {
   }
 
   it('covers any text without a gap', () => {
-    const text = fc.array(fc.oneof(fc.constantFrom("'", '"', '$', '$a$', '$$', '--', '/*', '*/', '\n', '\\', 'E', 'e', ' ', 'ab', 'a$'), fc.string({ maxLength: 3 }))).map((parts) => parts.join(''));
+    const text = fc
+      .array(
+        fc.oneof(
+          fc.constantFrom("'", '"', '$', '$a$', '$$', '--', '/*', '*/', '\n', '\\', 'E', 'e', ' ', 'ab', 'a$'),
+          fc.string({ maxLength: 3 }),
+        ),
+      )
+      .map((parts) => parts.join(''));
     fc.assert(
       fc.property(text, (sql) => {
         let at = 0;

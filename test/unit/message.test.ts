@@ -10,7 +10,10 @@ function positionOf(text: string, wanted: string): number {
 
 describe('a message', () => {
   it('ends each of our statements, and the last line of the file, which may be a comment', () => {
-    const message = new Message().add('BEGIN', 'SELECT 1').addSource({ sql: 'SELECT 2 -- so', offset: 0, blocking: true, relations: [] }).add('COMMIT');
+    const message = new Message()
+      .add('BEGIN', 'SELECT 1')
+      .addSource({ sql: 'SELECT 2 -- so', offset: 0, blocking: true, relations: [] })
+      .add('COMMIT');
     expect(message.text).to.equal('BEGIN;\nSELECT 1;\nSELECT 2 -- so\n;\nCOMMIT;\n');
   });
 
@@ -24,7 +27,10 @@ describe('a message', () => {
   ];
   for (const [name, before, file] of table) {
     it(`finds the place in the file: ${name}`, () => {
-      const message = new Message().add(before).addSource({ sql: file, offset: 0, blocking: true, relations: [] }).add('COMMIT');
+      const message = new Message()
+        .add(before)
+        .addSource({ sql: file, offset: 0, blocking: true, relations: [] })
+        .add('COMMIT');
       expect(message.sourceOffset(positionOf(message.text, 'WRONG'))).to.equal(file.indexOf('WRONG'));
     });
   }
@@ -39,14 +45,20 @@ describe('a message', () => {
   });
 
   it('says nothing of places in our own text', () => {
-    const message = new Message().add('BEGIN').addSource({ sql: 'SELECT 2', offset: 0, blocking: true, relations: [] }).add('INSERT');
+    const message = new Message()
+      .add('BEGIN')
+      .addSource({ sql: 'SELECT 2', offset: 0, blocking: true, relations: [] })
+      .add('INSERT');
     expect(message.sourceOffset(1)).to.equal(undefined);
     expect(message.sourceOffset(positionOf(message.text, 'INSERT'))).to.equal(undefined);
   });
 
   it('takes an error at our semicolon for one at the end of the file', () => {
     const sql = 'CREATE TABLE t (a int';
-    const message = new Message().add('BEGIN').addSource({ sql, offset: 0, blocking: true, relations: [] }).add('COMMIT');
+    const message = new Message()
+      .add('BEGIN')
+      .addSource({ sql, offset: 0, blocking: true, relations: [] })
+      .add('COMMIT');
     const semicolon = message.text.indexOf(sql) + sql.length + 1;
     expect(message.text[semicolon]).to.equal(';');
     expect(message.sourceOffset(semicolon + 1)).to.equal(sql.length);

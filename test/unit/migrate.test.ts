@@ -29,19 +29,34 @@ describe('migrate', () => {
     server.calls.length = 0;
   }
 
-  function newRun(files: readonly Migration[] = FILES, more: Partial<ConstructorParameters<typeof FakeRun>[0]> = {}): FakeRun {
+  function newRun(
+    files: readonly Migration[] = FILES,
+    more: Partial<ConstructorParameters<typeof FakeRun>[0]> = {},
+  ): FakeRun {
     return new FakeRun({ server, clock, files, ...more });
   }
 
   const calls = (): string[] => server.calls.map((call) => call.replace(/^\d+ /, ''));
   const applied = (): string[] => [...(server.contents.history?.keys() ?? [])];
-  const journal = (): string[] => server.contents.journal.map(({ event, version }) => (version === undefined ? event : `${event} ${version}`));
+  const journal = (): string[] =>
+    server.contents.journal.map(({ event, version }) => (version === undefined ? event : `${event} ${version}`));
   const types = ({ recorder }: FakeRun): string[] => recorder.events.map(({ type }) => type);
   const step = (version: string, direction = 'up') => ({ version, direction, durationMs: 0 });
 
   /** What a run of the whole leaves; `error` of a failed one carries it. */
   function outcome(more: Partial<Outcome> = {}): Outcome {
-    return { command: 'up', done: [], notRun: [], skipped: [], pending: [], warnings: [], dryRun: false, waitedMs: 0, durationMs: 0, ...more };
+    return {
+      command: 'up',
+      done: [],
+      notRun: [],
+      skipped: [],
+      pending: [],
+      warnings: [],
+      dryRun: false,
+      waitedMs: 0,
+      durationMs: 0,
+      ...more,
+    };
   }
 
   /** The server answers the first `times` uses of `sql` with an error. */
@@ -68,7 +83,11 @@ describe('migrate', () => {
         'lock.released',
         'run.finished',
       ]);
-      expect(journal()).to.deep.equal(['run started', ...[A, B, C].flatMap((version) => [`started ${version}`, `applied ${version}`]), 'run ended']);
+      expect(journal()).to.deep.equal([
+        'run started',
+        ...[A, B, C].flatMap((version) => [`started ${version}`, `applied ${version}`]),
+        'run ended',
+      ]);
       expect(server.holder).to.equal(undefined);
       expect(server.peers.size).to.equal(0);
     });
@@ -93,7 +112,9 @@ describe('migrate', () => {
     });
 
     it('stops at the target', async () => {
-      expect(await newRun().up({}, B)).to.deep.equal(outcome({ done: [step(A), step(B)] as Outcome['done'], pending: [C] }));
+      expect(await newRun().up({}, B)).to.deep.equal(
+        outcome({ done: [step(A), step(B)] as Outcome['done'], pending: [C] }),
+      );
       expect(applied()).to.deep.equal([A, B]);
     });
 
@@ -103,7 +124,9 @@ describe('migrate', () => {
       server.write({ run: 'dead', event: 'started', version: A, direction: 'up' });
       const run = newRun();
       await run.up();
-      expect(run.recorder.of('run.lost')).to.deep.equal([{ type: 'run.lost', run: 'dead', runner: 'pod-x', version: A }]);
+      expect(run.recorder.of('run.lost')).to.deep.equal([
+        { type: 'run.lost', run: 'dead', runner: 'pod-x', version: A },
+      ]);
       const again = newRun([...FILES, migration('004_d')]);
       await again.up();
       expect(again.recorder.of('run.lost')).to.deep.equal([]);
@@ -151,7 +174,10 @@ describe('migrate', () => {
       expect(run.recorder.of('migration.failed')).to.have.length(1);
       expect(types(run)).to.include('lock.released').and.not.include('run.finished');
       expect(journal().slice(-3)).to.deep.equal([`started ${B}`, `failed ${B}`, 'run ended']);
-      expect(server.contents.journal.at(-1)).to.deep.include({ code: 'MIGRATION_FAILED', error: '002_b.up.sql failed: no (42601)' });
+      expect(server.contents.journal.at(-1)).to.deep.include({
+        code: 'MIGRATION_FAILED',
+        error: '002_b.up.sql failed: no (42601)',
+      });
       expect(server.peers.size).to.equal(0);
     });
 
@@ -213,7 +239,12 @@ describe('migrate', () => {
         };
         const error = await failure<MigratorError>(run.up());
         expect(error).to.include({ code: 'OUTCOME_UNKNOWN', exit: 34 });
-        expect(error.details.outcome).to.deep.include({ done: [], notRun: [B, C], pending: [A, B, C], failedVersion: A });
+        expect(error.details.outcome).to.deep.include({
+          done: [],
+          notRun: [B, C],
+          pending: [A, B, C],
+          failedVersion: A,
+        });
         expect(calls().at(-1)).to.equal(at);
         expect(types(run)).to.not.include('lock.released');
       }
@@ -281,7 +312,10 @@ describe('migrate', () => {
         if (sql.includes('t_001_a')) throw new Refusal('42601', 'no');
       };
       for (const pauseMs of [30_000, 60_000, 120_000]) {
-        expect(await failure<MigratorError>(pod().up(PAUSING))).to.have.nested.property('details.server.sqlstate', '42601');
+        expect(await failure<MigratorError>(pod().up(PAUSING))).to.have.nested.property(
+          'details.server.sqlstate',
+          '42601',
+        );
         server.calls.length = 0;
         await clock.advance(pauseMs - 1);
         const error = await failure<MigratorError>(pod().up(PAUSING));
@@ -327,9 +361,16 @@ describe('migrate', () => {
     });
 
     it('is left alone also by one who learns of it only under the lock', async () => {
-      const facts = { run: 'r', version: A, direction: 'up', checksum: FILES[0]!.up.checksum, release: 'shop@1.0' } as const;
+      const facts = {
+        run: 'r',
+        version: A,
+        direction: 'up',
+        checksum: FILES[0]!.up.checksum,
+        release: 'shop@1.0',
+      } as const;
       server.turn = async (label) => {
-        if (label.endsWith('lock.tryAcquire')) server.write({ ...facts, event: 'failed', code: 'MIGRATION_FAILED', error: 'no' });
+        if (label.endsWith('lock.tryAcquire'))
+          server.write({ ...facts, event: 'failed', code: 'MIGRATION_FAILED', error: 'no' });
       };
       expect(await failure<MigratorError>(pod().up(PAUSING))).to.include({ code: 'MIGRATION_FAILED' });
       expect(calls()).to.include('lock.release').and.not.include('executor.begin');
@@ -350,8 +391,13 @@ describe('migrate', () => {
       await apply(FILES[0]!);
       const before = server.contents;
       const run = newRun();
-      const wouldRun = [B, C].map((version) => ({ version, direction: 'up', source: 'file', sql: `CREATE TABLE t_${version}`, losses: [] }) as const);
-      expect(await run.up({ dryRun: true })).to.deep.equal(outcome({ notRun: [B, C], skipped: [A], pending: [B, C], dryRun: true, wouldRun }));
+      const wouldRun = [B, C].map(
+        (version) =>
+          ({ version, direction: 'up', source: 'file', sql: `CREATE TABLE t_${version}`, losses: [] }) as const,
+      );
+      expect(await run.up({ dryRun: true })).to.deep.equal(
+        outcome({ notRun: [B, C], skipped: [A], pending: [B, C], dryRun: true, wouldRun }),
+      );
       expect(server.contents).to.equal(before);
       expect(calls()).to.deep.equal(['check', 'check history', 'history.holds']);
       expect(types(run)).to.deep.equal(['session.opened']);
@@ -455,7 +501,12 @@ describe('migrate', () => {
       interruptAt(run, 't_002_b');
       const error = await failure<MigratorError>(run.up());
       expect(error).to.include({ code: 'INTERRUPTED', exit: 143 });
-      expect(error.details.outcome).to.deep.include({ done: [step(A)], notRun: [C], pending: [B, C], failedVersion: B });
+      expect(error.details.outcome).to.deep.include({
+        done: [step(A)],
+        notRun: [C],
+        pending: [B, C],
+        failedVersion: B,
+      });
       expect(applied()).to.deep.equal([A]);
       expect(server.holder).to.equal(undefined);
       expect(calls()).to.include('lock.release');
@@ -480,7 +531,10 @@ describe('migrate', () => {
       expect(applied()).to.deep.equal([A, B]);
       // The journal had said that the next one starts.
       const ofNext = server.contents.journal.filter(({ version }) => version === C);
-      expect(ofNext.map(({ event, code }) => [event, code])).to.deep.equal([['started', undefined], ['failed', 'INTERRUPTED']]);
+      expect(ofNext.map(({ event, code }) => [event, code])).to.deep.equal([
+        ['started', undefined],
+        ['failed', 'INTERRUPTED'],
+      ]);
     });
 
     it('before anything ends it before anything', async () => {
@@ -491,7 +545,10 @@ describe('migrate', () => {
     });
 
     it('that an embedding program gives is no bug of ours', async () => {
-      for (const reason of [new DOMException('This operation was aborted', 'AbortError'), new Error('the test is over')]) {
+      for (const reason of [
+        new DOMException('This operation was aborted', 'AbortError'),
+        new Error('the test is over'),
+      ]) {
         server = new FakeServer();
         const run = newRun();
         interruptAt(run, 't_001_a', reason);
@@ -595,13 +652,25 @@ describe('migrate', () => {
       expect(applied()).to.deep.equal([A]);
       expect([...server.contents.tables]).to.deep.equal(['t_001_a']);
       expect(run.recorder.of('migration.rolled-back').map(({ version }) => version)).to.deep.equal([C, B]);
-      expect(journal().slice(-5)).to.deep.equal([`started ${C}`, `rolled back ${C}`, `started ${B}`, `rolled back ${B}`, 'run ended']);
+      expect(journal().slice(-5)).to.deep.equal([
+        `started ${C}`,
+        `rolled back ${C}`,
+        `started ${B}`,
+        `rolled back ${B}`,
+        'run ended',
+      ]);
     });
 
     it('says what is left when it fails', async () => {
       refuse('DROP TABLE t_002_b', '2BP01');
       const error = await failure<MigratorError>(newRun().down({ kind: 'all', database: 'shop' }));
-      expect(error.details.outcome).to.deep.include({ command: 'down', done: [step(C, 'down')], notRun: [A], pending: [C], failedVersion: B });
+      expect(error.details.outcome).to.deep.include({
+        command: 'down',
+        done: [step(C, 'down')],
+        notRun: [A],
+        pending: [C],
+        failedVersion: B,
+      });
       expect(applied()).to.deep.equal([A, B]);
     });
 
@@ -614,7 +683,9 @@ describe('migrate', () => {
     it('has nothing to do at its target', async () => {
       const run = newRun();
       expect((await run.down({ kind: 'version', version: C })).done).to.deep.equal([]);
-      expect(run.recorder.of('migration.all-skipped')).to.deep.equal([{ type: 'migration.all-skipped', versions: [], direction: 'down' }]);
+      expect(run.recorder.of('migration.all-skipped')).to.deep.equal([
+        { type: 'migration.all-skipped', versions: [], direction: 'down' },
+      ]);
       expect(calls()).to.deep.equal(['check', 'check history']);
     });
 
@@ -641,7 +712,12 @@ describe('migrate', () => {
     const work = run.up();
     await clock.advance(75_000);
     expect(run.recorder.of('statement.running')).to.deep.equal(
-      [10_000, 40_000, 70_000].map((elapsedMs) => ({ type: 'statement.running', version: A, elapsedMs, ...server.observation })),
+      [10_000, 40_000, 70_000].map((elapsedMs) => ({
+        type: 'statement.running',
+        version: A,
+        elapsedMs,
+        ...server.observation,
+      })),
     );
     finished.resolve();
     await clock.until(work);

@@ -26,16 +26,40 @@ describe('parseDirectives', () => {
   const table: [name: string, text: string, directives: object][] = [
     ['nothing', 'SELECT 1;', none],
     ['one', '-- lockstep: no-transaction\nVACUUM;', { ...none, noTransaction: true }],
-    ['several', '-- lockstep: irreversible\n-- lockstep: lock-timeout=2s\n-- lockstep: statement-timeout=30min', { noTransaction: false, irreversible: true, lockTimeoutMs: 2000, statementTimeoutMs: 1_800_000 }],
-    ['without spaces and with more of them', '--lockstep:no-transaction\n  --  LOCKSTEP : irreversible\n--lockstep:   lock-timeout = 0  ', { noTransaction: true, irreversible: true, lockTimeoutMs: 0 }],
+    [
+      'several',
+      '-- lockstep: irreversible\n-- lockstep: lock-timeout=2s\n-- lockstep: statement-timeout=30min',
+      { noTransaction: false, irreversible: true, lockTimeoutMs: 2000, statementTimeoutMs: 1_800_000 },
+    ],
+    [
+      'without spaces and with more of them',
+      '--lockstep:no-transaction\n  --  LOCKSTEP : irreversible\n--lockstep:   lock-timeout = 0  ',
+      { noTransaction: true, irreversible: true, lockTimeoutMs: 0 },
+    ],
     ['a sentence about us', '-- lockstep runs this file alone', none],
-    ['with CRLF', '-- lockstep: no-transaction\r\n-- lockstep: irreversible\r\n', { noTransaction: true, irreversible: true }],
-    ['among comments and empty lines', '\n-- what it does\n\n/* more\n of it */\n-- lockstep: irreversible', { ...none, irreversible: true }],
+    [
+      'with CRLF',
+      '-- lockstep: no-transaction\r\n-- lockstep: irreversible\r\n',
+      { noTransaction: true, irreversible: true },
+    ],
+    [
+      'among comments and empty lines',
+      '\n-- what it does\n\n/* more\n of it */\n-- lockstep: irreversible',
+      { ...none, irreversible: true },
+    ],
     ['not inside a block comment', '/*\n-- lockstep: irreversible\n*/', none],
-    ['behind a block comment, on its line or after it', '/* (c) */ -- owner: bob\n/* a\n /* nested */ -- x */ -- c\n-- lockstep: irreversible', { ...none, irreversible: true }],
+    [
+      'behind a block comment, on its line or after it',
+      '/* (c) */ -- owner: bob\n/* a\n /* nested */ -- x */ -- c\n-- lockstep: irreversible',
+      { ...none, irreversible: true },
+    ],
     ['not behind the first statement', 'SELECT 1;\n-- lockstep: irreversible', none],
     ['not at the end of a line', 'SELECT 1; -- lockstep: irreversible', none],
-    ['the last of two wins', '-- lockstep: lock-timeout=1s\n-- lockstep: lock-timeout=2s', { ...none, lockTimeoutMs: 2000 }],
+    [
+      'the last of two wins',
+      '-- lockstep: lock-timeout=1s\n-- lockstep: lock-timeout=2s',
+      { ...none, lockTimeoutMs: 2000 },
+    ],
   ];
   for (const [name, text, directives] of table) {
     it(name, () => {
@@ -44,7 +68,8 @@ describe('parseDirectives', () => {
   }
 
   it('names every wrong one with its line', () => {
-    const text = '-- a comment\n-- lockstep: no-transactoin\n-- lockstep: lock-timeout\n-- lockstep: lock-timeout=fast\n-- lockstep: irreversible=yes\n-- lockstep: quantum\n-- lockstep no-transaction';
+    const text =
+      '-- a comment\n-- lockstep: no-transactoin\n-- lockstep: lock-timeout\n-- lockstep: lock-timeout=fast\n-- lockstep: irreversible=yes\n-- lockstep: quantum\n-- lockstep no-transaction';
     expect(parseDirectives(text).problems).to.deep.equal([
       'line 2: unknown directive "no-transactoin"; did you mean "no-transaction"?',
       'line 3: directive "lock-timeout" needs a duration such as lock-timeout=2s (ms, s, min, h)',

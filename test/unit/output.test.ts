@@ -52,7 +52,9 @@ describe('formatError', () => {
 
   it('shows what a bug is, but leaves its stack to the log', () => {
     const bug = toMigratorError(new TypeError('boom'));
-    expect(formatError(bug)).to.match(/^error: unexpected error: boom \(INTERNAL\)\nwhy: {3}TypeError: boom\nnext: {2}.*--log-format=json/);
+    expect(formatError(bug)).to.match(
+      /^error: unexpected error: boom \(INTERNAL\)\nwhy: {3}TypeError: boom\nnext: {2}.*--log-format=json/,
+    );
     expect(formatError(bug)).to.not.include('output.test.ts');
     expect(errorFields(bug)['stack']).to.match(/^TypeError: boom\n.*output\.test\.ts/);
   });
@@ -68,7 +70,12 @@ const entry: JournalEntry = {
   ...{ error: 'MIGRATION_FAILED: two\nlines', runner: 'pod-a', release: 'shop@1', image: 'i', checksum: 'c' },
 };
 const holder = { pid: 1, applicationName: 'lockstep up 0.1.0 pod-a', since: at, doing: 'up 007_x' };
-const lock: LockReport = { key: '42', holder, waiters: [{ pid: 2, applicationName: '', blocked: true }], terminated: true };
+const lock: LockReport = {
+  key: '42',
+  holder,
+  waiters: [{ pid: 2, applicationName: '', blocked: true }],
+  terminated: true,
+};
 const validation: ValidateReport = {
   migrations: 2,
   findings: [
@@ -79,11 +86,18 @@ const validation: ValidateReport = {
 
 describe('reports', () => {
   it('status', () => {
-    const rows = [{ version: '1_a', state: 'applied', appliedAt: at }, { version: '10_b', state: 'pending' }] as const;
+    const rows = [
+      { version: '1_a', state: 'applied', appliedAt: at },
+      { version: '10_b', state: 'pending' },
+    ] as const;
     expect(reports.formatStatus(rows)).to.equal(
       'VERSION  STATE    APPLIED AT\n1_a      applied  2024-05-06T07:08:09.000Z\n10_b     pending\n\n1 applied, 1 pending',
     );
-    expect(reports.formatStatus([{ version: '1_a', state: 'in part', inPart: { version: '1_a', direction: 'up', done: ['c'] } }])).to.equal(
+    expect(
+      reports.formatStatus([
+        { version: '1_a', state: 'in part', inPart: { version: '1_a', direction: 'up', done: ['c'] } },
+      ]),
+    ).to.equal(
       'VERSION  STATE\n1_a      in part\n\nin part: 1_a is in part applied: of its up file statement 1 is done; if nobody is at work on it, ' +
         'finish 1_a with "lockstep up" with its file, or undo by hand what is done of it and run "lockstep repair --only 1_a --reset"\n1 in part',
     );
@@ -91,7 +105,10 @@ describe('reports', () => {
   });
 
   it('history', () => {
-    const rows: JournalEntry[] = [{ id: '1', at, run: 'r', event: 'run started', command: 'up', runner: 'pod-a' }, entry];
+    const rows: JournalEntry[] = [
+      { id: '1', at, run: 'r', event: 'run started', command: 'up', runner: 'pod-a' },
+      entry,
+    ];
     expect(reports.formatHistory(rows).split('\n')).to.deep.equal([
       'TIME                      EVENT        VERSION  TOOK   RUNNER  RELEASE  ERROR',
       '2024-05-06T07:08:09.000Z  run started  up              pod-a',
@@ -116,10 +133,25 @@ describe('reports', () => {
 
   it('dry run', () => {
     const table = { kind: 'table', name: 'b', rows: 1200 } as const;
-    const losses = [table, { kind: 'column', name: 'app.c', column: 'd', rows: 1 }, { kind: 'rows', name: 'e' }, { kind: 'schema', name: 's' }] as const;
-    const others = [{ kind: 'database', name: 'd' }, { kind: 'dependents', name: 'type mood' }, { kind: 'unknown', name: 'a DO block' }] as const;
+    const losses = [
+      table,
+      { kind: 'column', name: 'app.c', column: 'd', rows: 1 },
+      { kind: 'rows', name: 'e' },
+      { kind: 'schema', name: 's' },
+    ] as const;
+    const others = [
+      { kind: 'database', name: 'd' },
+      { kind: 'dependents', name: 'type mood' },
+      { kind: 'unknown', name: 'a DO block' },
+    ] as const;
     const steps: DryRunStep[] = [
-      { version: '2_b', direction: 'down', source: 'stored', sql: "DROP TABLE b;\nALTER ROLE r PASSWORD 'hunter2';\n", losses: [...losses, ...others] },
+      {
+        version: '2_b',
+        direction: 'down',
+        source: 'stored',
+        sql: "DROP TABLE b;\nALTER ROLE r PASSWORD 'hunter2';\n",
+        losses: [...losses, ...others],
+      },
       { version: '1_a', direction: 'up', source: 'file', sql: 'SELECT 1', losses: [] },
     ];
     expect(formatDryRun(steps).split('\n')).to.deep.equal([
@@ -141,10 +173,24 @@ describe('reports', () => {
   });
 });
 
-const hold: Hold = { version: '1_a', at, by: 'rb-1', release: 'shop/8@2', reason: 'it is slow', releases: ['shop/7@2'], appliedBy: 'shop/7@2' };
+const hold: Hold = {
+  version: '1_a',
+  at,
+  by: 'rb-1',
+  release: 'shop/8@2',
+  reason: 'it is slow',
+  releases: ['shop/7@2'],
+  appliedBy: 'shop/7@2',
+};
 
 const outcome: Outcome = {
-  ...{ command: 'up', done: [{ version: '1_a', direction: 'up', durationMs: 1.5 }], notRun: ['3_c'], skipped: [], pending: ['2_b', '3_c'] },
+  ...{
+    command: 'up',
+    done: [{ version: '1_a', direction: 'up', durationMs: 1.5 }],
+    notRun: ['3_c'],
+    skipped: [],
+    pending: ['2_b', '3_c'],
+  },
   ...{ warnings: ['w'], dryRun: false, waitedMs: 0, durationMs: 2, failedVersion: '2_b' },
 };
 
@@ -153,9 +199,16 @@ const ENDINGS: readonly Ending[] = [
   { durationMs: 0 },
   { command: 'up', outcome: { ...outcome, dryRun: true }, durationMs: 1.5 },
   { command: 'up', outcome, error: failure.with({ holder }), durationMs: 2 },
-  { command: 'down', outcome: { ...outcome, done: [{ version: '1_a', direction: 'down', durationMs: 1 }] }, durationMs: 2 },
+  {
+    command: 'down',
+    outcome: { ...outcome, done: [{ version: '1_a', direction: 'down', durationMs: 1 }] },
+    durationMs: 2,
+  },
   { error: new MigratorError('CONFIG_INVALID', 'x', { problems: ['a', 'b'], hint: 'c' }), durationMs: 0 },
-  ...(Object.keys(ERRORS) as (keyof typeof ERRORS)[]).map((code) => ({ error: new MigratorError(code, 'x'), durationMs: 0 })),
+  ...(Object.keys(ERRORS) as (keyof typeof ERRORS)[]).map((code) => ({
+    error: new MigratorError(code, 'x'),
+    durationMs: 0,
+  })),
 ];
 
 /** Documents as full and as empty as they get, by the name of their schema. */
@@ -164,28 +217,93 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
     documents.outcomeDocument(outcome, failure.with({ holder })),
     documents.outcomeDocument({
       ...{ ...outcome, dryRun: true },
-      wouldRun: [{ version: '1_a', direction: 'down', source: 'stored', sql: 'DROP TABLE a', statements: [{ sql: 'DROP TABLE a', done: true }], losses: [{ kind: 'table', name: 'a', rows: 3 }, { kind: 'column', name: 'b', column: 'c' }, { kind: 'some rows', name: 'a' }, { kind: 'values', name: 'a', column: 'c' }, { kind: 'owned', name: 'r' }] }],
+      wouldRun: [
+        {
+          version: '1_a',
+          direction: 'down',
+          source: 'stored',
+          sql: 'DROP TABLE a',
+          statements: [{ sql: 'DROP TABLE a', done: true }],
+          losses: [
+            { kind: 'table', name: 'a', rows: 3 },
+            { kind: 'column', name: 'b', column: 'c' },
+            { kind: 'some rows', name: 'a' },
+            { kind: 'values', name: 'a', column: 'c' },
+            { kind: 'owned', name: 'r' },
+          ],
+        },
+      ],
     }),
-    documents.outcomeDocument({ command: 'wait', done: [], notRun: [], skipped: [], pending: [], warnings: [], dryRun: true, waitedMs: 0, durationMs: 0 }),
+    documents.outcomeDocument({
+      command: 'wait',
+      done: [],
+      notRun: [],
+      skipped: [],
+      pending: [],
+      warnings: [],
+      dryRun: true,
+      waitedMs: 0,
+      durationMs: 0,
+    }),
   ],
   error: [
     documents.errorDocument(failure, 'up'),
     documents.errorDocument(new MigratorError('CONFIG_INVALID', 'x', { problems: ['a'] })),
-    ...(Object.keys(ERRORS) as (keyof typeof ERRORS)[]).map((code) => documents.errorDocument(new MigratorError(code, 'x'))),
+    ...(Object.keys(ERRORS) as (keyof typeof ERRORS)[]).map((code) =>
+      documents.errorDocument(new MigratorError(code, 'x')),
+    ),
   ],
   status: [
     documents.statusDocument([]),
     documents.statusDocument([
-      { version: '1_a', state: 'in part', inPart: { version: '1_a', direction: 'up', done: [], started: { statement: 1, checksum: 'c' } } },
+      {
+        version: '1_a',
+        state: 'in part',
+        inPart: { version: '1_a', direction: 'up', done: [], started: { statement: 1, checksum: 'c' } },
+      },
       { version: '2_b', state: 'in part', inPart: { version: '2_b', direction: 'down', done: ['c'] } },
     ]),
-    documents.statusDocument([{ version: '1_a', state: 'held', hold }, { version: '2_b', state: 'held', hold: { ...hold, release: undefined, reason: undefined } }]),
-    documents.statusDocument((['applied', 'pending', 'unknown', 'changed', 'out of order'] as const).map((state) => ({ version: '1_a', state, appliedAt: at }))),
+    documents.statusDocument([
+      { version: '1_a', state: 'held', hold },
+      { version: '2_b', state: 'held', hold: { ...hold, release: undefined, reason: undefined } },
+    ]),
+    documents.statusDocument(
+      (['applied', 'pending', 'unknown', 'changed', 'out of order'] as const).map((state) => ({
+        version: '1_a',
+        state,
+        appliedAt: at,
+      })),
+    ),
   ],
-  history: [documents.historyDocument([]), documents.historyDocument([entry, { id: '2', at, run: 'r', event: 'failed', code: 'MIGRATION_FAILED', statement: 1 }, { id: '3', at, run: 'r', event: 'rolled back', hold: { releases: ['a'], appliedBy: 'a', upChecksum: 'c', reason: 'r' } }, { id: '4', at, run: 'r', event: 'hold ended', hold: { reason: 'new release' } }])],
+  history: [
+    documents.historyDocument([]),
+    documents.historyDocument([
+      entry,
+      { id: '2', at, run: 'r', event: 'failed', code: 'MIGRATION_FAILED', statement: 1 },
+      {
+        id: '3',
+        at,
+        run: 'r',
+        event: 'rolled back',
+        hold: { releases: ['a'], appliedBy: 'a', upChecksum: 'c', reason: 'r' },
+      },
+      { id: '4', at, run: 'r', event: 'hold ended', hold: { reason: 'new release' } },
+    ]),
+  ],
   lock: [documents.lockDocument(lock), documents.lockDocument({ key: '42', holder: undefined, waiters: [] })],
-  convert: [documents.convertDocument({ dryRun: true, files: [], warnings: [] }), documents.convertDocument({ dryRun: false, files: ['1_a.up.sql'], warnings: ['x'] })],
-  repair: [documents.repairDocument({ dryRun: true, steps: [], left: [] }), documents.repairDocument({ dryRun: false, steps: [{ version: '1_a', action: 'x', diff: ['- a'] }], left: ['y'], error: failure })],
+  convert: [
+    documents.convertDocument({ dryRun: true, files: [], warnings: [] }),
+    documents.convertDocument({ dryRun: false, files: ['1_a.up.sql'], warnings: ['x'] }),
+  ],
+  repair: [
+    documents.repairDocument({ dryRun: true, steps: [], left: [] }),
+    documents.repairDocument({
+      dryRun: false,
+      steps: [{ version: '1_a', action: 'x', diff: ['- a'] }],
+      left: ['y'],
+      error: failure,
+    }),
+  ],
   validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
   termination: ENDINGS.map((ending) => JSON.parse(terminationMessage(ending)) as object),
 };
@@ -201,9 +319,19 @@ describe('documents', () => {
   });
 
   it('keep rows, lines of SQL and passwords to themselves', () => {
-    const text = documents.formatJson(documents.outcomeDocument({ ...outcome, warnings: ["PASSWORD 'hunter2'"] }, failure));
-    expect(text).to.match(/\}\n$/).and.not.match(/row secret|ALTER TABLE|hunter2/);
-    expect(JSON.parse(text).error).to.include({ file: '007_x.up.sql', line: 3, column: 14, sqlstate: '42P01', next: 'correct the file' });
+    const text = documents.formatJson(
+      documents.outcomeDocument({ ...outcome, warnings: ["PASSWORD 'hunter2'"] }, failure),
+    );
+    expect(text)
+      .to.match(/\}\n$/)
+      .and.not.match(/row secret|ALTER TABLE|hunter2/);
+    expect(JSON.parse(text).error).to.include({
+      file: '007_x.up.sql',
+      line: 3,
+      column: 14,
+      sqlstate: '42P01',
+      next: 'correct the file',
+    });
   });
 
   it('say whether all is well', () => {

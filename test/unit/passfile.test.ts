@@ -38,11 +38,15 @@ describe('the password file', () => {
   });
 
   it('gives back whatever was escaped into it', () => {
-    const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((one) => !/[\r\n]/.test(one) && !one.startsWith('#'));
+    const text = fc
+      .string({ unit: 'grapheme', minLength: 1 })
+      .filter((one) => !/[\r\n]/.test(one) && !one.startsWith('#'));
     const escape = (value: string): string => value.replace(/[\\:]/g, '\\$&');
     fc.assert(
       fc.property(text, text, text, (database, user, password) => {
-        const line = ['db', '*', database, user, password].map((value) => (value === '*' ? value : escape(value))).join(':');
+        const line = ['db', '*', database, user, password]
+          .map((value) => (value === '*' ? value : escape(value)))
+          .join(':');
         expect(passwordIn(`${line}\n`, { host: 'db', port: 1, database, user })).to.equal(password);
       }),
     );
@@ -124,13 +128,17 @@ describe('readPassword', () => {
         if (text !== undefined) await writeFile(path, text);
         const error = await failure<MigratorError>(read(input(path)));
         expect(error).to.include({ code: 'DATABASE_UNAVAILABLE', exit: 30 });
-        expect(error.summary).to.include(path).and.include(text === undefined ? 'not there' : 'empty');
+        expect(error.summary)
+          .to.include(path)
+          .and.include(text === undefined ? 'not there' : 'empty');
         expect(error.details.awaitsSecret).to.equal(true);
       }
     });
 
     it(`${what} that cannot be read is a wrong setting`, async () => {
-      expect(await failure(read(input(folder)))).to.include({ code: 'CONFIG_INVALID' }).and.not.have.nested.property('details.awaitsSecret');
+      expect(await failure(read(input(folder))))
+        .to.include({ code: 'CONFIG_INVALID' })
+        .and.not.have.nested.property('details.awaitsSecret');
     });
   }
 
@@ -143,25 +151,38 @@ describe('readPassword', () => {
     expect(await source({ databaseUrlFile: path })).to.equal(`the address file ${path}`);
     expect(await source({ passwordFile: path })).to.equal(`the password file ${path}`);
     expect(await source({ env: { PGPASSFILE: path } })).to.equal(`the password file ${path}`);
-    expect(await source({ passwordCommand: [process.execPath, '-e', 'console.log(1)'] })).to.equal(`--password-command (${process.execPath})`);
+    expect(await source({ passwordCommand: [process.execPath, '-e', 'console.log(1)'] })).to.equal(
+      `--password-command (${process.execPath})`,
+    );
   });
 
   describe('from a command', () => {
-    const command = (script: string, ...args: string[]): Input => ({ passwordCommand: [process.execPath, '-e', script, ...args] });
+    const command = (script: string, ...args: string[]): Input => ({
+      passwordCommand: [process.execPath, '-e', script, ...args],
+    });
 
     it('is what it prints, without the line break, anew each time; no shell reads its arguments', async () => {
       expect(await read(command('process.stdout.write(process.argv[1] + "\\n")', '$HOME; *'))).to.equal('$HOME; *');
-      const counting = command(`const fs = require('fs'); fs.appendFileSync(${JSON.stringify(join(folder, 'count'))}, '.'); console.log(fs.statSync(${JSON.stringify(join(folder, 'count'))}).size)`);
+      const counting = command(
+        `const fs = require('fs'); fs.appendFileSync(${JSON.stringify(join(folder, 'count'))}, '.'); console.log(fs.statSync(${JSON.stringify(join(folder, 'count'))}).size)`,
+      );
       for (const password of ['1', '2']) expect(await read(counting)).to.equal(password);
     });
 
     it('wins over all others', async () => {
-      const input = { ...command('console.log("from the command")'), url: 'postgres://me:pw@db/app', env: { PGPASSWORD: 'pw' } };
+      const input = {
+        ...command('console.log("from the command")'),
+        url: 'postgres://me:pw@db/app',
+        env: { PGPASSWORD: 'pw' },
+      };
       expect(await read(input)).to.equal('from the command');
     });
 
     const FAILURES: Readonly<Record<string, readonly [script: string, what: string]>> = {
-      'that fails, with its reason, but nothing that it printed': ['console.log("s3cret"); console.error("no s3cret: password=other"); process.exit(3)', 'ended with 3: no ***: password=***'],
+      'that fails, with its reason, but nothing that it printed': [
+        'console.log("s3cret"); console.error("no s3cret: password=other"); process.exit(3)',
+        'ended with 3: no ***: password=***',
+      ],
       'that prints nothing': ['', 'printed nothing'],
       'that is killed': ['process.kill(process.pid, "SIGKILL")', 'was ended by SIGKILL'],
     };
@@ -181,7 +202,13 @@ describe('readPassword', () => {
     });
 
     it('that never ends is ended with the attempt, whatever it has started', async () => {
-      const { settings } = parseAddress({ databaseUrl: 'postgres://me@db', env: {}, ...command('require("child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" }); setInterval(() => {}, 1000)') });
+      const { settings } = parseAddress({
+        databaseUrl: 'postgres://me@db',
+        env: {},
+        ...command(
+          'require("child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" }); setInterval(() => {}, 1000)',
+        ),
+      });
       const error = await failure<MigratorError>(readPassword(settings!, AbortSignal.timeout(500)));
       expect(error.summary).to.include('gave nothing in time');
     });

@@ -7,13 +7,48 @@ import { readPlainWords } from '../../src/cli/plain-words.ts';
 import { flagOf, negatedFlagOf, OPTION_KEYS } from '../../src/config/options.ts';
 
 const flag = fc.constantFrom(...OPTION_KEYS.flatMap((key) => [flagOf(key), negatedFlagOf(key)]));
-const oddWord = fc.constantFrom('--', '-', '', '=', '-1', '-.5', '--help', '-h', '--version', 'up', '"a"', "'b'", 'a"b', '\\', '--to.x', '--no-', '--NO-strict', '[1]', '{}', '\n', 'true', 'false', '0x10', '1e3');
+const oddWord = fc.constantFrom(
+  '--',
+  '-',
+  '',
+  '=',
+  '-1',
+  '-.5',
+  '--help',
+  '-h',
+  '--version',
+  'up',
+  '"a"',
+  "'b'",
+  'a"b',
+  '\\',
+  '--to.x',
+  '--no-',
+  '--NO-strict',
+  '[1]',
+  '{}',
+  '\n',
+  'true',
+  'false',
+  '0x10',
+  '1e3',
+);
 const value = fc.oneof(fc.string({ unit: 'grapheme' }), fc.stringMatching(/^[\w:/@.,-]{1,12}$/), oddWord);
-const word = fc.oneof({ weight: 4, arbitrary: flag }, value, fc.tuple(flag, value).map(([name, text]) => `${name}=${text}`));
+const word = fc.oneof(
+  { weight: 4, arbitrary: flag },
+  value,
+  fc.tuple(flag, value).map(([name, text]) => `${name}=${text}`),
+);
 /** Many of these are what people write: a flag, and its value after it. */
-const pair = fc.oneof(fc.tuple(flag, value), word.map((one) => [one]));
+const pair = fc.oneof(
+  fc.tuple(flag, value),
+  word.map((one) => [one]),
+);
 const commandLine = fc
-  .tuple(fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...COMMAND_NAMES) }, oddWord), fc.array(pair, { maxLength: 4 }))
+  .tuple(
+    fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...COMMAND_NAMES) }, oddWord),
+    fc.array(pair, { maxLength: 4 }),
+  )
   .map(([first, pairs]) => [first, ...pairs.flat()]);
 
 describe('readPlainWords', () => {
@@ -32,7 +67,14 @@ describe('readPlainWords', () => {
     expect(read).to.be.greaterThan(150);
   });
 
-  for (const line of ['up', 'up --dir=/migrations', 'up --dir /migrations --no-strict', 'wait --timeout 10m', 'up --lock-key 0x10 --json', 'down --to-files --hold=no']) {
+  for (const line of [
+    'up',
+    'up --dir=/migrations',
+    'up --dir /migrations --no-strict',
+    'wait --timeout 10m',
+    'up --lock-key 0x10 --json',
+    'down --to-files --hold=no',
+  ]) {
     it(`reads "${line}" without the parser`, () => {
       expect(readPlainWords(line.split(' '))).to.deep.equal(parseArguments(line.split(' ')));
     });

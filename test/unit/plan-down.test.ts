@@ -38,24 +38,107 @@ const kept = (...versions: readonly Version[]) => ({ stored: versions.map((versi
 
 const SCRIPTS: Readonly<Record<string, Case>> = {
   'file and stored are the same: the file': { files: [A, B], applied: [A, B], more: kept(B), steps: [`${B} file`] },
-  'line ends make no difference': { files: [A, migration(B, undefined, 'SELECT 1;\r\nSELECT 2')], applied: [A, B], more: { stored: [stored(B, 'SELECT 1;\nSELECT 2')] }, steps: [`${B} file`] },
+  'line ends make no difference': {
+    files: [A, migration(B, undefined, 'SELECT 1;\r\nSELECT 2')],
+    applied: [A, B],
+    more: { stored: [stored(B, 'SELECT 1;\nSELECT 2')] },
+    steps: [`${B} file`],
+  },
   'only the file': { files: [A, B], applied: [A, B], steps: [`${B} file`] },
-  'only the file, and there was none when it was applied': { files: [A, B], applied: [A, B], more: { stored: [NOTHING_STORED(B)] }, steps: [`${B} file`] },
+  'only the file, and there was none when it was applied': {
+    files: [A, B],
+    applied: [A, B],
+    more: { stored: [NOTHING_STORED(B)] },
+    steps: [`${B} file`],
+  },
   'only stored': { files: [A], applied: [A, B], more: kept(B), steps: [`${B} stored`] },
-  'stored, newest first': { files: [A], applied: [A, B, C, D], target: to(A), more: kept(B, C, D), steps: [`${D} stored`, `${C} stored`, `${B} stored`] },
-  'one stored, one from its file': { files: [A, B], applied: [A, B, C], target: to(A), more: kept(B, C), steps: [`${C} stored`, `${B} file`] },
-  'they differ': { files: [A, CHANGED], applied: [A, B], more: kept(B), refused: [/002_b: the down file and the stored down SQL differ\n--- .*stored.*\n\+\+\+ .*file\n- DROP TABLE t_002_b\n\+ DROP TABLE t_002_b CASCADE/] },
-  'they differ, the file is chosen': { files: [A, CHANGED], applied: [A, B], more: { ...kept(B), choice: 'files' }, steps: [`${B} file`] },
-  'they differ, the stored one is chosen': { files: [A, CHANGED], applied: [A, B], more: { ...kept(B), choice: 'stored' }, steps: [`${B} stored`] },
-  'the down file was taken away': { files: [A, WITHOUT_DOWN], applied: [A, B], more: kept(B), refused: [/its down file is not here any more; stored is\n- DROP TABLE t_002_b/] },
-  'the down file was taken away, the stored one is chosen': { files: [A, WITHOUT_DOWN], applied: [A, B], more: { ...kept(B), choice: 'stored' }, steps: [`${B} stored`] },
-  'the down file was taken away, the file is chosen': { files: [A, WITHOUT_DOWN], applied: [A, B], more: { ...kept(B), choice: 'files' }, refused: [/there is no 002_b\.down\.sql/] },
-  'neither': { files: [A, WITHOUT_DOWN], applied: [A, B], more: { stored: [NOTHING_STORED(B)] }, refused: [/there is no 002_b\.down\.sql/] },
-  'no file, and nothing was stored': { files: [A], applied: [A, B], refused: [/002_b: these files do not have it, and the journal keeps no down script/] },
-  'no file, and there was no down script': { files: [A], applied: [A, B], more: { stored: [NOTHING_STORED(B)] }, refused: [/it had no down script when it was applied/] },
-  'stored as irreversible': { files: [A], applied: [A, B], more: { stored: [stored(B, undefined, true)] }, refused: [/002_b: its file says "irreversible"/] },
-  'the stored text says irreversible': { files: [A], applied: [A, B], more: { stored: [stored(B, '-- lockstep: irreversible\nSELECT 1')] }, refused: [/irreversible/] },
-  'no text was stored, for it is irreversible': { files: [A], applied: [A, B], more: { stored: [{ version: B, checksum: undefined, irreversible: true }] }, refused: [/irreversible/] },
+  'stored, newest first': {
+    files: [A],
+    applied: [A, B, C, D],
+    target: to(A),
+    more: kept(B, C, D),
+    steps: [`${D} stored`, `${C} stored`, `${B} stored`],
+  },
+  'one stored, one from its file': {
+    files: [A, B],
+    applied: [A, B, C],
+    target: to(A),
+    more: kept(B, C),
+    steps: [`${C} stored`, `${B} file`],
+  },
+  'they differ': {
+    files: [A, CHANGED],
+    applied: [A, B],
+    more: kept(B),
+    refused: [
+      /002_b: the down file and the stored down SQL differ\n--- .*stored.*\n\+\+\+ .*file\n- DROP TABLE t_002_b\n\+ DROP TABLE t_002_b CASCADE/,
+    ],
+  },
+  'they differ, the file is chosen': {
+    files: [A, CHANGED],
+    applied: [A, B],
+    more: { ...kept(B), choice: 'files' },
+    steps: [`${B} file`],
+  },
+  'they differ, the stored one is chosen': {
+    files: [A, CHANGED],
+    applied: [A, B],
+    more: { ...kept(B), choice: 'stored' },
+    steps: [`${B} stored`],
+  },
+  'the down file was taken away': {
+    files: [A, WITHOUT_DOWN],
+    applied: [A, B],
+    more: kept(B),
+    refused: [/its down file is not here any more; stored is\n- DROP TABLE t_002_b/],
+  },
+  'the down file was taken away, the stored one is chosen': {
+    files: [A, WITHOUT_DOWN],
+    applied: [A, B],
+    more: { ...kept(B), choice: 'stored' },
+    steps: [`${B} stored`],
+  },
+  'the down file was taken away, the file is chosen': {
+    files: [A, WITHOUT_DOWN],
+    applied: [A, B],
+    more: { ...kept(B), choice: 'files' },
+    refused: [/there is no 002_b\.down\.sql/],
+  },
+  neither: {
+    files: [A, WITHOUT_DOWN],
+    applied: [A, B],
+    more: { stored: [NOTHING_STORED(B)] },
+    refused: [/there is no 002_b\.down\.sql/],
+  },
+  'no file, and nothing was stored': {
+    files: [A],
+    applied: [A, B],
+    refused: [/002_b: these files do not have it, and the journal keeps no down script/],
+  },
+  'no file, and there was no down script': {
+    files: [A],
+    applied: [A, B],
+    more: { stored: [NOTHING_STORED(B)] },
+    refused: [/it had no down script when it was applied/],
+  },
+  'stored as irreversible': {
+    files: [A],
+    applied: [A, B],
+    more: { stored: [stored(B, undefined, true)] },
+    refused: [/002_b: its file says "irreversible"/],
+  },
+  'the stored text says irreversible': {
+    files: [A],
+    applied: [A, B],
+    more: { stored: [stored(B, '-- lockstep: irreversible\nSELECT 1')] },
+    refused: [/irreversible/],
+  },
+  'no text was stored, for it is irreversible': {
+    files: [A],
+    applied: [A, B],
+    more: { stored: [{ version: B, checksum: undefined, irreversible: true }] },
+    refused: [/irreversible/],
+  },
   'every offender at once': {
     files: [A, CHANGED],
     applied: [A, B, C, D],
@@ -64,20 +147,72 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
     refused: [/004_d.*had no down script/, /003_c.*keeps no down script/, /002_b: the down file and the stored/],
   },
 
-  'strangers could have written what is stored': { files: [A], applied: [A, B, C], target: to(A), more: { ...kept(B, C), distrust: ['role "app" may INSERT', 'a trigger'] }, refused: [/stored down SQL of 003_c, 002_b is not to be trusted: role "app" may INSERT/, /a trigger/] },
-  'strangers, but the text came with the image too': { files: [A, B], applied: [A, B], more: { ...kept(B), distrust: ['role "app" may INSERT'] }, steps: [`${B} file`] },
-  'strangers, and the stored one is chosen': { files: [A, CHANGED], applied: [A, B], more: { ...kept(B), choice: 'stored', distrust: ['role "app" may INSERT'] }, refused: [/not to be trusted/] },
+  'strangers could have written what is stored': {
+    files: [A],
+    applied: [A, B, C],
+    target: to(A),
+    more: { ...kept(B, C), distrust: ['role "app" may INSERT', 'a trigger'] },
+    refused: [/stored down SQL of 003_c, 002_b is not to be trusted: role "app" may INSERT/, /a trigger/],
+  },
+  'strangers, but the text came with the image too': {
+    files: [A, B],
+    applied: [A, B],
+    more: { ...kept(B), distrust: ['role "app" may INSERT'] },
+    steps: [`${B} file`],
+  },
+  'strangers, and the stored one is chosen': {
+    files: [A, CHANGED],
+    applied: [A, B],
+    more: { ...kept(B), choice: 'stored', distrust: ['role "app" may INSERT'] },
+    refused: [/not to be trusted/],
+  },
 };
 
 /** A wrong or empty mount: without these rules each would roll back what somebody needs. */
 const FILES: Readonly<Record<string, Case>> = {
-  'rolls back what is newer than the newest file': { files: [A, B], applied: [A, B, C, D], target: files, more: kept(C, D), steps: [`${D} stored`, `${C} stored`] },
+  'rolls back what is newer than the newest file': {
+    files: [A, B],
+    applied: [A, B, C, D],
+    target: files,
+    more: kept(C, D),
+    steps: [`${D} stored`, `${C} stored`],
+  },
   'has nothing to do when nothing is newer': { files: [A, B], applied: [A, B], target: files, steps: [] },
-  'takes a file in between that is not applied as it is': { files: [A, B, C], applied: [A, C, D], target: files, more: kept(D), steps: [`${D} stored`] },
-  'refuses an empty directory': { files: [], applied: [A, B], target: files, more: kept(A, B), refused: [/no migration files, so every version would be rolled back/] },
-  'refuses when the newest file is not applied': { files: [A, B, C, D], applied: [A, B, C], target: files, more: kept(C), refused: [/004_d, the newest file, is not applied; the newest applied are 003_c, 002_b, 001_a/] },
-  'refuses the directory of another application': { files: ['001_x'], applied: [A, B], target: files, more: kept(A, B), refused: [/001_x, the newest file, is not applied/, /lack 001_a, which is older than their newest, 001_x/] },
-  'refuses when an unknown version is older': { files: [A, C], applied: [A, B, C, D], target: files, more: kept(B, D), refused: [/lack 002_b, which is older than their newest, 003_c/] },
+  'takes a file in between that is not applied as it is': {
+    files: [A, B, C],
+    applied: [A, C, D],
+    target: files,
+    more: kept(D),
+    steps: [`${D} stored`],
+  },
+  'refuses an empty directory': {
+    files: [],
+    applied: [A, B],
+    target: files,
+    more: kept(A, B),
+    refused: [/no migration files, so every version would be rolled back/],
+  },
+  'refuses when the newest file is not applied': {
+    files: [A, B, C, D],
+    applied: [A, B, C],
+    target: files,
+    more: kept(C),
+    refused: [/004_d, the newest file, is not applied; the newest applied are 003_c, 002_b, 001_a/],
+  },
+  'refuses the directory of another application': {
+    files: ['001_x'],
+    applied: [A, B],
+    target: files,
+    more: kept(A, B),
+    refused: [/001_x, the newest file, is not applied/, /lack 001_a, which is older than their newest, 001_x/],
+  },
+  'refuses when an unknown version is older': {
+    files: [A, C],
+    applied: [A, B, C, D],
+    target: files,
+    more: kept(B, D),
+    refused: [/lack 002_b, which is older than their newest, 003_c/],
+  },
 };
 
 describe('planDown: which text runs', () => {
@@ -92,26 +227,44 @@ function cases(table: Readonly<Record<string, Case>>): void {
   for (const [name, { files: given, applied, target = one, more, steps, refused = [] }] of Object.entries(table)) {
     it(name, () => {
       const set = given.map((file) => (typeof file === 'string' ? migration(file) : file));
-      const planned = planDown(set, rows(...applied), { target, strict: false, database: 'shop', stored: [], distrust: [], ...more });
+      const planned = planDown(set, rows(...applied), {
+        target,
+        strict: false,
+        database: 'shop',
+        stored: [],
+        distrust: [],
+        ...more,
+      });
       if (!planned.ok) {
         expect(planned.problems.map(({ code }) => code)).to.deep.equal(refused.map(() => 'ROLLBACK_REFUSED'));
         for (const [index, words] of refused.entries()) expect(planned.problems[index]!.message).to.match(words);
         return;
       }
-      expect(planned.plan.steps.map((step) => `${step.version} ${step.direction === 'down' ? step.source : 'up'}`)).to.deep.equal(steps);
+      expect(
+        planned.plan.steps.map((step) => `${step.version} ${step.direction === 'down' ? step.source : 'up'}`),
+      ).to.deep.equal(steps);
     });
   }
 }
 
 describe('planDown', () => {
   const plan = (set: readonly Migration[], applied: readonly AppliedVersion[], more: Partial<PlanDownOptions>) => {
-    const planned = planDown(set, applied, { target: one, strict: false, database: 'shop', stored: [], distrust: [], ...more });
+    const planned = planDown(set, applied, {
+      target: one,
+      strict: false,
+      database: 'shop',
+      stored: [],
+      distrust: [],
+      ...more,
+    });
     if (!planned.ok) throw new Error(planned.problems.map(({ message }) => message).join());
     return planned.plan.steps[0]!;
   };
 
   it('reads directives of stored text', () => {
-    const { script } = plan([], rows(A), { stored: [stored(A, '-- lockstep: no-transaction\n-- lockstep: lock-timeout=2s\nSELECT 1')] });
+    const { script } = plan([], rows(A), {
+      stored: [stored(A, '-- lockstep: no-transaction\n-- lockstep: lock-timeout=2s\nSELECT 1')],
+    });
     expect(script.directives).to.include({ noTransaction: true, lockTimeoutMs: 2000 });
     expect(script.file).to.equal('001_a.down.sql');
   });
@@ -130,7 +283,9 @@ describe('planDown', () => {
     });
     const text = JSON.stringify(planned);
     expect(planned.ok).to.equal(false);
-    expect(text).to.contain('differ in what is not shown').and.not.match(/hunter2|'old'/);
+    expect(text)
+      .to.contain('differ in what is not shown')
+      .and.not.match(/hunter2|'old'/);
   });
 });
 
@@ -143,7 +298,12 @@ describe('what the journal lacks', () => {
     ['another text is stored', migration(A), stored(A, 'SELECT 1'), false],
     ['there is nothing to store', migration(A, undefined, null), undefined, false],
     ['that it is irreversible', irreversible, undefined, true],
-    ['nothing: it knows that it is irreversible', irreversible, { version: A, checksum: undefined, irreversible: true }, false],
+    [
+      'nothing: it knows that it is irreversible',
+      irreversible,
+      { version: A, checksum: undefined, irreversible: true },
+      false,
+    ],
   ] as const) {
     it(name, () => {
       expect(lacksStoredDown(file, there)).to.equal(expected);

@@ -17,7 +17,14 @@ const COLUMNS: Readonly<Record<ImportTool, string>> = {
 
 function plan(tool: ImportTool, rows: readonly ForeignRow[], more: Partial<ImportFacts> = {}): ImportPlan {
   const table = { name: { schema: 'public', name: 'theirs' }, columns: COLUMNS[tool].split(' '), rows };
-  return planImport({ tool, table, migrations: migrations('001_a', '002_b', '003_c'), applied: [], journaled: new Set(), ...more });
+  return planImport({
+    tool,
+    table,
+    migrations: migrations('001_a', '002_b', '003_c'),
+    applied: [],
+    journaled: new Set(),
+    ...more,
+  });
 }
 
 function recorded(tool: ImportTool, rows: readonly ForeignRow[], more: Partial<ImportFacts> = {}): string[] {
@@ -36,11 +43,23 @@ function problemsOf(work: () => unknown): readonly string[] {
 }
 
 const goose = (...rows: readonly [version: number, applied?: boolean][]): ForeignRow[] =>
-  rows.map(([version, applied = true], index) => ({ id: String(index + 1), version_id: String(version), is_applied: String(applied), tstamp: `2024-01-0${index + 1}T00:00:00` }));
+  rows.map(([version, applied = true], index) => ({
+    id: String(index + 1),
+    version_id: String(version),
+    is_applied: String(applied),
+    tstamp: `2024-01-0${index + 1}T00:00:00`,
+  }));
 
 const flyway = (...rows: readonly [version: string | null, description: string, more?: ForeignRow][]): ForeignRow[] =>
   rows.map(([version, description, more], index) => ({
-    ...{ installed_rank: String(index + 1), version, description, type: 'SQL', script: `V${version}__${description}.sql`, success: 'true' },
+    ...{
+      installed_rank: String(index + 1),
+      version,
+      description,
+      type: 'SQL',
+      script: `V${version}__${description}.sql`,
+      success: 'true',
+    },
     ...more,
   }));
 
@@ -50,7 +69,10 @@ describe('planImport', () => {
 
     it('takes everything up to the version', () => {
       const { record, pending } = plan('golang-migrate', at('2'));
-      expect(record.map(({ migration: { version }, label }) => [version, label])).to.deep.equal([['001_a', '1'], ['002_b', '2']]);
+      expect(record.map(({ migration: { version }, label }) => [version, label])).to.deep.equal([
+        ['001_a', '1'],
+        ['002_b', '2'],
+      ]);
       expect(pending).to.deep.equal(['001_a', '002_b', '003_c']);
     });
 
@@ -60,7 +82,10 @@ describe('planImport', () => {
 
     it('compares numbers, also those that have more digits than a number of JavaScript', () => {
       const files = migrations('9_a', '20240101000000001_b', '20240101000000002_c');
-      expect(recorded('golang-migrate', at('20240101000000001'), { migrations: files })).to.deep.equal(['9_a', '20240101000000001_b']);
+      expect(recorded('golang-migrate', at('20240101000000001'), { migrations: files })).to.deep.equal([
+        '9_a',
+        '20240101000000001_b',
+      ]);
     });
 
     it('is refused where it is dirty, or at a version without a file', () => {
@@ -71,7 +96,10 @@ describe('planImport', () => {
 
   describe('of goose', () => {
     it('takes each version whose newest row says that it is applied', () => {
-      expect(recorded('goose', goose([0], [1], [2], [3], [2, false], [3, false], [3]))).to.deep.equal(['001_a', '003_c']);
+      expect(recorded('goose', goose([0], [1], [2], [3], [2, false], [3, false], [3]))).to.deep.equal([
+        '001_a',
+        '003_c',
+      ]);
     });
 
     it('reads rows by their id, in whatever order they come', () => {
@@ -92,12 +120,19 @@ describe('planImport', () => {
 
     it('takes each number, and where two files have it, the one with the name', () => {
       const files = migrations('1_a', '1_b-c', '2_d');
-      expect(recorded('node-pg-migrate', [run('1_b-c'), run('2_d')], { migrations: files })).to.deep.equal(['1_b-c', '2_d']);
-      expect(problemsOf(() => plan('node-pg-migrate', [run('1_x')], { migrations: files }))).to.deep.equal(['1_x may be any of 1_a, 1_b-c']);
+      expect(recorded('node-pg-migrate', [run('1_b-c'), run('2_d')], { migrations: files })).to.deep.equal([
+        '1_b-c',
+        '2_d',
+      ]);
+      expect(problemsOf(() => plan('node-pg-migrate', [run('1_x')], { migrations: files }))).to.deep.equal([
+        '1_x may be any of 1_a, 1_b-c',
+      ]);
     });
 
     it('warns of another name', () => {
-      expect(plan('node-pg-migrate', [run('1_A'), run('2_x')]).warnings).to.deep.equal(['002_b has another name for node-pg-migrate: 2_x']);
+      expect(plan('node-pg-migrate', [run('1_A'), run('2_x')]).warnings).to.deep.equal([
+        '002_b has another name for node-pg-migrate: 2_x',
+      ]);
     });
 
     it('needs a file with the name where it has no number', () => {
@@ -113,8 +148,14 @@ describe('planImport', () => {
     it('goes by names where versions have dots', () => {
       const files = migrations('001_init', '002_add_users', '003_add_orders');
       const rows = flyway(['1', 'init'], ['1.1', 'add users'], ['2', 'Add Orders']);
-      expect(recorded('flyway', rows, { migrations: files })).to.deep.equal(['001_init', '002_add_users', '003_add_orders']);
-      expect(problemsOf(() => plan('flyway', flyway(['1.1', 'a'], ['1.2', 'A'])))).to.deep.equal(['1.1 (a) and 1.2 (A) would both be 001_a']);
+      expect(recorded('flyway', rows, { migrations: files })).to.deep.equal([
+        '001_init',
+        '002_add_users',
+        '003_add_orders',
+      ]);
+      expect(problemsOf(() => plan('flyway', flyway(['1.1', 'a'], ['1.2', 'A'])))).to.deep.equal([
+        '1.1 (a) and 1.2 (A) would both be 001_a',
+      ]);
     });
 
     it('knows what was undone, deleted, and what is the schema', () => {
@@ -131,80 +172,122 @@ describe('planImport', () => {
     });
 
     it('takes everything up to a baseline, which needs no file', () => {
-      expect(recorded('flyway', flyway(['2.0', '<< Flyway Baseline >>', { type: 'BASELINE', version: '2' }]))).to.deep.equal(['001_a', '002_b']);
+      expect(
+        recorded('flyway', flyway(['2.0', '<< Flyway Baseline >>', { type: 'BASELINE', version: '2' }])),
+      ).to.deep.equal(['001_a', '002_b']);
       for (const dotted of [
         flyway(['2.0', '<< Flyway Baseline >>', { type: 'BASELINE' }]),
         flyway(['2', '<< Flyway Baseline >>', { type: 'BASELINE' }], ['2.1', 'c']),
       ]) {
-        expect(problemsOf(() => plan('flyway', dotted))[0]).to.match(/^2.* \(<< Flyway Baseline >>\): everything up to it is applied, but among versions with dots/);
+        expect(problemsOf(() => plan('flyway', dotted))[0]).to.match(
+          /^2.* \(<< Flyway Baseline >>\): everything up to it is applied, but among versions with dots/,
+        );
       }
       // V2_1 is a 2.1 for Flyway, and a 2 by its file's name.
       const files = migrations('001_a', '002_b', '2_1_c');
-      expect(problemsOf(() => plan('flyway', flyway(['2', '<< Flyway Baseline >>', { type: 'BASELINE' }]), { migrations: files }))[0]).to.include('any of 002_b, 2_1_c');
+      expect(
+        problemsOf(() =>
+          plan('flyway', flyway(['2', '<< Flyway Baseline >>', { type: 'BASELINE' }]), { migrations: files }),
+        )[0],
+      ).to.include('any of 002_b, 2_1_c');
     });
 
     it('is refused where something failed, unless it was mended', () => {
       const failed = flyway(['1', 'a', { success: 'false' }]);
       expect(problemsOf(() => plan('flyway', failed))).to.deep.equal(['version 1 (V1__a.sql) has failed']);
-      expect(recorded('flyway', [...failed, { ...flyway(['1', 'a'])[0], installed_rank: '2' }])).to.deep.equal(['001_a']);
+      expect(recorded('flyway', [...failed, { ...flyway(['1', 'a'])[0], installed_rank: '2' }])).to.deep.equal([
+        '001_a',
+      ]);
     });
 
     it('warns of scripts that are repeated', () => {
-      const { warnings } = plan('flyway', flyway(['1', 'a'], [null, 'views', { script: 'R__views.sql' }], [null, 'views', { script: 'R__views.sql' }]));
-      expect(warnings).to.deep.equal(['scripts that Flyway repeats have no counterpart here, and are not taken over: R__views.sql']);
+      const { warnings } = plan(
+        'flyway',
+        flyway(['1', 'a'], [null, 'views', { script: 'R__views.sql' }], [null, 'views', { script: 'R__views.sql' }]),
+      );
+      expect(warnings).to.deep.equal([
+        'scripts that Flyway repeats have no counterpart here, and are not taken over: R__views.sql',
+      ]);
     });
   });
 
   describe('of Prisma', () => {
     const [A] = migrations('001_a') as [ReturnType<typeof migration>];
-    const row = (name: string, more: ForeignRow = {}): ForeignRow => ({ migration_name: name, finished_at: '2024-01-01T00:00:00+00:00', rolled_back_at: null, checksum: A.up.checksum, ...more });
+    const row = (name: string, more: ForeignRow = {}): ForeignRow => ({
+      migration_name: name,
+      finished_at: '2024-01-01T00:00:00+00:00',
+      rolled_back_at: null,
+      checksum: A.up.checksum,
+      ...more,
+    });
 
     it('takes what has ended and was not rolled back', () => {
-      const rows = [row('001_a'), row('002_b', { finished_at: null, rolled_back_at: 'x' }), row('003_c', { checksum: migration('003_c').up.checksum })];
+      const rows = [
+        row('001_a'),
+        row('002_b', { finished_at: null, rolled_back_at: 'x' }),
+        row('003_c', { checksum: migration('003_c').up.checksum }),
+      ];
       expect(recorded('prisma', rows)).to.deep.equal(['001_a', '003_c']);
       expect(plan('prisma', rows).warnings).to.deep.equal([]);
     });
 
     it('is refused where something has not ended', () => {
-      expect(problemsOf(() => plan('prisma', [row('001_a', { finished_at: null })]))).to.deep.equal(['001_a has not ended']);
+      expect(problemsOf(() => plan('prisma', [row('001_a', { finished_at: null })]))).to.deep.equal([
+        '001_a has not ended',
+      ]);
     });
 
     it('compares the file as it is, and as it is with other line ends', () => {
       const windows = migration('001_a', 'SELECT 1;\r\n');
       const sums = [windows.up.checksum, createHash('sha256').update('SELECT 1;\r\n').digest('hex')];
-      for (const checksum of sums) expect(plan('prisma', [row('001_a', { checksum })], { migrations: [windows] }).warnings).to.deep.equal([]);
+      for (const checksum of sums)
+        expect(plan('prisma', [row('001_a', { checksum })], { migrations: [windows] }).warnings).to.deep.equal([]);
     });
 
     it('warns of a file that has changed since', () => {
-      expect(plan('prisma', [row('001_a', { checksum: '0' })]).warnings).to.deep.equal(['001_a.up.sql is not the text that Prisma has applied']);
+      expect(plan('prisma', [row('001_a', { checksum: '0' })]).warnings).to.deep.equal([
+        '001_a.up.sql is not the text that Prisma has applied',
+      ]);
     });
   });
 
   it('names every version that is not clearly one file', () => {
     const files = migrations('001_a', '002_b', '002_c');
-    expect(problemsOf(() => plan('dbmate', [{ version: '1' }, { version: '2' }, { version: '4' }, { version: '5' }], { migrations: files }))).to.deep.equal([
-      '2 may be any of 002_b, 002_c',
-      '4: no file has this number',
-      '5: no file has this number',
-    ]);
+    expect(
+      problemsOf(() =>
+        plan('dbmate', [{ version: '1' }, { version: '2' }, { version: '4' }, { version: '5' }], { migrations: files }),
+      ),
+    ).to.deep.equal(['2 may be any of 002_b, 002_c', '4: no file has this number', '5: no file has this number']);
   });
 
   it('lets versions go whose files are gone, if they are older than all that there are', () => {
     const files = migrations('003_c', '004_d');
-    const { record, warnings } = plan('dbmate', [{ version: '1' }, { version: '2' }, { version: '3' }], { migrations: files });
+    const { record, warnings } = plan('dbmate', [{ version: '1' }, { version: '2' }, { version: '3' }], {
+      migrations: files,
+    });
     expect(record.map(({ migration: { version } }) => version)).to.deep.equal(['003_c']);
-    expect(warnings).to.deep.equal(['dbmate has applied what there are no files for any more, older than all that there are: 1, 2']);
+    expect(warnings).to.deep.equal([
+      'dbmate has applied what there are no files for any more, older than all that there are: 1, 2',
+    ]);
   });
 
   it('is refused where no file fits: they have other numbers', () => {
-    expect(problemsOf(() => plan('dbmate', [{ version: '1' }, { version: '2' }], { migrations: migrations('2024_a', '2025_b') }))).to.have.lengthOf(2);
+    expect(
+      problemsOf(() =>
+        plan('dbmate', [{ version: '1' }, { version: '2' }], { migrations: migrations('2024_a', '2025_b') }),
+      ),
+    ).to.have.lengthOf(2);
   });
 
   it('leaves out what is recorded already, and what was rolled back here since', () => {
-    const { record, skipped, pending, warnings } = plan('dbmate', ['1', '2', '3'].map((version) => ({ version })), {
-      applied: [{ version: '001_a' }],
-      journaled: new Set(['001_a', '002_b']),
-    });
+    const { record, skipped, pending, warnings } = plan(
+      'dbmate',
+      ['1', '2', '3'].map((version) => ({ version })),
+      {
+        applied: [{ version: '001_a' }],
+        journaled: new Set(['001_a', '002_b']),
+      },
+    );
     expect(record.map(({ migration: { version } }) => version)).to.deep.equal(['003_c']);
     expect({ skipped, pending }).to.deep.equal({ skipped: ['001_a'], pending: ['002_b', '003_c'] });
     expect(warnings).to.deep.equal(['002_b was applied and rolled back here since: it is not recorded again']);
@@ -212,18 +295,27 @@ describe('planImport', () => {
 
   it("refuses another tool's table", () => {
     const table = { name: { schema: 'public', name: 'x' }, columns: ['version', 'dirty'], rows: [] };
-    expect(problemsOf(() => plan('dbmate', [], { table }))).to.deep.equal(['its columns are version, dirty: it belongs to golang-migrate']);
-    expect(problemsOf(() => plan('goose', [], { table: { ...table, columns: ['version', 'applied_at'] } }))).to.deep.equal(['its columns are version, applied_at']);
+    expect(problemsOf(() => plan('dbmate', [], { table }))).to.deep.equal([
+      'its columns are version, dirty: it belongs to golang-migrate',
+    ]);
+    expect(
+      problemsOf(() => plan('goose', [], { table: { ...table, columns: ['version', 'applied_at'] } })),
+    ).to.deep.equal(['its columns are version, applied_at']);
   });
 });
 
 describe('placesOf', () => {
   it("is the tool's own table, or the one that was named", () => {
     expect(placesOf('goose', undefined, { name: 'schema_migrations' })).to.deep.equal([{ name: 'goose_db_version' }]);
-    expect(placesOf('goose', { schema: 'app', name: 'versions' }, { name: 'schema_migrations' })).to.deep.equal([{ schema: 'app', name: 'versions' }]);
+    expect(placesOf('goose', { schema: 'app', name: 'versions' }, { name: 'schema_migrations' })).to.deep.equal([
+      { schema: 'app', name: 'versions' },
+    ]);
   });
 
   it('is also where an earlier import has put it, where it has the name of ours', () => {
-    expect(placesOf('dbmate', undefined, { schema: 'app', name: 'schema_migrations' })).to.deep.equal([{ name: 'schema_migrations' }, { name: 'schema_migrations_old' }]);
+    expect(placesOf('dbmate', undefined, { schema: 'app', name: 'schema_migrations' })).to.deep.equal([
+      { name: 'schema_migrations' },
+      { name: 'schema_migrations_old' },
+    ]);
   });
 });

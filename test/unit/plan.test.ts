@@ -65,41 +65,173 @@ const UP: Readonly<Record<string, UpCase>> = {
   'all are pending': { files: [A, B, C], steps: [A, B, C], pending: [A, B, C] },
   'some are applied': { files: [A, B, C], applied: [A, B], steps: [C], skipped: [A, B], pending: [C] },
   'all are applied': { files: [A, B], applied: [A, B], skipped: [A, B] },
-  'a row without a checksum counts as equal': { files: [A, B], applied: ['001_a?'], steps: [B], skipped: [A], pending: [B] },
-  'numbers count as numbers': { files: ['9_a', '10_a', '0011_a', '20260101120000_a'], steps: ['9_a', '10_a', '0011_a', '20260101120000_a'], pending: ['9_a', '10_a', '0011_a', '20260101120000_a'] },
+  'a row without a checksum counts as equal': {
+    files: [A, B],
+    applied: ['001_a?'],
+    steps: [B],
+    skipped: [A],
+    pending: [B],
+  },
+  'numbers count as numbers': {
+    files: ['9_a', '10_a', '0011_a', '20260101120000_a'],
+    steps: ['9_a', '10_a', '0011_a', '20260101120000_a'],
+    pending: ['9_a', '10_a', '0011_a', '20260101120000_a'],
+  },
   'a target stops there': { files: [A, B, C], to: B, steps: [A, B], pending: [A, B, C] },
   'a target that is applied': { files: [A, B, C], applied: [A, B], to: B, skipped: [A, B], pending: [C] },
-  'a target below the newest applied': { files: [A, B, C], applied: [A, C], to: B, steps: [B], skipped: [A], pending: [B], warnings: [/out of order\): 002_b/] },
-  'a target that does not exist': { files: [A, B], to: '002_', refused: { code: 'CONFIG_INVALID', words: [/--to 002_.*did you mean 002_b\?/] } },
-  'a target that only the history knows': { files: [A], applied: [A, B], to: B, refused: { code: 'CONFIG_INVALID', words: [/--to 002_b/] } },
-  'a version to apply again that does not exist': { files: [A, B], reapply: ['002_', A], refused: { code: 'CONFIG_INVALID', words: [/--reapply 002_: .*did you mean 002_b\?/] } },
-  'a target without any files': { files: [], to: A, refused: { code: 'CONFIG_INVALID', words: [/--to 001_a: there is no such migration$/] } },
+  'a target below the newest applied': {
+    files: [A, B, C],
+    applied: [A, C],
+    to: B,
+    steps: [B],
+    skipped: [A],
+    pending: [B],
+    warnings: [/out of order\): 002_b/],
+  },
+  'a target that does not exist': {
+    files: [A, B],
+    to: '002_',
+    refused: { code: 'CONFIG_INVALID', words: [/--to 002_.*did you mean 002_b\?/] },
+  },
+  'a target that only the history knows': {
+    files: [A],
+    applied: [A, B],
+    to: B,
+    refused: { code: 'CONFIG_INVALID', words: [/--to 002_b/] },
+  },
+  'a version to apply again that does not exist': {
+    files: [A, B],
+    reapply: ['002_', A],
+    refused: { code: 'CONFIG_INVALID', words: [/--reapply 002_: .*did you mean 002_b\?/] },
+  },
+  'a target without any files': {
+    files: [],
+    to: A,
+    refused: { code: 'CONFIG_INVALID', words: [/--to 001_a: there is no such migration$/] },
+  },
 
-  'out of order': { files: [A, B, C], applied: [A, C], steps: [B], skipped: [A, C], pending: [B], warnings: [/out of order\): 002_b/] },
-  'out of order, strict': { files: [A, B, C], applied: [A, C], strict: true, refused: { code: 'HISTORY_CONFLICT', words: [/out of order\): 002_b/] } },
-  'out of order, but not in reach': { files: [A, B, C], applied: [C], to: A, steps: [A], pending: [A, B], warnings: [/out of order\): 001_a$/] },
-  'ahead': { files: [A, B], applied: [A, B, C], skipped: [A, B], warnings: [/ahead\): 003_c/] },
-  'ahead, strict': { files: [A, B], applied: [A, B, C], strict: true, refused: { code: 'HISTORY_CONFLICT', words: [/ahead\): 003_c/] } },
-  'ahead, and a newer file is not out of order': { files: [A, D], applied: [A, C], steps: [D], skipped: [A], pending: [D], warnings: [/ahead\): 003_c/] },
-  'ahead, and an older file is not out of order for what these files know': { files: [A, B], applied: [A, C], steps: [B], skipped: [A], pending: [B], warnings: [/ahead\): 003_c/] },
-  'versions of another tool are unknown': { files: [A], applied: [A, 'initial'], skipped: [A], warnings: [/ahead\): initial/] },
+  'out of order': {
+    files: [A, B, C],
+    applied: [A, C],
+    steps: [B],
+    skipped: [A, C],
+    pending: [B],
+    warnings: [/out of order\): 002_b/],
+  },
+  'out of order, strict': {
+    files: [A, B, C],
+    applied: [A, C],
+    strict: true,
+    refused: { code: 'HISTORY_CONFLICT', words: [/out of order\): 002_b/] },
+  },
+  'out of order, but not in reach': {
+    files: [A, B, C],
+    applied: [C],
+    to: A,
+    steps: [A],
+    pending: [A, B],
+    warnings: [/out of order\): 001_a$/],
+  },
+  ahead: { files: [A, B], applied: [A, B, C], skipped: [A, B], warnings: [/ahead\): 003_c/] },
+  'ahead, strict': {
+    files: [A, B],
+    applied: [A, B, C],
+    strict: true,
+    refused: { code: 'HISTORY_CONFLICT', words: [/ahead\): 003_c/] },
+  },
+  'ahead, and a newer file is not out of order': {
+    files: [A, D],
+    applied: [A, C],
+    steps: [D],
+    skipped: [A],
+    pending: [D],
+    warnings: [/ahead\): 003_c/],
+  },
+  'ahead, and an older file is not out of order for what these files know': {
+    files: [A, B],
+    applied: [A, C],
+    steps: [B],
+    skipped: [A],
+    pending: [B],
+    warnings: [/ahead\): 003_c/],
+  },
+  'versions of another tool are unknown': {
+    files: [A],
+    applied: [A, 'initial'],
+    skipped: [A],
+    warnings: [/ahead\): initial/],
+  },
 
-  'changed, and nothing to do': { files: [A, B], applied: ['001_a*', B], skipped: [A, B], warnings: [/changed after it was applied: 001_a/] },
-  'changed, and something to do': { files: [A, B], applied: ['001_a*'], refused: { code: 'HISTORY_CONFLICT', words: [/changed after it was applied: 001_a/] } },
-  'changed, something to do, but not in reach': { files: [A, B, C], applied: [A, '002_b*'], to: A, skipped: [A], pending: [C], warnings: [/changed after it was applied: 002_b/] },
-  'changed, and nothing to do, strict': { files: [A], applied: ['001_a*'], strict: true, refused: { code: 'HISTORY_CONFLICT', words: [/changed/] } },
-  'all are changed': { files: [A, B], applied: ['001_a*', '002_b*'], skipped: [A, B], warnings: [/changed after it was applied: 001_a, 002_b/] },
+  'changed, and nothing to do': {
+    files: [A, B],
+    applied: ['001_a*', B],
+    skipped: [A, B],
+    warnings: [/changed after it was applied: 001_a/],
+  },
+  'changed, and something to do': {
+    files: [A, B],
+    applied: ['001_a*'],
+    refused: { code: 'HISTORY_CONFLICT', words: [/changed after it was applied: 001_a/] },
+  },
+  'changed, something to do, but not in reach': {
+    files: [A, B, C],
+    applied: [A, '002_b*'],
+    to: A,
+    skipped: [A],
+    pending: [C],
+    warnings: [/changed after it was applied: 002_b/],
+  },
+  'changed, and nothing to do, strict': {
+    files: [A],
+    applied: ['001_a*'],
+    strict: true,
+    refused: { code: 'HISTORY_CONFLICT', words: [/changed/] },
+  },
+  'all are changed': {
+    files: [A, B],
+    applied: ['001_a*', '002_b*'],
+    skipped: [A, B],
+    warnings: [/changed after it was applied: 001_a, 002_b/],
+  },
 
-  'equal numbers': { files: ['1_a', '1_b'], steps: ['1_a', '1_b'], pending: ['1_a', '1_b'], warnings: [/same number.*1_a.*1_b/] },
-  'equal numbers with other zeros': { files: ['01_b', '1_a'], steps: ['01_b', '1_a'], pending: ['01_b', '1_a'], warnings: [/same number/] },
-  'equal numbers, strict': { files: ['1_a', '1_b'], strict: true, refused: { code: 'HISTORY_CONFLICT', words: [/same number/] } },
-  'numbers of two kinds': { files: ['20240101_a', '20240102000000_b'], steps: ['20240101_a', '20240102000000_b'], pending: ['20240101_a', '20240102000000_b'], warnings: [/numbers of several kinds/] },
-  'numbers of two kinds, strict': { files: ['1700000000_a', '1700000000000_b'], strict: true, applied: ['1700000000_a', '1700000000000_b'], skipped: ['1700000000_a', '1700000000000_b'], warnings: [/seconds.*milliseconds/] },
+  'equal numbers': {
+    files: ['1_a', '1_b'],
+    steps: ['1_a', '1_b'],
+    pending: ['1_a', '1_b'],
+    warnings: [/same number.*1_a.*1_b/],
+  },
+  'equal numbers with other zeros': {
+    files: ['01_b', '1_a'],
+    steps: ['01_b', '1_a'],
+    pending: ['01_b', '1_a'],
+    warnings: [/same number/],
+  },
+  'equal numbers, strict': {
+    files: ['1_a', '1_b'],
+    strict: true,
+    refused: { code: 'HISTORY_CONFLICT', words: [/same number/] },
+  },
+  'numbers of two kinds': {
+    files: ['20240101_a', '20240102000000_b'],
+    steps: ['20240101_a', '20240102000000_b'],
+    pending: ['20240101_a', '20240102000000_b'],
+    warnings: [/numbers of several kinds/],
+  },
+  'numbers of two kinds, strict': {
+    files: ['1700000000_a', '1700000000000_b'],
+    strict: true,
+    applied: ['1700000000_a', '1700000000000_b'],
+    skipped: ['1700000000_a', '1700000000000_b'],
+    warnings: [/seconds.*milliseconds/],
+  },
   'every problem at once': {
     files: [A, B, '003_c', '003_d'],
     applied: ['001_a*', '003_d', '009_z'],
     strict: true,
-    refused: { code: 'HISTORY_CONFLICT', words: [/changed.*001_a/, /out of order\): 002_b, 003_c/, /ahead\): 009_z/, /same number/] },
+    refused: {
+      code: 'HISTORY_CONFLICT',
+      words: [/changed.*001_a/, /out of order\): 002_b, 003_c/, /ahead\): 009_z/, /same number/],
+    },
   },
 };
 
@@ -119,22 +251,55 @@ describe('planUp and files that were renamed', () => {
     'another name': { files: { '002_seed': TEXT }, applied: { '002_sed': TEXT }, renamed: [['002_sed', '002_seed']] },
     'another number': { files: { '004_a': TEXT }, applied: { '003_a': TEXT }, renamed: [['003_a', '004_a']] },
     'other zeros': { files: { '0001_a': TEXT }, applied: { '1_a': TEXT }, renamed: [['1_a', '0001_a']] },
-    'several': { files: { '1_b': TEXT, '2_d': `${TEXT} ` }, applied: { '1_a': TEXT, '2_c': `${TEXT} ` }, renamed: [['1_a', '1_b'], ['2_c', '2_d']] },
-    'one of two with that text': { files: { '3_c': TEXT }, applied: { '1_a': TEXT, '2_b': TEXT }, renamed: [['1_a', '3_c'], ['2_b', '3_c']] },
+    several: {
+      files: { '1_b': TEXT, '2_d': `${TEXT} ` },
+      applied: { '1_a': TEXT, '2_c': `${TEXT} ` },
+      renamed: [
+        ['1_a', '1_b'],
+        ['2_c', '2_d'],
+      ],
+    },
+    'one of two with that text': {
+      files: { '3_c': TEXT },
+      applied: { '1_a': TEXT, '2_b': TEXT },
+      renamed: [
+        ['1_a', '3_c'],
+        ['2_b', '3_c'],
+      ],
+    },
     'the old file is still there': { files: { '1_a': TEXT, '2_b': TEXT }, applied: { '1_a': TEXT } },
     'both are applied': { files: { '2_b': TEXT }, applied: { '1_a': TEXT, '2_b': TEXT }, warned: [/ahead/] },
     'out of reach': { files: { '1_x': SHORT, '4_a': TEXT }, applied: { '3_a': TEXT }, to: '1_x', warned: [/ahead/] },
-    'the same number, another text': { files: { '2_seed': `${TEXT} ` }, applied: { '2_sed': TEXT }, warned: [/ahead/, /2_seed \(2_sed is applied\)/] },
-    'a short text': { files: { '2_seed': SHORT }, applied: { '2_sed': SHORT }, warned: [/ahead/, /2_seed \(2_sed is applied\)/] },
-    'no checksum is known': { files: { '2_seed': TEXT }, applied: { '2_sed': null }, warned: [/ahead/, /2_seed \(2_sed is applied\)/] },
-    'squashed': { files: { '3_c': TEXT }, applied: { '1_a': TEXT, '2_b': 'x' }, squashed: ['1_a', '2_b'] },
+    'the same number, another text': {
+      files: { '2_seed': `${TEXT} ` },
+      applied: { '2_sed': TEXT },
+      warned: [/ahead/, /2_seed \(2_sed is applied\)/],
+    },
+    'a short text': {
+      files: { '2_seed': SHORT },
+      applied: { '2_sed': SHORT },
+      warned: [/ahead/, /2_seed \(2_sed is applied\)/],
+    },
+    'no checksum is known': {
+      files: { '2_seed': TEXT },
+      applied: { '2_sed': null },
+      warned: [/ahead/, /2_seed \(2_sed is applied\)/],
+    },
+    squashed: { files: { '3_c': TEXT }, applied: { '1_a': TEXT, '2_b': 'x' }, squashed: ['1_a', '2_b'] },
     'rolled back': { files: { '3_c': TEXT }, applied: {} },
   };
   for (const [name, { files, applied, squashed = [], to, renamed, warned = [] }] of Object.entries(CASES)) {
     it(name, () => {
       const all = Object.entries(files).map(([version, text]) => migration(version, text));
-      const history = Object.entries(applied).map(([version, text]): AppliedVersion => (text === null ? { version } : { version, checksum: migration(version, text).up.checksum }));
-      const planned = planUp(all, history, { target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to }, strict: false, squashed: new Set(squashed) });
+      const history = Object.entries(applied).map(
+        ([version, text]): AppliedVersion =>
+          text === null ? { version } : { version, checksum: migration(version, text).up.checksum },
+      );
+      const planned = planUp(all, history, {
+        target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to },
+        strict: false,
+        squashed: new Set(squashed),
+      });
       if (!renamed) {
         expect(planned.ok).to.equal(true);
         const { warnings } = planOrThrow(planned);
@@ -142,24 +307,41 @@ describe('planUp and files that were renamed', () => {
         for (const [index, pattern] of warned.entries()) expect(warnings[index]).to.match(pattern);
         return;
       }
-      expectPlan(planned, { refused: { code: 'HISTORY_CONFLICT', words: renamed.map(([from, to]) => new RegExp(`^${to} has the text of ${from},`)) } });
-      expect(planned.ok ? undefined : planned.problems[0]?.hint).to.include(`lockstep repair --rename ${renamed.map((pair) => pair.join('=')).join(',')}`);
+      expectPlan(planned, {
+        refused: {
+          code: 'HISTORY_CONFLICT',
+          words: renamed.map(([from, to]) => new RegExp(`^${to} has the text of ${from},`)),
+        },
+      });
+      expect(planned.ok ? undefined : planned.problems[0]?.hint).to.include(
+        `lockstep repair --rename ${renamed.map((pair) => pair.join('=')).join(',')}`,
+      );
     });
   }
 });
 
 describe('planUp and a file of zero bytes', () => {
   const plan = (applied: readonly AppliedVersion[], target: UpTarget = { kind: 'latest' }): Planned =>
-    planUp([migration(A), migration(B, '', null), migration(C, '-- nothing to do', ''), migration(D, '')], applied, { target, strict: false });
+    planUp([migration(A), migration(B, '', null), migration(C, '-- nothing to do', ''), migration(D, '')], applied, {
+      target,
+      strict: false,
+    });
 
   it('is refused while it is pending, with every other one', () => {
-    expectPlan(plan([]), { refused: { code: 'MIGRATIONS_INVALID', words: [/^002_b\.up\.sql: is empty/, /^004_d\.up\.sql: is empty/] } });
+    expectPlan(plan([]), {
+      refused: { code: 'MIGRATIONS_INVALID', words: [/^002_b\.up\.sql: is empty/, /^004_d\.up\.sql: is empty/] },
+    });
   });
 
   it('is nothing to talk about once it is applied, or out of reach', () => {
     const target: UpTarget = { kind: 'version', version: A };
     expectPlan(plan([], target), { steps: [A], pending: [A, B, C, D] });
-    expectPlan(plan([{ version: B }, { version: D }]), { steps: [A, C], skipped: [B, D], pending: [A, C], warnings: [/out of order/] });
+    expectPlan(plan([{ version: B }, { version: D }]), {
+      steps: [A, C],
+      skipped: [B, D],
+      pending: [A, C],
+      warnings: [/out of order/],
+    });
   });
 });
 
@@ -173,7 +355,11 @@ describe('planUp', () => {
 });
 
 /** From the files alone. */
-function planDown(files: readonly Migration[], applied: readonly AppliedVersion[], options: { target: DownTarget; strict: boolean; database: string }): Planned {
+function planDown(
+  files: readonly Migration[],
+  applied: readonly AppliedVersion[],
+  options: { target: DownTarget; strict: boolean; database: string },
+): Planned {
   return planRollback(files, applied, { ...options, stored: [], distrust: [] });
 }
 
@@ -194,35 +380,127 @@ const IRREVERSIBLE_DOWN = migration(B, undefined, '-- lockstep: irreversible\nSE
 const DOWN: Readonly<Record<string, DownCase>> = {
   'to a version, which stays': { files: [A, B, C], applied: [A, B, C], target: to(A), steps: [C, B] },
   'to the newest: nothing to do': { files: [A, B], applied: [A, B], target: to(B) },
-  'to a version, with files that are not applied': { files: [A, B, C, D], applied: [A, B, C], target: to(A), steps: [C, B], skipped: [D], pending: [D] },
-  'to a version that is out of order': { files: [A, B, C], applied: [A, C], target: to(A), steps: [C], skipped: [B], pending: [B] },
-  'to a version by number': { files: ['9_a', '10_b', '11_c'], applied: ['10_b', '9_a', '11_c'], target: to('9_a'), steps: ['11_c', '10_b'] },
+  'to a version, with files that are not applied': {
+    files: [A, B, C, D],
+    applied: [A, B, C],
+    target: to(A),
+    steps: [C, B],
+    skipped: [D],
+    pending: [D],
+  },
+  'to a version that is out of order': {
+    files: [A, B, C],
+    applied: [A, C],
+    target: to(A),
+    steps: [C],
+    skipped: [B],
+    pending: [B],
+  },
+  'to a version by number': {
+    files: ['9_a', '10_b', '11_c'],
+    applied: ['10_b', '9_a', '11_c'],
+    target: to('9_a'),
+    steps: ['11_c', '10_b'],
+  },
   'to a version that only the history knows': { files: [B, C], applied: [A, B, C], target: to(A), steps: [C, B] },
-  'to one of equal numbers': { files: ['1_a', '1_b', '1_c'], applied: ['1_a', '1_b', '1_c'], target: to('1_b'), steps: ['1_c'] },
-  'to a version that is not applied': { files: [A, B, C], applied: [A, C], target: to(B), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b is not applied.*newest applied are 003_c, 001_a/] } },
-  'to a version, and none is applied': { files: [A], target: to(A), refused: { code: 'ROLLBACK_REFUSED', words: [/no version is applied/] } },
-  'to a version that nobody knows': { files: [A], applied: [A], target: to('007_x'), refused: { code: 'ROLLBACK_REFUSED', words: [/007_x is not applied/] } },
+  'to one of equal numbers': {
+    files: ['1_a', '1_b', '1_c'],
+    applied: ['1_a', '1_b', '1_c'],
+    target: to('1_b'),
+    steps: ['1_c'],
+  },
+  'to a version that is not applied': {
+    files: [A, B, C],
+    applied: [A, C],
+    target: to(B),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/002_b is not applied.*newest applied are 003_c, 001_a/] },
+  },
+  'to a version, and none is applied': {
+    files: [A],
+    target: to(A),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/no version is applied/] },
+  },
+  'to a version that nobody knows': {
+    files: [A],
+    applied: [A],
+    target: to('007_x'),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/007_x is not applied/] },
+  },
 
   'one step': { files: [A, B, C], applied: [A, B, C], target: steps(1), steps: [C] },
-  'two steps in version order, whatever the order of the rows': { files: [A, B, C], applied: [C, A, B], target: steps(2), steps: [C, B] },
+  'two steps in version order, whatever the order of the rows': {
+    files: [A, B, C],
+    applied: [C, A, B],
+    target: steps(2),
+    steps: [C, B],
+  },
   'more steps than there are': { files: [A, B], applied: [A, B], target: steps(9), steps: [B, A] },
   'steps, and none is applied': { files: [A], target: steps(1), skipped: [A], pending: [A] },
 
-  'all': { files: [A, B], applied: [A, B], target: all(), steps: [B, A] },
+  all: { files: [A, B], applied: [A, B], target: all(), steps: [B, A] },
   'all, and none is applied': { files: [A, B], target: all(), skipped: [B, A], pending: [A, B] },
-  'all of another database': { files: [A], applied: [A], target: all('stock'), refused: { code: 'ROLLBACK_REFUSED', words: [/"stock".*"shop"/] } },
-  'all of a database with other letters': { files: [A], applied: [A], target: all('Shop'), refused: { code: 'ROLLBACK_REFUSED', words: [/"Shop"/] } },
+  'all of another database': {
+    files: [A],
+    applied: [A],
+    target: all('stock'),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/"stock".*"shop"/] },
+  },
+  'all of a database with other letters': {
+    files: [A],
+    applied: [A],
+    target: all('Shop'),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/"Shop"/] },
+  },
 
-  'no down script': { files: [A, NO_DOWN, C], applied: [A, B, C], target: to(A), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*no 002_b\.down\.sql/] } },
+  'no down script': {
+    files: [A, NO_DOWN, C],
+    applied: [A, B, C],
+    target: to(A),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*no 002_b\.down\.sql/] },
+  },
   'no down script, but it stays': { files: [A, NO_DOWN, C], applied: [A, B, C], target: to(B), steps: [C] },
-  'irreversible up': { files: [A, IRREVERSIBLE_UP], applied: [A, '002_b?'], target: steps(1), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*irreversible/] } },
-  'irreversible down': { files: [A, IRREVERSIBLE_DOWN], applied: [A, B], target: steps(1), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*irreversible/] } },
-  'no file': { files: [A], applied: [A, B], target: steps(1), refused: { code: 'ROLLBACK_REFUSED', words: [/002_b: these files do not have it, and the journal keeps no down script/] } },
-  'every offender at once': { files: [A, NO_DOWN], applied: [A, '002_b?', C], target: all(), refused: { code: 'ROLLBACK_REFUSED', words: [/003_c/, /002_b/] } },
+  'irreversible up': {
+    files: [A, IRREVERSIBLE_UP],
+    applied: [A, '002_b?'],
+    target: steps(1),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*irreversible/] },
+  },
+  'irreversible down': {
+    files: [A, IRREVERSIBLE_DOWN],
+    applied: [A, B],
+    target: steps(1),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*irreversible/] },
+  },
+  'no file': {
+    files: [A],
+    applied: [A, B],
+    target: steps(1),
+    refused: {
+      code: 'ROLLBACK_REFUSED',
+      words: [/002_b: these files do not have it, and the journal keeps no down script/],
+    },
+  },
+  'every offender at once': {
+    files: [A, NO_DOWN],
+    applied: [A, '002_b?', C],
+    target: all(),
+    refused: { code: 'ROLLBACK_REFUSED', words: [/003_c/, /002_b/] },
+  },
 
-  'changed, and something to do': { files: [A, B], applied: ['001_a*', B], target: steps(1), refused: { code: 'HISTORY_CONFLICT', words: [/changed.*001_a/] } },
+  'changed, and something to do': {
+    files: [A, B],
+    applied: ['001_a*', B],
+    target: steps(1),
+    refused: { code: 'HISTORY_CONFLICT', words: [/changed.*001_a/] },
+  },
   'changed, and nothing to do': { files: [A, B], applied: ['001_a*', B], target: to(B), warnings: [/changed.*001_a/] },
-  'changed, and nothing to do, strict': { files: [A, B], applied: ['001_a*', B], target: to(B), strict: true, refused: { code: 'HISTORY_CONFLICT', words: [/changed/] } },
+  'changed, and nothing to do, strict': {
+    files: [A, B],
+    applied: ['001_a*', B],
+    target: to(B),
+    strict: true,
+    refused: { code: 'HISTORY_CONFLICT', words: [/changed/] },
+  },
 };
 
 describe('planDown', () => {
@@ -236,23 +514,42 @@ describe('planDown', () => {
 
   /** Rows know the checksum of the file that the case gives, not of the usual one. */
   function checksumOf({ version, checksum }: AppliedVersion, set: readonly Migration[]): string | undefined {
-    return checksum === migration(version).up.checksum ? set.find((file) => file.version === version)?.up.checksum : checksum;
+    return checksum === migration(version).up.checksum
+      ? set.find((file) => file.version === version)?.up.checksum
+      : checksum;
   }
 });
 
 describe('statusOf', () => {
   it('tells what is held from what is pending', () => {
     const hold = { version: B, at: new Date(0), by: 'rb-1', releases: [] };
-    const states = (...holds: Hold[]) => statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, holds }).map(({ state }) => state);
+    const states = (...holds: Hold[]) =>
+      statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, holds }).map(({ state }) => state);
     expect(states(hold)).to.deep.equal(['applied', 'held']);
     expect(states({ ...hold, version: C }), 'no file').to.deep.equal(['applied', 'pending']);
     expect(states({ ...hold, version: A }), 'applied again').to.deep.equal(['applied', 'pending']);
-    expect(statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, holds: [hold] })[1]).to.deep.equal({ version: B, state: 'held', hold });
+    expect(statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, holds: [hold] })[1]).to.deep.equal({
+      version: B,
+      state: 'held',
+      hold,
+    });
   });
 
   it('tells what is in part, also without a file', () => {
-    const inPart = ([[A, 'down'], [B, 'up'], [C, 'up']] as const).map(([version, direction]) => ({ version, direction, done: ['x'] }));
-    expect(statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, inPart }).map((row) => [row.version, row.state, row.inPart?.direction])).to.deep.equal([
+    const inPart = (
+      [
+        [A, 'down'],
+        [B, 'up'],
+        [C, 'up'],
+      ] as const
+    ).map(([version, direction]) => ({ version, direction, done: ['x'] }));
+    expect(
+      statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, inPart }).map((row) => [
+        row.version,
+        row.state,
+        row.inPart?.direction,
+      ]),
+    ).to.deep.equal([
       [A, 'in part', 'down'],
       [B, 'in part', 'up'],
       [C, 'in part', 'up'],
@@ -292,14 +589,22 @@ describe('planOrThrow', () => {
 
   it('says to restore a file only where one was changed', () => {
     const refused = (applied: readonly AppliedVersion[]) =>
-      expect(() => planOrThrow(planUp(migrations(A), applied, { target: { kind: 'latest' }, strict: true }))).to.throw(MigratorError);
+      expect(() => planOrThrow(planUp(migrations(A), applied, { target: { kind: 'latest' }, strict: true }))).to.throw(
+        MigratorError,
+      );
     refused(rows(A, B)).with.property('hint', 'without --strict it is only a warning');
-    refused(rows(`${A}*`, B)).with.property('hint').that.matches(/^restore the file .*; without --strict it is only a warning$/);
+    refused(rows(`${A}*`, B))
+      .with.property('hint')
+      .that.matches(/^restore the file .*; without --strict it is only a warning$/);
   });
 });
 
 describe('any plan', () => {
-  const number = fc.oneof(fc.nat(12).map(String), fc.nat(12).map((n) => `0${n}`), fc.bigInt(0n, 10n ** 15n).map(String));
+  const number = fc.oneof(
+    fc.nat(12).map(String),
+    fc.nat(12).map((n) => `0${n}`),
+    fc.bigInt(0n, 10n ** 15n).map(String),
+  );
   const version = fc.tuple(number, fc.constantFrom('a', 'b', 'é')).map(([digits, name]) => `${digits}_${name}`);
   const file = fc.tuple(version, fc.constantFrom('plain', 'no down', 'irreversible')).map(([name, kind]) => {
     if (kind === 'plain') return migration(name);
@@ -311,13 +616,17 @@ describe('any plan', () => {
   const state = fc.tuple(files, fc.uniqueArray(version, { maxLength: 3 })).chain(([set, unknown]) =>
     fc.record({
       files: fc.constant(set),
-      applied: fc.tuple(fc.subarray([...set]), fc.infiniteStream(fc.constantFrom('same', 'none', 'other'))).map(([applied, kinds]) => [
-        ...applied.map(({ version, up }): AppliedVersion => {
-          const kind = kinds.next().value;
-          return { version, checksum: kind === 'same' ? up.checksum : kind === 'none' ? undefined : 'other' };
-        }),
-        ...unknown.filter((one) => !set.some(({ version }) => version === one)).map((one): AppliedVersion => ({ version: one })),
-      ]),
+      applied: fc
+        .tuple(fc.subarray([...set]), fc.infiniteStream(fc.constantFrom('same', 'none', 'other')))
+        .map(([applied, kinds]) => [
+          ...applied.map(({ version, up }): AppliedVersion => {
+            const kind = kinds.next().value;
+            return { version, checksum: kind === 'same' ? up.checksum : kind === 'none' ? undefined : 'other' };
+          }),
+          ...unknown
+            .filter((one) => !set.some(({ version }) => version === one))
+            .map((one): AppliedVersion => ({ version: one })),
+        ]),
     }),
   );
   const targetIn = (set: readonly Migration[]) => fc.constantFrom(...set.map((one) => one.version), '1_nobody');
@@ -341,12 +650,19 @@ describe('any plan', () => {
           return;
         }
         const { plan } = planned;
-        const after = [...given.applied, ...plan.steps.map(({ version, script }) => ({ version, checksum: script.checksum }))];
-        const reach = given.files.filter(({ version }) => target.kind === 'latest' || compareVersions(version, target.version) <= 0);
+        const after = [
+          ...given.applied,
+          ...plan.steps.map(({ version, script }) => ({ version, checksum: script.checksum })),
+        ];
+        const reach = given.files.filter(
+          ({ version }) => target.kind === 'latest' || compareVersions(version, target.version) <= 0,
+        );
         const done = new Set(after.map(({ version }) => version));
         expect(reach.filter(({ version }) => !done.has(version))).to.deep.equal([]);
         expect(done.size, 'applied twice').to.equal(after.length);
-        expect([...plan.steps.map(({ version }) => version), ...plan.skipped].sort()).to.deep.equal(reach.map(({ version }) => version).sort());
+        expect([...plan.steps.map(({ version }) => version), ...plan.skipped].sort()).to.deep.equal(
+          reach.map(({ version }) => version).sort(),
+        );
         expect(plan.steps).to.deep.equal(plan.steps.toSorted((a, b) => compareVersions(a.version, b.version)));
         const again = planUp(given.files, after, { target, strict });
         expect(again.ok && again.plan.steps.length === 0, JSON.stringify(again)).to.equal(true);
@@ -375,13 +691,22 @@ describe('any plan', () => {
         }
         const gone = planned.plan.steps.map(({ version }) => version);
         const after = given.applied.filter(({ version }) => !gone.includes(version));
-        const newest = after.map(({ version }) => version).sort(compareVersions).at(-1);
+        const newest = after
+          .map(({ version }) => version)
+          .sort(compareVersions)
+          .at(-1);
         expect(after).to.have.length(given.applied.length - gone.length);
         expect(gone).to.deep.equal(gone.toSorted((a, b) => compareVersions(b, a)));
         expect(planned.plan.steps.every(({ script }) => script.file.endsWith('.down.sql'))).to.equal(true);
         if (target.kind === 'version') expect(newest).to.equal(target.version);
         if (target.kind === 'all') expect(after).to.deep.equal([]);
-        if (target.kind === 'files') expect(newest).to.equal(given.files.map(({ version }) => version).sort(compareVersions).at(-1));
+        if (target.kind === 'files')
+          expect(newest).to.equal(
+            given.files
+              .map(({ version }) => version)
+              .sort(compareVersions)
+              .at(-1),
+          );
         if (target.kind === 'steps') expect(gone).to.have.length(Math.min(target.count, given.applied.length));
         for (const version of gone) expect(newest === undefined || compareVersions(version, newest) > 0).to.equal(true);
         if (target.kind === 'steps') return;

@@ -9,7 +9,11 @@ describe('printable text', () => {
   for (const sign of STEERING) {
     it(`does not steer a terminal by ${JSON.stringify(sign)}`, () => {
       const [raw] = sign;
-      for (const shown of [printableLine(`a${sign}b`), ...printableLines(`a${sign}b`), printableJson({ a: `a${sign}b` })]) {
+      for (const shown of [
+        printableLine(`a${sign}b`),
+        ...printableLines(`a${sign}b`),
+        printableJson({ a: `a${sign}b` }),
+      ]) {
         expect(shown).to.not.include(raw);
       }
       expect(JSON.parse(printableJson({ a: sign }))).to.deep.equal({ a: sign });

@@ -21,24 +21,44 @@ const TABLE: TableName = { name: 'schema_migrations' };
 const JOURNAL = ['id', 'at', 'run', 'event', 'version', 'irreversible', 'hold', 'more', 'statement_sql'];
 
 function facts(more: Partial<RelationFacts> = {}): RelationFacts {
-  return { schema: 'public', key: ORIGINAL_KEY, shape: null, comment: null, oid: null, journal: null, journalOid: null, ...more };
+  return {
+    schema: 'public',
+    key: ORIGINAL_KEY,
+    shape: null,
+    comment: null,
+    oid: null,
+    journal: null,
+    journalOid: null,
+    ...more,
+  };
 }
 
 /** A table as PostgreSQL describes it. */
 function table(...columns: readonly string[]): TableShape {
-  const described = columns.map((name) => ({ name, category: name === 'applied_at' ? 'D' : 'S', needed: name === 'version' }));
+  const described = columns.map((name) => ({
+    name,
+    category: name === 'applied_at' ? 'D' : 'S',
+    needed: name === 'version',
+  }));
   return { kind: 'table', columns: described, unique: true };
 }
 
 function changed(name: string, change: object): TableShape {
   const shape = table('version', 'applied_at', 'checksum');
-  return { ...shape, columns: (shape.columns ?? []).map((column) => (column.name === name ? { ...column, ...change } : column)) };
+  return {
+    ...shape,
+    columns: (shape.columns ?? []).map((column) => (column.name === name ? { ...column, ...change } : column)),
+  };
 }
 
 describe('the lock key', () => {
   it("is the original Go runner's for schema_migrations in any schema", () => {
     expect(ORIGINAL_KEY).to.equal('7244554146635925501');
-    for (const table of [TABLE, { schema: 'shop', name: 'schema_migrations' }, { schema: 'Other', name: 'schema_migrations' }]) {
+    for (const table of [
+      TABLE,
+      { schema: 'shop', name: 'schema_migrations' },
+      { schema: 'Other', name: 'schema_migrations' },
+    ]) {
       expect(keyExpression(table, undefined)).to.equal(`'7244554146635925501'::bigint`);
     }
   });
@@ -46,7 +66,9 @@ describe('the lock key', () => {
   it('is derived from schema and name for other tables', () => {
     // printf %s shop.history | sha256sum
     expect(derivedKey('shop', 'history')).to.equal(BigInt.asIntN(64, 0x1603967650bac653n).toString());
-    expect(keyExpression({ schema: 'shop', name: 'history' }, undefined)).to.include(`'${derivedKey('shop', 'history')}'`);
+    expect(keyExpression({ schema: 'shop', name: 'history' }, undefined)).to.include(
+      `'${derivedKey('shop', 'history')}'`,
+    );
   });
 
   it('is the first 8 bytes of SHA-256 over schema.name, signed', () => {
@@ -60,7 +82,10 @@ describe('the lock key', () => {
   });
 
   it('is asked of the server where only the server knows the schema', () => {
-    expect(keyExpression({ name: 'history' }, undefined)).to.include('sha256').and.include('lockstep.place').and.include("'.history'");
+    expect(keyExpression({ name: 'history' }, undefined))
+      .to.include('sha256')
+      .and.include('lockstep.place')
+      .and.include("'.history'");
   });
 
   it('gives way to --lock-key', () => {
@@ -73,7 +98,10 @@ describe('the lock key', () => {
 describe('names in SQL', () => {
   it('are quoted', () => {
     const table = { schema: `sh"o'p`, name: `ta"b'le` };
-    expect(Object.values(relationQueries(table)).join()).to.include(`'sh"o''p'`).and.include(`'"sh""o''p"."ta""b''le"'`).and.include(`'"sh""o''p"."ta""b''le_journal"'`);
+    expect(Object.values(relationQueries(table)).join())
+      .to.include(`'sh"o''p'`)
+      .and.include(`'"sh""o''p"."ta""b''le"'`)
+      .and.include(`'"sh""o''p"."ta""b''le_journal"'`);
     expect(placed({ name: table.name })).to.include(`'."ta""b''le"'`);
     const relation = resolveRelation(table, facts({ schema: table.schema }));
     expect(relation.table).to.equal(`"sh""o'p"."ta""b'le"`);
@@ -83,38 +111,107 @@ describe('names in SQL', () => {
 });
 
 describe('resolveRelation', () => {
-  const ours = { shape: table('version', 'applied_at', 'checksum'), comment: tableComment(ORIGINAL_KEY), journal: JOURNAL };
+  const ours = {
+    shape: table('version', 'applied_at', 'checksum'),
+    comment: tableComment(ORIGINAL_KEY),
+    journal: JOURNAL,
+  };
   const accepted: [name: string, facts: Partial<RelationFacts>, exists: boolean, complete: boolean][] = [
     ['none yet', {}, false, false],
     ['ours', ours, true, true],
     ["the original Go runner's", { shape: table('version', 'applied_at') }, true, false],
-    ["the original Go runner's with a comment of its own", { shape: table('version', 'applied_at'), comment: 'ours since 2019' }, true, false],
+    [
+      "the original Go runner's with a comment of its own",
+      { shape: table('version', 'applied_at'), comment: 'ours since 2019' },
+      true,
+      false,
+    ],
     ['ours without its journal', { ...ours, journal: null }, true, false],
-    ['ours with the journal of an early version', { ...ours, journal: JOURNAL.filter((column) => column !== 'irreversible') }, true, false],
-    ['ours with the journal of a version that kept no text of statements', { ...ours, journal: JOURNAL.filter((column) => column !== 'statement_sql') }, true, false],
+    [
+      'ours with the journal of an early version',
+      { ...ours, journal: JOURNAL.filter((column) => column !== 'irreversible') },
+      true,
+      false,
+    ],
+    [
+      'ours with the journal of a version that kept no text of statements',
+      { ...ours, journal: JOURNAL.filter((column) => column !== 'statement_sql') },
+      true,
+      false,
+    ],
     ['ours without its comment', { ...ours, comment: null }, true, false],
-    ['ours with a column of a newer format', { ...ours, shape: table('version', 'applied_at', 'checksum', 'more') }, true, true],
-    ['a newer format that we can read', { ...ours, comment: `Lockstep history, format 9, readable since 1, lock key ${ORIGINAL_KEY}` }, true, true],
+    [
+      'ours with a column of a newer format',
+      { ...ours, shape: table('version', 'applied_at', 'checksum', 'more') },
+      true,
+      true,
+    ],
+    [
+      'a newer format that we can read',
+      { ...ours, comment: `Lockstep history, format 9, readable since 1, lock key ${ORIGINAL_KEY}` },
+      true,
+      true,
+    ],
   ];
   for (const [name, given, exists, complete] of accepted) {
     it(`accepts ${name}`, () => {
-      expect(resolveRelation(TABLE, facts(given))).to.deep.include({ schema: 'public', key: ORIGINAL_KEY, exists, complete });
+      expect(resolveRelation(TABLE, facts(given))).to.deep.include({
+        schema: 'public',
+        key: ORIGINAL_KEY,
+        exists,
+        complete,
+      });
     });
   }
 
   const refused: [name: string, facts: Partial<RelationFacts>, code: ErrorCode, words: RegExp][] = [
     ['another key', { ...ours, comment: tableComment('5') }, 'CONFIG_INVALID', /key 5\b.*7244554146635925501/],
     ['a negative key that differs', { ...ours, key: '5', comment: tableComment('-5') }, 'CONFIG_INVALID', /key -5\b/],
-    ['a newer format that we cannot read', { ...ours, comment: `Lockstep history, format 9, readable since 8, lock key ${ORIGINAL_KEY}` }, 'CONFIG_INVALID', /format 9, readable since 8.*format 1/],
+    [
+      'a newer format that we cannot read',
+      { ...ours, comment: `Lockstep history, format 9, readable since 8, lock key ${ORIGINAL_KEY}` },
+      'CONFIG_INVALID',
+      /format 9, readable since 8.*format 1/,
+    ],
     ['a search_path without schemas', { schema: null }, 'CONFIG_INVALID', /search_path/],
-    ["golang-migrate's table", { shape: table('version', 'dirty') }, 'HISTORY_CONFLICT', /public\.schema_migrations belongs to golang-migrate/],
+    [
+      "golang-migrate's table",
+      { shape: table('version', 'dirty') },
+      'HISTORY_CONFLICT',
+      /public\.schema_migrations belongs to golang-migrate/,
+    ],
     ["dbmate's table", { shape: table('version') }, 'HISTORY_CONFLICT', /dbmate/],
-    ['a view', { shape: { ...table('version', 'applied_at'), kind: 'view' } }, 'HISTORY_CONFLICT', /public\.schema_migrations is a view/],
-    ['a table without a key', { shape: { ...table('version', 'applied_at'), unique: false } }, 'HISTORY_CONFLICT', /cannot be used/],
+    [
+      'a view',
+      { shape: { ...table('version', 'applied_at'), kind: 'view' } },
+      'HISTORY_CONFLICT',
+      /public\.schema_migrations is a view/,
+    ],
+    [
+      'a table without a key',
+      { shape: { ...table('version', 'applied_at'), unique: false } },
+      'HISTORY_CONFLICT',
+      /cannot be used/,
+    ],
     ['a number for a version', { shape: changed('version', { category: 'N' }) }, 'HISTORY_CONFLICT', /cannot be used/],
-    ['a column that we would leave empty', { shape: changed('applied_at', { needed: true }) }, 'HISTORY_CONFLICT', /cannot be used/],
-    ['a checksum of another kind', { shape: changed('checksum', { category: 'N' }) }, 'HISTORY_CONFLICT', /cannot be used/],
-    ["something else under the journal's name", { journal: ['a'] }, 'HISTORY_CONFLICT', /public\.schema_migrations_journal.*another program/],
+    [
+      'a column that we would leave empty',
+      { shape: changed('applied_at', { needed: true }) },
+      'HISTORY_CONFLICT',
+      /cannot be used/,
+    ],
+    [
+      'a checksum of another kind',
+      { shape: changed('checksum', { category: 'N' }) },
+      'HISTORY_CONFLICT',
+      /cannot be used/,
+    ],
+    [
+      "something else under the journal's name",
+      { journal: ['a'] },
+      'HISTORY_CONFLICT',
+      /public\.schema_migrations_journal.*another program/,
+    ],
     ['a table of nobody we know', { shape: table('id', 'name') }, 'HISTORY_CONFLICT', /another program/],
   ];
   for (const [name, given, code, words] of refused) {

@@ -26,12 +26,26 @@ function inMemory(): Ground {
     new FakeRun({ server, clock, files, ...(release !== undefined && { release }) });
   return {
     up: ({ files }, release, reapply) => ended(run(files, release).up({}, undefined, reapply)),
-    down: ({ files }, release, { to, hold }) => ended(run(files, release).down({ kind: 'version', version: to }, {}, { hold, choice: 'stored' })),
+    down: ({ files }, release, { to, hold }) =>
+      ended(run(files, release).down({ kind: 'version', version: to }, {}, { hold, choice: 'stored' })),
     repair: ({ files }, only) =>
       ended(
         repair(
-          { runner: runner('repair'), connectWaitMs: 0, lockWaitMs: 0, signal: new AbortController().signal, wish: { only }, dryRun: false },
-          { database: new FakeDatabase(server), source: source(files), clock, reporter: new Recorder(), parser: fakeParser },
+          {
+            runner: runner('repair'),
+            connectWaitMs: 0,
+            lockWaitMs: 0,
+            signal: new AbortController().signal,
+            wish: { only },
+            dryRun: false,
+          },
+          {
+            database: new FakeDatabase(server),
+            source: source(files),
+            clock,
+            reporter: new Recorder(),
+            parser: fakeParser,
+          },
         ),
       ),
     applied: () => Promise.resolve([...(server.contents.history?.keys() ?? [])].sort()),
@@ -48,6 +62,15 @@ describe('a walk of releases and rollbacks, in memory', () => {
       });
       for (const [act, times] of walk.tally) tally.set(act, (tally.get(act) ?? 0) + times);
     }
-    expect([...tally.keys()], 'everything happens').to.include.members(['up applies', 'up skips', 'up ends 22', 'up ends 40', 'down holds', 'down holds nothing', 'repair all', 'repair one']);
+    expect([...tally.keys()], 'everything happens').to.include.members([
+      'up applies',
+      'up skips',
+      'up ends 22',
+      'up ends 40',
+      'down holds',
+      'down holds nothing',
+      'repair all',
+      'repair one',
+    ]);
   });
 });

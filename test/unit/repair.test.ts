@@ -2,7 +2,17 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { VersionInPart } from '../../src/core/plan/in-part.ts';
-import { describeRepair, diffOf, leftBy, planRepair, unknownOnly, versionOf, wrongRename, type RepairFacts, type RepairWish } from '../../src/core/plan/repair.ts';
+import {
+  describeRepair,
+  diffOf,
+  leftBy,
+  planRepair,
+  unknownOnly,
+  versionOf,
+  wrongRename,
+  type RepairFacts,
+  type RepairWish,
+} from '../../src/core/plan/repair.ts';
 import { checksum } from '../../src/core/migration.ts';
 import { migration, migrations } from '../support/fakes/files.ts';
 
@@ -15,14 +25,23 @@ const inPart: readonly VersionInPart[] = [
 /** A is changed and has another down file, B is in part down, C in part up, D held. */
 const FACTS: RepairFacts = {
   migrations: [migration(A, 'SELECT 2', 'SELECT 3'), ...migrations(B, C, D)],
-  applied: [{ version: A, checksum: migration(A).up.checksum }, { version: B, checksum: migration(B).up.checksum }],
-  storedDowns: [A, B].map((version) => ({ version, checksum: checksum(`DROP TABLE t_${version}`), sql: `DROP TABLE t_${version}`, irreversible: false })),
+  applied: [
+    { version: A, checksum: migration(A).up.checksum },
+    { version: B, checksum: migration(B).up.checksum },
+  ],
+  storedDowns: [A, B].map((version) => ({
+    version,
+    checksum: checksum(`DROP TABLE t_${version}`),
+    sql: `DROP TABLE t_${version}`,
+    irreversible: false,
+  })),
   inPart,
   holds: [hold],
   lost: [],
 };
 
-const planned = (wish: RepairWish, facts = FACTS): string[] => planRepair(facts, wish).map((action) => `${action.type} ${versionOf(action)}`);
+const planned = (wish: RepairWish, facts = FACTS): string[] =>
+  planRepair(facts, wish).map((action) => `${action.type} ${versionOf(action)}`);
 
 describe('repair', () => {
   const cases: [name: string, wish: RepairWish, actions: string[]][] = [
@@ -63,7 +82,11 @@ describe('repair', () => {
 
   it('says what it leaves, with the command that would change it', () => {
     const left = (wish: RepairWish): string => leftBy(planRepair(FACTS, wish), FACTS, wish).join('\n');
-    expect(left({})).to.include('repair --only 002_b --statement done').and.include('repair --only 003_c --reset').and.include('repair --only 001_a --down files').and.include('repair --only 004_d');
+    expect(left({}))
+      .to.include('repair --only 002_b --statement done')
+      .and.include('repair --only 003_c --reset')
+      .and.include('repair --only 001_a --down files')
+      .and.include('repair --only 004_d');
     expect(left({ only: D })).to.equal('');
     expect(left({ only: C, reset: true })).to.equal('');
     expect(left({ only: C })).to.match(/^003_c is in part applied.*--reset"$/);
@@ -92,10 +115,17 @@ describe('repair', () => {
 });
 
 describe('repair --only', () => {
-  const facts = { ...FACTS, migrations: migrations(A, B), applied: [{ version: '000_old' }], inPart: [{ version: '009_gone', direction: 'up', done: ['x'] } as const], holds: [{ ...hold, version: '010_held' }] };
+  const facts = {
+    ...FACTS,
+    migrations: migrations(A, B),
+    applied: [{ version: '000_old' }],
+    inPart: [{ version: '009_gone', direction: 'up', done: ['x'] } as const],
+    holds: [{ ...hold, version: '010_held' }],
+  };
 
   it('takes every version that files, history or journal know', () => {
-    for (const version of [undefined, A, '000_old', '009_gone', '010_held']) expect(unknownOnly(facts, version)).to.equal(undefined);
+    for (const version of [undefined, A, '000_old', '009_gone', '010_held'])
+      expect(unknownOnly(facts, version)).to.equal(undefined);
   });
 
   it('refuses any other, and says which one may be meant', () => {
@@ -105,13 +135,34 @@ describe('repair --only', () => {
 });
 
 describe('repair --rename', () => {
-  const applied = [{ version: '1_a', checksum: migration('1_a', 'one').up.checksum }, { version: '2_b' }, { version: '3_c', checksum: 'x' }];
-  const facts = { migrations: [migration('1_new', 'one'), migration('2_new', 'two'), migration('3_c', 'three')], applied, storedDowns: [], inPart: [], holds: [], lost: [] };
+  const applied = [
+    { version: '1_a', checksum: migration('1_a', 'one').up.checksum },
+    { version: '2_b' },
+    { version: '3_c', checksum: 'x' },
+  ];
+  const facts = {
+    migrations: [migration('1_new', 'one'), migration('2_new', 'two'), migration('3_c', 'three')],
+    applied,
+    storedDowns: [],
+    inPart: [],
+    holds: [],
+    lost: [],
+  };
 
   it('is what it says, and nothing besides', () => {
-    const rename = [{ from: '1_a', to: '1_new' }, { from: '2_b', to: '2_new' }];
+    const rename = [
+      { from: '1_a', to: '1_new' },
+      { from: '2_b', to: '2_new' },
+    ];
     expect(wrongRename(facts, rename)).to.equal(undefined);
-    expect(planRepair(facts, { rename }).map((action) => (action.type === 'rename' ? [action.from, action.migration.version] : action.type))).to.deep.equal([['1_a', '1_new'], ['2_b', '2_new']]);
+    expect(
+      planRepair(facts, { rename }).map((action) =>
+        action.type === 'rename' ? [action.from, action.migration.version] : action.type,
+      ),
+    ).to.deep.equal([
+      ['1_a', '1_new'],
+      ['2_b', '2_new'],
+    ]);
   });
 
   it('has nothing to do when it was recorded', () => {
@@ -136,6 +187,12 @@ describe('repair --rename', () => {
   }
 
   it('names every wrong one at once', () => {
-    expect(wrongRename(facts, [{ from: '8_x', to: '1_new' }, { from: '1_a', to: '1_new' }, { from: '9_y', to: '9_z' }])?.details.problems).to.have.length(4);
+    expect(
+      wrongRename(facts, [
+        { from: '8_x', to: '1_new' },
+        { from: '1_a', to: '1_new' },
+        { from: '9_y', to: '9_z' },
+      ])?.details.problems,
+    ).to.have.length(4);
   });
 });

@@ -33,7 +33,11 @@ describe('going on with a version in part', () => {
 
   async function planned(one: Migration): Promise<PlannedStep> {
     const { plan } = await analyze(one.up, 'up', fakeParser);
-    const [step] = await withProgress([{ step: stepOf(one), plan, losses: [] }], await session.history.inPart(), fakeParser);
+    const [step] = await withProgress(
+      [{ step: stepOf(one), plan, losses: [] }],
+      await session.history.inPart(),
+      fakeParser,
+    );
     return step!;
   }
 
@@ -49,27 +53,93 @@ describe('going on with a version in part', () => {
   /** How many statements are done, or what it ends in. */
   async function goesOn(one: Migration): Promise<number | string> {
     const work = planned(one).then((step) => resume(step, { session, ports: { reporter: recorder } }));
-    return await work.then(({ length }) => length, (error: unknown) => (error as MigratorError).code);
+    return await work.then(
+      ({ length }) => length,
+      (error: unknown) => (error as MigratorError).code,
+    );
   }
 
   const index = (): IndexState => server.contents.indexes.get('a_v') ?? 'absent';
 
-  const cases: [name: string, was: Migration, state: IndexState | undefined, now: Migration, expected: number | string, left: IndexState][] = [
+  const cases: [
+    name: string,
+    was: Migration,
+    state: IndexState | undefined,
+    now: Migration,
+    expected: number | string,
+    left: IndexState,
+  ][] = [
     ['a build that is valid', file(FIRST, INDEX), 'valid', file(FIRST, INDEX), 2, 'valid'],
-    ['a build that is INVALID: cleared when it runs again', file(FIRST, INDEX), 'invalid', file(FIRST, INDEX), 1, 'invalid'],
+    [
+      'a build that is INVALID: cleared when it runs again',
+      file(FIRST, INDEX),
+      'invalid',
+      file(FIRST, INDEX),
+      1,
+      'invalid',
+    ],
     ['a build that never began', file(FIRST, INDEX), 'absent', file(FIRST, INDEX), 1, 'absent'],
     ['a build of another name now, INVALID', file(FIRST, INDEX), 'invalid', file(FIRST, OTHER), 1, 'absent'],
     ['a build of another name now, that never began', file(FIRST, INDEX), 'absent', file(FIRST, OTHER), 1, 'absent'],
-    ['a build of another name now, that did its work', file(FIRST, INDEX), 'valid', file(FIRST, OTHER), 'HISTORY_CONFLICT', 'valid'],
-    ['a build of another name now, that somebody is at', file(FIRST, INDEX), 'being built', file(FIRST, OTHER), 'CONTENTION', 'being built'],
+    [
+      'a build of another name now, that did its work',
+      file(FIRST, INDEX),
+      'valid',
+      file(FIRST, OTHER),
+      'HISTORY_CONFLICT',
+      'valid',
+    ],
+    [
+      'a build of another name now, that somebody is at',
+      file(FIRST, INDEX),
+      'being built',
+      file(FIRST, OTHER),
+      'CONTENTION',
+      'being built',
+    ],
     ['a build that was moved', file(FIRST, INDEX), 'invalid', file(FIRST, OTHER, INDEX), 1, 'absent'],
     ['a build that is gone from the file', file(FIRST, INDEX, 'VACUUM'), 'invalid', file(FIRST, 'VACUUM'), 1, 'absent'],
-    ['a build in what is one transaction now', file(FIRST, INDEX), 'invalid', file(FIRST, 'INSERT'), 'HISTORY_CONFLICT', 'absent'],
+    [
+      'a build in what is one transaction now',
+      file(FIRST, INDEX),
+      'invalid',
+      file(FIRST, 'INSERT'),
+      'HISTORY_CONFLICT',
+      'absent',
+    ],
     ['what may run twice, edited', file(FIRST, 'VACUUM'), undefined, file(FIRST, INDEX), 1, 'absent'],
-    ['what nobody can know', file(FIRST, 'CREATE DATABASE x'), undefined, file(FIRST, 'CREATE DATABASE x'), 'MIGRATION_INCOMPLETE', 'absent'],
-    ['what nobody can know, edited', file(FIRST, 'CREATE DATABASE x'), undefined, file(FIRST, 'VACUUM'), 'MIGRATION_INCOMPLETE', 'absent'],
-    ['what nobody can know, in what is one transaction now', file(FIRST, 'CREATE DATABASE x'), undefined, file('INSERT'), 'MIGRATION_INCOMPLETE', 'absent'],
-    ['a finished statement, edited', file(FIRST, 'VACUUM'), undefined, file('CREATE TABLE b', 'VACUUM'), 'HISTORY_CONFLICT', 'absent'],
+    [
+      'what nobody can know',
+      file(FIRST, 'CREATE DATABASE x'),
+      undefined,
+      file(FIRST, 'CREATE DATABASE x'),
+      'MIGRATION_INCOMPLETE',
+      'absent',
+    ],
+    [
+      'what nobody can know, edited',
+      file(FIRST, 'CREATE DATABASE x'),
+      undefined,
+      file(FIRST, 'VACUUM'),
+      'MIGRATION_INCOMPLETE',
+      'absent',
+    ],
+    [
+      'what nobody can know, in what is one transaction now',
+      file(FIRST, 'CREATE DATABASE x'),
+      undefined,
+      file('INSERT'),
+      'MIGRATION_INCOMPLETE',
+      'absent',
+    ],
+    [
+      'a finished statement, edited',
+      file(FIRST, 'VACUUM'),
+      undefined,
+      file('CREATE TABLE b', 'VACUUM'),
+      'HISTORY_CONFLICT',
+      'absent',
+    ],
   ];
   for (const [name, was, state, now, expected, left] of cases) {
     it(name, async () => {

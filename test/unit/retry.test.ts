@@ -33,7 +33,10 @@ describe('retrying', () => {
   }
 
   /** The tries fail with `errors`, first to last; the ones after that succeed. */
-  function run(errors: readonly (Error | undefined)[], { retry = true, signal = new AbortController().signal, takesMs = 0 }: Options = {}) {
+  function run(
+    errors: readonly (Error | undefined)[],
+    { retry = true, signal = new AbortController().signal, takesMs = 0 }: Options = {},
+  ) {
     let tries = 0;
     const attempt = async (): Promise<void> => {
       const error = errors[tries];
@@ -41,7 +44,11 @@ describe('retrying', () => {
       await clock.sleep(takesMs);
       if (error !== undefined) throw error;
     };
-    const work = retrying({ session, version: '001_a', pieces: [], retry, signal }, { clock, reporter: recorder }, attempt);
+    const work = retrying(
+      { session, version: '001_a', pieces: [], retry, signal },
+      { clock, reporter: recorder },
+      attempt,
+    );
     return { work: clock.until(work), tries: () => tries };
   }
 
@@ -71,7 +78,10 @@ describe('retrying', () => {
   const final: [name: string, error: Error][] = [
     ['a cancel or the statement timeout (57014)', contention('57014')],
     ['contention that the server did not tell', new MigratorError('CONTENTION', 'waiters in the way')],
-    ['SQL that is wrong', new MigratorError('MIGRATION_FAILED', 'f', { server: { sqlstate: '42601', message: 'syntax' } })],
+    [
+      'SQL that is wrong',
+      new MigratorError('MIGRATION_FAILED', 'f', { server: { sqlstate: '42601', message: 'syntax' } }),
+    ],
     ['a lost connection', new MigratorError('OUTCOME_UNKNOWN', 'lost')],
     ['a bug', new TypeError('oops')],
   ];
@@ -134,7 +144,11 @@ describe('retrying', () => {
       tries += 1;
       return Promise.reject(contention('55P03'));
     };
-    const work = retrying({ session, version: '001_a', pieces: [], retry: true, signal: controller.signal }, { clock, reporter: recorder }, attempt);
+    const work = retrying(
+      { session, version: '001_a', pieces: [], retry: true, signal: controller.signal },
+      { clock, reporter: recorder },
+      attempt,
+    );
     await clock.advance(100);
     const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
     controller.abort(reason);

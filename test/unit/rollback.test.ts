@@ -47,8 +47,10 @@ describe('a rollback', () => {
 
   const calls = (): string[] => server.calls.map((call) => call.replace(/^\d+ /, ''));
   const applied = (): string[] => [...(server.contents.history?.keys() ?? [])].sort();
-  const journal = (event: string): (Version | undefined)[] => server.contents.journal.filter((entry) => entry.event === event).map(({ version }) => version);
-  const upFails = (release?: string, files = FILES): Promise<MigratorError> => failure<MigratorError>(run(files, release).up());
+  const journal = (event: string): (Version | undefined)[] =>
+    server.contents.journal.filter((entry) => entry.event === event).map(({ version }) => version);
+  const upFails = (release?: string, files = FILES): Promise<MigratorError> =>
+    failure<MigratorError>(run(files, release).up());
 
   describe('from what is stored', () => {
     it('needs no files of what it rolls back', async () => {
@@ -118,7 +120,9 @@ describe('a rollback', () => {
     it('warns of others that may write the tables', async () => {
       server.distrust = ['role "app" may INSERT on shop.schema_migrations_journal'];
       const { warnings } = await run([...FILES, D]).up();
-      expect(warnings.join()).to.contain('role "app" may INSERT').and.contain('rolling back from stored SQL will be refused');
+      expect(warnings.join())
+        .to.contain('role "app" may INSERT')
+        .and.contain('rolling back from stored SQL will be refused');
     });
 
     it('which nobody asks where nothing is pending', async () => {
@@ -130,13 +134,17 @@ describe('a rollback', () => {
   describe('holds', () => {
     it('keeps every release that was known from applying it again, before anything is applied', async () => {
       const job = await rollBack();
-      expect(job.recorder.of('rollback.held')).to.deep.equal([{ type: 'rollback.held', versions: [C, B], reason: 'it locks orders' }]);
+      expect(job.recorder.of('rollback.held')).to.deep.equal([
+        { type: 'rollback.held', versions: [C, B], reason: 'it locks orders' },
+      ]);
       const before = server.contents;
       for (const release of ['shop/7@2', 'shop@2', 'shop/8@1', undefined]) {
         const error = await upFails(release, [...FILES, migration('004_d')]);
         expect(error).to.include({ code: 'HISTORY_CONFLICT', exit: 22 });
         expect(error.details.problems).to.have.length(2);
-        expect(error.details.problems![0]).to.match(/00[23]_. was rolled back by rb-1 \(release shop\/8@1\) at .*: it locks orders/);
+        expect(error.details.problems![0]).to.match(
+          /00[23]_. was rolled back by rb-1 \(release shop\/8@1\) at .*: it locks orders/,
+        );
       }
       expect(server.contents).to.equal(before);
       expect(calls()).to.not.include('lock.tryAcquire');
@@ -161,9 +169,14 @@ describe('a rollback', () => {
       await rollBack();
       const next = run([...FILES, migration('004_d', 'SELECT 1/0')], 'shop/9@2');
       expect(await failure(next.up())).to.include({ code: 'MIGRATION_FAILED' });
-      expect(next.recorder.of('hold.ended').map(({ hold, because }) => `${hold.version} ${because}`)).to.deep.equal([`${B} new release`, `${C} new release`]);
+      expect(next.recorder.of('hold.ended').map(({ hold, because }) => `${hold.version} ${because}`)).to.deep.equal([
+        `${B} new release`,
+        `${C} new release`,
+      ]);
       expect(applied()).to.deep.equal([A, B, C]);
-      expect(server.contents.journal.findLast(({ event, version }) => event === 'applied' && version === C)?.hold).to.deep.equal({ reason: 'new release' });
+      expect(
+        server.contents.journal.findLast(({ event, version }) => event === 'applied' && version === C)?.hold,
+      ).to.deep.equal({ reason: 'new release' });
       await run(OLD).down(toA, {}, { hold: false });
       await run(FILES, 'shop@2').up();
       expect(applied()).to.deep.equal([A, B, C]);
@@ -205,7 +218,8 @@ describe('a rollback', () => {
 
     it('binds releases of other names, known or not', async () => {
       await rollBack();
-      for (const release of ['stock/1@9', 'stock@9']) expect(await upFails(release)).to.include({ code: 'HISTORY_CONFLICT' });
+      for (const release of ['stock/1@9', 'stock@9'])
+        expect(await upFails(release)).to.include({ code: 'HISTORY_CONFLICT' });
     });
 
     it('comes by itself where the journal knows a release, also from a shell without one', async () => {
@@ -219,7 +233,9 @@ describe('a rollback', () => {
       await run(OLD).down(toA, {}, { hold: false });
       const later = run(OLD);
       expect((await later.down(toA, {}, { hold: true, reason: 'it locks orders' })).done).to.deep.equal([]);
-      expect(later.recorder.of('rollback.held')).to.deep.equal([{ type: 'rollback.held', versions: [C, B], reason: 'it locks orders' }]);
+      expect(later.recorder.of('rollback.held')).to.deep.equal([
+        { type: 'rollback.held', versions: [C, B], reason: 'it locks orders' },
+      ]);
       const error = await upFails('shop@2');
       expect(error.details.problems!.join()).to.contain('it locks orders');
     });
@@ -280,7 +296,9 @@ describe('a rollback', () => {
       const person = run();
       await person.down(toA, {}, { reason: 'trying', hold: false });
       expect(person.recorder.of('rollback.not-held')).to.deep.equal([{ type: 'rollback.not-held', versions: [C, B] }]);
-      expect(server.contents.journal.findLast(({ event }) => event === 'rolled back')?.hold).to.deep.equal({ reason: 'trying' });
+      expect(server.contents.journal.findLast(({ event }) => event === 'rolled back')?.hold).to.deep.equal({
+        reason: 'trying',
+      });
       await run(FILES, 'shop@2').up();
       expect(applied()).to.deep.equal([A, B, C]);
     });
@@ -289,7 +307,12 @@ describe('a rollback', () => {
   describe('wait', () => {
     const wait = (release?: string): Promise<readonly Version[]> =>
       waitUntilApplied(
-        { runner: { ...runner('wait'), release }, connectWaitMs: 60_000, timeoutMs: 600_000, signal: new AbortController().signal },
+        {
+          runner: { ...runner('wait'), release },
+          connectWaitMs: 60_000,
+          timeoutMs: 600_000,
+          signal: new AbortController().signal,
+        },
         { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder() },
       );
 
@@ -313,7 +336,13 @@ describe('a rollback', () => {
     it('tells what is held', async () => {
       await rollBack();
       const options = { runner: runner('status'), connectWaitMs: 0, signal: new AbortController().signal };
-      const status = await readStatus(options, { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder(), parser: fakeParser });
+      const status = await readStatus(options, {
+        database: new FakeDatabase(server),
+        source: source(FILES),
+        clock,
+        reporter: new Recorder(),
+        parser: fakeParser,
+      });
       expect(status.map(({ state, hold }) => [state, hold?.by, hold?.reason])).to.deep.equal([
         ['applied', undefined, undefined],
         ['held', 'rb-1', 'it locks orders'],
@@ -325,15 +354,31 @@ describe('a rollback', () => {
   describe('repair', () => {
     const mend = (wish: Parameters<typeof planRepair>[1], dryRun = false) =>
       repair(
-        { runner: runner('repair'), connectWaitMs: 0, lockWaitMs: 0, signal: new AbortController().signal, wish, dryRun },
-        { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder(), parser: fakeParser },
+        {
+          runner: runner('repair'),
+          connectWaitMs: 0,
+          lockWaitMs: 0,
+          signal: new AbortController().signal,
+          wish,
+          dryRun,
+        },
+        {
+          database: new FakeDatabase(server),
+          source: source(FILES),
+          clock,
+          reporter: new Recorder(),
+          parser: fakeParser,
+        },
       );
 
     it('ends holds, when it has said so', async () => {
       await rollBack();
       const nothing = await mend({});
       expect(nothing.steps).to.deep.equal([]);
-      expect(nothing.left.map((sentence) => sentence.slice(0, 16))).to.deep.equal([`${B} stays held`, `${C} stays held`]);
+      expect(nothing.left.map((sentence) => sentence.slice(0, 16))).to.deep.equal([
+        `${B} stays held`,
+        `${C} stays held`,
+      ]);
       const planned = await mend({ only: C }, true);
       expect(planned.steps[0]!.action).to.match(/end the hold.*003_c was rolled back by rb-1.*it locks orders/);
       expect(await upFails('shop@2')).to.include({ code: 'HISTORY_CONFLICT' });
@@ -391,7 +436,11 @@ describe('a rollback', () => {
 
   describe('without a target', () => {
     const refusal = (database: FakeDatabase): Promise<MigratorError> =>
-      withoutTarget({ runner: runner('down'), signal: new AbortController().signal }, () => ({ database, clock, reporter: new Recorder() }));
+      withoutTarget({ runner: runner('down'), signal: new AbortController().signal }, () => ({
+        database,
+        clock,
+        reporter: new Recorder(),
+      }));
 
     it('is refused with what a target could be', async () => {
       const error = await refusal(new FakeDatabase(server));
@@ -416,10 +465,12 @@ describe('a rollback', () => {
   it('tells in a dry run which text would run, and what it would destroy', async () => {
     server.rows.set('t', 1200);
     const { wouldRun } = await run(FILES.slice(0, 2)).down(toA, { dryRun: true });
-    expect(wouldRun!.map(({ version, direction, source: from, sql }) => [version, direction, from, sql])).to.deep.equal([
-      [C, 'down', 'stored', 'DROP TABLE t_003_c'],
-      [B, 'down', 'file', 'DROP TABLE t_002_b'],
-    ]);
+    expect(wouldRun!.map(({ version, direction, source: from, sql }) => [version, direction, from, sql])).to.deep.equal(
+      [
+        [C, 'down', 'stored', 'DROP TABLE t_003_c'],
+        [B, 'down', 'file', 'DROP TABLE t_002_b'],
+      ],
+    );
     expect(applied()).to.deep.equal([A, B, C]);
   });
 });

@@ -43,7 +43,10 @@ describe('describeHolder', () => {
     [{ pid: 7, applicationName: '' }, 'a session without a name (pid 7)'],
     [{ pid: 7, applicationName: 'psql' }, '"psql" (pid 7)'],
     [{ pid: 7, applicationName: 'psql', since: undefined, doing: undefined }, '"psql" (pid 7)'],
-    [{ pid: 7, applicationName: 'x', since, doing: 'up 1_a' }, '"x" (pid 7) since 2026-01-02T03:04:05.000Z running up 1_a'],
+    [
+      { pid: 7, applicationName: 'x', since, doing: 'up 1_a' },
+      '"x" (pid 7) since 2026-01-02T03:04:05.000Z running up 1_a',
+    ],
   ];
   for (const [holder, text] of table) {
     it(text, () => {

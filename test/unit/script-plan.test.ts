@@ -63,8 +63,14 @@ describe('statements that run outside of a transaction', () => {
     ['DROP INDEX CONCURRENTLY i', 'DROP INDEX i'],
     ['ALTER TABLE p DETACH PARTITION c CONCURRENTLY', 'ALTER TABLE p DETACH PARTITION c'],
     ['ALTER TABLE p DETACH PARTITION c CONCURRENTLY', 'ALTER TABLE p DETACH PARTITION c FINALIZE'],
-    ["CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p", "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (create_slot = false)"],
-    ["CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (connect = true)", "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (connect = 'off')"],
+    [
+      "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p",
+      "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (create_slot = false)",
+    ],
+    [
+      "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (connect = true)",
+      "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (connect = 'off')",
+    ],
     ['ALTER SUBSCRIPTION s REFRESH PUBLICATION', 'ALTER SUBSCRIPTION s ENABLE'],
     ['ALTER SUBSCRIPTION s SET PUBLICATION p', 'ALTER SUBSCRIPTION s SET PUBLICATION p WITH (refresh = false)'],
     ['ALTER SUBSCRIPTION s ADD PUBLICATION p', 'ALTER SUBSCRIPTION s ADD PUBLICATION p WITH (refresh = 0)'],
@@ -75,7 +81,9 @@ describe('statements that run outside of a transaction', () => {
     ["ROLLBACK PREPARED 'x'", 'SAVEPOINT a; ROLLBACK TO a'],
   ] as const) {
     it(`${outside} — and not ${inside}`, async () => {
-      expect(await unitsOf(outside)).to.have.lengthOf(1).and.to.have.nested.property('[0].transactional', false);
+      expect(await unitsOf(outside))
+        .to.have.lengthOf(1)
+        .and.to.have.nested.property('[0].transactional', false);
       expect(await piecesOf(inside)).to.have.lengthOf.above(0);
     });
   }
@@ -96,13 +104,22 @@ describe('statements that run outside of a transaction', () => {
 
 describe('a script in one transaction', () => {
   it('that runs code may take any lock in it', async () => {
-    for (const [text, runs] of [['DO $$ BEGIN END $$', true], ['CALL p()', true], ['SELECT f()', undefined], ['CREATE TABLE t ()', undefined]] as const) {
-      expect((await namedPiecesOf(text)).map(({ runsCode }) => runsCode), text).to.deep.equal([runs]);
+    for (const [text, runs] of [
+      ['DO $$ BEGIN END $$', true],
+      ['CALL p()', true],
+      ['SELECT f()', undefined],
+      ['CREATE TABLE t ()', undefined],
+    ] as const) {
+      expect(
+        (await namedPiecesOf(text)).map(({ runsCode }) => runsCode),
+        text,
+      ).to.deep.equal([runs]);
     }
   });
 
   it('is cut where the need for a short lock timeout changes', async () => {
-    const text = '-- a\nCREATE TABLE t (a int); -- b\nCREATE INDEX ON t (a);\n/* c */ INSERT INTO t VALUES (1); SELECT 1; DROP TABLE u -- d';
+    const text =
+      '-- a\nCREATE TABLE t (a int); -- b\nCREATE INDEX ON t (a);\n/* c */ INSERT INTO t VALUES (1); SELECT 1; DROP TABLE u -- d';
     expect(await piecesOf(text)).to.deep.equal([
       { sql: 'CREATE TABLE t (a int); -- b\nCREATE INDEX ON t (a)', offset: 5, blocking: true },
       { sql: 'INSERT INTO t VALUES (1); SELECT 1', offset: text.indexOf('INSERT'), blocking: false },
@@ -111,17 +128,46 @@ describe('a script in one transaction', () => {
   });
 
   for (const [blocking, statements] of [
-    [true, [
-      'ALTER TABLE t ADD a int', 'DROP VIEW v', 'TRUNCATE t', 'CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION f()',
-      'ALTER TABLE t RENAME TO u', 'REINDEX INDEX i', 'REFRESH MATERIALIZED VIEW v', 'LOCK t', 'CLUSTER t', 'COMMENT ON TABLE t IS NULL',
-      'GRANT SELECT ON t TO PUBLIC', 'CREATE TABLE c PARTITION OF p DEFAULT', 'CREATE TABLE c (a int REFERENCES t)',
-      'ALTER TABLE t VALIDATE CONSTRAINT c, ADD a int',
-    ]],
-    [false, [
-      'SELECT 1', 'WITH d AS (DELETE FROM t RETURNING a) SELECT a FROM d', 'VALUES (1)', 'INSERT INTO t VALUES (1)', 'UPDATE t SET a = 1', 'DELETE FROM t',
-      'MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE', "COPY t FROM '/x'", 'CALL p()', 'DO $$ BEGIN END $$', 'SET a.b = 1', 'SHOW work_mem',
-      'ANALYZE t', 'ALTER TABLE t VALIDATE CONSTRAINT c', 'ALTER TABLE p DETACH PARTITION c FINALIZE', 'SAVEPOINT a',
-    ]],
+    [
+      true,
+      [
+        'ALTER TABLE t ADD a int',
+        'DROP VIEW v',
+        'TRUNCATE t',
+        'CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION f()',
+        'ALTER TABLE t RENAME TO u',
+        'REINDEX INDEX i',
+        'REFRESH MATERIALIZED VIEW v',
+        'LOCK t',
+        'CLUSTER t',
+        'COMMENT ON TABLE t IS NULL',
+        'GRANT SELECT ON t TO PUBLIC',
+        'CREATE TABLE c PARTITION OF p DEFAULT',
+        'CREATE TABLE c (a int REFERENCES t)',
+        'ALTER TABLE t VALIDATE CONSTRAINT c, ADD a int',
+      ],
+    ],
+    [
+      false,
+      [
+        'SELECT 1',
+        'WITH d AS (DELETE FROM t RETURNING a) SELECT a FROM d',
+        'VALUES (1)',
+        'INSERT INTO t VALUES (1)',
+        'UPDATE t SET a = 1',
+        'DELETE FROM t',
+        'MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE',
+        "COPY t FROM '/x'",
+        'CALL p()',
+        'DO $$ BEGIN END $$',
+        'SET a.b = 1',
+        'SHOW work_mem',
+        'ANALYZE t',
+        'ALTER TABLE t VALIDATE CONSTRAINT c',
+        'ALTER TABLE p DETACH PARTITION c FINALIZE',
+        'SAVEPOINT a',
+      ],
+    ],
   ] as const) {
     for (const statement of statements) {
       it(`${blocking ? 'limits' : 'does not limit'} the lock wait of ${statement}`, async () => {
@@ -130,7 +176,11 @@ describe('a script in one transaction', () => {
     }
   }
 
-  for (const own of ["SET lock_timeout = '1s'", 'SET LOCAL lock_timeout TO 0', "SELECT pg_catalog.set_config('lock_timeout', '1s', true)"]) {
+  for (const own of [
+    "SET lock_timeout = '1s'",
+    'SET LOCAL lock_timeout TO 0',
+    "SELECT pg_catalog.set_config('lock_timeout', '1s', true)",
+  ]) {
     it(`leaves the lock wait alone after ${own}`, async () => {
       const pieces = await piecesOf(`CREATE TABLE t (); ${own}; DROP TABLE u; INSERT INTO v VALUES (1); DROP TABLE w;`);
       expect(pieces.map(({ blocking }) => blocking)).to.deep.equal([true, false]);
@@ -138,9 +188,16 @@ describe('a script in one transaction', () => {
     });
   }
 
-  for (const [begin, commit] of [['BEGIN', 'COMMIT'], ['begin work', 'end'], ['START TRANSACTION', 'COMMIT WORK'], ['BEGIN ISOLATION LEVEL READ COMMITTED', 'COMMIT AND NO CHAIN']]) {
+  for (const [begin, commit] of [
+    ['BEGIN', 'COMMIT'],
+    ['begin work', 'end'],
+    ['START TRANSACTION', 'COMMIT WORK'],
+    ['BEGIN ISOLATION LEVEL READ COMMITTED', 'COMMIT AND NO CHAIN'],
+  ]) {
     it(`takes the place of ${begin} … ${commit}`, async () => {
-      const pieces = await piecesOf(`-- a\n${begin}; -- b\nDROP TABLE t; SAVEPOINT s; DROP TABLE u; -- c\n${commit};\n`);
+      const pieces = await piecesOf(
+        `-- a\n${begin}; -- b\nDROP TABLE t; SAVEPOINT s; DROP TABLE u; -- c\n${commit};\n`,
+      );
       expect(pieces.map(({ sql }) => sql)).to.deep.equal(['DROP TABLE t', 'SAVEPOINT s', 'DROP TABLE u']);
     });
   }
@@ -156,9 +213,17 @@ describe('a script in one transaction', () => {
 
 describe('a script that runs statement by statement', () => {
   it('is one unit for each statement', async () => {
-    const text = 'CREATE TABLE t (a int);\n-- é😀\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON s.t (a); CALL p();';
+    const text =
+      'CREATE TABLE t (a int);\n-- é😀\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON s.t (a); CALL p();';
     const [create, index, call] = await unitsOf(text);
-    expect(create).to.include({ index: 1, kind: 'CreateStmt', transactional: true, blocking: true, waitsForSnapshots: false, sessionOnly: false });
+    expect(create).to.include({
+      index: 1,
+      kind: 'CreateStmt',
+      transactional: true,
+      blocking: true,
+      waitsForSnapshots: false,
+      sessionOnly: false,
+    });
     expect(index).to.deep.equal({
       sql: 'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON s.t (a)',
       offset: text.indexOf('CREATE UNIQUE'),
@@ -170,13 +235,18 @@ describe('a script that runs statement by statement', () => {
       starts: [text.indexOf('CREATE UNIQUE')],
       waitsForSnapshots: true,
       sessionOnly: false,
-      concurrentIndexes: [{ action: 'create', schema: 's', name: 'i', table: { schema: 's', name: 't' }, ifNotExists: true }],
+      concurrentIndexes: [
+        { action: 'create', schema: 's', name: 'i', table: { schema: 's', name: 't' }, ifNotExists: true },
+      ],
     });
     expect(call).to.include({ index: 3, kind: 'CallStmt', transactional: true });
   });
 
   for (const [statement, indexes] of [
-    ['CREATE INDEX CONCURRENTLY "I" ON t (a)', [{ action: 'create', name: 'I', table: { name: 't' }, ifNotExists: false }]],
+    [
+      'CREATE INDEX CONCURRENTLY "I" ON t (a)',
+      [{ action: 'create', name: 'I', table: { name: 't' }, ifNotExists: false }],
+    ],
     ['DROP INDEX CONCURRENTLY IF EXISTS s.i', [{ action: 'drop', schema: 's', name: 'i', ifNotExists: false }]],
     ['REINDEX INDEX CONCURRENTLY s.i', []],
     ['REINDEX TABLE CONCURRENTLY s.t', []],
@@ -205,46 +275,101 @@ describe('a script that runs statement by statement', () => {
   });
 
   it('with the directive, lets procedures commit', async () => {
-    const units = await unitsOf(`${NO_TRANSACTION}CALL p(); DO $$ BEGIN COMMIT; END $$; SELECT 1; BEGIN; CALL p(); COMMIT;`);
+    const units = await unitsOf(
+      `${NO_TRANSACTION}CALL p(); DO $$ BEGIN COMMIT; END $$; SELECT 1; BEGIN; CALL p(); COMMIT;`,
+    );
     expect(units.map(({ kind, transactional }) => [kind, transactional])).to.deep.equal([
-      ['CallStmt', false], ['DoStmt', false], ['SelectStmt', true], ['CallStmt', true],
+      ['CallStmt', false],
+      ['DoStmt', false],
+      ['SelectStmt', true],
+      ['CallStmt', true],
     ]);
   });
 
   it('with the directive, keeps BEGIN … COMMIT together', async () => {
     const text = `${NO_TRANSACTION}VACUUM; BEGIN; DROP TABLE t; -- a\nSAVEPOINT s; INSERT INTO u VALUES (1); COMMIT; START TRANSACTION; END; SELECT 1`;
     const units = await unitsOf(text);
-    expect(units.map(({ sql, kind, transactional, blocking }) => ({ sql, kind, transactional, blocking }))).to.deep.equal([
+    expect(
+      units.map(({ sql, kind, transactional, blocking }) => ({ sql, kind, transactional, blocking })),
+    ).to.deep.equal([
       { sql: 'VACUUM', kind: 'VacuumStmt', transactional: false, blocking: false },
-      { sql: 'DROP TABLE t; -- a\nSAVEPOINT s; INSERT INTO u VALUES (1)', kind: 'TransactionStmt', transactional: true, blocking: true },
+      {
+        sql: 'DROP TABLE t; -- a\nSAVEPOINT s; INSERT INTO u VALUES (1)',
+        kind: 'TransactionStmt',
+        transactional: true,
+        blocking: true,
+      },
       { sql: 'SELECT 1', kind: 'SelectStmt', transactional: true, blocking: false },
     ]);
     expect(units.map(({ index }) => index)).to.deep.equal([1, 2, 3]);
   });
 
   it("leaves the script's own lock timeout alone", async () => {
-    const own = (await unitsOf("VACUUM; SET lock_timeout = '1s'; DROP TABLE t")).map(({ ownLockTimeout, blocking }) => [ownLockTimeout, blocking]);
-    expect(own).to.deep.equal([[undefined, false], [true, false], [true, false]]);
-    const local = await unitsOf(`${NO_TRANSACTION}BEGIN; SET LOCAL lock_timeout = 0; DROP TABLE t; COMMIT; DROP TABLE u`);
-    expect(local.map(({ ownLockTimeout, blocking }) => [ownLockTimeout, blocking])).to.deep.equal([[true, false], [undefined, true]]);
+    const own = (await unitsOf("VACUUM; SET lock_timeout = '1s'; DROP TABLE t")).map(({ ownLockTimeout, blocking }) => [
+      ownLockTimeout,
+      blocking,
+    ]);
+    expect(own).to.deep.equal([
+      [undefined, false],
+      [true, false],
+      [true, false],
+    ]);
+    const local = await unitsOf(
+      `${NO_TRANSACTION}BEGIN; SET LOCAL lock_timeout = 0; DROP TABLE t; COMMIT; DROP TABLE u`,
+    );
+    expect(local.map(({ ownLockTimeout, blocking }) => [ownLockTimeout, blocking])).to.deep.equal([
+      [true, false],
+      [undefined, true],
+    ]);
   });
 
   for (const [sessionOnly, statements] of [
-    [true, [
-      'SET a.b = 1', 'RESET ALL', 'SET ROLE x', 'CREATE TEMP TABLE x (a int)', 'CREATE TABLE pg_temp.x (a int)', 'CREATE TEMP TABLE x AS SELECT 1', 'SELECT 1 INTO TEMP x',
-      'CREATE TEMP VIEW v AS SELECT 1', 'CREATE TEMP SEQUENCE s', 'PREPARE p AS SELECT 1', 'DEALLOCATE p', 'LISTEN a', 'UNLISTEN *', 'DECLARE c CURSOR WITH HOLD FOR SELECT 1',
-      "LOAD 'x'", "SELECT set_config('a.b', 'c', false)", "SELECT pg_catalog.set_config('search_path', '', false)", 'DISCARD TEMP',
-      'CREATE TEMP TABLE x (a int); INSERT INTO x SELECT a FROM t; CREATE INDEX ON x (a); ANALYZE x; TRUNCATE x; DROP TABLE x',
-    ]],
-    [false, [
-      'CREATE TABLE x (a int)', 'SELECT 1', 'INSERT INTO x VALUES (1)', 'SET LOCAL a.b = 1', "SELECT set_config('a.b', 'c', true)",
-      "SELECT set_config('a.b', 'c', false), f()", "SELECT set_config('a.b', f(), false)", 'DECLARE c CURSOR FOR SELECT 1', 'DROP TABLE x', 'EXECUTE p',
-    ]],
+    [
+      true,
+      [
+        'SET a.b = 1',
+        'RESET ALL',
+        'SET ROLE x',
+        'CREATE TEMP TABLE x (a int)',
+        'CREATE TABLE pg_temp.x (a int)',
+        'CREATE TEMP TABLE x AS SELECT 1',
+        'SELECT 1 INTO TEMP x',
+        'CREATE TEMP VIEW v AS SELECT 1',
+        'CREATE TEMP SEQUENCE s',
+        'PREPARE p AS SELECT 1',
+        'DEALLOCATE p',
+        'LISTEN a',
+        'UNLISTEN *',
+        'DECLARE c CURSOR WITH HOLD FOR SELECT 1',
+        "LOAD 'x'",
+        "SELECT set_config('a.b', 'c', false)",
+        "SELECT pg_catalog.set_config('search_path', '', false)",
+        'DISCARD TEMP',
+        'CREATE TEMP TABLE x (a int); INSERT INTO x SELECT a FROM t; CREATE INDEX ON x (a); ANALYZE x; TRUNCATE x; DROP TABLE x',
+      ],
+    ],
+    [
+      false,
+      [
+        'CREATE TABLE x (a int)',
+        'SELECT 1',
+        'INSERT INTO x VALUES (1)',
+        'SET LOCAL a.b = 1',
+        "SELECT set_config('a.b', 'c', true)",
+        "SELECT set_config('a.b', 'c', false), f()",
+        "SELECT set_config('a.b', f(), false)",
+        'DECLARE c CURSOR FOR SELECT 1',
+        'DROP TABLE x',
+        'EXECUTE p',
+      ],
+    ],
   ] as const) {
     for (const statement of statements) {
       it(`${sessionOnly ? 'repeats' : 'does not repeat'} when resumed: ${statement}`, async () => {
         const units = await unitsOf(`VACUUM; ${statement}`);
-        expect(units.slice(1).map((unit) => unit.sessionOnly)).to.include(sessionOnly).and.not.include(!sessionOnly);
+        expect(units.slice(1).map((unit) => unit.sessionOnly))
+          .to.include(sessionOnly)
+          .and.not.include(!sessionOnly);
       });
     }
   }
@@ -256,7 +381,13 @@ describe('a script that runs statement by statement', () => {
     expect(units.map(({ sessionOnly }) => sessionOnly)).to.deep.equal([false, true, false, true, false]);
   });
 
-  for (const statement of ['LOCK t', 'SET LOCAL work_mem = 1', 'SET CONSTRAINTS ALL DEFERRED', 'DECLARE c CURSOR FOR SELECT 1', 'SET TRANSACTION READ ONLY']) {
+  for (const statement of [
+    'LOCK t',
+    'SET LOCAL work_mem = 1',
+    'SET CONSTRAINTS ALL DEFERRED',
+    'DECLARE c CURSOR FOR SELECT 1',
+    'SET TRANSACTION READ ONLY',
+  ]) {
     it(`warns that nothing is left afterwards of ${statement}`, async () => {
       const { warnings } = await analyzed(`${NO_TRANSACTION}SELECT 1;\n  ${statement}`);
       expect(warnings.map(({ line, column }) => [line, column])).to.deep.equal([[3, 3]]);
@@ -266,15 +397,42 @@ describe('a script that runs statement by statement', () => {
 });
 
 describe('BEGIN … COMMIT beside other statements', () => {
-  const CASES: Readonly<Record<string, { readonly text: string; readonly parts: readonly string[]; readonly warned?: RegExp }>> = {
-    'what stands before a BEGIN joins it': { text: 'SELECT 1; BEGIN; SELECT 2; COMMIT; SELECT 3;', parts: ['SELECT 1; SELECT 2', 'SELECT 3'], warned: /^1:11 .* 2 transactions/ },
-    'two blocks and nothing else': { text: 'BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; END', parts: ['SELECT 1', 'SELECT 2'] },
-    'only before it': { text: 'SELECT 1;\nBEGIN;\nSELECT 2;\nCOMMIT;', parts: ['SELECT 1; SELECT 2'], warned: /^2:1 .* one transaction, / },
-    'empty blocks are nothing': { text: 'BEGIN; COMMIT; SELECT 1; BEGIN; COMMIT; BEGIN; COMMIT; SELECT 2', parts: ['SELECT 1', 'SELECT 2'] },
-    'savepoints anywhere': { text: 'SELECT 1; SAVEPOINT a; RELEASE a; BEGIN; SAVEPOINT b; ROLLBACK TO b; COMMIT; SELECT 2', parts: ['SELECT 1; SAVEPOINT a; RELEASE a; SAVEPOINT b; ROLLBACK TO b', 'SELECT 2'] },
-    'words of it in strings are none': { text: "SELECT 'COMMIT;'; BEGIN; SELECT $$BEGIN;$$; COMMIT; /* COMMIT; */ SELECT 3", parts: ["SELECT 'COMMIT;'; SELECT $$BEGIN;$$", 'SELECT 3'] },
+  const CASES: Readonly<
+    Record<string, { readonly text: string; readonly parts: readonly string[]; readonly warned?: RegExp }>
+  > = {
+    'what stands before a BEGIN joins it': {
+      text: 'SELECT 1; BEGIN; SELECT 2; COMMIT; SELECT 3;',
+      parts: ['SELECT 1; SELECT 2', 'SELECT 3'],
+      warned: /^1:11 .* 2 transactions/,
+    },
+    'two blocks and nothing else': {
+      text: 'BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; END',
+      parts: ['SELECT 1', 'SELECT 2'],
+    },
+    'only before it': {
+      text: 'SELECT 1;\nBEGIN;\nSELECT 2;\nCOMMIT;',
+      parts: ['SELECT 1; SELECT 2'],
+      warned: /^2:1 .* one transaction, /,
+    },
+    'empty blocks are nothing': {
+      text: 'BEGIN; COMMIT; SELECT 1; BEGIN; COMMIT; BEGIN; COMMIT; SELECT 2',
+      parts: ['SELECT 1', 'SELECT 2'],
+    },
+    'savepoints anywhere': {
+      text: 'SELECT 1; SAVEPOINT a; RELEASE a; BEGIN; SAVEPOINT b; ROLLBACK TO b; COMMIT; SELECT 2',
+      parts: ['SELECT 1; SAVEPOINT a; RELEASE a; SAVEPOINT b; ROLLBACK TO b', 'SELECT 2'],
+    },
+    'words of it in strings are none': {
+      text: "SELECT 'COMMIT;'; BEGIN; SELECT $$BEGIN;$$; COMMIT; /* COMMIT; */ SELECT 3",
+      parts: ["SELECT 'COMMIT;'; SELECT $$BEGIN;$$", 'SELECT 3'],
+    },
   };
-  const squeezed = (sql: string): string => sql.split(';').map((one) => one.trim()).filter((one) => one !== '').join('; ');
+  const squeezed = (sql: string): string =>
+    sql
+      .split(';')
+      .map((one) => one.trim())
+      .filter((one) => one !== '')
+      .join('; ');
 
   for (const [name, { text, parts, warned }] of Object.entries(CASES)) {
     it(name, async () => {
@@ -282,7 +440,8 @@ describe('BEGIN … COMMIT beside other statements', () => {
       expect(problems).to.deep.equal([]);
       const pieces = plan.mode === 'statements' ? plan.units : plan.pieces;
       expect(plan.mode).to.equal(parts.length > 1 ? 'statements' : 'transaction');
-      const quoted = (sql: string): string => sql.replaceAll(/'[^']*'|\$\$.*?\$\$/g, (literal) => literal.replaceAll(';', '_'));
+      const quoted = (sql: string): string =>
+        sql.replaceAll(/'[^']*'|\$\$.*?\$\$/g, (literal) => literal.replaceAll(';', '_'));
       expect(pieces.map(({ sql }) => squeezed(quoted(sql)))).to.deep.equal(parts.map((part) => squeezed(quoted(part))));
       for (const { sql, offset } of pieces) expect(sql).to.have.length(text.slice(offset, offset + sql.length).length);
       if (plan.mode === 'statements') expect(plan.units.every(({ transactional }) => transactional)).to.equal(true);
@@ -292,7 +451,9 @@ describe('BEGIN … COMMIT beside other statements', () => {
   }
 
   it('what a part does to the session is done again by itself', async () => {
-    const [first, second] = await unitsOf('SET search_path = a; CREATE TABLE t (x int); BEGIN; CREATE TEMP TABLE u (y int); COMMIT; CREATE TABLE v (z int)');
+    const [first, second] = await unitsOf(
+      'SET search_path = a; CREATE TABLE t (x int); BEGIN; CREATE TEMP TABLE u (y int); COMMIT; CREATE TABLE v (z int)',
+    );
     expect(squeezed(first?.again?.sql ?? '')).to.equal('SET search_path = a; CREATE TEMP TABLE u (y int)');
     expect(first?.again).to.include({ index: 1, whole: first?.sql, transactional: true, sessionOnly: false });
     expect(second).to.not.have.property('again');
@@ -308,13 +469,22 @@ describe('BEGIN … COMMIT beside other statements', () => {
 describe('what is refused', () => {
   for (const [text, ...expected] of [
     ['SELECT 1;\n\\d t\n\\echo é\nSELECT 2;', /^2:1 \\d is a command of psql/, /^3:1 \\echo/],
-    ["SELECT 'é😀' \\gexec\nSELECT pg_advisory_unlock(1);", /^1:13 \\gexec is a command of psql/, /^2:1 pg_advisory_unlock/],
+    [
+      "SELECT 'é😀' \\gexec\nSELECT pg_advisory_unlock(1);",
+      /^1:13 \\gexec is a command of psql/,
+      /^2:1 pg_advisory_unlock/,
+    ],
     ['\\connect d', /^1:1 \\connect/],
     ['SELECT\0 1; DISCARD ALL; \0', /^1:7 a NUL character/, /^1:12 DISCARD/],
     ['\\restrict', /^1:1 \\restrict is/],
     ['COPY t FROM STDIN', /^1:1 COPY from STDIN/],
     ['COPY t TO STDOUT;', /^1:1 COPY/],
-    ["COPY t FROM stdin;\n1\tit's; é\n\\N\t2\n\\.\n\nCOPY u (a, b) FROM stdin WITH (FORMAT csv);\n1;2\n\\.\nDISCARD ALL;", /^1:1 COPY/, /^6:1 COPY/, /^9:1 DISCARD ALL/],
+    [
+      "COPY t FROM stdin;\n1\tit's; é\n\\N\t2\n\\.\n\nCOPY u (a, b) FROM stdin WITH (FORMAT csv);\n1;2\n\\.\nDISCARD ALL;",
+      /^1:1 COPY/,
+      /^6:1 COPY/,
+      /^9:1 DISCARD ALL/,
+    ],
     ['COPY t FROM stdin;\nSELECT 1\n\\.\n\\q', /^1:1 COPY/, /^4:1 \\q/],
     ['COPY t FROM stdin;\n1\t2\n', /^1:1 COPY/],
     ['DISCARD ALL', /^1:1 DISCARD ALL/],
@@ -331,7 +501,11 @@ describe('what is refused', () => {
     ['BEGIN; SELECT 1; COMMIT AND CHAIN', /^1:18 .*COMMIT AND CHAIN/],
     ['BEGIN; SELECT 1', /^1:1 /],
     ['SELECT 1; BEGIN; SELECT 2', /^1:11 .*no COMMIT/],
-    ['BEGIN; VACUUM; CREATE INDEX CONCURRENTLY i ON t (a); COMMIT', /^1:8 .*can't run in a transaction block/, /^1:16 /],
+    [
+      'BEGIN; VACUUM; CREATE INDEX CONCURRENTLY i ON t (a); COMMIT',
+      /^1:8 .*can't run in a transaction block/,
+      /^1:16 /,
+    ],
     ['BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT', /^1:1 .*read committed/],
     ['SET TRANSACTION ISOLATION LEVEL REPEATABLE READ', /^1:1 .*read committed/],
     ['VACUUM; SAVEPOINT a', /^1:9 .*savepoint/],
@@ -353,7 +527,10 @@ describe('what is refused', () => {
   });
 
   it('is found behind many tables of data', async () => {
-    const copies = Array.from({ length: 10 }, (_, table) => `COPY t${table} FROM stdin;\n${'x\ty;z\n'.repeat(50)}\\.\n`);
+    const copies = Array.from(
+      { length: 10 },
+      (_, table) => `COPY t${table} FROM stdin;\n${'x\ty;z\n'.repeat(50)}\\.\n`,
+    );
     expect(await problemsOf(copies.join(''))).to.have.lengthOf(10);
   });
 });
@@ -361,7 +538,9 @@ describe('what is refused', () => {
 describe("pg_dump's \\restrict lines", () => {
   it('are not sent', async () => {
     const text = "-- PostgreSQL database dump\n\n\\restrict aB3\n\nSELECT 'é';\n\n\\unrestrict aB3\r\n";
-    expect(await piecesOf(text)).to.deep.equal([{ sql: "SELECT 'é'", offset: text.indexOf('SELECT'), blocking: false }]);
+    expect(await piecesOf(text)).to.deep.equal([
+      { sql: "SELECT 'é'", offset: text.indexOf('SELECT'), blocking: false },
+    ]);
   });
 
   it('are not sent between statements', async () => {
@@ -378,7 +557,10 @@ describe("pg_dump's \\restrict lines", () => {
     const text = `-- dump\n\\restrict a\nSELECT '${'é'.repeat(1_000_000)}';\n\\unrestrict a\n`;
     const { plan, warnings, syntaxError } = await analyzed(text);
     const sql = text.replace('\\restrict a', ' '.repeat(11)).replace('\\unrestrict a', ' '.repeat(13));
-    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql, offset: 0, blocking: true, relations: [], unread: {} }] });
+    expect(plan).to.deep.equal({
+      mode: 'transaction',
+      pieces: [{ sql, offset: 0, blocking: true, relations: [], unread: {} }],
+    });
     expect(warnings).to.have.nested.property('[0].message').that.matches(/1 MB/);
     expect(syntaxError).to.equal(undefined);
   });
@@ -388,23 +570,39 @@ describe('a script that the parser cannot read', () => {
   it('is sent whole, with a warning', async () => {
     const text = "SELECT 'é';\nSELECT system_user AS é FROM é.😀 GRUOP BY 1;\nVACUUM;";
     const { plan, warnings, syntaxError, problems } = await analyzed(text);
-    expect(plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: { at: text.indexOf('BY') } }] });
+    expect(plan).to.deep.equal({
+      mode: 'transaction',
+      pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: { at: text.indexOf('BY') } }],
+    });
     expect(syntaxError).to.deep.equal({ line: 2, column: 40, message: 'syntax error at or near "BY"' });
-    expect(warnings).to.have.lengthOf(1).and.to.have.nested.property('[0].message').that.matches(/syntax error.*one transaction$/);
+    expect(warnings)
+      .to.have.lengthOf(1)
+      .and.to.have.nested.property('[0].message')
+      .that.matches(/syntax error.*one transaction$/);
     expect(problems).to.deep.equal([]);
   });
 
   it('is told when its directive cannot be followed', async () => {
-    expect((await analyzed(`${NO_TRANSACTION}SELEC 1`)).warnings[0]!.message).to.match(/in spite of its no-transaction directive$/);
+    expect((await analyzed(`${NO_TRANSACTION}SELEC 1`)).warnings[0]!.message).to.match(
+      /in spite of its no-transaction directive$/,
+    );
   });
 
   it('is not quoted at length, nor its passwords', async () => {
     const long = (await analyzed(`SELECT '${'x'.repeat(10_000)}\n`)).syntaxError!;
     expect(long.message).to.have.lengthOf.below(250);
     for (const text of [
-      ...["ALTER ROLE r PASSWORD 'hunter2", "ALTER ROLE r PASSWORD 'hunter2\n'; SELEC", "ALTER ROLE r PASSWORD '' 'hunter2'"],
+      ...[
+        "ALTER ROLE r PASSWORD 'hunter2",
+        "ALTER ROLE r PASSWORD 'hunter2\n'; SELEC",
+        "ALTER ROLE r PASSWORD '' 'hunter2'",
+      ],
       // A command of psql takes the line, and the word, with it; a backslash in a string may look like one.
-      ...["\\echo ALTER ROLE r PASSWORD\n'hunter2'", "SELECT 1 \\gexec ALTER ROLE r PASSWORD ''\n'hunter2'", "' ALTER ROLE r PASSWORD E'a\\'hunter2';"],
+      ...[
+        "\\echo ALTER ROLE r PASSWORD\n'hunter2'",
+        "SELECT 1 \\gexec ALTER ROLE r PASSWORD ''\n'hunter2'",
+        "' ALTER ROLE r PASSWORD E'a\\'hunter2';",
+      ],
     ]) {
       const { problems, syntaxError, warnings } = await analyzed(text);
       const said = JSON.stringify([problems, syntaxError, warnings]);
@@ -414,17 +612,31 @@ describe('a script that the parser cannot read', () => {
   });
 
   it('quotes its neighbourhood where there is no password before it', async () => {
-    expect((await analyzed("SELEC 1; ALTER ROLE r PASSWORD 'x'")).syntaxError!.message).to.equal('syntax error at or near "SELEC"');
+    expect((await analyzed("SELEC 1; ALTER ROLE r PASSWORD 'x'")).syntaxError!.message).to.equal(
+      'syntax error at or near "SELEC"',
+    );
   });
 
   it('is sent whole when it overflows the parser', async () => {
     const text = `SELECT ${'1+'.repeat(200_000)}1`;
-    expect((await analyzed(text)).plan).to.deep.equal({ mode: 'transaction', pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: { at: 0 } }] });
+    expect((await analyzed(text)).plan).to.deep.equal({
+      mode: 'transaction',
+      pieces: [{ sql: text, offset: 0, blocking: true, relations: [], unread: { at: 0 } }],
+    });
   });
 });
 
 describe('every statement', () => {
-  const inTransaction = ["INSERT INTO t VALUES ('é;--')", 'CREATE TABLE "😀" (a int)', 'SELECT $$;\n/*$$', 'DO $x$ BEGIN; END $x$', "SET x.y = '日本'", 'DROP TABLE t, u', 'TRUNCATE t', "SELECT E'\\'; é'"];
+  const inTransaction = [
+    "INSERT INTO t VALUES ('é;--')",
+    'CREATE TABLE "😀" (a int)',
+    'SELECT $$;\n/*$$',
+    'DO $x$ BEGIN; END $x$',
+    "SET x.y = '日本'",
+    'DROP TABLE t, u',
+    'TRUNCATE t',
+    "SELECT E'\\'; é'",
+  ];
   const alone = ['VACUUM', 'CREATE INDEX CONCURRENTLY "é" ON t (a)', 'DROP INDEX CONCURRENTLY i'];
   const blank = fc.stringMatching(/^[ \t\r\n]{0,3}$/);
   const comment = fc.constantFrom('', '', '-- é; 😀\n', '/* ; /* 😀 */ -- */', "--'\n", '/*$$*/');
@@ -454,7 +666,9 @@ describe('every statement', () => {
         for (const { sql, offset } of pieces) expect(sql).to.equal(text.slice(offset, offset + sql.length));
         offsetsIn(text, statements).forEach((offset, index) => {
           const end = offset + statements[index]!.length;
-          expect(pieces.filter((piece) => piece.offset <= offset && end <= piece.offset + piece.sql.length)).to.have.lengthOf(1);
+          expect(
+            pieces.filter((piece) => piece.offset <= offset && end <= piece.offset + piece.sql.length),
+          ).to.have.lengthOf(1);
         });
         // Sent as `sql \n;`, the pieces are the same statements again.
         const again = await parser.parse(pieces.map(({ sql }) => `${sql}\n;\n`).join(''));
@@ -480,7 +694,10 @@ describe('every statement', () => {
 
 describe('the relations of a blocking piece', () => {
   for (const [text, relations] of [
-    ['ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES u; ALTER TABLE s.t ADD b int', [{ schema: 's', name: 't' }, { name: 'u' }]],
+    [
+      'ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES u; ALTER TABLE s.t ADD b int',
+      [{ schema: 's', name: 't' }, { name: 'u' }],
+    ],
     ['DROP TABLE t, s.u', [{ name: 't' }, { schema: 's', name: 'u' }]],
     ['CREATE TRIGGER g AFTER INSERT ON t EXECUTE FUNCTION f()', [{ name: 't' }]],
     ['INSERT INTO t SELECT * FROM u', []],

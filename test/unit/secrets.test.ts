@@ -14,8 +14,8 @@ describe('maskPasswords', () => {
     ["PASSWORD U&'hunter2'", "PASSWORD '***'"],
     ["PASSWORD E'a\\'hunter2' x", "PASSWORD '***' x"],
     ["PASSWORD 'with standard_conforming_strings off: \\'hunter2' x", "PASSWORD '***' x"],
-    ["PASSWORD $$hunter2$$ x", "PASSWORD '***' x"],
-    ["PASSWORD $é$hunter2$$$é$ x", "PASSWORD '***' x"],
+    ['PASSWORD $$hunter2$$ x', "PASSWORD '***' x"],
+    ['PASSWORD $é$hunter2$$$é$ x', "PASSWORD '***' x"],
     ["PASSWORD ''\n -- goes on\n 'hunter2' x", "PASSWORD '***' x"],
     ["PASSWORD '' 'a'", "PASSWORD '***' 'a'"],
     ["PASSWORD /* 'a' /* b */ */ 'hunter2' x", "PASSWORD /* 'a' /* b */ */ '***' x"],
@@ -27,17 +27,32 @@ describe('maskPasswords', () => {
     ["SET app.password TO 'hunter2';", "SET app.password TO '***';"],
     ['give the password to whoever asks', 'give the password to whoever asks'],
     ["PASSWORD 'cut off in the midd", "PASSWORD '***'"],
-    ["PASSWORD $$cut off in the midd", "PASSWORD '***'"],
+    ['PASSWORD $$cut off in the midd', "PASSWORD '***'"],
     // A string in a string.
     ["EXECUTE 'ALTER ROLE x PASSWORD ''hunter2'''; SELECT 'a'", "EXECUTE 'ALTER ROLE x PASSWORD ''***'''; SELECT 'a'"],
-    ["EXECUTE E'ALTER ROLE x PASSWORD \\'hunter2\\''; SELECT 'a'", "EXECUTE E'ALTER ROLE x PASSWORD \\'***\\''; SELECT 'a'"],
-    ["EXECUTE 'ALTER ROLE x PASSWORD E''a\\''hunter2'''; SELECT 'a'", "EXECUTE 'ALTER ROLE x PASSWORD ''***'''; SELECT 'a'"],
-    ["EXECUTE 'ALTER ROLE x PASSWORD U&''hunter2'''; SELECT 'a'", "EXECUTE 'ALTER ROLE x PASSWORD ''***'''; SELECT 'a'"],
+    [
+      "EXECUTE E'ALTER ROLE x PASSWORD \\'hunter2\\''; SELECT 'a'",
+      "EXECUTE E'ALTER ROLE x PASSWORD \\'***\\''; SELECT 'a'",
+    ],
+    [
+      "EXECUTE 'ALTER ROLE x PASSWORD E''a\\''hunter2'''; SELECT 'a'",
+      "EXECUTE 'ALTER ROLE x PASSWORD ''***'''; SELECT 'a'",
+    ],
+    [
+      "EXECUTE 'ALTER ROLE x PASSWORD U&''hunter2'''; SELECT 'a'",
+      "EXECUTE 'ALTER ROLE x PASSWORD ''***'''; SELECT 'a'",
+    ],
     ["EXECUTE 'PASSWORD ''cut off in the midd", "EXECUTE 'PASSWORD ''***''"],
     [`SELECT '{"password": "hunter2", "a": 1}'`, `SELECT '{"password": "***", "a": 1}'`],
     // SQL from pieces.
-    ["EXECUTE 'ALTER ROLE x PASSWORD ' || quote_literal('hunter2;'); SELECT 'a'", "EXECUTE 'ALTER ROLE x PASSWORD ***; SELECT 'a'"],
-    ["EXECUTE format('ALTER ROLE x PASSWORD %L', 'hunter2'); SELECT 'a'", "EXECUTE format('ALTER ROLE x PASSWORD ***; SELECT 'a'"],
+    [
+      "EXECUTE 'ALTER ROLE x PASSWORD ' || quote_literal('hunter2;'); SELECT 'a'",
+      "EXECUTE 'ALTER ROLE x PASSWORD ***; SELECT 'a'",
+    ],
+    [
+      "EXECUTE format('ALTER ROLE x PASSWORD %L', 'hunter2'); SELECT 'a'",
+      "EXECUTE format('ALTER ROLE x PASSWORD ***; SELECT 'a'",
+    ],
     ["UPDATE t SET password = crypt('hunter2', gen_salt('bf')); SELECT 'a'", "UPDATE t SET password = ***; SELECT 'a'"],
     // Addresses.
     ['postgres://app:hunter2@db/shop', 'postgres://app:***@db/shop'],
@@ -66,10 +81,14 @@ describe('maskPasswords', () => {
   it('leaves nothing of a literal, whatever is in it', () => {
     const part = fc.constantFrom("'", "''", '\\', '$', '$$', '"', ';', '--', '/*', '\n', ' ', '%L', '||', 'é', 'a');
     fc.assert(
-      fc.property(fc.array(part).map((parts) => parts.join('')), fc.constantFrom('', ' ', '\n', ' = ', '/* x */'), (body, between) => {
-        const literal = `'a${body.replaceAll("'", "''")}hunter2'`;
-        expect(maskPasswords(`ALTER ROLE x PASSWORD${between}${literal}`)).to.not.include('hunter2');
-      }),
+      fc.property(
+        fc.array(part).map((parts) => parts.join('')),
+        fc.constantFrom('', ' ', '\n', ' = ', '/* x */'),
+        (body, between) => {
+          const literal = `'a${body.replaceAll("'", "''")}hunter2'`;
+          expect(maskPasswords(`ALTER ROLE x PASSWORD${between}${literal}`)).to.not.include('hunter2');
+        },
+      ),
     );
   });
 
@@ -105,9 +124,17 @@ describe('withoutQuoted', () => {
 describe('an error', () => {
   it('holds no password, in whatever the server said', () => {
     const address = 'postgres://app:hunter2@db/shop';
-    const server = { sqlstate: '22P02', message: address, detail: address, hint: address, where: "SQL statement \"PASSWORD 'hunter2'\"" };
+    const server = {
+      sqlstate: '22P02',
+      message: address,
+      detail: address,
+      hint: address,
+      where: 'SQL statement "PASSWORD \'hunter2\'"',
+    };
     const error = new MigratorError('MIGRATION_FAILED', address, { server, problems: [address] });
-    expect(JSON.stringify([error.message, error.summary, error.details, error.with({ version: '1_a' })])).to.not.include('hunter2');
+    expect(
+      JSON.stringify([error.message, error.summary, error.details, error.with({ version: '1_a' })]),
+    ).to.not.include('hunter2');
     expect(error.details.server).to.include({ sqlstate: '22P02', message: 'postgres://app:***@db/shop' });
   });
 });

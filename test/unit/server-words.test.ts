@@ -14,15 +14,24 @@ describe('publicWords', () => {
     ['invalid input syntax for type integer: "a"canary"b"', 'invalid input syntax for type integer: "…"'],
     ['invalid input syntax for type integer: "first\ncanary"', 'invalid input syntax for type integer: "…"'],
     ['invalid input syntax for type integer: "canary', 'invalid input syntax for type integer: "…"'],
-    ['character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent in encoding "LATIN1"', 'character with byte sequence … … … in encoding "…"'],
+    [
+      'character with byte sequence 0xe2 0x82 0xac in encoding "UTF8" has no equivalent in encoding "LATIN1"',
+      'character with byte sequence … … … in encoding "…"',
+    ],
     ['setval: value -73.5e3 is out of bounds', 'setval: value … is out of bounds'],
     ['division by zero', 'division by zero'],
     ['setval: 値7307はシーケンス"s"の範囲外です', 'setval: 値…はシーケンス"…"の範囲外です'],
     ['integer out of range', 'integer out of range'],
     ['invalid input syntax for type int8', 'invalid input syntax for type int8'],
     ['ungültige Eingabesyntax für Typ integer: »canary«', 'ungültige Eingabesyntax für Typ integer: "…"'],
-    ['syntaxe en entrée invalide pour le type integer : « canary »', 'syntaxe en entrée invalide pour le type integer : "…"'],
-    ['la sintaxis de entrada no es válida para tipo integer: «canary»', 'la sintaxis de entrada no es válida para tipo integer: "…"'],
+    [
+      'syntaxe en entrée invalide pour le type integer : « canary »',
+      'syntaxe en entrée invalide pour le type integer : "…"',
+    ],
+    [
+      'la sintaxis de entrada no es válida para tipo integer: «canary»',
+      'la sintaxis de entrada no es válida para tipo integer: "…"',
+    ],
     ['неверный синтаксис для типа integer: "canary"', 'неверный синтаксис для типа integer: "…"'],
     ['„canary“ ist außerhalb', '"…" ist außerhalb'],
     ['“canary” está fuera', '"…" está fuera'],
@@ -40,16 +49,29 @@ describe('publicWords', () => {
   it('hide the value between marks, whatever it is', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
-        expect(shown('22P02', `invalid input syntax for type integer: "${value}"`)).to.equal('invalid input syntax for type integer: "…"');
+        expect(shown('22P02', `invalid input syntax for type integer: "${value}"`)).to.equal(
+          'invalid input syntax for type integer: "…"',
+        );
         expect(shown('22003', `value "${value}" is out of range`)).to.equal('value "…" is out of range');
       }),
     );
   });
 
   it('are by class: names of tables and constraints may be told', () => {
-    for (const sqlstate of ['22003', '2201B', '38000', '39000', 'HV00J']) expect(shown(sqlstate, 'x "a"'), sqlstate).to.equal('x "…"');
-    for (const sqlstate of ['23505', '42P01', 'P0001', '55P03']) expect(shown(sqlstate, 'x "a" 5'), sqlstate).to.equal('x "a" 5');
-    expect(publicWords({ sqlstate: '42P01', message: 'relation "a"', hint: 'see "a"', detail: 'd', where: 'w', mayQuoteRows: true })).to.deep.equal({
+    for (const sqlstate of ['22003', '2201B', '38000', '39000', 'HV00J'])
+      expect(shown(sqlstate, 'x "a"'), sqlstate).to.equal('x "…"');
+    for (const sqlstate of ['23505', '42P01', 'P0001', '55P03'])
+      expect(shown(sqlstate, 'x "a" 5'), sqlstate).to.equal('x "a" 5');
+    expect(
+      publicWords({
+        sqlstate: '42P01',
+        message: 'relation "a"',
+        hint: 'see "a"',
+        detail: 'd',
+        where: 'w',
+        mayQuoteRows: true,
+      }),
+    ).to.deep.equal({
       message: 'relation "…"',
       hint: 'see "…"',
     });

@@ -13,7 +13,7 @@ describe('locate', () => {
     ['the first character', '^SELECT 1', 1, 1, 'SELECT 1'],
     ['a later line', 'SELECT 1;\nSELECT ^x;\n', 2, 8, 'SELECT x;'],
     ['behind letters of two bytes', "SELECT 'éé', ^x", 1, 14, "SELECT 'éé', x"],
-    ['behind emoji, which are two code units', "/* 😀😀 */ ^x", 1, 10, '/* 😀😀 */ x'],
+    ['behind emoji, which are two code units', '/* 😀😀 */ ^x', 1, 10, '/* 😀😀 */ x'],
     ['emoji on the lines before', '-- 😀\n-- é\n^x', 3, 1, 'x'],
     ['CRLF', 'a;\r\nb ^c;\r\nd;\r\n', 2, 3, 'b c;'],
     ['the end of the text', 'SELECT (^', 1, 9, 'SELECT ('],
@@ -34,7 +34,11 @@ describe('locate', () => {
   });
 
   it('never shows a password, also when the word stands on the line before', () => {
-    for (const withMark of ["CREATE ROLE a PASSWORD 'hunter2' ^BAD", "CREATE ROLE a PASSWORD\n 'hunter2' ^BAD", "ALTER ROLE a PASSWORD 'x\nhunter2' ^BAD"]) {
+    for (const withMark of [
+      "CREATE ROLE a PASSWORD 'hunter2' ^BAD",
+      "CREATE ROLE a PASSWORD\n 'hunter2' ^BAD",
+      "ALTER ROLE a PASSWORD 'x\nhunter2' ^BAD",
+    ]) {
       expect(locate('f', ...marked(withMark)).text, withMark).to.not.include('hunter2');
     }
   });
@@ -42,7 +46,12 @@ describe('locate', () => {
 
 describe('a long line', () => {
   const words = (count: number): string => 'SELECT é, '.repeat(count);
-  for (const [before, after] of [[0, 30_000], [30_000, 0], [30_000, 30_000], [10, 10]] as const) {
+  for (const [before, after] of [
+    [0, 30_000],
+    [30_000, 0],
+    [30_000, 30_000],
+    [10, 10],
+  ] as const) {
     it(`is cut around the place: ${before} words before it, ${after} after`, () => {
       const text = `-- first\n${words(before)}😀!HERE ${words(after)}\nlast`;
       const location = locate('f', text, text.indexOf('!HERE'));
@@ -73,9 +82,14 @@ describe('Places', () => {
         const places = new Places(sql);
         for (const part of parts) {
           // Not between the halves of an emoji.
-          const before = Array.from(sql).slice(0, Math.floor(part * Array.from(sql).length)).join('');
+          const before = Array.from(sql)
+            .slice(0, Math.floor(part * Array.from(sql).length))
+            .join('');
           const lines = before.split('\n');
-          expect(places.at(before.length)).to.deep.equal({ line: lines.length, column: Array.from(lines.at(-1)!).length + 1 });
+          expect(places.at(before.length)).to.deep.equal({
+            line: lines.length,
+            column: Array.from(lines.at(-1)!).length + 1,
+          });
         }
       }),
     );
@@ -103,10 +117,21 @@ describe('caretLines', () => {
   /** What stands above the caret, to the end of the line. */
   function pointedAt(withMark: string): string {
     const [line, caret] = caretLines(locate('f', ...marked(withMark)));
-    return Array.from(line).slice(caret.length - 1).join('');
+    return Array.from(line)
+      .slice(caret.length - 1)
+      .join('');
   }
 
-  for (const withMark of ['^abc', 'a ^bc', "'éé' ^x", "'😀😀' ^x 😀", 'a\tb ^c', `${'é'.repeat(200)} ^x`, "ALTER ROLE a PASSWORD 'hunter22' ^BAD", "ALTER ROLE a PASSWORD 'x' ^BAD"]) {
+  for (const withMark of [
+    '^abc',
+    'a ^bc',
+    "'éé' ^x",
+    "'😀😀' ^x 😀",
+    'a\tb ^c',
+    `${'é'.repeat(200)} ^x`,
+    "ALTER ROLE a PASSWORD 'hunter22' ^BAD",
+    "ALTER ROLE a PASSWORD 'x' ^BAD",
+  ]) {
     it(`points at the place in ${withMark.slice(-40)}`, () => {
       expect(pointedAt(withMark)).to.equal(withMark.slice(withMark.indexOf('^') + 1));
     });

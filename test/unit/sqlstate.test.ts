@@ -45,7 +45,13 @@ describe('serverErrorOf', () => {
     code: '42P01',
     hint: 'a hint',
   });
-  const server = { sqlstate: '42P01', message: 'relation "x" does not exist', detail: undefined, hint: 'a hint', where: undefined };
+  const server = {
+    sqlstate: '42P01',
+    message: 'relation "x" does not exist',
+    detail: undefined,
+    hint: 'a hint',
+    where: undefined,
+  };
 
   it('reads the error of the driver', () => {
     expect(serverErrorOf(fromDriver)).to.deep.equal(server);
@@ -61,7 +67,9 @@ describe('serverErrorOf', () => {
   });
 
   it('takes nothing else for a word of the server', () => {
-    expect(serverErrorOf(Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' }))).to.equal(undefined);
+    expect(serverErrorOf(Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' }))).to.equal(
+      undefined,
+    );
     expect(serverErrorOf(new MigratorError('LOCK_TIMEOUT', 'held'))).to.equal(undefined);
     expect(serverErrorOf('42P01')).to.equal(undefined);
   });

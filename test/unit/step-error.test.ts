@@ -15,7 +15,18 @@ function failed(text: string, server: Partial<ServerError>, at?: string): Migrat
   const position = at === undefined ? {} : { position: String(message.text.indexOf(at) + 1) };
   const words = { sqlstate: '42601', message: '', ...server };
   const cause = Object.assign(new Error(words.message), position);
-  const relation = { schema: 's', name: 't', key: '1', table: 's.t', journal: 's.t_journal', oid: '1', journalOid: '2', exists: true, complete: true, hasJournal: true };
+  const relation = {
+    schema: 's',
+    name: 't',
+    key: '1',
+    table: 's.t',
+    journal: 's.t_journal',
+    oid: '1',
+    journalOid: '2',
+    exists: true,
+    complete: true,
+    hasJournal: true,
+  };
   return stepError(new MigratorError('INTERNAL', words.message, { server: words, cause }), step, { message, relation });
 }
 
@@ -23,7 +34,11 @@ describe("a step's error", () => {
   const secret = "ALTER ROLE r PASSWORD '' 'hunter2'";
 
   it('quotes nothing after the word PASSWORD that the server could not read, in whatever language', () => {
-    for (const message of [`syntax error at or near "'hunter2'"`, `Syntaxfehler bei »'hunter2'«`, `"'hunter2'"またはその近辺で構文エラー`]) {
+    for (const message of [
+      `syntax error at or near "'hunter2'"`,
+      `Syntaxfehler bei »'hunter2'«`,
+      `"'hunter2'"またはその近辺で構文エラー`,
+    ]) {
       const error = failed(secret, { message, where: `at "'hunter2'"` }, "'hunter2'");
       expect(JSON.stringify(error.details.server)).to.not.include('hunter2');
       expect(error.details.location).to.include({ line: 1, column: 26 });
@@ -31,7 +46,9 @@ describe("a step's error", () => {
   });
 
   it('has the whole file for the text before a place that the server does not name', () => {
-    expect(failed(`DO $$ … $$; ${secret}`, { message: `syntax error at or near "'hunter2'"` }).details.server!.message).to.equal('syntax error at or near …');
+    expect(
+      failed(`DO $$ … $$; ${secret}`, { message: `syntax error at or near "'hunter2'"` }).details.server!.message,
+    ).to.equal('syntax error at or near …');
   });
 
   it("keeps the server's words where no password stands before, and of every other kind of error", () => {
@@ -42,10 +59,14 @@ describe("a step's error", () => {
   });
 
   it('has no password in what the journal keeps of it', () => {
-    const error = failed("SELECT 'postgres://app:hunter2@db/shop'::regrole", {
-      sqlstate: '42704',
-      message: 'role "postgres://app:hunter2@db/shop" does not exist',
-    }, "'postgres");
+    const error = failed(
+      "SELECT 'postgres://app:hunter2@db/shop'::regrole",
+      {
+        sqlstate: '42704',
+        message: 'role "postgres://app:hunter2@db/shop" does not exist',
+      },
+      "'postgres",
+    );
     const runner = { run: 'r', command: 'up', productVersion: '0', name: 'pod' } as const;
     const sql = journalInsert('s.t_journal', runner, { event: 'failed', error });
     expect(sql).to.include('1_a.up.sql failed: role ').and.to.include('postgres://app:***@db/shop');

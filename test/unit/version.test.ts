@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { VERSION } from '../../src/core/version.ts';
 
 describe('version', () => {
-  const text = async (path: string): Promise<string> => await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const text = async (path: string): Promise<string> =>
+    await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
 
   /** What a pattern with one group finds in a file, each time. */
   async function found(path: string, pattern: RegExp): Promise<string[]> {
@@ -24,7 +25,12 @@ describe('version', () => {
     if (chart !== undefined) expect(/^appVersion: ["']?([^"'\s]+)/m.exec(chart)?.[1]).to.equal(VERSION);
   });
 
-  for (const path of ['docs/image.md', ...['Dockerfile', 'README.md', 'compose.yaml', 'compose.in-one.yaml'].map((name) => `examples/integration-tests/${name}`)]) {
+  for (const path of [
+    'docs/image.md',
+    ...['Dockerfile', 'README.md', 'compose.yaml', 'compose.in-one.yaml'].map(
+      (name) => `examples/integration-tests/${name}`,
+    ),
+  ]) {
     it(`is the one of the image that ${path} names`, async () => {
       expect(new Set(await found(path, /\blockstep:(\d[\w.-]*)/g))).to.deep.equal(new Set([VERSION]));
     });
@@ -45,6 +51,7 @@ describe('Dockerfile', () => {
       'FROM --platform=$BUILDPLATFORM ${RUNTIME_IMAGE} AS cache',
       'FROM --platform=$TARGETPLATFORM ${RUNTIME_IMAGE}',
     ]);
-    for (const line of lines.filter((each) => /^ARG \w+_IMAGE=/.test(each))) expect(line).to.match(/=[\w-]+(\.[\w-]+)+\/[\w/-]+:[\w.-]+$/);
+    for (const line of lines.filter((each) => /^ARG \w+_IMAGE=/.test(each)))
+      expect(line).to.match(/=[\w-]+(\.[\w-]+)+\/[\w/-]+:[\w.-]+$/);
   });
 });

@@ -55,7 +55,10 @@ describe('waitUntilApplied', () => {
   it('names five of many', async () => {
     const many = migrations(...Array.from({ length: 9 }, (_, index) => `${index + 1}_x`));
     await failure(wait({ timeoutMs: 0, files: many }));
-    expect(await failure<MigratorError>(wait({ timeoutMs: 0, files: many }))).to.have.nested.property('details.problems.length', 9);
+    expect(await failure<MigratorError>(wait({ timeoutMs: 0, files: many }))).to.have.nested.property(
+      'details.problems.length',
+      9,
+    );
     const work = wait({ files: many });
     await clock.advance(100);
     expect(messages().at(-1)).to.equal('waiting for 9 pending: 1_x, 2_x, 3_x, 4_x, 5_x, …');

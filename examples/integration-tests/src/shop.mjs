@@ -1,17 +1,25 @@
 /** What the shop does with its database. It expects its tables to be there: it never makes or changes one. */
 
 export async function addProduct(pool, { name, priceCents }) {
-  const { rows } = await pool.query('INSERT INTO products (name, price_cents) VALUES ($1, $2) RETURNING id', [name, priceCents]);
+  const { rows } = await pool.query('INSERT INTO products (name, price_cents) VALUES ($1, $2) RETURNING id', [
+    name,
+    priceCents,
+  ]);
   return rows[0].id;
 }
 
 export async function findProduct(pool, name) {
-  const { rows } = await pool.query('SELECT id, name, price_cents AS "priceCents" FROM products WHERE name = $1', [name]);
+  const { rows } = await pool.query('SELECT id, name, price_cents AS "priceCents" FROM products WHERE name = $1', [
+    name,
+  ]);
   return rows[0];
 }
 
 export async function placeOrder(pool, { productId, quantity }) {
-  const { rows } = await pool.query('INSERT INTO orders (product_id, quantity) VALUES ($1, $2) RETURNING id', [productId, quantity]);
+  const { rows } = await pool.query('INSERT INTO orders (product_id, quantity) VALUES ($1, $2) RETURNING id', [
+    productId,
+    quantity,
+  ]);
   return rows[0].id;
 }
 

@@ -8,7 +8,11 @@ import type { ConversionFiles } from '../../core/ports.ts';
 import { readText } from './source.ts';
 
 export function createConversionFiles(from: string, to: string): ConversionFiles {
-  return { read: () => readOld(from), write: (files) => writeNew(to, files), existing: (names) => names.filter((name) => existsSync(join(to, name))) };
+  return {
+    read: () => readOld(from),
+    write: (files) => writeNew(to, files),
+    existing: (names) => names.filter((name) => existsSync(join(to, name))),
+  };
 }
 
 /** @throws MigratorError MIGRATIONS_INVALID naming every file that can't be read. */
@@ -21,7 +25,10 @@ function readOld(from: string): readonly OldFile[] {
     else files.push({ path, text: read.text });
   }
   if (problems.length === 0) return files;
-  throw new MigratorError('MIGRATIONS_INVALID', `not all files in ${from} can be read; nothing was written`, { problems, hint: 'correct them, then run again' });
+  throw new MigratorError('MIGRATIONS_INVALID', `not all files in ${from} can be read; nothing was written`, {
+    problems,
+    hint: 'correct them, then run again',
+  });
 }
 
 /** Files that a migration tool reads. */
@@ -30,7 +37,9 @@ const MEANT = /\.(?:sql|sql\.conf|go|js|cjs|mjs|ts|java|kt|class|jar|py|sh)$/;
 function pathsBelow(from: string): string[] {
   try {
     const entries = readdirSync(from, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
-    const paths = entries.map((entry) => relative(resolve(from), resolve(entry.parentPath, entry.name)).replaceAll('\\', '/'));
+    const paths = entries.map((entry) =>
+      relative(resolve(from), resolve(entry.parentPath, entry.name)).replaceAll('\\', '/'),
+    );
     return paths.filter((path) => MEANT.test(path) && !/_test\.go$|(?:^|\/)(?:\.|node_modules\/)/.test(path)).sort();
   } catch (cause) {
     throw new MigratorError('MIGRATIONS_INVALID', `the directory ${from} cannot be read`, {

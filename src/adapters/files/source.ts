@@ -61,7 +61,8 @@ async function readAll(options: FileSourceOptions): Promise<MigrationSet> {
     if (migration) migrations.push(migration);
   }
   if (problems.length > 0) throw invalid(place, problems);
-  if (migrations.length === 0 && !options.allowEmpty) throw noFiles(`there are no migration files in ${place}`, remarks);
+  if (migrations.length === 0 && !options.allowEmpty)
+    throw noFiles(`there are no migration files in ${place}`, remarks);
   migrations.sort((a, b) => compareVersions(a.version, b.version));
   return { migrations, remarks };
 }
@@ -83,7 +84,8 @@ function noFiles(summary: string, remarks: readonly FileRemark[] = []): Migrator
 
 function filesOf(options: FileSourceOptions, found: Found): File[] {
   const { problems } = found;
-  if ('files' in options) return options.files.map((path) => ({ name: basename(path), path })).filter((file) => isFile(file, problems));
+  if ('files' in options)
+    return options.files.map((path) => ({ name: basename(path), path })).filter((file) => isFile(file, problems));
   const files: File[] = [];
   const others: Dirent[] = [];
   const entries = listDirectory(options.dir);
@@ -98,7 +100,12 @@ function filesOf(options: FileSourceOptions, found: Found): File[] {
 }
 
 /** Nothing that another tool would apply is left out without a word. */
-function judgeOthers(dir: string, others: readonly Dirent[], names: ReadonlySet<string>, { problems, remarks }: Found): void {
+function judgeOthers(
+  dir: string,
+  others: readonly Dirent[],
+  names: ReadonlySet<string>,
+  { problems, remarks }: Found,
+): void {
   const foreign: string[] = [];
   const below: string[] = [];
   for (const entry of others) {
@@ -110,7 +117,8 @@ function judgeOthers(dir: string, others: readonly Dirent[], names: ReadonlySet<
     if (verdict === 'other tool') foreign.push(name);
     if (verdict === 'refused') problems.push(`${name}: ${WRONG_NAME}, and golang-migrate would apply it`);
   }
-  if (foreign.length > 0) remarks.push({ message: `another tool would apply these, Lockstep doesn't: ${someOf(foreign)}`, strict: true });
+  if (foreign.length > 0)
+    remarks.push({ message: `another tool would apply these, Lockstep doesn't: ${someOf(foreign)}`, strict: true });
   if (below.length > 0) remarks.push({ message: `files in subfolders are not read: ${someOf(below)}`, strict: true });
 }
 
@@ -212,7 +220,11 @@ function pairByNumber(versions: ReadonlyMap<Version, Files>, remarks: FileRemark
     upper.down = lower.down;
     delete lower.down;
   }
-  if (pairs.length > 0) remarks.push({ message: `these are pairs by their number, though not by their name: ${someOf(pairs)}`, strict: false });
+  if (pairs.length > 0)
+    remarks.push({
+      message: `these are pairs by their number, though not by their name: ${someOf(pairs)}`,
+      strict: false,
+    });
 }
 
 function readMigration(version: Version, files: Files, problems: string[]): Migration | undefined {
@@ -255,7 +267,8 @@ export function readText(path: string): { text: string } | { problem: string } {
     // What is no UTF-8 has become this character, unless that stands in the file itself.
     if (text.includes('\uFFFD')) {
       const bytes = readFileSync(path);
-      if (!Buffer.from(bytes.toString()).equals(bytes)) return { problem: isUtf16(bytes) ? 'is UTF-16; save it as UTF-8' : 'is not valid UTF-8' };
+      if (!Buffer.from(bytes.toString()).equals(bytes))
+        return { problem: isUtf16(bytes) ? 'is UTF-16; save it as UTF-8' : 'is not valid UTF-8' };
     }
     // PostgreSQL's protocol ends a string at the first NUL.
     const nul = text.indexOf('\0');

@@ -64,11 +64,17 @@ export class Digest {
     },
     'lock.waiting': ({ waitedMs, holder }) => {
       if (waitedMs < WAITING_MS || this.#count('WaitingForLock') > 0) return undefined;
-      return { reason: 'WaitingForLock', note: `Waiting for the lock, held by ${holder ? describeHolder(holder) : 'a session that cannot be seen'}` };
+      return {
+        reason: 'WaitingForLock',
+        note: `Waiting for the lock, held by ${holder ? describeHolder(holder) : 'a session that cannot be seen'}`,
+      };
     },
     'database.ahead': ({ versions }) => {
       if (!this.#options.inJob) return undefined;
-      return { reason: 'SchemaAhead', note: `The database is ahead: ${counted(versions)} applied that these files do not have: ${listed(versions)}` };
+      return {
+        reason: 'SchemaAhead',
+        note: `The database is ahead: ${counted(versions)} applied that these files do not have: ${listed(versions)}`,
+      };
     },
     'run.planned': ({ versions }) => {
       this.#planned = versions;
@@ -76,8 +82,10 @@ export class Digest {
         ? { reason: 'MigrationStarted', note: `Applying ${counted(versions)}: ${listed(versions)}` }
         : { reason: 'RollbackStarted', note: `Rolling back ${counted(versions)}: ${listed(versions)}` };
     },
-    'migration.applied': ({ version, durationMs }) => this.#step('MigrationApplied', `Applied ${version} in ${seconds(durationMs)}`),
-    'migration.rolled-back': ({ version, durationMs }) => this.#step('MigrationRolledBack', `Rolled back ${version} in ${seconds(durationMs)}`),
+    'migration.applied': ({ version, durationMs }) =>
+      this.#step('MigrationApplied', `Applied ${version} in ${seconds(durationMs)}`),
+    'migration.rolled-back': ({ version, durationMs }) =>
+      this.#step('MigrationRolledBack', `Rolled back ${version} in ${seconds(durationMs)}`),
     'statement.running': (event) => this.#progress(event),
     'migration.all-skipped': ({ versions }) => {
       if (!this.#options.inJob || this.#planned) return undefined;
@@ -94,7 +102,10 @@ export class Digest {
     },
     'run.failed': ({ error }) => {
       const prefix = `${error.code} (exit ${error.exit}): `;
-      return { reason: REASON_OF_FAILURE[error.code], note: prefix + describeBriefly(error, MAX_NOTE_BYTES - prefix.length) };
+      return {
+        reason: REASON_OF_FAILURE[error.code],
+        note: prefix + describeBriefly(error, MAX_NOTE_BYTES - prefix.length),
+      };
     },
     // The end of the run tells why.
     'migration.failed': undefined,
@@ -143,12 +154,15 @@ export class Digest {
     // Less than before: another statement.
     if (elapsedMs <= this.#progressSeenMs) this.#nextProgressMs = 0;
     this.#progressSeenMs = elapsedMs;
-    if (!this.#planned || elapsedMs < this.#nextProgressMs || this.#count('MigrationProgress') >= MAX_PROGRESS) return undefined;
+    if (!this.#planned || elapsedMs < this.#nextProgressMs || this.#count('MigrationProgress') >= MAX_PROGRESS)
+      return undefined;
     this.#nextProgressMs = elapsedMs * 2;
     const parts = [`A statement of ${version} has run for ${seconds(elapsedMs)}`];
-    if (progress) parts.push(progress.percent === undefined ? progress.phase : `${progress.phase} ${progress.percent} %`);
+    if (progress)
+      parts.push(progress.percent === undefined ? progress.phase : `${progress.phase} ${progress.percent} %`);
     // Without their queries, which are for the log.
-    for (const { pid, applicationName } of blockers) parts.push(`blocked by ${describeBlocker({ pid, applicationName })}`);
+    for (const { pid, applicationName } of blockers)
+      parts.push(`blocked by ${describeBlocker({ pid, applicationName })}`);
     return { reason: 'MigrationProgress', note: parts.join(', ') };
   }
 }

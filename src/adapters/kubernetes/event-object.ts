@@ -66,7 +66,16 @@ export function eventObject({ reason, note }: Told, direction: Direction, place:
     reportingInstance: cutBytes(place.pod, MAX_INSTANCE),
     ...(job === undefined
       ? { regarding: pod }
-      : { regarding: { apiVersion: 'batch/v1', kind: 'Job', namespace, name: job, ...(jobUid !== undefined && { uid: jobUid }) }, related: pod }),
+      : {
+          regarding: {
+            apiVersion: 'batch/v1',
+            kind: 'Job',
+            namespace,
+            name: job,
+            ...(jobUid !== undefined && { uid: jobUid }),
+          },
+          related: pod,
+        }),
   };
 }
 
@@ -78,7 +87,9 @@ function podReference({ namespace, pod, podUid, container, initContainer }: Plac
     name: pod,
     ...(podUid !== undefined && { uid: podUid }),
     // As the kubelet spells it; kubectl describe shows Events of the pod, and this tells the container.
-    ...(container !== undefined && { fieldPath: `spec.${initContainer ? 'initContainers' : 'containers'}{${container}}` }),
+    ...(container !== undefined && {
+      fieldPath: `spec.${initContainer ? 'initContainers' : 'containers'}{${container}}`,
+    }),
   };
 }
 

@@ -28,7 +28,8 @@ export interface EventReporter extends Reporter {
 export async function createEventReporter(options: EventReporterOptions): Promise<EventReporter | undefined> {
   const { direction, clock, warn, serviceAccountDir } = options;
   if (!existsSync(join(serviceAccountDir, 'token'))) return undefined;
-  const namespace = options.place.namespace ?? (await readFile(join(serviceAccountDir, 'namespace'), 'utf8').catch(() => '')).trim();
+  const namespace =
+    options.place.namespace ?? (await readFile(join(serviceAccountDir, 'namespace'), 'utf8').catch(() => '')).trim();
   const place: Place = { ...options.place, namespace };
   const digest = new Digest({ direction, inJob: place.job !== undefined, now: () => clock.now() });
   const queue = new EventQueue({ open: () => open(options, namespace), clock, warn });

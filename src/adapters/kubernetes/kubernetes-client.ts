@@ -2,7 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import { ApiException, createConfiguration, EventsV1Api, KubeConfig, ServerConfiguration, V1MicroTime, type Middleware } from '@kubernetes/client-node';
+import {
+  ApiException,
+  createConfiguration,
+  EventsV1Api,
+  KubeConfig,
+  ServerConfiguration,
+  V1MicroTime,
+  type Middleware,
+} from '@kubernetes/client-node';
 
 import { CONTROLLER } from './event-object.ts';
 import { PostError, type InCluster, type Poster } from './poster.ts';

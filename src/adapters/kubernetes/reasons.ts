@@ -10,13 +10,22 @@ interface ReasonEntry {
 export const REASONS = {
   MigrationStarted: { type: 'Normal', when: '`up` has the lock, and begins with the first of the pending migrations' },
   MigrationApplied: { type: 'Normal', when: 'a migration is applied; of a run with many, the first 10' },
-  MigrationProgress: { type: 'Normal', when: 'a statement has run for 10 s, then less and less often; at most 5 in a run' },
+  MigrationProgress: {
+    type: 'Normal',
+    when: 'a statement has run for 10 s, then less and less often; at most 5 in a run',
+  },
   MigrationsCompleted: { type: 'Normal', when: '`up` has applied all that it was to apply' },
   MigrationsUpToDate: { type: 'Normal', when: 'nothing was pending; of a Job only' },
   WaitingForLock: { type: 'Normal', when: 'another runner has held the lock for 5 s; once' },
   LockTimeout: { type: 'Warning', when: 'the lock was not to be had within `--lock-wait` (31)' },
-  DatabaseUnreachable: { type: 'Warning', when: 'the database has not answered for 10 s, once; and when the run gives up (30)' },
-  MigrationFailed: { type: 'Warning', when: 'the run failed for any other reason: of the SQL (40, 41), of the files (21), …' },
+  DatabaseUnreachable: {
+    type: 'Warning',
+    when: 'the database has not answered for 10 s, once; and when the run gives up (30)',
+  },
+  MigrationFailed: {
+    type: 'Warning',
+    when: 'the run failed for any other reason: of the SQL (40, 41), of the files (21), …',
+  },
   HistoryConflict: { type: 'Warning', when: 'the files and the history of the database disagree (22)' },
   SchemaAhead: { type: 'Warning', when: 'the database has versions that have no file here; of a Job only, once' },
   RollbackStarted: { type: 'Normal', when: '`down` has the lock, and begins' },

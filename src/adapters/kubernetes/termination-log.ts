@@ -11,7 +11,8 @@ const USUAL_FILE = '/dev/termination-log';
 export function writeTerminationLog(text: string, file: string | undefined): void {
   try {
     // Only what was asked for is created. Not waiting is for a pipe that nobody reads.
-    const flags = constants.O_WRONLY | constants.O_TRUNC | constants.O_NONBLOCK | (file === undefined ? 0 : constants.O_CREAT);
+    const flags =
+      constants.O_WRONLY | constants.O_TRUNC | constants.O_NONBLOCK | (file === undefined ? 0 : constants.O_CREAT);
     const handle = openSync(file ?? USUAL_FILE, flags, 0o644);
     try {
       writeFileSync(handle, text);

@@ -50,7 +50,12 @@ const DESCRIPTIONS: Descriptions = {
     fields: { key, waitedMs },
     detail: `key ${key}${waitedMs < 1000 ? '' : `, after ${seconds(waitedMs)}`}`,
   }),
-  'lock.released': ({ key }) => ({ level: 'debug', message: 'released the lock', fields: { key }, detail: `key ${key}` }),
+  'lock.released': ({ key }) => ({
+    level: 'debug',
+    message: 'released the lock',
+    fields: { key },
+    detail: `key ${key}`,
+  }),
   'lock.waiters-cancelled': ({ waiters }) => ({
     level: 'warn',
     message: 'cancelled runners that blocked inside PostgreSQL on the lock',
@@ -140,7 +145,14 @@ const DESCRIPTIONS: Descriptions = {
   'hold.ended': ({ hold, because, dryRun }) => ({
     level: 'warn',
     message: dryRun ? 'this would end a hold, for all' : 'a hold ends, for all',
-    fields: { version: hold.version, because, dryRun, heldBy: hold.by, heldSince: hold.at.toISOString(), ...(hold.reason !== undefined && { reason: hold.reason }) },
+    fields: {
+      version: hold.version,
+      because,
+      dryRun,
+      heldBy: hold.by,
+      heldSince: hold.at.toISOString(),
+      ...(hold.reason !== undefined && { reason: hold.reason }),
+    },
     detail: `${because}; ${describeHold(hold)}`,
   }),
   'migration.baselined': ({ version }) => ({
@@ -189,7 +201,9 @@ const DESCRIPTIONS: Descriptions = {
     fields: { version, elapsedMs, ...(progress && { progress }), ...(blockers.length > 0 && { blockers }) },
     detail: [
       `${version}, ${seconds(elapsedMs)}`,
-      ...(progress ? [progress.percent === undefined ? progress.phase : `${progress.phase} ${progress.percent} %`] : []),
+      ...(progress
+        ? [progress.percent === undefined ? progress.phase : `${progress.phase} ${progress.percent} %`]
+        : []),
       ...blockers.map((blocker) => `blocked by ${describeBlocker(blocker)}`),
     ].join(', '),
   }),
@@ -199,7 +213,12 @@ const DESCRIPTIONS: Descriptions = {
     fields: { version, index },
     detail: `${index} of ${version}`,
   }),
-  'hook.started': ({ version }) => ({ level: 'info', message: 'running a pre-migration hook', fields: { version }, detail: version }),
+  'hook.started': ({ version }) => ({
+    level: 'info',
+    message: 'running a pre-migration hook',
+    fields: { version },
+    detail: version,
+  }),
   'hook.finished': ({ version, durationMs }) => ({
     level: 'info',
     message: 'a pre-migration hook is done',
@@ -231,7 +250,13 @@ const DESCRIPTIONS: Descriptions = {
     detail: `${count(applied)} in ${seconds(durationMs)}`,
     toldToPeople: true,
   }),
-  'run.failed': ({ error }) => ({ level: 'error', message: 'failed', fields: { error: errorFields(error) }, detail: error.summary, toldToPeople: true }),
+  'run.failed': ({ error }) => ({
+    level: 'error',
+    message: 'failed',
+    fields: { error: errorFields(error) },
+    detail: error.summary,
+    toldToPeople: true,
+  }),
 };
 
 export function describeEvent(event: MigratorEvent): Description {

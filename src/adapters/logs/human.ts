@@ -31,7 +31,10 @@ const LINES: Lines = {
       ? versions.map((version) => skipLine(version, direction))
       : [skipLine(versions.length === 1 ? '1 migration' : `${versions.length} migrations`, direction)],
   'migration.imported': ({ version, dryRun }) => [`  ${dryRun ? 'would import' : 'import'} ${version}`],
-  'repair.planned': ({ version, action, diff = [], dryRun }) => [`  ${dryRun ? 'would repair' : 'repair'} ${version}: ${action}`, ...diff.map((line) => `      ${line}`)],
+  'repair.planned': ({ version, action, diff = [], dryRun }) => [
+    `  ${dryRun ? 'would repair' : 'repair'} ${version}: ${action}`,
+    ...diff.map((line) => `      ${line}`),
+  ],
   'run.finished': () => ['Done.'],
 };
 

@@ -68,10 +68,16 @@ function shortened(value: unknown, room: Room): unknown {
 }
 
 function shortList(list: readonly unknown[], items: number): readonly unknown[] {
-  return list.length <= items + 1 ? list : [...list.slice(0, items - 1), `… [cut: ${list.length} in all] …`, list.at(-1)];
+  return list.length <= items + 1
+    ? list
+    : [...list.slice(0, items - 1), `… [cut: ${list.length} in all] …`, list.at(-1)];
 }
 
-const COLORS: Readonly<Partial<Record<Level, string>>> = { debug: '\u001b[2m', warn: '\u001b[33m', error: '\u001b[31m' };
+const COLORS: Readonly<Partial<Record<Level, string>>> = {
+  debug: '\u001b[2m',
+  warn: '\u001b[33m',
+  error: '\u001b[31m',
+};
 
 export function textLine({ time, level, message, detail }: LogLine, color: boolean): string {
   const sentence = detail === undefined ? message : `${message}: ${detail}`;

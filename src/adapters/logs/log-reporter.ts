@@ -76,7 +76,9 @@ export function createLogReporter(options: LogOptions): LogReporter {
     waiting += sizeOf(event);
     if (!winston && OF_AN_IDLE_RUN.includes(event.type)) destination.write(`${render(line)}\n`, line.written);
     else {
-      const writer = (winston ??= import('./winston-writer.ts').then(({ openWinston }) => openWinston(destination, level, render)));
+      const writer = (winston ??= import('./winston-writer.ts').then(({ openWinston }) =>
+        openWinston(destination, level, render),
+      ));
       last = last.then(async () => (await writer).write(line, { crowded: waiting > CROWDED }));
     }
   }

@@ -5,7 +5,11 @@ import { createLogger, format, transports } from 'winston';
 import type { Level } from './describe-event.ts';
 import type { LineWriter, LogLine } from './log-line.ts';
 
-export function openWinston(destination: NodeJS.WritableStream, level: Level, render: (line: LogLine) => string): LineWriter {
+export function openWinston(
+  destination: NodeJS.WritableStream,
+  level: Level,
+  render: (line: LogLine) => string,
+): LineWriter {
   const stream = new transports.Stream({ stream: destination });
   // winston's own also keeps each line until the event loop comes round, which a flood of lines prevents.
   stream.log = (line: LogLine, next: () => void) => {

@@ -15,7 +15,10 @@ export async function fromPool(pool: PoolLike, signal: AbortSignal): Promise<Con
   const client = await untilAborted(coming, signal).catch((error: unknown) => {
     if (!signal.aborted) throw poolError(error);
     // A client that comes after all goes back unused.
-    coming.then((late) => late.release(), () => undefined);
+    coming.then(
+      (late) => late.release(),
+      () => undefined,
+    );
     throw error;
   });
   return {
@@ -42,9 +45,13 @@ export async function fromClient(client: ClientLike): Promise<Connected> {
   }
   // Older drivers do not say.
   if (!['I', null].includes(statusOf(real))) {
-    throw new MigratorError('CONFIG_INVALID', 'the given connection is inside a transaction, which would hold the lock and the records', {
-      hint: 'commit or roll back first, or give runMigrations a pool or a connectionString',
-    });
+    throw new MigratorError(
+      'CONFIG_INVALID',
+      'the given connection is inside a transaction, which would hold the lock and the records',
+      {
+        hint: 'commit or roll back first, or give runMigrations a pool or a connectionString',
+      },
+    );
   }
   return await Promise.resolve({
     client: oneAtATime(real),
@@ -83,11 +90,13 @@ function oneAtATime(client: pg.Client): pg.ClientBase {
     else if (current) client.query(current);
   };
   const query = (submitted: Submitted): void => {
-    const ends = (handle: Ends): Ends => (...args) => {
-      handle.apply(submitted, args);
-      over.add(submitted);
-      if (current === submitted) queueMicrotask(next);
-    };
+    const ends =
+      (handle: Ends): Ends =>
+      (...args) => {
+        handle.apply(submitted, args);
+        over.add(submitted);
+        if (current === submitted) queueMicrotask(next);
+      };
     const { handleError, handleReadyForQuery } = submitted;
     Object.assign(submitted, { handleError: ends(handleError), handleReadyForQuery: ends(handleReadyForQuery) });
     queue.push(submitted);
@@ -118,7 +127,10 @@ function poolError(error: unknown): MigratorError {
   const known = server && codeForSqlstate(server.sqlstate, 'before-steps');
   const message = error instanceof Error ? error.message : String(error);
   if (!(error instanceof Error)) return toMigratorError(error);
-  return new MigratorError(known ?? 'DATABASE_UNAVAILABLE', `the pool gave no connection: ${message}`, { server, cause: error });
+  return new MigratorError(known ?? 'DATABASE_UNAVAILABLE', `the pool gave no connection: ${message}`, {
+    server,
+    cause: error,
+  });
 }
 
 type OpenHookPool = (options: ConnectingOptions) => HookConnections;
@@ -130,9 +142,13 @@ type OpenHookPool = (options: ConnectingOptions) => HookConnections;
 export function poolsLike(pool: PoolLike): OpenHookPool | MigratorError {
   const { options } = pool as { readonly options?: pg.PoolConfig };
   if (!options) {
-    return new MigratorError('CONFIG_INVALID', 'a hook needs a pool of its own, and the given pool does not tell its options', {
-      hint: 'give runMigrations a pg.Pool or a connectionString',
-    });
+    return new MigratorError(
+      'CONFIG_INVALID',
+      'a hook needs a pool of its own, and the given pool does not tell its options',
+      {
+        hint: 'give runMigrations a pg.Pool or a connectionString',
+      },
+    );
   }
   // The password is not enumerable there, so that it shows in no log.
   return (connecting) => hookConnections(new pg.Pool({ ...options, password: options.password, max: 4 }), connecting);

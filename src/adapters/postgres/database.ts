@@ -44,7 +44,11 @@ export class PostgresDatabase implements Database {
     const wire = new Wire(client);
     const stopListening = whenAborted(signal, () => wire.giveUp(signal.reason));
     wire.listen('notice', (notice: { readonly severity?: string; readonly message?: string }) => {
-      reporter.report({ type: 'server.notice', severity: notice.severity ?? '', message: boundedWords(notice.message ?? '') });
+      reporter.report({
+        type: 'server.notice',
+        severity: notice.severity ?? '',
+        message: boundedWords(notice.message ?? ''),
+      });
     });
     try {
       return await PostgresSession.open({

@@ -98,7 +98,8 @@ export class PostgresSession implements Session {
   }
 
   async check(): Promise<Check> {
-    const result = this.#first ?? (await runCheck(this.#options.wire, this.#options.check, { lazy: false, known: this.#known }));
+    const result =
+      this.#first ?? (await runCheck(this.#options.wire, this.#options.check, { lazy: false, known: this.#known }));
     this.#first = undefined;
     this.#context.relation = this.#resolve(result.facts);
     if (result.untrusted && !this.#context.relation.inTheWay) throw result.untrusted;
@@ -179,7 +180,9 @@ export class PostgresSession implements Session {
 
   async cancelLongWait(limitMs: number, signal: AbortSignal): Promise<readonly Blocker[] | undefined> {
     const { secondSession } = this.#options;
-    return secondSession ? await secondSession((wire) => cancelLongWait(wire, this.pid, limitMs, signal), signal) : undefined;
+    return secondSession
+      ? await secondSession((wire) => cancelLongWait(wire, this.pid, limitMs, signal), signal)
+      : undefined;
   }
 
   async keepWaitersAway(signal: AbortSignal): Promise<readonly Holder[]> {
@@ -197,12 +200,16 @@ export class PostgresSession implements Session {
     const { wire, close } = this.#options;
     const { guest, role } = this.#context;
     // It is as good as lost when it does not get its own back.
-    if (guest && this.#options.givesBack && !wire.lost.aborted) await restoreGuest(wire, guest, role).catch(() => undefined);
+    if (guest && this.#options.givesBack && !wire.lost.aborted)
+      await restoreGuest(wire, guest, role).catch(() => undefined);
     // A pooler lets us go before the backend is done, and a caller goes on with his session.
     if (this.outlivesUs) await wire.endTransaction();
     wire.detach();
     const lost = this.lost.aborted;
-    await close({ untouched: !this.#configured && !lost && !wire.owesRollback, idle: !lost && !wire.busy && !wire.owesRollback && !this.lock.mayHold });
+    await close({
+      untouched: !this.#configured && !lost && !wire.owesRollback,
+      idle: !lost && !wire.busy && !wire.owesRollback && !this.lock.mayHold,
+    });
   }
 }
 

@@ -38,14 +38,16 @@ function translate(text: string, result: RawResult): ParseResult {
     return { ok: false, message: result.error, offset: offsetOfCharacter(text, Math.max(result.position, 1)) };
   }
   const offsets = new ByteOffsets(text);
-  const statements = result.statements.flatMap(({ stmt, stmt_location: from = 0, stmt_len: length }): ParsedStatement[] => {
-    const [kind, node] = Object.entries(stmt ?? {})[0] ?? [];
-    if (kind === undefined || node === undefined) return [];
-    // PostgreSQL counts the comments after the last semicolon as the statement's.
-    const start = skipBlank(text, offsets.toUtf16(from));
-    const end = length === undefined ? text.length : offsets.toUtf16(from + length);
-    return [{ kind, node, start, end: withoutTrailingSpace(text, end) }];
-  });
+  const statements = result.statements.flatMap(
+    ({ stmt, stmt_location: from = 0, stmt_len: length }): ParsedStatement[] => {
+      const [kind, node] = Object.entries(stmt ?? {})[0] ?? [];
+      if (kind === undefined || node === undefined) return [];
+      // PostgreSQL counts the comments after the last semicolon as the statement's.
+      const start = skipBlank(text, offsets.toUtf16(from));
+      const end = length === undefined ? text.length : offsets.toUtf16(from + length);
+      return [{ kind, node, start, end: withoutTrailingSpace(text, end) }];
+    },
+  );
   return { ok: true, statements };
 }
 

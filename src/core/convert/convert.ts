@@ -11,7 +11,9 @@ export function convertFiles(tool: ConvertTool, files: readonly OldFile[]): Conv
     result.converted.flatMap(({ path, files: made }) => made.map(({ name }) => ({ name, path }))),
     ({ name }) => name,
   );
-  const twins = [...named].filter(([, from]) => from.length > 1).map(([name, from]) => `${from.map(({ path }) => path).join(' and ')}: both would become ${name}`);
+  const twins = [...named]
+    .filter(([, from]) => from.length > 1)
+    .map(([name, from]) => `${from.map(({ path }) => path).join(' and ')}: both would become ${name}`);
   const problems = [...result.problems, ...twins];
   return { ...result, problems };
 }

@@ -37,7 +37,8 @@ export function upFile(version: string, text: string): NewFile {
 
 /** Something besides comments and semicolons. */
 export function hasStatements(text: string): boolean {
-  for (const { kind, start, end } of tokensOf(text)) if (kind === 'quoted' || (kind === 'code' && /[^\s;]/.test(text.slice(start, end)))) return true;
+  for (const { kind, start, end } of tokensOf(text))
+    if (kind === 'quoted' || (kind === 'code' && /[^\s;]/.test(text.slice(start, end)))) return true;
   return false;
 }
 

@@ -1,7 +1,15 @@
 /** Splits files that have both halves, behind comments that say which is which: goose, dbmate, node-pg-migrate. */
 import { withoutBom } from '../migration.ts';
 import { tokensOf } from '../sql/tokens.ts';
-import { baseName, hasStatements, NO_TRANSACTION, upFile, type Converted, type ConvertedFile, type OldFile } from './converted.ts';
+import {
+  baseName,
+  hasStatements,
+  NO_TRANSACTION,
+  upFile,
+  type Converted,
+  type ConvertedFile,
+  type OldFile,
+} from './converted.ts';
 
 type MarkedTool = 'goose' | 'dbmate' | 'node-pg-migrate';
 type Half = 'up' | 'down';
@@ -14,13 +22,22 @@ type Mark =
 
 const MARKS: Readonly<Record<MarkedTool, (line: string) => Mark | undefined>> = {
   goose: (line) => {
-    const word = /^\s*--\s*\+goose\s+(?<word>.*?)\s*$/i.exec(line)?.groups?.['word']?.toLowerCase().replaceAll(/\s+/g, ' ');
+    const word = /^\s*--\s*\+goose\s+(?<word>.*?)\s*$/i
+      .exec(line)
+      ?.groups?.['word']?.toLowerCase()
+      .replaceAll(/\s+/g, ' ');
     if (word === undefined) return undefined;
     if (word === 'up' || word === 'down') return { half: word };
     if (word === 'no transaction') return { type: 'no transaction' };
-    if (word === 'statementbegin' || word === 'statementend') return { type: word === 'statementbegin' ? 'begin' : 'end' };
+    if (word === 'statementbegin' || word === 'statementend')
+      return { type: word === 'statementbegin' ? 'begin' : 'end' };
     if (word === 'envsub off') return { type: 'nothing' };
-    return { problem: word === 'envsub on' ? 'ENVSUB has no counterpart: write what the variables stand for' : `goose knows no "${word}"` };
+    return {
+      problem:
+        word === 'envsub on'
+          ? 'ENVSUB has no counterpart: write what the variables stand for'
+          : `goose knows no "${word}"`,
+    };
   },
   dbmate: (line) => {
     const groups = /^--\s*migrate:(?<half>up|down)(?:\s+(?<options>\S.*?))?\s*$/i.exec(line)?.groups;
@@ -48,12 +65,15 @@ export function convertMarked(tool: MarkedTool, files: readonly OldFile[]): Conv
   for (const { path, text } of files) {
     const groups = NAME.exec(baseName(path))?.groups;
     if (groups?.['version'] === undefined) {
-      problems.push(`${path}:1: ${/\.sql$/.test(path) ? 'its name has no number at its beginning' : 'only SQL is converted: write it as SQL, or as a hook'}`);
+      problems.push(
+        `${path}:1: ${/\.sql$/.test(path) ? 'its name has no number at its beginning' : 'only SQL is converted: write it as SQL, or as a hook'}`,
+      );
       continue;
     }
     const version = groups['version'].replace(/^(\d+)-/, '$1_');
     const half = groups['half'];
-    if (half === 'up' || half === 'down') converted.push({ path, sql: text, files: [{ name: `${version}.${half}.sql`, text: withoutBom(text) }] });
+    if (half === 'up' || half === 'down')
+      converted.push({ path, sql: text, files: [{ name: `${version}.${half}.sql`, text: withoutBom(text) }] });
     else converted.push(split(tool, { path, text: withoutBom(text) }, version, { problems, warnings }));
   }
   return { converted, problems, warnings };
@@ -64,7 +84,12 @@ interface Told {
   readonly warnings: string[];
 }
 
-function split(tool: MarkedTool, { path, text }: OldFile, version: string, { problems, warnings }: Told): ConvertedFile {
+function split(
+  tool: MarkedTool,
+  { path, text }: OldFile,
+  version: string,
+  { problems, warnings }: Told,
+): ConvertedFile {
   const halves = new Halves();
   const before = problems.length;
   for (const [index, line] of text.split(/(?<=\n)/).entries()) {
@@ -78,11 +103,15 @@ function split(tool: MarkedTool, { path, text }: OldFile, version: string, { pro
   if (open) problems.push(`${path}:1: a StatementBegin has no StatementEnd`);
   // Where a mark is wrong, nobody knows which half it begins.
   const isWhole = problems.length > before || (seen.size === 0 && MARKS_ARE_OPTIONAL.has(tool));
-  if (!isWhole && hasStatements(parts.head)) problems.push(`${path}:1: there are statements before the first mark of ${tool}`);
+  if (!isWhole && hasStatements(parts.head))
+    problems.push(`${path}:1: there are statements before the first mark of ${tool}`);
   if (!isWhole && !seen.has('up')) problems.push(`${path}:1: there is no mark of ${tool} for its up half`);
   const hasDown = hasStatements(parts.down);
   if (seen.has('down') && !hasDown) warnings.push(`${path}: its down half is empty, so there is no down file`);
-  const files = [upFile(version, halves.textOf('up')), ...(hasDown ? [{ name: `${version}.down.sql`, text: halves.textOf('down') }] : [])];
+  const files = [
+    upFile(version, halves.textOf('up')),
+    ...(hasDown ? [{ name: `${version}.down.sql`, text: halves.textOf('down') }] : []),
+  ];
   return { path, sql: halves.sql, files };
 }
 
@@ -134,7 +163,9 @@ function faultOf(mark: Mark, { seen, open }: Halves): string | undefined {
 
 /** goose ends a statement at its mark, also where no semicolon stands there. */
 function missingSemicolon(text: string): string {
-  const last = [...tokensOf(text)].findLast(({ kind, start, end }) => kind !== 'comment' && text.slice(start, end).trim() !== '');
+  const last = [...tokensOf(text)].findLast(
+    ({ kind, start, end }) => kind !== 'comment' && text.slice(start, end).trim() !== '',
+  );
   return last && (last.kind === 'quoted' || !/;\s*$/.test(text.slice(last.start, last.end))) ? ';\n' : '';
 }
 

@@ -1,7 +1,15 @@
 /** Takes over files whose names say what they are: Flyway, Prisma, graphile-migrate. */
 import { compareVersions, withoutBom } from '../migration.ts';
 import { tokensOf } from '../sql/tokens.ts';
-import { baseName, lineOf, NO_TRANSACTION, upFile, type Converted, type ConvertedFile, type OldFile } from './converted.ts';
+import {
+  baseName,
+  lineOf,
+  NO_TRANSACTION,
+  upFile,
+  type Converted,
+  type ConvertedFile,
+  type OldFile,
+} from './converted.ts';
 
 const NO_FLYWAY: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^R__/, 'what Flyway repeats has no counterpart: put it into a new file each time that it changes'],
@@ -25,10 +33,20 @@ export function convertFlyway(files: readonly OldFile[]): Converted {
     const base = baseName(file.path);
     const groups = /^(?<kind>[VU])(?<version>\d+(?:[._]\d+)*)__(?<name>.+)\.sql$/s.exec(base)?.groups;
     if (groups) {
-      found.push({ ...file, half: groups['kind'] === 'V' ? 'up' : 'down', version: (groups['version'] ?? '').split(/[._]/), name: (groups['name'] ?? '').replaceAll(' ', '_') });
+      found.push({
+        ...file,
+        half: groups['kind'] === 'V' ? 'up' : 'down',
+        version: (groups['version'] ?? '').split(/[._]/),
+        name: (groups['name'] ?? '').replaceAll(' ', '_'),
+      });
       problems.push(...placeholders(file));
     } else if (base.endsWith('.sql.conf')) problems.push(...configured(file, alone));
-    else problems.push(...NO_FLYWAY.filter(([pattern]) => pattern.test(base)).slice(0, 1).map(([, why]) => `${file.path}:1: ${why}`));
+    else
+      problems.push(
+        ...NO_FLYWAY.filter(([pattern]) => pattern.test(base))
+          .slice(0, 1)
+          .map(([, why]) => `${file.path}:1: ${why}`),
+      );
   }
   const numbers = numbersOf(found);
   const converted = found.map(({ path, text, half, version, name }): ConvertedFile => {
@@ -36,14 +54,23 @@ export function convertFlyway(files: readonly OldFile[]): Converted {
     const own = numbers?.get(keyOf(version)) ?? (up ?? { version }).version.join('.');
     if (!up) problems.push(`${path}:1: there is no V${version.join('.')}__… that it undoes`);
     const sql = `${alone.has(path) ? NO_TRANSACTION : ''}${withoutBom(text)}`;
-    const file = half === 'up' ? upFile(`${own}_${name}`, sql) : { name: `${own}_${up?.name ?? name}.down.sql`, text: sql };
+    const file =
+      half === 'up' ? upFile(`${own}_${name}`, sql) : { name: `${own}_${up?.name ?? name}.down.sql`, text: sql };
     return { path, sql: text, files: [file] };
   });
-  const warnings = numbers ? [`versions with dots have no counterpart: all files are numbered anew, and "lockstep import --from flyway" goes by their descriptions`] : [];
+  const warnings = numbers
+    ? [
+        `versions with dots have no counterpart: all files are numbered anew, and "lockstep import --from flyway" goes by their descriptions`,
+      ]
+    : [];
   return { converted, problems, warnings };
 }
 
-const keyOf = (version: readonly string[]): string => version.map((part) => part.replace(/^0+(?=\d)/, '')).join('.').replace(/(?:\.0)+$/, '');
+const keyOf = (version: readonly string[]): string =>
+  version
+    .map((part) => part.replace(/^0+(?=\d)/, ''))
+    .join('.')
+    .replace(/(?:\.0)+$/, '');
 
 /** New numbers in Flyway's order, where some version has dots. */
 function numbersOf(files: readonly FlywayFile[]): ReadonlyMap<string, string> | undefined {
@@ -68,7 +95,9 @@ function placeholders({ path, text }: OldFile): string[] {
   for (const { kind, start, end } of tokensOf(text)) {
     if (kind === 'comment') continue;
     for (const match of text.slice(start, end).matchAll(/\$\{[^{}\n]*\}/g)) {
-      problems.push(`${path}:${lineOf(text, start + match.index)}: ${match[0]} is a placeholder: write what it stands for`);
+      problems.push(
+        `${path}:${lineOf(text, start + match.index)}: ${match[0]} is a placeholder: write what it stands for`,
+      );
     }
   }
   return problems;
@@ -79,7 +108,8 @@ function configured({ path, text }: OldFile, alone: Set<string>): string[] {
   return text.split('\n').flatMap((line, index) => {
     const setting = line.trim();
     if (setting === '' || setting.startsWith('#') || /^executeInTransaction\s*=\s*true$/i.test(setting)) return [];
-    if (!/^executeInTransaction\s*=\s*false$/i.test(setting)) return [`${path}:${index + 1}: ${setting.split('=', 1)[0] ?? ''} has no counterpart`];
+    if (!/^executeInTransaction\s*=\s*false$/i.test(setting))
+      return [`${path}:${index + 1}: ${setting.split('=', 1)[0] ?? ''} has no counterpart`];
     alone.add(path.replace(/\.conf$/, ''));
     return [];
   });
@@ -96,7 +126,17 @@ export function convertPrisma(files: readonly OldFile[]): Converted {
       if (/\.sql$/.test(base)) problems.push(`${path}:1: is not <number>_<name>/migration.sql or down.sql`);
       return [];
     }
-    return [{ path, sql: text, files: [base === 'down.sql' ? { name: `${version}.down.sql`, text: withoutBom(text) } : upFile(version, withoutBom(text))] }];
+    return [
+      {
+        path,
+        sql: text,
+        files: [
+          base === 'down.sql'
+            ? { name: `${version}.down.sql`, text: withoutBom(text) }
+            : upFile(version, withoutBom(text)),
+        ],
+      },
+    ];
   });
   return { converted, problems, warnings: [] };
 }
@@ -111,26 +151,56 @@ export function convertGraphileMigrate(files: readonly OldFile[]): Converted {
     const groups = /^(?<number>\d+)(?:[-_](?<name>.+))?\.sql$/s.exec(base)?.groups;
     if (!groups) {
       if (/^current(?:\/|\.sql$)/.test(path) || /\/current(?:\/|\.sql$)/.test(path)) {
-        if (text.replaceAll(/^--.*$/gm, '').trim() !== '') warnings.push(`${path}: is not committed, so it is left out`);
-      } else if (/committed\//.test(path) && /\.sql$/.test(base)) problems.push(`${path}:1: its name has no number at its beginning`);
+        if (text.replaceAll(/^--.*$/gm, '').trim() !== '')
+          warnings.push(`${path}: is not committed, so it is left out`);
+      } else if (/committed\//.test(path) && /\.sql$/.test(base))
+        problems.push(`${path}:1: its name has no number at its beginning`);
       return [];
     }
     problems.push(...graphilePlaceholders({ path, text }));
-    const plain = withoutBom(text).split('\n').filter((line) => !HEADER.test(line.trimEnd())).join('\n').replace(/^(?:[ \t]*\r?\n)+/, '');
+    const plain = withoutBom(text)
+      .split('\n')
+      .filter((line) => !HEADER.test(line.trimEnd()))
+      .join('\n')
+      .replace(/^(?:[ \t]*\r?\n)+/, '');
     const message = /^--!\s*message:\s*(?<message>.+?)\s*$/im.exec(text)?.groups?.['message'];
-    const name = (groups['name'] ?? message ?? 'migration').toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '_').replaceAll(/^_+|_+$/g, '') || 'migration';
+    const name =
+      (groups['name'] ?? message ?? 'migration')
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}]+/gu, '_')
+        .replaceAll(/^_+|_+$/g, '') || 'migration';
     const alone = /^--!\s*no-transaction\b/im.test(plain) ? NO_TRANSACTION : '';
-    return [{ path, sql: text, files: [upFile(`${groups['number'] ?? ''}_${name}`, `${alone}${plain.replaceAll(/^--!/gm, '--')}`)] }];
+    return [
+      {
+        path,
+        sql: text,
+        files: [upFile(`${groups['number'] ?? ''}_${name}`, `${alone}${plain.replaceAll(/^--!/gm, '--')}`)],
+      },
+    ];
   });
-  return { converted, problems, warnings: [...warnings, ...(converted.length > 0 ? ['graphile-migrate has no down files, and neither have these'] : [])] };
+  return {
+    converted,
+    problems,
+    warnings: [
+      ...warnings,
+      ...(converted.length > 0 ? ['graphile-migrate has no down files, and neither have these'] : []),
+    ],
+  };
 }
 
 function graphilePlaceholders({ path, text }: OldFile): string[] {
   const problems: string[] = [];
   for (const { kind, start, end } of tokensOf(text)) {
-    const pattern = kind === 'code' ? /(?<![:\w]):[A-Z][A-Z0-9_]+\b/g : kind === 'quoted' ? /(?<![:\w]):DATABASE_(?:NAME|OWNER)\b/g : undefined;
+    const pattern =
+      kind === 'code'
+        ? /(?<![:\w]):[A-Z][A-Z0-9_]+\b/g
+        : kind === 'quoted'
+          ? /(?<![:\w]):DATABASE_(?:NAME|OWNER)\b/g
+          : undefined;
     for (const match of pattern ? text.slice(start, end).matchAll(pattern) : []) {
-      problems.push(`${path}:${lineOf(text, start + match.index)}: ${match[0]} is a placeholder: write what it stands for`);
+      problems.push(
+        `${path}:${lineOf(text, start + match.index)}: ${match[0]} is a placeholder: write what it stands for`,
+      );
     }
   }
   return problems;

@@ -10,7 +10,9 @@ export function readFlyway(rows: readonly ForeignRow[]): ForeignHistory {
   const inOrder = [...rows].sort((a, b) => Number(a['installed_rank']) - Number(b['installed_rank']));
   const newest = new Map<string, ForeignRow>();
   for (const row of inOrder) if (row['version'] != null) newest.set(row['version'], row);
-  const repeated = new Set(inOrder.filter((row) => row['version'] == null && typeOf(row) !== 'SCHEMA').map((row) => row['script']));
+  const repeated = new Set(
+    inOrder.filter((row) => row['version'] == null && typeOf(row) !== 'SCHEMA').map((row) => row['script']),
+  );
   const counted = [...newest.values()].filter((row) => !/^(?:UNDO_|DELETE$)/.test(typeOf(row)));
   const done = counted.filter((row) => row['success'] === 'true');
   const dotted = counted.some(({ version }) => !/^\d+$/.test(version ?? ''));
@@ -18,8 +20,13 @@ export function readFlyway(rows: readonly ForeignRow[]): ForeignHistory {
   return {
     applied: done.filter((row) => !/BASELINE$/.test(typeOf(row))).map((row) => versionOf(row, dotted)),
     through: baseline,
-    unfinished: counted.filter((row) => row['success'] !== 'true').map((row) => `version ${row['version'] ?? ''} (${row['script'] ?? ''}) has failed`),
-    remarks: repeated.size === 0 ? [] : [`scripts that Flyway repeats have no counterpart here, and are not taken over: ${[...repeated].join(', ')}`],
+    unfinished: counted
+      .filter((row) => row['success'] !== 'true')
+      .map((row) => `version ${row['version'] ?? ''} (${row['script'] ?? ''}) has failed`),
+    remarks:
+      repeated.size === 0
+        ? []
+        : [`scripts that Flyway repeats have no counterpart here, and are not taken over: ${[...repeated].join(', ')}`],
   };
 }
 

@@ -13,10 +13,26 @@ interface Matches {
 }
 
 /** @throws MigratorError HISTORY_CONFLICT naming every version that is not clearly one file. */
-export function matchFiles(title: string, { applied, through }: ForeignHistory, migrations: readonly Migration[]): Matches {
+export function matchFiles(
+  title: string,
+  { applied, through }: ForeignHistory,
+  migrations: readonly Migration[],
+): Matches {
   const { matched, unknown, renumbered, problems } = eachToOneFile(applied, migrations);
-  const gone = goneBefore(applied, new Set(matched.values()), migrations.filter(({ version }) => !matched.has(version)), [...matched.keys()]);
-  problems.push(...unknown.filter((one) => !gone(one)).map(({ label, number, name }) => `${label}: no file has this ${number === undefined ? 'name' : name === undefined ? 'number' : 'number or name'}`));
+  const gone = goneBefore(
+    applied,
+    new Set(matched.values()),
+    migrations.filter(({ version }) => !matched.has(version)),
+    [...matched.keys()],
+  );
+  problems.push(
+    ...unknown
+      .filter((one) => !gone(one))
+      .map(
+        ({ label, number, name }) =>
+          `${label}: no file has this ${number === undefined ? 'name' : name === undefined ? 'number' : 'number or name'}`,
+      ),
+  );
   problems.push(...doubtsUpTo(through, migrations));
   if (problems.length > 0) {
     throw new MigratorError('HISTORY_CONFLICT', `the files are not the ones that ${title} has applied`, {
@@ -31,7 +47,9 @@ export function matchFiles(title: string, { applied, through }: ForeignHistory, 
     warnings: [
       ...renumbered,
       ...doubts,
-      ...(left === '' ? [] : [`${title} has applied what there are no files for any more, older than all that there are: ${left}`]),
+      ...(left === ''
+        ? []
+        : [`${title} has applied what there are no files for any more, older than all that there are: ${left}`]),
     ],
   };
 }
@@ -50,7 +68,13 @@ function goneBefore(
   const newest = [...fitting].sort(compareVersions).at(-1);
   const among = newest === undefined || rest.some(({ version }) => compareVersions(version, newest) < 0);
   const kinds = new Set([...matched].map(({ number }) => kindOf(number ?? '')));
-  return (one) => first !== -1 && !among && one.number !== undefined && applied.indexOf(one) < first && kinds.size === 1 && kinds.has(kindOf(one.number));
+  return (one) =>
+    first !== -1 &&
+    !among &&
+    one.number !== undefined &&
+    applied.indexOf(one) < first &&
+    kinds.size === 1 &&
+    kinds.has(kindOf(one.number));
 }
 
 interface OneFileEach {
@@ -74,7 +98,8 @@ function eachToOneFile(applied: readonly ForeignVersion[], migrations: readonly 
     else if (others.length > 0) problems.push(`${label} may be any of ${[file, ...others].join(', ')}`);
     else if (rival) problems.push(`${rival.label} and ${label} would both be ${file}`);
     else matched.set(file, foreign);
-    if (found.renumbered === true) renumbered.push(`${label} is taken for ${found.files.join(', ')} by its name and time`);
+    if (found.renumbered === true)
+      renumbered.push(`${label} is taken for ${found.files.join(', ')} by its name and time`);
   }
   return { matched, unknown, renumbered, problems };
 }
@@ -86,12 +111,17 @@ interface Found {
 }
 
 /** By number, where two files share one by name, too; by name alone where there is no number, or where it is the same time in another form. */
-function fileFinder(applied: readonly ForeignVersion[], migrations: readonly Migration[]): (foreign: ForeignVersion) => Found {
+function fileFinder(
+  applied: readonly ForeignVersion[],
+  migrations: readonly Migration[],
+): (foreign: ForeignVersion) => Found {
   const versions = migrations.map(({ version }) => version);
   const byNumber = Map.groupBy(versions, versionNumber);
   const byName = Map.groupBy(versions, (version) => plain(nameOf(version)));
-  const namedBy = ({ name }: ForeignVersion): readonly Version[] => (name === undefined ? [] : (byName.get(plain(name)) ?? []));
-  const numberedBy = ({ number }: ForeignVersion): readonly Version[] => (number === undefined ? [] : (byNumber.get(number) ?? []));
+  const namedBy = ({ name }: ForeignVersion): readonly Version[] =>
+    name === undefined ? [] : (byName.get(plain(name)) ?? []);
+  const numberedBy = ({ number }: ForeignVersion): readonly Version[] =>
+    number === undefined ? [] : (byNumber.get(number) ?? []);
   // A name may be used again: those files are another version's by both.
   const taken = new Set(applied.flatMap((one) => namedBy(one).filter((version) => numberedBy(one).includes(version))));
   return (foreign) => {
@@ -102,9 +132,15 @@ function fileFinder(applied: readonly ForeignVersion[], migrations: readonly Mig
     const others = named.filter((version) => !taken.has(version));
     const [other] = others;
     if (other === undefined) return { files: numbered };
-    if (numbered.length > 0) return { files: [], problem: `${numbered.join(', ')} has its number, and ${others.join(', ')} its name` };
-    const isRenumbered = others.length === 1 && secondsOf(foreign.number) !== undefined && secondsOf(foreign.number) === secondsOf(versionNumber(other) ?? '');
-    return isRenumbered ? { files: others, renumbered: true } : { files: [], problem: `no file has its number, but ${others.join(', ')} has its name` };
+    if (numbered.length > 0)
+      return { files: [], problem: `${numbered.join(', ')} has its number, and ${others.join(', ')} its name` };
+    const isRenumbered =
+      others.length === 1 &&
+      secondsOf(foreign.number) !== undefined &&
+      secondsOf(foreign.number) === secondsOf(versionNumber(other) ?? '');
+    return isRenumbered
+      ? { files: others, renumbered: true }
+      : { files: [], problem: `no file has its number, but ${others.join(', ')} has its name` };
   };
 }
 
@@ -112,15 +148,22 @@ function fileFinder(applied: readonly ForeignVersion[], migrations: readonly Mig
 function doubtsUpTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): string[] {
   if (!through) return [];
   const { label, number } = through;
-  if (number === undefined) return [`${label}: everything up to it is applied, but among versions with dots no file's number says which that is`];
+  if (number === undefined)
+    return [
+      `${label}: everything up to it is applied, but among versions with dots no file's number says which that is`,
+    ];
   const twins = migrations.map(({ version }) => version).filter((version) => versionNumber(version) === number);
-  return twins.length > 1 ? [`${label}: everything up to it is applied, but that may be any of ${twins.join(', ')}`] : [];
+  return twins.length > 1
+    ? [`${label}: everything up to it is applied, but that may be any of ${twins.join(', ')}`]
+    : [];
 }
 
 function upTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): [Version, ForeignVersion][] {
   const { number } = through ?? {};
   if (!through || number === undefined) return [];
-  const before = migrations.filter(({ version }) => versionNumber(version) === number || compareVersions(version, number) < 0);
+  const before = migrations.filter(
+    ({ version }) => versionNumber(version) === number || compareVersions(version, number) < 0,
+  );
   return before.map(({ version }) => [version, { ...through, label: versionNumber(version) ?? version }]);
 }
 
@@ -128,8 +171,12 @@ function doubtsAbout({ version, up }: Migration, foreign: ForeignVersion | undef
   if (!foreign) return [];
   const { label, name, checksum } = foreign;
   return [
-    ...(name !== undefined && plain(nameOf(version)) !== plain(name) ? [`${version} has another name for ${title}: ${label}`] : []),
-    ...(checksum !== undefined && checksum !== up.checksum && checksum !== crypto.hash('sha256', up.text) ? [`${up.file} is not the text that ${title} has applied`] : []),
+    ...(name !== undefined && plain(nameOf(version)) !== plain(name)
+      ? [`${version} has another name for ${title}: ${label}`]
+      : []),
+    ...(checksum !== undefined && checksum !== up.checksum && checksum !== crypto.hash('sha256', up.text)
+      ? [`${up.file} is not the text that ${title} has applied`]
+      : []),
   ];
 }
 

@@ -72,7 +72,11 @@ export function planImport({ tool, table, migrations, applied, journaled }: Impo
     warnings: [
       ...history.remarks,
       ...warnings,
-      ...missing.filter(known).map(({ migration: { version } }) => `${version} was applied and rolled back here since: it is not recorded again`),
+      ...missing
+        .filter(known)
+        .map(
+          ({ migration: { version } }) => `${version} was applied and rolled back here since: it is not recorded again`,
+        ),
     ],
   };
 }

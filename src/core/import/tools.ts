@@ -52,10 +52,17 @@ function readGolangMigrate(rows: readonly ForeignRow[]): ForeignHistory {
 /** A row for each time that a version was applied or rolled back; the newest one of a version counts. Version 0 is the table's own. */
 function readGoose(rows: readonly ForeignRow[]): ForeignHistory {
   const newest = new Map<string, ForeignRow>();
-  for (const row of [...rows].sort((a, b) => Number(a['id']) - Number(b['id']))) newest.set(row['version_id'] ?? '', row);
+  for (const row of [...rows].sort((a, b) => Number(a['id']) - Number(b['id'])))
+    newest.set(row['version_id'] ?? '', row);
   const applied = [...newest].filter(([version, row]) => version !== '0' && row['is_applied'] === 'true');
   applied.sort(([a], [b]) => compareVersions(a, b));
-  return known(applied.map(([version, row]) => ({ label: version, number: versionNumber(version), appliedAt: row['tstamp'] ?? undefined })));
+  return known(
+    applied.map(([version, row]) => ({
+      label: version,
+      number: versionNumber(version),
+      appliedAt: row['tstamp'] ?? undefined,
+    })),
+  );
 }
 
 /** The number of a file, as text. */
@@ -67,7 +74,9 @@ function readDbmate(rows: readonly ForeignRow[]): ForeignHistory {
 /** The name of a file, without its ending. */
 function readNodePgMigrate(rows: readonly ForeignRow[]): ForeignHistory {
   const inOrder = [...rows].sort((a, b) => Number(a['id']) - Number(b['id']));
-  return known(inOrder.map(({ name, run_on: appliedAt }) => ({ ...named(name ?? ''), appliedAt: appliedAt ?? undefined })));
+  return known(
+    inOrder.map(({ name, run_on: appliedAt }) => ({ ...named(name ?? ''), appliedAt: appliedAt ?? undefined })),
+  );
 }
 
 /** A row for each try: it has ended, was rolled back, or neither. */
@@ -79,7 +88,11 @@ function readPrisma(rows: readonly ForeignRow[]): ForeignHistory {
       kept
         .filter((row) => row['finished_at'] != null)
         .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
-        .map((row) => ({ ...named(nameOf(row)), appliedAt: row['finished_at'] ?? undefined, checksum: row['checksum'] ?? undefined })),
+        .map((row) => ({
+          ...named(nameOf(row)),
+          appliedAt: row['finished_at'] ?? undefined,
+          checksum: row['checksum'] ?? undefined,
+        })),
     ),
     unfinished: kept.filter((row) => row['finished_at'] == null).map((row) => `${nameOf(row)} has not ended`),
   };

@@ -7,9 +7,14 @@ import type { Migration } from '../migration.ts';
 const EXISTS: ReadonlySet<string> = new Set(['42701', '42P04', '42723', '42P06', '42P07', '42710']);
 
 /** The error with what to do where none of the files was recorded before this run. */
-export function withoutHistory(error: MigratorError, migrations: readonly Migration[], applied: readonly AppliedVersion[]): MigratorError {
+export function withoutHistory(
+  error: MigratorError,
+  migrations: readonly Migration[],
+  applied: readonly AppliedVersion[],
+): MigratorError {
   const recorded = new Set(applied.map(({ version }) => version));
-  if (!EXISTS.has(error.details.server?.sqlstate ?? '') || migrations.some(({ version }) => recorded.has(version))) return error;
+  if (!EXISTS.has(error.details.server?.sqlstate ?? '') || migrations.some(({ version }) => recorded.has(version)))
+    return error;
   return error.with({
     hint:
       `${error.next}. If the database has what the files make from before, record that instead: "lockstep baseline --to VERSION",` +

@@ -56,7 +56,9 @@ export function unfinished(inPart: readonly VersionInPart[], applied: readonly A
 /** One line for people. */
 export function describeInPart({ version, direction, done, started }: VersionInPart): string {
   const facts = [
-    ...(done.length === 0 ? [] : [done.length === 1 ? 'statement 1 is done' : `statements 1 to ${done.length} are done`]),
+    ...(done.length === 0
+      ? []
+      : [done.length === 1 ? 'statement 1 is done' : `statements 1 to ${done.length} are done`]),
     ...(started ? [`statement ${started.statement} was started, and nobody has recorded how it ended`] : []),
   ];
   return `${version} is in part ${direction === 'up' ? 'applied' : 'rolled back'}: of its ${direction} file ${facts.join('; ')}`;
@@ -77,7 +79,10 @@ export function refuseUp(inPart: readonly VersionInPart[], migrations: readonly 
 }
 
 /** What keeps a `down` from its plan. `beyond`: what it would leave behind must not be there in part. */
-export function refuseDown(inPart: readonly VersionInPart[], { beyond, leaving }: { readonly beyond: readonly Version[]; readonly leaving: readonly Version[] }): Problem[] {
+export function refuseDown(
+  inPart: readonly VersionInPart[],
+  { beyond, leaving }: { readonly beyond: readonly Version[]; readonly leaving: readonly Version[] },
+): Problem[] {
   return inPart.flatMap((one): Problem[] => {
     // Its down file was written for the whole.
     if (one.direction === 'up') return beyond.includes(one.version) ? [problem('ROLLBACK_REFUSED', one)] : [];
@@ -87,7 +92,9 @@ export function refuseDown(inPart: readonly VersionInPart[], { beyond, leaving }
 
 /** Of what a run leaves as it is: a sentence each. */
 export function inPartRemarks(inPart: readonly VersionInPart[], touched: readonly Version[]): string[] {
-  return inPart.filter(({ version }) => !touched.includes(version)).map((one) => `${describeInPart(one)}; ${waysOut(one)}`);
+  return inPart
+    .filter(({ version }) => !touched.includes(version))
+    .map((one) => `${describeInPart(one)}; ${waysOut(one)}`);
 }
 
 function problem(code: 'HISTORY_CONFLICT' | 'ROLLBACK_REFUSED', one: VersionInPart): Problem {
@@ -95,7 +102,13 @@ function problem(code: 'HISTORY_CONFLICT' | 'ROLLBACK_REFUSED', one: VersionInPa
 }
 
 /** For a person who has to say what became of a statement. */
-export function settleHint({ version, direction }: { readonly version: Version; readonly direction: Direction }): string {
+export function settleHint({
+  version,
+  direction,
+}: {
+  readonly version: Version;
+  readonly direction: Direction;
+}): string {
   const command = `lockstep repair --only ${version} --statement`;
   return `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run ${direction === 'up' ? 'up' : 'the same down again'}`;
 }

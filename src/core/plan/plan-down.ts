@@ -37,15 +37,24 @@ export function leavingVersions(
   const begun = inPart.filter(({ direction }) => direction === 'up').map(({ version }) => version);
   const problems = refuseTarget(target, { migrations, newestFirst, database, squashed });
   // To one that is there in part: the way out of that is what helps.
-  if (target.kind === 'version' && begun.includes(target.version)) return { leaving: [], problems: refuseDown(inPart, { beyond: [target.version], leaving: [] }) };
+  if (target.kind === 'version' && begun.includes(target.version))
+    return { leaving: [], problems: refuseDown(inPart, { beyond: [target.version], leaving: [] }) };
   if (problems.length > 0) return { leaving: [], problems };
   const leaving = beyondTarget(target, newestFirst, migrations);
-  const beyond = beyondTarget(target, [...newestFirst, ...begun].sort((a, b) => compareVersions(b, a)), migrations);
+  const beyond = beyondTarget(
+    target,
+    [...newestFirst, ...begun].sort((a, b) => compareVersions(b, a)),
+    migrations,
+  );
   return { leaving, problems: refuseDown(inPart, { beyond, leaving }) };
 }
 
 /** Which of the versions, given newest first, the target leaves behind. */
-export function beyondTarget(target: DownTarget, newestFirst: readonly Version[], migrations: readonly Migration[]): readonly Version[] {
+export function beyondTarget(
+  target: DownTarget,
+  newestFirst: readonly Version[],
+  migrations: readonly Migration[],
+): readonly Version[] {
   const newestFile = newestOf(migrations);
   return newestFirst.filter((version, index) => {
     switch (target.kind) {
@@ -75,7 +84,10 @@ export function planDown(
   const pending = migrations.map(({ version }) => version).filter((version) => !rows.has(version));
   const changed = changedRemark(statusOf(migrations, applied), options.strict || steps.length > 0);
   const told = [...inPartRemarks(options.inPart ?? [], leaving), ...orderRemark(options.target, leaving, applied)];
-  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [changed, ...told.map((message) => ({ message, refused: false, hint: '' }))]);
+  return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [
+    changed,
+    ...told.map((message) => ({ message, refused: false, hint: '' })),
+  ]);
 }
 
 function stepsOf(
@@ -100,11 +112,15 @@ function stepsOf(
 
 /** `--steps` goes by the order of versions: what was applied last, out of order, may not be what it rolls back. */
 function orderRemark(target: DownTarget, leaving: readonly Version[], applied: readonly AppliedVersion[]): string[] {
-  const [last, ...others] = applied.filter(({ appliedAt }) => appliedAt).sort((a, b) => Number(b.appliedAt) - Number(a.appliedAt));
+  const [last, ...others] = applied
+    .filter(({ appliedAt }) => appliedAt)
+    .sort((a, b) => Number(b.appliedAt) - Number(a.appliedAt));
   // Of one transaction, or of an import, nobody can say which was the last.
   const isOne = last && others.every(({ appliedAt }) => Number(appliedAt) !== Number(last.appliedAt));
   if (target.kind !== 'steps' || !isOne || leaving.length === 0 || leaving.includes(last.version)) return [];
-  return [`--steps ${target.count} rolls back ${leaving.join(', ')}, the newest by version; ${last.version}, which was applied last (out of order), stays: name the version that is to stay with --to VERSION`];
+  return [
+    `--steps ${target.count} rolls back ${leaving.join(', ')}, the newest by version; ${last.version}, which was applied last (out of order), stays: name the version that is to stay with --to VERSION`,
+  ];
 }
 
 function untrusted(why: string, versions: readonly Version[]): Problem {
@@ -132,30 +148,44 @@ function refuseTarget(target: DownTarget, place: Place): Problem[] {
       return refused(`--confirm says "${target.database}", but the connected database is "${place.database}"`);
     case 'version':
       if (place.newestFirst.includes(target.version)) return [];
-      return refused(`${target.version} is not applied, so nothing can be rolled back to it${candidates(place.newestFirst)}`);
+      return refused(
+        `${target.version} is not applied, so nothing can be rolled back to it${candidates(place.newestFirst)}`,
+      );
     case 'files':
-      return refuseFiles(place).flatMap(refused).map((problem) => ({ ...problem, hint: WRONG_FILES }));
+      return refuseFiles(place)
+        .flatMap(refused)
+        .map((problem) => ({ ...problem, hint: WRONG_FILES }));
   }
 }
 
-const WRONG_FILES = 'check --dir, and that the image holds the files of the release to go back to; or name the version that stays: --to VERSION';
+const WRONG_FILES =
+  'check --dir, and that the image holds the files of the release to go back to; or name the version that stays: --to VERSION';
 
 /** A wrong or an empty mount must not look like an old release: everything would be newer than its files. */
 function refuseFiles({ migrations, newestFirst, squashed }: Place): string[] {
   const newest = newestOf(migrations);
   if (newest === undefined) return ['--to-files: there are no migration files, so every version would be rolled back'];
   const files = new Set(migrations.map(({ version }) => version));
-  const strangers = newestFirst.filter((version) => !files.has(version) && compareVersions(version, newest) < 0 && squashed?.has(version) !== true).toReversed();
+  const strangers = newestFirst
+    .filter((version) => !files.has(version) && compareVersions(version, newest) < 0 && squashed?.has(version) !== true)
+    .toReversed();
   return [
-    ...(newestFirst.includes(newest) ? [] : [`--to-files: ${newest}, the newest file, is not applied${candidates(newestFirst)}`]),
+    ...(newestFirst.includes(newest)
+      ? []
+      : [`--to-files: ${newest}, the newest file, is not applied${candidates(newestFirst)}`]),
     ...(strangers.length === 0
       ? []
-      : [`--to-files: these files are not an older release of this database: they lack ${strangers.join(', ')}, which is older than their newest, ${newest}`]),
+      : [
+          `--to-files: these files are not an older release of this database: they lack ${strangers.join(', ')}, which is older than their newest, ${newest}`,
+        ]),
   ];
 }
 
 function newestOf(migrations: readonly Migration[]): Version | undefined {
-  return migrations.map(({ version }) => version).sort(compareVersions).at(-1);
+  return migrations
+    .map(({ version }) => version)
+    .sort(compareVersions)
+    .at(-1);
 }
 
 /** What `--to` may name, for the end of a sentence. */

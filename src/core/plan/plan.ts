@@ -119,7 +119,11 @@ export function planUp(
     .filter(({ version }) => isPending.has(version))
     .map((migration): StepScript => ({ version: migration.version, direction: 'up', script: migration.up, migration }));
   const cut = steps.filter(({ script }) => script.text === '');
-  if (cut.length > 0) return { ok: false, problems: cut.map(({ script: { file } }) => ({ code: 'MIGRATIONS_INVALID', message: `${file}: ${ZERO_BYTES}` })) };
+  if (cut.length > 0)
+    return {
+      ok: false,
+      problems: cut.map(({ script: { file } }) => ({ code: 'MIGRATIONS_INVALID', message: `${file}: ${ZERO_BYTES}` })),
+    };
   const problems = refuseUp(inPart, migrations, steps.length);
   if (problems.length > 0) return { ok: false, problems };
   const skipped = inReach.map(({ version }) => version).filter((version) => !isPending.has(version));
@@ -129,20 +133,23 @@ export function planUp(
   const running = steps.flatMap((step) => (step.direction === 'up' ? step.migration : []));
   const renamed = renameProblems(findRenames(running, gone));
   if (renamed.length > 0) return { ok: false, problems: renamed };
-  return judge(
-    { steps, skipped, pending: [...isPending], ahead },
-    [
-      changedRemark(status, strict || steps.length > 0),
-      ...inPartRemarks(inPart, steps.map(({ version }) => version)).map((message) => ({ message, refused: false, hint: '' })),
-      ...[
-        list('pending but older than the newest applied (out of order)', late.map((row) => row.version)),
-        list('applied, but these files have no such version (the database is ahead)', ahead),
-        equalNumbers(migrations),
-      ].map((message) => ({ message, refused: strict, hint: 'without --strict it is only a warning' })),
-      { message: sameNumbers(running, gone), refused: false, hint: '' },
-      { message: mixedNumbers(migrations), refused: false, hint: '' },
-    ],
-  );
+  return judge({ steps, skipped, pending: [...isPending], ahead }, [
+    changedRemark(status, strict || steps.length > 0),
+    ...inPartRemarks(
+      inPart,
+      steps.map(({ version }) => version),
+    ).map((message) => ({ message, refused: false, hint: '' })),
+    ...[
+      list(
+        'pending but older than the newest applied (out of order)',
+        late.map((row) => row.version),
+      ),
+      list('applied, but these files have no such version (the database is ahead)', ahead),
+      equalNumbers(migrations),
+    ].map((message) => ({ message, refused: strict, hint: 'without --strict it is only a warning' })),
+    { message: sameNumbers(running, gone), refused: false, hint: '' },
+    { message: mixedNumbers(migrations), refused: false, hint: '' },
+  ]);
 }
 
 /** A volume that was copied in part looks like this; applied, the file would never run when it is whole. */
@@ -210,7 +217,9 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
 };
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
-  MIGRATIONS_INVALID: 'check that the image or the volume holds the whole file; where nothing is to be done on purpose, write a comment into it',
+  MIGRATIONS_INVALID:
+    'check that the image or the volume holds the whole file; where nothing is to be done on purpose, write a comment into it',
   CONFIG_INVALID: 'see "lockstep status" for the versions',
-  ROLLBACK_REFUSED: 'choose a target whose versions can all be rolled back, or write a new migration that undoes them; "lockstep status" lists them',
+  ROLLBACK_REFUSED:
+    'choose a target whose versions can all be rolled back, or write a new migration that undoes them; "lockstep status" lists them',
 };

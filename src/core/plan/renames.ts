@@ -14,16 +14,27 @@ const SHORTEST_TEXT = 40;
 /** Of files that would run: those whose text is applied as a version without a file here. */
 export function findRenames(files: readonly Migration[], gone: readonly AppliedVersion[]): Rename[] {
   if (gone.length === 0) return [];
-  const byText = Map.groupBy(gone.filter(({ checksum }) => checksum !== undefined), ({ checksum }) => checksum);
+  const byText = Map.groupBy(
+    gone.filter(({ checksum }) => checksum !== undefined),
+    ({ checksum }) => checksum,
+  );
   if (byText.size === 0) return [];
   const candidates = files.filter(({ up }) => up.text.length >= SHORTEST_TEXT);
-  return candidates.flatMap(({ version: to, up }) => (byText.get(up.checksum) ?? []).map(({ version: from }) => ({ from, to })));
+  return candidates.flatMap(({ version: to, up }) =>
+    (byText.get(up.checksum) ?? []).map(({ version: from }) => ({ from, to })),
+  );
 }
 
-export function renameProblems(renames: readonly Rename[]): { readonly code: 'HISTORY_CONFLICT'; readonly message: string; readonly hint: string }[] {
+export function renameProblems(
+  renames: readonly Rename[],
+): { readonly code: 'HISTORY_CONFLICT'; readonly message: string; readonly hint: string }[] {
   const command = `lockstep repair --rename ${renames.map(({ from, to }) => `${from}=${to}`).join(',')}`;
   const hint = `if the file was renamed, record that: "${command}"; if the same SQL is to run again, change its text (a comment suffices)`;
-  return renames.map(({ from, to }) => ({ code: 'HISTORY_CONFLICT', message: `${to} has the text of ${from}, which is applied and has no file here: it would run twice`, hint }));
+  return renames.map(({ from, to }) => ({
+    code: 'HISTORY_CONFLICT',
+    message: `${to} has the text of ${from}, which is applied and has no file here: it would run twice`,
+    hint,
+  }));
 }
 
 /** As one sentence: a file with the number of a version without a file is another migration, or was renamed and changed. */
@@ -42,7 +53,10 @@ export interface RenameFacts {
 }
 
 /** What is recorded so already is left out. */
-export function plannedRenames(renames: readonly Rename[], { migrations, applied }: RenameFacts): { readonly from: AppliedVersion; readonly migration: Migration }[] {
+export function plannedRenames(
+  renames: readonly Rename[],
+  { migrations, applied }: RenameFacts,
+): { readonly from: AppliedVersion; readonly migration: Migration }[] {
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
   const rows = new Map(applied.map((row) => [row.version, row]));
   return renames.flatMap(({ from, to }) => {
@@ -52,7 +66,10 @@ export function plannedRenames(renames: readonly Rename[], { migrations, applied
 }
 
 /** Why they are no renames: in the words `settings` (exit 20), or because the text is another one (exit 22). */
-export function wrongRenames(renames: readonly Rename[], { migrations, applied }: RenameFacts): { readonly settings: readonly string[]; readonly texts: readonly string[] } {
+export function wrongRenames(
+  renames: readonly Rename[],
+  { migrations, applied }: RenameFacts,
+): { readonly settings: readonly string[]; readonly texts: readonly string[] } {
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
   const rows = new Map(applied.map((row) => [row.version, row]));
   const settings: string[] = [];
@@ -68,7 +85,8 @@ export function wrongRenames(renames: readonly Rename[], { migrations, applied }
     else if (files.has(from)) settings.push(`${name}: ${from} has a file here, so it was not renamed`);
     if (!file) settings.push(`${name}: there is no ${to}.up.sql${meant(to, [...files.keys()])}`);
     else if (rows.has(to)) settings.push(`${name}: ${to} is applied, too`);
-    else if (row?.checksum !== undefined && row.checksum !== file.up.checksum) texts.push(`${file.up.file} is not the text that was applied as ${from}`);
+    else if (row?.checksum !== undefined && row.checksum !== file.up.checksum)
+      texts.push(`${file.up.file} is not the text that was applied as ${from}`);
   }
   return { settings, texts };
 }

@@ -12,7 +12,13 @@ export type RepairAction =
   | { readonly type: 'accept checksum'; readonly migration: Migration }
   /** `kept` is the text that was stored. */
   | { readonly type: 'replace down'; readonly migration: Migration; readonly kept: string | undefined }
-  | { readonly type: 'settle statement'; readonly version: Version; readonly direction: Direction; readonly started: StartedStatement; readonly as: StatementOutcome }
+  | {
+      readonly type: 'settle statement';
+      readonly version: Version;
+      readonly direction: Direction;
+      readonly started: StartedStatement;
+      readonly as: StatementOutcome;
+    }
   | { readonly type: 'reset progress'; readonly inPart: VersionInPart }
   | { readonly type: 'settle history'; readonly version: Version; readonly from: HistorySource }
   | { readonly type: 'rename'; readonly from: Version; readonly migration: Migration }
@@ -49,17 +55,29 @@ export interface RepairWish {
 }
 
 /** Nothing that was not asked for: with `statement` or `reset` that alone, and a hold ends only where its version is named. */
-export function planRepair(facts: RepairFacts, { only, statement, rename, reset = false, down, history }: RepairWish): RepairAction[] {
-  if (rename) return plannedRenames(rename, facts).map(({ from, migration }) => ({ type: 'rename', from: from.version, migration }));
+export function planRepair(
+  facts: RepairFacts,
+  { only, statement, rename, reset = false, down, history }: RepairWish,
+): RepairAction[] {
+  if (rename)
+    return plannedRenames(rename, facts).map(({ from, migration }) => ({
+      type: 'rename',
+      from: from.version,
+      migration,
+    }));
   if (history) return facts.lost.map((version) => ({ type: 'settle history', version, from: history }));
   const isMeant = (one: { readonly version: Version }): boolean => only === undefined || one.version === only;
   const inPart = facts.inPart.filter(isMeant);
   if (reset) return inPart.map((one) => ({ type: 'reset progress', inPart: one }));
   if (statement) {
-    return inPart.flatMap(({ version, direction, started }): RepairAction[] => (started ? [{ type: 'settle statement', version, direction, started, as: statement }] : []));
+    return inPart.flatMap(({ version, direction, started }): RepairAction[] =>
+      started ? [{ type: 'settle statement', version, direction, started, as: statement }] : [],
+    );
   }
   const migrations = facts.migrations.filter(isMeant);
-  const accepted = migrations.filter(isChanged(facts)).map((migration) => ({ type: 'accept checksum', migration }) as const);
+  const accepted = migrations
+    .filter(isChanged(facts))
+    .map((migration) => ({ type: 'accept checksum', migration }) as const);
   const replaced = down === undefined ? [] : replacements(migrations, facts);
   const holds = only === undefined ? [] : facts.holds.filter(isMeant);
   return [...accepted, ...replaced, ...holds.map((hold) => ({ type: 'release hold', hold }) as const)];
@@ -71,7 +89,10 @@ function isChanged({ applied }: RepairFacts): (migration: Migration) => boolean 
 }
 
 /** Where there is a down file, and another text is stored. What has no file here is kept. */
-function replacements(migrations: readonly Migration[], { applied, storedDowns }: RepairFacts): Extract<RepairAction, { type: 'replace down' }>[] {
+function replacements(
+  migrations: readonly Migration[],
+  { applied, storedDowns }: RepairFacts,
+): Extract<RepairAction, { type: 'replace down' }>[] {
   const rows = new Set(applied.map(({ version }) => version));
   const stored = new Map(storedDowns.map((one) => [one.version, one]));
   return migrations.flatMap((migration) => {
@@ -92,15 +113,24 @@ export function leftBy(actions: readonly RepairAction[], facts: RepairFacts, { o
       .map((one) => `${describeInPart(one)}; ${one.started ? `${settleHint(one)}; or ` : ''}${waysOut(one)}`),
     ...replacements(facts.migrations, facts)
       .filter(({ migration: { version } }) => isLeft(version, 'replace down'))
-      .map(({ migration: { version, down } }) => `the stored down SQL of ${version} is not that of ${down?.file ?? ''}; "lockstep repair --only ${version} --down files" replaces it`),
+      .map(
+        ({ migration: { version, down } }) =>
+          `the stored down SQL of ${version} is not that of ${down?.file ?? ''}; "lockstep repair --only ${version} --down files" replaces it`,
+      ),
     ...facts.holds
       .filter(({ version }) => isLeft(version, 'release hold'))
-      .map((hold) => `${hold.version} stays held: ${describeHold(hold)}; "lockstep repair --only ${hold.version}" ends that`),
+      .map(
+        (hold) =>
+          `${hold.version} stays held: ${describeHold(hold)}; "lockstep repair --only ${hold.version}" ends that`,
+      ),
   ];
 }
 
 /** Why `only` is no version that can be repaired; undefined when it is one. */
-export function unknownOnly({ migrations, applied, inPart, holds }: RepairFacts, only: Version | undefined): MigratorError | undefined {
+export function unknownOnly(
+  { migrations, applied, inPart, holds }: RepairFacts,
+  only: Version | undefined,
+): MigratorError | undefined {
   const known = [...new Set([...migrations, ...applied, ...inPart, ...holds].map(({ version }) => version))];
   if (only === undefined || known.includes(only)) return undefined;
   const guess = nearest(only, known);
@@ -113,7 +143,10 @@ export function unknownOnly({ migrations, applied, inPart, holds }: RepairFacts,
 export function wrongRename(facts: RepairFacts, rename: readonly Rename[] = []): MigratorError | undefined {
   const { settings, texts } = wrongRenames(rename, facts);
   if (settings.length > 0) {
-    return new MigratorError('CONFIG_INVALID', 'nothing was renamed so', { problems: settings, hint: 'give --rename OLD=NEW: OLD is applied and has no file, NEW has one; "lockstep status" lists both' });
+    return new MigratorError('CONFIG_INVALID', 'nothing was renamed so', {
+      problems: settings,
+      hint: 'give --rename OLD=NEW: OLD is applied and has no file, NEW has one; "lockstep status" lists both',
+    });
   }
   if (texts.length === 0) return undefined;
   return new MigratorError('HISTORY_CONFLICT', 'another text is no rename', {
@@ -148,7 +181,9 @@ export function describeRepair(action: RepairAction): string {
     case 'rename':
       return `record ${action.from} as ${action.migration.version}, with the time at which it was applied`;
     case 'settle history':
-      return action.from === 'journal' ? 'record it again, as the journal says that it is applied' : 'take it for not applied: the next up applies it';
+      return action.from === 'journal'
+        ? 'record it again, as the journal says that it is applied'
+        : 'take it for not applied: the next up applies it';
     case 'settle statement': {
       const what = `statement ${action.started.statement}${action.direction === 'down' ? ' of the down file' : ''}`;
       const settled = action.as === 'done' ? `take ${what} for done` : `let ${what} run again`;

@@ -5,7 +5,9 @@ import { compareVersions, type Migration, type Version } from '../migration.ts';
 /** Applied, and older than the oldest file. */
 export function olderThanFiles(migrations: readonly Migration[], applied: readonly AppliedVersion[]): Version[] {
   const [oldest] = migrations;
-  return oldest ? applied.map(({ version }) => version).filter((version) => compareVersions(version, oldest.version) < 0) : [];
+  return oldest
+    ? applied.map(({ version }) => version).filter((version) => compareVersions(version, oldest.version) < 0)
+    : [];
 }
 
 /** `recorded`: by `baseline` or `import`, without having run. What is older than one of these is in it. */

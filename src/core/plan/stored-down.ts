@@ -33,7 +33,15 @@ export function lacksStoredDown(migration: Migration, stored: StoredDown | undef
 
 export function chooseDown(
   version: Version,
-  { file, stored, choice }: { readonly file: Migration | undefined; readonly stored: StoredDown | undefined; readonly choice: DownChoice | undefined },
+  {
+    file,
+    stored,
+    choice,
+  }: {
+    readonly file: Migration | undefined;
+    readonly stored: StoredDown | undefined;
+    readonly choice: DownChoice | undefined;
+  },
 ): ChosenDown {
   if (mayNotGo(file, stored, choice)) return irreversible(version);
   const kept = stored && scriptOf(stored);
@@ -51,7 +59,11 @@ export function chooseDown(
 }
 
 /** Whoever says so later says it of what was stored before, too; only a file that does not say so any more takes it back. */
-function mayNotGo(file: Migration | undefined, stored: StoredDown | undefined, choice: DownChoice | undefined): boolean {
+function mayNotGo(
+  file: Migration | undefined,
+  stored: StoredDown | undefined,
+  choice: DownChoice | undefined,
+): boolean {
   if (file && isIrreversible(file)) return true;
   return stored?.irreversible === true && !(file && choice === 'files');
 }
@@ -66,7 +78,12 @@ function reversible(version: Version, script: Script): ChosenDown {
 
 function scriptOf({ version, sql }: StoredDown): Script | undefined {
   if (sql === undefined) return undefined;
-  return { file: `${version}.down.sql`, text: sql, checksum: checksum(sql), directives: parseDirectives(sql).directives };
+  return {
+    file: `${version}.down.sql`,
+    text: sql,
+    checksum: checksum(sql),
+    directives: parseDirectives(sql).directives,
+  };
 }
 
 function irreversible(version: Version): ChosenDown {
@@ -80,17 +97,32 @@ function refused(message: string): ChosenDown {
 /** The lines in which a stored text and the file's differ, passwords masked; empty when these hide it. */
 export function downDiff(version: Version, kept: string, file: string): readonly string[] {
   const name = `${version}.down.sql`;
-  return lineDiff({ name: `${name}, as it was stored when the migration was applied`, text: maskPasswords(kept) }, { name: `${name}, the file`, text: maskPasswords(file) });
+  return lineDiff(
+    { name: `${name}, as it was stored when the migration was applied`, text: maskPasswords(kept) },
+    { name: `${name}, the file`, text: maskPasswords(file) },
+  );
 }
 
 /** Masked before they are compared: a string may stand on another line than the word before it. */
 function difference(version: Version, down: Script | undefined, kept: Script): Problem {
   const hint = 'choose with --from stored (as it was applied) or --from files (as this image has it)';
   if (!down) {
-    const lines = maskPasswords(kept.text).trimEnd().split(/\r?\n/).slice(0, 40).map((line) => `- ${line}`.trimEnd());
-    return { code: 'ROLLBACK_REFUSED', message: [`${version}: its down file is not here any more; stored is`, ...lines].join('\n'), hint };
+    const lines = maskPasswords(kept.text)
+      .trimEnd()
+      .split(/\r?\n/)
+      .slice(0, 40)
+      .map((line) => `- ${line}`.trimEnd());
+    return {
+      code: 'ROLLBACK_REFUSED',
+      message: [`${version}: its down file is not here any more; stored is`, ...lines].join('\n'),
+      hint,
+    };
   }
   const diff = downDiff(version, kept.text, down.text);
   const shown = diff.length > 0 ? diff : ['(they differ in what is not shown here)'];
-  return { code: 'ROLLBACK_REFUSED', message: [`${version}: the down file and the stored down SQL differ`, ...shown].join('\n'), hint };
+  return {
+    code: 'ROLLBACK_REFUSED',
+    message: [`${version}: the down file and the stored down SQL differ`, ...shown].join('\n'),
+    hint,
+  };
 }

@@ -2,7 +2,18 @@
 import type { Direction } from '../migration.ts';
 import type { Statement } from './statements.ts';
 import type { RelationName } from './script-plan.ts';
-import { child, constantText, descendants, droppedNames, membersOf, nameParts, option, relationName, textOf, type TreeNode } from './syntax-tree.ts';
+import {
+  child,
+  constantText,
+  descendants,
+  droppedNames,
+  membersOf,
+  nameParts,
+  option,
+  relationName,
+  textOf,
+  type TreeNode,
+} from './syntax-tree.ts';
 import { commandsOf } from './transaction-rules.ts';
 
 export interface HazardContext {
@@ -41,19 +52,23 @@ const RULES: readonly HazardRule[] = [
   },
   {
     matches: ({ mode, statement, effects }) => mode === 'statements' && statement.waitsForSnapshots && effects > 1,
-    message: 'the file runs statement by statement, so it can stop half-way: give each concurrent statement a file of its own',
+    message:
+      'the file runs statement by statement, so it can stop half-way: give each concurrent statement a file of its own',
   },
   {
     matches: ({ mode, statement: { sessionOnly, kind } }) => mode === 'statements' && sessionOnly && MAKES.has(kind),
     message: 'when this file is resumed, its temporary tables are filled again from what the other tables hold then',
   },
   {
-    matches: ({ kind, node, existing }) => kind === 'IndexStmt' && node['concurrent'] !== true && existing && !isOnly(node),
+    matches: ({ kind, node, existing }) =>
+      kind === 'IndexStmt' && node['concurrent'] !== true && existing && !isOnly(node),
     message: 'blocks writes to the table while the index is built: CREATE INDEX CONCURRENTLY, in a file of its own',
   },
   {
-    matches: ({ commands }) => commands.some((command) => is(command, 'AT_AddColumn') && isRequiredWithoutDefault(command)),
-    message: 'fails if the table has rows: give the new column a DEFAULT, or add it nullable, fill it, then SET NOT NULL',
+    matches: ({ commands }) =>
+      commands.some((command) => is(command, 'AT_AddColumn') && isRequiredWithoutDefault(command)),
+    message:
+      'fails if the table has rows: give the new column a DEFAULT, or add it nullable, fill it, then SET NOT NULL',
   },
   {
     matches: ({ commands }) => commands.some((command) => is(command, 'AT_AlterColumnType')),
@@ -67,7 +82,8 @@ const RULES: readonly HazardRule[] = [
   {
     matches: ({ commands }) =>
       commands.some((command) => constraint(command, 'CONSTR_FOREIGN', 'CONSTR_CHECK')?.['skip_validation'] === false),
-    message: 'checks all rows while writers wait: add the constraint NOT VALID, and VALIDATE CONSTRAINT in the next migration',
+    message:
+      'checks all rows while writers wait: add the constraint NOT VALID, and VALIDATE CONSTRAINT in the next migration',
   },
   {
     matches: ({ commands }) => commands.some(buildsIndex),
@@ -80,18 +96,20 @@ const RULES: readonly HazardRule[] = [
     message: 'replicas of the old version still use the table: drop it in a later release',
   },
   {
-    matches: ({ commands, direction }) => direction === 'up' && commands.some((command) => is(command, 'AT_DropColumn')),
+    matches: ({ commands, direction }) =>
+      direction === 'up' && commands.some((command) => is(command, 'AT_DropColumn')),
     message: 'replicas of the old version still use the column: drop it in a later release',
   },
   {
     matches: ({ kind, node, direction, existing }) =>
       direction === 'up' && kind === 'RenameStmt' && existing && RENAMED.has(textOf(node, 'renameType') ?? ''),
-    message: 'replicas of the old version still use the old name: add the new one beside it, and drop the old one later',
+    message:
+      'replicas of the old version still use the old name: add the new one beside it, and drop the old one later',
   },
   {
     matches: usesNewEnumValue,
     message:
-      'a new enum value can\'t be used in the transaction that adds it (55P04), and this file uses it: split the file',
+      "a new enum value can't be used in the transaction that adds it (55P04), and this file uses it: split the file",
   },
   {
     matches: ({ kind, node, existing }) =>
@@ -161,7 +179,9 @@ function isRequiredWithoutDefault(command: TreeNode): boolean {
   const column = child(child(command, 'def'), 'ColumnDef');
   const constraints = membersOf(column, 'constraints', 'Constraint').map((one) => textOf(one, 'contype') ?? '');
   const required = constraints.some((type) => type === 'CONSTR_NOTNULL' || type === 'CONSTR_PRIMARY');
-  const isSerial = nameParts(child(column, 'typeName'), 'names').some((name) => /^(small|big)?serial[248]?$/.test(name));
+  const isSerial = nameParts(child(column, 'typeName'), 'names').some((name) =>
+    /^(small|big)?serial[248]?$/.test(name),
+  );
   return required && !isSerial && !constraints.some((type) => FILLED.has(type));
 }
 
@@ -180,7 +200,8 @@ function buildsIndex(command: TreeNode): boolean {
 /** A type that the script itself has made may be used at once. */
 function usesNewEnumValue({ kind, node, mode, statement, statements }: View): boolean {
   const value = textOf(node, 'newVal');
-  if (kind !== 'AlterEnumStmt' || value === undefined || node['oldVal'] !== undefined || mode === 'statements') return false;
+  if (kind !== 'AlterEnumStmt' || value === undefined || node['oldVal'] !== undefined || mode === 'statements')
+    return false;
   const position = statements.indexOf(statement);
   const type = nameParts(node, 'typeName').at(-1);
   const isNew = statements

@@ -1,6 +1,15 @@
 /** Which data a script destroys, as far as its statements say so. */
 import type { Loss, ParsedStatement, RelationName } from './script-plan.ts';
-import { child, descendants, droppedNames, membersOf, nameParts, relationName, textOf, type TreeNode } from './syntax-tree.ts';
+import {
+  child,
+  descendants,
+  droppedNames,
+  membersOf,
+  nameParts,
+  relationName,
+  textOf,
+  type TreeNode,
+} from './syntax-tree.ts';
 import { commandsOf } from './transaction-rules.ts';
 
 type Found = Omit<Loss, 'offset'>;
@@ -9,7 +18,8 @@ type Found = Omit<Loss, 'offset'>;
 export function findLosses(statements: readonly ParsedStatement[]): readonly Loss[] {
   return statements.flatMap(({ kind, node, start }) => {
     // A function's body does not run yet.
-    const inside = kind === 'CreateFunctionStmt' ? [] : descendants(node).flatMap(([found, below]) => removedRows(found, below));
+    const inside =
+      kind === 'CreateFunctionStmt' ? [] : descendants(node).flatMap(([found, below]) => removedRows(found, below));
     return [...lossesOf(kind, node), ...removedRows(kind, node), ...inside].map((loss) => ({ ...loss, offset: start }));
   });
 }
@@ -25,7 +35,10 @@ function lossesOf(kind: string, node: TreeNode): readonly Found[] {
     case 'DropdbStmt':
       return [{ kind: 'database', name: textOf(node, 'dbname') ?? '' }];
     case 'DropOwnedStmt':
-      return membersOf(node, 'roles', 'RoleSpec').map((role) => ({ kind: 'owned', name: textOf(role, 'rolename') ?? SPECIAL_ROLES[textOf(role, 'roletype') ?? ''] ?? '' }));
+      return membersOf(node, 'roles', 'RoleSpec').map((role) => ({
+        kind: 'owned',
+        name: textOf(role, 'rolename') ?? SPECIAL_ROLES[textOf(role, 'roletype') ?? ''] ?? '',
+      }));
     case 'DoStmt':
       return [{ kind: 'unknown', name: 'a DO block' }];
     case 'CallStmt':
@@ -39,13 +52,21 @@ function lossesOf(kind: string, node: TreeNode): readonly Found[] {
   }
 }
 
-const SPECIAL_ROLES: Readonly<Record<string, string>> = { ROLESPEC_CURRENT_USER: 'CURRENT_USER', ROLESPEC_CURRENT_ROLE: 'CURRENT_ROLE', ROLESPEC_SESSION_USER: 'SESSION_USER' };
+const SPECIAL_ROLES: Readonly<Record<string, string>> = {
+  ROLESPEC_CURRENT_USER: 'CURRENT_USER',
+  ROLESPEC_CURRENT_ROLE: 'CURRENT_ROLE',
+  ROLESPEC_SESSION_USER: 'SESSION_USER',
+};
 
 /** DELETE and MERGE, also inside WITH. */
 function removedRows(kind: string, node: TreeNode): readonly Found[] {
   const table = relationName(child(node, 'relation'));
   if (kind === 'DeleteStmt') return ofTable(isAlways(child(node, 'whereClause')) ? 'rows' : 'some rows', table);
-  const deletes = kind === 'MergeStmt' && membersOf(node, 'mergeWhenClauses', 'MergeWhenClause').some((clause) => textOf(clause, 'commandType') === 'CMD_DELETE');
+  const deletes =
+    kind === 'MergeStmt' &&
+    membersOf(node, 'mergeWhenClauses', 'MergeWhenClause').some(
+      (clause) => textOf(clause, 'commandType') === 'CMD_DELETE',
+    );
   return deletes ? ofTable('some rows', table) : [];
 }
 
@@ -55,12 +76,15 @@ function isAlways(condition: TreeNode | undefined): boolean {
 }
 
 /** A function may do anything; these of PostgreSQL's own are what migrations call as a rule, and destroy nothing. */
-const HARMLESS = /^(?:pg_.*|set_config|current_setting|setval|nextval|currval|lastval|now|clock_timestamp|count|sum|min|max|avg|coalesce|lower|upper|format|to_regclass|version|length|array_agg|string_agg|jsonb?_.*|to_jsonb?|generate_series|unnest)$/;
+const HARMLESS =
+  /^(?:pg_.*|set_config|current_setting|setval|nextval|currval|lastval|now|clock_timestamp|count|sum|min|max|avg|coalesce|lower|upper|format|to_regclass|version|length|array_agg|string_agg|jsonb?_.*|to_jsonb?|generate_series|unnest)$/;
 
 function calledFunctions(node: TreeNode): readonly Found[] {
   const calls = descendants(node).flatMap(([kind, call]) => (kind === 'FuncCall' ? [nameParts(call, 'funcname')] : []));
   const unknown = calls.filter((name) => name[0] !== 'pg_catalog' && !HARMLESS.test(name.at(-1) ?? ''));
-  return [...new Set(unknown.map((name) => name.join('.')))].sort().map((name) => ({ kind: 'unknown', name: `a call of the function ${name}` }));
+  return [...new Set(unknown.map((name) => name.join('.')))]
+    .sort()
+    .map((name) => ({ kind: 'unknown', name: `a call of the function ${name}` }));
 }
 
 /** Of a script that nobody here can read. */
@@ -87,13 +111,17 @@ function lostColumns(node: TreeNode): readonly Found[] {
   return commandsOf(node).flatMap((command) => {
     const column = textOf(command, 'name') ?? '';
     const subtype = textOf(command, 'subtype');
-    const converts = subtype === 'AT_AlterColumnType' && child(child(child(command, 'def'), 'ColumnDef'), 'raw_default') !== undefined;
+    const converts =
+      subtype === 'AT_AlterColumnType' && child(child(child(command, 'def'), 'ColumnDef'), 'raw_default') !== undefined;
     if (subtype !== 'AT_DropColumn' && !converts) return [];
     return ofTable(converts ? 'values' : 'column', table).map((loss) => ({ ...loss, column }));
   });
 }
 
-function ofTable(kind: 'table' | 'column' | 'values' | 'rows' | 'some rows', table: RelationName | undefined): readonly Found[] {
+function ofTable(
+  kind: 'table' | 'column' | 'values' | 'rows' | 'some rows',
+  table: RelationName | undefined,
+): readonly Found[] {
   return table ? [{ kind, name: nameOf(table), table }] : [];
 }
 

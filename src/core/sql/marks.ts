@@ -17,10 +17,19 @@ interface Mark {
 
 /** Of a line that begins a comment; from each tool's own parser or manual. */
 const MARKS: readonly Mark[] = [
-  { tool: 'goose', from: 'goose', pattern: /^--\s*\+goose\s+(?:up|down|statementbegin|statementend|no\s+transaction|envsub)\b/i, up: /\+goose\s+up\b/i },
+  {
+    tool: 'goose',
+    from: 'goose',
+    pattern: /^--\s*\+goose\s+(?:up|down|statementbegin|statementend|no\s+transaction|envsub)\b/i,
+    up: /\+goose\s+up\b/i,
+  },
   { tool: 'dbmate', from: 'dbmate', pattern: /^--\s*migrate:(?:up|down)\b/i, up: /:up\b/i },
   { tool: 'graphile-migrate', from: 'graphile-migrate', pattern: /^--!\s*previous:/i },
-  { tool: 'sql-migrate', pattern: /^--\s*\+migrate\s+(?:up|down|statementbegin|statementend)\b/i, up: /\+migrate\s+up\b/i },
+  {
+    tool: 'sql-migrate',
+    pattern: /^--\s*\+migrate\s+(?:up|down|statementbegin|statementend)\b/i,
+    up: /\+migrate\s+up\b/i,
+  },
   { tool: 'Liquibase', pattern: /^--\s*(?:liquibase\s+formatted\s+sql\b|changeset\s+[^\s:]+:\S)/i },
   { tool: 'node-pg-migrate', pattern: /^--[\s-]*down\s+migration\s*$/i, up: /^(?!)/ },
   { tool: 'tern', pattern: /^---- create above \/ drop below ----/i },
@@ -42,7 +51,12 @@ export function findMarks(text: string, direction: Direction): readonly ScriptRe
   for (const token of tokensOf(text)) {
     const part = text.slice(token.start, token.end);
     const placeholder = token.kind === 'code' ? PLACEHOLDER.exec(part) : null;
-    if (placeholder) once('placeholder', token.start + placeholder.index, `${placeholder[0]} is a placeholder of Flyway, which nobody fills in here: write what it stands for`);
+    if (placeholder)
+      once(
+        'placeholder',
+        token.start + placeholder.index,
+        `${placeholder[0]} is a placeholder of Flyway, which nobody fills in here: write what it stands for`,
+      );
     if (token.kind !== 'comment') continue;
     const mark = MARKS.find(({ pattern, up = pattern }) => pattern.test(part) && (direction === 'up' || up.test(part)));
     if (mark) once(mark.tool, token.start, markMessage(mark, part));
@@ -53,7 +67,10 @@ export function findMarks(text: string, direction: Direction): readonly ScriptRe
 }
 
 function markMessage({ tool, from }: Mark, line: string): string {
-  const way = from === undefined ? 'write what undoes it into a .down.sql file of its own' : `convert the files with "lockstep import --files DIR --from ${from}"`;
+  const way =
+    from === undefined
+      ? 'write what undoes it into a .down.sql file of its own'
+      : `convert the files with "lockstep import --files DIR --from ${from}"`;
   return `"${line.trim().slice(0, MOST_QUOTED)}" is a mark of ${tool}, which Lockstep does not obey: all of the file would run, also what undoes it: ${way}`;
 }
 

@@ -72,7 +72,9 @@ function* withoutCopy(text: string, offset: number): Reader<Detour | undefined> 
   for (let attempt = 1; semicolon > 0 && attempt < MAX_ATTEMPTS; attempt += 1) {
     const before = yield text.slice(0, semicolon);
     if (before.ok) {
-      const copy = before.statements.findLast(({ kind, node }) => copiesThroughClient(kind, node) && node['is_from'] === true);
+      const copy = before.statements.findLast(
+        ({ kind, node }) => copiesThroughClient(kind, node) && node['is_from'] === true,
+      );
       if (!copy) return undefined;
       const dataEnd = /^\\\.[ \t]*$/m.exec(text.slice(copy.end));
       if (!dataEnd && copy !== before.statements.at(-1)) return undefined;
@@ -88,7 +90,9 @@ function withoutCommand(text: string, offset: number, original: string): Detour 
   if (text[offset] !== '\\') return undefined;
   const end = endOfLine(text, offset);
   // It may be a piece of a string that holds a backslash.
-  const command = mentionsPassword(original.slice(0, offset)) ? 'this' : (/^\\\S*/.exec(text.slice(offset, end))?.[0] ?? '');
+  const command = mentionsPassword(original.slice(0, offset))
+    ? 'this'
+    : (/^\\\S*/.exec(text.slice(offset, end))?.[0] ?? '');
   const message = `${command} is a command of psql, which the server doesn't know: remove it, or write the SQL that it stands for`;
   const rest = blank(text, offset, end).slice(offset + 1);
   // The semicolon stands for what \gexec and its like end: the statement before them.

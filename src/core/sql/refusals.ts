@@ -18,7 +18,8 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     // A function's body does not run yet.
-    matches: ({ kind, node }) => kind !== 'CreateFunctionStmt' && functionCalls(node).some(({ name }) => UNLOCKS.has(name)),
+    matches: ({ kind, node }) =>
+      kind !== 'CreateFunctionStmt' && functionCalls(node).some(({ name }) => UNLOCKS.has(name)),
     message: 'pg_advisory_unlock… would release the migration lock: use pg_advisory_xact_lock, which needs no unlock',
   },
   {
@@ -62,13 +63,16 @@ function setsIsolation(kind: string, node: TreeNode): boolean {
   if (kind === 'VariableSetStmt' && textOf(node, 'name') === 'SESSION CHARACTERISTICS') {
     return membersOf(node, 'args', 'DefElem').some((element) => element['defname'] === 'transaction_isolation');
   }
-  return ['default_transaction_isolation', 'transaction_isolation'].some((name) => setsParameter(kind, node, name) !== undefined);
+  return ['default_transaction_isolation', 'transaction_isolation'].some(
+    (name) => setsParameter(kind, node, name) !== undefined,
+  );
 }
 
 /** REPEATABLE READ or SERIALIZABLE, in BEGIN or SET TRANSACTION. Our own statements come first, so the server would refuse it. */
 function asksForIsolation(kind: string, node: TreeNode): boolean {
   const field = kind === 'TransactionStmt' ? 'options' : 'args';
-  if (kind !== 'TransactionStmt' && !(kind === 'VariableSetStmt' && textOf(node, 'name') === 'TRANSACTION')) return false;
+  if (kind !== 'TransactionStmt' && !(kind === 'VariableSetStmt' && textOf(node, 'name') === 'TRANSACTION'))
+    return false;
   const level = membersOf(node, field, 'DefElem').find((element) => element['defname'] === 'transaction_isolation');
   return ['repeatable read', 'serializable'].includes(constantText(child(level, 'arg')) ?? '');
 }

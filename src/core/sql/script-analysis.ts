@@ -21,14 +21,28 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
     return unread(reading, directives, {}, remarkAt(text, 0, 'the file is larger than 1 MB, so it is not parsed'));
   }
   if (!parse.ok) {
-    const syntaxError = remarkAt(text, parse.offset, shortened(withoutQuoted(parse.message, reading.original.slice(0, parse.offset))));
-    return { ...unread(reading, directives, { at: parse.offset }, { ...syntaxError, message: `PostgreSQL 18's parser can't read this: ${syntaxError.message}` }), syntaxError };
+    const syntaxError = remarkAt(
+      text,
+      parse.offset,
+      shortened(withoutQuoted(parse.message, reading.original.slice(0, parse.offset))),
+    );
+    return {
+      ...unread(
+        reading,
+        directives,
+        { at: parse.offset },
+        { ...syntaxError, message: `PostgreSQL 18's parser can't read this: ${syntaxError.message}` },
+      ),
+      syntaxError,
+    };
   }
   const statements = classify(parse.statements);
   const layout = layOut(statements, directives.noTransaction);
   const places = new Places(text);
   const remark: Remark = ({ start }, message) => ({ ...places.at(start), message });
-  const refusals = statements.flatMap((statement) => findRefusals(statement).map((message) => remark(statement, message)));
+  const refusals = statements.flatMap((statement) =>
+    findRefusals(statement).map((message) => remark(statement, message)),
+  );
   const faults = layout.faults.map(({ statement, message }) => remark(statement, message));
   return {
     plan: planOf(withoutControl(text, layout), layout, directives.noTransaction),
@@ -37,7 +51,9 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
     warnings: warningsOf(text, layout, remark),
     // Only who validates asks for them.
     get hazards() {
-      return findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) => remark(statement, message));
+      return findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) =>
+        remark(statement, message),
+      );
     },
   };
 }
@@ -46,7 +62,10 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
 function unread(reading: Reading, directives: Directives, place: Unread, why: ScriptRemark): ScriptAnalysis {
   const inSpite = directives.noTransaction ? ', in spite of its no-transaction directive' : '';
   return {
-    plan: { mode: 'transaction', pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [], unread: place }] },
+    plan: {
+      mode: 'transaction',
+      pieces: [{ sql: reading.text, offset: 0, blocking: true, relations: [], unread: place }],
+    },
     losses: UNREAD,
     problems: reading.problems,
     warnings: [{ ...why, message: `${why.message}; the file runs as one transaction${inSpite}` }],
@@ -74,18 +93,32 @@ function warningsOf(text: string, { mode, groups, cuts: [cut] = [] }: Layout, re
   }
   if (cut) {
     const parts = groups.length === 1 ? 'one transaction' : `${groups.length} transactions, cut after each COMMIT`;
-    return [remark(cut, `there are statements outside of BEGIN … COMMIT: the file runs in ${parts}, as in one message to the server; psql would commit each of those by itself`)];
+    return [
+      remark(
+        cut,
+        `there are statements outside of BEGIN … COMMIT: the file runs in ${parts}, as in one message to the server; psql would commit each of those by itself`,
+      ),
+    ];
   }
   return (mode === 'statements' ? alone : [])
     .filter(({ kind, node }) => isMomentary(kind, node))
     .map((statement) =>
-      remark(statement, 'this has no effect on the next statement, which runs in another transaction: put BEGIN … COMMIT around both'),
+      remark(
+        statement,
+        'this has no effect on the next statement, which runs in another transaction: put BEGIN … COMMIT around both',
+      ),
     );
 }
 
 function planOf(text: string, { mode, groups }: Layout, noTransaction: boolean): ScriptPlan {
   return mode === 'transaction'
-    ? { mode, pieces: piecesOf(text, groups.flatMap(({ statements }) => statements)) }
+    ? {
+        mode,
+        pieces: piecesOf(
+          text,
+          groups.flatMap(({ statements }) => statements),
+        ),
+      }
     : { mode, units: unitsOf(text, groups, noTransaction) };
 }
 
@@ -113,7 +146,8 @@ function unitsOf(text: string, groups: readonly Group[], noTransaction: boolean)
   let sessionLockTimeout = false;
   return groups.map(({ statements, block }, position) => {
     const [first] = statements;
-    const ownLockTimeout = sessionLockTimeout || statements.some(({ setsLockTimeout }) => setsLockTimeout !== undefined);
+    const ownLockTimeout =
+      sessionLockTimeout || statements.some(({ setsLockTimeout }) => setsLockTimeout !== undefined);
     sessionLockTimeout ||= statements.some(({ setsLockTimeout }) => setsLockTimeout === 'session');
     const unit = {
       ...span(text, statements),
@@ -154,7 +188,14 @@ function relationsOf(statements: readonly Statement[]): readonly RelationName[] 
 }
 
 /** The text from the first statement to the last, with the comments between them. */
-function span(text: string, statements: readonly Statement[]): Pick<SqlPiece, 'sql' | 'offset'> & { readonly starts: readonly number[] } {
+function span(
+  text: string,
+  statements: readonly Statement[],
+): Pick<SqlPiece, 'sql' | 'offset'> & { readonly starts: readonly number[] } {
   const offset = statements[0]?.start ?? 0;
-  return { sql: text.slice(offset, statements.at(-1)?.end ?? offset), offset, starts: statements.map(({ start }) => start) };
+  return {
+    sql: text.slice(offset, statements.at(-1)?.end ?? offset),
+    offset,
+    starts: statements.map(({ start }) => start),
+  };
 }

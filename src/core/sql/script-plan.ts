@@ -92,7 +92,17 @@ export interface Loss {
    * `rows`: all of a table; `some rows`: those that a condition finds; `values`: what a column held before it was converted;
    * `dependents`: whatever depends on `name`; `owned`: whatever the role `name` owns; `unknown`: nobody can know beforehand.
    */
-  readonly kind: 'table' | 'column' | 'rows' | 'some rows' | 'values' | 'schema' | 'database' | 'dependents' | 'owned' | 'unknown';
+  readonly kind:
+    | 'table'
+    | 'column'
+    | 'rows'
+    | 'some rows'
+    | 'values'
+    | 'schema'
+    | 'database'
+    | 'dependents'
+    | 'owned'
+    | 'unknown';
   /** As the statement names it; for a column, its table. */
   readonly name: string;
   readonly column?: string;

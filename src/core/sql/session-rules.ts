@@ -1,11 +1,25 @@
 /** Which statements change only the session, so that a resumed script must do them again. */
 import type { RelationName } from './script-plan.ts';
-import { child, children, constantText, descendants, droppedNames, functionCalls, membersOf, relationName, textOf, type TreeNode } from './syntax-tree.ts';
+import {
+  child,
+  children,
+  constantText,
+  descendants,
+  droppedNames,
+  functionCalls,
+  membersOf,
+  relationName,
+  textOf,
+  type TreeNode,
+} from './syntax-tree.ts';
 
 type Rule = (node: TreeNode) => boolean;
 
 const always: Rule = () => true;
-const temporary = (...path: readonly string[]): Rule => (node) => isTemporary(at(node, path));
+const temporary =
+  (...path: readonly string[]): Rule =>
+  (node) =>
+    isTemporary(at(node, path));
 
 /** CURSOR_OPT_HOLD of PostgreSQL's parsenodes.h. */
 const HOLD = 0x20;

@@ -2,7 +2,12 @@
 import type { ConcurrentIndex, ParsedStatement, Reindexed, RelationName } from './script-plan.ts';
 import { setsParameter, TemporaryRelations } from './session-rules.ts';
 import { child, droppedNames, membersOf, relationName, relationsIn, textOf } from './syntax-tree.ts';
-import { detachedPartition, runsOutsideTransaction, takesBlockingLocks, waitsForSnapshots } from './transaction-rules.ts';
+import {
+  detachedPartition,
+  runsOutsideTransaction,
+  takesBlockingLocks,
+  waitsForSnapshots,
+} from './transaction-rules.ts';
 
 type TransactionControl = 'begin' | 'commit' | 'rollback' | 'savepoint';
 
@@ -52,7 +57,8 @@ export function classify(statements: readonly ParsedStatement[]): readonly State
     const blocking = takesBlockingLocks(kind, node);
     return {
       ...statement,
-      outside: runsOutsideTransaction(kind, node) && !(kind === 'DropSubscriptionStmt' && withoutSlot.has(subscription)),
+      outside:
+        runsOutsideTransaction(kind, node) && !(kind === 'DropSubscriptionStmt' && withoutSlot.has(subscription)),
       blocking,
       relations: blocking ? relationsIn(kind, node) : [],
       waitsForSnapshots: waits,

@@ -9,7 +9,8 @@ export interface Token {
 }
 
 /** A word comes whole, so that a `$` in it begins no dollar quote. */
-const NEXT = /--|\/\*|["']|\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
+const NEXT =
+  /--|\/\*|["']|\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
 
 export function* tokensOf(text: string): Generator<Token> {
   const next = new RegExp(NEXT);
@@ -30,7 +31,11 @@ export function* tokensOf(text: string): Generator<Token> {
   if (from < text.length) yield { kind: 'code', start: from, end: text.length };
 }
 
-function endOf(text: string, start: number, { found, escapes }: { readonly found: string; readonly escapes: boolean }): number {
+function endOf(
+  text: string,
+  start: number,
+  { found, escapes }: { readonly found: string; readonly escapes: boolean },
+): number {
   if (found === '--') return endOfLine(text, start);
   if (found === '/*') return endOfComment(text, start);
   if (found === "'" && escapes) return endOfEscaped(text, start);

@@ -33,7 +33,9 @@ export function layOut(statements: readonly Statement[], noTransaction: boolean)
   if (noTransaction) return blockByBlock(statements);
   const inner = betweenBeginAndCommit(statements);
   if (inner) {
-    const faults = inner.filter(({ outside }) => outside).map((statement) => ({ statement, message: OUTSIDE_IN_BLOCK }));
+    const faults = inner
+      .filter(({ outside }) => outside)
+      .map((statement) => ({ statement, message: OUTSIDE_IN_BLOCK }));
     return { mode: 'transaction', groups: [{ statements: inner, block: true }], faults };
   }
   const mode = statements.some(({ outside }) => outside) ? 'statements' : 'transaction';
@@ -50,7 +52,8 @@ export function layOut(statements: readonly Statement[], noTransaction: boolean)
 function betweenBeginAndCommit(statements: readonly Statement[]): readonly Statement[] | undefined {
   const inner = statements.slice(1, -1);
   const [first, last] = [statements[0], statements.at(-1)];
-  const exactly = first?.control === 'begin' && last?.control === 'commit' && !chains(last) && !inner.some(endsOrBegins);
+  const exactly =
+    first?.control === 'begin' && last?.control === 'commit' && !chains(last) && !inner.some(endsOrBegins);
   return exactly ? inner : undefined;
 }
 
@@ -69,7 +72,11 @@ function partByPart(statements: readonly Statement[]): Layout {
   const faults: Fault[] = [];
   let begin: Statement | undefined;
   for (const statement of statements) {
-    const message = begin ? faultInBlock(statement) : isStray(statement) ? `${NO_BEGIN}; ${NEEDS_DIRECTIVE}` : undefined;
+    const message = begin
+      ? faultInBlock(statement)
+      : isStray(statement)
+        ? `${NO_BEGIN}; ${NEEDS_DIRECTIVE}`
+        : undefined;
     if (message !== undefined) faults.push({ statement, message });
     if (statement.control === 'begin') begin ??= statement;
     else if (!endsOrBegins(statement)) parts.at(-1)?.push(statement);
@@ -80,7 +87,12 @@ function partByPart(statements: readonly Statement[]): Layout {
   }
   if (begin) faults.push({ statement: begin, message: NO_COMMIT });
   const groups = parts.filter((part) => part.length > 0).map((part) => ({ statements: part, block: true }));
-  return { mode: groups.length > 1 ? 'statements' : 'transaction', groups, faults, cuts: statements.filter(endsOrBegins) };
+  return {
+    mode: groups.length > 1 ? 'statements' : 'transaction',
+    groups,
+    faults,
+    cuts: statements.filter(endsOrBegins),
+  };
 }
 
 function blockByBlock(statements: readonly Statement[]): Layout {
@@ -105,8 +117,11 @@ function blockByBlock(statements: readonly Statement[]): Layout {
 function faultInBlock(statement: Statement): string | undefined {
   if (statement.outside) return OUTSIDE_IN_BLOCK;
   if (statement.control === 'begin') return 'this BEGIN stands inside another BEGIN … COMMIT: remove it';
-  if (statement.control === 'rollback') return 'a block that ends with ROLLBACK changes nothing: end it with COMMIT, or remove it';
-  return statement.control === 'commit' && chains(statement) ? 'write COMMIT and BEGIN instead of COMMIT AND CHAIN' : undefined;
+  if (statement.control === 'rollback')
+    return 'a block that ends with ROLLBACK changes nothing: end it with COMMIT, or remove it';
+  return statement.control === 'commit' && chains(statement)
+    ? 'write COMMIT and BEGIN instead of COMMIT AND CHAIN'
+    : undefined;
 }
 
 function faultOutside(statement: Statement): string | undefined {

@@ -28,8 +28,7 @@ const OUTSIDE: Readonly<Record<string, Rule>> = {
   AlterSystemStmt: always,
   AlterTableStmt: (node) => commandsOf(node).some((command) => isConcurrent(partitionCommand(command))),
   ClusterStmt: (node) => node['relation'] === undefined,
-  CreateSubscriptionStmt: (node) =>
-    ['create_slot', 'connect'].every((name) => option(node, 'options', name) !== 'off'),
+  CreateSubscriptionStmt: (node) => ['create_slot', 'connect'].every((name) => option(node, 'options', name) !== 'off'),
   CreateTableSpaceStmt: always,
   CreatedbStmt: always,
   DiscardStmt: has('target', 'DISCARD_ALL'),

@@ -11,7 +11,9 @@ const MAX_CELLS = 4_000_000;
 export function lineDiff(before: { name: string; text: string }, after: { name: string; text: string }): string[] {
   const edits = editsOf(linesOf(before.text), linesOf(after.text));
   if (edits.every(([mark]) => mark === ' ')) return [];
-  const near = edits.map((_, at) => edits.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).some(([mark]) => mark !== ' '));
+  const near = edits.map((_, at) =>
+    edits.slice(Math.max(0, at - CONTEXT), at + CONTEXT + 1).some(([mark]) => mark !== ' '),
+  );
   const lines: string[] = [];
   for (const [at, [mark, line]] of edits.entries()) {
     if (near[at] === true) lines.push(`${mark} ${line}`.trimEnd());
@@ -45,7 +47,9 @@ function changes(before: readonly string[], after: readonly string[]): Edit[] {
   for (let row = before.length - 1; row >= 0; row -= 1) {
     for (let column = after.length - 1; column >= 0; column -= 1) {
       longest[row * width + column] =
-        before[row] === after[column] ? cell(row + 1, column + 1) + 1 : Math.max(cell(row + 1, column), cell(row, column + 1));
+        before[row] === after[column]
+          ? cell(row + 1, column + 1) + 1
+          : Math.max(cell(row + 1, column), cell(row, column + 1));
     }
   }
   const edits: Edit[] = [];

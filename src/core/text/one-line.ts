@@ -3,7 +3,11 @@ import { maskPasswords } from './secrets.ts';
 
 /** Without passwords, line breaks and control characters. */
 export function oneLine(text: string): string {
-  return maskPasswords(text).trim().replaceAll(/\s+/g, ' ').replaceAll(/\p{Cc}/gu, '?').toWellFormed();
+  return maskPasswords(text)
+    .trim()
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/\p{Cc}/gu, '?')
+    .toWellFormed();
 }
 
 const ENCODER = new TextEncoder();

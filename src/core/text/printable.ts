@@ -20,7 +20,9 @@ export function printableLine(text: string): string {
 export function printableJson(value: unknown, indent?: number): string {
   const masked = (_key: string, part: unknown): unknown => (typeof part === 'string' ? maskPasswords(part) : part);
   const document = JSON.stringify(value, masked, indent);
-  return document.replaceAll(STEERING, (found) => (found === '\n' ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`));
+  return document.replaceAll(STEERING, (found) =>
+    found === '\n' ? found : `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function harmless(line: string): string {

@@ -59,7 +59,11 @@ function secretRanges(text: string): Range[] {
 function rangesInAddresses(text: string): Range[] {
   if (!text.includes('://')) return [];
   // To the last @ that may belong to it: nobody knows where the password ends in one that is not encoded.
-  return [...text.matchAll(/(?<=:\/\/[^:@/\s]*:)[^\s"'<>]*(?=@)/g)].map(({ index, 0: found }) => ({ start: index, end: index + found.length, mask: MASK }));
+  return [...text.matchAll(/(?<=:\/\/[^:@/\s]*:)[^\s"'<>]*(?=@)/g)].map(({ index, 0: found }) => ({
+    start: index,
+    end: index + found.length,
+    mask: MASK,
+  }));
 }
 
 function rangesAfterTheWord(text: string): Range[] {

@@ -37,8 +37,16 @@ function cutEnd(text: string, max: number): string {
 }
 
 /** The same of a line and a column, both from 1. */
-export function locateAt(file: string, text: string, { line, column }: { readonly line: number; readonly column: number }): SourceLocation {
-  const start = text.split('\n').slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
+export function locateAt(
+  file: string,
+  text: string,
+  { line, column }: { readonly line: number; readonly column: number },
+): SourceLocation {
+  const start =
+    text
+      .split('\n')
+      .slice(0, line - 1)
+      .join('\n').length + (line > 1 ? 1 : 0);
   return locate(file, text, start + offsetOfCharacter(text.slice(start), column));
 }
 
@@ -93,6 +101,9 @@ export function caretLines(location: SourceLocation): [string, string] {
   const line = characters(location.text);
   const caret = location.caret ?? location.column;
   const start = caret > MAX_LINE - 20 ? caret - MAX_LINE / 2 : 0;
-  const shown = line.slice(start, start + MAX_LINE).join('').replaceAll('\t', ' ');
+  const shown = line
+    .slice(start, start + MAX_LINE)
+    .join('')
+    .replaceAll('\t', ' ');
   return [shown, `${' '.repeat(Math.max(0, caret - 1 - start))}^`];
 }

@@ -42,9 +42,17 @@ async function runUnit(unit: Unit, context: StatementsContext): Promise<void> {
   const attempt = { session, version: step.version, pieces: [unit], signal, retry: mayRetry(unit) };
   if (unit.transactional) {
     const inTransaction = retrying(attempt, ports, () =>
-      watching({ session, version: step.version }, ports, () => givingWay(waitOf(unit, context), () => executor.statement(step, unit, limits))),
+      watching({ session, version: step.version }, ports, () =>
+        givingWay(waitOf(unit, context), () => executor.statement(step, unit, limits)),
+      ),
     );
-    if (!(await inTransaction.then(() => false, (error: unknown) => orRefusedInTransaction(error, context)))) return;
+    if (
+      !(await inTransaction.then(
+        () => false,
+        (error: unknown) => orRefusedInTransaction(error, context),
+      ))
+    )
+      return;
   }
   const startedAt = ports.clock.now();
   await retrying(attempt, ports, (count) =>
@@ -56,7 +64,12 @@ async function runUnit(unit: Unit, context: StatementsContext): Promise<void> {
 
 /** Only the server knows of some statements, an extension's above all, that they can't run in a transaction. @throws every other error. */
 function orRefusedInTransaction(error: unknown, { step }: StatementsContext): true {
-  if (step.script.directives.noTransaction && error instanceof MigratorError && error.details.server?.sqlstate === REFUSED_IN_TRANSACTION) return true;
+  if (
+    step.script.directives.noTransaction &&
+    error instanceof MigratorError &&
+    error.details.server?.sqlstate === REFUSED_IN_TRANSACTION
+  )
+    return true;
   throw error;
 }
 
@@ -85,7 +98,11 @@ async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
 }
 
 async function executeAlone(unit: Unit, context: StatementsContext): Promise<void> {
-  const { session: { executor }, step, limits } = context;
+  const {
+    session: { executor },
+    step,
+    limits,
+  } = context;
   // A DETACH that was cancelled or killed between its transactions can only be finished, not run again.
   const isHalfDone = unit.detaches && (await executor.detachState(unit.detaches)) === 'pending';
   if (unit.detaches && isHalfDone) {
@@ -93,13 +110,22 @@ async function executeAlone(unit: Unit, context: StatementsContext): Promise<voi
     return;
   }
   await givingWay(waitOf(unit, context), () => executor.statementAlone(step, unit, limits)).catch((error: unknown) => {
-    throw unit.runsCode === true && error instanceof MigratorError && error.code === 'CONTENTION' && error.details.blockers ? cutShort(error, step) : error;
+    throw unit.runsCode === true &&
+      error instanceof MigratorError &&
+      error.code === 'CONTENTION' &&
+      error.details.blockers
+      ? cutShort(error, step)
+      : error;
   });
 }
 
 /** What a procedure or DO block outside a transaction had committed when it was cancelled, nobody can know. */
 function cutShort(error: MigratorError, step: StepScript): MigratorError {
-  return new MigratorError('MIGRATION_INCOMPLETE', error.summary, { ...error.details, hint: settleHint(step), cause: error });
+  return new MigratorError('MIGRATION_INCOMPLETE', error.summary, {
+    ...error.details,
+    hint: settleHint(step),
+    cause: error,
+  });
 }
 
 /** The server has said that it is over. The journal says so last: until then the next run looks for what is left. */
@@ -154,8 +180,12 @@ async function clearTheWay({ session, step, options, ports }: StatementsContext)
   const blocked = (await lock.waiters()).filter((waiter) => waiter.blocked);
   if (blocked.length === 0) return;
   const names = blocked.map((waiter) => `"${waiter.applicationName}" (pid ${waiter.pid})`).join(', ');
-  throw new MigratorError('CONTENTION', `${step.script.file} would wait for sessions that wait for our lock: ${names}`, {
-    version: step.version,
-    hint: 'stop those runners, or allow them to be cancelled (leave out --no-cancel-blocked-waiters)',
-  });
+  throw new MigratorError(
+    'CONTENTION',
+    `${step.script.file} would wait for sessions that wait for our lock: ${names}`,
+    {
+      version: step.version,
+      hint: 'stop those runners, or allow them to be cancelled (leave out --no-cancel-blocked-waiters)',
+    },
+  );
 }

@@ -24,10 +24,14 @@ export async function applyStep(
   await runHook(session, step, context);
   ports.reporter.report({ type: 'migration.started', version: step.version, direction: step.direction });
   if (plan.mode === 'transaction') {
-    const retry = plan.pieces.some(({ blocking, ownLimit, runsCode }) => blocking || ownLimit === true || runsCode === true);
+    const retry = plan.pieces.some(
+      ({ blocking, ownLimit, runsCode }) => blocking || ownLimit === true || runsCode === true,
+    );
     await retrying({ session, version: step.version, pieces: plan.pieces, retry, signal }, ports, () =>
       watching({ session, version: step.version }, ports, () =>
-        givingWay({ session, pieces: plan.pieces, limitMs: limits.lockTimeoutMs, clock: ports.clock }, () => session.executor.transaction(step, plan.pieces, limits, next)),
+        givingWay({ session, pieces: plan.pieces, limitMs: limits.lockTimeoutMs, clock: ports.clock }, () =>
+          session.executor.transaction(step, plan.pieces, limits, next),
+        ),
       ),
     );
     return ports.clock.now() - startedAt;

@@ -35,17 +35,28 @@ export async function givingWay<T>({ session, pieces, limitMs, clock }: GiveWay,
 }
 
 /** A help for others, so whatever keeps us from it is no failure of the run. */
-async function cancelLongWait(session: Session, limitMs: number, { clock, ended }: { readonly clock: Clock; readonly ended: AbortSignal }): Promise<readonly Blocker[] | undefined> {
+async function cancelLongWait(
+  session: Session,
+  limitMs: number,
+  { clock, ended }: { readonly clock: Clock; readonly ended: AbortSignal },
+): Promise<readonly Blocker[] | undefined> {
   await clock.sleep(limitMs, ended);
   return ended.aborted ? undefined : await session.cancelLongWait(limitMs, ended).catch(() => undefined);
 }
 
 function waitedTooLong(error: MigratorError, limitMs: number, blockers: readonly Blocker[]): MigratorError {
-  return new MigratorError('CONTENTION', `${error.summary}: it waited for a table lock for longer than --lock-timeout=${limitMs / 1000}s`, {
-    ...error.details,
-    blockers,
-    problems: [...(error.details.problems ?? []), ...blockers.map((blocker) => `blocked by ${describeBlocker(blocker)}`)],
-    hint: 'run again when the other sessions are done',
-    cause: error,
-  });
+  return new MigratorError(
+    'CONTENTION',
+    `${error.summary}: it waited for a table lock for longer than --lock-timeout=${limitMs / 1000}s`,
+    {
+      ...error.details,
+      blockers,
+      problems: [
+        ...(error.details.problems ?? []),
+        ...blockers.map((blocker) => `blocked by ${describeBlocker(blocker)}`),
+      ],
+      hint: 'run again when the other sessions are done',
+      cause: error,
+    },
+  );
 }

@@ -9,12 +9,20 @@ import type { Begun, PlannedStep } from './planned-step.ts';
 import { dropInvalid, nobodyKnows, settle, settleGone } from './settle.ts';
 
 /** The steps with what earlier runs have left of them. */
-export async function withProgress(steps: readonly PlannedStep[], inPart: readonly VersionInPart[], parser: SqlParser): Promise<PlannedStep[]> {
+export async function withProgress(
+  steps: readonly PlannedStep[],
+  inPart: readonly VersionInPart[],
+  parser: SqlParser,
+): Promise<PlannedStep[]> {
   const parts = new Map(inPart.map((one) => [one.version, one]));
   const planned: PlannedStep[] = [];
   for (const one of steps) {
     const part = parts.get(one.step.version);
-    planned.push(part ? { ...one, begun: { inPart: part, started: unitInFile(one, part) ?? (await startedUnit(part, parser)) } } : one);
+    planned.push(
+      part
+        ? { ...one, begun: { inPart: part, started: unitInFile(one, part) ?? (await startedUnit(part, parser)) } }
+        : one,
+    );
   }
   return planned;
 }
@@ -29,7 +37,12 @@ function unitInFile({ plan }: PlannedStep, { started }: VersionInPart): Unit | u
 /** The started statement as its own text says; undefined when that is not known or can't be read. */
 export async function startedUnit({ direction, started }: VersionInPart, parser: SqlParser): Promise<Unit | undefined> {
   if (started?.sql === undefined) return undefined;
-  const script = { file: '', text: started.sql, checksum: started.checksum, directives: { noTransaction: true, irreversible: false } };
+  const script = {
+    file: '',
+    text: started.sql,
+    checksum: started.checksum,
+    directives: { noTransaction: true, irreversible: false },
+  };
   const { plan } = await analyze(script, direction, parser);
   const unit = plan.mode === 'statements' ? plan.units[0] : undefined;
   return unit && { ...unit, index: started.statement };
@@ -74,11 +87,18 @@ async function afterSettling(
 }
 
 /** What is finished stays finished only if the file still begins with it. @throws MigratorError HISTORY_CONFLICT. */
-export function requireSameStatements({ step, plan }: PlannedStep, inPart: VersionInPart, done: readonly string[]): void {
+export function requireSameStatements(
+  { step, plan }: PlannedStep,
+  inPart: VersionInPart,
+  done: readonly string[],
+): void {
   if (done.length === 0) return;
   const begun = `${step.script.file} was ${step.direction === 'up' ? 'applied' : 'rolled back'} in part`;
   const refused = (why: string, restore: string): MigratorError =>
-    new MigratorError('HISTORY_CONFLICT', `${begun}${why}`, { version: step.version, hint: `${restore}; then ${waysOut(inPart)}` });
+    new MigratorError('HISTORY_CONFLICT', `${begun}${why}`, {
+      version: step.version,
+      hint: `${restore}; then ${waysOut(inPart)}`,
+    });
   if (plan.mode === 'transaction') {
     throw refused(', statement by statement, and would now run as one transaction', 'restore the statements that ran');
   }
@@ -87,5 +107,8 @@ export function requireSameStatements({ step, plan }: PlannedStep, inPart: Versi
     return unit === undefined || checksum(unit.sql) !== sum;
   });
   if (differs === -1) return;
-  throw refused(`, and its statement ${differs + 1} is not the one that ran`, 'restore the file as it was when it ran: new statements may only follow the finished ones');
+  throw refused(
+    `, and its statement ${differs + 1} is not the one that ran`,
+    'restore the file as it was when it ran: new statements may only follow the finished ones',
+  );
 }

@@ -60,6 +60,9 @@ async function withBlockers(error: MigratorError, { session, pieces }: Attempt):
   // Only told, so whatever keeps us from looking must not hide the error.
   const blockers = await session.executor.blockersOf(pieces).catch(() => []);
   if (blockers.length === 0) return error;
-  const problems = [...(error.details.problems ?? []), ...blockers.map((blocker) => `blocked by ${describeBlocker(blocker)}`)];
+  const problems = [
+    ...(error.details.problems ?? []),
+    ...blockers.map((blocker) => `blocked by ${describeBlocker(blocker)}`),
+  ];
   return error.with({ blockers, problems });
 }

@@ -34,7 +34,8 @@ export async function settle(unit: Unit, context: SettleContext): Promise<boolea
 /** As `settle`, for a statement that the file does not have any more: what is half done can't be finished by running it again. */
 export async function settleGone(unit: Unit, context: SettleContext): Promise<boolean> {
   const { session, step } = context;
-  if (unit.detaches && (await session.executor.detachState(unit.detaches)) === 'pending') throw nobodyKnows(step, unit.index);
+  if (unit.detaches && (await session.executor.detachState(unit.detaches)) === 'pending')
+    throw nobodyKnows(step, unit.index);
   for (const index of unit.concurrentIndexes) {
     const state = await session.executor.indexState(index);
     if (index.action === 'drop' && state === 'invalid') throw nobodyKnows(step, unit.index);
@@ -45,7 +46,8 @@ export async function settleGone(unit: Unit, context: SettleContext): Promise<bo
 
 /** What the catalog says against a person's word that it did its work; undefined where it says nothing. */
 export async function contradiction(unit: Unit, { executor }: Session): Promise<string | undefined> {
-  if (unit.detaches && (await executor.detachState(unit.detaches)) !== 'detached') return `partition ${unit.detaches.partition.name} is not detached`;
+  if (unit.detaches && (await executor.detachState(unit.detaches)) !== 'detached')
+    return `partition ${unit.detaches.partition.name} is not detached`;
   for (const index of unit.concurrentIndexes) {
     const state = await executor.indexState(index);
     if (state !== (index.action === 'drop' ? 'absent' : 'valid')) return `its index ${index.name} is ${state}`;
@@ -73,8 +75,14 @@ export async function dropInvalid(unit: Unit, { session, step, ports }: SettleCo
   }
 }
 
-async function builtByOthers(index: ConcurrentIndex, unit: Unit, { session, step }: Pick<SettleContext, 'session' | 'step'>): Promise<MigratorError> {
-  const blockers = await session.executor.blockersOf([{ ...unit, relations: index.table ? [index.table] : [] }]).catch(() => []);
+async function builtByOthers(
+  index: ConcurrentIndex,
+  unit: Unit,
+  { session, step }: Pick<SettleContext, 'session' | 'step'>,
+): Promise<MigratorError> {
+  const blockers = await session.executor
+    .blockersOf([{ ...unit, relations: index.table ? [index.table] : [] }])
+    .catch(() => []);
   return new MigratorError('CONTENTION', `another session is at work on the index ${index.name}, or on its table`, {
     version: step.version,
     blockers,
@@ -84,7 +92,10 @@ async function builtByOthers(index: ConcurrentIndex, unit: Unit, { session, step
 }
 
 /** Only after a REINDEX of ours: what others have left is theirs. */
-export async function dropReindexLeftovers({ reindexes }: Unit, { session, step, ports }: SettleContext): Promise<void> {
+export async function dropReindexLeftovers(
+  { reindexes }: Unit,
+  { session, step, ports }: SettleContext,
+): Promise<void> {
   if (!reindexes) return;
   for (const name of await session.executor.dropReindexLeftovers(reindexes)) {
     ports.reporter.report({ type: 'index.dropped', version: step.version, index: name });

@@ -39,6 +39,12 @@ async function speak(
     // Only told, so whatever keeps us from looking is no failure of the run.
     const seen = await session.observe(ended).catch(() => undefined);
     if (isOver()) return;
-    reporter.report({ type: 'statement.running', version, elapsedMs: clock.now() - startedAt, blockers: seen?.blockers ?? [], progress: seen?.progress });
+    reporter.report({
+      type: 'statement.running',
+      version,
+      elapsedMs: clock.now() - startedAt,
+      blockers: seen?.blockers ?? [],
+      progress: seen?.progress,
+    });
   }
 }

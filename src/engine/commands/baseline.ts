@@ -59,7 +59,11 @@ function record(
         await history.ensureTables();
         const state = await history.read();
         const todo = unrecorded(wanted, state);
-        spareInPart(await history.inPart(), { recording: todo.map(({ version }) => version), applied: state.applied }, ports.reporter);
+        spareInPart(
+          await history.inPart(),
+          { recording: todo.map(({ version }) => version), applied: state.applied },
+          ports.reporter,
+        );
         await history.baseline(todo);
         for (const { version } of todo) ports.reporter.report({ type: 'migration.baselined', version });
         return result(wanted, todo, waitedMs);

@@ -20,15 +20,29 @@ export interface ConvertPorts {
 }
 
 /** @throws MigratorError MIGRATIONS_INVALID naming everything that has no counterpart; then nothing is written. */
-export async function convert({ tool, dryRun }: ConvertOptions, { files, parser, reporter }: ConvertPorts): Promise<ConvertReport> {
+export async function convert(
+  { tool, dryRun }: ConvertOptions,
+  { files, parser, reporter }: ConvertPorts,
+): Promise<ConvertReport> {
   const { converted, problems, warnings } = convertFiles(tool, files.read());
-  if (problems.length > 0) throw refused(`not all files of ${tool} have a counterpart here; nothing was written`, problems, 'write what is listed as plain SQL, or leave it out of the directory, then run again');
-  if (converted.length === 0) throw refused(`there are no files of ${tool} there`, [], 'check --files, and the tool that --from names');
+  if (problems.length > 0)
+    throw refused(
+      `not all files of ${tool} have a counterpart here; nothing was written`,
+      problems,
+      'write what is listed as plain SQL, or leave it out of the directory, then run again',
+    );
+  if (converted.length === 0)
+    throw refused(`there are no files of ${tool} there`, [], 'check --files, and the tool that --from names');
   const checked: string[] = [];
   for (const one of converted) checked.push(...(await doubtsAbout(one, parser)));
   const made = converted.flatMap((one) => one.files);
   const existing = files.existing(made.map(({ name }) => name));
-  if (existing.length > 0) throw refused('some of the files are there already; nothing was written', existing, 'nothing is overwritten: give an empty directory with --dir');
+  if (existing.length > 0)
+    throw refused(
+      'some of the files are there already; nothing was written',
+      existing,
+      'nothing is overwritten: give an empty directory with --dir',
+    );
   for (const message of [...warnings, ...checked]) reporter.report({ type: 'warning', message });
   if (!dryRun) files.write(made);
   return { dryRun, files: made.map(({ name }) => name).toSorted(), warnings: [...warnings, ...checked] };
@@ -39,9 +53,16 @@ async function doubtsAbout({ path, sql, files }: ConvertedFile, parser: SqlParse
   const before = fingerprints(await parser.parse(sql));
   const after: (string[] | undefined)[] = [];
   for (const { text } of files) after.push(fingerprints(await parser.parse(text)));
-  if (!before || after.includes(undefined)) return [`${path}: PostgreSQL's parser can't read it, so nobody has compared ${namesOf(files)} with it: look at them`];
+  if (!before || after.includes(undefined))
+    return [
+      `${path}: PostgreSQL's parser can't read it, so nobody has compared ${namesOf(files)} with it: look at them`,
+    ];
   if (before.join() === after.flat().join()) return [];
-  throw new MigratorError('INTERNAL', `${namesOf(files)} would not have the statements of ${path}; nothing was written`, { hint: 'this is a bug in Lockstep: please report it, with the file' });
+  throw new MigratorError(
+    'INTERNAL',
+    `${namesOf(files)} would not have the statements of ${path}; nothing was written`,
+    { hint: 'this is a bug in Lockstep: please report it, with the file' },
+  );
 }
 
 const namesOf = (files: readonly NewFile[]): string => files.map(({ name }) => name).join(' and ');

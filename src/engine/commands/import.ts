@@ -34,7 +34,10 @@ export async function importHistory(
   const { lockWaitMs, signal } = options;
   const { migrations } = await ports.source.read();
   const { session, check } = await connect({ ...options, writes: true }, ports, signal);
-  const body = async (waitedMs: number): Promise<ImportResult> => ({ ...(await takeOver(session, migrations, options, ports)), waitedMs });
+  const body = async (waitedMs: number): Promise<ImportResult> => ({
+    ...(await takeOver(session, migrations, options, ports)),
+    waitedMs,
+  });
   try {
     return await interruptedBy(signal, session, () =>
       holdLock<ImportResult>({ session, check, settled: () => undefined, body, lockWaitMs, signal }, ports),
@@ -54,14 +57,25 @@ async function takeOver(
   const foreign = await history.foreignTable(places);
   if (!foreign) throw noTable(tool, places);
   const { applied } = await history.read();
-  const journaled = new Set((await history.journal()).flatMap(({ event, version }) => (version !== undefined && WAS_RECORDED.has(event) ? [version] : [])));
+  const journaled = new Set(
+    (await history.journal()).flatMap(({ event, version }) =>
+      version !== undefined && WAS_RECORDED.has(event) ? [version] : [],
+    ),
+  );
   const plan = planImport({ tool, table: foreign, migrations, applied, journaled });
-  spareInPart(await history.inPart(), { recording: plan.record.map(({ migration }) => migration.version), applied }, reporter);
+  spareInPart(
+    await history.inPart(),
+    { recording: plan.record.map(({ migration }) => migration.version), applied },
+    reporter,
+  );
   for (const message of plan.warnings) reporter.report({ type: 'warning', message });
   if (!dryRun) await history.takeOver(foreign, plan.record);
-  if (plan.skipped.length > 0) reporter.report({ type: 'migration.all-skipped', versions: plan.skipped, direction: 'up' });
-  for (const { migration, label } of plan.record) reporter.report({ type: 'migration.imported', version: migration.version, as: label, dryRun });
-  if (foreign.renamedTo) reporter.report({ type: 'table.renamed', table: foreign.name.name, to: foreign.renamedTo.name, dryRun });
+  if (plan.skipped.length > 0)
+    reporter.report({ type: 'migration.all-skipped', versions: plan.skipped, direction: 'up' });
+  for (const { migration, label } of plan.record)
+    reporter.report({ type: 'migration.imported', version: migration.version, as: label, dryRun });
+  if (foreign.renamedTo)
+    reporter.report({ type: 'table.renamed', table: foreign.name.name, to: foreign.renamedTo.name, dryRun });
   return plan;
 }
 
@@ -70,7 +84,9 @@ const WAS_RECORDED: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined',
 function noTable(tool: ImportTool, places: readonly TableName[]): MigratorError {
   const { title } = TOOLS[tool];
   return new MigratorError('CONFIG_INVALID', `there is no table of ${title} here`, {
-    problems: [`looked for ${places.map(({ schema, name }) => (schema === undefined ? name : `${schema}.${name}`)).join(', ')}`],
+    problems: [
+      `looked for ${places.map(({ schema, name }) => (schema === undefined ? name : `${schema}.${name}`)).join(', ')}`,
+    ],
     hint: `name ${title}'s table with --from-table schema.name, or the tool that was used with --from`,
   });
 }

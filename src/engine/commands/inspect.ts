@@ -30,12 +30,23 @@ export async function readStatus(
   try {
     const { applied } = check.history;
     const seen = await interruptedBy(options.signal, session, () =>
-      ifVisible(readJournalFacts(session.history, migrations, applied), NOTHING_SEEN, (message) => ports.reporter.report({ type: 'warning', message })),
+      ifVisible(readJournalFacts(session.history, migrations, applied), NOTHING_SEEN, (message) =>
+        ports.reporter.report({ type: 'warning', message }),
+      ),
     );
     const rows = statusOf(migrations, applied, { ...seen, inPart: unfinished(check.journal?.inPart ?? [], applied) });
     const done = new Set(applied.map(({ version }) => version));
-    const invalid = await interruptedBy(options.signal, session, () => invalidIndexes(migrations.filter(({ version }) => done.has(version)), session, ports.parser));
-    return rows.map((row) => ({ ...row, ...(invalid.has(row.version) && { invalidIndexes: invalid.get(row.version) ?? [] }) }));
+    const invalid = await interruptedBy(options.signal, session, () =>
+      invalidIndexes(
+        migrations.filter(({ version }) => done.has(version)),
+        session,
+        ports.parser,
+      ),
+    );
+    return rows.map((row) => ({
+      ...row,
+      ...(invalid.has(row.version) && { invalidIndexes: invalid.get(row.version) ?? [] }),
+    }));
   } finally {
     await session.close();
   }
@@ -48,7 +59,11 @@ interface Seen {
 
 const NOTHING_SEEN: Seen = { holds: [], squashed: new Set() };
 
-async function readJournalFacts(history: History, migrations: readonly Migration[], applied: readonly AppliedVersion[]): Promise<Seen> {
+async function readJournalFacts(
+  history: History,
+  migrations: readonly Migration[],
+  applied: readonly AppliedVersion[],
+): Promise<Seen> {
   return { holds: await history.holds(), squashed: await readSquashed(migrations, applied, history) };
 }
 

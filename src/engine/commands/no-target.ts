@@ -18,7 +18,10 @@ export async function withoutTarget(
   });
 }
 
-async function newestApplied({ runner, signal }: Pick<InspectOptions, 'runner' | 'signal'>, open: () => ConnectPorts): Promise<string> {
+async function newestApplied(
+  { runner, signal }: Pick<InspectOptions, 'runner' | 'signal'>,
+  open: () => ConnectPorts,
+): Promise<string> {
   // Only a help, so it is asked once.
   const { session, check } = await connect({ runner, connectWaitMs: 0, writes: false }, open(), signal);
   await session.close();

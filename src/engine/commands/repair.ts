@@ -2,7 +2,18 @@
 import { MigratorError } from '../../core/errors.ts';
 import { settleHint, unfinished, type VersionInPart } from '../../core/plan/in-part.ts';
 import type { MigrationSet, MigrationSource, Session } from '../../core/ports.ts';
-import { describeRepair, diffOf, leftBy, planRepair, unknownOnly, versionOf, wrongRename, type RepairAction, type RepairFacts, type RepairWish } from '../../core/plan/repair.ts';
+import {
+  describeRepair,
+  diffOf,
+  leftBy,
+  planRepair,
+  unknownOnly,
+  versionOf,
+  wrongRename,
+  type RepairAction,
+  type RepairFacts,
+  type RepairWish,
+} from '../../core/plan/repair.ts';
 import type { RepairReport } from '../../core/reports.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
 import { connect, type ConnectPorts } from '../session/connect.ts';
@@ -57,20 +68,39 @@ export async function repair(options: RepairOptions, ports: RepairPorts): Promis
 async function readFacts({ history }: Session, { migrations }: MigrationSet): Promise<RepairFacts> {
   const { applied } = await history.read();
   const storedDowns = await history.storedDowns(migrations.map(({ version }) => version));
-  return { migrations, applied, storedDowns, inPart: unfinished(await history.inPart(), applied), holds: await history.holds(), lost: applied.length > 0 ? [] : await history.appliedByJournal() };
+  return {
+    migrations,
+    applied,
+    storedDowns,
+    inPart: unfinished(await history.inPart(), applied),
+    holds: await history.holds(),
+    lost: applied.length > 0 ? [] : await history.appliedByJournal(),
+  };
 }
 
 /** Where the catalog knows better, nobody's word is needed. @throws MigratorError HISTORY_CONFLICT. */
-async function refuseUntrue(actions: readonly RepairAction[], { inPart }: RepairFacts, session: Session, parser: SqlParser): Promise<void> {
+async function refuseUntrue(
+  actions: readonly RepairAction[],
+  { inPart }: RepairFacts,
+  session: Session,
+  parser: SqlParser,
+): Promise<void> {
   for (const action of actions) {
-    const part = action.type === 'settle statement' && action.as === 'done' ? inPart.find(({ version }) => version === action.version) : undefined;
+    const part =
+      action.type === 'settle statement' && action.as === 'done'
+        ? inPart.find(({ version }) => version === action.version)
+        : undefined;
     const unit = part && (await startedUnit(part, parser));
     const why = unit && (await contradiction(unit, session));
     if (!part || !unit || why === undefined) continue;
-    throw new MigratorError('HISTORY_CONFLICT', `statement ${unit.index} of ${part.version} did not do its work: ${why}; nothing was changed`, {
-      version: part.version,
-      hint: `let it run again: lockstep repair --only ${part.version} --statement again; or leave it: ${part.direction === 'up' ? 'up' : 'the same down'} settles it by itself`,
-    });
+    throw new MigratorError(
+      'HISTORY_CONFLICT',
+      `statement ${unit.index} of ${part.version} did not do its work: ${why}; nothing was changed`,
+      {
+        version: part.version,
+        hint: `let it run again: lockstep repair --only ${part.version} --statement again; or leave it: ${part.direction === 'up' ? 'up' : 'the same down'} settles it by itself`,
+      },
+    );
   }
 }
 
@@ -80,10 +110,14 @@ async function unsettled(inPart: readonly VersionInPart[], parser: SqlParser): P
     if (!one.started) continue;
     const unit = await startedUnit(one, parser);
     if (unit && isSettleable(unit)) continue;
-    return new MigratorError('MIGRATION_INCOMPLETE', `${one.version} stopped in statement ${one.started.statement} of its ${one.direction} file, and nobody can know whether it took effect; that is as it was`, {
-      version: one.version,
-      hint: settleHint(one),
-    });
+    return new MigratorError(
+      'MIGRATION_INCOMPLETE',
+      `${one.version} stopped in statement ${one.started.statement} of its ${one.direction} file, and nobody can know whether it took effect; that is as it was`,
+      {
+        version: one.version,
+        hint: settleHint(one),
+      },
+    );
   }
   return undefined;
 }

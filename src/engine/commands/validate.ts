@@ -27,9 +27,13 @@ export async function validate(
   const invalid = findings.some(({ severity }) => severity === 'error');
   const duplicates = equalNumbers(migrations);
   findings.push(
-    ...remarks.map(({ message, strict: refused }): Finding => ({ severity: strict && refused ? 'error' : 'warning', message })),
+    ...remarks.map(
+      ({ message, strict: refused }): Finding => ({ severity: strict && refused ? 'error' : 'warning', message }),
+    ),
     ...(duplicates === '' ? [] : [{ severity: strict ? 'error' : 'warning', message: duplicates } as const]),
-    ...[mixedNumbers(migrations)].filter((message) => message !== '').map((message): Finding => ({ severity: 'warning', message })),
+    ...[mixedNumbers(migrations)]
+      .filter((message) => message !== '')
+      .map((message): Finding => ({ severity: 'warning', message })),
   );
   const code = failure(invalid, strict && duplicates !== '', strict && findings.length > 0);
   return {

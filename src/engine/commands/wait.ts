@@ -28,9 +28,19 @@ export async function waitUntilApplied(options: WaitOptions, ports: WaitPorts): 
   const { migrations } = await ports.source.read();
   const deadline = ports.clock.now() + options.timeoutMs;
   for (;;) {
-    const { session, check } = await connect({ ...options, connectWaitMs: Math.min(options.connectWaitMs, Math.max(0, deadline - ports.clock.now())), writes: false }, ports, options.signal);
+    const { session, check } = await connect(
+      {
+        ...options,
+        connectWaitMs: Math.min(options.connectWaitMs, Math.max(0, deadline - ports.clock.now())),
+        writes: false,
+      },
+      ports,
+      options.signal,
+    );
     try {
-      await interruptedBy(options.signal, session, () => poll(session, check, { ...options, migrations, deadline }, ports));
+      await interruptedBy(options.signal, session, () =>
+        poll(session, check, { ...options, migrations, deadline }, ports),
+      );
       return migrations.map((migration) => migration.version);
     } catch (error) {
       options.signal.throwIfAborted();
@@ -45,7 +55,13 @@ export async function waitUntilApplied(options: WaitOptions, ports: WaitPorts): 
 async function poll(
   session: Session,
   first: Check,
-  { migrations, deadline, timeoutMs, runner, signal }: WaitOptions & { readonly migrations: readonly Migration[]; readonly deadline: number },
+  {
+    migrations,
+    deadline,
+    timeoutMs,
+    runner,
+    signal,
+  }: WaitOptions & { readonly migrations: readonly Migration[]; readonly deadline: number },
   { clock, reporter }: WaitPorts,
 ): Promise<void> {
   let told = '';
@@ -79,7 +95,10 @@ function waitingFor(pending: readonly Version[]): string {
 }
 
 /** What a rollback has left half-way: of these files, which is waited for, and of others. */
-function standing({ journal, history }: Check, migrations: readonly Migration[]): { readonly files: readonly VersionInPart[]; readonly others: readonly VersionInPart[] } {
+function standing(
+  { journal, history }: Check,
+  migrations: readonly Migration[],
+): { readonly files: readonly VersionInPart[]; readonly others: readonly VersionInPart[] } {
   const here = new Set(migrations.map(({ version }) => version));
   const inPart = unfinished(journal?.inPart ?? [], history.applied);
   return {
@@ -94,14 +113,35 @@ interface Waited {
   readonly inPart: readonly VersionInPart[];
 }
 
-function timedOut({ message, pending, inPart }: Waited, timeoutMs: number, migrations: readonly Migration[]): MigratorError {
+function timedOut(
+  { message, pending, inPart }: Waited,
+  timeoutMs: number,
+  migrations: readonly Migration[],
+): MigratorError {
   const skipped = migrations.map(({ version }) => version).filter((version) => !pending.includes(version));
-  return new MigratorError('PENDING', `not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`, {
-    problems: pending.map((version) => {
-      const part = inPart.find((one) => one.version === version);
-      return part ? describeInPart(part) : `${version} is pending`;
-    }),
-    outcome: { command: 'wait', done: [], notRun: [], skipped, pending, warnings: [], dryRun: false, waitedMs: timeoutMs, durationMs: timeoutMs },
-    hint: ['look at the runner that applies them (its log, or "lockstep history"), or wait longer', ...inPart.map(waysOut)].join('; '),
-  });
+  return new MigratorError(
+    'PENDING',
+    `not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`,
+    {
+      problems: pending.map((version) => {
+        const part = inPart.find((one) => one.version === version);
+        return part ? describeInPart(part) : `${version} is pending`;
+      }),
+      outcome: {
+        command: 'wait',
+        done: [],
+        notRun: [],
+        skipped,
+        pending,
+        warnings: [],
+        dryRun: false,
+        waitedMs: timeoutMs,
+        durationMs: timeoutMs,
+      },
+      hint: [
+        'look at the runner that applies them (its log, or "lockstep history"), or wait longer',
+        ...inPart.map(waysOut),
+      ].join('; '),
+    },
+  );
 }

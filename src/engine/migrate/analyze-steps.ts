@@ -36,13 +36,20 @@ export async function analyzeSteps(
 }
 
 /** What an `up` will store for rolling back, and could not run: nobody would notice before it is needed. */
-export async function warnOfDowns(steps: readonly StepScript[], { parser, reporter }: { readonly parser: SqlParser; readonly reporter: Reporter }): Promise<void> {
+export async function warnOfDowns(
+  steps: readonly StepScript[],
+  { parser, reporter }: { readonly parser: SqlParser; readonly reporter: Reporter },
+): Promise<void> {
   for (const step of steps) {
     const down = step.direction === 'up' ? step.migration.down : undefined;
     if (!down) continue;
     const { problems, syntaxError } = await analyze(down, 'down', parser);
     for (const remark of [...problems, ...(syntaxError ? [syntaxError] : [])]) {
-      reporter.report({ type: 'warning', version: step.version, message: `${remarkText(down.file, remark)}; rolling back will fail with this down file` });
+      reporter.report({
+        type: 'warning',
+        version: step.version,
+        message: `${remarkText(down.file, remark)}; rolling back will fail with this down file`,
+      });
     }
   }
 }

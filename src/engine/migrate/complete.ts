@@ -22,8 +22,12 @@ export async function complete(
   });
   if (unchanged.length > 0) {
     const stored = new Map((await history.storedDowns()).map((one) => [one.version, one]));
-    await history.storeDowns(unchanged.filter((migration) => lacksStoredDown(migration, stored.get(migration.version))));
-    const saysSoNow = unchanged.filter((migration) => isIrreversible(migration) && stored.get(migration.version)?.irreversible === false);
+    await history.storeDowns(
+      unchanged.filter((migration) => lacksStoredDown(migration, stored.get(migration.version))),
+    );
+    const saysSoNow = unchanged.filter(
+      (migration) => isIrreversible(migration) && stored.get(migration.version)?.irreversible === false,
+    );
     await history.markIrreversible(saysSoNow.map(({ version }) => version));
   }
   return (await history.distrust()).map((why) => `rolling back from stored SQL will be refused: ${why}`);

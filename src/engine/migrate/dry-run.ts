@@ -10,7 +10,11 @@ import { tellEnded } from './held-versions.ts';
 import { requireSameStatements, withProgress } from '../apply/resume.ts';
 import { held, type Run } from './run.ts';
 
-export async function rehearse(run: Run, preview: Plan, inPart: readonly VersionInPart[]): Promise<readonly DryRunStep[]> {
+export async function rehearse(
+  run: Run,
+  preview: Plan,
+  inPart: readonly VersionInPart[],
+): Promise<readonly DryRunStep[]> {
   tellEnded(await held(run, preview), run.ports.reporter, true);
   const steps = await analyzeSteps(preview.steps, run.ports);
   return await dryRunSteps(await withProgress(steps, inPart, run.ports.parser), run.session);
@@ -22,7 +26,10 @@ async function dryRunSteps(steps: readonly PlannedStep[], session: Session): Pro
     const { version, direction, script } = planned.step;
     const source = planned.step.direction === 'down' ? planned.step.source : 'file';
     const { statements, from } = remaining(planned);
-    const losses = await estimated(planned.losses.filter(({ offset }) => offset >= from), session);
+    const losses = await estimated(
+      planned.losses.filter(({ offset }) => offset >= from),
+      session,
+    );
     told.push({ version, direction, source, sql: script.text, ...(statements && { statements }), losses });
   }
   return told;
@@ -35,7 +42,10 @@ function remaining(planned: PlannedStep): { readonly statements?: DryRunStep['st
   const { done } = begun.inPart;
   requireSameStatements(planned, begun.inPart, done);
   if (plan.mode === 'transaction') return { from: 0 };
-  const statements = plan.units.map(({ sql, index, sessionOnly }) => ({ sql, done: index <= done.length && !sessionOnly }));
+  const statements = plan.units.map(({ sql, index, sessionOnly }) => ({
+    sql,
+    done: index <= done.length && !sessionOnly,
+  }));
   return { statements, from: plan.units[done.length]?.offset ?? Infinity };
 }
 

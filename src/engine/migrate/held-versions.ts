@@ -5,7 +5,11 @@ import type { Version } from '../../core/migration.ts';
 import type { Reporter } from '../../core/ports.ts';
 
 /** The holds that end with this run. @throws MigratorError HISTORY_CONFLICT when one binds it. */
-export function refuseHeld(holds: readonly Hold[], versions: readonly Version[], asker: HoldAsker): readonly EndedHold[] {
+export function refuseHeld(
+  holds: readonly Hold[],
+  versions: readonly Version[],
+  asker: HoldAsker,
+): readonly EndedHold[] {
   const { binding, ended } = judgeHolds(holds, versions, asker);
   if (binding.length > 0) throw heldError(binding);
   return ended;

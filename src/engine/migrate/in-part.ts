@@ -14,10 +14,14 @@ export function spareInPart(
   const inPart = unfinished(found, applied);
   const meant = inPart.filter(({ version }) => recording.includes(version));
   if (meant.length > 0) {
-    throw new MigratorError('HISTORY_CONFLICT', `${meant.map(({ version }) => version).join(', ')} can't be recorded as applied; nothing was recorded`, {
-      problems: meant.map(describeInPart),
-      hint: meant.map(waysOut).join('; '),
-    });
+    throw new MigratorError(
+      'HISTORY_CONFLICT',
+      `${meant.map(({ version }) => version).join(', ')} can't be recorded as applied; nothing was recorded`,
+      {
+        problems: meant.map(describeInPart),
+        hint: meant.map(waysOut).join('; '),
+      },
+    );
   }
   for (const message of inPartRemarks(inPart, [])) reporter.report({ type: 'warning', message });
 }

@@ -7,16 +7,24 @@ import { analyze } from '../apply/analyze.ts';
 const quoted = (name: string): string => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
 
 /** By version, as the files name them. Only files that build an index concurrently are parsed. */
-export async function invalidIndexes(applied: readonly Migration[], session: Session, parser: SqlParser): Promise<ReadonlyMap<Version, readonly string[]>> {
+export async function invalidIndexes(
+  applied: readonly Migration[],
+  session: Session,
+  parser: SqlParser,
+): Promise<ReadonlyMap<Version, readonly string[]>> {
   const found = new Map<Version, readonly string[]>();
   const files = applied.filter(({ up: { text } }) => /\bconcurrently\b/i.test(text));
   // With the search_path that a run has.
   if (files.length > 0) await session.configure();
   for (const { version, up } of files) {
     const { plan } = await analyze(up, 'up', parser);
-    const built = (plan.mode === 'statements' ? plan.units : []).flatMap(({ concurrentIndexes }) => concurrentIndexes).filter(({ action }) => action === 'create');
+    const built = (plan.mode === 'statements' ? plan.units : [])
+      .flatMap(({ concurrentIndexes }) => concurrentIndexes)
+      .filter(({ action }) => action === 'create');
     const names: string[] = [];
-    for (const index of built) if ((await session.executor.indexState(index)) === 'invalid') names.push([index.schema, index.name].flatMap((name) => (name === undefined ? [] : quoted(name))).join('.'));
+    for (const index of built)
+      if ((await session.executor.indexState(index)) === 'invalid')
+        names.push([index.schema, index.name].flatMap((name) => (name === undefined ? [] : quoted(name))).join('.'));
     if (names.length > 0) found.set(version, names);
   }
   return found;

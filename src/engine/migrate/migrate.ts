@@ -16,7 +16,11 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
   const { request, signal, dryRun } = options;
   const progress = new Progress(request.direction, dryRun, ports);
   try {
-    const { migrations, session, check } = await readAndConnect({ ...options, writes: !dryRun }, { ...ports, progress }, signal);
+    const { migrations, session, check } = await readAndConnect(
+      { ...options, writes: !dryRun },
+      { ...ports, progress },
+      signal,
+    );
     try {
       const run: Run = { migrations, session, progress, options, ports };
       await interruptedBy(signal, session, () => planThenLock(run, check));
@@ -47,7 +51,13 @@ async function readAndConnect(
   signal: AbortSignal,
 ): Promise<Opened & Pick<MigrationSet, 'migrations'>> {
   const reading = ports.source.read();
-  const reporter: Reporter = { report: (event) => void reading.then(() => ports.reporter.report(event), () => undefined) };
+  const reporter: Reporter = {
+    report: (event) =>
+      void reading.then(
+        () => ports.reporter.report(event),
+        () => undefined,
+      ),
+  };
   const unneeded = new AbortController();
   const connecting = connect(options, { ...ports, reporter }, AbortSignal.any([signal, unneeded.signal]));
   // Nobody waits for it yet.
@@ -58,7 +68,10 @@ async function readAndConnect(
     return { migrations, ...(await connecting) };
   } catch (error) {
     unneeded.abort(error);
-    await connecting.then(({ session }) => session.close(), () => undefined);
+    await connecting.then(
+      ({ session }) => session.close(),
+      () => undefined,
+    );
     throw error;
   }
 }
@@ -77,7 +90,12 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
     const inPart = now.journal?.inPart ?? [];
     const preview = await plan(run, now.history, inPart);
     progress.planned(preview);
-    if (dryRun) progress.wouldRun = await (await import('./dry-run.ts')).rehearse(run, preview, unfinished(inPart, now.history.applied));
+    if (dryRun)
+      progress.wouldRun = await (await import('./dry-run.ts')).rehearse(
+        run,
+        preview,
+        unfinished(inPart, now.history.applied),
+      );
     else if (preview.steps.length === 0 && !holdsMore(run)) {
       progress.upToDate(preview);
       await noteRelease(run, now);

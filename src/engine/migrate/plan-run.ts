@@ -25,10 +25,21 @@ export async function planRun(
 ): Promise<Plan> {
   await requireNothingLost(state, session.history);
   const squashed = await readSquashed(migrations, state.applied, session.history);
-  if (request.direction === 'up') return planOrThrow(planUp(migrations, state.applied, { ...request, strict, squashed, inPart }));
+  if (request.direction === 'up')
+    return planOrThrow(planUp(migrations, state.applied, { ...request, strict, squashed, inPart }));
   const leaving = leavingOf(migrations, state, session, { ...request, squashed });
   const [stored, distrust] = leaving.length === 0 ? [[], []] : await readStored(leaving, session, request);
-  return planOrThrow(planDown(migrations, state.applied, { ...request, strict, inPart, stored, distrust, squashed, database: session.database }));
+  return planOrThrow(
+    planDown(migrations, state.applied, {
+      ...request,
+      strict,
+      inPart,
+      stored,
+      distrust,
+      squashed,
+      database: session.database,
+    }),
+  );
 }
 
 /** One version may have been taken away by the original Go runner's `down`, which keeps no journal. */
@@ -41,10 +52,16 @@ async function requireNothingLost({ applied }: HistoryState, history: History): 
   if (known.length < LOST_FROM) return;
   // Another run may have applied them since the history was read.
   if ((await history.read()).applied.length > 0) return;
-  throw new MigratorError('HISTORY_CONFLICT', 'the history is empty, but its journal says that versions are applied; nothing was run', {
-    problems: [`applied by the journal: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ` and ${known.length - 10} more` : ''}`],
-    hint: 'somebody has truncated or dropped the history table, or restored a half: "lockstep repair --history journal" records these versions again, "lockstep repair --history empty" takes them for not applied',
-  });
+  throw new MigratorError(
+    'HISTORY_CONFLICT',
+    'the history is empty, but its journal says that versions are applied; nothing was run',
+    {
+      problems: [
+        `applied by the journal: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ` and ${known.length - 10} more` : ''}`,
+      ],
+      hint: 'somebody has truncated or dropped the history table, or restored a half: "lockstep repair --history journal" records these versions again, "lockstep repair --history empty" takes them for not applied',
+    },
+  );
 }
 
 async function readStored(
@@ -71,8 +88,12 @@ export function leavingOf(
 export function requireSameSteps(meant: readonly Version[], now: readonly Version[]): void {
   if (meant.join('\n') === now.join('\n')) return;
   const name = (versions: readonly Version[]): string => (versions.length === 0 ? 'nothing' : versions.join(', '));
-  throw new MigratorError('ROLLBACK_REFUSED', 'while this run waited for the lock, another one changed what is applied; nothing was run', {
-    problems: [`--steps meant ${name(meant)}, and would now roll back ${name(now)}`],
-    hint: 'look at "lockstep status"; then run it again, or better with --to VERSION, which means the same however often it runs',
-  });
+  throw new MigratorError(
+    'ROLLBACK_REFUSED',
+    'while this run waited for the lock, another one changed what is applied; nothing was run',
+    {
+      problems: [`--steps meant ${name(meant)}, and would now roll back ${name(now)}`],
+      hint: 'look at "lockstep status"; then run it again, or better with --to VERSION, which means the same however often it runs',
+    },
+  );
 }

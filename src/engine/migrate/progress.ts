@@ -114,7 +114,15 @@ export class Progress {
   }
 
   /** Of what was rolled back, now or before: whether others will apply it again. */
-  tellHeld({ hold, before, reason }: { readonly hold: boolean; readonly before: readonly Version[]; readonly reason: string | undefined }): void {
+  tellHeld({
+    hold,
+    before,
+    reason,
+  }: {
+    readonly hold: boolean;
+    readonly before: readonly Version[];
+    readonly reason: string | undefined;
+  }): void {
     const versions = [...this.#done.map(({ version }) => version), ...before];
     if (versions.length === 0) return;
     this.#reporter.report(hold ? { type: 'rollback.held', versions, reason } : { type: 'rollback.not-held', versions });
@@ -123,7 +131,13 @@ export class Progress {
   succeeded(): Outcome {
     const outcome = this.#outcome();
     const applied = this.#done.map((step) => step.version);
-    if (!this.#dryRun) this.#reporter.report({ type: 'run.finished', direction: this.#direction, applied, durationMs: outcome.durationMs });
+    if (!this.#dryRun)
+      this.#reporter.report({
+        type: 'run.finished',
+        direction: this.#direction,
+        applied,
+        durationMs: outcome.durationMs,
+      });
     return outcome;
   }
 
@@ -154,5 +168,9 @@ export class Progress {
 }
 
 function withCode(error: MigratorError, code: ErrorCode): MigratorError {
-  return new MigratorError(code, error.summary, { ...error.details, hint: 'correct the file and run again; what failed is not applied', cause: error });
+  return new MigratorError(code, error.summary, {
+    ...error.details,
+    hint: 'correct the file and run again; what failed is not applied',
+    cause: error,
+  });
 }

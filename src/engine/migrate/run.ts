@@ -42,7 +42,11 @@ export interface Run {
   readonly ports: MigratePorts;
 }
 
-export async function plan({ migrations, session, options, ports }: Run, state: HistoryState, inPart: readonly VersionInPart[]): Promise<Plan> {
+export async function plan(
+  { migrations, session, options, ports }: Run,
+  state: HistoryState,
+  inPart: readonly VersionInPart[],
+): Promise<Plan> {
   const planned = await planRun(migrations, state, session, { ...options, inPart: unfinished(inPart, state.applied) });
   const hooked = planned.steps.some((step) => step.direction === 'up' && ports.hooks.has(step.migration));
   if (hooked && !options.dryRun) ports.hooks.requirePool?.();
@@ -50,19 +54,29 @@ export async function plan({ migrations, session, options, ports }: Run, state: 
 }
 
 /** `--steps` is about what is applied now; every other target means the same whenever the lock is had. */
-export function stepsMeant({ migrations, session, options: { request } }: Run, state: HistoryState): readonly Version[] | undefined {
+export function stepsMeant(
+  { migrations, session, options: { request } }: Run,
+  state: HistoryState,
+): readonly Version[] | undefined {
   if (request.direction === 'up' || request.target.kind !== 'steps') return undefined;
   return leavingOf(migrations, state, session, request);
 }
 
 /** The holds that this run ends. @throws MigratorError HISTORY_CONFLICT when one keeps it from its plan. */
-export async function held({ session, options: { request, runner } }: Run, { steps }: Plan): Promise<readonly EndedHold[]> {
+export async function held(
+  { session, options: { request, runner } }: Run,
+  { steps }: Plan,
+): Promise<readonly EndedHold[]> {
   if (request.direction === 'down' || steps.length === 0) return [];
   const versions = steps.map(({ version }) => version);
-  return refuseHeld(await session.history.holds(), versions, { release: runner.release, reapply: request.reapply ?? [] });
+  return refuseHeld(await session.history.holds(), versions, {
+    release: runner.release,
+    reapply: request.reapply ?? [],
+  });
 }
 
 /** @throws MigratorError MIGRATION_FAILED while the next migration is not to be tried again. */
 export async function pause({ session, options, ports }: Run, { steps: [next] }: Plan): Promise<void> {
-  if (next?.direction === 'up' && options.pausesAfterFailure) await refuseWhilePaused(next.migration, session, ports.clock);
+  if (next?.direction === 'up' && options.pausesAfterFailure)
+    await refuseWhilePaused(next.migration, session, ports.clock);
 }

@@ -5,7 +5,11 @@ import type { History } from '../../core/ports.ts';
 import { olderThanFiles, squashedVersions } from '../../core/plan/squashed.ts';
 import { ifVisible } from './held-versions.ts';
 
-export async function readSquashed(migrations: readonly Migration[], applied: readonly AppliedVersion[], history: History): Promise<ReadonlySet<Version>> {
+export async function readSquashed(
+  migrations: readonly Migration[],
+  applied: readonly AppliedVersion[],
+  history: History,
+): Promise<ReadonlySet<Version>> {
   const older = olderThanFiles(migrations, applied);
   const [first] = older.toSorted(compareVersions);
   if (first === undefined) return new Set();

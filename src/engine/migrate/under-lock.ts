@@ -62,7 +62,11 @@ async function prepare(run: Run, planned: Plan): Promise<readonly StepScript[]> 
   return planned.steps.map((step) => (step.direction === 'up' ? { ...step, ends: ended.get(step.version) } : step));
 }
 
-async function applyAll({ migrations, session, progress, options, ports }: Run, steps: readonly PlannedStep[], { applied }: HistoryState): Promise<void> {
+async function applyAll(
+  { migrations, session, progress, options, ports }: Run,
+  steps: readonly PlannedStep[],
+  { applied }: HistoryState,
+): Promise<void> {
   const { signal, request } = options;
   for (const [index, planned] of steps.entries()) {
     if (signal.aborted) {
@@ -82,17 +86,29 @@ async function applyAll({ migrations, session, progress, options, ports }: Run, 
 
 /** With `--hold` what was rolled back before and lies beyond the target is held now, too. */
 async function holdMore(run: Run, steps: readonly StepScript[]): Promise<void> {
-  const { migrations, session: { history }, options: { request } } = run;
+  const {
+    migrations,
+    session: { history },
+    options: { request },
+  } = run;
   if (request.direction === 'up') return;
   const { hold, reason, target } = request;
   const isMeant = hold === true && target.kind !== 'steps';
   const done = steps.map(({ version }) => version);
-  const before = isMeant ? beyondTarget(target, (await history.rolledBack()).toReversed(), migrations).filter((version) => !done.includes(version)) : [];
+  const before = isMeant
+    ? beyondTarget(target, (await history.rolledBack()).toReversed(), migrations).filter(
+        (version) => !done.includes(version),
+      )
+    : [];
   if (before.length > 0) await history.hold(before, reason);
   tellHeld(run, steps, before);
 }
 
-function tellHeld({ progress, options: { request } }: Run, steps: readonly StepScript[], before: readonly Version[]): void {
+function tellHeld(
+  { progress, options: { request } }: Run,
+  steps: readonly StepScript[],
+  before: readonly Version[],
+): void {
   if (request.direction === 'up') return;
   const hold = before.length > 0 || steps.some((step) => step.direction === 'down' && step.hold);
   progress.tellHeld({ hold, before, reason: request.reason });

@@ -44,7 +44,12 @@ export async function connect(
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { session, check } = await openOnce(options, database, limit);
-      reporter.report({ type: 'session.opened', address: session.address, database: session.database, pid: session.pid });
+      reporter.report({
+        type: 'session.opened',
+        address: session.address,
+        database: session.database,
+        pid: session.pid,
+      });
       return { session, check };
     } catch (cause) {
       signal.throwIfAborted();
@@ -53,7 +58,10 @@ export async function connect(
       const left = deadline - clock.now();
       if (error.code !== 'DATABASE_UNAVAILABLE' && !awaitsSecret(error) && !isTableLocked(error)) throw error;
       if (left <= 0) throw gaveUp(error, options.connectWaitMs);
-      const retryInMs = Math.min(left, jitter(clock, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS));
+      const retryInMs = Math.min(
+        left,
+        jitter(clock, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS),
+      );
       reporter.report({ type: 'database.waiting', attempt, retryInMs, error });
       await pause(retryInMs, { database, clock }, signal);
       signal.throwIfAborted();
@@ -62,7 +70,11 @@ export async function connect(
 }
 
 /** Ends early when another secret may let us in. */
-async function pause(ms: number, { database, clock }: Pick<ConnectPorts, 'database' | 'clock'>, signal: AbortSignal): Promise<void> {
+async function pause(
+  ms: number,
+  { database, clock }: Pick<ConnectPorts, 'database' | 'clock'>,
+  signal: AbortSignal,
+): Promise<void> {
   const over = new AbortController();
   const stop = AbortSignal.any([signal, over.signal]);
   await Promise.race([clock.sleep(ms, stop), database.secretChanged(stop)]);
@@ -78,11 +90,7 @@ function isTableLocked({ code, details }: MigratorError): boolean {
   return code === 'CONTENTION' && details.blockers !== undefined;
 }
 
-async function openOnce(
-  { runner, writes }: ConnectOptions,
-  database: Database,
-  signal: AbortSignal,
-): Promise<Opened> {
+async function openOnce({ runner, writes }: ConnectOptions, database: Database, signal: AbortSignal): Promise<Opened> {
   const session = await database.open(runner, signal);
   try {
     const check = await session.check();

@@ -141,11 +141,15 @@ class Wait {
   async #timeout(seen: Holder | undefined): Promise<MigratorError> {
     const holder = (await this.#session.lock.holder()) ?? seen;
     const by = holder ? `held by ${describeHolder(holder)}` : 'other sessions keep trying for it';
-    return new MigratorError('LOCK_TIMEOUT', `the lock was not free within --lock-wait=${this.#lockWaitMs / 1000}s: ${by}`, {
-      holder,
-      hint:
-        'wait for that runner and run again; if it hangs, look with "lockstep lock" and end it with' +
-        ` "lockstep lock --terminate"${holder ? ` (or SELECT pg_terminate_backend(${holder.pid}))` : ''}`,
-    });
+    return new MigratorError(
+      'LOCK_TIMEOUT',
+      `the lock was not free within --lock-wait=${this.#lockWaitMs / 1000}s: ${by}`,
+      {
+        holder,
+        hint:
+          'wait for that runner and run again; if it hangs, look with "lockstep lock" and end it with' +
+          ` "lockstep lock --terminate"${holder ? ` (or SELECT pg_terminate_backend(${holder.pid}))` : ''}`,
+      },
+    );
   }
 }

@@ -54,7 +54,11 @@ export interface JobSpec {
 interface FailureRule {
   readonly action: string;
   readonly onPodConditions?: readonly { readonly type: string; readonly status?: string }[];
-  readonly onExitCodes?: { readonly containerName?: string; readonly operator: string; readonly values: readonly number[] };
+  readonly onExitCodes?: {
+    readonly containerName?: string;
+    readonly operator: string;
+    readonly values: readonly number[];
+  };
 }
 
 interface PodTemplate {
@@ -73,8 +77,11 @@ export function ciName(path: string): string {
 
 /** The only one of that kind and name. @throws Error when there is none, or more than one. */
 export function one(manifests: readonly Manifest[], kind: string, name?: string): Manifest {
-  const found = manifests.filter((manifest) => manifest.kind === kind && (name === undefined || manifest.metadata.name === name));
-  if (found.length !== 1) throw new Error(`${found.length} of ${kind} ${name ?? ''} in ${manifests.map(idOf).join(', ')}`);
+  const found = manifests.filter(
+    (manifest) => manifest.kind === kind && (name === undefined || manifest.metadata.name === name),
+  );
+  if (found.length !== 1)
+    throw new Error(`${found.length} of ${kind} ${name ?? ''} in ${manifests.map(idOf).join(', ')}`);
   return found[0]!;
 }
 
@@ -96,7 +103,16 @@ export function jobsIn(manifests: readonly Manifest[]): Manifest[] {
 export function podsIn(manifests: readonly Manifest[]): Pod[] {
   return manifests.flatMap((manifest) => {
     const template = templateOf(manifest);
-    return template ? [{ of: idOf(manifest), labels: template.metadata?.labels ?? {}, annotations: template.metadata?.annotations ?? {}, spec: template.spec }] : [];
+    return template
+      ? [
+          {
+            of: idOf(manifest),
+            labels: template.metadata?.labels ?? {},
+            annotations: template.metadata?.annotations ?? {},
+            spec: template.spec,
+          },
+        ]
+      : [];
   });
 }
 
@@ -108,7 +124,9 @@ function templateOf(manifest: Manifest): PodTemplate | undefined {
 
 /** The container that runs Lockstep. */
 export function lockstepIn({ of, spec }: Pod): Container {
-  const found = [...(spec.initContainers ?? []), ...spec.containers].filter(({ env }) => env?.some(({ name }) => name === 'LOCKSTEP_DIR'));
+  const found = [...(spec.initContainers ?? []), ...spec.containers].filter(({ env }) =>
+    env?.some(({ name }) => name === 'LOCKSTEP_DIR'),
+  );
   if (found.length !== 1) throw new Error(`${found.length} containers of ${of} run Lockstep`);
   return found[0]!;
 }

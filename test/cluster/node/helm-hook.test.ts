@@ -25,7 +25,12 @@ describe('the hook on a node', function () {
       await shop().deploy('v1', HOOK, { helm });
       expect(await shop().database.versions()).to.deep.equal(FIRST);
       const installed = await shop().ended(MIGRATE);
-      expect(await shop().reasons('Job', installed)).to.deep.equal(['MigrationStarted', 'MigrationApplied', 'MigrationApplied', 'MigrationsCompleted']);
+      expect(await shop().reasons('Job', installed)).to.deep.equal([
+        'MigrationStarted',
+        'MigrationApplied',
+        'MigrationApplied',
+        'MigrationsCompleted',
+      ]);
       const [pod, ...more] = await shop().podsOfJob(MIGRATE);
       expect(more).to.deep.equal([]);
       expect(toldBy(pod!)).to.include({ exit: 0, appliedCount: 2 });
@@ -36,7 +41,11 @@ describe('the hook on a node', function () {
       expect(await shop().database.versions()).to.deep.equal(SECOND);
       const upgraded = await shop().ended(MIGRATE);
       expect(upgraded.metadata.uid).not.to.equal(installed.metadata.uid);
-      expect(await shop().reasons('Job', upgraded)).to.deep.equal(['MigrationStarted', 'MigrationApplied', 'MigrationsCompleted']);
+      expect(await shop().reasons('Job', upgraded)).to.deep.equal([
+        'MigrationStarted',
+        'MigrationApplied',
+        'MigrationsCompleted',
+      ]);
       await shop().rolledOut();
       const second = await shop().readyPods(2);
       expect(uids(second)).not.to.have.members(uids(first));
@@ -61,7 +70,9 @@ describe('the hook on a node', function () {
     expect(failed.status.failed, 'one pod, though the backoffLimit is 3').to.equal(1);
     const condition = failed.status.conditions?.find(({ type }) => type === 'Failed');
     expect(condition?.reason).to.equal('PodFailurePolicy');
-    expect(condition?.message).to.match(/^Container lockstep for pod \S+ failed with exit code 40 matching FailJob rule at index 1$/);
+    expect(condition?.message).to.match(
+      /^Container lockstep for pod \S+ failed with exit code 40 matching FailJob rule at index 1$/,
+    );
     const [pod, ...more] = await shop().podsOfJob(MIGRATE);
     expect(more).to.deep.equal([]);
     expect(endingOf(pod!)).to.include({ exitCode: 40, reason: 'Error' });
@@ -69,8 +80,12 @@ describe('the hook on a node', function () {
     expect(told).to.include({ exit: 40, code: 'MIGRATION_FAILED', appliedCount: 0 });
     expect(told.failed).to.include({ version: '003_add_total', line: 2, sqlstate: '42704' });
     const message = String.raw`MIGRATION_FAILED \(exit 40\): 003_add_total\.up\.sql failed \(line 2\): type "inte" does not exist`;
-    expect(await shop().kubectl('events', '--for', `job/${MIGRATE}`)).to.match(new RegExp(`Warning +MigrationFailed +Job/shop-lockstep-migrate +${message}`));
-    expect(await shop().kubectl('describe', 'job', MIGRATE)).to.match(new RegExp(String.raw`Warning +MigrationFailed +\S+ +lockstep +${message}`));
+    expect(await shop().kubectl('events', '--for', `job/${MIGRATE}`)).to.match(
+      new RegExp(`Warning +MigrationFailed +Job/shop-lockstep-migrate +${message}`),
+    );
+    expect(await shop().kubectl('describe', 'job', MIGRATE)).to.match(
+      new RegExp(String.raw`Warning +MigrationFailed +\S+ +lockstep +${message}`),
+    );
     const after = await shop().readyPods(2);
     expect(uids(after)).to.deep.equal(uids(before));
     for (const each of after) expect(await shop().ask(each)).to.equal('shop');
@@ -84,13 +99,18 @@ describe('the hook on a node', function () {
   it('leaves the database ahead when Helm takes an upgrade back whose pods do not start; the old ones start on it', async () => {
     await shop().deploy('v1', HOOK);
     await shop().readyPods(2);
-    const { code, stdout } = await shop().upgrade('v2', [...HOOK, 'image.tag=none'], { args: ['--rollback-on-failure', '--timeout=20s'] });
+    const { code, stdout } = await shop().upgrade('v2', [...HOOK, 'image.tag=none'], {
+      args: ['--rollback-on-failure', '--timeout=20s'],
+    });
     expect(code, stdout).not.to.equal(0);
     expect(await shop().database.versions()).to.deep.equal(SECOND);
     await shop().rolledOut();
     const before = await shop().readyPods(2);
     await shop().kubectl('delete', 'pods', '--wait=false', ...names(before));
-    const again = await shop().podsThat('two other ready pods', (pods) => pods.length === 2 && pods.every((pod) => isReady(pod) && !names(before).includes(pod.metadata.name)));
+    const again = await shop().podsThat(
+      'two other ready pods',
+      (pods) => pods.length === 2 && pods.every((pod) => isReady(pod) && !names(before).includes(pod.metadata.name)),
+    );
     for (const pod of again) {
       expect(pod.spec.initContainers![0]!.image).to.match(new RegExp(`:${shop().node.images.tag('v1')}$`));
       expect(toldBy(pod)).to.include({ exit: 0, command: 'wait' });

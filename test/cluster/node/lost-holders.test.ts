@@ -38,7 +38,9 @@ describe('a holder on a node', function () {
     try {
       await shop().deploy('hungry', ['replicaCount=2']);
       // The kubelet forgets how a container ended once its next start has succeeded: so that waits.
-      const pods = await shop().podsThat('a container that was killed', (all) => all.some((pod) => earlierEndingOf(pod) !== undefined));
+      const pods = await shop().podsThat('a container that was killed', (all) =>
+        all.some((pod) => earlierEndingOf(pod) !== undefined),
+      );
       const [killed, ...more] = pods.map(earlierEndingOf).filter((ending) => ending !== undefined);
       expect(more).to.deep.equal([]);
       expect(killed).to.include({ exitCode: 137, reason: 'OOMKilled' });
@@ -64,7 +66,10 @@ describe('a holder on a node', function () {
         await shop().database.arrived(evicted);
         const { pod, ending } = await shop().endingOf(evicted, 'the end');
         expect(ending.exitCode).to.equal(143);
-        expect(pod.status.conditions?.find(({ type }) => type === 'DisruptionTarget')).to.include({ status: 'True', reason: 'EvictionByEvictionAPI' });
+        expect(pod.status.conditions?.find(({ type }) => type === 'DisruptionTarget')).to.include({
+          status: 'True',
+          reason: 'EvictionByEvictionAPI',
+        });
         expect(pod.status.phase).to.equal('Failed');
       });
       await gate.release();

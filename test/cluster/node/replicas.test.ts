@@ -18,8 +18,13 @@ describe('the init containers of a Deployment on a node', function () {
     const first = await shop().readyPods(5);
     expect(first.map((pod) => toldBy(pod).appliedCount).toSorted()).to.deep.equal([0, 0, 0, 0, 3]);
     const holder = first.find((pod) => toldBy(pod).appliedCount === 3)!;
-    expect(await shop().reasons('Pod', holder)).to.deep.equal(['MigrationStarted', ...SECOND.map(() => 'MigrationApplied'), 'MigrationsCompleted']);
-    for (const { regarding } of await shop().events()) expect(regarding.fieldPath).to.equal('spec.initContainers{lockstep}');
+    expect(await shop().reasons('Pod', holder)).to.deep.equal([
+      'MigrationStarted',
+      ...SECOND.map(() => 'MigrationApplied'),
+      'MigrationsCompleted',
+    ]);
+    for (const { regarding } of await shop().events())
+      expect(regarding.fieldPath).to.equal('spec.initContainers{lockstep}');
 
     await shop().kubectl('scale', 'deployment/shop', '--replicas=10');
     const all = await shop().readyPods(10);
@@ -30,7 +35,9 @@ describe('the init containers of a Deployment on a node', function () {
       expect(await shop().reasons('Pod', pod)).to.deep.equal([]);
     }
     expect(await shop().database.journal('applied')).to.deep.equal(SECOND);
-    expect(await shop().database.journal('run started'), 'nobody else took the lock').to.deep.equal([holder.metadata.name]);
+    expect(await shop().database.journal('run started'), 'nobody else took the lock').to.deep.equal([
+      holder.metadata.name,
+    ]);
   });
 
   it('of the old ReplicaSet start while one of the new one migrates, and the others of the new one wait', async () => {
@@ -41,15 +48,21 @@ describe('the init containers of a Deployment on a node', function () {
     try {
       await shop().deploy('slow', ['replicaCount=4']);
       const holder = await shop().database.arrived();
-      const waiter = await eventually('another new pod', async () => (await shop().pods()).find((pod) => !isOld(pod) && pod.metadata.name !== holder));
+      const waiter = await eventually('another new pod', async () =>
+        (await shop().pods()).find((pod) => !isOld(pod) && pod.metadata.name !== holder),
+      );
       // All that serves is deleted: the old ReplicaSet makes its pods again, whose files lack what is applied already.
       await shop().kubectl('delete', 'pods', '--wait=false', '--ignore-not-found', ...names(before));
-      const again = (await shop().podsThat('old pods that started again', (pods) => {
-        const old = pods.filter((pod) => isOld(pod) && !uids(before).includes(pod.metadata.uid));
-        return old.length >= 3 && old.every(isReady);
-      })).filter((pod) => isOld(pod) && isReady(pod));
+      const again = (
+        await shop().podsThat('old pods that started again', (pods) => {
+          const old = pods.filter((pod) => isOld(pod) && !uids(before).includes(pod.metadata.uid));
+          return old.length >= 3 && old.every(isReady);
+        })
+      ).filter((pod) => isOld(pod) && isReady(pod));
       for (const pod of again) expect(toldBy(pod)).to.include({ exit: 0, appliedCount: 0 });
-      await eventually('the Event of the waiter', async () => (await shop().reasons('Pod', waiter)).includes('WaitingForLock'));
+      await eventually('the Event of the waiter', async () =>
+        (await shop().reasons('Pod', waiter)).includes('WaitingForLock'),
+      );
       expect(await shop().database.arrived(), 'it still migrates').to.equal(holder);
       expect((await shop().pods()).filter((pod) => !isOld(pod) && isReady(pod))).to.deep.equal([]);
     } finally {

@@ -37,18 +37,27 @@ describe('a rollback on a node', function () {
     const pipe = (await blockOf(PAGE, 'sh', 'create job rb ')).replace('042_x', '002_index_users_email');
     await run(pipe.replace('create job rb ', 'create job rb-see ').replace('LOCKSTEP_DRY_RUN=false ', ''));
     expect((await shop().ended('rb-see')).status.succeeded).to.equal(1);
-    expect(await printed('rb-see')).to.include('would roll back 003_add_total').and.include('destroys column total of users');
+    expect(await printed('rb-see'))
+      .to.include('would roll back 003_add_total')
+      .and.include('destroys column total of users');
     expect(await shop().database.versions()).to.deep.equal(SECOND);
 
     await run(pipe);
     const done = await shop().ended('rb');
     expect(done.status.succeeded).to.equal(1);
-    expect(await shop().reasons('Job', done)).to.deep.equal(['RollbackStarted', 'MigrationRolledBack', 'RollbackCompleted']);
+    expect(await shop().reasons('Job', done)).to.deep.equal([
+      'RollbackStarted',
+      'MigrationRolledBack',
+      'RollbackCompleted',
+    ]);
     expect(await shop().database.versions()).to.deep.equal(FIRST);
 
     const [running] = await shop().readyPods(1);
     await shop().kubectl('delete', 'pod', running!.metadata.name, '--wait=false');
-    const [restarted] = await shop().podsThat('another pod', (pods) => pods.length === 1 && pods[0]!.metadata.uid !== running!.metadata.uid);
+    const [restarted] = await shop().podsThat(
+      'another pod',
+      (pods) => pods.length === 1 && pods[0]!.metadata.uid !== running!.metadata.uid,
+    );
     const { pod: held, ending } = await shop().endingOf(restarted!.metadata.name, 'the end');
     expect(ending.exitCode).to.equal(22);
     expect(toldBy(held)).to.include({ exit: 22, code: 'HISTORY_CONFLICT' });
@@ -74,7 +83,11 @@ describe('a rollback on a node', function () {
     await shop().rolledOut();
     expect(await shop().database.versions()).to.deep.equal(SECOND);
     succeeds(await shop().helm(['rollback', 'shop', '1']));
-    expect(await shop().reasons('Job', await shop().ended('shop-lockstep-auto-rollback'))).to.deep.equal(['RollbackStarted', 'MigrationRolledBack', 'RollbackCompleted']);
+    expect(await shop().reasons('Job', await shop().ended('shop-lockstep-auto-rollback'))).to.deep.equal([
+      'RollbackStarted',
+      'MigrationRolledBack',
+      'RollbackCompleted',
+    ]);
     expect(await shop().database.versions()).to.deep.equal(FIRST);
     await shop().rolledOut();
     const [pod] = await shop().readyPods(1);

@@ -53,9 +53,14 @@ describe('on a node', function () {
     const migrated = await shop().ended('shop-migrate-1-4-0');
     expect(await shop().reasons('Job', migrated)).to.include('MigrationsCompleted');
     await apply('deployment.yaml');
-    for (const pod of await shop().readyPods(3)) expect(toldBy(pod)).to.include({ exit: 0, command: 'up', appliedCount: 0 });
+    for (const pod of await shop().readyPods(3))
+      expect(toldBy(pod)).to.include({ exit: 0, command: 'up', appliedCount: 0 });
     expect(await shop().database.journal('applied')).to.deep.equal(versionsOf(RELEASES.v2));
-    await apply('rollback-job.yaml', (text) => text.replace('value: VERSION', 'value: 002_index_users_email').replace('LOCKSTEP_DRY_RUN\n              value: "true"', 'LOCKSTEP_DRY_RUN\n              value: "false"'));
+    await apply('rollback-job.yaml', (text) =>
+      text
+        .replace('value: VERSION', 'value: 002_index_users_email')
+        .replace('LOCKSTEP_DRY_RUN\n              value: "true"', 'LOCKSTEP_DRY_RUN\n              value: "false"'),
+    );
     expect((await shop().ended('shop-rollback')).status.succeeded).to.equal(1);
     expect(await shop().database.versions()).to.deep.equal(versionsOf(RELEASES.v1));
     await apply('rollback-cronjob.yaml');
@@ -70,15 +75,30 @@ describe('on a node', function () {
       await rm(folder, { recursive: true });
     }
     const { repository, tag } = shop().node.images.lockstep;
-    const settings = [`image.repository=${repository}`, `image.tag=${tag}`, 'database.existingSecret=shop-db', 'migrations.configMap=files'];
+    const settings = [
+      `image.repository=${repository}`,
+      `image.tag=${tag}`,
+      'database.existingSecret=shop-db',
+      'migrations.configMap=files',
+    ];
     succeeds(await shop().helm(['install', 'shop', CHART, ...settings.flatMap((setting) => ['--set', setting])]));
     expect(await shop().database.journal('applied')).to.deep.equal(versionsOf(HOOKED));
     expect(await shop().kubectl('logs', 'job/shop-lockstep-migrate')).to.include('what the hook imports');
   });
 
   it('init containers migrate through a database proxy that is a native sidecar', async () => {
-    await shop().kubectl('create', 'secret', 'generic', 'by-proxy', `--from-literal=url=${shop().database.address('127.0.0.1')}`);
-    await shop().deploy('v2', ['replicaCount=2', 'lockstep.database.existingSecret=by-proxy', `proxyImage=${shop().node.images.proxy}`]);
+    await shop().kubectl(
+      'create',
+      'secret',
+      'generic',
+      'by-proxy',
+      `--from-literal=url=${shop().database.address('127.0.0.1')}`,
+    );
+    await shop().deploy('v2', [
+      'replicaCount=2',
+      'lockstep.database.existingSecret=by-proxy',
+      `proxyImage=${shop().node.images.proxy}`,
+    ]);
     const pods = await shop().readyPods(2);
     expect(pods.map((pod) => toldBy(pod).appliedCount).toSorted()).to.deep.equal([0, 3]);
     for (const pod of pods) {
@@ -111,7 +131,14 @@ describe('on a node', function () {
       volumeMounts: [mount],
       initContainers: [sidecar],
     };
-    succeeds(await shop().helm(['install', 'shop', CHART, ...Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`])]));
+    succeeds(
+      await shop().helm([
+        'install',
+        'shop',
+        CHART,
+        ...Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]),
+      ]),
+    );
     const [pod, ...more] = await shop().podsOfJob('shop-lockstep-migrate');
     expect(more).to.deep.equal([]);
     expect(toldBy(pod!)).to.include({ exit: 0, appliedCount: 3 });

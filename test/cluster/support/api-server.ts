@@ -39,7 +39,11 @@ let shared: Promise<ApiServer> | undefined;
 export async function apiServer(context: Mocha.Context): Promise<ApiServer> {
   const given = process.env['LOCKSTEP_TEST_KUBECONFIG'] ?? '';
   const assets = process.env['KUBEBUILDER_ASSETS'] ?? '';
-  skipUnless(context, 'no Kubernetes API server', given === '' && assets === '' ? 'neither KUBEBUILDER_ASSETS nor LOCKSTEP_TEST_KUBECONFIG is set' : undefined);
+  skipUnless(
+    context,
+    'no Kubernetes API server',
+    given === '' && assets === '' ? 'neither KUBEBUILDER_ASSETS nor LOCKSTEP_TEST_KUBECONFIG is set' : undefined,
+  );
   context.timeout(START_MS + 10_000);
   return await (shared ??= assets === '' ? givenCluster(given) : start(assets));
 }
@@ -47,7 +51,11 @@ export async function apiServer(context: Mocha.Context): Promise<ApiServer> {
 /** The same, and it is ours alone: nothing in it acts but what a test does. */
 export async function ownApiServer(context: Mocha.Context): Promise<Required<ApiServer>> {
   const api = await apiServer(context);
-  skipUnless(context, 'not an API server of our own', api.freeze === undefined ? 'KUBEBUILDER_ASSETS is not set' : undefined);
+  skipUnless(
+    context,
+    'not an API server of our own',
+    api.freeze === undefined ? 'KUBEBUILDER_ASSETS is not set' : undefined,
+  );
   return api as Required<ApiServer>;
 }
 
@@ -67,7 +75,12 @@ export interface Rule {
 }
 
 /** A service account with these rights in the namespace and no others, and a token of it. */
-export async function createServiceAccount(api: ApiServer, namespace: string, name: string, rules: readonly Rule[]): Promise<ServiceAccount> {
+export async function createServiceAccount(
+  api: ApiServer,
+  namespace: string,
+  name: string,
+  rules: readonly Rule[],
+): Promise<ServiceAccount> {
   const metadata = { name, namespace };
   const objects = [
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
@@ -87,10 +100,14 @@ export async function createServiceAccount(api: ApiServer, namespace: string, na
 /** A request with a token: its HTTP status. */
 export function statusOf({ url, ca }: Cluster, path: string, token: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const sent = request(new URL(path, url), { ca, headers: { authorization: `Bearer ${token}` }, timeout: 5_000 }, (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    });
+    const sent = request(
+      new URL(path, url),
+      { ca, headers: { authorization: `Bearer ${token}` }, timeout: 5_000 },
+      (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      },
+    );
     sent.on('timeout', () => sent.destroy(new Error('no answer')));
     sent.on('error', reject);
     sent.end();
@@ -100,7 +117,8 @@ export function statusOf({ url, ca }: Cluster, path: string, token: string): Pro
 /** The cluster of a kubeconfig, which is there already. */
 export async function givenCluster(kubeconfig: string): Promise<ApiServer> {
   const kubectl = kubectlWith('kubectl', kubeconfig);
-  const cluster = (field: string): Promise<string> => kubectl(['config', 'view', '--minify', '--raw', '--flatten', '-o', `jsonpath={.clusters[0].cluster.${field}}`]);
+  const cluster = (field: string): Promise<string> =>
+    kubectl(['config', 'view', '--minify', '--raw', '--flatten', '-o', `jsonpath={.clusters[0].cluster.${field}}`]);
   const ca = Buffer.from(await cluster('certificate-authority-data'), 'base64').toString();
   return { url: (await cluster('server')).trim(), ca, kubeconfig, kubectl };
 }
@@ -114,7 +132,10 @@ async function start(assets: string): Promise<ApiServer> {
   });
   const run = (program: string, args: readonly string[]): ChildProcess => {
     const log = openSync(join(folder, `${program}.log`), 'a');
-    const child = spawn(join(assets, program), args, { stdio: ['ignore', log, log], env: { PATH: process.env['PATH'] } });
+    const child = spawn(join(assets, program), args, {
+      stdio: ['ignore', log, log],
+      env: { PATH: process.env['PATH'] },
+    });
     child.on('error', () => undefined);
     children.push(child);
     return child;
@@ -126,10 +147,17 @@ async function start(assets: string): Promise<ApiServer> {
   await eventually(
     'the API server to be ready',
     async () => {
-      for (const [name, child] of [['etcd', etcd], ['kube-apiserver', server]] as const) {
-        if (child.pid === undefined || child.exitCode !== null) throw new Error(`${name} ended: ${await tailOf(join(folder, `${name}.log`))}`);
+      for (const [name, child] of [
+        ['etcd', etcd],
+        ['kube-apiserver', server],
+      ] as const) {
+        if (child.pid === undefined || child.exitCode !== null)
+          throw new Error(`${name} ended: ${await tailOf(join(folder, `${name}.log`))}`);
       }
-      return await statusOf(access, '/readyz', access.token).then((status) => status === 200, () => false);
+      return await statusOf(access, '/readyz', access.token).then(
+        (status) => status === 200,
+        () => false,
+      );
     },
     START_MS,
   );
@@ -137,7 +165,13 @@ async function start(assets: string): Promise<ApiServer> {
     server.kill('SIGSTOP');
     return () => void server.kill('SIGCONT');
   };
-  return { url: access.url, ca: access.ca, kubeconfig: access.kubeconfig, kubectl: kubectlWith(join(assets, 'kubectl'), access.kubeconfig), freeze };
+  return {
+    url: access.url,
+    ca: access.ca,
+    kubeconfig: access.kubeconfig,
+    kubectl: kubectlWith(join(assets, 'kubectl'), access.kubeconfig),
+    freeze,
+  };
 }
 
 interface Access extends Cluster {
@@ -155,7 +189,12 @@ async function prepare(folder: string, port: number): Promise<Access> {
   const kubeconfig = {
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority-data': Buffer.from(authority.pem).toString('base64') } }],
+    clusters: [
+      {
+        name: 'test',
+        cluster: { server: url, 'certificate-authority-data': Buffer.from(authority.pem).toString('base64') },
+      },
+    ],
     users: [{ name: 'admin', user: { token } }],
     contexts: [{ name: 'test', context: { cluster: 'test', user: 'admin', namespace: 'default' } }],
     'current-context': 'test',
@@ -175,17 +214,36 @@ async function prepare(folder: string, port: number): Promise<Access> {
 function etcdFlags(folder: string, port: number, peerPort: number): string[] {
   const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
   const urls = [`--listen-client-urls=${client}`, `--advertise-client-urls=${client}`, `--listen-peer-urls=${peer}`];
-  return [...urls, `--initial-advertise-peer-urls=${peer}`, '--name=test', `--initial-cluster=test=${peer}`, `--data-dir=${join(folder, 'etcd')}`, '--unsafe-no-fsync'];
+  return [
+    ...urls,
+    `--initial-advertise-peer-urls=${peer}`,
+    '--name=test',
+    `--initial-cluster=test=${peer}`,
+    `--data-dir=${join(folder, 'etcd')}`,
+    '--unsafe-no-fsync',
+  ];
 }
 
 function apiServerFlags(folder: string, etcdPort: number, port: number): string[] {
   const at = (name: string): string => join(folder, name);
   return [
     `--etcd-servers=http://127.0.0.1:${etcdPort}`,
-    ...['--bind-address=127.0.0.1', '--advertise-address=127.0.0.1', `--secure-port=${port}`, '--service-cluster-ip-range=10.96.0.0/24'],
+    ...[
+      '--bind-address=127.0.0.1',
+      '--advertise-address=127.0.0.1',
+      `--secure-port=${port}`,
+      '--service-cluster-ip-range=10.96.0.0/24',
+    ],
     ...[`--cert-dir=${folder}`, `--tls-cert-file=${at('server.crt')}`, `--tls-private-key-file=${at('server.key')}`],
-    ...['--authorization-mode=RBAC', `--token-auth-file=${at('tokens.csv')}`, '--service-account-issuer=https://kubernetes.default.svc'],
-    ...[`--service-account-key-file=${at('service-accounts.pub')}`, `--service-account-signing-key-file=${at('service-accounts.key')}`],
+    ...[
+      '--authorization-mode=RBAC',
+      `--token-auth-file=${at('tokens.csv')}`,
+      '--service-account-issuer=https://kubernetes.default.svc',
+    ],
+    ...[
+      `--service-account-key-file=${at('service-accounts.pub')}`,
+      `--service-account-signing-key-file=${at('service-accounts.key')}`,
+    ],
     // Nobody makes default service accounts, or the Service "kubernetes", here.
     ...['--disable-admission-plugins=ServiceAccount', '--endpoint-reconciler-type=none'],
     // On by default from Kubernetes 1.35.
@@ -195,7 +253,10 @@ function apiServerFlags(folder: string, etcdPort: number, port: number): string[
 
 function kubectlWith(program: string, kubeconfig: string): ApiServer['kubectl'] {
   return async (args, input) => {
-    const running = promisify(execFile)(program, ['--kubeconfig', kubeconfig, ...args], { timeout: 60_000, env: { PATH: process.env['PATH'], HOME: tmpdir() } });
+    const running = promisify(execFile)(program, ['--kubeconfig', kubeconfig, ...args], {
+      timeout: 60_000,
+      env: { PATH: process.env['PATH'], HOME: tmpdir() },
+    });
     running.child.stdin?.end(input);
     return (await running).stdout;
   };

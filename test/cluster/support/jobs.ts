@@ -5,7 +5,10 @@ import type { ApiServer } from './api-server.ts';
 
 /** As the API server shows it. */
 export interface Live extends Manifest {
-  readonly metadata: Manifest['metadata'] & { readonly uid: string; readonly ownerReferences?: readonly { readonly name: string }[] };
+  readonly metadata: Manifest['metadata'] & {
+    readonly uid: string;
+    readonly ownerReferences?: readonly { readonly name: string }[];
+  };
 }
 
 /** Undefined where there is none. */
@@ -22,12 +25,35 @@ export function nextJob(api: ApiServer, namespace: string, name: string, before?
   });
 }
 
-export async function endJob(api: ApiServer, namespace: string, name: string, outcome: 'Complete' | 'Failed', message = ''): Promise<void> {
+export async function endJob(
+  api: ApiServer,
+  namespace: string,
+  name: string,
+  outcome: 'Complete' | 'Failed',
+  message = '',
+): Promise<void> {
   const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   const first = outcome === 'Complete' ? 'SuccessCriteriaMet' : 'FailureTarget';
   const reason = outcome === 'Complete' ? 'CompletionsReached' : 'PodFailurePolicy';
-  const conditions = [first, outcome].map((type) => ({ type, status: 'True', reason, message, lastProbeTime: time, lastTransitionTime: time }));
+  const conditions = [first, outcome].map((type) => ({
+    type,
+    status: 'True',
+    reason,
+    message,
+    lastProbeTime: time,
+    lastTransitionTime: time,
+  }));
   const counts = outcome === 'Complete' ? { succeeded: 1, completionTime: time } : { failed: 1 };
   const patch = JSON.stringify({ status: { startTime: time, ...counts, conditions } });
-  await api.kubectl(['patch', 'job', name, '--namespace', namespace, '--subresource=status', '--type=merge', '--patch', patch]);
+  await api.kubectl([
+    'patch',
+    'job',
+    name,
+    '--namespace',
+    namespace,
+    '--subresource=status',
+    '--type=merge',
+    '--patch',
+    patch,
+  ]);
 }

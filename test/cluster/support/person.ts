@@ -15,15 +15,23 @@ export interface Said {
 }
 
 /** A shell whose kubectl has the rights of this account, or those of an administrator, in this namespace. */
-export async function shellOf(api: ApiServer, namespace: string, account?: ServiceAccount): Promise<(script: string) => Promise<Said>> {
+export async function shellOf(
+  api: ApiServer,
+  namespace: string,
+  account?: ServiceAccount,
+): Promise<(script: string) => Promise<Said>> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-person-'));
   atEnd(() => rm(folder, { recursive: true, force: true }));
-  const settings = JSON.parse(await api.kubectl(['config', 'view', '--raw', '--flatten', '--minify', '-o', 'json'])) as Settings;
+  const settings = JSON.parse(
+    await api.kubectl(['config', 'view', '--raw', '--flatten', '--minify', '-o', 'json']),
+  ) as Settings;
   for (const { context } of settings.contexts) context.namespace = namespace;
   if (account) for (const entry of settings.users) entry.user = { token: account.token };
   const kubeconfig = join(folder, 'kubeconfig');
   await writeFile(kubeconfig, JSON.stringify(settings), { mode: 0o600 });
-  const folders = [process.env['KUBEBUILDER_ASSETS'], process.env['PATH']].filter((each) => each !== undefined && each !== '');
+  const folders = [process.env['KUBEBUILDER_ASSETS'], process.env['PATH']].filter(
+    (each) => each !== undefined && each !== '',
+  );
   return (script) => run(script, { PATH: folders.join(delimiter), HOME: folder, KUBECONFIG: kubeconfig });
 }
 
@@ -44,7 +52,9 @@ function run(script: string, env: Readonly<Record<string, string>>): Promise<Sai
 
 /** The first block of that language on a page that holds the words. @throws Error where there is none. */
 export async function blockOf(page: string, language: string, words: string): Promise<string> {
-  const blocks = [...(await readFile(page, 'utf8')).matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, body = '']) => body);
+  const blocks = [
+    ...(await readFile(page, 'utf8')).matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms')),
+  ].map(([, body = '']) => body);
   const found = blocks.find((body) => body.includes(words));
   if (found === undefined) throw new Error(`${page} shows no ${language} with ${words}`);
   return found;

@@ -62,11 +62,23 @@ class DockerCompose implements ComposeEngine {
   }
 
   async compose({ name, folder, env }: Project, args: readonly string[]): Promise<ToolResult> {
-    return await runTool('docker', ['compose', `--project-name=${name}`, ...args], { cwd: folder, env, timeoutMs: LIMIT_MS });
+    return await runTool('docker', ['compose', `--project-name=${name}`, ...args], {
+      cwd: folder,
+      env,
+      timeoutMs: LIMIT_MS,
+    });
   }
 
   async end(project: Project, files: readonly string[]): Promise<void> {
-    for (const file of files) await this.compose(project, [`--file=${file}`, 'down', '--volumes', '--timeout=5', '--rmi=local', '--remove-orphans']);
+    for (const file of files)
+      await this.compose(project, [
+        `--file=${file}`,
+        'down',
+        '--volumes',
+        '--timeout=5',
+        '--rmi=local',
+        '--remove-orphans',
+      ]);
   }
 }
 
@@ -88,16 +100,21 @@ async function whyNoImages(): Promise<string | undefined> {
 }
 
 async function whyNoPodmanCompose(): Promise<string | undefined> {
-  if ((await programPath('podman-compose')) === undefined) return 'there is none on the PATH (pip install podman-compose==1.6.0)';
+  if ((await programPath('podman-compose')) === undefined)
+    return 'there is none on the PATH (pip install podman-compose==1.6.0)';
   const version = /podman-compose version (\d+)\.(\d+)/.exec((await runTool('podman-compose', ['--version'])).stdout);
   const [major = 0, minor = 0] = (version?.slice(1) ?? []).map(Number);
-  if (major < 1 || (major === 1 && minor < 6)) return `it is ${major}.${minor}, and 1.6 is needed (pip install podman-compose==1.6.0)`;
+  if (major < 1 || (major === 1 && minor < 6))
+    return `it is ${major}.${minor}, and 1.6 is needed (pip install podman-compose==1.6.0)`;
   return await whyNoImages();
 }
 
 async function whyNoDockerCompose(): Promise<string | undefined> {
   if ((await programPath('docker')) === undefined) return 'there is no docker on the PATH';
-  const [plugin, daemon] = await Promise.all([runTool('docker', ['compose', 'version', '--short']), runTool('docker', ['info'], { timeoutMs: 30_000 })]);
+  const [plugin, daemon] = await Promise.all([
+    runTool('docker', ['compose', 'version', '--short']),
+    runTool('docker', ['info'], { timeoutMs: 30_000 }),
+  ]);
   if (plugin.code !== 0) return 'docker has no compose plugin';
   const [major = 0, minor = 0] = plugin.stdout.trim().replace(/^v/, '').split('.').map(Number);
   if (major < 2 || (major === 2 && minor < 27)) return `it is ${plugin.stdout.trim()}, and 2.27 is needed`;

@@ -42,7 +42,8 @@ export async function readState(workspace: Workspace): Promise<State> {
     [workspace.schema],
   );
   const rows: Record<string, unknown> = {};
-  for (const { relname } of tables) rows[relname] = await workspace.query(`SELECT to_jsonb(t) AS row FROM ${relname} t ORDER BY to_jsonb(t)::text`);
+  for (const { relname } of tables)
+    rows[relname] = await workspace.query(`SELECT to_jsonb(t) AS row FROM ${relname} t ORDER BY to_jsonb(t)::text`);
   state['rows'] = rows;
   state['history'] = await workspace.query('SELECT version, checksum FROM schema_migrations ORDER BY 1');
   return JSON.parse(JSON.stringify(state).replaceAll(workspace.schema, 'the_schema')) as State;
@@ -62,7 +63,9 @@ export function expectSameState(actual: State, expected: State): void {
 }
 
 function rowsOf(part: unknown): string[] {
-  const rows = Array.isArray(part) ? part : Object.entries(part ?? {}).flatMap(([table, found]) => (found as unknown[]).map((row) => [table, row]));
+  const rows = Array.isArray(part)
+    ? part
+    : Object.entries(part ?? {}).flatMap(([table, found]) => (found as unknown[]).map((row) => [table, row]));
   return rows.map((row) => JSON.stringify(row));
 }
 
@@ -70,14 +73,23 @@ function rowsOf(part: unknown): string[] {
 export const LOST = [30, 34, 35];
 
 /** An exit code of the list, and the reason with it. A run that ended well says so. */
-export function expectDocumented(who: string, { code, signal, logs, stderr }: CliResult, allowed: readonly number[]): void {
+export function expectDocumented(
+  who: string,
+  { code, signal, logs, stderr }: CliResult,
+  allowed: readonly number[],
+): void {
   expect(signal, `${who} was ended by a signal\n${stderr}`).to.equal(null);
   expect(code, `exit of ${who}\n${stderr}`).to.be.oneOf([...allowed]);
   if (code === 0) {
-    expect(logs.map(({ event }) => event), `what ${who} told`).to.include('run.finished');
+    expect(
+      logs.map(({ event }) => event),
+      `what ${who} told`,
+    ).to.include('run.finished');
     return;
   }
-  const told = logs.find(({ event }) => event === 'run.failed')?.['error'] as { code: keyof typeof ERRORS; summary: string; next: string } | undefined;
+  const told = logs.find(({ event }) => event === 'run.failed')?.['error'] as
+    | { code: keyof typeof ERRORS; summary: string; next: string }
+    | undefined;
   expect(told?.summary, `why ${who} failed\n${stderr}`).to.be.a('string').and.not.equal('');
   expect(told?.next, `what to do about ${who}\n${stderr}`).to.be.a('string').and.not.equal('');
   expect(code === 130 ? 143 : code, `exit for ${told!.code}`).to.equal(ERRORS[told!.code].exit);
@@ -111,7 +123,10 @@ export async function expectSoundJournal(workspace: Workspace, versions: readonl
     `SELECT version, statement, count(*)::int FROM schema_migrations_journal WHERE event = 'statement done'
       GROUP BY 1, 2 HAVING count(*) > 1 AND count(DISTINCT checksum) = 1 ORDER BY 1, 2`,
   );
-  expect(twice.filter(({ version, statement }) => `${String(version)} ${String(statement)}` !== DONE_AGAIN), 'statements that were done twice').to.deep.equal([]);
+  expect(
+    twice.filter(({ version, statement }) => `${String(version)} ${String(statement)}` !== DONE_AGAIN),
+    'statements that were done twice',
+  ).to.deep.equal([]);
   await workspace.write(NEXT_RELEASE);
   const { url: connectionString, lockKey, dir } = workspace;
   await runMigrations({ connectionString, lockKey, dir, direction: 'up', runnerName: 'next release' });

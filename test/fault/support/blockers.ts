@@ -29,11 +29,13 @@ export async function openBlocker(workspace: Workspace, kind: BlockerKind): Prom
       let done = false;
       const isDone = (): boolean => done;
       answered.then(() => (done = true)).catch(() => undefined);
-      return await eventually(`backend ${backend} to wait or to answer`, async () => {
-        const [row] = await workspace.query('SELECT $1 = ANY (pg_blocking_pids($2)) AS stops', [pid, backend]);
-        if (row?.['stops'] === true) return 'stops';
-        return isDone() && 'goes on';
-      }) === 'stops';
+      return (
+        (await eventually(`backend ${backend} to wait or to answer`, async () => {
+          const [row] = await workspace.query('SELECT $1 = ANY (pg_blocking_pids($2)) AS stops', [pid, backend]);
+          if (row?.['stops'] === true) return 'stops';
+          return isDone() && 'goes on';
+        })) === 'stops'
+      );
     },
     end: async () => {
       await (ended ??= client.end());

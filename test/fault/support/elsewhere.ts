@@ -28,17 +28,37 @@ export interface Elsewhere {
 const script = join(process.env['LOCKSTEP_DIST'] ?? resolve(import.meta.dirname, '../../../dist'), 'lockstep.mjs');
 
 /** `before` is a command and its arguments, which gets the runner's command as its last arguments. */
-export function startElsewhere(before: readonly string[], args: readonly string[], env: Readonly<Record<string, string>>): Elsewhere {
+export function startElsewhere(
+  before: readonly string[],
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Elsewhere {
   const [command = '', ...rest] = before;
-  const child = spawn(command, [...rest, process.execPath, script, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, [...rest, process.execPath, script, ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  const closed = once(child, 'close').then(([code]: unknown[]) => ({ code: code as number | null, output, exitedAt: performance.now() }));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const closed = once(child, 'close').then(([code]: unknown[]) => ({
+    code: code as number | null,
+    output,
+    exitedAt: performance.now(),
+  }));
   closed.catch(() => undefined);
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
   return {
-    pid: () => eventually('the process to be there', async () => (await descendants(child.pid ?? 0)).find(({ line }) => line.includes('lockstep'))?.pid),
-    exited: within(closed, () => `the end of ${before.join(' ')} lockstep ${args.join(' ')}; it said:\n${output}`, 100_000),
+    pid: () =>
+      eventually(
+        'the process to be there',
+        async () => (await descendants(child.pid ?? 0)).find(({ line }) => line.includes('lockstep'))?.pid,
+      ),
+    exited: within(
+      closed,
+      () => `the end of ${before.join(' ')} lockstep ${args.join(' ')}; it said:\n${output}`,
+      100_000,
+    ),
     says: async (text) => {
       await eventually(`"${text}" to be said`, async () => output.includes(text) || isOver());
       if (!output.includes(text)) throw new Error(`it ended without "${text}":\n${output}`);
@@ -51,7 +71,10 @@ export function startElsewhere(before: readonly string[], args: readonly string[
 async function descendants(pid: number): Promise<{ pid: number; line: string }[]> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
   const found: { pid: number; line: string }[] = [];
-  for (const child of children.split(' ').filter((text) => text.trim() !== '').map(Number)) {
+  for (const child of children
+    .split(' ')
+    .filter((text) => text.trim() !== '')
+    .map(Number)) {
     const line = await readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => '');
     found.push({ pid: child, line }, ...(await descendants(child)));
   }
@@ -63,7 +86,8 @@ async function descendants(pid: number): Promise<{ pid: number; line: string }[]
 export async function whyNot(command: string, ...args: readonly string[]): Promise<string | undefined> {
   return await promisify(execFile)(command, [...args]).then(
     () => undefined,
-    (error: unknown) => `${command} ${args.join(' ')}: ${String((error as { stderr?: string }).stderr ?? error).trim()}`,
+    (error: unknown) =>
+      `${command} ${args.join(' ')}: ${String((error as { stderr?: string }).stderr ?? error).trim()}`,
   );
 }
 

@@ -14,7 +14,10 @@ export async function tryCell(serverUrl: string, cell: Cell): Promise<void> {
     await runNext(made);
     await finish(made);
   } catch (error) {
-    throw new Error(`${cell.way}, ${cell.how}, then ${cell.next}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(
+      `${cell.way}, ${cell.how}, then ${cell.next}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   } finally {
     await workspace.close({ keep: false });
   }
@@ -41,7 +44,10 @@ function expectNextStep({ stderr }: CliResult): void {
 /** The commands that only look. */
 async function expectTold(made: HalfDone, inPart: boolean): Promise<void> {
   const { cell, files } = made;
-  const status = JSON.parse((await made.run(files, 'status', '--json')).stdout) as { upToDate: boolean; migrations: { version: string; state: string; inPart?: string }[] };
+  const status = JSON.parse((await made.run(files, 'status', '--json')).stdout) as {
+    upToDate: boolean;
+    migrations: { version: string; state: string; inPart?: string }[];
+  };
   const row = status.migrations.find(({ version }) => version === PART);
   expect(row?.state === 'in part' && row.inPart === cell.way, `status shows ${row?.state}`).to.equal(inPart);
   if (!inPart) return;

@@ -20,9 +20,15 @@ export const PART = '002_b';
 function half(how: How, gate: Gate): { readonly asItWas: string; readonly corrected: string } {
   switch (how) {
     case 'failed':
-      return { asItWas: 'CREATE INDEX CONCURRENTLY a_v ON a (nope);', corrected: 'CREATE INDEX CONCURRENTLY a_v ON a (v);' };
+      return {
+        asItWas: 'CREATE INDEX CONCURRENTLY a_v ON a (nope);',
+        corrected: 'CREATE INDEX CONCURRENTLY a_v ON a (v);',
+      };
     case 'killed':
-      return { asItWas: 'CREATE INDEX CONCURRENTLY a_v ON a (v);', corrected: 'CREATE INDEX CONCURRENTLY a_v ON a (v);' };
+      return {
+        asItWas: 'CREATE INDEX CONCURRENTLY a_v ON a (v);',
+        corrected: 'CREATE INDEX CONCURRENTLY a_v ON a (v);',
+      };
     case '41': {
       const block = `DO $$ BEGIN INSERT INTO a VALUES (7, 7); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')} END $$;`;
       return { asItWas: block, corrected: block };
@@ -30,7 +36,10 @@ function half(how: How, gate: Gate): { readonly asItWas: string; readonly correc
   }
 }
 
-const FIRST: Readonly<Record<Way, string>> = { up: 'ALTER TABLE a ADD COLUMN w int;', down: 'ALTER TABLE a DROP COLUMN w;' };
+const FIRST: Readonly<Record<Way, string>> = {
+  up: 'ALTER TABLE a ADD COLUMN w int;',
+  down: 'ALTER TABLE a DROP COLUMN w;',
+};
 
 function filesOf(way: Way, ending: string, first = FIRST[way]): Files {
   const halfFile = `-- lockstep: no-transaction\n${first}\n${ending}\n`;
@@ -68,20 +77,33 @@ export interface Next {
 
 const NEVER = [false, false, false] as const;
 const OTHER_INDEX = 'CREATE INDEX CONCURRENTLY a_other ON a (v);';
-const edited = (first: string | undefined, ending: string | undefined) => (files: Files, { way }: Cell): Files => {
-  const name = `${PART}.${way}.sql`;
-  const [, was = '', ...rest] = files[name]!.trimEnd().split('\n');
-  return { ...files, [name]: `-- lockstep: no-transaction\n${first ?? was}\n${ending ?? rest.join('\n')}\n` };
-};
-const oneTransaction = (files: Files, { way }: Cell): Files => ({ ...files, [`${PART}.${way}.sql`]: 'INSERT INTO a VALUES (8, 8), (9, 9);' });
+const edited =
+  (first: string | undefined, ending: string | undefined) =>
+  (files: Files, { way }: Cell): Files => {
+    const name = `${PART}.${way}.sql`;
+    const [, was = '', ...rest] = files[name]!.trimEnd().split('\n');
+    return { ...files, [name]: `-- lockstep: no-transaction\n${first ?? was}\n${ending ?? rest.join('\n')}\n` };
+  };
+const oneTransaction = (files: Files, { way }: Cell): Files => ({
+  ...files,
+  [`${PART}.${way}.sql`]: 'INSERT INTO a VALUES (8, 8), (9, 9);',
+});
 const goose = (workspace: Workspace): Promise<unknown> =>
-  workspace.query('CREATE TABLE goose_db_version AS SELECT v AS id, v::bigint AS version_id, true AS is_applied, now() AS tstamp FROM generate_series(1, 3) v');
+  workspace.query(
+    'CREATE TABLE goose_db_version AS SELECT v AS id, v::bigint AS version_id, true AS is_applied, now() AS tstamp FROM generate_series(1, 3) v',
+  );
 const IMPORT = ['import', '--from', 'goose'] as const;
 
 /** 001 and 003 are applied, 002 is in part up. */
 const AFTER_UP: Readonly<Record<string, Next>> = {
   up: { args: ['up'], exits: [40, 0, 41], ends: [false, true, false], changes: true },
-  'up, corrected': { image: edited(undefined, undefined), args: ['up'], exits: [40, 0, 41], ends: [false, true, false], changes: true },
+  'up, corrected': {
+    image: edited(undefined, undefined),
+    args: ['up'],
+    exits: [40, 0, 41],
+    ends: [false, true, false],
+    changes: true,
+  },
   'down above': { args: ['down', '--steps', '1'], exits: [0, 0, 0], changes: true },
   'down to it': { args: ['down', '--to', PART], exits: [24, 24, 24] },
   'down below': { args: ['down', '--to', '001_a'], exits: [24, 24, 24] },
@@ -93,9 +115,29 @@ const AFTER_UP: Readonly<Record<string, Next>> = {
   'repair --statement done': { args: ['repair', '--only', PART, '--statement', 'done'], exits: [0, 22, 0] },
   'repair --reset': { args: ['repair', '--only', PART, '--reset'], exits: [0, 0, 0], ends: [true, true, true] },
   'another image without the file': { image: (files) => without(files, PART), args: ['up'], exits: [0, 0, 0] },
-  'another image without the file, with more': { image: (files) => ({ ...without(files, PART), '004_d.up.sql': 'CREATE TABLE d ();', '004_d.down.sql': 'DROP TABLE d;' }), args: ['up'], exits: [0, 0, 0], changes: true },
-  'a finished statement edited': { image: edited('ALTER TABLE a ADD COLUMN ww int;', undefined), args: ['up'], exits: [22, 22, 41], changes: true },
-  'the statement edited': { image: edited(undefined, OTHER_INDEX), args: ['up'], exits: [0, 0, 41], ends: [true, true, false], changes: true },
+  'another image without the file, with more': {
+    image: (files) => ({
+      ...without(files, PART),
+      '004_d.up.sql': 'CREATE TABLE d ();',
+      '004_d.down.sql': 'DROP TABLE d;',
+    }),
+    args: ['up'],
+    exits: [0, 0, 0],
+    changes: true,
+  },
+  'a finished statement edited': {
+    image: edited('ALTER TABLE a ADD COLUMN ww int;', undefined),
+    args: ['up'],
+    exits: [22, 22, 41],
+    changes: true,
+  },
+  'the statement edited': {
+    image: edited(undefined, OTHER_INDEX),
+    args: ['up'],
+    exits: [0, 0, 41],
+    ends: [true, true, false],
+    changes: true,
+  },
   'edited into one transaction': { image: oneTransaction, args: ['up'], exits: [22, 22, 41], changes: true },
 };
 
@@ -105,18 +147,49 @@ const AFTER_DOWN: Readonly<Record<string, Next>> = {
   'up with nothing else': { image: (files) => without(files, '003'), args: ['up'], exits: [22, 22, 22] },
   'down to it': { args: ['down', '--to', PART], exits: [22, 22, 22] },
   'the same down': { args: ['down', '--to', '001_a'], exits: [40, 0, 41], ends: [false, true, false], changes: true },
-  'down below': { args: ['down', '--all', '--confirm', 'postgres'], exits: [40, 0, 41], ends: [false, true, false], changes: true },
+  'down below': {
+    args: ['down', '--all', '--confirm', 'postgres'],
+    exits: [40, 0, 41],
+    ends: [false, true, false],
+    changes: true,
+  },
   baseline: { args: ['baseline', '--to', '003_c'], exits: [0, 0, 0] },
   import: { args: IMPORT, exits: [0, 0, 0], changes: true, prepare: goose },
   repair: { args: ['repair'], exits: [0, 0, 41] },
   'repair --statement again': { args: ['repair', '--only', PART, '--statement', 'again'], exits: [0, 0, 0] },
   'repair --reset': { args: ['repair', '--only', PART, '--reset'], exits: [0, 0, 0], ends: [true, true, true] },
   'another image without the file': { image: (files) => without(files, PART, '003'), args: ['up'], exits: [0, 0, 0] },
-  'another image without the file, with more': { image: (files) => without(files, PART), args: ['up'], exits: [22, 22, 22] },
-  'the same down by another image': { image: (files) => without(files, PART, '003'), args: ['down', '--to-files'], exits: [40, 0, 41], ends: [false, true, false], changes: true },
-  'a finished statement edited': { image: edited('ALTER TABLE a DROP COLUMN IF EXISTS w;', undefined), args: ['down', '--to', '001_a', '--from', 'files'], exits: [22, 22, 41], changes: true },
-  'the statement edited': { image: edited(undefined, OTHER_INDEX), args: ['down', '--to', '001_a', '--from', 'files'], exits: [0, 0, 41], ends: [true, true, false], changes: true },
-  'edited into one transaction': { image: oneTransaction, args: ['down', '--to', '001_a', '--from', 'files'], exits: [22, 22, 41], changes: true },
+  'another image without the file, with more': {
+    image: (files) => without(files, PART),
+    args: ['up'],
+    exits: [22, 22, 22],
+  },
+  'the same down by another image': {
+    image: (files) => without(files, PART, '003'),
+    args: ['down', '--to-files'],
+    exits: [40, 0, 41],
+    ends: [false, true, false],
+    changes: true,
+  },
+  'a finished statement edited': {
+    image: edited('ALTER TABLE a DROP COLUMN IF EXISTS w;', undefined),
+    args: ['down', '--to', '001_a', '--from', 'files'],
+    exits: [22, 22, 41],
+    changes: true,
+  },
+  'the statement edited': {
+    image: edited(undefined, OTHER_INDEX),
+    args: ['down', '--to', '001_a', '--from', 'files'],
+    exits: [0, 0, 41],
+    ends: [true, true, false],
+    changes: true,
+  },
+  'edited into one transaction': {
+    image: oneTransaction,
+    args: ['down', '--to', '001_a', '--from', 'files'],
+    exits: [22, 22, 41],
+    changes: true,
+  },
 };
 
 const NEXTS: Readonly<Record<Way, Readonly<Record<string, Next>>>> = { up: AFTER_UP, down: AFTER_DOWN };
@@ -156,7 +229,9 @@ export class HalfDone {
   }
 
   async run(files: Files, ...args: readonly string[]): Promise<CliResult> {
-    return await runCli([...args, '--log-format', 'text'], { env: { ...this.workspace.env, LOCKSTEP_DIR: await this.#image(files) } });
+    return await runCli([...args, '--log-format', 'text'], {
+      env: { ...this.workspace.env, LOCKSTEP_DIR: await this.#image(files) },
+    });
   }
 
   /** Everything but our two tables, whatever the schema is called. */

@@ -30,7 +30,10 @@ interface InProcessOptions {
 }
 
 /** What src/main.ts does with these arguments. */
-export async function runInProcess(args: readonly string[], { env, terminal = false }: InProcessOptions): Promise<InProcessResult> {
+export async function runInProcess(
+  args: readonly string[],
+  { env, terminal = false }: InProcessOptions,
+): Promise<InProcessResult> {
   const [stdout, stderr] = [new Sink(), new Sink()];
   const signal = new AbortController().signal;
   const world = { env, home: undefined, hostname: 'in-process', stdout, stderr, terminal, signal };
@@ -39,7 +42,9 @@ export async function runInProcess(args: readonly string[], { env, terminal = fa
     if ('help' in parsed || 'version' in parsed) return 0;
     return await runCommand(parseConfig(parsed, env, { terminal }), world);
   };
-  const code = await run().catch((cause: unknown) => reportFailure(toMigratorError(cause), world, readAnyway(args, env, { terminal })));
+  const code = await run().catch((cause: unknown) =>
+    reportFailure(toMigratorError(cause), world, readAnyway(args, env, { terminal })),
+  );
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
@@ -59,7 +64,10 @@ interface EngineOptions {
 }
 
 /** `up` by the engine, on a real session of the workspace. */
-export async function upByEngine({ url, dir, lockKey }: Workspace, { clock, reporter, limits }: EngineOptions): Promise<Outcome> {
+export async function upByEngine(
+  { url, dir, lockKey }: Workspace,
+  { clock, reporter, limits }: EngineOptions,
+): Promise<Outcome> {
   const { connect } = new DedicatedConnections({ databaseUrl: url, env: {} }, undefined);
   const place = { connect, second: connect, allowPooler: false, role: undefined };
   return await migrate(
@@ -82,7 +90,12 @@ export async function upByEngine({ url, dir, lockKey }: Workspace, { clock, repo
       reporter,
       parser: createSqlParser(),
       source: createFileSource({ dir, allowEmpty: false }),
-      database: new PostgresDatabase({ ...place, table: { name: 'schema_migrations' }, lockKey: BigInt(lockKey), reporter }),
+      database: new PostgresDatabase({
+        ...place,
+        table: { name: 'schema_migrations' },
+        lockKey: BigInt(lockKey),
+        reporter,
+      }),
       hooks: NO_HOOKS,
     },
   );

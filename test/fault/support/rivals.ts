@@ -54,7 +54,9 @@ function inLibrary({ url: connectionString, lockKey, dir }: Workspace, name: str
     () => undefined,
     (error: unknown) => {
       const { code, summary, details } = error as MigratorError;
-      throw new Error(`${name} ended with ${code}: ${summary} ${JSON.stringify(details.server ?? {})}`, { cause: error });
+      throw new Error(`${name} ended with ${code}: ${summary} ${JSON.stringify(details.server ?? {})}`, {
+        cause: error,
+      });
     },
   );
   ended.catch(() => undefined);

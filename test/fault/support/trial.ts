@@ -34,7 +34,10 @@ function describeStep({ name, message: { type, text } }: Step, { schema }: Works
 }
 
 /** Runs `up` through a proxy that stops at each of its messages. */
-async function runThrough(workspace: Workspace, at: (step: Step, run: CliProcess) => Promise<unknown>): Promise<CliResult> {
+async function runThrough(
+  workspace: Workspace,
+  at: (step: Step, run: CliProcess) => Promise<unknown>,
+): Promise<CliResult> {
   const started = Promise.withResolvers<CliProcess>();
   const stopAt: AtStep = async (step) => {
     await at(step, await started.promise);
@@ -81,7 +84,8 @@ export async function findStops(serverUrl: string, recording: Recording): Promis
         if (!statements.has(name)) return void link.forward(message);
         const open = await openBlocker(workspace, blocker);
         const answered = link.forward(message);
-        if (await open.stops(link.backend ?? 0, answered)) stops.push({ step: recording.steps.find((step) => step.name === name)!, blocker });
+        if (await open.stops(link.backend ?? 0, answered))
+          stops.push({ step: recording.steps.find((step) => step.name === name)!, blocker });
         await open.end();
         return answered;
       });
@@ -94,8 +98,12 @@ export async function findStops(serverUrl: string, recording: Recording): Promis
 
 /** Messages that carry text of a migration file, and so may come to wait for others. */
 function statementsOf({ steps, files }: Recording): Recording['steps'] {
-  const texts = Object.entries(files).filter(([name]) => name.endsWith('.sql')).flatMap(([, text]) => text.split(';\n'));
-  const lines = texts.map((text) => text.trim().replaceAll(/\d+/g, '#')).filter((text) => text.length > SHORTEST_STATEMENT);
+  const texts = Object.entries(files)
+    .filter(([name]) => name.endsWith('.sql'))
+    .flatMap(([, text]) => text.split(';\n'));
+  const lines = texts
+    .map((text) => text.trim().replaceAll(/\d+/g, '#'))
+    .filter((text) => text.length > SHORTEST_STATEMENT);
   return steps.filter(({ type, text }) => type === 'Q' && lines.some((line) => text.includes(line)));
 }
 
@@ -109,7 +117,11 @@ export interface Point {
 }
 
 /** @throws Error when a person would be needed, or anything is amiss. */
-export async function tryPoint(serverUrl: string, { files, locked, state }: Recording, { step, fault, blocker }: Point): Promise<void> {
+export async function tryPoint(
+  serverUrl: string,
+  { files, locked, state }: Recording,
+  { step, fault, blocker }: Point,
+): Promise<void> {
   await inWorkspace(serverUrl, files, async (workspace) => {
     const rivals = rivalsOf(workspace, fault.rivals);
     let struck: Promise<boolean> | undefined;

@@ -3,7 +3,15 @@
 export type Release = 'old' | 'new';
 
 /** What happens to one of the runners that are there. */
-export type Blow = 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT' | 'cut' | 'cut before next' | 'cut after next' | 'end session';
+export type Blow =
+  | 'SIGKILL'
+  | 'SIGTERM'
+  | 'SIGSTOP'
+  | 'SIGCONT'
+  | 'cut'
+  | 'cut before next'
+  | 'cut after next'
+  | 'end session';
 
 export type Act =
   | { readonly kind: 'come'; readonly release: Release }
@@ -62,7 +70,8 @@ export function planRound(seed: number, round: number): RoundPlan {
     const act = drawAct(chance);
     decisions.push({ afterMessages: chance.of(PAUSES), act });
     // A session that is idle for half a minute is ended by the server, so a freeze is short.
-    if (nameOf(act) === 'SIGSTOP') decisions.push({ afterMessages: 1 + chance.below(5), act: strike('SIGCONT', chance) });
+    if (nameOf(act) === 'SIGSTOP')
+      decisions.push({ afterMessages: 1 + chance.below(5), act: strike('SIGCONT', chance) });
   }
   return { round, places, decisions };
 }

@@ -10,7 +10,14 @@ import { runCli, type CliResult } from '../../support/cli.ts';
 import { versionsOf } from '../../support/migrations.ts';
 import { WireProxy } from '../../support/wire-proxy.ts';
 import { Workspace } from '../../support/workspace.ts';
-import { expectDocumented, expectEverybodyGone, expectSameState, expectSoundJournal, readState, type State } from './aftermath.ts';
+import {
+  expectDocumented,
+  expectEverybodyGone,
+  expectSameState,
+  expectSoundJournal,
+  readState,
+  type State,
+} from './aftermath.ts';
 import { Traffic } from './traffic.ts';
 import { nameOf, type Act, type Blow, type Release, type RoundPlan } from './walk-plan.ts';
 import type { WalkTally } from './walk-tally.ts';
@@ -77,7 +84,9 @@ class Round {
         if (this.#done || this.#failures.length > 0) break;
         const struck = await this.#act(act, oldDir);
         this.#tally.act(nameOf(act), struck);
-        this.diary.push(`  after ${afterMessages} messages: ${nameOf(act)}${act.kind === 'come' ? ` (${act.release} release)` : ''}: ${struck ?? 'nobody there'}`);
+        this.diary.push(
+          `  after ${afterMessages} messages: ${nameOf(act)}${act.kind === 'come' ? ` (${act.release} release)` : ''}: ${struck ?? 'nobody there'}`,
+        );
       }
     } finally {
       for (const walker of this.#walkers) if (!walker.ended) walker.thaw();
@@ -132,7 +141,11 @@ class Round {
     this.#disarm(place);
     const { env } = this.#workspace;
     const name = `walker-${this.#walkers.length + 1}`;
-    const walker = new Walker(name, { release, proxy: place.proxy, env: release === 'old' ? { ...env, LOCKSTEP_DIR: oldDir } : env });
+    const walker = new Walker(name, {
+      release,
+      proxy: place.proxy,
+      env: release === 'old' ? { ...env, LOCKSTEP_DIR: oldDir } : env,
+    });
     place.walker = walker;
     this.#walkers.push(walker);
     this.#verdicts.push(this.#judge(walker));
@@ -163,16 +176,23 @@ class Round {
     this.#applied.push(...applied);
     if (result.code === 143 && walker.wasOnlyToldToStop) {
       const names = (await this.#ask(() => this.#workspace.lockSessions())).map(({ name }) => name);
-      expect(names.filter((name) => name.endsWith(` ${walker.name}`)), `locks of ${walker.name} after its end`).to.deep.equal([]);
+      expect(
+        names.filter((name) => name.endsWith(` ${walker.name}`)),
+        `locks of ${walker.name} after its end`,
+      ).to.deep.equal([]);
     }
     const promised = result.code === 0 ? versionsOf(walker.release === 'old' ? OLD_FILES : WALKED_FILES) : applied;
     if (promised.length === 0) return;
-    expect(await this.#ask(() => this.#workspace.versions()), `the history after ${walker.name}`).to.include.members(promised);
+    expect(await this.#ask(() => this.#workspace.versions()), `the history after ${walker.name}`).to.include.members(
+      promised,
+    );
     if (result.code === 0 && walker.release === 'new') this.#done = true;
   }
 
   async #strike(kind: Blow, pick: number): Promise<string | undefined> {
-    const struck = this.#places.flatMap((place) => (place.walker && canStrike(kind, place.walker) ? [{ place, walker: place.walker }] : []));
+    const struck = this.#places.flatMap((place) =>
+      place.walker && canStrike(kind, place.walker) ? [{ place, walker: place.walker }] : [],
+    );
     const found = struck[pick % struck.length];
     if (found === undefined) return undefined;
     const { place, walker } = found;

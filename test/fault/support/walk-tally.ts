@@ -41,5 +41,10 @@ function add(counts: Map<string, number>, what: string): void {
 }
 
 function listed(counts: ReadonlyMap<string, number>): string {
-  return [...counts].sort().map(([what, count]) => `${count} ${what}`).join(', ') || 'none';
+  return (
+    [...counts]
+      .sort()
+      .map(([what, count]) => `${count} ${what}`)
+      .join(', ') || 'none'
+  );
 }

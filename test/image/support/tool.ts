@@ -21,7 +21,11 @@ export interface ToolOptions {
 const TIMEOUT_MS = 5 * 60_000;
 
 /** To the end, whatever the exit code. @throws Error when the time is up, with what was said until then. */
-export async function runTool(command: string, args: readonly string[], { env, cwd, timeoutMs = TIMEOUT_MS }: ToolOptions = {}): Promise<ToolResult> {
+export async function runTool(
+  command: string,
+  args: readonly string[],
+  { env, cwd, timeoutMs = TIMEOUT_MS }: ToolOptions = {},
+): Promise<ToolResult> {
   const child = spawn(command, [...args], { env: { ...process.env, ...env }, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr, overdue] = ['', '', false];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -64,7 +68,8 @@ export async function programPath(name: string): Promise<string | undefined> {
 export async function whyNotAll(...names: readonly string[]): Promise<string | undefined> {
   const paths = await Promise.all(names.map(async (name) => ({ name, path: await programPath(name) })));
   const absent = paths.filter(({ path }) => path === undefined).map(({ name }) => name);
-  if (absent.length > 0) return `there is no ${absent.join(', no ')} on the PATH (Debian: apt-get install buildah podman runc)`;
+  if (absent.length > 0)
+    return `there is no ${absent.join(', no ')} on the PATH (Debian: apt-get install buildah podman runc)`;
   if (process.getuid?.() !== 0) return 'this needs root: it makes namespaces and mounts';
   return undefined;
 }

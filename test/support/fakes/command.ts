@@ -14,5 +14,11 @@ export interface CommandFakes {
 
 export function commandFakes(): CommandFakes {
   const server = new FakeServer();
-  return { clock: new FakeClock(), server, database: new FakeDatabase(server), recorder: new Recorder(), controller: new AbortController() };
+  return {
+    clock: new FakeClock(),
+    server,
+    database: new FakeDatabase(server),
+    recorder: new Recorder(),
+    controller: new AbortController(),
+  };
 }

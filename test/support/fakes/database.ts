@@ -94,8 +94,15 @@ export class FakeSession implements Session {
 
   #look(): JournalLook {
     const { server, runner } = this.#context;
-    const releaseSeen = runner.release === undefined || server.contents.journal.some(({ release }) => release === runner.release);
-    return { releaseSeen, inPart: server.inPart().map(({ started, ...part }) => ({ ...part, ...(started && { started: { statement: started.statement, checksum: started.checksum } }) })) };
+    const releaseSeen =
+      runner.release === undefined || server.contents.journal.some(({ release }) => release === runner.release);
+    return {
+      releaseSeen,
+      inPart: server.inPart().map(({ started, ...part }) => ({
+        ...part,
+        ...(started && { started: { statement: started.statement, checksum: started.checksum } }),
+      })),
+    };
   }
 
   async configure(): Promise<void> {

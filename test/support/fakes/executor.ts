@@ -42,7 +42,12 @@ export class FakeExecutor implements Executor {
         this.#row(step);
         for (const { sql } of pieces) server.execute(sql, peer);
         this.#fence(step);
-        this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), ...this.#holdOf(step), durationMs: 0 });
+        this.#write({
+          event: step.direction === 'up' ? 'applied' : 'rolled back',
+          ...factsOf(step),
+          ...this.#holdOf(step),
+          durationMs: 0,
+        });
         if (next) this.#write({ event: 'started', ...factsOf(next) });
       });
     });
@@ -87,7 +92,12 @@ export class FakeExecutor implements Executor {
       this.#context.server.atomically(() => {
         this.#row(step);
         this.#fence(step);
-        this.#write({ event: step.direction === 'up' ? 'applied' : 'rolled back', ...factsOf(step), ...this.#holdOf(step), durationMs });
+        this.#write({
+          event: step.direction === 'up' ? 'applied' : 'rolled back',
+          ...factsOf(step),
+          ...this.#holdOf(step),
+          durationMs,
+        });
       });
     });
     this.#started = undefined;
@@ -117,7 +127,9 @@ export class FakeExecutor implements Executor {
   async dropReindexLeftovers(_of: Reindexed): Promise<readonly string[]> {
     const { server, reach } = this.#context;
     await reach('executor.dropReindexLeftovers');
-    const left = [...server.contents.indexes].flatMap(([name, state]) => (state === 'invalid' && /_cc(new|old)\d*$/.test(name) ? [name] : []));
+    const left = [...server.contents.indexes].flatMap(([name, state]) =>
+      state === 'invalid' && /_cc(new|old)\d*$/.test(name) ? [name] : [],
+    );
     for (const name of left) server.setIndex(name, 'absent');
     return left;
   }
@@ -184,7 +196,10 @@ export class FakeExecutor implements Executor {
   }
 }
 
-function unitFacts(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): ReturnType<typeof factsOf> & { statement: number } {
+function unitFacts(
+  step: StepScript,
+  unit: Pick<Unit, 'index' | 'sql'>,
+): ReturnType<typeof factsOf> & { statement: number } {
   return { ...factsOf(step), statement: unit.index, checksum: checksum(unit.sql) };
 }
 
@@ -200,6 +215,9 @@ function stepError(error: unknown, step: StepScript): unknown {
   }
   if (!(error instanceof MigratorError)) return error;
   return error.code === 'DATABASE_UNAVAILABLE'
-    ? new MigratorError('OUTCOME_UNKNOWN', `the connection was lost while ${version} was running`, { version, cause: error })
+    ? new MigratorError('OUTCOME_UNKNOWN', `the connection was lost while ${version} was running`, {
+        version,
+        cause: error,
+      })
     : error.with({ version });
 }

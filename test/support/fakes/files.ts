@@ -19,7 +19,11 @@ export function migrations(...versions: readonly Version[]): Migration[] {
   return versions.map((version) => migration(version));
 }
 
-export function stepOf(one: Migration, direction: 'up' | 'down' = 'up', hold: Pick<DownStep, 'hold' | 'reason'> = { hold: false }): StepScript {
+export function stepOf(
+  one: Migration,
+  direction: 'up' | 'down' = 'up',
+  hold: Pick<DownStep, 'hold' | 'reason'> = { hold: false },
+): StepScript {
   const { version, up, down } = one;
   if (direction === 'up') return { version, direction, migration: one, script: up };
   return { version, direction, script: down ?? up, source: 'file', ...hold };
@@ -67,7 +71,8 @@ function parse(text: string): ParseResult {
 
 function read(sql: string): Pick<ParsedStatement, 'kind' | 'node'> {
   const index = /^CREATE INDEX CONCURRENTLY (\w+) ON (\w+)/.exec(sql);
-  if (index) return { kind: 'IndexStmt', node: { concurrent: true, idxname: index[1], relation: { relname: index[2] } } };
+  if (index)
+    return { kind: 'IndexStmt', node: { concurrent: true, idxname: index[1], relation: { relname: index[2] } } };
   if (sql.startsWith('SET ')) return { kind: 'VariableSetStmt', node: {} };
   if (sql === 'VACUUM') return { kind: 'VacuumStmt', node: { is_vacuumcmd: true } };
   if (sql.startsWith('CREATE DATABASE')) return { kind: 'CreatedbStmt', node: {} };

@@ -54,10 +54,15 @@ export class FakeHistory implements History {
     const { server, reach, runner } = this.#context;
     await reach('history.startRun');
     const { journal } = server.contents;
-    const ended = new Set(journal.filter(({ event }) => event === 'run ended' || event === 'run lost').map(({ run }) => run));
+    const ended = new Set(
+      journal.filter(({ event }) => event === 'run ended' || event === 'run lost').map(({ run }) => run),
+    );
     const lost = journal
       .filter(({ event, run }) => event === 'run started' && !ended.has(run))
-      .map((entry) => ({ ...entry, version: journal.findLast(({ run, version }) => run === entry.run && version !== undefined)?.version }));
+      .map((entry) => ({
+        ...entry,
+        version: journal.findLast(({ run, version }) => run === entry.run && version !== undefined)?.version,
+      }));
     for (const { run } of lost) {
       server.write({ run, event: 'run lost', runner: runner.name });
     }
@@ -90,10 +95,23 @@ export class FakeHistory implements History {
     await reach('history.failuresOf');
     const failures = this.#sinceLastEnd(version).filter(
       ({ event, direction, code, checksum, release }) =>
-        event === 'failed' && direction === 'up' && code !== undefined && PAUSING.includes(code) && checksum === up.checksum && release !== undefined && release === runner.release,
+        event === 'failed' &&
+        direction === 'up' &&
+        code !== undefined &&
+        PAUSING.includes(code) &&
+        checksum === up.checksum &&
+        release !== undefined &&
+        release === runner.release,
     );
     const last = failures.at(-1);
-    return last && { count: failures.length, agoMs: server.now() - last.at.getTime(), error: last.error ?? '', code: last.code ?? 'MIGRATION_FAILED' };
+    return (
+      last && {
+        count: failures.length,
+        agoMs: server.now() - last.at.getTime(),
+        error: last.error ?? '',
+        code: last.code ?? 'MIGRATION_FAILED',
+      }
+    );
   }
 
   #sinceLastEnd(version: Version): readonly JournalEntry[] {
@@ -117,7 +135,8 @@ export class FakeHistory implements History {
   async foreignTable(places: readonly TableName[]): Promise<ForeignTable | undefined> {
     const { server, reach } = this.#context;
     await reach('history.foreignTable');
-    const isAt = ({ name }: ForeignTable, place: TableName): boolean => name.name === place.name && (place.schema ?? name.schema) === name.schema;
+    const isAt = ({ name }: ForeignTable, place: TableName): boolean =>
+      name.name === place.name && (place.schema ?? name.schema) === name.schema;
     const found = places.flatMap((place) => server.foreign.filter((table) => isAt(table, place)))[0];
     return found?.name.name === 'schema_migrations' ? { ...found, renamedTo: setAside(found.name) } : found;
   }
@@ -130,16 +149,26 @@ export class FakeHistory implements History {
       for (const { migration } of imported) {
         server.record(migration.version, migration.up.checksum);
         server.storeDown(migration);
-        this.#write({ event: 'baselined', version: migration.version, direction: 'up', checksum: migration.up.checksum });
+        this.#write({
+          event: 'baselined',
+          version: migration.version,
+          direction: 'up',
+          checksum: migration.up.checksum,
+        });
       }
     });
-    if (renamedTo) server.foreign = server.foreign.map((table) => (table.name === name ? { ...table, name: { ...name, ...renamedTo } } : table));
+    if (renamedTo)
+      server.foreign = server.foreign.map((table) =>
+        table.name === name ? { ...table, name: { ...name, ...renamedTo } } : table,
+      );
   }
 
   async recorded(versions: readonly Version[]): Promise<readonly Version[]> {
     await this.#context.reach('history.recorded');
     const { journal } = this.#context.server.contents;
-    return versions.filter((version) => journal.some((entry) => entry.event === 'baselined' && entry.version === version));
+    return versions.filter((version) =>
+      journal.some((entry) => entry.event === 'baselined' && entry.version === version),
+    );
   }
 
   async completeChecksums(migrations: readonly Migration[]): Promise<void> {
@@ -166,7 +195,12 @@ export class FakeHistory implements History {
     await reach('history.storeDowns');
     for (const migration of migrations) {
       server.storeDown(migration);
-      this.#write({ event: 'down stored', version: migration.version, direction: 'up', checksum: migration.up.checksum });
+      this.#write({
+        event: 'down stored',
+        version: migration.version,
+        direction: 'up',
+        checksum: migration.up.checksum,
+      });
     }
   }
 
@@ -190,11 +224,23 @@ export class FakeHistory implements History {
     // Nobody is asked where there is no journal.
     if (server.contents.journal.length === 0) return [];
     await reach('history.holds');
-    return [...this.#newestSayings()].sort(([a], [b]) => compareVersions(a, b)).flatMap(([version, { event, at, runner = '', release, hold }]) =>
-      ['rolled back', 'held'].includes(event) && hold?.releases
-        ? [{ version, at, by: runner, release, releases: hold.releases, appliedBy: hold.appliedBy, reason: hold.reason }]
-        : [],
-    );
+    return [...this.#newestSayings()]
+      .sort(([a], [b]) => compareVersions(a, b))
+      .flatMap(([version, { event, at, runner = '', release, hold }]) =>
+        ['rolled back', 'held'].includes(event) && hold?.releases
+          ? [
+              {
+                version,
+                at,
+                by: runner,
+                release,
+                releases: hold.releases,
+                appliedBy: hold.appliedBy,
+                reason: hold.reason,
+              },
+            ]
+          : [],
+      );
   }
 
   async knowsReleases(): Promise<boolean> {
@@ -204,14 +250,17 @@ export class FakeHistory implements History {
 
   async rolledBack(): Promise<readonly Version[]> {
     await this.#context.reach('history.rolledBack');
-    const gone = [...this.#newestSayings()].filter(([, { event }]) => ['rolled back', 'held', 'hold ended'].includes(event));
+    const gone = [...this.#newestSayings()].filter(([, { event }]) =>
+      ['rolled back', 'held', 'hold ended'].includes(event),
+    );
     return gone.map(([version]) => version).sort(compareVersions);
   }
 
   async hold(versions: readonly Version[], reason: string | undefined): Promise<void> {
     const { server, runner, reach } = this.#context;
     await reach('history.hold');
-    for (const version of versions) this.#write({ event: 'held', version, direction: 'down', hold: server.holdOn(version, runner.release, reason) });
+    for (const version of versions)
+      this.#write({ event: 'held', version, direction: 'down', hold: server.holdOn(version, runner.release, reason) });
   }
 
   #newestSayings(): ReadonlyMap<Version, JournalEntry> {
@@ -230,8 +279,18 @@ export class FakeHistory implements History {
   #repairOne(action: RepairAction): void {
     const { server } = this.#context;
     if (action.type === 'settle statement') {
-      const { version, direction, started: { statement, checksum } } = action;
-      this.#write({ event: action.as === 'done' ? 'statement done' : 'statement reset', version, direction, statement, checksum });
+      const {
+        version,
+        direction,
+        started: { statement, checksum },
+      } = action;
+      this.#write({
+        event: action.as === 'done' ? 'statement done' : 'statement reset',
+        version,
+        direction,
+        statement,
+        checksum,
+      });
       return;
     }
     if (action.type === 'reset progress') {
@@ -280,9 +339,16 @@ const SAYINGS: readonly JournalEvent[] = ['applied', 'baselined', 'rolled back',
 function textOf(error: MigratorError | undefined): Pick<JournalEntry, 'code' | 'error'> {
   if (!error) return {};
   const { code, summary, details } = error;
-  return { code, error: details.server ? `${summary}: ${details.server.message} (${details.server.sqlstate})` : summary };
+  return {
+    code,
+    error: details.server ? `${summary}: ${details.server.message} (${details.server.sqlstate})` : summary,
+  };
 }
 
-export function factsOf({ version, direction, script }: StepScript): Pick<JournalEntry, 'version' | 'direction' | 'checksum'> {
+export function factsOf({
+  version,
+  direction,
+  script,
+}: StepScript): Pick<JournalEntry, 'version' | 'direction' | 'checksum'> {
   return { version, direction, checksum: script.checksum };
 }

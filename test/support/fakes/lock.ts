@@ -98,9 +98,14 @@ function asHolder({ pid, applicationName }: Peer): Holder {
 /** The newest run without an end of a runner of that name. */
 function currentRun(journal: readonly JournalEntry[], { applicationName }: Peer): Pick<Holder, 'since' | 'doing'> {
   if (!applicationName.startsWith('lockstep ')) return {};
-  const ended = new Set(journal.filter(({ event }) => event === 'run ended' || event === 'run lost').map(({ run }) => run));
-  const isHolders = ({ command, runner }: JournalEntry): boolean => new RegExp(`^lockstep ${command} \\S+ ${runner}$`).test(applicationName);
+  const ended = new Set(
+    journal.filter(({ event }) => event === 'run ended' || event === 'run lost').map(({ run }) => run),
+  );
+  const isHolders = ({ command, runner }: JournalEntry): boolean =>
+    new RegExp(`^lockstep ${command} \\S+ ${runner}$`).test(applicationName);
   const start = journal.findLast((entry) => entry.event === 'run started' && !ended.has(entry.run) && isHolders(entry));
-  const step = journal.findLast(({ event, run }) => run === start?.run && (event === 'started' || event === 'statement started'));
+  const step = journal.findLast(
+    ({ event, run }) => run === start?.run && (event === 'started' || event === 'statement started'),
+  );
   return { since: start?.at, doing: step && `${step.direction} ${step.version}` };
 }

@@ -49,7 +49,10 @@ export class FakeRun {
   }
 
   up(options: RunOptions = {}, to?: Version, reapply: readonly Version[] = []): Promise<Outcome> {
-    return this.#migrate({ direction: 'up', target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to }, reapply }, options);
+    return this.#migrate(
+      { direction: 'up', target: to === undefined ? { kind: 'latest' } : { kind: 'version', version: to }, reapply },
+      options,
+    );
   }
 
   down(target: DownTarget, options: RunOptions = {}, more: Partial<DownRequest> = {}): Promise<Outcome> {

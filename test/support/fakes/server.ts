@@ -144,28 +144,49 @@ export class FakeServer {
         const { version, direction, event, statement, checksum = '' } = entry;
         const sql = this.startedSql.get(checksum);
         const isStatement = version !== undefined && direction && statement !== undefined && isOpen(entry, index);
-        return isStatement ? [{ version, direction, event, statement, checksum, ...(event === 'statement started' && sql !== undefined && { sql }) }] : [];
+        return isStatement
+          ? [
+              {
+                version,
+                direction,
+                event,
+                statement,
+                checksum,
+                ...(event === 'statement started' && sql !== undefined && { sql }),
+              },
+            ]
+          : [];
       }),
     );
   }
 
   holdOn(version: Version, release: string | undefined, reason: string | undefined): JournalHold {
     const { journal } = this.contents;
-    const appliedBy = journal.findLast((entry) => entry.version === version && ['applied', 'baselined'].includes(entry.event))?.release;
-    const releases = [...new Set([...journal.map((entry) => entry.release), release].filter((one) => one !== undefined))].sort();
+    const appliedBy = journal.findLast(
+      (entry) => entry.version === version && ['applied', 'baselined'].includes(entry.event),
+    )?.release;
+    const releases = [
+      ...new Set([...journal.map((entry) => entry.release), release].filter((one) => one !== undefined)),
+    ].sort();
     return { releases, ...(appliedBy !== undefined && { appliedBy }), ...(reason !== undefined && { reason }) };
   }
 
   record(version: Version, checksum: string | undefined): void {
     const history = new Map(this.contents.history);
-    if (history.has(version)) throw new Refusal('23505', 'duplicate key value violates unique constraint "schema_migrations_pkey"');
+    if (history.has(version))
+      throw new Refusal('23505', 'duplicate key value violates unique constraint "schema_migrations_pkey"');
     history.set(version, { version, checksum, appliedAt: new Date(this.now()) });
     this.contents = { ...this.contents, history };
   }
 
   storeDown(migration: Migration): void {
     const { version, down } = migration;
-    this.storedDowns.set(version, { version, checksum: down?.checksum, sql: down?.text, irreversible: isIrreversible(migration) });
+    this.storedDowns.set(version, {
+      version,
+      checksum: down?.checksum,
+      sql: down?.text,
+      irreversible: isIrreversible(migration),
+    });
   }
 
   forget(version: Version): void {
@@ -187,7 +208,8 @@ export class FakeServer {
 
   #executeOne(statement: string, peer: Peer): void {
     const { tables } = this.contents;
-    const [, what, name] = /^(CREATE TABLE|DROP TABLE|CREATE INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY) (\w+)/.exec(statement) ?? [];
+    const [, what, name] =
+      /^(CREATE TABLE|DROP TABLE|CREATE INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY) (\w+)/.exec(statement) ?? [];
     if (statement === 'SELECT 1/0') throw new Refusal('22012', 'division by zero');
     // Is not undone by a rollback.
     if (statement === 'SELECT pg_advisory_unlock_all()' && this.holder === peer) this.holder = undefined;
@@ -195,7 +217,8 @@ export class FakeServer {
     if (what === 'CREATE TABLE' && tables.has(name)) throw new Refusal('42P07', `relation "${name}" already exists`);
     if (what === 'DROP TABLE' && !tables.has(name)) throw new Refusal('42P01', `table "${name}" does not exist`);
     if (what === 'CREATE TABLE') this.contents = { ...this.contents, tables: new Set([...tables, name]) };
-    if (what === 'DROP TABLE') this.contents = { ...this.contents, tables: new Set([...tables].filter((one) => one !== name)) };
+    if (what === 'DROP TABLE')
+      this.contents = { ...this.contents, tables: new Set([...tables].filter((one) => one !== name)) };
     if (what === 'CREATE INDEX CONCURRENTLY') this.#createIndex(name);
     if (what === 'DROP INDEX CONCURRENTLY') this.setIndex(name, 'absent');
   }

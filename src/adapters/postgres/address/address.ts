@@ -81,12 +81,16 @@ function readHosts(given: Given, hasAddress: boolean): HostSettings[] {
   const hosts = names ?? addresses;
   if (hosts === undefined) {
     problems.push(
-      hasAddress ? 'the database address names no host, and neither does PGHOST' : 'no database address: set DATABASE_URL or PGHOST',
+      hasAddress
+        ? 'the database address names no host, and neither does PGHOST'
+        : 'no database address: set DATABASE_URL or PGHOST',
     );
     return [];
   }
-  if (addresses !== undefined && addresses.length !== hosts.length) problems.push('hostaddr: must have as many entries as host');
-  if (ports.length !== 1 && ports.length !== hosts.length) problems.push('port: must have one entry, or as many as host');
+  if (addresses !== undefined && addresses.length !== hosts.length)
+    problems.push('hostaddr: must have as many entries as host');
+  if (ports.length !== 1 && ports.length !== hosts.length)
+    problems.push('port: must have one entry, or as many as host');
   if (addresses?.some((one) => isIP(one) === 0)) problems.push('hostaddr: must be an IP address');
   if (!hosts.every((host) => host.startsWith('/') || /^[^\s/\\@?#'"[\]]+$/.test(host))) {
     problems.push('host: each must be a name, an IP address, or the folder of a socket starting with /');

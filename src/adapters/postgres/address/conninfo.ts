@@ -55,7 +55,9 @@ function readQuery(query: string, keywords: Map<string, string>): void {
   for (const word of query.split('&')) {
     const [keyword = '', value, ...more] = word.split('=');
     if (keyword === '' || value === undefined || more.length > 0 || (isAfterPassword && !NAME.test(keyword))) {
-      throw new MalformedAddress(`after the ? each parameter is one keyword=value, joined by &: ${ENCODE}, = is %3D, & is %26`);
+      throw new MalformedAddress(
+        `after the ? each parameter is one keyword=value, joined by &: ${ENCODE}, = is %3D, & is %26`,
+      );
     }
     if (value.includes('@') && VARIABLES[keyword] === undefined) throw unreadable();
     isAfterPassword ||= PASSWORDS.has(keyword);
@@ -99,7 +101,9 @@ function parseWords(text: string): Conninfo {
   while (word.lastIndex < text.length) {
     const found = word.exec(text);
     if (found === null || (isAfterPassword && !NAME.test(found[1] ?? ''))) {
-      throw new MalformedAddress("after a keyword=value comes no second one: put a value with spaces or quotes into '…'");
+      throw new MalformedAddress(
+        "after a keyword=value comes no second one: put a value with spaces or quotes into '…'",
+      );
     }
     isAfterPassword ||= PASSWORDS.has(found[1] ?? '');
     keywords.set(found[1] ?? '', (found[2] ?? found[3] ?? '').replace(/\\(.)/gs, '$1'));

@@ -80,21 +80,33 @@ export const REFUSED: Readonly<Record<string, Refusal>> = {
   replication: { harmless: ['false', 'off', 'no', '0'], why: 'migrations need an ordinary session' },
   min_protocol_version: { harmless: ['3.0'], why: ONLY_PROTOCOL_3_0 },
   max_protocol_version: { harmless: ['3.0', '3.2', 'latest'], why: ONLY_PROTOCOL_3_0 },
-  client_encoding: { harmless: ['utf8', 'utf-8', 'unicode', 'auto'], why: 'migration files are UTF-8; only UTF8 is possible' },
+  client_encoding: {
+    harmless: ['utf8', 'utf-8', 'unicode', 'auto'],
+    why: 'migration files are UTF-8; only UTF8 is possible',
+  },
   ssl: { why: 'use sslmode' },
 };
 
 /** Parameters that other tools put into the same URL; the server has no setting of that name. */
 const FOREIGN: readonly (readonly [pattern: RegExp, why: string])[] = [
-  [/^x-migrations-table/, "a parameter of golang-migrate: take it out of the address, and name Lockstep's table with --table"],
+  [
+    /^x-migrations-table/,
+    "a parameter of golang-migrate: take it out of the address, and name Lockstep's table with --table",
+  ],
   [/^x-statement-timeout$/, 'a parameter of golang-migrate: take it out of the address, and use --statement-timeout'],
   [/^x-/, 'a parameter of golang-migrate: take it out of the address'],
   [/^schema$/, 'a parameter of Prisma: write search_path=… instead'],
   [/^currentschema$/, 'a parameter of JDBC: write search_path=… instead'],
-  [/^(pgbouncer|connection_limit|pool_timeout|socket_timeout|sslaccept|sslidentity)$/, 'a parameter of Prisma: take it out of the address'],
+  [
+    /^(pgbouncer|connection_limit|pool_timeout|socket_timeout|sslaccept|sslidentity)$/,
+    'a parameter of Prisma: take it out of the address',
+  ],
   [/^(pool|statement_cache|description_cache)_\w+$/, 'a parameter of pgx or Prisma: take it out of the address'],
   [/^default_query_exec_mode$/, 'a parameter of pgx: take it out of the address'],
-  [/^uselibpqcompat$/, 'a parameter of node-postgres: take it out of the address; sslmode means what it means in libpq anyway'],
+  [
+    /^uselibpqcompat$/,
+    'a parameter of node-postgres: take it out of the address; sslmode means what it means in libpq anyway',
+  ],
 ];
 
 /** Why another tool's parameter can't stay; undefined for anything else. */

@@ -28,14 +28,20 @@ export class Given {
     return value?.text;
   }
 
-  oneOf<const T extends string, const D extends T | undefined>(keyword: string, allowed: readonly T[], fallback: D): T | D {
+  oneOf<const T extends string, const D extends T | undefined>(
+    keyword: string,
+    allowed: readonly T[],
+    fallback: D,
+  ): T | D {
     const from = this.from(keyword);
     const text = this.text(keyword);
     if (text === undefined) return fallback;
     const found = allowed.find((word) => word === text);
     if (found !== undefined) return found;
     const meant = nearest(text, allowed);
-    this.problems.push(`${from}: must be one of ${allowed.join(', ')}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`);
+    this.problems.push(
+      `${from}: must be one of ${allowed.join(', ')}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`,
+    );
     return fallback;
   }
 
@@ -51,7 +57,9 @@ export class Given {
 
   /** A list parted by commas; undefined when there is none. */
   list(keyword: string): string[] | undefined {
-    return this.text(keyword)?.split(',').map((one) => one.trim());
+    return this.text(keyword)
+      ?.split(',')
+      .map((one) => one.trim());
   }
 
   /** What to call a keyword in a problem: the variable if its value comes from there. */

@@ -20,17 +20,26 @@ export interface Password {
  * as files and tokens are rotated.
  * @throws MigratorError DATABASE_UNAVAILABLE for a secret that is not there yet, CONFIG_INVALID for one that can't be read.
  */
-export async function readPassword(settings: ConnectionSettings, signal: AbortSignal): Promise<(host: HostSettings) => Password> {
+export async function readPassword(
+  settings: ConnectionSettings,
+  signal: AbortSignal,
+): Promise<(host: HostSettings) => Password> {
   const { password, passwordFile, passwordCommand, passfile, addressFile } = settings;
   if (passwordCommand !== undefined) {
     const { runPasswordCommand } = await import('./password-command.ts');
     return always(await runPasswordCommand(passwordCommand, signal), `--password-command (${passwordCommand[0]})`);
   }
   if (passwordFile !== undefined) {
-    return always(readSecretFile(passwordFile, 'the password file').replace(/\r?\n$/, ''), `the password file ${passwordFile}`);
+    return always(
+      readSecretFile(passwordFile, 'the password file').replace(/\r?\n$/, ''),
+      `the password file ${passwordFile}`,
+    );
   }
   if (password !== undefined || passfile === undefined) {
-    return always(password, addressFile !== undefined && password !== undefined ? `the address file ${addressFile}` : undefined);
+    return always(
+      password,
+      addressFile !== undefined && password !== undefined ? `the address file ${addressFile}` : undefined,
+    );
   }
   const file = passfile.named ? readSecretFile(passfile.path, 'the password file') : contentsOf([passfile.path]);
   return (host) => fromPassfile(file, settings, host);
@@ -40,10 +49,17 @@ function always(text: string | undefined, source: string | undefined): () => Pas
   return () => ({ text, source });
 }
 
-function fromPassfile(file: string, { passfile, database, user }: ConnectionSettings, { host, port }: HostSettings): Password {
+function fromPassfile(
+  file: string,
+  { passfile, database, user }: ConnectionSettings,
+  { host, port }: HostSettings,
+): Password {
   // An empty password is none, as in libpq.
   const text = passwordIn(file, { host, port, database, user }) || undefined;
-  return { text, source: text !== undefined || passfile?.named === true ? `the password file ${passfile?.path}` : undefined };
+  return {
+    text,
+    source: text !== undefined || passfile?.named === true ? `the password file ${passfile?.path}` : undefined,
+  };
 }
 
 /** The folders where PostgreSQL puts its socket unless told otherwise; the file calls them `localhost`. */

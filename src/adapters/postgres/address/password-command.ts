@@ -15,14 +15,19 @@ const MOST_SHOWN = 1_000;
  * What it prints, without the line break at its end.
  * @throws MigratorError DATABASE_UNAVAILABLE when it fails, prints nothing or takes too long; CONFIG_INVALID when it can't be started.
  */
-export async function runPasswordCommand([program = '', ...args]: readonly string[], signal: AbortSignal): Promise<string> {
+export async function runPasswordCommand(
+  [program = '', ...args]: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const out = collect(child.stdout);
   const err = collect(child.stderr);
   const { promise: ended, resolve, reject } = Promise.withResolvers<string>();
   child.on('error', reject);
-  child.on('close', (code, by) => resolve(code === null ? `was ended by ${by}` : code === 0 ? '' : `ended with ${code}`));
+  child.on('close', (code, by) =>
+    resolve(code === null ? `was ended by ${by}` : code === 0 ? '' : `ended with ${code}`),
+  );
   const stop = (): void => {
     child.kill('SIGKILL');
     // Its own children may hold the pipes open.
@@ -38,10 +43,14 @@ export async function runPasswordCommand([program = '', ...args]: readonly strin
     return password;
   } catch (cause) {
     if (cause instanceof MigratorError) throw cause;
-    throw new MigratorError('CONFIG_INVALID', `--password-command: cannot start ${program} (${(cause as NodeJS.ErrnoException).code})`, {
-      cause,
-      hint: 'the first word must be a program of this image that may be executed; no shell is used',
-    });
+    throw new MigratorError(
+      'CONFIG_INVALID',
+      `--password-command: cannot start ${program} (${(cause as NodeJS.ErrnoException).code})`,
+      {
+        cause,
+        hint: 'the first word must be a program of this image that may be executed; no shell is used',
+      },
+    );
   } finally {
     stopListening();
   }
@@ -64,5 +73,8 @@ function failed(program: string, what: string, said: string, password: string): 
   const hidden = password === '' ? said : said.replaceAll(password, '***');
   const shown = oneLine(hidden);
   const reason = shown === '' ? '' : `: ${shown.length > MOST_SHOWN ? `${shown.slice(0, MOST_SHOWN)}…` : shown}`;
-  return notThereYet(`--password-command: ${program} ${what}${reason}`, 'run the program by hand, with the rights and the environment of this runner');
+  return notThereYet(
+    `--password-command: ${program} ${what}${reason}`,
+    'run the program by hand, with the rights and the environment of this runner',
+  );
 }

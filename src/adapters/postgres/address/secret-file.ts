@@ -13,7 +13,11 @@ export function readSecretFile(path: string, what: string): string {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const { code = 'error' } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw notThereYet(`${what} ${path} is not there`, 'mount the Secret there, look at what writes the file, or correct the path');
+    if (code === 'ENOENT')
+      throw notThereYet(
+        `${what} ${path} is not there`,
+        'mount the Secret there, look at what writes the file, or correct the path',
+      );
     throw new MigratorError('CONFIG_INVALID', `${what} ${path} cannot be read (${code})`, {
       cause,
       hint: 'the path must lead to a file that this user may read',

@@ -22,6 +22,7 @@ export class SecretWatch {
   async changed(signal: AbortSignal): Promise<void> {
     if (this.#files.length === 0 && !signal.aborted) await once(signal, 'abort');
     const [files, contents] = [this.#files, this.#contents];
-    while (!signal.aborted && contentsOf(files) === contents) await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    while (!signal.aborted && contentsOf(files) === contents)
+      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -11,7 +11,8 @@ export function parseOptions(options: string): Map<string, string> | { readonly 
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const assignment = word === '-c' ? words.shift() : /^(?:--|-c)(.+)$/s.exec(word)?.[1];
     const [, name, value] = /^([^=]+)=(.*)$/s.exec(assignment ?? '') ?? [];
-    if (name === undefined || value === undefined) return { problem: 'only -c name=value and --name=value are possible' };
+    if (name === undefined || value === undefined)
+      return { problem: 'only -c name=value and --name=value are possible' };
     settings.set(name.replaceAll('-', '_'), value);
   }
   return settings;
@@ -21,6 +22,7 @@ export function parseOptions(options: string): Map<string, string> | { readonly 
 export function settingProblem(name: string): string | undefined {
   const foreign = foreignParameter(name);
   if (foreign !== undefined) return foreign;
-  if (/^transaction_(?:isolation|read_only|deferrable)$/i.test(name)) return `is of one transaction and not of a session; take default_${name.toLowerCase()}`;
+  if (/^transaction_(?:isolation|read_only|deferrable)$/i.test(name))
+    return `is of one transaction and not of a session; take default_${name.toLowerCase()}`;
   return NAME.test(name) ? undefined : 'neither a libpq keyword nor the name of a server setting';
 }

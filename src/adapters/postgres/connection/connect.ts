@@ -2,7 +2,12 @@
 import { isIP } from 'node:net';
 
 import { MigratorError, toMigratorError } from '../../../core/errors.ts';
-import { describePlace, type ConnectionSettings, type HostSettings, type SslMode } from '../address/connection-settings.ts';
+import {
+  describePlace,
+  type ConnectionSettings,
+  type HostSettings,
+  type SslMode,
+} from '../address/connection-settings.ts';
 import type { DirectClient } from './driver.ts';
 import { readPassword, type Password } from '../address/passfile.ts';
 import { PasswordTries } from '../address/password-tries.ts';
@@ -64,7 +69,13 @@ const INVALID_AUTHORIZATION = '28000';
  */
 export async function openClient(settings: ConnectionSettings, options: OpenOptions): Promise<Opened> {
   const failures: MigratorError[] = [];
-  const opening = { tries: new PasswordTries(), ...options, settings, failures, passwordOf: await readPassword(settings, options.signal) };
+  const opening = {
+    tries: new PasswordTries(),
+    ...options,
+    settings,
+    failures,
+    passwordOf: await readPassword(settings, options.signal),
+  };
   for (const host of inOrder(settings.hosts, settings)) {
     for (const place of await placesOf(host, opening)) {
       const opened = await openAt(place, opening);
@@ -96,7 +107,18 @@ async function attempt(place: Place, encryption: Encryption, opening: Opening): 
     tries.check(password);
     const { database, user, channelBinding, keepAlive, connectTimeoutMs } = settings;
     const tls: Tls | false = encryption === 'none' ? false : readTls(settings.tls, place.host);
-    const target = { ...place, tls, keepAlive, user, database, password, passwordSource, applicationName, channelBinding, connectTimeoutMs };
+    const target = {
+      ...place,
+      tls,
+      keepAlive,
+      user,
+      database,
+      password,
+      passwordSource,
+      applicationName,
+      channelBinding,
+      connectTimeoutMs,
+    };
     const socket = await openSocket(target, limit, encryption === 'tls-if-offered' ? 'if-offered' : 'required');
     isConnected = true;
     const resolved = { ...target, tls: 'encrypted' in socket && tls };
@@ -110,7 +132,9 @@ async function attempt(place: Place, encryption: Encryption, opening: Opening): 
       return { error, mayFallBack: false };
     }
     // Before the log-in only TLS can be refused.
-    const mayFallBack = isConnected ? error.details.server?.sqlstate === INVALID_AUTHORIZATION : error.code === 'ACCESS_REFUSED';
+    const mayFallBack = isConnected
+      ? error.details.server?.sqlstate === INVALID_AUTHORIZATION
+      : error.code === 'ACCESS_REFUSED';
     return { error, mayFallBack };
   }
 }
@@ -127,7 +151,9 @@ async function placesOf(host: HostSettings, { settings, signal, failures }: Open
   } catch (cause) {
     signal.throwIfAborted();
     const summary = `cannot find the address of ${host.host}: ${(cause as Error).message}`;
-    failures.push(limit.aborted ? noAnswer(host, settings) : new MigratorError('DATABASE_UNAVAILABLE', summary, { cause }));
+    failures.push(
+      limit.aborted ? noAnswer(host, settings) : new MigratorError('DATABASE_UNAVAILABLE', summary, { cause }),
+    );
     return [];
   }
 }
@@ -137,9 +163,13 @@ function limited({ connectTimeoutMs }: ConnectionSettings, signal: AbortSignal):
 }
 
 function noAnswer(host: HostSettings, { connectTimeoutMs }: ConnectionSettings): MigratorError {
-  return new MigratorError('DATABASE_UNAVAILABLE', `no answer from ${describePlace(host)} within ${connectTimeoutMs / 1000} s`, {
-    hint: 'is a firewall or a network policy in between? connect_timeout sets how long to wait',
-  });
+  return new MigratorError(
+    'DATABASE_UNAVAILABLE',
+    `no answer from ${describePlace(host)} within ${connectTimeoutMs / 1000} s`,
+    {
+      hint: 'is a firewall or a network policy in between? connect_timeout sets how long to wait',
+    },
+  );
 }
 
 /** As they are, or in any order: `load_balance_hosts=random`. */

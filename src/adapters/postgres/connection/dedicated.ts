@@ -81,7 +81,9 @@ async function interrupt(client: DirectClient, target: ResolvedTarget, busy: boo
   cutOff.unref();
   if (!busy) return;
   // Refused or lost: then the connection is cut off, which the server notices within a second.
-  await cancelRequest(target, client.processID, client.secretKey, AbortSignal.timeout(CANCEL_GRACE_MS)).catch(() => undefined);
+  await cancelRequest(target, client.processID, client.secretKey, AbortSignal.timeout(CANCEL_GRACE_MS)).catch(
+    () => undefined,
+  );
 }
 
 /** Whoever leaves a session that is not idle waits until the server has ended it, and with it given back the lock. */

@@ -39,13 +39,21 @@ export function directConfig(credentials: Credentials, isEncrypted: boolean): Di
   };
 }
 
-export function passwordOf({ user, password, passwordSource }: Pick<Credentials, 'user' | 'password' | 'passwordSource'>): string {
+export function passwordOf({
+  user,
+  password,
+  passwordSource,
+}: Pick<Credentials, 'user' | 'password' | 'passwordSource'>): string {
   if (password !== undefined) return password;
   if (passwordSource !== undefined) {
-    throw new MigratorError('ACCESS_REFUSED', `the server asks for the password of "${user}", and ${passwordSource} has no line for it`, {
-      awaitsSecret: true,
-      hint: 'a line is host:port:database:user:password; * stands for any',
-    });
+    throw new MigratorError(
+      'ACCESS_REFUSED',
+      `the server asks for the password of "${user}", and ${passwordSource} has no line for it`,
+      {
+        awaitsSecret: true,
+        hint: 'a line is host:port:database:user:password; * stands for any',
+      },
+    );
   }
   throw new MigratorError('ACCESS_REFUSED', `the server asks for the password of "${user}", and there is none`, {
     hint: 'put it into the address, PGPASSWORD, or a password file',
@@ -62,9 +70,12 @@ export class DirectClient extends Client {
 
   constructor(config: DirectConfig = {}) {
     super(config);
-    this.connection.on('parameterStatus', ({ parameterName, parameterValue }: { parameterName: string; parameterValue: string }) => {
-      if (parameterName === 'server_encoding') this.#serverEncoding = parameterValue;
-    });
+    this.connection.on(
+      'parameterStatus',
+      ({ parameterName, parameterValue }: { parameterName: string; parameterValue: string }) => {
+        if (parameterName === 'server_encoding') this.#serverEncoding = parameterValue;
+      },
+    );
     this.#applicationName = config.application_name ?? '';
     if (config.channelBinding === 'require') this.#requireChannelBinding(config.enableChannelBinding === true);
   }

@@ -30,7 +30,11 @@ const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
  * @throws MigratorError DATABASE_UNAVAILABLE when the network or the server is not there, ACCESS_REFUSED when TLS is
  * not to be had as asked, CONFIG_INVALID for unusable certificate files; or the signal's reason, as it is.
  */
-export async function openSocket(target: SocketTarget, signal: AbortSignal, need: TlsNeed = 'required'): Promise<Socket> {
+export async function openSocket(
+  target: SocketTarget,
+  signal: AbortSignal,
+  need: TlsNeed = 'required',
+): Promise<Socket> {
   signal.throwIfAborted();
   const socket = dial(target);
   try {
@@ -47,13 +51,19 @@ export async function openSocket(target: SocketTarget, signal: AbortSignal, need
     socket.destroy();
     signal.throwIfAborted();
     if (error instanceof MigratorError) throw error;
-    throw new MigratorError('DATABASE_UNAVAILABLE', `cannot reach ${describePlace(target)}: ${(error as Error).message}`, { cause: error });
+    throw new MigratorError(
+      'DATABASE_UNAVAILABLE',
+      `cannot reach ${describePlace(target)}: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 
 function dial({ address, port, keepAlive }: SocketTarget): Socket {
   const isFolder = address.startsWith('/');
-  const socket = isFolder ? connect({ path: `${address}/.s.PGSQL.${port}` }) : connect({ host: address, port, noDelay: true });
+  const socket = isFolder
+    ? connect({ path: `${address}/.s.PGSQL.${port}` })
+    : connect({ host: address, port, noDelay: true });
   // For a failure between two of our waits; the next wait hears of it anyway.
   socket.on('error', () => undefined);
   if (keepAlive !== undefined && !isFolder) {
@@ -64,7 +74,11 @@ function dial({ address, port, keepAlive }: SocketTarget): Socket {
 }
 
 /** The next `event`; rejects when the socket fails or closes first, or when the signal aborts. */
-async function next(socket: Socket, event: 'connect' | 'readable' | 'secureConnect', signal: AbortSignal): Promise<void> {
+async function next(
+  socket: Socket,
+  event: 'connect' | 'readable' | 'secureConnect',
+  signal: AbortSignal,
+): Promise<void> {
   const closed = new AbortController();
   const close = (): void => closed.abort();
   socket.once('close', close);
@@ -109,7 +123,8 @@ async function encrypt(socket: Socket, tls: Tls, { place, signal, need }: Handsh
   const isDirect = tls.negotiation === 'direct';
   try {
     await next(secure, 'secureConnect', signal);
-    if (isDirect && secure.alpnProtocol !== 'postgresql') throw new Error('the server does not speak PostgreSQL over TLS');
+    if (isDirect && secure.alpnProtocol !== 'postgresql')
+      throw new Error('the server does not speak PostgreSQL over TLS');
     return secure;
   } catch (cause) {
     secure.destroy();

@@ -11,9 +11,20 @@ import type { ResolvedTarget } from './target.ts';
  * A client that is logged in. An abort destroys the socket.
  * @throws MigratorError ACCESS_REFUSED, CONFIG_INVALID, or DATABASE_UNAVAILABLE when trying again may help.
  */
-export async function startUp(socket: Socket, target: ResolvedTarget, wanted: TargetSession, signal: AbortSignal): Promise<DirectClient> {
+export async function startUp(
+  socket: Socket,
+  target: ResolvedTarget,
+  wanted: TargetSession,
+  signal: AbortSignal,
+): Promise<DirectClient> {
   const { address: host, port, tls } = target;
-  const client = new DirectClient({ ...directConfig(target, tls !== false), host, port, stream: connectedStream(socket), pipeline: true });
+  const client = new DirectClient({
+    ...directConfig(target, tls !== false),
+    host,
+    port,
+    stream: connectedStream(socket),
+    pipeline: true,
+  });
   // The server may end the session in the same breath in which it grants it; what becomes of that, the first message tells.
   client.on('error', () => undefined);
   const parameters = new Map<string, string>();
@@ -21,7 +32,8 @@ export async function startUp(socket: Socket, target: ResolvedTarget, wanted: Ta
     parameters.set(status.parameterName, status.parameterValue),
   );
   let isAsked = false;
-  for (const kind of ['CleartextPassword', 'MD5Password', 'SASL']) client.connection.on(`authentication${kind}`, () => (isAsked = true));
+  for (const kind of ['CleartextPassword', 'MD5Password', 'SASL'])
+    client.connection.on(`authentication${kind}`, () => (isAsked = true));
   const abort = (): void => void socket.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
@@ -42,9 +54,13 @@ function requireSession(wanted: TargetSession, parameters: ReadonlyMap<string, s
   const isStandby = parameters.get('in_hot_standby') === 'on';
   const isReadOnly = parameters.get('default_transaction_read_only') === 'on';
   if (wanted === 'any' || (!isStandby && !(isReadOnly && wanted === 'read-write'))) return;
-  throw new MigratorError('DATABASE_UNAVAILABLE', `${describePlace(target)} is ${isStandby ? 'a standby' : 'read-only'}`, {
-    hint: `the address asks for target_session_attrs=${wanted}`,
-  });
+  throw new MigratorError(
+    'DATABASE_UNAVAILABLE',
+    `${describePlace(target)} is ${isStandby ? 'a standby' : 'read-only'}`,
+    {
+      hint: `the address asks for target_session_attrs=${wanted}`,
+    },
+  );
 }
 
 function startUpError(error: unknown, target: ResolvedTarget, isAsked: boolean): MigratorError {
@@ -55,14 +71,21 @@ function startUpError(error: unknown, target: ResolvedTarget, isAsked: boolean):
     const refused = refusal(server, place, error);
     const { passwordSource: source } = target;
     if (!isAsked || source === undefined || !isPasswordRefused(server, error)) return refused;
-    return refused.with({ awaitsSecret: true, hint: `the server refuses the password in ${source}: is it the newest one, and does the server know it already?` });
+    return refused.with({
+      awaitsSecret: true,
+      hint: `the server refuses the password in ${source}: is it the newest one, and does the server know it already?`,
+    });
   }
   const { code = '', message } = error as NodeJS.ErrnoException;
   // The driver gives its SASL errors no code. A certificate of ours that the server refuses shows only now (TLS 1.3).
   const isRefused = message.startsWith('SASL') || code.startsWith('ERR_SSL_');
-  return new MigratorError(isRefused ? 'ACCESS_REFUSED' : 'DATABASE_UNAVAILABLE', `cannot log in to ${place}: ${message}`, {
-    cause: error,
-  });
+  return new MigratorError(
+    isRefused ? 'ACCESS_REFUSED' : 'DATABASE_UNAVAILABLE',
+    `cannot log in to ${place}: ${message}`,
+    {
+      cause: error,
+    },
+  );
 }
 
 function refusal(server: ServerError, place: string, cause: unknown): MigratorError {

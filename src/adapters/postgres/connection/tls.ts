@@ -42,7 +42,7 @@ export function readTls(settings: TlsSettings, host: string): Tls {
     maxVersion,
     ca,
     crl: ca === undefined ? undefined : read('sslcrl', settings.crl, folder, 'root.crl'),
-    ...(readIdentity(settings)),
+    ...readIdentity(settings),
   };
 }
 
@@ -88,7 +88,8 @@ export function tlsOptions(tls: Tls): ConnectionOptions {
     minVersion,
     maxVersion,
     rejectUnauthorized: tls.verify !== 'nothing',
-    checkServerIdentity: (_name, certificate) => (tls.verify === 'name' ? nodeTls().checkServerIdentity(host, certificate) : undefined),
+    checkServerIdentity: (_name, certificate) =>
+      tls.verify === 'name' ? nodeTls().checkServerIdentity(host, certificate) : undefined,
     // RFC 6066 allows names only.
     ...(tls.sendsName && isIP(host) === 0 ? { servername: host } : {}),
     ...(tls.negotiation === 'direct' ? { ALPNProtocols: ['postgresql'] } : {}),
@@ -103,7 +104,12 @@ function systemRoots(): string[] {
 }
 
 /** A file that was named must be there, unlike in libpq, which overlooks some; one in the default folder may be absent. */
-function read(keyword: string, named: string | undefined, folder: string | undefined, name: string): string | undefined {
+function read(
+  keyword: string,
+  named: string | undefined,
+  folder: string | undefined,
+  name: string,
+): string | undefined {
   const path = named ?? (folder === undefined ? undefined : join(folder, name));
   if (path === undefined) return undefined;
   try {

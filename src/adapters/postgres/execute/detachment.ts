@@ -19,7 +19,10 @@ export async function finalizeDetach(wire: Wire, detach: Detachment): Promise<vo
   await wire.asIs(`ALTER TABLE ${found.parent} DETACH PARTITION ${found.partition} FINALIZE`, { promptly: false });
 }
 
-async function find(wire: Wire, { parent, partition }: Detachment): Promise<{ readonly pending: boolean; readonly parent: string; readonly partition: string } | undefined> {
+async function find(
+  wire: Wire,
+  { parent, partition }: Detachment,
+): Promise<{ readonly pending: boolean; readonly parent: string; readonly partition: string } | undefined> {
   const nameOf = (oid: string): string =>
     `SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ${oid}`;
   const [state, parents, partitions] = await wire.messageAbout(

@@ -2,7 +2,14 @@
 import { MigratorError } from '../../../core/errors.ts';
 import { checksum } from '../../../core/migration.ts';
 import { givesWayAlone } from '../../../core/sql/gives-way.ts';
-import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit, Unread } from '../../../core/sql/script-plan.ts';
+import type {
+  ConcurrentIndex,
+  RelationName,
+  Reindexed,
+  SqlPiece,
+  Unit,
+  Unread,
+} from '../../../core/sql/script-plan.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import type { SessionContext } from '../state/context.ts';
@@ -51,7 +58,10 @@ export class PostgresExecutor implements Executor {
     if (!journaled) {
       message.add(OWN_PATH, ...ownLimits(this.#context));
       // Only for people who look while it runs: not worth waiting for the disk.
-      useTables(this.#context, message).add('SET LOCAL synchronous_commit = off', this.#insert({ event: 'started', step }));
+      useTables(this.#context, message).add(
+        'SET LOCAL synchronous_commit = off',
+        this.#insert({ event: 'started', step }),
+      );
     }
     const ready = { step, answered: this.#sendOurs(message.add('COMMIT')) };
     this.#ready = ready;
@@ -64,21 +74,33 @@ export class PostgresExecutor implements Executor {
   /** Begins a transaction in which the session becomes what it was before any migration. */
   #reset(...more: readonly (readonly [name: string, value: string])[]): string[] {
     const { accepted, guest, settings } = this.#context;
-    return [BEGIN.write, ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS), setStatement([...accepted, ...more]), ...chosenStatements(settings)];
+    return [
+      BEGIN.write,
+      ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS),
+      setStatement([...accepted, ...more]),
+      ...chosenStatements(settings),
+    ];
   }
 
   /** Nothing that the last script left is there while a hook runs, or at the end of the run. */
   async #leaveNothing(): Promise<void> {
     // Whoever tries the script again has to make the session ready again.
     this.#ready = undefined;
-    await this.#context.wire.transactionAsIs([...this.#reset(), 'COMMIT'].join(';\n'), { keepRows: false }).catch(() => undefined);
+    await this.#context.wire
+      .transactionAsIs([...this.#reset(), 'COMMIT'].join(';\n'), { keepRows: false })
+      .catch(() => undefined);
   }
 
   transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
     return this.#closely(() => this.#runTransaction(step, pieces, limits, next));
   }
 
-  async #runTransaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void> {
+  async #runTransaction(
+    step: StepScript,
+    pieces: readonly SqlPiece[],
+    limits: Limits,
+    next?: StepScript,
+  ): Promise<void> {
     const { wire } = this.#context;
     // A pooler takes a session for idle after the first answer, and keeps it if we are killed before the second. What is sent
     // behind a file that nobody could read may arrive as the data of its COPY.
@@ -99,8 +121,17 @@ export class PostgresExecutor implements Executor {
     this.#started = next;
   }
 
-  async #transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next: StepScript | undefined): Promise<void> {
-    const message = this.#open(limits).add(...ENTER_OWN_PATH, `SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`, this.#unlessReady(step));
+  async #transaction(
+    step: StepScript,
+    pieces: readonly SqlPiece[],
+    limits: Limits,
+    next: StepScript | undefined,
+  ): Promise<void> {
+    const message = this.#open(limits).add(
+      ...ENTER_OWN_PATH,
+      `SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`,
+      this.#unlessReady(step),
+    );
     useTables(this.#context, message).addOwn('row', historyRow(this.#context, step)).add(LEAVE_OWN_PATH);
     let lockTimeout: number | undefined;
     for (const piece of pieces) {
@@ -131,7 +162,10 @@ export class PostgresExecutor implements Executor {
 
   /** After a failure the row is to be as it was before; one that is not was committed by the file itself. */
   async #committedInPart(step: StepScript, error: unknown): Promise<MigratorError | undefined> {
-    const { relation: { journal, table }, wire } = this.#context;
+    const {
+      relation: { journal, table },
+      wire,
+    } = this.#context;
     // Then the row is somebody else's.
     if (wire.lost.aborted || (error instanceof MigratorError && error.code === 'HISTORY_CONFLICT')) return undefined;
     const version = literal(step.version);
@@ -141,10 +175,14 @@ export class PostgresExecutor implements Executor {
         : `INSERT INTO ${table} (version, checksum) SELECT ${version}, (${newestStored(journal, 'checksum', step.version)}) WHERE NOT EXISTS (SELECT version FROM ${table} WHERE version = ${version})`;
     const [undone] = await writeTables(this.#context, [`${undo} RETURNING 1`]).catch(() => []);
     if (undone?.rows.length !== 1) return undefined;
-    return new MigratorError('MIGRATION_FAILED', `${step.script.file} ended the transaction that it ran in, and failed after that`, {
-      version: step.version,
-      hint: 'what stands before its COMMIT is in the database, and not recorded: undo that by hand, then take the COMMIT out of the file',
-    });
+    return new MigratorError(
+      'MIGRATION_FAILED',
+      `${step.script.file} ended the transaction that it ran in, and failed after that`,
+      {
+        version: step.version,
+        hint: 'what stands before its COMMIT is in the database, and not recorded: undo that by hand, then take the COMMIT out of the file',
+      },
+    );
   }
 
   statement(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
@@ -153,9 +191,15 @@ export class PostgresExecutor implements Executor {
 
   async #statement(step: StepScript, unit: Unit, limits: Limits): Promise<void> {
     const message = this.#open(limits);
-    if (unit.ownLockTimeout !== true) message.add(`SET LOCAL lock_timeout = ${unit.blocking ? limits.lockTimeoutMs : 0}`);
+    if (unit.ownLockTimeout !== true)
+      message.add(`SET LOCAL lock_timeout = ${unit.blocking ? limits.lockTimeoutMs : 0}`);
     useTables(this.#context, afterSource(this.#context, message.addSource(unit)));
-    addRecord(this.#context, message, { event: 'statement done', ...factsOf(step, unit) }, { durationSql: DURATION_SQL });
+    addRecord(
+      this.#context,
+      message,
+      { event: 'statement done', ...factsOf(step, unit) },
+      { durationSql: DURATION_SQL },
+    );
     await this.#send(step, message.add(LEAVE_OWN_PATH, 'COMMIT'), { unit });
   }
 
@@ -177,7 +221,8 @@ export class PostgresExecutor implements Executor {
       throw (await hasCommitted()) ? partlyCommitted(error, step) : error;
     } finally {
       // Neither what comes next nor the clean-up after this one is to give way.
-      if (givesWay && !wire.lost.aborted) await wire.message(setStatement([['lock_timeout', '0']])).catch(() => undefined);
+      if (givesWay && !wire.lost.aborted)
+        await wire.message(setStatement([['lock_timeout', '0']])).catch(() => undefined);
     }
   }
 
@@ -210,7 +255,10 @@ export class PostgresExecutor implements Executor {
 
   /** A transaction that has nothing of a file. */
   #ours(): Message {
-    return useTables(this.#context, new Message(this.#context.wire.encoding.encode).add(BEGIN.write, OWN_PATH, ...ownLimits(this.#context)));
+    return useTables(
+      this.#context,
+      new Message(this.#context.wire.encoding.encode).add(BEGIN.write, OWN_PATH, ...ownLimits(this.#context)),
+    );
   }
 
   async withdraw(error: MigratorError): Promise<void> {
@@ -218,7 +266,10 @@ export class PostgresExecutor implements Executor {
   }
 
   blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]> {
-    return lockHoldersOn(this.#context.wire, pieces.flatMap(({ relations }) => relations));
+    return lockHoldersOn(
+      this.#context.wire,
+      pieces.flatMap(({ relations }) => relations),
+    );
   }
 
   indexState(index: ConcurrentIndex): Promise<IndexState> {
@@ -255,7 +306,11 @@ export class PostgresExecutor implements Executor {
     return journalInsert(this.#context.relation.journal, this.#context.runner, values);
   }
 
-  async #send(step: StepScript, message: Message, what: { readonly unit?: Unit; readonly unread?: Unread | undefined } = {}): Promise<void> {
+  async #send(
+    step: StepScript,
+    message: Message,
+    what: { readonly unit?: Unit; readonly unread?: Unread | undefined } = {},
+  ): Promise<void> {
     const { relation, wire } = this.#context;
     // Lost before it was sent: then it is known that nothing of it ran.
     wire.lost.throwIfAborted();
@@ -279,7 +334,10 @@ export class PostgresExecutor implements Executor {
   /** Says what has kept us from the tables. */
   async #sendOurs(message: Message): Promise<void> {
     try {
-      await this.#context.wire.transactionAsIs(message.text.replace(/;\n$/, ''), { keepRows: false, promptly: !message.hasSource });
+      await this.#context.wire.transactionAsIs(message.text.replace(/;\n$/, ''), {
+        keepRows: false,
+        promptly: !message.hasSource,
+      });
     } catch (error) {
       const failed = message.ownFailure(resultsBefore(error));
       if (failed === 'guard') throw (await explainGuard(this.#context, error)) ?? new LookCloser();
@@ -293,7 +351,10 @@ class LookCloser extends Error {}
 
 type StatementText = Pick<Unit, 'index' | 'sql' | 'whole'>;
 
-function factsOf(step: StepScript, unit: StatementText): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
+function factsOf(
+  step: StepScript,
+  unit: StatementText,
+): Pick<JournalValues, 'step' | 'statement' | 'statementChecksum'> {
   return { step, statement: unit.index, statementChecksum: checksum(unit.whole ?? unit.sql) };
 }
 

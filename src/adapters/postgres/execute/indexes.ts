@@ -41,13 +41,17 @@ async function find(wire: Wire, { schema, name, table }: ConcurrentIndex): Promi
   const row = result?.rows[0];
   if (!row) return undefined;
   const [found, indexName, valid, building] = row;
-  return { state: valid === 't' ? 'valid' : building === 't' ? 'being built' : 'invalid', name: qualified(found ?? undefined, indexName ?? '') };
+  return {
+    state: valid === 't' ? 'valid' : building === 't' ? 'being built' : 'invalid',
+    name: qualified(found ?? undefined, indexName ?? ''),
+  };
 }
 
 /** Removes an index that a concurrent build left INVALID, without blocking writers. */
 export async function dropIndex(wire: Wire, index: ConcurrentIndex): Promise<void> {
   const found = await find(wire, index);
-  if (found?.state === 'invalid') await wire.asIs(`DROP INDEX CONCURRENTLY IF EXISTS ${found.name}`, { promptly: false });
+  if (found?.state === 'invalid')
+    await wire.asIs(`DROP INDEX CONCURRENTLY IF EXISTS ${found.name}`, { promptly: false });
 }
 
 /**
@@ -74,7 +78,8 @@ export async function dropReindexLeftovers(wire: Wire, of: Reindexed): Promise<r
 /** A query for the oids of the tables whose indexes are rebuilt. */
 function reindexedTables(of: Reindexed): string {
   if ('database' in of) return 'SELECT oid FROM pg_class';
-  if ('schema' in of) return `SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace(${literal(identifier(of.schema))})`;
+  if ('schema' in of)
+    return `SELECT oid FROM pg_class WHERE relnamespace = to_regnamespace(${literal(identifier(of.schema))})`;
   const root = namedOid(0);
   // Without partitions there is no tree.
   const tree = `SELECT ${root} AS oid UNION SELECT relid::oid FROM pg_partition_tree(${root})`;

@@ -31,9 +31,13 @@ async function transactionNumber(wire: Wire): Promise<number> {
 }
 
 export function partlyCommitted(error: MigratorError, step: StepScript): MigratorError {
-  return new MigratorError('MIGRATION_INCOMPLETE', `${step.script.file} failed after it had committed a part of its work`, {
-    ...error.details,
-    hint: settleHint(step),
-    cause: error,
-  });
+  return new MigratorError(
+    'MIGRATION_INCOMPLETE',
+    `${step.script.file} failed after it had committed a part of its work`,
+    {
+      ...error.details,
+      hint: settleHint(step),
+      cause: error,
+    },
+  );
 }

@@ -10,7 +10,10 @@ import { literal } from '../wire/sql.ts';
  * table (PostgreSQL manual, "pg_class"): then what the statistics collector has counted. A partitioned table has the
  * rows of its partitions.
  */
-export async function rowEstimates(context: SessionContext, tables: readonly RelationName[]): Promise<readonly (number | undefined)[]> {
+export async function rowEstimates(
+  context: SessionContext,
+  tables: readonly RelationName[],
+): Promise<readonly (number | undefined)[]> {
   const { wire, settings } = context;
   const search = Object.entries(settings.serverSettings).map(
     ([name, value]) => `SELECT pg_catalog.set_config(${literal(name)}, ${literal(value)}, true)`,

@@ -17,15 +17,18 @@ const SYNTAX_ERROR = '42601';
 
 const HINTS: Readonly<Record<string, string>> = {
   '25001': 'this statement cannot run in a transaction: add "-- lockstep: no-transaction" at the top of the file',
-  '2D000': 'a procedure that commits cannot run in our transaction: add "-- lockstep: no-transaction" at the top of the file',
+  '2D000':
+    'a procedure that commits cannot run in our transaction: add "-- lockstep: no-transaction" at the top of the file',
   '55P04': 'a new enum value can be used only after it was committed: split the file in two',
   '57014': 'it was cancelled, or ran into a statement_timeout (--statement-timeout): give it more time, or run again',
 };
 const INSIDE = 'this statement cannot run inside a function, procedure or DO block: write it by itself';
 /** In a file that nobody could split into statements the directive has no effect. */
 const UNREAD_HINTS: Readonly<Record<string, string>> = {
-  '25001': 'this statement cannot run in a transaction, and this file cannot be read and split: move the statement into a file of its own',
-  '2D000': 'a procedure that commits cannot run in our transaction, and this file cannot be read and split: move the call into a file of its own',
+  '25001':
+    'this statement cannot run in a transaction, and this file cannot be read and split: move the statement into a file of its own',
+  '2D000':
+    'a procedure that commits cannot run in our transaction, and this file cannot be read and split: move the call into a file of its own',
 };
 
 /** Of a whole file, which is one transaction. */
@@ -60,7 +63,12 @@ interface ErrorFields {
 export function stepError(
   error: unknown,
   step: StepScript,
-  sent: { readonly message: Message; readonly relation: Relation; readonly unit?: Unit; readonly unread?: Unread | undefined },
+  sent: {
+    readonly message: Message;
+    readonly relation: Relation;
+    readonly unit?: Unit;
+    readonly unread?: Unread | undefined;
+  },
 ): MigratorError {
   // Who has one of our tables locked is known already.
   if (error instanceof MigratorError && error.details.blockers) return error.with({ version: step.version });
@@ -69,7 +77,9 @@ export function stepError(
   const fields = (error as Error).cause as ErrorFields;
   const what = `${step.script.file} failed`;
   const position = placeIn(sent.message, fields);
-  const ours = swallowed(server, fields, step, sent) ?? ownError(sent.message.ownFailure(resultsBefore(error)), server.sqlstate, step, sent);
+  const ours =
+    swallowed(server, fields, step, sent) ??
+    ownError(sent.message.ownFailure(resultsBefore(error)), server.sqlstate, step, sent);
   if (ours) return ours;
   const code = codeOf(server, fields);
   // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
@@ -78,10 +88,22 @@ export function stepError(
   const before = position === undefined ? step.script.text : step.script.text.slice(0, position);
   return new MigratorError(code, what, {
     version: step.version,
-    server: { ...(server.sqlstate === SYNTAX_ERROR ? withoutSource(server, before) : server), ...(mayQuoteRows(server, fields, step) && { mayQuoteRows: true }) },
+    server: {
+      ...(server.sqlstate === SYNTAX_ERROR ? withoutSource(server, before) : server),
+      ...(mayQuoteRows(server, fields, step) && { mayQuoteRows: true }),
+    },
     ...(offset !== undefined && { location: locate(step.script.file, step.script.text, offset) }),
-    ...(sent.unit && { problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`] }),
-    hint: fields.copyRefused === true ? COPY_THROUGH_CLIENT : hintFor(server.sqlstate, code, { ...sent, direction: step.direction, directed: step.script.directives.noTransaction }),
+    ...(sent.unit && {
+      problems: [`statement ${sent.unit.index} of the file; those before it are done and will not run again`],
+    }),
+    hint:
+      fields.copyRefused === true
+        ? COPY_THROUGH_CLIENT
+        : hintFor(server.sqlstate, code, {
+            ...sent,
+            direction: step.direction,
+            directed: step.script.directives.noTransaction,
+          }),
     cause: error,
   });
 }
@@ -99,13 +121,18 @@ function swallowed(
   { message, unread }: { readonly message: Message; readonly unread?: Unread | undefined },
 ): MigratorError | undefined {
   const position = placeIn(message, fields);
-  if (!unread || sqlstate !== SYNTAX_ERROR || fields.position === undefined || !message.quotesOurs(words, position)) return undefined;
+  if (!unread || sqlstate !== SYNTAX_ERROR || fields.position === undefined || !message.quotesOurs(words, position))
+    return undefined;
   const offset = position ?? unread.at;
-  return new MigratorError('MIGRATION_FAILED', `${script.file} failed: a string, a quoted name or a comment in it is not closed`, {
-    version,
-    ...(offset !== undefined && { location: locate(script.file, script.text, offset) }),
-    hint: NEXT.MIGRATION_FAILED,
-  });
+  return new MigratorError(
+    'MIGRATION_FAILED',
+    `${script.file} failed: a string, a quoted name or a comment in it is not closed`,
+    {
+      version,
+      ...(offset !== undefined && { location: locate(script.file, script.text, offset) }),
+      hint: NEXT.MIGRATION_FAILED,
+    },
+  );
 }
 
 function codeOf({ sqlstate }: ServerError, { copyRefused }: ErrorFields): ErrorCode {
@@ -113,7 +140,11 @@ function codeOf({ sqlstate }: ServerError, { copyRefused }: ErrorFields): ErrorC
 }
 
 /** Of a query that was put together while it ran; or of no place in the file, and it quotes what the file does not have. */
-function mayQuoteRows({ sqlstate, message }: ServerError, { position, internalQuery }: ErrorFields, { script }: StepScript): boolean {
+function mayQuoteRows(
+  { sqlstate, message }: ServerError,
+  { position, internalQuery }: ErrorFields,
+  { script }: StepScript,
+): boolean {
   if (internalQuery !== undefined) return !script.text.includes(internalQuery.trim());
   return position === undefined && sqlstate.startsWith('42') && quotesOthers(message, script.text);
 }
@@ -121,13 +152,27 @@ function mayQuoteRows({ sqlstate, message }: ServerError, { position, internalQu
 /** A syntax error quotes the script. */
 function withoutSource(server: ServerError, before: string): ServerError {
   const { message, where } = server;
-  return { ...server, message: withoutQuoted(message, before), ...(where !== undefined && { where: withoutQuoted(where, before) }) };
+  return {
+    ...server,
+    message: withoutQuoted(message, before),
+    ...(where !== undefined && { where: withoutQuoted(where, before) }),
+  };
 }
 
 function hintFor(
   sqlstate: string,
   code: ErrorCode,
-  { unit, unread, directed, direction }: { readonly unit?: Unit; readonly unread?: Unread | undefined; readonly directed: boolean; readonly direction: Direction },
+  {
+    unit,
+    unread,
+    directed,
+    direction,
+  }: {
+    readonly unit?: Unit;
+    readonly unread?: Unread | undefined;
+    readonly directed: boolean;
+    readonly direction: Direction;
+  },
 ): string | undefined {
   if (unread && UNREAD_HINTS[sqlstate] !== undefined) return UNREAD_HINTS[sqlstate];
   if (directed && unit && sqlstate === '25001') return INSIDE;
@@ -143,7 +188,11 @@ function withoutServerError(error: unknown, step: StepScript): MigratorError {
   return new MigratorError(
     'OUTCOME_UNKNOWN',
     `the connection was lost while ${step.version} was running; the server may have committed it`,
-    { version: step.version, cause: error, hint: 'run again: the next run reads from the database whether it was applied' },
+    {
+      version: step.version,
+      cause: error,
+      hint: 'run again: the next run reads from the database whether it was applied',
+    },
   );
 }
 
@@ -152,10 +201,14 @@ const TABLE_GONE: ReadonlySet<string> = new Set(['42P01', '3F000']);
 
 /** Our statements around the file name nothing but our two tables. */
 function tablesGone(step: StepScript, { schema, name }: Relation): MigratorError {
-  return new MigratorError('MIGRATION_FAILED', `${step.script.file} drops the tables of Lockstep, or the schema "${schema}" in which they are; it was not recorded`, {
-    version: step.version,
-    hint: `leave ${schema}.${name} and ${schema}.${journalName(name)} out of what the file drops, or keep them in another schema (--table schema.name)`,
-  });
+  return new MigratorError(
+    'MIGRATION_FAILED',
+    `${step.script.file} drops the tables of Lockstep, or the schema "${schema}" in which they are; it was not recorded`,
+    {
+      version: step.version,
+      hint: `leave ${schema}.${name} and ${schema}.${journalName(name)} out of what the file drops, or keep them in another schema (--table schema.name)`,
+    },
+  );
 }
 
 /** Errors of our own statements inside the migration's transaction. */
@@ -167,18 +220,25 @@ function ownError(
 ): MigratorError | undefined {
   const { version, script } = step;
   const { name } = relation;
-  const refused = (why: string, hint: string): MigratorError => new MigratorError('MIGRATION_FAILED', `${script.file} ${why}`, { version, hint });
+  const refused = (why: string, hint: string): MigratorError =>
+    new MigratorError('MIGRATION_FAILED', `${script.file} ${why}`, { version, hint });
   // The server was stopped, or the session ended, while it was at a statement of ours.
   if (codeForSqlstate(sqlstate, 'in-step') !== undefined) return undefined;
   switch (failed) {
     case 'lock':
-      return refused('gave up the lock of this run; it was rolled back', 'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration');
+      return refused(
+        'gave up the lock of this run; it was rolled back',
+        'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration',
+      );
     case 'guard':
     case 'record':
     case 'journal':
       if (TABLE_GONE.has(sqlstate)) return tablesGone(step, relation);
       if (unread) {
-        return refused('ended the transaction that it ran in; it was not recorded', 'take COMMIT and ROLLBACK out of the file; what it did after the first of them may be in the database');
+        return refused(
+          'ended the transaction that it ran in; it was not recorded',
+          'take COMMIT and ROLLBACK out of the file; what it did after the first of them may be in the database',
+        );
       }
       return refused(
         `changed ${name} or ${journalName(name)}, in which it is recorded; it was rolled back`,
@@ -186,10 +246,14 @@ function ownError(
       );
     case 'row':
       if (sqlstate !== '23505') return undefined;
-      return new MigratorError('HISTORY_CONFLICT', `${version} was recorded meanwhile by a runner that does not hold the lock`, {
-        version,
-        hint: 'stop the other runner, or give it the same lock key, and run again',
-      });
+      return new MigratorError(
+        'HISTORY_CONFLICT',
+        `${version} was recorded meanwhile by a runner that does not hold the lock`,
+        {
+          version,
+          hint: 'stop the other runner, or give it the same lock key, and run again',
+        },
+      );
     case 'tables':
     case undefined:
       return undefined;

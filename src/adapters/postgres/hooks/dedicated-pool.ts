@@ -18,7 +18,10 @@ const NO_TIMEOUTS =
   ` ANY ('{statement_timeout,lock_timeout,idle_session_timeout,transaction_timeout}'::pg_catalog.text[])`;
 
 /** A small pool with the session settings that the migrations have; the password is read anew for each connection. */
-export function openHookPool({ target, input, serverSettings, role }: HookTarget, options: Pick<ConnectingOptions, 'connectWaitMs' | 'onWait'>): HookConnections {
+export function openHookPool(
+  { target, input, serverSettings, role }: HookTarget,
+  options: Pick<ConnectingOptions, 'connectWaitMs' | 'onWait'>,
+): HookConnections {
   const statements = [NO_TIMEOUTS, ...chosenStatements({ serverSettings, role, serverVersion: 0 })];
   // pg-pool waits for the promise; its types do not say so.
   const onConnect: (client: pg.ClientBase) => unknown = async (client) => {

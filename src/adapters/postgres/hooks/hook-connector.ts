@@ -92,7 +92,8 @@ export class HookConnector {
         const left = deadline - performance.now();
         const mayPass = error?.code === 'DATABASE_UNAVAILABLE' || error?.details.awaitsSecret === true;
         if (!error || !mayPass || left <= 0 || this.#stopped.signal.aborted) throw this.#remembered(thrown, error);
-        const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
+        const pause =
+          Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2);
         const retryInMs = Math.round(Math.min(left, pause));
         onWait({ attempt, retryInMs, error });
         await this.#pause(retryInMs);

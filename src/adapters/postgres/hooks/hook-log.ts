@@ -38,7 +38,9 @@ export class HookLog {
       pending = '';
     };
     const write = (chunk: string | Uint8Array, _encoding: unknown, done: () => void): void => {
-      const lines = (pending + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split('\n');
+      const lines = (pending + (typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }))).split(
+        '\n',
+      );
       pending = lines.pop() ?? '';
       for (const line of lines) this.say(line);
       if (pending.length > MOST_PENDING) say();

@@ -14,7 +14,10 @@ export function resourceLimits(bytes: number): ResourceLimits {
   const mib = Math.floor(bytes / MIB);
   setFlagsFromString(`--initial-old-space-size=${Math.ceil(mib / 4)}`);
   setFlagsFromString('--heap-growing-percent=30');
-  return { maxOldGenerationSizeMb: 4 * mib + 2048, maxYoungGenerationSizeMb: Math.min(48, Math.max(8, Math.floor(mib / 8))) };
+  return {
+    maxOldGenerationSizeMb: 4 * mib + 2048,
+    maxYoungGenerationSizeMb: Math.min(48, Math.max(8, Math.floor(mib / 8))),
+  };
 }
 
 /** 0 while the thread does not run yet, or no more. Buffers lie outside of the heap. */

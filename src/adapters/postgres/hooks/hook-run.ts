@@ -55,11 +55,15 @@ export async function bounded(
   } catch (error) {
     signal.throwIfAborted();
     if (!timeUp.aborted) throw error;
-    throw new MigratorError('HOOK_FAILED', `the hook of ${version} was not done within --hook-timeout=${timeoutMs / 1000}s`, {
-      version,
-      cause: error,
-      hint: 'make the hook faster, or give it more time; it must be idempotent, for it runs again',
-    });
+    throw new MigratorError(
+      'HOOK_FAILED',
+      `the hook of ${version} was not done within --hook-timeout=${timeoutMs / 1000}s`,
+      {
+        version,
+        cause: error,
+        hint: 'make the hook faster, or give it more time; it must be idempotent, for it runs again',
+      },
+    );
   } finally {
     // A signal that comes later is none of this hook's, and must not keep the process for the time of grace.
     stopListening();
@@ -81,7 +85,9 @@ export function notConnected(version: Version, failure: MigratorError): Migrator
     ...failure.details,
     version,
     cause: failure,
-    hint: failure.hint ?? 'nothing was recorded; see that the server lets the hook in (it has up to 4 connections of its own), then run again',
+    hint:
+      failure.hint ??
+      'nothing was recorded; see that the server lets the hook in (it has up to 4 connections of its own), then run again',
   });
   return told.with({ awaitsSecret: false });
 }

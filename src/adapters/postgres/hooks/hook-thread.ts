@@ -51,24 +51,40 @@ const WRITE_WAIT_MS = 5_000;
 const LAST_WORDS_MS = 1_000;
 
 /** @throws MigratorError HOOK_FAILED, or what a connection of the hook failed with. */
-export async function runInThread({ version, hookPath: path = '' }: Migration, run: RunOptions, options: WorkerHooksOptions): Promise<void> {
+export async function runInThread(
+  { version, hookPath: path = '' }: Migration,
+  run: RunOptions,
+  options: WorkerHooksOptions,
+): Promise<void> {
   const { target, reporter, written, workerUrl, connectWaitMs } = options;
   const memory = options.memory();
   const { port1: ours, port2: port } = new MessageChannel();
   const onTheWay = new SharedArrayBuffer(4);
   const workerData: HookWorkerData = { path, version, target: target(), connectWaitMs, onTheWay, port };
-  const worker = new Worker(workerUrl, { workerData, transferList: [port], stdout: true, stderr: true, resourceLimits: resourceLimits(memory) });
+  const worker = new Worker(workerUrl, {
+    workerData,
+    transferList: [port],
+    stdout: true,
+    stderr: true,
+    resourceLimits: resourceLimits(memory),
+  });
   const over = new AbortController();
   const ended = new Promise<void>((resolve, reject) => {
     const hear = listener({ version, reporter, written, onTheWay: new Int32Array(onTheWay), resolve, reject });
     ours.on('message', hear);
-    worker.on('error', (error) => reject(isOutOfMemory(error) ? tooMuch(version, memory) : hookFailed(version, describe(error, path))));
+    worker.on('error', (error) =>
+      reject(isOutOfMemory(error) ? tooMuch(version, memory) : hookFailed(version, describe(error, path))),
+    );
     worker.on('exit', (code) => {
       // Its last words may still lie here.
-      for (let last = receiveMessageOnPort(ours); last; last = receiveMessageOnPort(ours)) hear(last.message as HookMessage);
+      for (let last = receiveMessageOnPort(ours); last; last = receiveMessageOnPort(ours))
+        hear(last.message as HookMessage);
       reject(hookFailed(version, `it ended its thread with code ${code}`));
     });
-    tooMuchMemory(worker, memory, over.signal).then(() => reject(tooMuch(version, memory)), () => undefined);
+    tooMuchMemory(worker, memory, over.signal).then(
+      () => reject(tooMuch(version, memory)),
+      () => undefined,
+    );
   });
   hearStreams(worker, (message) => reporter.report({ type: 'hook.log', version, message }));
   try {
@@ -90,7 +106,14 @@ interface Listening {
   readonly reject: (error: MigratorError) => void;
 }
 
-function listener({ version, reporter, written, onTheWay, resolve, reject }: Listening): (message: HookMessage) => void {
+function listener({
+  version,
+  reporter,
+  written,
+  onTheWay,
+  resolve,
+  reject,
+}: Listening): (message: HookMessage) => void {
   let told = 0;
   let unread = false;
   /** Lets the hook go on once what it has said is written; where nobody reads the log, that is waited for once. */
@@ -105,7 +128,10 @@ function listener({ version, reporter, written, onTheWay, resolve, reject }: Lis
     switch (message.type) {
       case 'log':
         reporter.report({ type: 'hook.log', version, message: message.message });
-        if (told === 0) setImmediate(() => { release().catch(() => undefined); });
+        if (told === 0)
+          setImmediate(() => {
+            release().catch(() => undefined);
+          });
         told += message.size;
         break;
       case 'waiting':
@@ -115,7 +141,11 @@ function listener({ version, reporter, written, onTheWay, resolve, reject }: Lis
         resolve();
         break;
       case 'failed':
-        reject(message.notConnected ? notConnected(version, toError(message.notConnected)) : hookFailed(version, message.message));
+        reject(
+          message.notConnected
+            ? notConnected(version, toError(message.notConnected))
+            : hookFailed(version, message.message),
+        );
         break;
     }
   };
@@ -139,10 +169,14 @@ function isOutOfMemory(error: unknown): boolean {
 }
 
 function tooMuch(version: Version, memory: number): MigratorError {
-  return new MigratorError('HOOK_FAILED', `the hook of ${version} took more memory than --hook-memory=${Math.floor(memory / 2 ** 20)}Mi`, {
-    version,
-    hint: "read and write in portions, or give it more memory (and the container's limit at least 128Mi beyond that); nothing was recorded",
-  });
+  return new MigratorError(
+    'HOOK_FAILED',
+    `the hook of ${version} took more memory than --hook-memory=${Math.floor(memory / 2 ** 20)}Mi`,
+    {
+      version,
+      hint: "read and write in portions, or give it more memory (and the container's limit at least 128Mi beyond that); nothing was recorded",
+    },
+  );
 }
 
 /** A hook that is done may not have told all of its output yet. */

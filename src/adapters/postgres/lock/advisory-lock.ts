@@ -52,7 +52,9 @@ export class PostgresLock implements AdvisoryLock {
   async tryAcquire(): Promise<boolean> {
     this.#mayHold = true;
     try {
-      const [result, held] = await this.#message(`SELECT pg_catalog.pg_try_advisory_lock(${this.key});\nSELECT version() ${this.#isHeld}`);
+      const [result, held] = await this.#message(
+        `SELECT pg_catalog.pg_try_advisory_lock(${this.key});\nSELECT version() ${this.#isHeld}`,
+      );
       this.#mayHold = result?.rows[0]?.[0] === 't';
       if (this.#mayHold && held?.rows.length === 0) throw await this.#noLocks();
       return this.#mayHold;
@@ -99,7 +101,8 @@ export class PostgresLock implements AdvisoryLock {
   }
 
   async holder(): Promise<Holder | undefined> {
-    const look = async (): Promise<string | null | undefined> => (await this.#message(holderQuery(this.key)))[0]?.rows[0]?.[0];
+    const look = async (): Promise<string | null | undefined> =>
+      (await this.#message(holderQuery(this.key)))[0]?.rows[0]?.[0];
     const seen = await look();
     let holder = readHolder(seen);
     if (needsSecondLook(seen)) {
@@ -113,7 +116,9 @@ export class PostgresLock implements AdvisoryLock {
   async #runOf(holder: Holder): Promise<Pick<Holder, 'since' | 'doing'>> {
     if (!holder.applicationName.startsWith('lockstep ')) return {};
     // The table may not be there yet, or not be readable for this role: then nothing is known.
-    const results = await readTables(this.#context, 'journal', [openRunsQuery(this.#context.relation.journal)]).catch(() => []);
+    const results = await readTables(this.#context, 'journal', [openRunsQuery(this.#context.relation.journal)]).catch(
+      () => [],
+    );
     // A run that died without a word is open too, until somebody else starts one.
     const own = (results[0]?.rows ?? []).find(([command, version, name]) => {
       const runner = { command: (command ?? '') as CommandName, productVersion: version ?? '', name: name ?? '' };
@@ -142,9 +147,7 @@ export class PostgresLock implements AdvisoryLock {
   }
 
   async terminate(holder: Holder): Promise<boolean> {
-    const [result] = await this.#message(
-      `SELECT pg_catalog.pg_terminate_backend(${holder.pid}, ${TERMINATE_WAIT_MS})`,
-    );
+    const [result] = await this.#message(`SELECT pg_catalog.pg_terminate_backend(${holder.pid}, ${TERMINATE_WAIT_MS})`);
     return result?.rows[0]?.[0] === 't';
   }
 
@@ -154,10 +157,14 @@ export class PostgresLock implements AdvisoryLock {
 }
 
 export function withoutAdvisoryLocks(server: string, cause?: unknown): MigratorError {
-  return new MigratorError('CONFIG_INVALID', `this server has no advisory locks that hold, so two runs could apply the same migration at once: ${server}`, {
-    cause,
-    hint: 'use PostgreSQL 14 to 18 itself; what only speaks its protocol, such as CockroachDB, is not supported',
-  });
+  return new MigratorError(
+    'CONFIG_INVALID',
+    `this server has no advisory locks that hold, so two runs could apply the same migration at once: ${server}`,
+    {
+      cause,
+      hint: 'use PostgreSQL 14 to 18 itself; what only speaks its protocol, such as CockroachDB, is not supported',
+    },
+  );
 }
 
 async function cancelBlocked(wire: Wire, key: string): Promise<Holder[]> {

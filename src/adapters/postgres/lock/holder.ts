@@ -29,8 +29,16 @@ export function holderQuery(key: string): string {
 export function readHolder(json: string | null | undefined, earlier?: string | null): Holder | undefined {
   const grants = here(json);
   const before = here(earlier);
-  const found = grants.find(({ mode }) => mode === 'ExclusiveLock') ?? grants.find((grant) => !isLook(grant) || before.some((one) => isSame(one, grant)));
-  return found && { pid: found.pid, applicationName: found.name ?? '', ...(found.mode !== 'ExclusiveLock' && { mode: 'shared' as const }) };
+  const found =
+    grants.find(({ mode }) => mode === 'ExclusiveLock') ??
+    grants.find((grant) => !isLook(grant) || before.some((one) => isSame(one, grant)));
+  return (
+    found && {
+      pid: found.pid,
+      applicationName: found.name ?? '',
+      ...(found.mode !== 'ExclusiveLock' && { mode: 'shared' as const }),
+    }
+  );
 }
 
 /** There are holders in shared mode of which only a second look can tell whether they are runners that look at the lock. */

@@ -46,14 +46,20 @@ export async function requireSessionPooling(
 }
 
 function notBySession(): MigratorError {
-  return new MigratorError('CONFIG_INVALID', '--allow-pooler: this pooler does not keep a session on one backend', { hint: HINT });
+  return new MigratorError('CONFIG_INVALID', '--allow-pooler: this pooler does not keep a session on one backend', {
+    hint: HINT,
+  });
 }
 
 function cannotTell(cause: unknown): never {
-  throw new MigratorError('CONFIG_INVALID', '--allow-pooler: whether this pooler pools by session takes a second connection, and there was none', {
-    cause,
-    hint: `let the pool have one more backend, or ${HINT}`,
-  });
+  throw new MigratorError(
+    'CONFIG_INVALID',
+    '--allow-pooler: whether this pooler pools by session takes a second connection, and there was none',
+    {
+      cause,
+      hint: `let the pool have one more backend, or ${HINT}`,
+    },
+  );
 }
 
 async function pidOf(wire: Wire, sql: string): Promise<number> {

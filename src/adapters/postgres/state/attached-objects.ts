@@ -14,12 +14,36 @@ const FIRST_USER_OID = 16_384;
 const COLUMNS = [
   'version checksum applied_at',
   'id at run event command direction statement duration_ms code error runner release image lockstep down_sql down_checksum irreversible hold statement_sql',
-].join(' ').split(' ');
+]
+  .join(' ')
+  .split(' ');
 
 /** Built-in functions that may stand in a default although they are not immutable: they run nothing of others'. */
 const HARMLESS = [
-  ...['now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp', 'timeofday', 'timezone', 'date', 'timestamp', 'timestamptz', 'to_char'],
-  ...['nextval', 'random', 'gen_random_uuid', 'uuidv4', 'uuidv7', 'inet_client_addr', 'pg_backend_pid', 'current_database', 'current_schema', 'current_setting'],
+  ...[
+    'now',
+    'transaction_timestamp',
+    'statement_timestamp',
+    'clock_timestamp',
+    'timeofday',
+    'timezone',
+    'date',
+    'timestamp',
+    'timestamptz',
+    'to_char',
+  ],
+  ...[
+    'nextval',
+    'random',
+    'gen_random_uuid',
+    'uuidv4',
+    'uuidv7',
+    'inet_client_addr',
+    'pg_backend_pid',
+    'current_database',
+    'current_schema',
+    'current_setting',
+  ],
 ];
 
 const NAMED = `pg_catalog.format('%I.%I', (SELECT nspname FROM pg_namespace n WHERE n.oid = c.relnamespace), c.relname)`;
@@ -55,7 +79,11 @@ const READ: readonly Finding[] = [
       ` OR ((i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)` +
       ` AND NOT ${isHarmless(`concat(i.indexprs::text, i.indpred::text)`, 'pg_class', 'i.indexrelid')}))`,
   ],
-  ['has statistics on expressions', 's.stxname', 'JOIN pg_statistic_ext s ON s.stxrelid = c.oid WHERE s.stxexprs IS NOT NULL'],
+  [
+    'has statistics on expressions',
+    's.stxname',
+    'JOIN pg_statistic_ext s ON s.stxrelid = c.oid WHERE s.stxexprs IS NOT NULL',
+  ],
 ];
 
 const WRITE: readonly Finding[] = [
@@ -74,7 +102,11 @@ const WRITE: readonly Finding[] = [
       ` AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)))`,
   ],
   ['inherits from', 'i.inhparent::regclass::text', 'JOIN pg_inherits i ON i.inhrelid = c.oid WHERE true'],
-  ['has the trigger', 't.tgname', `JOIN pg_trigger t ON t.tgrelid = c.oid WHERE t.tgenabled <> 'D' AND NOT (t.tgisinternal AND t.tgfoid < ${FIRST_USER_OID})`],
+  [
+    'has the trigger',
+    't.tgname',
+    `JOIN pg_trigger t ON t.tgrelid = c.oid WHERE t.tgenabled <> 'D' AND NOT (t.tgisinternal AND t.tgfoid < ${FIRST_USER_OID})`,
+  ],
   ['has the rule', 'r.rulename', 'JOIN pg_rewrite r ON r.ev_class = c.oid WHERE true'],
   [
     'has a check that is not built of built-in functions',
@@ -110,9 +142,15 @@ function plainGuard(access: Access, oids: string): string {
   if (access === 'write') {
     table.push(`relpersistence <> 'p' OR relreplident <> 'd'`);
     table.push(`NOT EXISTS (SELECT FROM pg_index p WHERE p.indrelid = c.oid AND p.indisprimary)`);
-    table.push(`relhastriggers OR relhasrules OR relchecks <> 0 OR relispartition OR NOT pg_has_role(relowner, 'USAGE')`);
-    table.push(`(current_setting('is_superuser') = 'on' AND NOT (SELECT rolsuper FROM pg_roles r WHERE r.oid = relowner))`);
-    more.push(`pg_attrdef WHERE adrelid IN (${oids}) AND pg_get_expr(adbin, adrelid) NOT IN ('now()', 'clock_timestamp()', 'CURRENT_TIMESTAMP')`);
+    table.push(
+      `relhastriggers OR relhasrules OR relchecks <> 0 OR relispartition OR NOT pg_has_role(relowner, 'USAGE')`,
+    );
+    table.push(
+      `(current_setting('is_superuser') = 'on' AND NOT (SELECT rolsuper FROM pg_roles r WHERE r.oid = relowner))`,
+    );
+    more.push(
+      `pg_attrdef WHERE adrelid IN (${oids}) AND pg_get_expr(adbin, adrelid) NOT IN ('now()', 'clock_timestamp()', 'CURRENT_TIMESTAMP')`,
+    );
     more.push(`pg_inherits WHERE inhrelid IN (${oids})`);
   }
   const found = [

@@ -27,7 +27,13 @@ export async function placeOfNextRun({ relation, settings, wire, named }: Sessio
   if (settings.role !== undefined) message.add(`SET LOCAL ROLE ${identifier(settings.role)}`);
   message.add(`SELECT pg_catalog.set_config('search_path', ${literal(path)}, true)`);
   keepPlace(message, relation.name);
-  message.add(OWN_PATH).add(`SELECT ${place(relation.name)}, current_setting('lockstep.current'), quote_ident(${literal(relation.schema)})`, 'next').add('COMMIT');
+  message
+    .add(OWN_PATH)
+    .add(
+      `SELECT ${place(relation.name)}, current_setting('lockstep.current'), quote_ident(${literal(relation.schema)})`,
+      'next',
+    )
+    .add('COMMIT');
   const [found, current, mine] = message.result('next', await wire.transactionAsIs(message.text))?.rows[0] ?? [];
   if (found === mine && (current === mine || path === DEFAULT_PATH)) return undefined;
   return (

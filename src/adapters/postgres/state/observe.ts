@@ -22,7 +22,9 @@ const LOOK_EVERY_MS = 500;
 const QUERY_LENGTH = 200;
 
 export async function observe(wire: Wire, pid: number): Promise<Observation> {
-  const [progress, blockers] = await wire.message(`${progressQuery(pid)};\n${blockersQuery(`pg_catalog.pg_blocking_pids(${pid})`)}`);
+  const [progress, blockers] = await wire.message(
+    `${progressQuery(pid)};\n${blockersQuery(`pg_catalog.pg_blocking_pids(${pid})`)}`,
+  );
   const [phase, percent] = progress?.rows[0] ?? [];
   return {
     blockers: readBlockers(blockers),
@@ -34,12 +36,19 @@ export async function observe(wire: Wire, pid: number): Promise<Observation> {
 const STRONG_LOCKS = `('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`;
 
 /** Until the signal aborts: once the session has waited for a strong lock on a table for `limitMs`, cancels its statement. */
-export async function cancelLongWait(wire: Wire, pid: number, limitMs: number, ended: AbortSignal): Promise<readonly Blocker[] | undefined> {
+export async function cancelLongWait(
+  wire: Wire,
+  pid: number,
+  limitMs: number,
+  ended: AbortSignal,
+): Promise<readonly Blocker[] | undefined> {
   const waits =
     `FROM pg_locks l WHERE l.pid = ${pid} AND NOT l.granted AND l.locktype = 'relation' AND l.mode IN ${STRONG_LOCKS}` +
     ` AND clock_timestamp() - l.waitstart >= interval '${limitMs} milliseconds'`;
   while (!ended.aborted) {
-    const [blockers, cancelled] = await wire.message(`${blockersQuery(`pg_blocking_pids(${pid})`)};\nSELECT pg_cancel_backend(l.pid) ${waits}`);
+    const [blockers, cancelled] = await wire.message(
+      `${blockersQuery(`pg_blocking_pids(${pid})`)};\nSELECT pg_cancel_backend(l.pid) ${waits}`,
+    );
     if (cancelled?.rows[0]?.[0] === 't') return readBlockers(blockers);
     await setTimeout(Math.min(LOOK_EVERY_MS, limitMs), undefined, { signal: ended }).catch(() => undefined);
   }

@@ -21,7 +21,8 @@ const SOURCE = `(SELECT s.source FROM pg_catalog.pg_settings s WHERE s.name OPER
 export function keepPlace(message: Statements, name: string): void {
   const current = `pg_catalog.quote_ident(pg_catalog.current_schema())`;
   const inCurrent = `pg_catalog.to_regclass(pg_catalog.format('%I.%I', coalesce(pg_catalog.current_schema(), 'pg_catalog'), ${escapeLiteral(name)}))`;
-  const keep = (setting: string, value: string): string => `pg_catalog.set_config('lockstep.${setting}', coalesce(${value}, ''), true)`;
+  const keep = (setting: string, value: string): string =>
+    `pg_catalog.set_config('lockstep.${setting}', coalesce(${value}, ''), true)`;
   message.add(
     `SELECT ${keep('current', current)}, CASE WHEN ${inCurrent} IS NULL THEN ${SOURCE} END,` +
       ` ${keep('found', `(SELECT i.schema FROM ${identified(regclass(undefined, name))} i)`)}`,

@@ -38,7 +38,13 @@ export function readRelation(message: Statements, results: readonly ResultSet[])
   const rows = (name: Query): ResultSet['rows'] => message.result(name, results)?.rows ?? [];
   const [oid, journalOid, kind, schema, comment] = rows('relation')[0] ?? [];
   const columns = rows('attributes')
-    .map(([relation, number, name, category, needed]) => ({ relation, number: Number(number), name: name ?? '', category: category ?? '', needed: needed === 't' }))
+    .map(([relation, number, name, category, needed]) => ({
+      relation,
+      number: Number(number),
+      name: name ?? '',
+      category: category ?? '',
+      needed: needed === 't',
+    }))
     .sort((a, b) => a.number - b.number);
   const ofHistory = columns.filter(({ relation }) => relation === oid);
   const ofJournal = columns.filter(({ relation }) => relation === journalOid).map(({ name }) => name);

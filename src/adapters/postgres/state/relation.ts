@@ -88,13 +88,18 @@ interface ResolveOptions {
  * Accepts our table, the original Go runner's, or none yet.
  * @throws MigratorError CONFIG_INVALID for another key or an incompatible format; HISTORY_CONFLICT for another tool's table.
  */
-export function resolveRelation(table: TableName, facts: RelationFacts, { takesOver }: ResolveOptions = { takesOver: false }): Relation {
+export function resolveRelation(
+  table: TableName,
+  facts: RelationFacts,
+  { takesOver }: ResolveOptions = { takesOver: false },
+): Relation {
   if (facts.schema === null) throw noSchema(table);
   const name = `${facts.schema}.${table.name}`;
   requirePlace(table, facts.schema, facts.madeIn);
   const foreign = facts.shape ? requireShape(name, facts.shape) : undefined;
   if (foreign && !takesOver) throw foreign;
-  if (facts.journal && !JOURNAL_COLUMNS.every((column) => facts.journal?.includes(column))) throw foreignJournal(journalName(name));
+  if (facts.journal && !JOURNAL_COLUMNS.every((column) => facts.journal?.includes(column)))
+    throw foreignJournal(journalName(name));
   const hasComment = requireComment(name, facts);
   return {
     schema: facts.schema,
@@ -121,10 +126,16 @@ export function resolveRelation(table: TableName, facts: RelationFacts, { takesO
 function requirePlace(table: TableName, found: string, madeIn: RelationFacts['madeIn']): void {
   if (!madeIn || madeIn.schema === '' || madeIn.source === 'default') return;
   const made = madeIn.schema.replace(/^"(.*)"$/s, '$1').replaceAll('""', '"');
-  throw new MigratorError('CONFIG_INVALID', `the history ${found}.${table.name} is not in the schema where this run would create objects, ${made}`, {
-    problems: [`search_path (set by: ${madeIn.source}) begins with ${made}, which has no table ${table.name}; the next schema of the path that has one is ${found}`],
-    hint: `say which history is meant: --table ${found}.${table.name} for the one that is there, --table ${made}.${table.name} for one of its own`,
-  });
+  throw new MigratorError(
+    'CONFIG_INVALID',
+    `the history ${found}.${table.name} is not in the schema where this run would create objects, ${made}`,
+    {
+      problems: [
+        `search_path (set by: ${madeIn.source}) begins with ${made}, which has no table ${table.name}; the next schema of the path that has one is ${found}`,
+      ],
+      hint: `say which history is meant: --table ${found}.${table.name} for the one that is there, --table ${made}.${table.name} for one of its own`,
+    },
+  );
 }
 
 /** Whether the table has our comment. @throws MigratorError CONFIG_INVALID when that says what this run can't go by. */
@@ -139,9 +150,13 @@ function requireComment(name: string, { comment, key }: RelationFacts): boolean 
     );
   }
   if (found['key'] === key) return true;
-  throw new MigratorError('CONFIG_INVALID', `table ${name} is locked by key ${found['key']}, but this run would use key ${key}`, {
-    hint: `every runner must use one key: drop --lock-key, or set it to ${found['key']}`,
-  });
+  throw new MigratorError(
+    'CONFIG_INVALID',
+    `table ${name} is locked by key ${found['key']}, but this run would use key ${key}`,
+    {
+      hint: `every runner must use one key: drop --lock-key, or set it to ${found['key']}`,
+    },
+  );
 }
 
 /** What speaks against another tool's table. @throws MigratorError HISTORY_CONFLICT for what is no table of a tool's. */
@@ -174,9 +189,13 @@ function foreignJournal(name: string): MigratorError {
 
 function noSchema(table: TableName): MigratorError {
   return table.schema === undefined
-    ? new MigratorError('CONFIG_INVALID', 'no schema of the search_path exists, so there is no place for the history table', {
-        hint: 'create the schema, or name an existing one: --table schema.name',
-      })
+    ? new MigratorError(
+        'CONFIG_INVALID',
+        'no schema of the search_path exists, so there is no place for the history table',
+        {
+          hint: 'create the schema, or name an existing one: --table schema.name',
+        },
+      )
     : new MigratorError('CONFIG_INVALID', `--table: schema "${table.schema}" does not exist in this database`, {
         hint: `create it first (CREATE SCHEMA), or correct --table`,
       });
@@ -185,12 +204,19 @@ function noSchema(table: TableName): MigratorError {
 function foreignTable(name: string, tool: string, columns: readonly string[]): MigratorError {
   return new MigratorError('HISTORY_CONFLICT', `table ${name} belongs to ${tool}, not to Lockstep`, {
     problems: [`its columns are ${columns.join(', ')}; Lockstep's are version, applied_at, …`],
-    hint: importHint(tool, name) ?? `${OTHER_NAME}, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
+    hint:
+      importHint(tool, name) ??
+      `${OTHER_NAME}, and record what ${tool} has applied with "lockstep baseline --to VERSION"`,
   });
 }
 
 function importHint(label: string, table: string): string | undefined {
   const tool = IMPORT_TOOLS.find((one) => label.toLowerCase().split(' ', 1)[0] === one);
-  const rails = label.endsWith('Rails') ? `where Rails has made it (ar_internal_metadata stands beside it), leave it to Rails: ${OTHER_NAME}, and record with "lockstep baseline --to VERSION" what is applied; where dbmate has, ` : '';
-  return tool && `${rails}take its history over with "lockstep import --from ${tool} --from-table ${table}", which renames that table; or ${OTHER_NAME}`;
+  const rails = label.endsWith('Rails')
+    ? `where Rails has made it (ar_internal_metadata stands beside it), leave it to Rails: ${OTHER_NAME}, and record with "lockstep baseline --to VERSION" what is applied; where dbmate has, `
+    : '';
+  return (
+    tool &&
+    `${rails}take its history over with "lockstep import --from ${tool} --from-table ${table}", which renames that table; or ${OTHER_NAME}`
+  );
 }

@@ -39,7 +39,10 @@ export function hygiene(serverVersion: number): ReadonlyMap<string, string> {
 
 /** One statement for all of them, as each statement costs the server its own start and end. */
 export function setStatement(settings: Iterable<readonly [name: string, value: string]>): string {
-  const calls = Array.from(settings, ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`);
+  const calls = Array.from(
+    settings,
+    ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`,
+  );
   return `SELECT ${calls.join(', ')}`;
 }
 

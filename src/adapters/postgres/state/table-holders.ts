@@ -8,16 +8,25 @@ import type { Wire } from '../wire/wire.ts';
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /** The error with who it was; any other stays as it is. `oids` is SQL for a list. */
-export async function withHolders(wire: Wire, names: readonly string[], oids: string, error: unknown): Promise<unknown> {
+export async function withHolders(
+  wire: Wire,
+  names: readonly string[],
+  oids: string,
+  error: unknown,
+): Promise<unknown> {
   if (!(error instanceof MigratorError) || error.details.server?.sqlstate !== LOCK_NOT_AVAILABLE) return error;
   const pids = `ARRAY(SELECT l.pid FROM pg_locks l WHERE l.locktype = 'relation' AND l.granted AND l.relation IN (${oids}) AND l.pid <> pg_backend_pid())`;
   const [result] = await wire.message(blockersQuery(pids)).catch(() => []);
   const blockers = readBlockers(result);
-  return new MigratorError('CONTENTION', `could not lock ${names.join(' and ')} within ${OWN_LOCK_TIMEOUT_MS / 1000} s`, {
-    ...error.details,
-    blockers,
-    problems: blockers.map((blocker) => `locked by ${describeBlocker(blocker)}`),
-    hint: 'run again when that session is done, or end it (SELECT pg_terminate_backend(pid))',
-    cause: error,
-  });
+  return new MigratorError(
+    'CONTENTION',
+    `could not lock ${names.join(' and ')} within ${OWN_LOCK_TIMEOUT_MS / 1000} s`,
+    {
+      ...error.details,
+      blockers,
+      problems: blockers.map((blocker) => `locked by ${describeBlocker(blocker)}`),
+      hint: 'run again when that session is done, or end it (SELECT pg_terminate_backend(pid))',
+      cause: error,
+    },
+  );
 }

@@ -17,7 +17,9 @@ function namesOf({ relation }: SessionContext, used: Used): string[] {
 }
 
 function oidsOf(context: SessionContext, used: Used): string {
-  return namesOf(context, used).map((name) => `to_regclass(${escapeLiteral(name)})`).join(', ');
+  return namesOf(context, used)
+    .map((name) => `to_regclass(${escapeLiteral(name)})`)
+    .join(', ');
 }
 
 /** These locks keep a trigger, a rule, a policy and a change of a column away until the transaction ends. */
@@ -25,7 +27,10 @@ const LOCK_MODES: Readonly<Record<Access, string>> = { read: 'ACCESS SHARE', wri
 
 /** Under our own path; the guard is the last. */
 export function lockAndLook(context: SessionContext, access: Access, used: Used): string[] {
-  return [`LOCK TABLE ${namesOf(context, used).join(', ')} IN ${LOCK_MODES[access]} MODE`, guard(access, oidsOf(context, used), context.care)];
+  return [
+    `LOCK TABLE ${namesOf(context, used).join(', ')} IN ${LOCK_MODES[access]} MODE`,
+    guard(access, oidsOf(context, used), context.care),
+  ];
 }
 
 /** For the rest of a transaction in which a migration may have taken another role, or set other limits. */
@@ -34,12 +39,20 @@ export function ownLimits(context: SessionContext, lockTimeoutMs = OWN_LOCK_TIME
 }
 
 /** The results of the queries. @throws MigratorError HISTORY_CONFLICT, CONTENTION when somebody has a table locked. */
-export function readTables(context: SessionContext, used: Used, queries: readonly string[]): Promise<readonly ResultSet[]> {
+export function readTables(
+  context: SessionContext,
+  used: Used,
+  queries: readonly string[],
+): Promise<readonly ResultSet[]> {
   return inTables(context, 'read', used, { statements: queries });
 }
 
 /** In one transaction; resolves with their results. @throws as readTables. */
-export async function writeTables(context: SessionContext, statements: readonly string[], lockTimeoutMs?: number): Promise<readonly ResultSet[]> {
+export async function writeTables(
+  context: SessionContext,
+  statements: readonly string[],
+  lockTimeoutMs?: number,
+): Promise<readonly ResultSet[]> {
   return statements.length === 0 ? [] : await inTables(context, 'write', 'both', { statements, lockTimeoutMs });
 }
 
@@ -48,7 +61,12 @@ interface InTables {
   readonly lockTimeoutMs?: number | undefined;
 }
 
-async function inTables(context: SessionContext, access: Access, used: Used, { statements, lockTimeoutMs }: InTables): Promise<readonly ResultSet[]> {
+async function inTables(
+  context: SessionContext,
+  access: Access,
+  used: Used,
+  { statements, lockTimeoutMs }: InTables,
+): Promise<readonly ResultSet[]> {
   return await careful(context, access, used, async () => {
     const before = [...ownLimits(context, lockTimeoutMs), ...lockAndLook(context, access, used)];
     try {
@@ -73,7 +91,8 @@ async function careful<T>(context: SessionContext, access: Access, used: Used, a
     return await attempt();
   } catch (thrown) {
     const error = thrown instanceof GuardFailed ? thrown.cause : thrown;
-    if (!(thrown instanceof GuardFailed) || serverErrorOf(error)?.sqlstate !== GUARD_FAILED) throw await withTableHolders(context, used, error);
+    if (!(thrown instanceof GuardFailed) || serverErrorOf(error)?.sqlstate !== GUARD_FAILED)
+      throw await withTableHolders(context, used, error);
     const found = await lookClosely(context, access, used);
     if (found.length > 0 || context.care === 'closely') throw untrustedTables(access, found);
     context.care = 'closely';

@@ -6,7 +6,14 @@ import type { TableName } from '../../../core/table-name.ts';
 import { encodingOf, type Encoding } from '../wire/encoding.ts';
 import { withoutAdvisoryLocks } from '../lock/advisory-lock.ts';
 import { holderQuery, readHolder } from '../lock/holder.ts';
-import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables, type Care } from '../state/attached-objects.ts';
+import {
+  findingsQuery,
+  guard,
+  GUARD_FAILED,
+  readFindings,
+  untrustedTables,
+  type Care,
+} from '../state/attached-objects.ts';
 import { BEGIN, OWN_PATH } from '../wire/own-path.ts';
 import { lookQueries, readLook } from './progress-facts.ts';
 import { AT_PLACE, keepPlace, place, placed } from '../state/place.ts';
@@ -59,7 +66,9 @@ function checkMessage(options: CheckOptions, known: RelationFacts | undefined, c
   const message = new Statements().add(BEGIN.read).add('SET LOCAL statement_timeout = 0');
   beforeOwnPath(message, options);
   if (name.schema === undefined) keepPlace(message, name.name);
-  message.add(OWN_PATH).add(sessionQuery(name, known ? `'${known.key}'::bigint` : keyExpression(name, lockKey)), 'session');
+  message
+    .add(OWN_PATH)
+    .add(sessionQuery(name, known ? `'${known.key}'::bigint` : keyExpression(name, lockKey)), 'session');
   for (const [what, sql] of Object.entries(known ? {} : relationQueries(name))) message.add(sql, what);
   // Whoever has the table locked is named after a while.
   message.add(`SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`);
@@ -90,7 +99,10 @@ function beforeOwnPath(message: Statements, { serverSettings, role }: CheckOptio
   message.add(`SELECT pg_catalog.current_setting('role')`, 'role');
   if (role !== undefined) message.add(`SET LOCAL ROLE ${identifier(role)}`, '--role');
   for (const [setting, value] of Object.entries(serverSettings)) {
-    message.add(`SELECT pg_catalog.set_config(${escapeLiteral(setting)}, ${escapeLiteral(value)}, true)`, `setting ${setting}`);
+    message.add(
+      `SELECT pg_catalog.set_config(${escapeLiteral(setting)}, ${escapeLiteral(value)}, true)`,
+      `setting ${setting}`,
+    );
   }
 }
 
@@ -118,7 +130,11 @@ function sessionQuery({ schema, name }: TableName, key: string): string {
  * stands here, as the path may be that of the place.
  */
 export function historyQuery(table: string): string {
-  const none = [`NULL::pg_catalog.text AS version`, `NULL::pg_catalog.text AS checksum`, `NULL::pg_catalog.timestamptz AS applied_at`];
+  const none = [
+    `NULL::pg_catalog.text AS version`,
+    `NULL::pg_catalog.text AS checksum`,
+    `NULL::pg_catalog.timestamptz AS applied_at`,
+  ];
   return (
     `SELECT pg_catalog.json_agg(pg_catalog.json_build_array(r.version, r.checksum, r.applied_at)) FROM (SELECT ${none.join(', ')}) none` +
     ` CROSS JOIN LATERAL (SELECT version, checksum, applied_at FROM ONLY ${table}) r`
@@ -134,8 +150,16 @@ interface RunOptions {
 }
 
 /** Sends the message. */
-export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known, care = known?.care ?? 'plain' }: RunOptions): Promise<CheckResult> {
-  const message = checkMessage({ ...options, release: options.release && wire.encoding.encode(options.release) }, known, care);
+export async function runCheck(
+  wire: Wire,
+  options: CheckOptions,
+  { lazy, known, care = known?.care ?? 'plain' }: RunOptions,
+): Promise<CheckResult> {
+  const message = checkMessage(
+    { ...options, release: options.release && wire.encoding.encode(options.release) },
+    known,
+    care,
+  );
   const { results, failed } = await send(wire, message, options, lazy);
   const history = message.result('history', results);
   // Somebody has dropped what was known.
@@ -144,11 +168,20 @@ export async function runCheck(wire: Wire, options: CheckOptions, { lazy, known,
   if (failed !== 'guard') return { ...checked, applied: history ? readHistory(history, checked.encoding) : [] };
   const found = await lookClosely(wire, options, checked.facts);
   if (found.length === 0 && care === 'plain') return await runCheck(wire, options, { lazy, care: 'closely' });
-  return { ...checked, applied: [], untrusted: untrustedTables('read', found.length > 0 ? found : ['it changed while it was looked at']) };
+  return {
+    ...checked,
+    applied: [],
+    untrusted: untrustedTables('read', found.length > 0 ? found : ['it changed while it was looked at']),
+  };
 }
 
 /** The results, and the name of the statement that failed with an answer. */
-async function send(wire: Wire, message: Statements, options: CheckOptions, lazy: boolean): Promise<{ readonly results: readonly ResultSet[]; readonly failed?: string | undefined }> {
+async function send(
+  wire: Wire,
+  message: Statements,
+  options: CheckOptions,
+  lazy: boolean,
+): Promise<{ readonly results: readonly ResultSet[]; readonly failed?: string | undefined }> {
   try {
     return { results: await wire.transactionAsIs(message.text, { lazyRollback: lazy }) };
   } catch (error) {
@@ -156,10 +189,15 @@ async function send(wire: Wire, message: Statements, options: CheckOptions, lazy
     const results = resultsBefore(error);
     const failed = message.nameAt(results.length);
     // No history yet is an answer: the facts came before the table was looked for. Of a view the server locks the tables, too.
-    const isAnswer = message.result('history', results) !== undefined || NO_TABLE.has(sqlstate) || (failed === 'lock' && !isTable(message, results)) || (failed === 'guard' && sqlstate === GUARD_FAILED);
+    const isAnswer =
+      message.result('history', results) !== undefined ||
+      NO_TABLE.has(sqlstate) ||
+      (failed === 'lock' && !isTable(message, results)) ||
+      (failed === 'guard' && sqlstate === GUARD_FAILED);
     if (isAnswer) return { results, failed };
     if (failed === 'session' && NO_LOCKS.has(sqlstate)) throw withoutAdvisoryLocks(await versionOf(wire), error);
-    if (failed === 'lock') throw await withHolders(wire, [options.table.name], readRelation(message, results).oid ?? 'NULL', error);
+    if (failed === 'lock')
+      throw await withHolders(wire, [options.table.name], readRelation(message, results).oid ?? 'NULL', error);
     throw settingRefused(options, failed, error) ?? error;
   }
 }
@@ -175,7 +213,10 @@ async function versionOf(wire: Wire): Promise<string> {
 async function lookClosely(wire: Wire, options: CheckOptions, { oid }: RelationFacts): Promise<string[]> {
   const message = new Statements().add(BEGIN.read);
   beforeOwnPath(message, options);
-  message.add(OWN_PATH).add(findingsQuery('read', oid ?? 'NULL'), 'findings').add('COMMIT');
+  message
+    .add(OWN_PATH)
+    .add(findingsQuery('read', oid ?? 'NULL'), 'findings')
+    .add('COMMIT');
   return readFindings(message.result('findings', await wire.transactionAsIs(message.text)));
 }
 
@@ -203,7 +244,12 @@ export function roleRefused(role: string, error: unknown): MigratorError {
   });
 }
 
-function readCheck(message: Statements, results: readonly ResultSet[], known: RelationFacts | undefined, care: Care): Omit<CheckResult, 'applied'> {
+function readCheck(
+  message: Statements,
+  results: readonly ResultSet[],
+  known: RelationFacts | undefined,
+  care: Care,
+): Omit<CheckResult, 'applied'> {
   const row = (name: string): readonly (string | null)[] => message.result(name, results)?.rows[0] ?? [];
   const [free, key, pid, version, database, recovery, readOnly, holder, place, encoding] = row('session');
   const [role] = row('role');
@@ -212,7 +258,12 @@ function readCheck(message: Statements, results: readonly ResultSet[], known: Re
     free: free === 't',
     holder: readHolder(holder),
     writesRefused: recovery === 't' ? 'standby' : readOnly === 'on' ? 'read-only' : undefined,
-    facts: known ?? { ...readRelation(message, results), key: key ?? '', care, ...(place !== current && { madeIn: { schema: current ?? '', source: source ?? '' } }) },
+    facts: known ?? {
+      ...readRelation(message, results),
+      key: key ?? '',
+      care,
+      ...(place !== current && { madeIn: { schema: current ?? '', source: source ?? '' } }),
+    },
     backendPid: Number(pid),
     serverVersion: Number(version),
     database: database ?? '',
@@ -223,7 +274,11 @@ function readCheck(message: Statements, results: readonly ResultSet[], known: Re
 }
 
 export function readHistory(result: ResultSet, { decode }: Encoding): AppliedVersion[] {
-  const rows = JSON.parse(result.rows[0]?.[0] ?? '[]') as readonly (readonly [version: string | null, checksum: string | null, appliedAt: string | null])[];
+  const rows = JSON.parse(result.rows[0]?.[0] ?? '[]') as readonly (readonly [
+    version: string | null,
+    checksum: string | null,
+    appliedAt: string | null,
+  ])[];
   return rows.map(([version, checksum, appliedAt]) => ({
     version: decode(version ?? ''),
     checksum: checksum ?? undefined,

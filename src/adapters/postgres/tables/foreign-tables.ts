@@ -19,17 +19,27 @@ const NO_LOCKABLE_TABLE = '42809';
 const LOCK_TIMEOUT = '5s';
 
 /** @throws MigratorError HISTORY_CONFLICT when another table has the name of ours, or the one that the found one would get. */
-export async function findForeignTable(context: SessionContext, places: readonly TableName[]): Promise<ForeignTable | undefined> {
+export async function findForeignTable(
+  context: SessionContext,
+  places: readonly TableName[],
+): Promise<ForeignTable | undefined> {
   const { relation, wire } = context;
-  const names = places.flatMap(({ schema, name }) => (schema === undefined ? [{ schema: relation.schema, name }, { name }] : [{ schema, name }]));
+  const names = places.flatMap(({ schema, name }) =>
+    schema === undefined ? [{ schema: relation.schema, name }, { name }] : [{ schema, name }],
+  );
   // Who holds its table, such as the other tool, must not hold us up for ever.
   await wire.asIs(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
   const [result] = await wire.messageAbout(names, placesQuery(names));
-  const found = (result?.rows ?? []).map(([schema, name]) => ({ schema: schema ?? '', name: name ?? '' })).find((one) => !isOurs(context, one));
+  const found = (result?.rows ?? [])
+    .map(([schema, name]) => ({ schema: schema ?? '', name: name ?? '' }))
+    .find((one) => !isOurs(context, one));
   if (!found) return undefined;
   const renamedTo = hasOurName(context, found) ? setAside(found) : undefined;
   if (renamedTo) await requireFree(wire, found, renamedTo);
-  else if (relation.inTheWay) throw relation.inTheWay.with({ hint: `choose another name for ours with --table; or, if it is the one to take over, give its tool with --from, and --from-table ${relation.name}` });
+  else if (relation.inTheWay)
+    throw relation.inTheWay.with({
+      hint: `choose another name for ours with --table; or, if it is the one to take over, give its tool with --from, and --from-table ${relation.name}`,
+    });
   const [columns, rows] = await explained(found, readForeign(context, found));
   return {
     name: found,
@@ -40,7 +50,10 @@ export async function findForeignTable(context: SessionContext, places: readonly
 }
 
 /** Reading runs what others hang on a table: as with ours, it is locked and looked at first. */
-async function readForeign(context: SessionContext, found: Required<TableName>): Promise<readonly (ResultSet | undefined)[]> {
+async function readForeign(
+  context: SessionContext,
+  found: Required<TableName>,
+): Promise<readonly (ResultSet | undefined)[]> {
   const { wire } = context;
   const oid = `to_regclass(${escapeLiteral(qualified(found.schema, found.name))})`;
   const statements = [
@@ -57,12 +70,19 @@ async function readForeign(context: SessionContext, found: Required<TableName>):
     if (![GUARD_FAILED, NO_LOCKABLE_TABLE].includes(serverErrorOf(error)?.sqlstate ?? '')) throw error;
     const results = await wire.transaction('read', [...asOurselves(context), findingsQuery('read', oid)]);
     const problems = readFindings(results.at(-1));
-    throw untrustedTables('read', problems.length > 0 ? problems : [`${found.schema}.${found.name} has columns of types that are not built in`]);
+    throw untrustedTables(
+      'read',
+      problems.length > 0 ? problems : [`${found.schema}.${found.name} has columns of types that are not built in`],
+    );
   }
 }
 
 /** @throws MigratorError CONTENTION when the table has changed since it was read. */
-export async function takeOverTable(context: SessionContext, table: ForeignTable, inserts: readonly string[]): Promise<void> {
+export async function takeOverTable(
+  context: SessionContext,
+  table: ForeignTable,
+  inserts: readonly string[],
+): Promise<void> {
   const { relation, wire } = context;
   const made = await wire.withTransaction(async () => {
     const limits = ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`];
@@ -80,10 +100,14 @@ export async function takeOverTable(context: SessionContext, table: ForeignTable
 async function lockTable(wire: Wire, { name: { schema, name }, renamedTo }: ForeignTable): Promise<void> {
   const table = qualified(schema, name);
   if (renamedTo) {
-    await wire.message(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE;\nALTER TABLE ${table} RENAME TO ${identifier(renamedTo.name)}`);
+    await wire.message(
+      `LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE;\nALTER TABLE ${table} RENAME TO ${identifier(renamedTo.name)}`,
+    );
     return;
   }
-  const [may] = await wire.message(`SELECT pg_catalog.has_table_privilege(${escapeLiteral(table)}, 'UPDATE, DELETE, TRUNCATE')`);
+  const [may] = await wire.message(
+    `SELECT pg_catalog.has_table_privilege(${escapeLiteral(table)}, 'UPDATE, DELETE, TRUNCATE')`,
+  );
   if (may?.rows[0]?.[0] === 't') await wire.message(`LOCK TABLE ${table} IN SHARE MODE`);
 }
 
@@ -100,8 +124,10 @@ async function explained<T>({ schema, name }: TableName, work: Promise<T>): Prom
 }
 
 const HINTS: Readonly<Record<string, string>> = {
-  '42501': 'the role needs SELECT on it; where it has the name of ours only its owner can rename it: run as that one, or give ours another name with --table',
-  '55P03': 'another session has it locked, such as the other tool: stop that, for it does not know our lock, and import again',
+  '42501':
+    'the role needs SELECT on it; where it has the name of ours only its owner can rename it: run as that one, or give ours another name with --table',
+  '55P03':
+    'another session has it locked, such as the other tool: stop that, for it does not know our lock, and import again',
 };
 
 function hasOurName({ relation }: SessionContext, { schema, name }: TableName): boolean {
@@ -146,7 +172,8 @@ function columnsQuery({ schema, name }: TableName): string {
 
 /** Every value as text: numbers of versions may have more digits than a number of JavaScript holds. */
 function rowsQuery({ schema, name }: TableName): string {
-  const row = '(SELECT pg_catalog.json_object_agg(c.key, c.value) FROM pg_catalog.json_each_text(pg_catalog.row_to_json(t)) c)';
+  const row =
+    '(SELECT pg_catalog.json_object_agg(c.key, c.value) FROM pg_catalog.json_each_text(pg_catalog.row_to_json(t)) c)';
   return `SELECT pg_catalog.json_agg(${row}) FROM ${qualified(schema, name)} t`;
 }
 

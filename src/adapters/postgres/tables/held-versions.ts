@@ -17,11 +17,18 @@ interface HoldFacts {
 }
 
 /** What the journal's row says of a hold; the releases are those that the journal knows at this very moment. */
-export function holdSql(journal: string, { release }: RunnerIdentity, { event, step, version, reason }: HoldFacts): string {
+export function holdSql(
+  journal: string,
+  { release }: RunnerIdentity,
+  { event, step, version, reason }: HoldFacts,
+): string {
   const facts: [name: string, sql: string][] = [];
   if (event === 'held' || (event === 'rolled back' && step?.direction === 'down' && step.hold)) {
     const own = release === undefined ? '' : ` UNION SELECT ${literal(release)}`;
-    facts.push(['releases', `(SELECT coalesce(pg_catalog.jsonb_agg(r ORDER BY r), '[]') FROM (SELECT DISTINCT release FROM ${journal} WHERE release IS NOT NULL${own}) k(r))`]);
+    facts.push([
+      'releases',
+      `(SELECT coalesce(pg_catalog.jsonb_agg(r ORDER BY r), '[]') FROM (SELECT DISTINCT release FROM ${journal} WHERE release IS NOT NULL${own}) k(r))`,
+    ]);
     facts.push(['appliedBy', appliedBy(journal, step?.version ?? version ?? '')]);
   }
   const why = whyOf(event, step) ?? reason;
@@ -60,7 +67,15 @@ export function holdsQuery(journal: string): string {
 export function readHolds(result: ResultSet | undefined): Hold[] {
   const holds = (result?.rows ?? []).map(([version, at, runner, release, json]) => {
     const { releases = [], appliedBy, reason } = JSON.parse(json ?? '{}') as JournalHold;
-    return { version: version ?? '', at: new Date(at ?? ''), by: runner ?? '', release: release ?? undefined, releases, appliedBy, reason };
+    return {
+      version: version ?? '',
+      at: new Date(at ?? ''),
+      by: runner ?? '',
+      release: release ?? undefined,
+      releases,
+      appliedBy,
+      reason,
+    };
   });
   return holds.sort((a, b) => compareVersions(a.version, b.version));
 }

@@ -73,11 +73,7 @@ export class PostgresHistory implements History {
   /** The lock is ours, so whoever started and never said how it ended is gone. */
   #lostRun(entry: JournalEntry): string {
     const { relation, runner } = this.#context;
-    return journalInsert(
-      relation.journal,
-      { ...runner, run: entry.run },
-      { event: 'run lost' },
-    );
+    return journalInsert(relation.journal, { ...runner, run: entry.run }, { event: 'run lost' });
   }
 
   async endRun(error: MigratorError | undefined): Promise<void> {
@@ -97,7 +93,11 @@ export class PostgresHistory implements History {
 
   async noteRelease(): Promise<void> {
     // A start that has nothing to do waits neither for whoever locks the journal nor for the disk.
-    await writeTables(this.#context, ['SET LOCAL synchronous_commit = off', this.#insert({ event: 'release seen' })], NOTE_LOCK_TIMEOUT_MS);
+    await writeTables(
+      this.#context,
+      ['SET LOCAL synchronous_commit = off', this.#insert({ event: 'release seen' })],
+      NOTE_LOCK_TIMEOUT_MS,
+    );
   }
 
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
@@ -105,7 +105,9 @@ export class PostgresHistory implements History {
     if (!relation.hasJournal) return undefined;
     const [result] = await this.#read(failuresQuery(relation.journal, version, [up.checksum, runner.release]));
     const [count, agoMs, error, code] = result?.rows[0] ?? [];
-    return count === '0' ? undefined : { count: Number(count), agoMs: Number(agoMs), error: error ?? '', code: code as ErrorCode };
+    return count === '0'
+      ? undefined
+      : { count: Number(count), agoMs: Number(agoMs), error: error ?? '', code: code as ErrorCode };
   }
 
   async baseline(migrations: readonly Migration[]): Promise<void> {
@@ -127,7 +129,10 @@ export class PostgresHistory implements History {
     const { table } = this.#context.relation;
     const values = [migration.version, migration.up.checksum].map(literal);
     const [column, value] = appliedAt === undefined ? ['', ''] : [', applied_at', `, ${literal(appliedAt)}`];
-    return [`INSERT INTO ${table} (version, checksum${column}) VALUES (${values.join(', ')}${value})`, this.#insert({ event: 'baselined', step: stepOf(migration) })];
+    return [
+      `INSERT INTO ${table} (version, checksum${column}) VALUES (${values.join(', ')}${value})`,
+      this.#insert({ event: 'baselined', step: stepOf(migration) }),
+    ];
   }
 
   async recorded(versions: readonly Version[]): Promise<readonly Version[]> {
@@ -158,11 +163,17 @@ export class PostgresHistory implements History {
   }
 
   async storeDowns(migrations: readonly Migration[]): Promise<void> {
-    await this.#write(...migrations.map((migration) => this.#insert({ event: 'down stored', step: stepOf(migration) })));
+    await this.#write(
+      ...migrations.map((migration) => this.#insert({ event: 'down stored', step: stepOf(migration) })),
+    );
   }
 
   async markIrreversible(versions: readonly Version[]): Promise<void> {
-    await this.#write(...versions.map((version) => this.#insert({ event: 'down stored', version, direction: 'up', keepsStored: 'irreversible' })));
+    await this.#write(
+      ...versions.map((version) =>
+        this.#insert({ event: 'down stored', version, direction: 'up', keepsStored: 'irreversible' }),
+      ),
+    );
   }
 
   async distrust(): Promise<readonly string[]> {
@@ -192,7 +203,9 @@ export class PostgresHistory implements History {
   }
 
   async hold(versions: readonly Version[], reason: string | undefined): Promise<void> {
-    await this.#write(...versions.map((version) => this.#insert({ event: 'held', version, direction: 'down', reason })));
+    await this.#write(
+      ...versions.map((version) => this.#insert({ event: 'held', version, direction: 'down', reason })),
+    );
   }
 
   async repair(actions: readonly RepairAction[]): Promise<void> {
@@ -202,7 +215,11 @@ export class PostgresHistory implements History {
   #repairStatements(action: RepairAction): string[] {
     const { relation } = this.#context;
     if (action.type === 'settle statement') {
-      const { version, direction, started: { statement, checksum } } = action;
+      const {
+        version,
+        direction,
+        started: { statement, checksum },
+      } = action;
       const event = action.as === 'done' ? 'statement done' : 'statement reset';
       return [this.#insert({ event, version, direction, statement, statementChecksum: checksum })];
     }
@@ -212,7 +229,8 @@ export class PostgresHistory implements History {
       const { version, direction } = action.inPart;
       return [this.#insert({ event: 'progress reset', version, direction })];
     }
-    if (action.type === 'release hold') return [this.#insert({ event: 'hold ended', version: action.hold.version, direction: 'up', reason: 'repair' })];
+    if (action.type === 'release hold')
+      return [this.#insert({ event: 'hold ended', version: action.hold.version, direction: 'up', reason: 'repair' })];
     const step = stepOf(action.migration);
     if (action.type === 'replace down') return [this.#insert({ event: 'repaired', step })];
     const { version, up } = action.migration;
@@ -259,7 +277,11 @@ function stepOf(migration: Migration): StepScript {
   return { version: migration.version, direction: 'up', script: migration.up, migration };
 }
 
-function failuresQuery(journal: string, version: Version, [checksum, release]: readonly (string | undefined)[]): string {
+function failuresQuery(
+  journal: string,
+  version: Version,
+  [checksum, release]: readonly (string | undefined)[],
+): string {
   return (
     `SELECT pg_catalog.count(*), extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.max(at)) * 1000,` +
     ` (array_agg(error ORDER BY id DESC))[1], (array_agg(code ORDER BY id DESC))[1] FROM ${journal}` +

@@ -61,12 +61,17 @@ ${indexes(journal)}`;
 
 /** For what is asked of it: how a run ended, how a version stands, whether a release is known, which statements are done. */
 function indexes(journal: string): string {
-  return ['run', 'version, id', 'release', 'statement'].map((columns) => `CREATE INDEX ON ${journal} (${columns})`).join(';\n');
+  return ['run', 'version, id', 'release', 'statement']
+    .map((columns) => `CREATE INDEX ON ${journal} (${columns})`)
+    .join(';\n');
 }
 
 /** For a journal that an early version made. */
 export function completeJournal(journal: string): string[] {
-  return [`ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb, ADD COLUMN IF NOT EXISTS statement_sql text`, indexes(journal)];
+  return [
+    `ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb, ADD COLUMN IF NOT EXISTS statement_sql text`,
+    indexes(journal),
+  ];
 }
 
 /** Any image can roll back, also one that lacks the file. */

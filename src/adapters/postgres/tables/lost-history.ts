@@ -4,8 +4,19 @@ import type { SessionContext } from '../state/context.ts';
 import { journalInsert } from './journal.ts';
 import { literal } from '../wire/sql.ts';
 
-export function settleHistory({ relation: { table, journal }, runner }: SessionContext, { version, from }: Extract<RepairAction, { type: 'settle history' }>): string[] {
-  if (from === 'empty') return [journalInsert(journal, runner, { event: 'rolled back', version, direction: 'down', reason: 'repair --history empty' })];
+export function settleHistory(
+  { relation: { table, journal }, runner }: SessionContext,
+  { version, from }: Extract<RepairAction, { type: 'settle history' }>,
+): string[] {
+  if (from === 'empty')
+    return [
+      journalInsert(journal, runner, {
+        event: 'rolled back',
+        version,
+        direction: 'down',
+        reason: 'repair --history empty',
+      }),
+    ];
   const newest = `SELECT version, checksum, at FROM ${journal} WHERE version = ${literal(version)} AND event IN ('applied', 'baselined', 'repaired') ORDER BY id DESC LIMIT 1`;
   return [
     `INSERT INTO ${table} (version, checksum, applied_at) ${newest}`,

@@ -39,13 +39,21 @@ export function readInPart(result: ResultSet | undefined): VersionInPart[] {
 }
 
 /** Two plain statements, as a new session's planner is quickest with such. */
-export function lookQueries(journal: string, release: string | undefined): Readonly<Record<'seen' | 'in part', string>> {
-  const seen = release === undefined ? 'true' : `EXISTS (SELECT 1 FROM ${journal} WHERE release ${IS} ${literal(release)})`;
+export function lookQueries(
+  journal: string,
+  release: string | undefined,
+): Readonly<Record<'seen' | 'in part', string>> {
+  const seen =
+    release === undefined ? 'true' : `EXISTS (SELECT 1 FROM ${journal} WHERE release ${IS} ${literal(release)})`;
   return { seen: `SELECT ${seen}`, 'in part': inPartQuery(journal, { withSql: false }) };
 }
 
 /** Undefined when there is no answer. */
-export function readLook(message: Statements, results: readonly ResultSet[], { decode }: Encoding): JournalLook | undefined {
+export function readLook(
+  message: Statements,
+  results: readonly ResultSet[],
+  { decode }: Encoding,
+): JournalLook | undefined {
   const [seen, inPart] = [message.result('seen', results), message.result('in part', results)];
   if (!seen || !inPart) return undefined;
   const rows = inPart.rows.map((row) => row.map((value) => (value === null ? null : decode(value))));

@@ -24,7 +24,10 @@ export function historyRow({ relation: { table } }: SessionContext, step: StepSc
 /** What is deferred runs before the fence, with the file's own path and rights; then the rest is ours. */
 export function afterSource(context: SessionContext, message: Message): Message {
   const [keepPath = '', ownPath = ''] = ENTER_OWN_PATH;
-  return message.add('SET CONSTRAINTS ALL IMMEDIATE').addMark(keepPath.replace(/^SELECT /, '')).add(ownPath, ...ownLimits(context));
+  return message
+    .add('SET CONSTRAINTS ALL IMMEDIATE')
+    .addMark(keepPath.replace(/^SELECT /, ''))
+    .add(ownPath, ...ownLimits(context));
 }
 
 /** Since the transaction began, in milliseconds. */
@@ -43,20 +46,31 @@ interface RecordOptions {
  * The journal's row, and then the fence, as what hangs on the journal may run with it. Each fails (22012) unless: the journal
  * took the row; the tables are those that the run knows, and so is the row in the history; this backend still holds the lock.
  */
-export function addRecord(context: SessionContext, message: Message, values: JournalValues, { durationSql, rowOf, next }: RecordOptions = {}): void {
+export function addRecord(
+  context: SessionContext,
+  message: Message,
+  values: JournalValues,
+  { durationSql, rowOf, next }: RecordOptions = {},
+): void {
   const { relation, runner } = context;
-  const sameTable = (name: string, oid: string | undefined): string => `to_regclass(${literal(name)}) = ${literal(oid)}::oid`;
+  const sameTable = (name: string, oid: string | undefined): string =>
+    `to_regclass(${literal(name)}) = ${literal(oid)}::oid`;
   const conditions = [
     sameTable(relation.table, relation.oid),
     sameTable(relation.journal, relation.journalOid),
     // What later runs ask of it; a column that is not there is an error of its own.
     `EXISTS (SELECT FROM pg_index WHERE indrelid = ${literal(relation.oid)}::oid AND indisunique AND indisvalid AND indnkeyatts = 1 AND indpred IS NULL)`,
-    rowOf ? isRecorded(relation.table, rowOf) : `NOT EXISTS (SELECT version, checksum, applied_at FROM ${relation.table} WHERE false)`,
+    rowOf
+      ? isRecorded(relation.table, rowOf)
+      : `NOT EXISTS (SELECT version, checksum, applied_at FROM ${relation.table} WHERE false)`,
   ];
   const rows = [journalRow(relation.journal, runner, values, { durationSql })];
   if (next) rows.push(journalRow(relation.journal, runner, { event: 'started', step: next }));
   message
-    .addOwn('journal', `WITH made AS (${insertRows(relation.journal, rows)} RETURNING 1) SELECT 1 / (SELECT count(*) FROM made)`)
+    .addOwn(
+      'journal',
+      `WITH made AS (${insertRows(relation.journal, rows)} RETURNING 1) SELECT 1 / (SELECT count(*) FROM made)`,
+    )
     .addOwn('record', `SELECT 1 / coalesce((${conditions.join(' AND ')})::integer, 0)`)
     .addOwn('lock', `SELECT 1 / coalesce(${ifStillHeld(relation.key, '1')}, 0)`);
 }

@@ -14,7 +14,10 @@ export function newestStored(journal: string, column: string, version: Version):
 
 /** What was stored before a version was rolled back is not of the migration that was applied after it. */
 export function storedDownsQuery(journal: string, withText: readonly Version[]): string {
-  const text = withText.length === 0 ? 'NULL' : `CASE WHEN version IN (${withText.map((version) => literal(version)).join(', ')}) THEN down_sql END`;
+  const text =
+    withText.length === 0
+      ? 'NULL'
+      : `CASE WHEN version IN (${withText.map((version) => literal(version)).join(', ')}) THEN down_sql END`;
   return (
     `SELECT version, down_checksum, irreversible, ${text} FROM (SELECT DISTINCT ON (version) * FROM ${journalRows(journal)} j` +
     ` WHERE event IN (${STORING}, 'rolled back') ORDER BY version, id DESC) newest` +

@@ -26,10 +26,17 @@ export async function ensureTables(context: SessionContext): Promise<readonly st
   if (!relation.complete) {
     const make = (): Promise<Relation> => wire.withTransaction(() => makeTables(context));
     // Somebody with another lock key makes them at the same moment: then they are there, and say for which key.
-    context.relation = await make().catch((error: unknown) => (MADE_MEANWHILE.has(serverErrorOf(error)?.sqlstate ?? '') ? make() : Promise.reject(error as Error)));
+    context.relation = await make().catch((error: unknown) =>
+      MADE_MEANWHILE.has(serverErrorOf(error)?.sqlstate ?? '') ? make() : Promise.reject(error as Error),
+    );
   }
   const [sequence] = await writeTables(context, [catchUpSequence(context.relation.journal)]);
-  return sequence?.rows.length === 1 ? [...others, `the sequence of ${context.relation.schema}.${journalName(context.relation.name)} was behind its rows, as after a restore or logical replication; it was set right`] : others;
+  return sequence?.rows.length === 1
+    ? [
+        ...others,
+        `the sequence of ${context.relation.schema}.${journalName(context.relation.name)} was behind its rows, as after a restore or logical replication; it was set right`,
+      ]
+    : others;
 }
 
 /** Logical replication and some restores bring rows, but not where their numbers end. A row when there was something to do. */
@@ -50,7 +57,11 @@ export async function makeTables(context: SessionContext): Promise<Relation> {
       `SET LOCAL lock_timeout = '5s'`,
       ...asOurselves(context),
       // Somebody may have made it after we looked; with another lock key also after we got the lock.
-      ...(relation.exists ? [] : [`CREATE TABLE IF NOT EXISTS ${table} (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT pg_catalog.now())`]),
+      ...(relation.exists
+        ? []
+        : [
+            `CREATE TABLE IF NOT EXISTS ${table} (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT pg_catalog.now())`,
+          ]),
       ...(relation.hasJournal ? [] : [createJournal(journal)]),
       `LOCK TABLE ${table}, ${journal} IN ACCESS EXCLUSIVE MODE`,
     ].join(';\n'),
@@ -73,7 +84,10 @@ async function lookAgain({ relation, wire }: SessionContext): Promise<Relation> 
   const { schema, name, table, journal, key } = relation;
   const message = new Statements();
   for (const [what, sql] of Object.entries(relationQueries({ schema, name }))) message.add(sql, what);
-  message.add(findingsQuery('write', [table, journal].map((one) => `to_regclass(${escapeLiteral(one)})`).join(', ')), 'findings');
+  message.add(
+    findingsQuery('write', [table, journal].map((one) => `to_regclass(${escapeLiteral(one)})`).join(', ')),
+    'findings',
+  );
   const results = await wire.message(message.text);
   const made = resolveRelation({ schema, name }, { ...readRelation(message, results), key });
   const found = readFindings(message.result('findings', results));
@@ -98,5 +112,7 @@ async function otherHistories({ relation, wire }: SessionContext): Promise<strin
   const schemas = (result?.rows ?? []).map(([other]) => other ?? '');
   if (schemas.length === 0) return [];
   const shown = schemas.slice(0, 3).join(', ') + (schemas.length > 3 ? ` and ${schemas.length - 3} more` : '');
-  return [`this run begins a history in schema ${schema}, although there is one in ${shown}: if that one is meant, stop and set --table ${schemas[0]}.${name}`];
+  return [
+    `this run begins a history in schema ${schema}, although there is one in ${shown}: if that one is meant, stop and set --table ${schemas[0]}.${name}`,
+  ];
 }

@@ -15,7 +15,9 @@ const WRITING = `('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')`;
 export function distrustQuery({ schema, table, journal }: Relation): string {
   const grantee = `coalesce((SELECT 'role "' || rolname || '"' FROM pg_catalog.pg_roles WHERE oid = a.grantee), 'everybody (PUBLIC)')`;
   const foreign = `a.privilege_type IN ${WRITING} AND a.grantee <> t.relowner AND a.grantee <> me.oid`;
-  const uses = ['inherit_option', 'set_option'].map((option) => `to_jsonb(m)->>'${option}' IS DISTINCT FROM 'false'`).join(' OR ');
+  const uses = ['inherit_option', 'set_option']
+    .map((option) => `to_jsonb(m)->>'${option}' IS DISTINCT FROM 'false'`)
+    .join(' OR ');
   return `WITH RECURSIVE t AS (SELECT c.*, pg_catalog.format('%I.%I', ${escapeLiteral(schema)}::text, c.relname) AS shown FROM pg_catalog.pg_class c
     WHERE c.oid IN (pg_catalog.to_regclass(${escapeLiteral(table)}), pg_catalog.to_regclass(${escapeLiteral(journal)}))),
   me AS (SELECT oid, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user),

@@ -94,7 +94,9 @@ export class Message {
   quotesOurs(words: string, position: number | undefined): boolean {
     if (position === undefined) return true;
     const last = this.#sources.at(-1);
-    return last !== undefined && words.includes(this.#text.slice(last.messageStart + last.length + END.length).slice(0, 100));
+    return (
+      last !== undefined && words.includes(this.#text.slice(last.messageStart + last.length + END.length).slice(0, 100))
+    );
   }
 
   /** Where in the file the server's `position` (characters of the message, from 1) lies; undefined when it is in our text. */

@@ -12,7 +12,10 @@ const PATH = 'pg_catalog, pg_temp';
 export const OWN_PATH = `SELECT pg_catalog.set_config('search_path', '${PATH}', true), pg_catalog.set_config('constraint_exclusion', 'off', true)`;
 
 /** Keeps the path that a migration has, to go back to it. */
-export const ENTER_OWN_PATH = [`SELECT pg_catalog.set_config('lockstep.path', pg_catalog.current_setting('search_path'), true)`, OWN_PATH];
+export const ENTER_OWN_PATH = [
+  `SELECT pg_catalog.set_config('lockstep.path', pg_catalog.current_setting('search_path'), true)`,
+  OWN_PATH,
+];
 export const LEAVE_OWN_PATH = `SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('lockstep.path'), true)`;
 
 export type Access = 'read' | 'write';

@@ -78,13 +78,20 @@ export class SimpleQuery extends Query {
   }
 
   handleError(error: Error): void {
-    this.#reject(Object.assign(error, boundedFields(error), { results: this.#finished, ...(this.#copyRefused && { copyRefused: true }) }));
+    this.#reject(
+      Object.assign(error, boundedFields(error), {
+        results: this.#finished,
+        ...(this.#copyRefused && { copyRefused: true }),
+      }),
+    );
   }
 }
 
 /** All texts of an error: its own, and those of the server's fields. */
 function boundedFields({ message, stack = '', ...fields }: Error): Record<string, string> {
-  const texts = Object.entries({ ...fields, message, stack }).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  const texts = Object.entries({ ...fields, message, stack }).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
   return Object.fromEntries(texts.map(([name, text]) => [name, boundedWords(text)]));
 }
 

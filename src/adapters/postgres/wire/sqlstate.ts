@@ -34,7 +34,10 @@ export function isPooledByStatement({ sqlstate, message }: ServerError): boolean
 export function isPasswordRefused({ sqlstate, message }: ServerError, error: unknown): boolean {
   if (sqlstate === '28P01') return true;
   const { routine } = error as { readonly routine?: unknown };
-  return sqlstate === '28000' && (typeof routine === 'string' ? routine === 'auth_failed' : message.includes('authentication failed'));
+  return (
+    sqlstate === '28000' &&
+    (typeof routine === 'string' ? routine === 'auth_failed' : message.includes('authentication failed'))
+  );
 }
 
 /** The function of PostgreSQL's sources that executes a RAISE. */
@@ -47,7 +50,14 @@ export function serverErrorOf(error: unknown): ServerError | undefined {
   // By its shape, not its class: a pool given to the library may come from another copy of the driver.
   const { code, severity, detail, hint, where, routine } = error as Error & Record<string, unknown>;
   if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || typeof severity !== 'string') return undefined;
-  return { sqlstate: code, message: error.message, detail: text(detail), hint: text(hint), where: text(where), ...(routine === RAISE && { raised: true }) };
+  return {
+    sqlstate: code,
+    message: error.message,
+    detail: text(detail),
+    hint: text(hint),
+    where: text(where),
+    ...(routine === RAISE && { raised: true }),
+  };
 }
 
 function text(value: unknown): string | undefined {

@@ -61,7 +61,13 @@ export class Wire {
     this.#listening.push(() => connection?.removeListener('parameterStatus', this.#onParameter));
   }
 
-  readonly #onParameter = ({ parameterName, parameterValue }: { readonly parameterName: string; readonly parameterValue: string }): void => {
+  readonly #onParameter = ({
+    parameterName,
+    parameterValue,
+  }: {
+    readonly parameterName: string;
+    readonly parameterValue: string;
+  }): void => {
     if (parameterName === 'client_encoding') this.#otherEncoding = parameterValue !== 'UTF8';
   };
 
@@ -117,13 +123,27 @@ export class Wire {
   }
 
   /** The same about relations that a migration names: where each is under its path, the query knows by `namedOid`. */
-  async messageAbout(names: readonly Named[], sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {
-    return this.#decoded((await this.asIs(this.encoding.encode(`SELECT ${names.map(keepNamed).join(', ')};\n${OWN_PATH};\n${sql}`), options)).slice(2));
+  async messageAbout(
+    names: readonly Named[],
+    sql: string,
+    options: MessageOptions = {},
+  ): Promise<readonly ResultSet[]> {
+    return this.#decoded(
+      (
+        await this.asIs(
+          this.encoding.encode(`SELECT ${names.map(keepNamed).join(', ')};\n${OWN_PATH};\n${sql}`),
+          options,
+        )
+      ).slice(2),
+    );
   }
 
   #decoded(results: readonly ResultSet[]): readonly ResultSet[] {
     const { decode } = this.encoding;
-    return results.map(({ command, rows }) => ({ command, rows: rows.map((row) => row.map((value) => (value === null ? null : decode(value)))) }));
+    return results.map(({ command, rows }) => ({
+      command,
+      rows: rows.map((row) => row.map((value) => (value === null ? null : decode(value)))),
+    }));
   }
 
   /**
@@ -172,8 +192,15 @@ export class Wire {
   }
 
   /** Statements of ours as one transaction in one message; resolves with their results, without those of BEGIN and COMMIT. */
-  async transaction(access: Access, statements: readonly string[], options: TransactionOptions = {}): Promise<readonly ResultSet[]> {
-    const results = await this.transactionAsIs(this.encoding.encode([BEGIN[access], OWN_PATH, ...statements, 'COMMIT'].join(';\n')), options);
+  async transaction(
+    access: Access,
+    statements: readonly string[],
+    options: TransactionOptions = {},
+  ): Promise<readonly ResultSet[]> {
+    const results = await this.transactionAsIs(
+      this.encoding.encode([BEGIN[access], OWN_PATH, ...statements, 'COMMIT'].join(';\n')),
+      options,
+    );
     return this.#decoded(results.slice(2, -1));
   }
 

@@ -45,13 +45,22 @@ export async function loadImages(load: string, run: string, host: string): Promi
   const { store } = await lockstepImage();
   await makePostgres(store);
   const tag = (name: string): string => `${name}-${run}`;
-  const [lockstep, proxy, postgres] = ['lockstep', 'proxy', 'postgres'].map((name) => `${REPOSITORY}/${name}:${tag('test')}`) as [string, string, string];
-  for (const [release, files] of Object.entries(RELEASES)) await buildMigrations(store, `${MIGRATIONS}:${tag(release)}`, files);
+  const [lockstep, proxy, postgres] = ['lockstep', 'proxy', 'postgres'].map(
+    (name) => `${REPOSITORY}/${name}:${tag('test')}`,
+  ) as [string, string, string];
+  for (const [release, files] of Object.entries(RELEASES))
+    await buildMigrations(store, `${MIGRATIONS}:${tag(release)}`, files);
   await buildProgram(store, `${WEB}:${tag('web')}`, SERVER);
   await buildProgram(store, proxy, proxyTo(host));
   await store.podmanOutput('tag', LOCKSTEP, lockstep);
   await store.podmanOutput('tag', POSTGRES, postgres);
-  const all = [...Object.keys(RELEASES).map((release) => `${MIGRATIONS}:${tag(release)}`), `${WEB}:${tag('web')}`, lockstep, proxy, postgres];
+  const all = [
+    ...Object.keys(RELEASES).map((release) => `${MIGRATIONS}:${tag(release)}`),
+    `${WEB}:${tag('web')}`,
+    lockstep,
+    proxy,
+    postgres,
+  ];
   await loadAll(store, load, all);
   return { tag, lockstep: { repository: `${REPOSITORY}/lockstep`, tag: tag('test') }, proxy, postgres };
 }
@@ -72,7 +81,12 @@ async function buildMigrations(store: ContainerStore, name: string, files: Files
 }
 
 async function buildProgram(store: ContainerStore, name: string, script: string): Promise<void> {
-  await build(store, name, { 'program.mjs': script }, `FROM ${RUNTIME}\nCOPY --chmod=0555 . /app/\nCMD ["/app/program.mjs"]\n`);
+  await build(
+    store,
+    name,
+    { 'program.mjs': script },
+    `FROM ${RUNTIME}\nCOPY --chmod=0555 . /app/\nCMD ["/app/program.mjs"]\n`,
+  );
 }
 
 async function build(store: ContainerStore, name: string, files: Files, dockerfile: string): Promise<void> {

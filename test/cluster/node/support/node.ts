@@ -46,9 +46,16 @@ export function useNode(): () => Node {
   let node: Node | undefined;
   before(async function () {
     this.timeout(START_MS);
-    const [kubeconfig, load] = [process.env['LOCKSTEP_TEST_KUBECONFIG'] ?? '', process.env['LOCKSTEP_TEST_LOAD_IMAGE'] ?? ''];
+    const [kubeconfig, load] = [
+      process.env['LOCKSTEP_TEST_KUBECONFIG'] ?? '',
+      process.env['LOCKSTEP_TEST_LOAD_IMAGE'] ?? '',
+    ];
     const unset = 'LOCKSTEP_TEST_KUBECONFIG and LOCKSTEP_TEST_LOAD_IMAGE are not both set';
-    skipUnless(this, 'no node', kubeconfig === '' || load === '' ? unset : await whyNotAll('buildah', 'podman', 'runc', 'ldd', 'kubectl'));
+    skipUnless(
+      this,
+      'no node',
+      kubeconfig === '' || load === '' ? unset : await whyNotAll('buildah', 'podman', 'runc', 'ldd', 'kubectl'),
+    );
     const helm = await requireHelm(this);
     node = await (shared ??= prepare(kubeconfig, load, helm));
   });
@@ -68,7 +75,9 @@ async function prepare(kubeconfig: string, load: string, helm: Helm): Promise<No
 async function openProxy(kubeconfig: string): Promise<Node['get']> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-proxy-'));
   const socketPath = join(folder, 'api.sock');
-  const child = spawn('kubectl', ['--kubeconfig', kubeconfig, 'proxy', '--unix-socket', socketPath], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('kubectl', ['--kubeconfig', kubeconfig, 'proxy', '--unix-socket', socketPath], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   atEnd(async () => {
     child.kill();
     await rm(folder, { recursive: true, force: true });

@@ -8,7 +8,10 @@ export interface Pod {
     readonly creationTimestamp: string;
     readonly deletionTimestamp?: string;
   };
-  readonly spec: { readonly containers: readonly { readonly image: string }[]; readonly initContainers?: readonly { readonly image: string }[] };
+  readonly spec: {
+    readonly containers: readonly { readonly image: string }[];
+    readonly initContainers?: readonly { readonly image: string }[];
+  };
   readonly status: {
     readonly phase: string;
     readonly conditions?: readonly Condition[];
@@ -26,7 +29,11 @@ interface Condition {
 
 export interface Job {
   readonly metadata: { readonly name: string; readonly uid: string };
-  readonly status: { readonly succeeded?: number; readonly failed?: number; readonly conditions?: readonly Condition[] };
+  readonly status: {
+    readonly succeeded?: number;
+    readonly failed?: number;
+    readonly conditions?: readonly Condition[];
+  };
 }
 
 interface ContainerStatus {
@@ -53,7 +60,10 @@ export interface Told {
 }
 
 export function isReady({ metadata, status }: Pod): boolean {
-  return metadata.deletionTimestamp === undefined && status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true;
+  return (
+    metadata.deletionTimestamp === undefined &&
+    status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true
+  );
 }
 
 /** How the container `lockstep` ended last, whether it is started again or not. */
@@ -86,5 +96,7 @@ export function names(pods: readonly Pod[]): string[] {
 }
 
 function statusOf({ status }: Pod): ContainerStatus | undefined {
-  return [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].find(({ name }) => name === 'lockstep');
+  return [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].find(
+    ({ name }) => name === 'lockstep',
+  );
 }

@@ -33,12 +33,17 @@ export class Database {
   }
 
   async versions(): Promise<string[]> {
-    return (await this.query<{ version: string }>('SELECT version FROM schema_migrations ORDER BY version')).map(({ version }) => version);
+    return (await this.query<{ version: string }>('SELECT version FROM schema_migrations ORDER BY version')).map(
+      ({ version }) => version,
+    );
   }
 
   /** The journal's rows of this event, as version or, for what belongs to a run, the runner. */
   async journal(event: string): Promise<string[]> {
-    const rows = await this.query<{ what: string }>('SELECT coalesce(version, runner) AS what FROM schema_migrations_journal WHERE event = $1 ORDER BY id', [event]);
+    const rows = await this.query<{ what: string }>(
+      'SELECT coalesce(version, runner) AS what FROM schema_migrations_journal WHERE event = $1 ORDER BY id',
+      [event],
+    );
     return rows.map(({ what }) => what);
   }
 
@@ -52,7 +57,9 @@ export class Database {
     return await eventually(
       `a pod other than "${but}" to wait at the gate`,
       async () => {
-        const found = await this.query<{ name: string }>(`SELECT application_name AS name FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`);
+        const found = await this.query<{ name: string }>(
+          `SELECT application_name AS name FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`,
+        );
         const pod = found[0]?.name.split(' ').at(-1);
         return pod !== but && pod;
       },
@@ -73,7 +80,10 @@ export function hostIn(namespace: string): string {
 /** Starts it, in a namespace of its own that is removed at the end. */
 export async function startPostgres(cluster: ApiServer, namespace: string, image: string): Promise<Postgres> {
   const password = randomBytes(12).toString('hex');
-  await cluster.kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests(namespace, image, password) }));
+  await cluster.kubectl(
+    ['create', '-f', '-'],
+    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests(namespace, image, password) }),
+  );
   atEnd(() => cluster.kubectl(['delete', 'namespace', namespace, '--wait=false']));
   await cluster.kubectl(['wait', 'pod/postgres', '--namespace', namespace, '--for=condition=Ready', '--timeout=55s']);
   const url = `postgresql://shop:${password}@127.0.0.1:${await forward(cluster, namespace)}/`;
@@ -90,11 +100,18 @@ export async function startPostgres(cluster: ApiServer, namespace: string, image
 
 function manifests(namespace: string, image: string, password: string): object[] {
   const labels = { app: 'postgres' };
-  const env = Object.entries({ POSTGRES_USER: 'shop', POSTGRES_DB: 'shop', POSTGRES_PASSWORD: password }).map(([name, value]) => ({ name, value }));
+  const env = Object.entries({ POSTGRES_USER: 'shop', POSTGRES_DB: 'shop', POSTGRES_PASSWORD: password }).map(
+    ([name, value]) => ({ name, value }),
+  );
   const readinessProbe = { tcpSocket: { port: 5432 }, periodSeconds: 1 };
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'postgres', namespace }, spec: { selector: labels, ports: [{ port: 5432 }] } },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'postgres', namespace },
+      spec: { selector: labels, ports: [{ port: 5432 }] },
+    },
     {
       apiVersion: 'v1',
       kind: 'Pod',
@@ -106,9 +123,22 @@ function manifests(namespace: string, image: string, password: string): object[]
 
 /** Resolves with a port of this machine that leads to it. */
 async function forward({ kubeconfig }: ApiServer, namespace: string): Promise<string> {
-  const child = spawn('kubectl', ['--kubeconfig', kubeconfig, 'port-forward', '--namespace', namespace, 'pod/postgres', ':5432', '--address=127.0.0.1'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    'kubectl',
+    [
+      '--kubeconfig',
+      kubeconfig,
+      'port-forward',
+      '--namespace',
+      namespace,
+      'pod/postgres',
+      ':5432',
+      '--address=127.0.0.1',
+    ],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   atEnd(async () => child.kill());
   let said = '';
   const port = new Promise<string>((resolve, reject) => {

@@ -2,7 +2,8 @@
 import type { Files } from '../../../support/migrations.ts';
 
 const FIRST: Files = {
-  '001_create_users.up.sql': 'CREATE TABLE users (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL);\n',
+  '001_create_users.up.sql':
+    'CREATE TABLE users (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL);\n',
   '001_create_users.down.sql': 'DROP TABLE users;\n',
   '002_index_users_email.up.sql': 'CREATE INDEX CONCURRENTLY users_email ON users (email);\n',
   '002_index_users_email.down.sql': 'DROP INDEX CONCURRENTLY users_email;\n',

@@ -43,18 +43,34 @@ export class Shop {
     const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
     const items = [
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } },
-      { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'shop-db', namespace }, stringData: { url: shop.database.address() } },
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'shop-db', namespace },
+        stringData: { url: shop.database.address() },
+      },
     ];
     await node.kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
     return shop;
   }
 
   /** The application of examples/app-chart at this release, as somebody deploys it. */
-  async upgrade(release: Release, settings: readonly string[] = [], { helm = this.node.helm, args = [] }: UpgradeOptions = {}): Promise<HelmResult> {
+  async upgrade(
+    release: Release,
+    settings: readonly string[] = [],
+    { helm = this.node.helm, args = [] }: UpgradeOptions = {},
+  ): Promise<HelmResult> {
     const { tag } = this.node.images;
-    const images = [`lockstep.image.repository=${MIGRATIONS}`, `lockstep.image.tag=${tag(release)}`, `image.repository=${WEB}`, `image.tag=${tag('web')}`];
+    const images = [
+      `lockstep.image.repository=${MIGRATIONS}`,
+      `lockstep.image.tag=${tag(release)}`,
+      `image.repository=${WEB}`,
+      `image.tag=${tag('web')}`,
+    ];
     const sets = [...images, ...SMALL, ...settings].flatMap((setting) => ['--set', setting]);
-    return await withExample(helm, (chart) => this.helm(['upgrade', '--install', 'shop', chart, ...sets, ...args], helm));
+    return await withExample(helm, (chart) =>
+      this.helm(['upgrade', '--install', 'shop', chart, ...sets, ...args], helm),
+    );
   }
 
   /** As `upgrade`, which must succeed. */
@@ -78,7 +94,9 @@ export class Shop {
 
   /** Those of the application: `app.kubernetes.io/name=shop`; or of another selector. */
   async pods(selector = 'app.kubernetes.io/name=shop'): Promise<Pod[]> {
-    return await this.#list<Pod>(`/api/v1/namespaces/${this.namespace}/pods?labelSelector=${encodeURIComponent(selector)}`);
+    return await this.#list<Pod>(
+      `/api/v1/namespaces/${this.namespace}/pods?labelSelector=${encodeURIComponent(selector)}`,
+    );
   }
 
   async podsOfJob(name: string): Promise<Pod[]> {
@@ -90,7 +108,10 @@ export class Shop {
   }
 
   async job(name: string): Promise<Job> {
-    return (await this.#read<Job>(`/apis/batch/v1/namespaces/${this.namespace}/jobs/${name}`)) ?? fail(`there is no Job ${name}`);
+    return (
+      (await this.#read<Job>(`/apis/batch/v1/namespaces/${this.namespace}/jobs/${name}`)) ??
+      fail(`there is no Job ${name}`)
+    );
   }
 
   /** The Job once it is Complete or Failed. */
@@ -99,7 +120,11 @@ export class Shop {
       `the end of the Job ${name}`,
       async () => {
         const job = await this.job(name);
-        return job.status.conditions?.some(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed')) === true && job;
+        return (
+          job.status.conditions?.some(
+            ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
+          ) === true && job
+        );
       },
       PATIENCE_MS,
     );
@@ -122,7 +147,11 @@ export class Shop {
   }
 
   /** How Lockstep ended in that pod, as `is` has it. */
-  async endingOf(name: string, what: string, is: (ending: Ending) => boolean = () => true): Promise<{ pod: Pod; ending: Ending }> {
+  async endingOf(
+    name: string,
+    what: string,
+    is: (ending: Ending) => boolean = () => true,
+  ): Promise<{ pod: Pod; ending: Ending }> {
     return await eventually(
       `${what} of ${name}`,
       async () => {
@@ -136,7 +165,8 @@ export class Shop {
 
   /** Runs `work`, until whose end the pod can be looked at also when it was deleted. */
   async keeping<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const patch = (metadata: object): Promise<string> => this.kubectl('patch', 'pod', name, '--patch', JSON.stringify({ metadata }));
+    const patch = (metadata: object): Promise<string> =>
+      this.kubectl('patch', 'pod', name, '--patch', JSON.stringify({ metadata }));
     await patch({ finalizers: [KEEP] });
     try {
       return await work();
@@ -148,24 +178,36 @@ export class Shop {
   /** As `kubectl drain` does. */
   async evict(name: string): Promise<void> {
     const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: this.namespace } };
-    await this.node.kubectl(['create', '--raw', `/api/v1/namespaces/${this.namespace}/pods/${name}/eviction`, '-f', '-'], JSON.stringify(eviction));
+    await this.node.kubectl(
+      ['create', '--raw', `/api/v1/namespaces/${this.namespace}/pods/${name}/eviction`, '-f', '-'],
+      JSON.stringify(eviction),
+    );
   }
 
   /** What the web server of a pod says. */
   async ask({ metadata }: Pod): Promise<string> {
-    const { status, text } = await this.node.get(`/api/v1/namespaces/${this.namespace}/pods/${metadata.name}:8080/proxy/`);
+    const { status, text } = await this.node.get(
+      `/api/v1/namespaces/${this.namespace}/pods/${metadata.name}:8080/proxy/`,
+    );
     return status === 200 ? text : fail(`${metadata.name} answers ${status}: ${text}`);
   }
 
   /** The reasons of Lockstep's Events about this object, in order of time. */
-  async reasons(kind: 'Job' | 'Pod', { metadata }: { readonly metadata: { readonly name: string; readonly uid: string } }): Promise<string[]> {
-    return (await this.events()).filter(({ regarding }) => regarding.kind === kind && regarding.uid === metadata.uid).map(({ reason }) => reason);
+  async reasons(
+    kind: 'Job' | 'Pod',
+    { metadata }: { readonly metadata: { readonly name: string; readonly uid: string } },
+  ): Promise<string[]> {
+    return (await this.events())
+      .filter(({ regarding }) => regarding.kind === kind && regarding.uid === metadata.uid)
+      .map(({ reason }) => reason);
   }
 
   /** All of Lockstep's, in order of time. */
   async events(): Promise<SeenEvent[]> {
     const all = await this.#list<SeenEvent>(`/apis/events.k8s.io/v1/namespaces/${this.namespace}/events`);
-    return all.filter(({ reportingController }) => reportingController === 'lockstep').toSorted((a, b) => (a.eventTime < b.eventTime ? -1 : 1));
+    return all
+      .filter(({ reportingController }) => reportingController === 'lockstep')
+      .toSorted((a, b) => (a.eventTime < b.eventTime ? -1 : 1));
   }
 
   async close({ keep }: { readonly keep: boolean }): Promise<void> {
@@ -189,7 +231,12 @@ interface SeenEvent {
   readonly note: string;
   readonly eventTime: string;
   readonly reportingController: string;
-  readonly regarding: { readonly kind: string; readonly name: string; readonly uid: string; readonly fieldPath?: string };
+  readonly regarding: {
+    readonly kind: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly fieldPath?: string;
+  };
 }
 
 export function succeeds({ code, stdout, stderr }: HelmResult): void {
