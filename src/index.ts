@@ -188,8 +188,8 @@ function tolerant(reporter: Reporter | undefined): {
   };
   const report: Reporter['report'] = (event) => {
     try {
-      const told: unknown = reporter?.report(event);
-      if (told instanceof Promise) told.catch(failed);
+      const result: unknown = reporter?.report(event);
+      if (result instanceof Promise) result.catch(failed);
     } catch (error) {
       failed(error);
     }

@@ -15,8 +15,8 @@ interface Rules {
 
 /** All of it at once; what is undefined counts as not given. */
 export function optionProblems(options: object, { shapes, foreign }: Rules): string[] {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return given.flatMap(([name, value]) => {
+  const present = Object.entries(options).filter(([, value]) => value !== undefined);
+  return present.flatMap(([name, value]) => {
     const shape = shapes[name];
     if (shape === undefined) return unknown(name, Object.keys(shapes));
     if (!fits(value, shape))

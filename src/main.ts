@@ -5,20 +5,20 @@
 import { hostname, totalmem } from 'node:os';
 
 import { NEWER_NODE, nodeProblem } from './core/node-version.ts';
-import type { World } from './app/process-context.ts';
+import type { ProcessContext } from './app/process-context.ts';
 
 const argv = process.argv.slice(2);
 
 const tooOld = nodeProblem(process.versions.node);
 // Before anything that an old Node may not have.
 if (tooOld !== undefined) {
-  tellPlainly({ code: 'CONFIG_INVALID', exit: 20, summary: tooOld, next: NEWER_NODE }, 'this Node is too old');
+  reportPlainly({ code: 'CONFIG_INVALID', exit: 20, summary: tooOld, next: NEWER_NODE }, 'this Node is too old');
   process.exit(20);
 }
 
 const interrupted = new AbortController();
 
-const world: World = {
+const context: ProcessContext = {
   env: { ...process.env },
   home: process.env['HOME'],
   hostname: hostname(),
@@ -37,15 +37,15 @@ function inRange(bytes: number): boolean {
 async function main(): Promise<number> {
   try {
     const { start } = await import('./start.ts');
-    return await start(argv, world, Math.min(process.stdout.columns || 100, 120));
+    return await start(argv, context, Math.min(process.stdout.columns || 100, 120));
   } catch (cause) {
     return await fail(cause);
   }
 }
 
 async function fail(cause: unknown): Promise<number> {
-  const { tellFailure } = await import('./start.ts');
-  return await tellFailure(cause, argv, world);
+  const { reportUncaught } = await import('./start.ts');
+  return await reportUncaught(cause, argv, context);
 }
 
 /** The first signal ends the run in order; a second one ends the process. */
@@ -63,10 +63,10 @@ function onBug(cause: unknown): void {
 /** What tells a failure cannot be loaded: a file of the installation is gone, say. */
 function lastWords(cause: unknown): void {
   const summary = cause instanceof Error ? cause.message : String(cause);
-  tellPlainly({ code: 'INTERNAL', exit: 1, summary, next: 'install Lockstep again' }, 'the installation is damaged');
+  reportPlainly({ code: 'INTERNAL', exit: 1, summary, next: 'install Lockstep again' }, 'the installation is damaged');
 }
 
-function tellPlainly(
+function reportPlainly(
   error: { readonly code: string; readonly exit: number; readonly summary: string; readonly next: string },
   why: string,
 ): void {

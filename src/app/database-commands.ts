@@ -4,7 +4,7 @@ import { createFileSource } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { BaselineConfig, DownConfig, ImportConfig, RepairConfig, UpConfig, WaitConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
-import { describeHold } from '../core/plan/held-versions.ts';
+import { describeHeldVersion } from '../core/plan/held-versions.ts';
 import { describeInPart, waysOut } from '../core/plan/in-part.ts';
 import type { Version } from '../core/migration.ts';
 import type { StepResult } from '../core/outcome.ts';
@@ -17,14 +17,14 @@ import { waitUntilApplied } from '../engine/commands/wait.ts';
 import * as documents from '../output/documents.ts';
 import * as reports from '../output/reports.ts';
 import { openPorts, type DatabaseConfig, type DatabasePorts, type Wiring } from './wiring.ts';
-import type { Answer, World } from './process-context.ts';
+import type { Answer, ProcessContext } from './process-context.ts';
 
 type LookingConfig = Exclude<DatabaseConfig, UpConfig | DownConfig>;
 
-export async function databaseAnswer(config: LookingConfig, world: World, wiring: Wiring): Promise<Answer> {
-  const ports = openPorts(config, world, wiring);
+export async function databaseAnswer(config: LookingConfig, context: ProcessContext, wiring: Wiring): Promise<Answer> {
+  const ports = openPorts(config, context, wiring);
   const { connectWaitMs } = config.connection;
-  const options: InspectOptions = { runner: ports.runner, connectWaitMs, signal: world.signal };
+  const options: InspectOptions = { runner: ports.runner, connectWaitMs, signal: context.signal };
   switch (config.command) {
     case 'baseline':
       return await baselineAnswer(config, options, ports);
@@ -60,7 +60,7 @@ function pendingError(rows: readonly VersionStatus[]): MigratorError {
   const holds = missing.flatMap(({ hold }) => hold ?? []);
   const held = holds.length === 0 ? '' : `, ${holds.length} of them held`;
   const inPart = missing.flatMap((row) => row.inPart ?? []);
-  const problems = [...holds.map(describeHold), ...inPart.map(describeInPart)];
+  const problems = [...holds.map(describeHeldVersion), ...inPart.map(describeInPart)];
   const hints = [
     ...(missing.some(({ state }) => state !== 'held' && state !== 'in part') ? ['apply them with "lockstep up"'] : []),
     ...(holds.length > 0 ? ['a new release applies what is held, or "lockstep up --reapply VERSION"'] : []),
@@ -103,13 +103,13 @@ async function importAnswer(config: ImportConfig, options: InspectOptions, ports
   const durationMs = systemClock.now() - startedAt;
   const versions = record.map(({ migration }) => migration.version);
   if (!dryRun) ports.reporter.report({ type: 'run.finished', applied: versions, durationMs });
-  const told = dryRun
+  const document = dryRun
     ? { done: [], notRun: versions, pending }
     : { done: recordedSteps(versions), notRun: [], pending: pending.filter((version) => !versions.includes(version)) };
   return {
     document: documents.outcomeDocument({
       command: 'import',
-      ...told,
+      ...document,
       skipped,
       warnings,
       dryRun,

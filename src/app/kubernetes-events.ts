@@ -1,10 +1,10 @@
 /** Loads what tells Kubernetes of a run when there is something to tell: a replica that has nothing to do pays nothing. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { EventReporter } from '../adapters/kubernetes/event-reporter.ts';
-import type { TellingConfig } from '../config/reporting.ts';
+import type { ReportingConfig } from '../config/reporting.ts';
 import type { MigratorEvent, MigratorEventType } from '../core/events.ts';
 import type { Direction } from '../core/migration.ts';
-import type { World } from './process-context.ts';
+import type { ProcessContext } from './process-context.ts';
 
 /** An Event may come of these. Of all others none does, or only after one of these. */
 const WAKING: readonly MigratorEventType[] = ['database.waiting', 'lock.waiting', 'run.planned', 'run.failed'];
@@ -15,9 +15,9 @@ export function wakes({ type }: MigratorEvent, inJob: boolean): boolean {
 }
 
 export interface KubernetesEventsOptions {
-  readonly config: TellingConfig;
+  readonly config: ReportingConfig;
   readonly direction: Direction;
-  readonly world: World;
+  readonly context: ProcessContext;
   /** For the log. */
   readonly warn: (message: string) => void;
 }
@@ -45,9 +45,9 @@ export class KubernetesEvents {
   }
 
   get #mayBeOn(): boolean {
-    const { config, world } = this.#options;
+    const { config, context: context } = this.#options;
     const mode = config.events?.mode ?? 'off';
-    return mode === 'on' || (mode === 'auto' && (world.env['KUBERNETES_SERVICE_HOST'] ?? '') !== '');
+    return mode === 'on' || (mode === 'auto' && (context.env['KUBERNETES_SERVICE_HOST'] ?? '') !== '');
   }
 
   async #load(): Promise<EventReporter | undefined> {
@@ -64,13 +64,13 @@ export class KubernetesEvents {
   }
 
   async #create(): Promise<EventReporter | undefined> {
-    const { config, world, direction, warn } = this.#options;
-    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = world.env;
+    const { config, context: context, direction, warn } = this.#options;
+    const { KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE_PORT: port = '' } = context.env;
     const { events, identity } = config;
     if (!events || host === '' || port === '') return undefined;
     const { createEventReporter } = await import('../adapters/kubernetes/event-reporter.ts');
     const { podNamespace: namespace, podUid, container, initContainer, job, jobUid, serviceAccountDir } = events;
-    const place = { namespace, pod: identity.pod ?? world.hostname, podUid, container, initContainer, job, jobUid };
+    const place = { namespace, pod: identity.pod ?? context.hostname, podUid, container, initContainer, job, jobUid };
     return await createEventReporter({ direction, place, host, port, serviceAccountDir, clock: systemClock, warn });
   }
 }

@@ -9,12 +9,16 @@ import type { Request } from '../engine/migrate/request.ts';
 import { outcomeDocument } from '../output/documents.ts';
 import { formatDryRun } from '../output/dry-run.ts';
 import { openPorts, type Wiring } from './wiring.ts';
-import type { Answer, World } from './process-context.ts';
+import type { Answer, ProcessContext } from './process-context.ts';
 
-export async function migrateAnswer(config: UpConfig | DownConfig, world: World, wiring: Wiring): Promise<Answer> {
-  const request = await requestOf(config, world, wiring);
+export async function migrateAnswer(
+  config: UpConfig | DownConfig,
+  context: ProcessContext,
+  wiring: Wiring,
+): Promise<Answer> {
+  const request = await requestOf(config, context, wiring);
   const source = createFileSource(filesOf(config));
-  const ports = openPorts(config, world, wiring);
+  const ports = openPorts(config, context, wiring);
   const outcome = await migrate(
     {
       request,
@@ -22,14 +26,14 @@ export async function migrateAnswer(config: UpConfig | DownConfig, world: World,
       strict: config.files.strict,
       dryRun: config.dryRun,
       pausesAfterFailure:
-        config.command === 'up' && !config.retryNow && !world.terminal && isPodRelease(config.identity.release),
+        config.command === 'up' && !config.retryNow && !context.terminal && isPodRelease(config.identity.release),
       connectWaitMs: config.connection.connectWaitMs,
       lockWaitMs: config.limits.lockWaitMs,
       limits: config.limits,
       hookTimeoutMs: config.command === 'up' ? config.hookTimeoutMs : 0,
       cancelBlockedWaiters: config.cancelBlockedWaiters,
       journalKeepMs: config.journalKeepMs,
-      signal: world.signal,
+      signal: context.signal,
     },
     { ...ports, source, parser: createSqlParser() },
   );
@@ -40,11 +44,13 @@ export async function migrateAnswer(config: UpConfig | DownConfig, world: World,
 }
 
 /** @throws MigratorError ROLLBACK_REFUSED for a `down` without a target. */
-async function requestOf(config: UpConfig | DownConfig, world: World, wiring: Wiring): Promise<Request> {
+async function requestOf(config: UpConfig | DownConfig, context: ProcessContext, wiring: Wiring): Promise<Request> {
   if (config.command === 'up') return { direction: 'up', target: config.target, reapply: config.reapply };
   const { target, choice, trustStored, hold, reason } = config;
   if (target) return { direction: 'down', target, choice, trustStored, hold, reason };
-  throw await withoutTarget({ runner: wiring.runner, signal: world.signal }, () => openPorts(config, world, wiring));
+  throw await withoutTarget({ runner: wiring.runner, signal: context.signal }, () =>
+    openPorts(config, context, wiring),
+  );
 }
 
 /** Without any files `--to-files` is refused as a rollback, which says more than that there are none. */

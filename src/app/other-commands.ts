@@ -9,11 +9,11 @@ import { createDocument, validateDocument } from '../output/documents.ts';
 import { formatValidation } from '../output/reports.ts';
 import { databaseAnswer } from './database-commands.ts';
 import type { Wiring } from './wiring.ts';
-import type { Answer, World } from './process-context.ts';
+import type { Answer, ProcessContext } from './process-context.ts';
 
 export async function otherAnswer(
   config: Exclude<Config, UpConfig | DownConfig>,
-  world: World,
+  context: ProcessContext,
   wiring: Wiring,
 ): Promise<Answer> {
   if (config.command === 'create') {
@@ -25,5 +25,5 @@ export async function otherAnswer(
     return { document: validateDocument(report), text: formatValidation(report), error: report.error };
   }
   if ('oldDir' in config) return await (await import('./convert-command.ts')).convertAnswer(config, wiring);
-  return await databaseAnswer(config, world, wiring);
+  return await databaseAnswer(config, context, wiring);
 }

@@ -2,7 +2,7 @@
 import type { MigratorError } from '../core/errors.ts';
 import type { JsonDocument } from '../output/documents.ts';
 
-export interface World {
+export interface ProcessContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string | undefined;
   readonly hostname: string;

@@ -6,31 +6,31 @@ import { deferReports } from '../adapters/logs/deferred-reporter.ts';
 import { createHumanOutput } from '../adapters/logs/human.ts';
 import { createLogReporter, type LogReporter } from '../adapters/logs/log-reporter.ts';
 import type { Config } from '../config/config.ts';
-import type { TellingConfig } from '../config/reporting.ts';
+import type { ReportingConfig } from '../config/reporting.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { CommandName, RunnerIdentity } from '../core/runner.ts';
 import * as documents from '../output/documents.ts';
 import { VERSION } from '../core/version.ts';
-import { tellEnding } from './finish.ts';
+import { reportEnding } from './finish.ts';
 import { KubernetesEvents } from './kubernetes-events.ts';
 import { migrateAnswer } from './migrate-command.ts';
 import type { Wiring } from './wiring.ts';
-import type { Answer, World } from './process-context.ts';
+import type { Answer, ProcessContext } from './process-context.ts';
 
 /** Runs the command, tells its outcome, and resolves with the exit code. */
-export async function runCommand(config: Config, world: World): Promise<number> {
+export async function runCommand(config: Config, context: ProcessContext): Promise<number> {
   const startedAt = systemClock.now();
   const json = 'json' in config && config.json;
-  const runner = identify(config, world);
+  const runner = identify(config, context);
   const log = createLogReporter({
     ...config.log,
-    destination: world.stderr,
-    color: world.terminal,
+    destination: context.stderr,
+    color: context.terminal,
     identity: runner,
     humanOutput: !json,
   });
-  const human = createHumanOutput({ stdout: world.stdout, verbose: 'verbose' in config && config.verbose });
-  const events = kubernetesEvents(config.command, config, log, world);
+  const human = createHumanOutput({ stdout: context.stdout, verbose: 'verbose' in config && config.verbose });
+  const events = kubernetesEvents(config.command, config, log, context);
   const reporter = deferReports({
     report(event) {
       log.report(event);
@@ -43,7 +43,7 @@ export async function runCommand(config: Config, world: World): Promise<number> 
     return log.flush();
   };
   for (const message of config.warnings) reporter.report({ type: 'warning', message });
-  const { document, text, error } = await answer(config, world, { runner, reporter, written }).catch(
+  const { document, text, error } = await answer(config, context, { runner, reporter, written }).catch(
     (cause: unknown) => {
       const failure = toMigratorError(cause);
       const { outcome } = failure.details;
@@ -54,15 +54,15 @@ export async function runCommand(config: Config, world: World): Promise<number> 
     },
   );
   reporter.flush();
-  if (json) world.stdout.write(documents.formatJson(document));
-  else if (text !== undefined) world.stdout.write(`${text}\n`);
+  if (json) context.stdout.write(documents.formatJson(document));
+  else if (text !== undefined) context.stdout.write(`${text}\n`);
   const ending = {
     command: config.command,
     outcome: 'done' in document ? document : undefined,
     error,
     durationMs: systemClock.now() - startedAt,
   };
-  return await tellEnding(ending, { config, log, events }, world);
+  return await reportEnding(ending, { config, log, events }, context);
 }
 
 /** What is known of a command whose settings are wrong. */
@@ -70,42 +70,45 @@ export interface Known {
   /** Undefined when the first word is no command. */
   readonly command: CommandName | undefined;
   readonly json: boolean;
-  readonly config: TellingConfig;
+  readonly config: ReportingConfig;
 }
 
 /** Tells a failure that came before there was a Config. Resolves with the exit code. */
-export async function reportFailure(
+export async function reportEarlyFailure(
   error: MigratorError,
-  world: World,
+  context: ProcessContext,
   { command, json, config }: Known,
 ): Promise<number> {
   const log = createLogReporter({
     format: config.log.format,
     level: 'info',
-    destination: world.stderr,
+    destination: context.stderr,
     color: false,
     humanOutput: true,
   });
-  if (json) world.stdout.write(documents.formatJson(documents.errorDocument(error)));
-  return await tellEnding(
+  if (json) context.stdout.write(documents.formatJson(documents.errorDocument(error)));
+  return await reportEnding(
     { command, error, durationMs: 0 },
-    { config, log, events: kubernetesEvents(command, config, log, world) },
-    world,
+    { config, log, events: kubernetesEvents(command, config, log, context) },
+    context,
   );
 }
 
 function kubernetesEvents(
   command: CommandName | undefined,
-  config: TellingConfig,
+  config: ReportingConfig,
   log: LogReporter,
-  world: World,
+  context: ProcessContext,
 ): KubernetesEvents | undefined {
   if (command !== 'up' && command !== 'down') return undefined;
   const warn = (message: string): void => log.report({ type: 'warning', message });
-  return new KubernetesEvents({ config, direction: command, world, warn });
+  return new KubernetesEvents({ config, direction: command, context: context, warn });
 }
 
-function identify({ command, identity: { pod, release, image } }: Config, { hostname }: World): RunnerIdentity {
+function identify(
+  { command, identity: { pod, release, image } }: Config,
+  { hostname }: ProcessContext,
+): RunnerIdentity {
   let run: string | undefined;
   return {
     // Made when it is first asked for: Node's cryptography takes a while to load, best while the server is at work.
@@ -120,8 +123,8 @@ function identify({ command, identity: { pod, release, image } }: Config, { host
   };
 }
 
-async function answer(config: Config, world: World, wiring: Wiring): Promise<Answer> {
-  if (config.command === 'up' || config.command === 'down') return await migrateAnswer(config, world, wiring);
+async function answer(config: Config, context: ProcessContext, wiring: Wiring): Promise<Answer> {
+  if (config.command === 'up' || config.command === 'down') return await migrateAnswer(config, context, wiring);
   const { otherAnswer } = await import('./other-commands.ts');
-  return await otherAnswer(config, world, wiring);
+  return await otherAnswer(config, context, wiring);
 }

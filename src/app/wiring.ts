@@ -6,12 +6,12 @@ import { PostgresDatabase } from '../adapters/postgres/database.ts';
 import { DedicatedConnections, readAddress } from '../adapters/postgres/connection/dedicated.ts';
 import { WorkerHooks } from '../adapters/postgres/hooks/hooks.ts';
 import type { Config, ConnectionConfig, ConvertConfig } from '../config/config.ts';
-import type { AddressGiven } from '../config/settings.ts';
+import type { AddressSettings } from '../config/settings.ts';
 import { MigratorError, toMigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
 import type { ConnectPorts } from '../engine/session/connect.ts';
-import type { World } from './process-context.ts';
+import type { ProcessContext } from './process-context.ts';
 
 export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'validate' } | ConvertConfig>;
 
@@ -28,9 +28,13 @@ export interface DatabasePorts extends ConnectPorts {
 }
 
 /** The address is read once now, for its problems, and again at each attempt to connect. */
-export function openPorts(config: DatabaseConfig, world: World, { runner, reporter, written }: Wiring): DatabasePorts {
+export function openPorts(
+  config: DatabaseConfig,
+  context: ProcessContext,
+  { runner, reporter, written }: Wiring,
+): DatabasePorts {
   const { table, lockKey, role, allowPooler, connectWaitMs } = config.connection;
-  const input = addressInput(config.connection, world);
+  const input = addressInput(config.connection, context);
   const { connect, secretChanged, hookTarget } = new DedicatedConnections(input, role);
   addressNow(input);
   return {
@@ -53,7 +57,7 @@ export function openPorts(config: DatabaseConfig, world: World, { runner, report
       written,
       workerUrl: HOOK_WORKER,
       connectWaitMs,
-      memory: () => hookMemory(config, world),
+      memory: () => hookMemory(config, context),
     }),
   };
 }
@@ -68,7 +72,7 @@ const HOOK_WORKER = new URL(
 const HOOK_MEMORY = 512 * 2 ** 20;
 
 /** In bytes: half of what the container may take, so that the other half is left for the run. */
-function hookMemory(config: DatabaseConfig, { memoryLimit }: World): number {
+function hookMemory(config: DatabaseConfig, { memoryLimit }: ProcessContext): number {
   const limit = memoryLimit?.();
   return (
     ('hookMemory' in config ? config.hookMemory : undefined) ??
@@ -78,7 +82,7 @@ function hookMemory(config: DatabaseConfig, { memoryLimit }: World): number {
 
 function addressInput(
   { databaseUrl, databaseUrlFile, passwordFile, passwordCommand }: ConnectionConfig,
-  { env, home }: World,
+  { env, home }: ProcessContext,
 ): AddressInput {
   return { databaseUrl, databaseUrlFile, env, home, passwordFile, passwordCommand };
 }
@@ -117,8 +121,8 @@ function addressNow(input: AddressInput): ConnectionSettings | undefined {
 
 /** Nothing is connected, and a file that can't be read is one of the problems. */
 export function addressProblems(
-  { databaseUrl, databaseUrlFile }: AddressGiven,
-  { env, home }: Pick<World, 'env' | 'home'>,
+  { databaseUrl, databaseUrlFile }: AddressSettings,
+  { env, home }: Pick<ProcessContext, 'env' | 'home'>,
 ): readonly string[] {
   try {
     readAddress({ databaseUrl, databaseUrlFile, env, home });

@@ -1,22 +1,22 @@
 /** What wrong settings say nevertheless: enough to tell in the right places that they are wrong. */
 import { flagOf, negatedFlagOf, OPTION_KEYS, optionEntry, type OptionKey, type RawOptions } from '../config/options.ts';
 import type { Environment, Facts } from '../config/settings.ts';
-import { tellingAnyway, type TellingConfig } from '../config/reporting.ts';
+import { reportingDespiteErrors, type ReportingConfig } from '../config/reporting.ts';
 import type { CommandName } from '../core/runner.ts';
 import { isCommand } from './commands.ts';
 
 interface Known {
   readonly command: CommandName | undefined;
   readonly json: boolean;
-  readonly config: TellingConfig;
+  readonly config: ReportingConfig;
 }
 
-export function readAnyway(argv: readonly string[], env: Environment, facts: Facts): Known {
+export function readPartialSettings(argv: readonly string[], env: Environment, facts: Facts): Known {
   const [first, ...words] = argv;
   const command = isCommand(first) ? first : undefined;
   // Without a command, the settings of the one that takes the fewest: those that all have.
   const raw = { command: command ?? 'create', flags: flagsIn(words) } as const;
-  return { command, json: argv.includes('--json'), config: tellingAnyway(raw, env, facts) };
+  return { command, json: argv.includes('--json'), config: reportingDespiteErrors(raw, env, facts) };
 }
 
 function flagsIn(words: readonly string[]): RawOptions['flags'] {

@@ -15,7 +15,7 @@ import type { DownTarget, UpTarget } from '../core/plan/target.ts';
 import { shown, type OptionValues } from './option-values.ts';
 import { belongsTo, type RawOptions } from './options.ts';
 import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
-import { tellingConfig, type TellingConfig } from './reporting.ts';
+import { reportingConfig, type ReportingConfig } from './reporting.ts';
 import { whereDefined } from './omit-undefined.ts';
 
 /** How to reach the database; without an address the PG* variables say it. */
@@ -44,7 +44,7 @@ interface LimitsConfig {
   readonly statementTimeoutMs: number;
 }
 
-interface CommonConfig extends TellingConfig {
+interface CommonConfig extends ReportingConfig {
   /** To be told before the command runs. */
   readonly warnings: readonly string[];
 }
@@ -212,7 +212,7 @@ function convertConfig(
   const { importFrom: convertFrom, oldDir, dir, dryRun, json } = values;
   if (command !== 'import' || oldDir === undefined || convertFrom === undefined || !isConvertTool(convertFrom))
     return undefined;
-  return { command, ...tellingConfig(command, values), warnings, convertFrom, oldDir, dir, dryRun, json };
+  return { command, ...reportingConfig(command, values), warnings, convertFrom, oldDir, dir, dryRun, json };
 }
 
 function isConvertTool(tool: string): tool is ConvertTool {
@@ -236,7 +236,7 @@ function repairProblems({ only, statement, rename, reset, down, history }: Optio
 }
 
 function commandConfig({ command, name = '' }: RawOptions, values: OptionValues, warnings: readonly string[]): Config {
-  const common = { ...tellingConfig(command, values), warnings };
+  const common = { ...reportingConfig(command, values), warnings };
   const files = { dir: values.dir, allowEmpty: values.allowEmpty, strict: values.strict };
   if (command === 'create') return { command, ...common, dir: values.dir, name };
   if (command === 'validate') return { command, ...common, files, json: values.json };

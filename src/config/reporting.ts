@@ -28,7 +28,7 @@ interface EventsConfig {
 }
 
 /** How what happens is told. */
-export interface TellingConfig {
+export interface ReportingConfig {
   readonly log: LogConfig;
   readonly identity: IdentityConfig;
   readonly terminationLog?: string;
@@ -37,11 +37,11 @@ export interface TellingConfig {
 }
 
 /** As far as the settings can be believed when some of them are wrong. */
-export function tellingAnyway(raw: RawOptions, env: Environment, facts: Facts): TellingConfig {
-  return tellingConfig(raw.command, readSettings(raw, env, facts).values);
+export function reportingDespiteErrors(raw: RawOptions, env: Environment, facts: Facts): ReportingConfig {
+  return reportingConfig(raw.command, readSettings(raw, env, facts).values);
 }
 
-export function tellingConfig(command: CommandName, values: OptionValues): TellingConfig {
+export function reportingConfig(command: CommandName, values: OptionValues): ReportingConfig {
   const { logFormat, logLevel, terminationLog } = values;
   return {
     log: { format: logFormat ?? 'json', level: logLevel },

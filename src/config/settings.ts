@@ -19,10 +19,10 @@ export interface Facts {
   /** The log goes to a terminal. */
   readonly terminal: boolean;
   /** What is wrong with the address that these settings and the PG* variables give together. */
-  readonly addressProblems?: (given: AddressGiven) => readonly string[];
+  readonly addressProblems?: (settings: AddressSettings) => readonly string[];
 }
 
-export interface AddressGiven {
+export interface AddressSettings {
   readonly databaseUrl?: string | undefined;
   readonly databaseUrlFile?: string | undefined;
 }
@@ -53,8 +53,8 @@ export function readSettings(
 ): { values: OptionValues; problems: string[] } {
   const values = new Map<OptionKey, unknown>();
   const problems: string[] = [];
-  const given = findSettings(raw, env);
-  dropWeaker(given, problems);
+  const settings = findSettings(raw, env);
+  dropWeaker(settings, problems);
   const read = (key: OptionKey, { source, text }: Pick<Setting, 'source' | 'text'>): void => {
     const parsed = parseValue(key, text);
     if ('value' in parsed) values.set(key, parsed.value);
@@ -63,29 +63,29 @@ export function readSettings(
   for (const key of OPTION_KEYS) {
     const standard = defaultText(key, facts);
     if (standard !== undefined) read(key, { source: flagOf(key), text: standard });
-    const setting = given.get(key);
+    const setting = settings.get(key);
     if (setting) read(key, setting);
   }
   return { values: Object.fromEntries(values) as OptionValues, problems };
 }
 
 function findSettings(raw: RawOptions, env: Environment): Map<OptionKey, Setting> {
-  const given = new Map<OptionKey, Setting>();
+  const settings = new Map<OptionKey, Setting>();
   for (const key of OPTION_KEYS) {
     const setting = belongsTo(key, raw.command) ? findSetting(key, raw, env) : undefined;
-    if (setting) given.set(key, setting);
+    if (setting) settings.set(key, setting);
   }
-  return given;
+  return settings;
 }
 
-function dropWeaker(given: Map<OptionKey, Setting>, problems: string[]): void {
+function dropWeaker(settings: Map<OptionKey, Setting>, problems: string[]): void {
   for (const keys of EXCLUSIVE) {
-    const rivals = keys.filter((key) => given.has(key) && !isOff(key, given.get(key)));
-    const best = Math.min(...rivals.map((key) => given.get(key)?.rank ?? Infinity));
-    const strongest = rivals.filter((key) => given.get(key)?.rank === best);
+    const rivals = keys.filter((key) => settings.has(key) && !isOff(key, settings.get(key)));
+    const best = Math.min(...rivals.map((key) => settings.get(key)?.rank ?? Infinity));
+    const strongest = rivals.filter((key) => settings.get(key)?.rank === best);
     if (strongest.length > 1)
-      problems.push(`give only one of ${strongest.map((key) => given.get(key)?.source).join(', ')}`);
-    for (const key of rivals) if (!strongest.includes(key)) given.delete(key);
+      problems.push(`give only one of ${strongest.map((key) => settings.get(key)?.source).join(', ')}`);
+    for (const key of rivals) if (!strongest.includes(key)) settings.delete(key);
   }
 }
 

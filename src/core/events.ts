@@ -1,6 +1,6 @@
 /** Everything worth telling while a command runs, as one union. */
 import type { MigratorError } from './errors.ts';
-import type { Hold, HoldEnd } from './plan/held-versions.ts';
+import type { HeldVersion, HeldUntil } from './plan/held-versions.ts';
 import type { Direction, Version } from './migration.ts';
 import type { Blocker, Holder } from './runner.ts';
 
@@ -43,7 +43,7 @@ export type MigratorEvent =
   | { readonly type: 'rollback.held'; readonly versions: readonly Version[]; readonly reason: string | undefined }
   /** After a rollback: the next `up` applies them again. */
   | { readonly type: 'rollback.not-held'; readonly versions: readonly Version[] }
-  | { readonly type: 'hold.ended'; readonly hold: Hold; readonly because: HoldEnd; readonly dryRun: boolean }
+  | { readonly type: 'hold.ended'; readonly hold: HeldVersion; readonly because: HeldUntil; readonly dryRun: boolean }
   | { readonly type: 'migration.baselined'; readonly version: Version }
   /** `as` is what the other tool calls it. */
   | { readonly type: 'migration.imported'; readonly version: Version; readonly as: string; readonly dryRun: boolean }

@@ -53,11 +53,11 @@ export interface JournalEntry {
   readonly release?: string | undefined;
   readonly image?: string | undefined;
   readonly checksum?: string | undefined;
-  readonly hold?: JournalHold | undefined;
+  readonly hold?: JournalHeldVersion | undefined;
 }
 
 /** Of *rolled back* and *held*: who is not to apply it again (if it is held), and why; of *applied* and *hold ended*: why the hold ends; of *renamed*: what to. */
-export interface JournalHold {
+export interface JournalHeldVersion {
   readonly releases?: readonly string[];
   /** The release that had applied it. */
   readonly appliedBy?: string;

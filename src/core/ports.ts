@@ -4,7 +4,7 @@ import type { MigratorEvent } from './events.ts';
 import type { NewFile, OldFile } from './convert/converted.ts';
 import type { FileRemark } from './file-names.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
-import type { Hold } from './plan/held-versions.ts';
+import type { HeldVersion } from './plan/held-versions.ts';
 import type { ForeignTable } from './import/foreign-history.ts';
 import type { ImportedMigration } from './import/plan-import.ts';
 import type { VersionInPart } from './plan/in-part.ts';
@@ -197,13 +197,13 @@ export interface History {
   /** Who but the owner may change what is stored, or have SQL run by whoever writes there: a sentence each. */
   distrust(): Promise<readonly string[]>;
   /** Versions that were rolled back on purpose, in version order; none when there is no journal. */
-  holds(): Promise<readonly Hold[]>;
+  heldVersions(): Promise<readonly HeldVersion[]>;
   /** Whether any run had a release. */
   knowsReleases(): Promise<boolean>;
   /** Versions that were rolled back and not applied since, held or not, in version order. */
   rolledBack(): Promise<readonly Version[]>;
   /** Holds what was rolled back before, for the releases that are known now. Only under the lock. */
-  hold(versions: readonly Version[], reason: string | undefined): Promise<void>;
+  holdVersions(versions: readonly Version[], reason: string | undefined): Promise<void>;
   repair(actions: readonly RepairAction[]): Promise<void>;
   /** The whole journal, oldest first; empty when there is none. */
   journal(): Promise<readonly JournalEntry[]>;

@@ -3,7 +3,7 @@ import { publicWordsOf } from '../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
 import type { Direction, Version } from '../core/migration.ts';
-import type { Hold } from '../core/plan/held-versions.ts';
+import type { HeldVersion } from '../core/plan/held-versions.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan/plan.ts';
 import type { ConvertReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
@@ -155,7 +155,7 @@ export function isMissing(state: VersionState): boolean {
   return state === 'pending' || state === 'out of order' || state === 'held' || state === 'in part';
 }
 
-function holdBody({ at, by, release, reason }: Hold): HoldBody {
+function holdBody({ at, by, release, reason }: HeldVersion): HoldBody {
   return {
     at: at.toISOString(),
     by,

@@ -1,6 +1,6 @@
 /** What the read-only commands and a dry run tell people on stdout. */
 import type { JournalEntry } from '../core/history.ts';
-import { describeHold } from '../core/plan/held-versions.ts';
+import { describeHeldVersion } from '../core/plan/held-versions.ts';
 import { describeInPart, waysOut } from '../core/plan/in-part.ts';
 import type { VersionStatus } from '../core/plan/plan.ts';
 import { printableLine } from '../core/text/printable.ts';
@@ -12,7 +12,7 @@ export function formatStatus(rows: readonly VersionStatus[]): string {
   const counts = new Map<string, number>();
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
   const summary = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
-  const holds = rows.flatMap(({ hold }) => (hold ? printableLine(`held: ${describeHold(hold)}`) : []));
+  const holds = rows.flatMap(({ hold }) => (hold ? printableLine(`held: ${describeHeldVersion(hold)}`) : []));
   const inPart = rows.flatMap((row) =>
     row.inPart
       ? printableLine(`in part: ${describeInPart(row.inPart)}; if nobody is at work on it, ${waysOut(row.inPart)}`)

@@ -541,15 +541,15 @@ contractOf('History', (given) => {
     };
 
     it('are none where there is no journal, or nothing was rolled back', async () => {
-      expect(await (await given.open()).history.holds()).to.deep.equal([]);
+      expect(await (await given.open()).history.heldVersions()).to.deep.equal([]);
       const session = await given.holder();
       await session.history.baseline([A]);
-      expect(await session.history.holds()).to.deep.equal([]);
+      expect(await session.history.heldVersions()).to.deep.equal([]);
     });
 
     it('say who, when, why, and which releases were known', async () => {
       const session = await rolledBack('shop/8@1');
-      const [hold, ...others] = await session.history.holds();
+      const [hold, ...others] = await session.history.heldVersions();
       expect(others).to.deep.equal([]);
       expect(hold).to.deep.include({
         version: '001_a',
@@ -570,7 +570,7 @@ contractOf('History', (given) => {
 
     it('are written without a release and a reason, too', async () => {
       const session = await rolledBack(undefined, { hold: true, reason: undefined });
-      expect((await session.history.holds())[0]).to.deep.include({
+      expect((await session.history.heldVersions())[0]).to.deep.include({
         release: undefined,
         reason: undefined,
         releases: ['shop/7@2'],
@@ -579,7 +579,7 @@ contractOf('History', (given) => {
 
     it('are not what was rolled back without one; its reason is kept', async () => {
       const session = await rolledBack('shop/8@1', { hold: false, reason: 'trying' });
-      expect(await session.history.holds()).to.deep.equal([]);
+      expect(await session.history.heldVersions()).to.deep.equal([]);
       expect((await given.journal()).find(({ event }) => event === 'rolled back')?.hold).to.deep.equal({
         reason: 'trying',
       });
@@ -589,14 +589,14 @@ contractOf('History', (given) => {
       const session = await given.holder('rb-1', { release: 'shop/8@1' });
       await session.history.baseline([A]);
       await session.executor.finish(stepOf(A, 'down', because), 5);
-      expect((await session.history.holds()).map(({ version, reason }) => [version, reason])).to.deep.equal([
+      expect((await session.history.heldVersions()).map(({ version, reason }) => [version, reason])).to.deep.equal([
         ['001_a', 'it is slow'],
       ]);
     });
 
     it('end in the transaction that applies the version, which says why', async () => {
       const session = await rolledBack('shop/8@1');
-      const [hold] = await session.history.holds();
+      const [hold] = await session.history.heldVersions();
       const ends = { hold: hold!, because: 'new release' } as const;
       await session.executor
         .transaction(
@@ -605,9 +605,9 @@ contractOf('History', (given) => {
           LIMITS,
         )
         .catch(() => undefined);
-      expect(await session.history.holds()).to.have.length(1);
+      expect(await session.history.heldVersions()).to.have.length(1);
       await session.executor.transaction({ ...stepOf(A), ends } as StepScript, [], LIMITS);
-      expect(await session.history.holds()).to.deep.equal([]);
+      expect(await session.history.heldVersions()).to.deep.equal([]);
       expect((await given.journal()).findLast(({ event }) => event === 'applied')?.hold).to.deep.equal({
         reason: 'new release',
       });
@@ -616,16 +616,18 @@ contractOf('History', (given) => {
     it('can come later', async () => {
       const session = await rolledBack('shop/8@1', { hold: false, reason: undefined });
       expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
-      await session.history.hold(['001_a'], 'it is slow');
+      await session.history.holdVersions(['001_a'], 'it is slow');
       expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
-      expect((await session.history.holds())[0]).to.deep.include({
+      expect((await session.history.heldVersions())[0]).to.deep.include({
         version: '001_a',
         by: 'rb-1',
         reason: 'it is slow',
         releases: ['shop/7@2', 'shop/8@1'],
         appliedBy: 'shop/7@2',
       });
-      await session.history.repair((await session.history.holds()).map((hold) => ({ type: 'release hold', hold })));
+      await session.history.repair(
+        (await session.history.heldVersions()).map((hold) => ({ type: 'release hold', hold })),
+      );
       expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
     });
 
@@ -642,14 +644,16 @@ contractOf('History', (given) => {
 
     it('end with a repair', async () => {
       const session = await rolledBack('shop/8@1');
-      await session.history.repair((await session.history.holds()).map((hold) => ({ type: 'release hold', hold })));
-      expect(await session.history.holds()).to.deep.equal([]);
+      await session.history.repair(
+        (await session.history.heldVersions()).map((hold) => ({ type: 'release hold', hold })),
+      );
+      expect(await session.history.heldVersions()).to.deep.equal([]);
     });
 
     it('end when the version is applied or recorded again', async () => {
       const session = await rolledBack('shop/8@1');
       await session.history.baseline([A]);
-      expect(await session.history.holds()).to.deep.equal([]);
+      expect(await session.history.heldVersions()).to.deep.equal([]);
     });
   });
 });

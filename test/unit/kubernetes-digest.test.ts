@@ -6,7 +6,7 @@ import {
   MAX_EVENTS,
   MAX_NOTE_BYTES,
   type DigestOptions,
-  type Told,
+  type EventText,
 } from '../../src/adapters/kubernetes/digest.ts';
 import { REASON_OF_FAILURE, REASONS, type Reason } from '../../src/adapters/kubernetes/reasons.ts';
 import { wakes } from '../../src/app/kubernetes-events.ts';
@@ -117,7 +117,7 @@ function digestOf({ direction = 'up', inJob = true, now = () => 0 }: Partial<Dig
   return new Digest({ direction, inJob, now });
 }
 
-function tell(digest: Digest, events: readonly MigratorEvent[]): Told[] {
+function tell(digest: Digest, events: readonly MigratorEvent[]): EventText[] {
   return events.flatMap((event) => digest.of(event) ?? []);
 }
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { errorFields } from '../../src/adapters/logs/fields.ts';
 import { ERRORS, MigratorError, toMigratorError } from '../../src/core/errors.ts';
 import type { JournalEntry } from '../../src/core/history.ts';
-import type { Hold } from '../../src/core/plan/held-versions.ts';
+import type { HeldVersion } from '../../src/core/plan/held-versions.ts';
 import type { DryRunStep, Outcome } from '../../src/core/outcome.ts';
 import type { LockReport, ValidateReport } from '../../src/core/reports.ts';
 import * as documents from '../../src/output/documents.ts';
@@ -173,7 +173,7 @@ describe('reports', () => {
   });
 });
 
-const hold: Hold = {
+const hold: HeldVersion = {
   version: '1_a',
   at,
   by: 'rb-1',

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { ErrorCode } from '../../src/core/errors.ts';
-import type { Hold } from '../../src/core/plan/held-versions.ts';
+import type { HeldVersion } from '../../src/core/plan/held-versions.ts';
 import type { AppliedVersion } from '../../src/core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../src/core/migration.ts';
 import { planDown as planRollback } from '../../src/core/plan/plan-down.ts';
@@ -523,12 +523,12 @@ describe('planDown', () => {
 describe('statusOf', () => {
   it('tells what is held from what is pending', () => {
     const hold = { version: B, at: new Date(0), by: 'rb-1', releases: [] };
-    const states = (...holds: Hold[]) =>
-      statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, holds }).map(({ state }) => state);
+    const states = (...holds: HeldVersion[]) =>
+      statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, heldVersions: holds }).map(({ state }) => state);
     expect(states(hold)).to.deep.equal(['applied', 'held']);
     expect(states({ ...hold, version: C }), 'no file').to.deep.equal(['applied', 'pending']);
     expect(states({ ...hold, version: A }), 'applied again').to.deep.equal(['applied', 'pending']);
-    expect(statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, holds: [hold] })[1]).to.deep.equal({
+    expect(statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, heldVersions: [hold] })[1]).to.deep.equal({
       version: B,
       state: 'held',
       hold,

@@ -36,7 +36,7 @@ const FACTS: RepairFacts = {
     irreversible: false,
   })),
   inPart,
-  holds: [hold],
+  heldVersions: [hold],
   lost: [],
 };
 
@@ -120,7 +120,7 @@ describe('repair --only', () => {
     migrations: migrations(A, B),
     applied: [{ version: '000_old' }],
     inPart: [{ version: '009_gone', direction: 'up', done: ['x'] } as const],
-    holds: [{ ...hold, version: '010_held' }],
+    heldVersions: [{ ...hold, version: '010_held' }],
   };
 
   it('takes every version that files, history or journal know', () => {
@@ -145,7 +145,7 @@ describe('repair --rename', () => {
     applied,
     storedDowns: [],
     inPart: [],
-    holds: [],
+    heldVersions: [],
     lost: [],
   };
 

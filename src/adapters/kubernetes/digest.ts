@@ -15,7 +15,7 @@ const MAX_PROGRESS = 5;
 const WAITING_MS = 5_000;
 const UNREACHABLE_MS = 10_000;
 
-export interface Told {
+export interface EventText {
   readonly reason: Reason;
   readonly note: string;
 }
@@ -28,11 +28,11 @@ export interface DigestOptions {
   readonly now: () => number;
 }
 
-type Rules = { readonly [T in MigratorEventType]: ((event: MigratorEventOf<T>) => Told | undefined) | undefined };
+type Rules = { readonly [T in MigratorEventType]: ((event: MigratorEventOf<T>) => EventText | undefined) | undefined };
 
 export class Digest {
   readonly #options: DigestOptions;
-  readonly #told = new Map<Reason, number>();
+  readonly #sent = new Map<Reason, number>();
   #sum = 0;
   #planned: readonly Version[] | undefined;
   #unreachableSince: number | undefined;
@@ -44,15 +44,15 @@ export class Digest {
   }
 
   /** The Event that is due now, if any. */
-  of(event: MigratorEvent): Told | undefined {
+  of(event: MigratorEvent): EventText | undefined {
     // The table has a function per type; TypeScript can't tie the two together.
-    const rule = this.#rules[event.type] as ((event: MigratorEvent) => Told | undefined) | undefined;
-    const told = rule?.(event);
+    const rule = this.#rules[event.type] as ((event: MigratorEvent) => EventText | undefined) | undefined;
+    const text = rule?.(event);
     const isLast = event.type === 'run.finished' || event.type === 'run.failed';
-    if (!told || this.#sum >= (isLast ? MAX_EVENTS : MAX_EVENTS - 1)) return undefined;
+    if (!text || this.#sum >= (isLast ? MAX_EVENTS : MAX_EVENTS - 1)) return undefined;
     this.#sum += 1;
-    this.#told.set(told.reason, this.#count(told.reason) + 1);
-    return { reason: told.reason, note: cutBytes(oneLine(told.note), MAX_NOTE_BYTES) };
+    this.#sent.set(text.reason, this.#count(text.reason) + 1);
+    return { reason: text.reason, note: cutBytes(oneLine(text.note), MAX_NOTE_BYTES) };
   }
 
   readonly #rules: Rules = {
@@ -142,15 +142,15 @@ export class Digest {
   }
 
   #count(reason: Reason): number {
-    return this.#told.get(reason) ?? 0;
+    return this.#sent.get(reason) ?? 0;
   }
 
-  #step(reason: Reason, note: string): Told | undefined {
+  #step(reason: Reason, note: string): EventText | undefined {
     return this.#planned && this.#count(reason) < MAX_STEPS_TOLD ? { reason, note } : undefined;
   }
 
   /** Each time after twice the time: an hour's statement is told five times, not a hundred. */
-  #progress({ version, elapsedMs, progress, blockers }: MigratorEventOf<'statement.running'>): Told | undefined {
+  #progress({ version, elapsedMs, progress, blockers }: MigratorEventOf<'statement.running'>): EventText | undefined {
     // Less than before: another statement.
     if (elapsedMs <= this.#progressSeenMs) this.#nextProgressMs = 0;
     this.#progressSeenMs = elapsedMs;

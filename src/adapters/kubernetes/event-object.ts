@@ -1,7 +1,7 @@
 /** The Event as the API takes it (events.k8s.io/v1), addressed without reading anything from the cluster. */
 import type { Direction } from '../../core/migration.ts';
 import { cutBytes } from '../../core/text/one-line.ts';
-import type { Told } from './digest.ts';
+import type { EventText } from './digest.ts';
 import { REASONS } from './reasons.ts';
 
 /** Where the runner is, as the downward API says it. */
@@ -51,7 +51,12 @@ export interface Moment {
 }
 
 /** About the Job, where there is one, else about the container of the pod. */
-export function eventObject({ reason, note }: Told, direction: Direction, place: Place, moment: Moment): EventObject {
+export function eventObject(
+  { reason, note }: EventText,
+  direction: Direction,
+  place: Place,
+  moment: Moment,
+): EventObject {
   const { namespace } = place;
   const pod = podReference(place);
   const { job, jobUid } = place;

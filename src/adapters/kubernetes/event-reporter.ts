@@ -35,8 +35,8 @@ export async function createEventReporter(options: EventReporterOptions): Promis
   const queue = new EventQueue({ open: () => open(options, namespace), clock, warn });
   return {
     report(event) {
-      const told = digest.of(event);
-      if (told) queue.add((moment) => eventObject(told, direction, place, moment));
+      const text = digest.of(event);
+      if (text) queue.add((moment) => eventObject(text, direction, place, moment));
     },
     flush: (ms) => queue.flush(ms),
   };

@@ -12,17 +12,17 @@ export interface DeferredReporter extends Reporter {
 const MOST_UNTOLD = 100;
 
 export function deferReports(reporter: Reporter): DeferredReporter {
-  let untold: MigratorEvent[] = [];
+  let pending: MigratorEvent[] = [];
   const flush = (): void => {
-    const events = untold;
-    untold = [];
+    const events = pending;
+    pending = [];
     for (const event of events) reporter.report(event);
   };
   return {
     report(event) {
-      if (untold.length === 0) setImmediate(flush);
-      untold.push(event.type === 'hook.log' ? { ...event, message: boundedWords(event.message) } : event);
-      if (untold.length >= MOST_UNTOLD) flush();
+      if (pending.length === 0) setImmediate(flush);
+      pending.push(event.type === 'hook.log' ? { ...event, message: boundedWords(event.message) } : event);
+      if (pending.length >= MOST_UNTOLD) flush();
     },
     flush,
   };

@@ -1,6 +1,6 @@
 /** How each event is logged: its level, its constant sentence, its facts as fields. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
-import { describeHold } from '../../core/plan/held-versions.ts';
+import { describeHeldVersion } from '../../core/plan/held-versions.ts';
 import { describeBlocker, describeHolder } from '../../core/runner.ts';
 import { errorFields, holderFields } from './fields.ts';
 
@@ -14,7 +14,7 @@ export interface Description {
   /** The facts for people; follows the message in the text format. */
   readonly detail?: string;
   /** The human output on stdout, or the error at the end, says it too. */
-  readonly toldToPeople?: true;
+  readonly alsoOnStdout?: true;
 }
 
 type Descriptions = { readonly [T in MigratorEventType]: (event: MigratorEventOf<T>) => Description };
@@ -91,14 +91,14 @@ const DESCRIPTIONS: Descriptions = {
     message: 'skipped: nothing to do for it',
     fields: { version, direction },
     detail: `${direction} ${version}`,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'migration.all-skipped': ({ versions, direction }) => ({
     level: 'info',
     message: 'nothing to do',
     fields: { direction, count: versions.length },
     detail: `${count(versions)} already ${direction === 'up' ? 'applied' : 'rolled back'}`,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'migration.started': ({ version, direction }) => ({
     level: 'info',
@@ -121,14 +121,14 @@ const DESCRIPTIONS: Descriptions = {
     message: 'applied',
     fields: { version, direction: 'up', durationMs },
     detail: `${version} in ${seconds(durationMs)}`,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'migration.rolled-back': ({ version, durationMs }) => ({
     level: 'info',
     message: 'rolled back',
     fields: { version, direction: 'down', durationMs },
     detail: `${version} in ${seconds(durationMs)}`,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'rollback.held': ({ versions, reason }) => ({
     level: 'info',
@@ -153,21 +153,21 @@ const DESCRIPTIONS: Descriptions = {
       heldSince: hold.at.toISOString(),
       ...(hold.reason !== undefined && { reason: hold.reason }),
     },
-    detail: `${because}; ${describeHold(hold)}`,
+    detail: `${because}; ${describeHeldVersion(hold)}`,
   }),
   'migration.baselined': ({ version }) => ({
     level: 'info',
     message: 'recorded as applied without running it',
     fields: { version },
     detail: version,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'migration.imported': ({ version, as, dryRun }) => ({
     level: 'info',
     message: dryRun ? 'would record as applied' : 'recorded as applied',
     fields: { version, as, dryRun },
     detail: `${version}, there ${as}`,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'table.renamed': ({ table, to, dryRun }) => ({
     level: 'info',
@@ -180,14 +180,14 @@ const DESCRIPTIONS: Descriptions = {
     message: dryRun ? 'would repair' : 'repairing',
     fields: { version, action, ...(diff && { diff }), dryRun },
     detail: `${version}: ${action}`,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'migration.failed': ({ version, direction, error }) => ({
     level: 'error',
     message: 'a migration failed',
     fields: { version, direction, error: errorFields(error) },
     detail: `${direction} ${version}: ${error.summary}`,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'statement.finished': ({ version, statement, of }) => ({
     level: 'info',
@@ -248,14 +248,14 @@ const DESCRIPTIONS: Descriptions = {
     message: 'done',
     fields: { ...(direction !== undefined && { direction }), versions: applied, count: applied.length, durationMs },
     detail: `${count(applied)} in ${seconds(durationMs)}`,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
   'run.failed': ({ error }) => ({
     level: 'error',
     message: 'failed',
     fields: { error: errorFields(error) },
     detail: error.summary,
-    toldToPeople: true,
+    alsoOnStdout: true,
   }),
 };
 

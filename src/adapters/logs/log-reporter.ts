@@ -57,7 +57,7 @@ export function createLogReporter(options: LogOptions): LogReporter {
   function lineOf(event: MigratorEvent): LogLine {
     const { detail, ...description } = describeEvent(event);
     context ??= options.identity ? identityFields(options.identity) : {};
-    const quiet = description.toldToPeople === true && options.humanOutput && options.format === 'text';
+    const quiet = description.alsoOnStdout === true && options.humanOutput && options.format === 'text';
     return {
       level: quiet ? 'debug' : description.level,
       message: description.message,
@@ -83,7 +83,7 @@ export function createLogReporter(options: LogOptions): LogReporter {
     }
   }
 
-  function tellLeftOut(): void {
+  function reportLeftOut(): void {
     if (leftOut === 0) return;
     const message = `${leftOut} lines of notices or hooks are left out here: they came faster than this log is read`;
     leftOut = 0;
@@ -95,12 +95,12 @@ export function createLogReporter(options: LogOptions): LogReporter {
       const room = leftOut === 0 ? MOST_WAITING : MOST_WAITING / 2;
       if (isOfOthers(event) && waiting >= room) leftOut += 1;
       else {
-        tellLeftOut();
+        reportLeftOut();
         write(event);
       }
     },
     async flush() {
-      tellLeftOut();
+      reportLeftOut();
       await last;
       await (await winston)?.written();
       await new Promise<void>((resolve) => destination.write('', () => resolve()));

@@ -6,7 +6,7 @@ import { roleRefused, runCheck, type CheckOptions, type CheckResult } from './ta
 import type { SessionContext } from './state/context.ts';
 import { PostgresExecutor } from './execute/executor.ts';
 import { PostgresHistory } from './tables/history.ts';
-import { readGuest, restoreGuest } from './state/caller-settings.ts';
+import { readCallerSettings, restoreCallerSettings } from './state/caller-settings.ts';
 import { cancelLongWait, observe } from './state/observe.ts';
 import { BEGIN } from './wire/own-path.ts';
 import { isPooled, poolerRefused, requireSessionPooling } from './lock/pooler.ts';
@@ -64,7 +64,7 @@ export class PostgresSession implements Session {
       wire: options.wire,
       runner: options.runner,
       settings: { serverSettings: { ...options.check.serverSettings }, role, serverVersion: first.serverVersion },
-      guest: undefined,
+      callerSettings: undefined,
       relation: this.#resolve(first.facts),
       named: options.check.table.schema !== undefined,
       pooled: isPooled(options.wire, first.backendPid),
@@ -169,8 +169,8 @@ export class PostgresSession implements Session {
   /** The settings that the client came with are kept over the reset between migrations. */
   async #inherit(name: string): Promise<void> {
     const { wire, settings } = this.#context;
-    this.#context.guest = await readGuest(wire);
-    Object.assign(settings.serverSettings, this.#context.guest.settings, { application_name: name });
+    this.#context.callerSettings = await readCallerSettings(wire);
+    Object.assign(settings.serverSettings, this.#context.callerSettings.settings, { application_name: name });
   }
 
   async observe(signal: AbortSignal): Promise<Observation> {
@@ -198,10 +198,10 @@ export class PostgresSession implements Session {
 
   async close(): Promise<void> {
     const { wire, close } = this.#options;
-    const { guest, role } = this.#context;
+    const { callerSettings: callerSettings, role } = this.#context;
     // It is as good as lost when it does not get its own back.
-    if (guest && this.#options.givesBack && !wire.lost.aborted)
-      await restoreGuest(wire, guest, role).catch(() => undefined);
+    if (callerSettings && this.#options.givesBack && !wire.lost.aborted)
+      await restoreCallerSettings(wire, callerSettings, role).catch(() => undefined);
     // A pooler lets us go before the backend is done, and a caller goes on with his session.
     if (this.outlivesUs) await wire.endTransaction();
     wire.detach();

@@ -79,7 +79,7 @@ export function convertMarked(tool: MarkedTool, files: readonly OldFile[]): Conv
   return { converted, problems, warnings };
 }
 
-interface Told {
+interface Split {
   readonly problems: string[];
   readonly warnings: string[];
 }
@@ -88,7 +88,7 @@ function split(
   tool: MarkedTool,
   { path, text }: OldFile,
   version: string,
-  { problems, warnings }: Told,
+  { problems, warnings }: Split,
 ): ConvertedFile {
   const halves = new Halves();
   const before = problems.length;

@@ -41,8 +41,8 @@ export function setAside({ schema, name }: TableName): TableName {
 }
 
 /** Where the tool's table may be, the likeliest first: an earlier import may have set it aside. */
-export function placesOf(tool: ImportTool, given: TableName | undefined, ours: TableName): TableName[] {
-  const table = given ?? { name: TOOLS[tool].table };
+export function placesOf(tool: ImportTool, named: TableName | undefined, ours: TableName): TableName[] {
+  const table = named ?? { name: TOOLS[tool].table };
   return table.name === ours.name ? [table, setAside(table)] : [table];
 }
 

@@ -3,7 +3,7 @@ import type { Version } from '../migration.ts';
 import { isKnownRelease, releaseName } from '../release.ts';
 
 /** What a rollback leaves behind, so that nobody applies the version again by accident. */
-export interface Hold {
+export interface HeldVersion {
   readonly version: Version;
   readonly at: Date;
   /** The runner that rolled it back, and its release. */
@@ -16,27 +16,27 @@ export interface Hold {
   readonly appliedBy?: string | undefined;
 }
 
-export type HoldEnd = 'new release' | 'reapply' | 'repair';
+export type HeldUntil = 'new release' | 'reapply' | 'repair';
 
-export interface EndedHold {
-  readonly hold: Hold;
-  readonly because: HoldEnd;
+export interface NoLongerHeld {
+  readonly hold: HeldVersion;
+  readonly because: HeldUntil;
 }
 
-export interface HoldAsker {
+export interface HeldCheck {
   readonly release: string | undefined;
   /** What a person wants to be applied again. */
   readonly reapply: readonly Version[];
 }
 
 /** Of the holds on what is about to be applied: which bind who asks, and which end when it is applied. */
-export function judgeHolds(
-  holds: readonly Hold[],
+export function judgeHeldVersions(
+  holds: readonly HeldVersion[],
   versions: readonly Version[],
-  asker: HoldAsker,
-): { readonly binding: readonly Hold[]; readonly ended: readonly EndedHold[] } {
-  const binding: Hold[] = [];
-  const ended: EndedHold[] = [];
+  asker: HeldCheck,
+): { readonly binding: readonly HeldVersion[]; readonly ended: readonly NoLongerHeld[] } {
+  const binding: HeldVersion[] = [];
+  const ended: NoLongerHeld[] = [];
   for (const hold of holds.filter(({ version }) => versions.includes(version))) {
     const because = endOf(hold, asker);
     if (because === undefined) binding.push(hold);
@@ -46,7 +46,7 @@ export function judgeHolds(
 }
 
 /** Whatever the text of the file is: a release that was known stays bound. */
-function endOf(hold: Hold, { release, reapply }: HoldAsker): HoldEnd | undefined {
+function endOf(hold: HeldVersion, { release, reapply }: HeldCheck): HeldUntil | undefined {
   if (reapply.includes(hold.version)) return 'reapply';
   // A person or a container without a release is no new release.
   if (release === undefined || isKnownRelease(release, hold.releases)) return undefined;
@@ -55,13 +55,13 @@ function endOf(hold: Hold, { release, reapply }: HoldAsker): HoldEnd | undefined
 }
 
 /** Whose later release ends it: of who had applied it, else of who rolled it back, else of anybody who was known. */
-function namesOf({ appliedBy, release, releases }: Hold): readonly string[] {
+function namesOf({ appliedBy, release, releases }: HeldVersion): readonly string[] {
   const known = appliedBy ?? release;
   return (known === undefined ? releases : [known]).map(releaseName);
 }
 
 /** One line for people. */
-export function describeHold({ version, at, by, release, reason }: Hold): string {
+export function describeHeldVersion({ version, at, by, release, reason }: HeldVersion): string {
   const who = release === undefined ? by : `${by} (release ${release})`;
   return `${version} was rolled back by ${who} at ${at.toISOString()}${reason === undefined ? '' : `: ${reason}`}`;
 }

@@ -83,10 +83,10 @@ export function planDown(
   const rows = new Set(applied.map((row) => row.version));
   const pending = migrations.map(({ version }) => version).filter((version) => !rows.has(version));
   const changed = changedRemark(statusOf(migrations, applied), options.strict || steps.length > 0);
-  const told = [...inPartRemarks(options.inPart ?? [], leaving), ...orderRemark(options.target, leaving, applied)];
+  const remarks = [...inPartRemarks(options.inPart ?? [], leaving), ...orderRemark(options.target, leaving, applied)];
   return judge({ steps, skipped: pending.toReversed(), pending, ahead: [] }, [
     changed,
-    ...told.map((message) => ({ message, refused: false, hint: '' })),
+    ...remarks.map((message) => ({ message, refused: false, hint: '' })),
   ]);
 }
 

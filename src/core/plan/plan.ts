@@ -6,7 +6,7 @@ import { equalNumbers, mixedNumbers } from '../file-names.ts';
 import { nearest } from '../text/nearest.ts';
 import type { ErrorCode } from '../errors.ts';
 import { MigratorError } from '../errors.ts';
-import type { Hold } from './held-versions.ts';
+import type { HeldVersion } from './held-versions.ts';
 import { inPartRemarks, refuseUp, type VersionInPart } from './in-part.ts';
 import type { Problem } from './problem.ts';
 import { findRenames, renameProblems, sameNumbers } from './renames.ts';
@@ -21,7 +21,7 @@ export interface VersionStatus {
   readonly state: VersionState;
   readonly appliedAt?: Date | undefined;
   /** Of a held version. */
-  readonly hold?: Hold;
+  readonly hold?: HeldVersion;
   /** Of a version in part: how far it is. */
   readonly inPart?: VersionInPart;
   /** That its file builds concurrently, and that no query uses: another runner has recorded a build that had failed. */
@@ -46,19 +46,19 @@ export type Planned =
 
 /** What the journal knows beside the history. */
 export interface JournalFacts {
-  readonly holds: readonly Hold[];
+  readonly heldVersions: readonly HeldVersion[];
   readonly inPart: readonly VersionInPart[];
   /** Applied, without a file, and no news. */
   readonly squashed?: ReadonlySet<Version>;
 }
 
-export const NO_JOURNAL: JournalFacts = { holds: [], inPart: [] };
+export const NO_JOURNAL: JournalFacts = { heldVersions: [], inPart: [] };
 
 /** Every version of files and history in version order, and how it stands. */
 export function statusOf(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  { holds, inPart, squashed }: JournalFacts = NO_JOURNAL,
+  { heldVersions: heldVersions, inPart, squashed }: JournalFacts = NO_JOURNAL,
 ): VersionStatus[] {
   const rows = new Map(applied.map((row) => [row.version, row]));
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
@@ -70,7 +70,7 @@ export function statusOf(
     const row = rows.get(version);
     const file = files.get(version);
     if (!row) {
-      const hold = holds.find((one) => one.version === version && file);
+      const hold = heldVersions.find((one) => one.version === version && file);
       if (hold) return { state: 'held', hold };
       const late = newest !== undefined && compareVersions(version, newest) < 0;
       return { state: late ? 'out of order' : 'pending' };
@@ -188,12 +188,12 @@ export function changedRemark(status: readonly VersionStatus[], refused: boolean
 
 /** Remarks become warnings, or together refuse the plan when one of them must. */
 export function judge(plan: Omit<Plan, 'warnings'>, remarks: readonly Remark[]): Planned {
-  const told = remarks.filter((remark) => remark.message !== '');
-  const refused = told.filter((remark) => remark.refused);
+  const withMessage = remarks.filter((remark) => remark.message !== '');
+  const refused = withMessage.filter((remark) => remark.refused);
   if (refused.length > 0) {
     return { ok: false, problems: refused.map(({ message, hint }) => ({ code: 'HISTORY_CONFLICT', message, hint })) };
   }
-  return { ok: true, plan: { ...plan, warnings: told.map((remark) => remark.message) } };
+  return { ok: true, plan: { ...plan, warnings: withMessage.map((remark) => remark.message) } };
 }
 
 /** The plan, or its problems as one error. */

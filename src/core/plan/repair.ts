@@ -1,7 +1,7 @@
 /** What `repair` may do to history and journal, which of it a person has asked for, and what it leaves. */
 import { MigratorError } from '../errors.ts';
 import type { AppliedVersion } from '../history.ts';
-import { describeHold, type Hold } from './held-versions.ts';
+import { describeHeldVersion, type HeldVersion } from './held-versions.ts';
 import { describeInPart, settleHint, waysOut, type StartedStatement, type VersionInPart } from './in-part.ts';
 import type { Direction, Migration, Version } from '../migration.ts';
 import { nearest } from '../text/nearest.ts';
@@ -22,7 +22,7 @@ export type RepairAction =
   | { readonly type: 'reset progress'; readonly inPart: VersionInPart }
   | { readonly type: 'settle history'; readonly version: Version; readonly from: HistorySource }
   | { readonly type: 'rename'; readonly from: Version; readonly migration: Migration }
-  | { readonly type: 'release hold'; readonly hold: Hold };
+  | { readonly type: 'release hold'; readonly hold: HeldVersion };
 
 /** What a person has found: it did its work, or it is to run again. */
 type StatementOutcome = 'done' | 'again';
@@ -35,7 +35,7 @@ export interface RepairFacts {
   readonly applied: readonly AppliedVersion[];
   readonly storedDowns: readonly StoredDown[];
   readonly inPart: readonly VersionInPart[];
-  readonly holds: readonly Hold[];
+  readonly heldVersions: readonly HeldVersion[];
   /** Applied by the journal, while the history is empty; else none. */
   readonly lost: readonly Version[];
 }
@@ -79,8 +79,8 @@ export function planRepair(
     .filter(isChanged(facts))
     .map((migration) => ({ type: 'accept checksum', migration }) as const);
   const replaced = down === undefined ? [] : replacements(migrations, facts);
-  const holds = only === undefined ? [] : facts.holds.filter(isMeant);
-  return [...accepted, ...replaced, ...holds.map((hold) => ({ type: 'release hold', hold }) as const)];
+  const heldVersions = only === undefined ? [] : facts.heldVersions.filter(isMeant);
+  return [...accepted, ...replaced, ...heldVersions.map((hold) => ({ type: 'release hold', hold }) as const)];
 }
 
 function isChanged({ applied }: RepairFacts): (migration: Migration) => boolean {
@@ -117,21 +117,21 @@ export function leftBy(actions: readonly RepairAction[], facts: RepairFacts, { o
         ({ migration: { version, down } }) =>
           `the stored down SQL of ${version} is not that of ${down?.file ?? ''}; "lockstep repair --only ${version} --down files" replaces it`,
       ),
-    ...facts.holds
+    ...facts.heldVersions
       .filter(({ version }) => isLeft(version, 'release hold'))
       .map(
         (hold) =>
-          `${hold.version} stays held: ${describeHold(hold)}; "lockstep repair --only ${hold.version}" ends that`,
+          `${hold.version} stays held: ${describeHeldVersion(hold)}; "lockstep repair --only ${hold.version}" ends that`,
       ),
   ];
 }
 
 /** Why `only` is no version that can be repaired; undefined when it is one. */
 export function unknownOnly(
-  { migrations, applied, inPart, holds }: RepairFacts,
+  { migrations, applied, inPart, heldVersions: heldVersions }: RepairFacts,
   only: Version | undefined,
 ): MigratorError | undefined {
-  const known = [...new Set([...migrations, ...applied, ...inPart, ...holds].map(({ version }) => version))];
+  const known = [...new Set([...migrations, ...applied, ...inPart, ...heldVersions].map(({ version }) => version))];
   if (only === undefined || known.includes(only)) return undefined;
   const guess = nearest(only, known);
   return new MigratorError('CONFIG_INVALID', `--only ${only}: neither the files nor the history have it`, {
@@ -192,7 +192,7 @@ export function describeRepair(action: RepairAction): string {
     case 'reset progress':
       return `forget how far it is (${describeInPart(action.inPart)}); ${action.inPart.direction === 'up' ? 'it is pending again, and runs from its beginning' : 'it counts as applied again'}`;
     case 'release hold':
-      return `end the hold, so that the next up applies it: ${describeHold(action.hold)}`;
+      return `end the hold, so that the next up applies it: ${describeHeldVersion(action.hold)}`;
   }
 }
 

@@ -1,5 +1,5 @@
 /** A migration on its way into or out of the database. */
-import type { EndedHold } from './held-versions.ts';
+import type { NoLongerHeld } from './held-versions.ts';
 import type { Migration, Script, Version } from '../migration.ts';
 
 interface Step {
@@ -13,7 +13,7 @@ interface UpStep extends Step {
   /** What the history row and the journal keep. */
   readonly migration: Migration;
   /** The hold that ends when it is applied, in the same transaction. */
-  readonly ends?: EndedHold | undefined;
+  readonly ends?: NoLongerHeld | undefined;
 }
 
 export interface DownStep extends Step {

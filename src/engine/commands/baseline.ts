@@ -5,7 +5,7 @@ import { compareVersions, type Migration, type Version } from '../../core/migrat
 import { nearest } from '../../core/text/nearest.ts';
 import type { Check, MigrationSource, Session } from '../../core/ports.ts';
 import { connect, type ConnectPorts } from '../session/connect.ts';
-import { holdLock } from '../session/with-lock.ts';
+import { withLock } from '../session/with-lock.ts';
 import { spareInPart } from '../migrate/in-part.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from '../session/interrupting.ts';
@@ -43,7 +43,7 @@ function record(
   { lockWaitMs, signal }: BaselineOptions,
   ports: ConnectPorts,
 ): Promise<BaselineResult> {
-  return holdLock<BaselineResult>(
+  return withLock<BaselineResult>(
     {
       session,
       check,

@@ -8,7 +8,7 @@ import type { Migration } from '../../core/migration.ts';
 import type { MigrationSource, Session } from '../../core/ports.ts';
 import type { TableName } from '../../core/table-name.ts';
 import { connect, type ConnectPorts } from '../session/connect.ts';
-import { holdLock } from '../session/with-lock.ts';
+import { withLock } from '../session/with-lock.ts';
 import { spareInPart } from '../migrate/in-part.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from '../session/interrupting.ts';
@@ -40,7 +40,7 @@ export async function importHistory(
   });
   try {
     return await interruptedBy(signal, session, () =>
-      holdLock<ImportResult>({ session, check, settled: () => undefined, body, lockWaitMs, signal }, ports),
+      withLock<ImportResult>({ session, check, settled: () => undefined, body, lockWaitMs, signal }, ports),
     );
   } finally {
     await session.close();

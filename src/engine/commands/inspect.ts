@@ -1,6 +1,6 @@
 /** Commands that only look: `status`, `history`, `lock`. */
 import type { AppliedVersion, JournalEntry } from '../../core/history.ts';
-import type { Hold } from '../../core/plan/held-versions.ts';
+import type { HeldVersion } from '../../core/plan/held-versions.ts';
 import { unfinished } from '../../core/plan/in-part.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import type { History, MigrationSource, Session } from '../../core/ports.ts';
@@ -53,18 +53,18 @@ export async function readStatus(
 }
 
 interface Seen {
-  readonly holds: readonly Hold[];
+  readonly heldVersions: readonly HeldVersion[];
   readonly squashed: ReadonlySet<Version>;
 }
 
-const NOTHING_SEEN: Seen = { holds: [], squashed: new Set() };
+const NOTHING_SEEN: Seen = { heldVersions: [], squashed: new Set() };
 
 async function readJournalFacts(
   history: History,
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
 ): Promise<Seen> {
-  return { holds: await history.holds(), squashed: await readSquashed(migrations, applied, history) };
+  return { heldVersions: await history.heldVersions(), squashed: await readSquashed(migrations, applied, history) };
 }
 
 /** The journal, oldest entry first. */

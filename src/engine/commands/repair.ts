@@ -17,7 +17,7 @@ import {
 import type { RepairReport } from '../../core/reports.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
 import { connect, type ConnectPorts } from '../session/connect.ts';
-import { holdLock } from '../session/with-lock.ts';
+import { withLock } from '../session/with-lock.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from '../session/interrupting.ts';
 import { startedUnit } from '../apply/resume.ts';
@@ -58,7 +58,7 @@ export async function repair(options: RepairOptions, ports: RepairPorts): Promis
   };
   try {
     return await interruptedBy(signal, session, () =>
-      holdLock<RepairReport>({ session, check, settled: () => undefined, body, lockWaitMs, signal }, ports),
+      withLock<RepairReport>({ session, check, settled: () => undefined, body, lockWaitMs, signal }, ports),
     );
   } finally {
     await session.close();
@@ -73,7 +73,7 @@ async function readFacts({ history }: Session, { migrations }: MigrationSet): Pr
     applied,
     storedDowns,
     inPart: unfinished(await history.inPart(), applied),
-    holds: await history.holds(),
+    heldVersions: await history.heldVersions(),
     lost: applied.length > 0 ? [] : await history.appliedByJournal(),
   };
 }

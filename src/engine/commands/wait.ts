@@ -6,7 +6,7 @@ import { pendingVersions } from '../../core/plan/plan.ts';
 import type { Check, Clock, MigrationSource, Reporter, Session } from '../../core/ports.ts';
 import { describeHolder, onlyAddsToHistory } from '../../core/runner.ts';
 import { connect, jitter, type ConnectPorts } from '../session/connect.ts';
-import { ifVisible, refuseHeld } from '../migrate/held-versions.ts';
+import { ifVisible, refuseHeldVersions } from '../migrate/held-versions.ts';
 import type { InspectOptions } from './inspect.ts';
 import { interruptedBy } from '../session/interrupting.ts';
 
@@ -64,7 +64,7 @@ async function poll(
   }: WaitOptions & { readonly migrations: readonly Migration[]; readonly deadline: number },
   { clock, reporter }: WaitPorts,
 ): Promise<void> {
-  let told = '';
+  let lastReport = '';
   const warned = new Set<string>();
   const warn = (message: string): void => {
     if (!warned.has(message)) reporter.report({ type: 'warning', message });
@@ -78,12 +78,15 @@ async function poll(
     if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
     // What a rollback leaves held, nobody of this release will apply.
     if (pending.length > 0 && !rollsBack) {
-      refuseHeld(await ifVisible(session.history.holds(), [], warn), pending, { release: runner.release, reapply: [] });
+      refuseHeldVersions(await ifVisible(session.history.heldVersions(), [], warn), pending, {
+        release: runner.release,
+        reapply: [],
+      });
     }
     const message = rollsBack ? `waiting until ${describeHolder(rollsBack)} is done` : waitingFor(pending);
     if (clock.now() >= deadline) throw timedOut({ message, pending, inPart: files }, timeoutMs, migrations);
-    if (message !== told) reporter.report({ type: 'wait.pending', message, pending });
-    told = message;
+    if (message !== lastReport) reporter.report({ type: 'wait.pending', message, pending });
+    lastReport = message;
     await clock.sleep(jitter(clock, POLL_MS), signal);
     signal.throwIfAborted();
   }

@@ -6,22 +6,22 @@ import type { Session } from '../../core/ports.ts';
 import type { Loss } from '../../core/sql/script-plan.ts';
 import { analyzeSteps } from './analyze-steps.ts';
 import type { PlannedStep } from '../apply/planned-step.ts';
-import { tellEnded } from './held-versions.ts';
+import { reportNoLongerHeld } from './held-versions.ts';
 import { requireSameStatements, withProgress } from '../apply/resume.ts';
-import { held, type Run } from './run.ts';
+import { checkHeldVersions, type Run } from './run.ts';
 
 export async function rehearse(
   run: Run,
   preview: Plan,
   inPart: readonly VersionInPart[],
 ): Promise<readonly DryRunStep[]> {
-  tellEnded(await held(run, preview), run.ports.reporter, true);
+  reportNoLongerHeld(await checkHeldVersions(run, preview), run.ports.reporter, true);
   const steps = await analyzeSteps(preview.steps, run.ports);
   return await dryRunSteps(await withProgress(steps, inPart, run.ports.parser), run.session);
 }
 
 async function dryRunSteps(steps: readonly PlannedStep[], session: Session): Promise<DryRunStep[]> {
-  const told: DryRunStep[] = [];
+  const reported: DryRunStep[] = [];
   for (const planned of steps) {
     const { version, direction, script } = planned.step;
     const source = planned.step.direction === 'down' ? planned.step.source : 'file';
@@ -30,9 +30,9 @@ async function dryRunSteps(steps: readonly PlannedStep[], session: Session): Pro
       planned.losses.filter(({ offset }) => offset >= from),
       session,
     );
-    told.push({ version, direction, source, sql: script.text, ...(statements && { statements }), losses });
+    reported.push({ version, direction, source, sql: script.text, ...(statements && { statements }), losses });
   }
-  return told;
+  return reported;
 }
 
 /** Of a version in part: its statements, and where in the text those begin that will run. @throws as the run would. */

@@ -6,10 +6,10 @@ import type { Outcome } from '../../core/outcome.ts';
 import type { Check, MigrationSet, Reporter } from '../../core/ports.ts';
 import { onlyAddsToHistory } from '../../core/runner.ts';
 import { connect, type ConnectOptions, type Opened } from '../session/connect.ts';
-import { holdLock } from '../session/with-lock.ts';
+import { withLock } from '../session/with-lock.ts';
 import { interruptedBy, interruption } from '../session/interrupting.ts';
 import { Progress } from './progress.ts';
-import { held, pause, plan, stepsMeant, type MigrateOptions, type MigratePorts, type Run } from './run.ts';
+import { checkHeldVersions, pause, plan, stepsMeant, type MigrateOptions, type MigratePorts, type Run } from './run.ts';
 
 /** @throws MigratorError; its `details.outcome` says what was done before it. */
 export async function migrate(options: MigrateOptions, ports: MigratePorts): Promise<Outcome> {
@@ -101,7 +101,7 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
       await noteRelease(run, now);
     } else {
       // Whoever holds the lock may be mending it.
-      if (now.free) await held(run, preview);
+      if (now.free) await checkHeldVersions(run, preview);
       if (now.free) await pause(run, preview);
       return undefined;
     }
@@ -113,5 +113,5 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
     await planAgainAndApply(run, meant);
     return true;
   };
-  await holdLock<true>({ session, check, settled, body, lockWaitMs, signal }, run.ports);
+  await withLock<true>({ session, check, settled, body, lockWaitMs, signal }, run.ports);
 }

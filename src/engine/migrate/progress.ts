@@ -6,7 +6,7 @@ import { compareVersions, type Direction, type Version } from '../../core/migrat
 import type { DryRunStep, Outcome, StepResult } from '../../core/outcome.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Clock, Reporter, Session, StepScript } from '../../core/ports.ts';
-import { tellEnded } from './held-versions.ts';
+import { reportNoLongerHeld } from './held-versions.ts';
 
 export class Progress {
   waitedMs = 0;
@@ -94,7 +94,7 @@ export class Progress {
       this.#done.push({ version, direction, durationMs });
       const type = direction === 'up' ? 'migration.applied' : 'migration.rolled-back';
       this.#reporter.report({ type, version, durationMs });
-      if (step.direction === 'up' && step.ends) tellEnded([step.ends], this.#reporter, false);
+      if (step.direction === 'up' && step.ends) reportNoLongerHeld([step.ends], this.#reporter, false);
     } catch (cause) {
       const error = await this.#recordFailure(session, step, toMigratorError(cause));
       this.#failedVersion = version;

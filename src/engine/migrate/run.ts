@@ -1,6 +1,6 @@
 /** What the parts of a run share: what it is given, and what is asked both before the lock and under it. */
 import type { HistoryState } from '../../core/history.ts';
-import type { EndedHold } from '../../core/plan/held-versions.ts';
+import type { NoLongerHeld } from '../../core/plan/held-versions.ts';
 import { unfinished, type VersionInPart } from '../../core/plan/in-part.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import type { Plan } from '../../core/plan/plan.ts';
@@ -8,7 +8,7 @@ import type { MigrationSource, Session } from '../../core/ports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
 import type { ConnectPorts } from '../session/connect.ts';
-import { refuseHeld } from './held-versions.ts';
+import { refuseHeldVersions } from './held-versions.ts';
 import { refuseWhilePaused } from './pause.ts';
 import { leavingOf, planRun } from './plan-run.ts';
 import type { Progress } from './progress.ts';
@@ -63,13 +63,13 @@ export function stepsMeant(
 }
 
 /** The holds that this run ends. @throws MigratorError HISTORY_CONFLICT when one keeps it from its plan. */
-export async function held(
+export async function checkHeldVersions(
   { session, options: { request, runner } }: Run,
   { steps }: Plan,
-): Promise<readonly EndedHold[]> {
+): Promise<readonly NoLongerHeld[]> {
   if (request.direction === 'down' || steps.length === 0) return [];
   const versions = steps.map(({ version }) => version);
-  return refuseHeld(await session.history.holds(), versions, {
+  return refuseHeldVersions(await session.history.heldVersions(), versions, {
     release: runner.release,
     reapply: request.reapply ?? [],
   });

@@ -14,7 +14,7 @@ import { interruption } from '../session/interrupting.ts';
 import { requireSameSteps } from './plan-run.ts';
 import type { PlannedStep } from '../apply/planned-step.ts';
 import { withProgress } from '../apply/resume.ts';
-import { held, pause, plan, stepsMeant, type Run } from './run.ts';
+import { checkHeldVersions, pause, plan, stepsMeant, type Run } from './run.ts';
 
 /** What was planned before is forgotten: history changes while one waits. */
 export async function planAgainAndApply(run: Run, meant: readonly Version[] | undefined): Promise<void> {
@@ -41,7 +41,7 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   await progress
     .recording(session, () => applyAll(run, steps, state))
     .catch((error: unknown) => {
-      tellHeld(run, prepared, []);
+      reportHeldVersions(run, prepared, []);
       throw error;
     });
   await holdMore(run, prepared);
@@ -58,7 +58,7 @@ async function prepare(run: Run, planned: Plan): Promise<readonly StepScript[]> 
     const hold = request.hold ?? (runner.release !== undefined || (await session.history.knowsReleases()));
     return planned.steps.map((step) => (step.direction === 'down' ? { ...step, hold } : step));
   }
-  const ended = new Map((await held(run, planned)).map((one) => [one.hold.version, one]));
+  const ended = new Map((await checkHeldVersions(run, planned)).map((one) => [one.hold.version, one]));
   return planned.steps.map((step) => (step.direction === 'up' ? { ...step, ends: ended.get(step.version) } : step));
 }
 
@@ -100,11 +100,11 @@ async function holdMore(run: Run, steps: readonly StepScript[]): Promise<void> {
         (version) => !done.includes(version),
       )
     : [];
-  if (before.length > 0) await history.hold(before, reason);
-  tellHeld(run, steps, before);
+  if (before.length > 0) await history.holdVersions(before, reason);
+  reportHeldVersions(run, steps, before);
 }
 
-function tellHeld(
+function reportHeldVersions(
   { progress, options: { request } }: Run,
   steps: readonly StepScript[],
   before: readonly Version[],

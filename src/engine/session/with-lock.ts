@@ -13,7 +13,7 @@ const MISSED_MS = 50;
 /** More in a row are not chance: somebody holds the key in another mode. */
 const MISSES_BY_CHANCE = 20;
 
-export interface HoldLockOptions<T> {
+export interface WithLockOptions<T> {
   readonly session: Session;
   /** The newest check; what it says is decided on first. */
   readonly check: Check;
@@ -26,13 +26,13 @@ export interface HoldLockOptions<T> {
   readonly signal: AbortSignal;
 }
 
-interface HoldLockPorts {
+interface WithLockPorts {
   readonly reporter: Reporter;
   readonly clock: Clock;
 }
 
 /** @throws MigratorError LOCK_TIMEOUT naming the holder. */
-export async function holdLock<T>(options: HoldLockOptions<T>, ports: HoldLockPorts): Promise<T> {
+export async function withLock<T>(options: WithLockOptions<T>, ports: WithLockPorts): Promise<T> {
   const { session, settled, signal } = options;
   const wait = new Wait(options, ports);
   try {
@@ -41,7 +41,7 @@ export async function holdLock<T>(options: HoldLockOptions<T>, ports: HoldLockPo
       const result = await settled(check);
       if (result !== undefined) return result;
       await session.configure();
-      if (check.free && (await session.lock.tryAcquire())) return await whileHeld(options, wait, ports);
+      if (check.free && (await session.lock.tryAcquire())) return await whileLocked(options, wait, ports);
       await wait.forRelease(check.holder);
     }
   } finally {
@@ -50,10 +50,10 @@ export async function holdLock<T>(options: HoldLockOptions<T>, ports: HoldLockPo
   }
 }
 
-async function whileHeld<T>(
-  { session, body }: HoldLockOptions<T>,
+async function whileLocked<T>(
+  { session, body }: WithLockOptions<T>,
   wait: Wait,
-  { reporter }: HoldLockPorts,
+  { reporter }: WithLockPorts,
 ): Promise<T> {
   const { lock, lost } = session;
   try {
@@ -85,7 +85,7 @@ class Wait {
   #missed = 0;
   #nextReportMs = FIRST_REPORT_MS;
 
-  constructor({ session, lockWaitMs, signal }: HoldLockOptions<unknown>, { reporter, clock }: HoldLockPorts) {
+  constructor({ session, lockWaitMs, signal }: WithLockOptions<unknown>, { reporter, clock }: WithLockPorts) {
     this.#session = session;
     this.#lockWaitMs = lockWaitMs;
     this.#signal = signal;

@@ -7,8 +7,8 @@ import { createFileSource } from '../../../src/adapters/files/source.ts';
 import { PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
 import { DedicatedConnections } from '../../../src/adapters/postgres/connection/dedicated.ts';
 import { createSqlParser } from '../../../src/adapters/sql-parser/parser.ts';
-import { reportFailure, runCommand } from '../../../src/app/run-command.ts';
-import { readAnyway } from '../../../src/cli/partial-settings.ts';
+import { reportEarlyFailure, runCommand } from '../../../src/app/run-command.ts';
+import { readPartialSettings } from '../../../src/cli/partial-settings.ts';
 import { parseArguments } from '../../../src/cli/cli.ts';
 import { parseConfig } from '../../../src/config/config.ts';
 import { toMigratorError } from '../../../src/core/errors.ts';
@@ -43,7 +43,7 @@ export async function runInProcess(
     return await runCommand(parseConfig(parsed, env, { terminal }), world);
   };
   const code = await run().catch((cause: unknown) =>
-    reportFailure(toMigratorError(cause), world, readAnyway(args, env, { terminal })),
+    reportEarlyFailure(toMigratorError(cause), world, readPartialSettings(args, env, { terminal })),
   );
   return { code, stdout: stdout.text, stderr: stderr.text };
 }

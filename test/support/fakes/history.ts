@@ -1,6 +1,6 @@
 /** The history and the journal of one session on a FakeServer. */
 import type { MigratorError } from '../../../src/core/errors.ts';
-import type { Hold } from '../../../src/core/plan/held-versions.ts';
+import type { HeldVersion } from '../../../src/core/plan/held-versions.ts';
 import type { HistoryState, JournalEntry, JournalEvent } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { setAside, type ImportedMigration } from '../../../src/core/import/plan-import.ts';
@@ -219,7 +219,7 @@ export class FakeHistory implements History {
     return this.#context.server.distrust;
   }
 
-  async holds(): Promise<readonly Hold[]> {
+  async heldVersions(): Promise<readonly HeldVersion[]> {
     const { server, reach } = this.#context;
     // Nobody is asked where there is no journal.
     if (server.contents.journal.length === 0) return [];
@@ -256,7 +256,7 @@ export class FakeHistory implements History {
     return gone.map(([version]) => version).sort(compareVersions);
   }
 
-  async hold(versions: readonly Version[], reason: string | undefined): Promise<void> {
+  async holdVersions(versions: readonly Version[], reason: string | undefined): Promise<void> {
     const { server, runner, reach } = this.#context;
     await reach('history.hold');
     for (const version of versions)

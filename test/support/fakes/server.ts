@@ -1,5 +1,5 @@
 /** A server in memory, as far as the ports show one: the lock, the tables, and what migrations have made. Sessions share it. */
-import type { AppliedVersion, JournalEntry, JournalEvent, JournalHold } from '../../../src/core/history.ts';
+import type { AppliedVersion, JournalEntry, JournalEvent, JournalHeldVersion } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { progressOf, type VersionInPart } from '../../../src/core/plan/in-part.ts';
 import type { Migration, Version } from '../../../src/core/migration.ts';
@@ -160,7 +160,7 @@ export class FakeServer {
     );
   }
 
-  holdOn(version: Version, release: string | undefined, reason: string | undefined): JournalHold {
+  holdOn(version: Version, release: string | undefined, reason: string | undefined): JournalHeldVersion {
     const { journal } = this.contents;
     const appliedBy = journal.findLast(
       (entry) => entry.version === version && ['applied', 'baselined'].includes(entry.event),

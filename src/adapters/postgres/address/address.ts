@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { SSL_MODES, TLS_VERSIONS } from './connection-settings.ts';
 import type { ConnectionSettings, HostSettings, KeepAlive, SslMode, TlsSettings } from './connection-settings.ts';
 import { parseConninfo } from './conninfo.ts';
-import { Given, type Environment } from './parameters.ts';
+import { Parameters, type Environment } from './parameters.ts';
 import { SETTING_VARIABLES } from './keywords.ts';
 import { readSecretFile } from './secret-file.ts';
 import { parseOptions, settingProblem } from './server-settings.ts';
@@ -44,40 +44,40 @@ export function parseAddress(input: AddressInput): ParsedAddress {
   const address = file === undefined ? (input.databaseUrl ?? '') : readSecretFile(file, '--database-url-file:');
   const conninfo = address.trim() === '' ? new Map<string, string>() : parseConninfo(address);
   if ('problem' in conninfo) return { problems: [`database address: ${conninfo.problem}`] };
-  const given = new Given(conninfo, input.env);
-  const { problems } = given;
-  given.refuse();
-  const hosts = readHosts(given, conninfo.size > 0);
-  const user = given.text('user');
+  const parameters = new Parameters(conninfo, input.env);
+  const { problems } = parameters;
+  parameters.refuse();
+  const hosts = readHosts(parameters, conninfo.size > 0);
+  const user = parameters.text('user');
   if (user === undefined) problems.push('no database user: put it into the address, or set PGUSER');
-  const passfile = given.text('passfile');
+  const passfile = parameters.text('passfile');
   const settings = {
     hosts,
-    database: given.text('dbname') ?? user ?? '',
+    database: parameters.text('dbname') ?? user ?? '',
     user: user ?? '',
-    password: given.text('password'),
+    password: parameters.text('password'),
     passwordFile: input.passwordFile,
     passwordCommand: input.passwordCommand,
     addressFile: file,
     passfile: passfile === undefined ? defaultPassfile(input.home) : { path: passfile, named: true },
-    loadBalance: given.oneOf('load_balance_hosts', ['disable', 'random'], 'disable') === 'random',
-    connectTimeoutMs: given.wholeNumber('connect_timeout', CONNECT_TIMEOUT_S) * 1000,
-    tls: readTls(given, input.home),
-    channelBinding: given.oneOf('channel_binding', ['disable', 'prefer', 'require'], 'prefer'),
-    targetSession: given.oneOf('target_session_attrs', ['any', 'read-write', 'primary'], 'any'),
-    keepAlive: readKeepAlive(given),
-    runnerName: readRunnerName(given),
+    loadBalance: parameters.oneOf('load_balance_hosts', ['disable', 'random'], 'disable') === 'random',
+    connectTimeoutMs: parameters.wholeNumber('connect_timeout', CONNECT_TIMEOUT_S) * 1000,
+    tls: readTls(parameters, input.home),
+    channelBinding: parameters.oneOf('channel_binding', ['disable', 'prefer', 'require'], 'prefer'),
+    targetSession: parameters.oneOf('target_session_attrs', ['any', 'read-write', 'primary'], 'any'),
+    keepAlive: readKeepAlive(parameters),
+    runnerName: readRunnerName(parameters),
     // Last: it takes all that nobody else has taken.
-    serverSettings: readServerSettings(given, input.env),
+    serverSettings: readServerSettings(parameters, input.env),
   } satisfies ConnectionSettings;
   return problems.length > 0 ? { problems } : { settings, problems };
 }
 
-function readHosts(given: Given, hasAddress: boolean): HostSettings[] {
-  const { problems } = given;
-  const names = given.list('host');
-  const addresses = given.list('hostaddr');
-  const ports = given.list('port') ?? ['5432'];
+function readHosts(parameters: Parameters, hasAddress: boolean): HostSettings[] {
+  const { problems } = parameters;
+  const names = parameters.list('host');
+  const addresses = parameters.list('hostaddr');
+  const ports = parameters.list('port') ?? ['5432'];
   const hosts = names ?? addresses;
   if (hosts === undefined) {
     problems.push(
@@ -108,13 +108,13 @@ function defaultPassfile(home: string | undefined): ConnectionSettings['passfile
   return home === undefined ? undefined : { path: join(home, '.pgpass'), named: false };
 }
 
-function readTls(given: Given, home: string | undefined): TlsSettings {
-  const { problems } = given;
-  const rootCert = given.text('sslrootcert');
-  const mode: SslMode = given.oneOf('sslmode', SSL_MODES, rootCert === 'system' ? 'verify-full' : 'prefer');
-  const negotiation = given.oneOf('sslnegotiation', ['postgres', 'direct'], 'postgres');
-  const minVersion = given.oneOf('ssl_min_protocol_version', TLS_VERSIONS, 'TLSv1.2');
-  const maxVersion = given.oneOf('ssl_max_protocol_version', TLS_VERSIONS, undefined);
+function readTls(parameters: Parameters, home: string | undefined): TlsSettings {
+  const { problems } = parameters;
+  const rootCert = parameters.text('sslrootcert');
+  const mode: SslMode = parameters.oneOf('sslmode', SSL_MODES, rootCert === 'system' ? 'verify-full' : 'prefer');
+  const negotiation = parameters.oneOf('sslnegotiation', ['postgres', 'direct'], 'postgres');
+  const minVersion = parameters.oneOf('ssl_min_protocol_version', TLS_VERSIONS, 'TLSv1.2');
+  const maxVersion = parameters.oneOf('ssl_max_protocol_version', TLS_VERSIONS, undefined);
   if (rootCert === 'system' && mode !== 'verify-full') problems.push('sslrootcert=system: needs sslmode=verify-full');
   if (negotiation === 'direct' && !['require', 'verify-ca', 'verify-full'].includes(mode)) {
     problems.push('sslnegotiation=direct: needs sslmode=require, verify-ca or verify-full');
@@ -125,51 +125,51 @@ function readTls(given: Given, home: string | undefined): TlsSettings {
   return {
     mode,
     rootCert,
-    cert: given.text('sslcert'),
-    key: given.text('sslkey'),
-    keyPassword: given.text('sslpassword'),
-    crl: given.text('sslcrl'),
+    cert: parameters.text('sslcert'),
+    key: parameters.text('sslkey'),
+    keyPassword: parameters.text('sslpassword'),
+    crl: parameters.text('sslcrl'),
     folder: home === undefined ? undefined : join(home, '.postgresql'),
-    sendsCert: given.oneOf('sslcertmode', ['allow', 'disable'], 'allow') === 'allow',
-    sendsName: given.oneOf('sslsni', ['0', '1'], '1') === '1',
+    sendsCert: parameters.oneOf('sslcertmode', ['allow', 'disable'], 'allow') === 'allow',
+    sendsName: parameters.oneOf('sslsni', ['0', '1'], '1') === '1',
     minVersion,
     maxVersion,
     negotiation,
   };
 }
 
-function readKeepAlive(given: Given): KeepAlive | undefined {
-  const on = given.oneOf('keepalives', ['0', '1'], '1') === '1';
+function readKeepAlive(parameters: Parameters): KeepAlive | undefined {
+  const on = parameters.oneOf('keepalives', ['0', '1'], '1') === '1';
   const keepAlive = {
-    idleMs: given.wholeNumber('keepalives_idle', KEEPALIVE_IDLE_S) * 1000,
-    intervalMs: given.wholeNumber('keepalives_interval', KEEPALIVE_INTERVAL_S) * 1000,
-    count: given.wholeNumber('keepalives_count', KEEPALIVE_COUNT),
+    idleMs: parameters.wholeNumber('keepalives_idle', KEEPALIVE_IDLE_S) * 1000,
+    intervalMs: parameters.wholeNumber('keepalives_interval', KEEPALIVE_INTERVAL_S) * 1000,
+    count: parameters.wholeNumber('keepalives_count', KEEPALIVE_COUNT),
   };
   return on ? keepAlive : undefined;
 }
 
-function readRunnerName(given: Given): string | undefined {
-  const fallback = given.text('fallback_application_name');
-  return given.text('application_name') ?? fallback;
+function readRunnerName(parameters: Parameters): string | undefined {
+  const fallback = parameters.text('fallback_application_name');
+  return parameters.text('application_name') ?? fallback;
 }
 
 /** Keyword parameters win over `options`, which wins over PGTZ and its like. */
-function readServerSettings(given: Given, env: Environment): Record<string, string> {
+function readServerSettings(parameters: Parameters, env: Environment): Record<string, string> {
   const settings = new Map<string, string>();
   const add = (name: string, value: string): void => {
     const problem = settingProblem(name);
     if (problem === undefined) settings.set(name.toLowerCase(), value);
-    else given.problems.push(`${name}: ${problem}`);
+    else parameters.problems.push(`${name}: ${problem}`);
   };
   for (const [variable, name] of Object.entries(SETTING_VARIABLES)) {
     const value = env[variable] ?? '';
     if (value !== '' && value.toLowerCase() !== 'default') add(name, value);
   }
-  const from = given.from('options');
-  const options = parseOptions(given.text('options') ?? '');
-  if ('problem' in options) given.problems.push(`${from}: ${options.problem}`);
+  const from = parameters.from('options');
+  const options = parseOptions(parameters.text('options') ?? '');
+  if ('problem' in options) parameters.problems.push(`${from}: ${options.problem}`);
   else for (const [name, value] of options) add(name, value);
   // tcp_user_timeout among them: Node has no such socket option, so it holds at the server's end of the connection.
-  for (const [name, value] of given.rest()) add(name, value);
+  for (const [name, value] of parameters.rest()) add(name, value);
   return Object.fromEntries(settings);
 }

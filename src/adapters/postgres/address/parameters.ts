@@ -11,7 +11,7 @@ interface Value {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export class Given {
+export class Parameters {
   readonly problems: string[] = [];
   readonly #values = new Map<string, Value>();
 

@@ -184,6 +184,6 @@ function inOrder<T>(items: readonly T[], { loadBalance }: ConnectionSettings): r
 /** The last failure is what stopped us; the ones before explain it. */
 function summed(failures: readonly MigratorError[]): MigratorError {
   const last = failures.at(-1) ?? new MigratorError('DATABASE_UNAVAILABLE', 'the host name has no address');
-  const told = [...new Set(failures.map(({ summary }) => summary))];
-  return told.length < 2 ? last : last.with({ problems: told });
+  const summaries = [...new Set(failures.map(({ summary }) => summary))];
+  return summaries.length < 2 ? last : last.with({ problems: summaries });
 }

@@ -14,7 +14,7 @@ import type { Executor, IndexState, Limits, StepScript } from '../../../core/por
 import type { Blocker } from '../../../core/runner.ts';
 import type { SessionContext } from '../state/context.ts';
 import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
-import { GUEST_RESET_STATEMENTS } from '../state/caller-settings.ts';
+import { CALLER_RESET_STATEMENTS } from '../state/caller-settings.ts';
 import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
 import { journalInsert, type JournalValues } from '../tables/journal.ts';
 import { Message } from '../wire/message.ts';
@@ -73,10 +73,10 @@ export class PostgresExecutor implements Executor {
 
   /** Begins a transaction in which the session becomes what it was before any migration. */
   #reset(...more: readonly (readonly [name: string, value: string])[]): string[] {
-    const { accepted, guest, settings } = this.#context;
+    const { accepted, callerSettings: callerSettings, settings } = this.#context;
     return [
       BEGIN.write,
-      ...(guest ? GUEST_RESET_STATEMENTS : RESET_STATEMENTS),
+      ...(callerSettings ? CALLER_RESET_STATEMENTS : RESET_STATEMENTS),
       setStatement([...accepted, ...more]),
       ...chosenStatements(settings),
     ];

@@ -81,7 +81,7 @@ export function hookFailed(version: Version, message: string, cause?: unknown): 
 
 /** `failure` is of a connection that the hook was to have: the hook is not to blame. */
 export function notConnected(version: Version, failure: MigratorError): MigratorError {
-  const told = new MigratorError(failure.code, `the hook of ${version} got no connection: ${failure.summary}`, {
+  const failed = new MigratorError(failure.code, `the hook of ${version} got no connection: ${failure.summary}`, {
     ...failure.details,
     version,
     cause: failure,
@@ -89,5 +89,5 @@ export function notConnected(version: Version, failure: MigratorError): Migrator
       failure.hint ??
       'nothing was recorded; see that the server lets the hook in (it has up to 4 connections of its own), then run again',
   });
-  return told.with({ awaitsSecret: false });
+  return failed.with({ awaitsSecret: false });
 }

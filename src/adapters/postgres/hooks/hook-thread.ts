@@ -114,12 +114,12 @@ function listener({
   resolve,
   reject,
 }: Listening): (message: HookMessage) => void {
-  let told = 0;
+  let stopRequested = 0;
   let unread = false;
   /** Lets the hook go on once what it has said is written; where nobody reads the log, that is waited for once. */
   const release = async (): Promise<void> => {
-    const size = told;
-    told = 0;
+    const size = stopRequested;
+    stopRequested = 0;
     if (!unread) unread = await Promise.race([written().then(() => false), sleep(WRITE_WAIT_MS, true, { ref: false })]);
     Atomics.sub(onTheWay, 0, size);
     Atomics.notify(onTheWay, 0);
@@ -128,11 +128,11 @@ function listener({
     switch (message.type) {
       case 'log':
         reporter.report({ type: 'hook.log', version, message: message.message });
-        if (told === 0)
+        if (stopRequested === 0)
           setImmediate(() => {
             release().catch(() => undefined);
           });
-        told += message.size;
+        stopRequested += message.size;
         break;
       case 'waiting':
         reporter.report({ type: 'database.waiting', ...message.waiting, error: toError(message.waiting.error) });
@@ -181,8 +181,8 @@ function tooMuch(version: Version, memory: number): MigratorError {
 
 /** A hook that is done may not have told all of its output yet. */
 async function lastWords({ stdout, stderr }: Worker): Promise<void> {
-  const told = new AbortController();
+  const stopRequested = new AbortController();
   const ends = Promise.all([finished(stdout), finished(stderr)]);
-  await Promise.race([ends, sleep(LAST_WORDS_MS, undefined, { signal: told.signal })]).catch(() => undefined);
-  told.abort();
+  await Promise.race([ends, sleep(LAST_WORDS_MS, undefined, { signal: stopRequested.signal })]).catch(() => undefined);
+  stopRequested.abort();
 }

@@ -13,7 +13,7 @@ const data = workerData as HookWorkerData;
 const { path, version, target, connectWaitMs, onTheWay, port } = data;
 delete data.port;
 // Bound now: whatever a hook makes of the prototypes, it gets neither the port nor our words.
-const tell: (message: HookMessage) => void = port?.postMessage.bind(port) ?? (() => undefined);
+const send: (message: HookMessage) => void = port?.postMessage.bind(port) ?? (() => undefined);
 const stop = new AbortController();
 
 // The hook hears and says here what it likes: it is told to stop by it, and no more.
@@ -21,7 +21,7 @@ parentPort?.on('message', (reason: string) => {
   stop.abort(new Error(reason));
 });
 
-const log = new HookLog(onTheWay, (message, size) => tell({ type: 'log', message, size }));
+const log = new HookLog(onTheWay, (message, size) => send({ type: 'log', message, size }));
 const rest = [stdout, stderr].map((stream) => log.capture(stream));
 
 function plain({ code, summary, hint, details: { server } }: MigratorError): PlainError {
@@ -30,7 +30,7 @@ function plain({ code, summary, hint, details: { server } }: MigratorError): Pla
 
 const { pool, close, failureOf } = openHookPool(target, {
   connectWaitMs,
-  onWait: ({ error, ...waiting }) => tell({ type: 'waiting', waiting: { ...waiting, error: plain(error) } }),
+  onWait: ({ error, ...waiting }) => send({ type: 'waiting', waiting: { ...waiting, error: plain(error) } }),
 });
 try {
   const hook = await importHook(path);
@@ -38,11 +38,11 @@ try {
   await hook({ pool, version, log: (message: unknown) => log.say(String(message)), signal: stop.signal });
   await close();
   for (const say of rest) say();
-  tell({ type: 'done' });
+  send({ type: 'done' });
   // Nothing else is to keep this thread.
   parentPort?.close();
 } catch (error) {
   for (const say of rest) say();
   const failure = failureOf(error);
-  tell({ type: 'failed', message: describe(error, path), notConnected: failure && plain(failure) });
+  send({ type: 'failed', message: describe(error, path), notConnected: failure && plain(failure) });
 }

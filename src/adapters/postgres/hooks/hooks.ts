@@ -36,11 +36,11 @@ export interface ThreadHooksOptions extends Pick<WorkerHooksOptions, 'reporter' 
 
 /** The library's hooks: given as functions, or found as modules. */
 export class ThreadHooks implements HookRunner {
-  readonly #given: Readonly<Record<Version, Hook>>;
+  readonly #hooks: Readonly<Record<Version, Hook>>;
   readonly #options: ThreadHooksOptions;
 
-  constructor(given: Readonly<Record<Version, Hook>>, options: ThreadHooksOptions) {
-    this.#given = given;
+  constructor(hooks: Readonly<Record<Version, Hook>>, options: ThreadHooksOptions) {
+    this.#hooks = hooks;
     this.#options = options;
   }
 
@@ -50,7 +50,7 @@ export class ThreadHooks implements HookRunner {
   }
 
   has(migration: Migration): boolean {
-    return migration.hookPath !== undefined || Object.hasOwn(this.#given, migration.version);
+    return migration.hookPath !== undefined || Object.hasOwn(this.#hooks, migration.version);
   }
 
   async run({ version, hookPath }: Migration, options: RunOptions): Promise<void> {
@@ -65,7 +65,7 @@ export class ThreadHooks implements HookRunner {
       reporter.report({ type: 'hook.log', version, message: boundedWords(String(message)) });
     };
     const call = async (): Promise<void> => {
-      const hook = this.#given[version] ?? (await importHook(hookPath ?? ''));
+      const hook = this.#hooks[version] ?? (await importHook(hookPath ?? ''));
       await hook({ pool, version, log, signal: stop.signal });
       await close();
     };

@@ -41,7 +41,7 @@ export async function requireSessionPooling(
   };
   for (let round = 0; round < ROUNDS; round += 1) {
     if (!(await same())) throw notBySession();
-    if (competitor && !(await competitor(keptInSpiteOf).catch(cannotTell))) throw notBySession();
+    if (competitor && !(await competitor(keptInSpiteOf).catch(unknownPooling))) throw notBySession();
   }
 }
 
@@ -51,7 +51,7 @@ function notBySession(): MigratorError {
   });
 }
 
-function cannotTell(cause: unknown): never {
+function unknownPooling(cause: unknown): never {
   throw new MigratorError(
     'CONFIG_INVALID',
     '--allow-pooler: whether this pooler pools by session takes a second connection, and there was none',

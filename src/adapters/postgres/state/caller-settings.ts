@@ -4,12 +4,12 @@ import { RESET_STATEMENTS, setStatement } from './settings.ts';
 import { identifier } from '../wire/sql.ts';
 import type { Wire } from '../wire/wire.ts';
 
-export interface Guest {
+export interface CallerSettings {
   readonly settings: Readonly<Record<string, string>>;
   readonly channels: readonly string[];
 }
 
-export async function readGuest(wire: Wire): Promise<Guest> {
+export async function readCallerSettings(wire: Wire): Promise<CallerSettings> {
   // Under the guest's own path, which is one of the settings.
   const [settings, channels] = await wire.asIs(
     `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'` +
@@ -23,13 +23,17 @@ export async function readGuest(wire: Wire): Promise<Guest> {
 }
 
 /** The driver knows which statements the caller has prepared, and the caller listens: those stay. */
-export const GUEST_RESET_STATEMENTS = RESET_STATEMENTS.filter((sql) => !/^(?:DEALLOCATE|UNLISTEN)/.test(sql));
+export const CALLER_RESET_STATEMENTS = RESET_STATEMENTS.filter((sql) => !/^(?:DEALLOCATE|UNLISTEN)/.test(sql));
 
 /** `role` is `none` for a session without one. */
-export async function restoreGuest(wire: Wire, { settings, channels }: Guest, role: string): Promise<void> {
+export async function restoreCallerSettings(
+  wire: Wire,
+  { settings, channels }: CallerSettings,
+  role: string,
+): Promise<void> {
   const statements = [
     BEGIN.write,
-    ...GUEST_RESET_STATEMENTS,
+    ...CALLER_RESET_STATEMENTS,
     ...(Object.keys(settings).length === 0 ? [] : [setStatement(Object.entries(settings))]),
     ...(role === 'none' ? [] : [`SET ROLE ${identifier(role)}`]),
     'UNLISTEN *',

@@ -1,5 +1,5 @@
 /** What the parts of one session share. */
-import type { Guest } from './caller-settings.ts';
+import type { CallerSettings } from './caller-settings.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
 import type { Care } from './attached-objects.ts';
 import type { Relation } from './relation.ts';
@@ -20,7 +20,7 @@ export interface SessionContext {
   /** The role that the session had before any migration; `none` without one. */
   readonly role: string;
   /** What a session that is somebody else's had before. */
-  guest: Guest | undefined;
+  callerSettings: CallerSettings | undefined;
   /** Hygiene settings that the server accepted. */
   accepted: ReadonlyMap<string, string>;
   /** How closely the tables are to be looked at. */

@@ -1,6 +1,6 @@
 /** Holds in the journal: how they are written, and which of them stand. */
-import type { Hold } from '../../../core/plan/held-versions.ts';
-import type { JournalEvent, JournalHold } from '../../../core/history.ts';
+import type { HeldVersion } from '../../../core/plan/held-versions.ts';
+import type { JournalEvent, JournalHeldVersion } from '../../../core/history.ts';
 import { compareVersions, type Version } from '../../../core/migration.ts';
 import type { StepScript } from '../../../core/ports.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
@@ -8,7 +8,7 @@ import { journalRows } from './journal-rows.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { literal } from '../wire/sql.ts';
 
-interface HoldFacts {
+interface HeldVersionFacts {
   readonly event: JournalEvent;
   readonly step?: StepScript;
   /** Where there is no step. */
@@ -20,7 +20,7 @@ interface HoldFacts {
 export function holdSql(
   journal: string,
   { release }: RunnerIdentity,
-  { event, step, version, reason }: HoldFacts,
+  { event, step, version, reason }: HeldVersionFacts,
 ): string {
   const facts: [name: string, sql: string][] = [];
   if (event === 'held' || (event === 'rolled back' && step?.direction === 'down' && step.hold)) {
@@ -57,16 +57,16 @@ function newestSayings(journal: string): string {
 }
 
 /** Those newest rows that hold. */
-export function holdsQuery(journal: string): string {
+export function heldVersionsQuery(journal: string): string {
   return (
     `SELECT version, to_json(at) #>> '{}', runner, release, hold FROM ${newestSayings(journal)} newest` +
     ` WHERE event IN ('rolled back', 'held') AND jsonb_typeof(hold->'releases') = 'array'`
   );
 }
 
-export function readHolds(result: ResultSet | undefined): Hold[] {
+export function readHeldVersions(result: ResultSet | undefined): HeldVersion[] {
   const holds = (result?.rows ?? []).map(([version, at, runner, release, json]) => {
-    const { releases = [], appliedBy, reason } = JSON.parse(json ?? '{}') as JournalHold;
+    const { releases = [], appliedBy, reason } = JSON.parse(json ?? '{}') as JournalHeldVersion;
     return {
       version: version ?? '',
       at: new Date(at ?? ''),

@@ -1,6 +1,6 @@
 /** The history table and the journal of one session. */
 import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
-import type { Hold } from '../../../core/plan/held-versions.ts';
+import type { HeldVersion } from '../../../core/plan/held-versions.ts';
 import type { HistoryState, JournalEntry } from '../../../core/history.ts';
 import type { ForeignTable } from '../../../core/import/foreign-history.ts';
 import type { ImportedMigration } from '../../../core/import/plan-import.ts';
@@ -14,7 +14,7 @@ import type { TableName } from '../../../core/table-name.ts';
 import { historyQuery, readHistory } from './check.ts';
 import { asOurselves, type SessionContext } from '../state/context.ts';
 import { encodingOf } from '../wire/encoding.ts';
-import { holdsQuery, readHolds, rolledBackQuery } from './held-versions.ts';
+import { heldVersionsQuery, readHeldVersions, rolledBackQuery } from './held-versions.ts';
 import { journalRows } from './journal-rows.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal.ts';
 import { appliedByJournalQuery, inPartQuery, lastEnd, readInPart } from './progress-facts.ts';
@@ -183,11 +183,11 @@ export class PostgresHistory implements History {
     return readDistrust((await wire.transaction('read', statements)).at(-1));
   }
 
-  async holds(): Promise<readonly Hold[]> {
+  async heldVersions(): Promise<readonly HeldVersion[]> {
     const { relation } = this.#context;
     if (!relation.hasJournal) return [];
-    const [result] = await this.#read(holdsQuery(relation.journal));
-    return readHolds(result);
+    const [result] = await this.#read(heldVersionsQuery(relation.journal));
+    return readHeldVersions(result);
   }
 
   async knowsReleases(): Promise<boolean> {
@@ -202,7 +202,7 @@ export class PostgresHistory implements History {
     return (result?.rows ?? []).map(([version]) => version ?? '').sort(compareVersions);
   }
 
-  async hold(versions: readonly Version[], reason: string | undefined): Promise<void> {
+  async holdVersions(versions: readonly Version[], reason: string | undefined): Promise<void> {
     await this.#write(
       ...versions.map((version) => this.#insert({ event: 'held', version, direction: 'down', reason })),
     );

@@ -1,7 +1,7 @@
 /** The journal's rows: how they are written and read. */
 import { publicWordsOf } from '../../../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
-import type { JournalEntry, JournalEvent, JournalHold } from '../../../core/history.ts';
+import type { JournalEntry, JournalEvent, JournalHeldVersion } from '../../../core/history.ts';
 import type { Direction, Version } from '../../../core/migration.ts';
 import { cutMiddle } from '../../../core/text/one-line.ts';
 import type { StepScript } from '../../../core/ports.ts';
@@ -192,7 +192,7 @@ export function readJournal(result: ResultSet | undefined): JournalEntry[] {
       release: text('release'),
       image: text('image'),
       checksum: text('checksum'),
-      hold: (row['hold'] as JournalHold | null) ?? undefined,
+      hold: (row['hold'] as JournalHeldVersion | null) ?? undefined,
     };
   });
 }

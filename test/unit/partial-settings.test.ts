@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { readAnyway } from '../../src/cli/partial-settings.ts';
+import { readPartialSettings } from '../../src/cli/partial-settings.ts';
 
 const ENV = {
   LOCKSTEP_LOG_FORMAT: 'text',
@@ -11,7 +11,7 @@ const ENV = {
 
 describe('readAnyway: what wrong settings say nevertheless', () => {
   it('reads the environment', () => {
-    const { command, json, config } = readAnyway(['up', '--lock-wiat', '5m'], ENV, { terminal: false });
+    const { command, json, config } = readPartialSettings(['up', '--lock-wiat', '5m'], ENV, { terminal: false });
     expect({ command, json }).to.deep.equal({ command: 'up', json: false });
     expect(config.log).to.deep.equal({ format: 'text', level: 'info' });
     expect(config.terminationLog).to.equal('/from-env');
@@ -19,7 +19,7 @@ describe('readAnyway: what wrong settings say nevertheless', () => {
   });
 
   it('a flag wins, in both spellings', () => {
-    const { json, config } = readAnyway(
+    const { json, config } = readPartialSettings(
       ['up', 'nonsense', '--termination-log', '/a', '--log-format=json', '--json', '--init-container', '--pod', 'p'],
       ENV,
       { terminal: true },
@@ -29,22 +29,22 @@ describe('readAnyway: what wrong settings say nevertheless', () => {
     expect(config.log.format).to.equal('json');
     expect(config.events?.initContainer).to.equal(true);
     expect(
-      readAnyway(['up', '--no-init-container'], { LOCKSTEP_INIT_CONTAINER: '1' }, { terminal: true }).config.events
-        ?.initContainer,
+      readPartialSettings(['up', '--no-init-container'], { LOCKSTEP_INIT_CONTAINER: '1' }, { terminal: true }).config
+        .events?.initContainer,
     ).to.equal(false);
   });
 
   it('a value that cannot be believed counts as unset', () => {
     const env = { LOCKSTEP_LOG_FORMAT: 'yaml', LOCKSTEP_EVENTS: 'perhaps', LOCKSTEP_LOG_LEVEL: 'loud' };
-    const { config } = readAnyway(['down', '--log-format'], env, { terminal: true });
+    const { config } = readPartialSettings(['down', '--log-format'], env, { terminal: true });
     expect(config.log).to.deep.equal({ format: 'text', level: 'info' });
     expect(config.events?.mode).to.equal('auto');
   });
 
   it('without a command there are no Events, but a log and a termination message', () => {
-    const { command, config } = readAnyway(['upp'], ENV, { terminal: false });
+    const { command, config } = readPartialSettings(['upp'], ENV, { terminal: false });
     expect(command).to.equal(undefined);
     expect(config).to.deep.include({ terminationLog: '/from-env' }).and.not.have.property('events');
-    expect(readAnyway([], {}, { terminal: false }).config.log.format).to.equal('json');
+    expect(readPartialSettings([], {}, { terminal: false }).config.log.format).to.equal('json');
   });
 });

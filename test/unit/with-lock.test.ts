@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { MigratorError } from '../../src/core/errors.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
-import { holdLock, type HoldLockOptions } from '../../src/engine/session/with-lock.ts';
+import { withLock, type WithLockOptions } from '../../src/engine/session/with-lock.ts';
 import { clockOf, FakeClock, settle } from '../support/fakes/clock.ts';
 import { FakeDatabase, type FakeSession } from '../support/fakes/database.ts';
 import { migration } from '../support/fakes/files.ts';
@@ -28,11 +28,11 @@ describe('holdLock', () => {
     return await new FakeDatabase(server).open(runner('up', name), new AbortController().signal);
   }
 
-  type Options = Partial<Omit<HoldLockOptions<string>, 'session'>>;
+  type Options = Partial<Omit<WithLockOptions<string>, 'session'>>;
 
   async function hold(session: FakeSession, options: Options = {}): Promise<string> {
     const check = await session.check();
-    return await holdLock<string>(
+    return await withLock<string>(
       {
         session,
         check,

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
-import { describeHold, judgeHolds, type Hold } from '../../src/core/plan/held-versions.ts';
+import { describeHeldVersion, judgeHeldVersions, type HeldVersion } from '../../src/core/plan/held-versions.ts';
 import { isKnownRelease, isPodRelease, releaseName } from '../../src/core/release.ts';
-import { heldError } from '../../src/engine/migrate/held-versions.ts';
+import { heldVersionsError } from '../../src/engine/migrate/held-versions.ts';
 
 describe('releases', () => {
   it('are of a Job with a revision, and of a pod without', () => {
@@ -57,7 +57,7 @@ describe('releases', () => {
 });
 
 describe('a hold', () => {
-  const hold: Hold = {
+  const hold: HeldVersion = {
     ...{
       version: '003_c',
       at: new Date('2026-01-02T03:04:05Z'),
@@ -69,9 +69,9 @@ describe('a hold', () => {
   };
   const judged = (
     release: string | undefined,
-    more: { versions?: string[]; reapply?: string[]; hold?: Partial<Hold> } = {},
+    more: { versions?: string[]; reapply?: string[]; hold?: Partial<HeldVersion> } = {},
   ) => {
-    const { binding, ended } = judgeHolds([{ ...hold, ...more.hold }], more.versions ?? ['003_c'], {
+    const { binding, ended } = judgeHeldVersions([{ ...hold, ...more.hold }], more.versions ?? ['003_c'], {
       release,
       reapply: more.reapply ?? [],
     });
@@ -93,7 +93,7 @@ describe('a hold', () => {
   });
 
   it('is of the name that had applied it, else of who rolled it back, else of whoever was known, else of anybody', () => {
-    const cases: [Partial<Hold>, string, string][] = [
+    const cases: [Partial<HeldVersion>, string, string][] = [
       [{ appliedBy: 'stock/3@5' }, 'stock/4@6', 'new release'],
       [{ appliedBy: 'stock/3@5' }, 'shop/9@3', 'held'],
       [{ appliedBy: undefined }, 'shop/9@3', 'new release'],
@@ -123,17 +123,17 @@ describe('a hold', () => {
   });
 
   it('is told with who, when, why, and what ends it', () => {
-    expect(describeHold(hold)).to.equal(
+    expect(describeHeldVersion(hold)).to.equal(
       '003_c was rolled back by rb-1 (release shop/8@1) at 2026-01-02T03:04:05.000Z: it locks orders',
     );
-    expect(describeHold({ ...hold, release: undefined, reason: undefined })).to.equal(
+    expect(describeHeldVersion({ ...hold, release: undefined, reason: undefined })).to.equal(
       '003_c was rolled back by rb-1 at 2026-01-02T03:04:05.000Z',
     );
-    const error = heldError([hold, { ...hold, version: '004_d' }]);
+    const error = heldVersionsError([hold, { ...hold, version: '004_d' }]);
     expect(error).to.include({ code: 'HISTORY_CONFLICT', exit: 22 });
     expect(error.summary).to.match(/^003_c, 004_d are held.*nothing was applied$/);
     expect(error.details.problems).to.have.length(2);
     expect(error.hint).to.contain('lockstep up --reapply 003_c,004_d').and.contain('lockstep repair --only');
-    expect(heldError([hold]).details.version).to.equal('003_c');
+    expect(heldVersionsError([hold]).details.version).to.equal('003_c');
   });
 });
