@@ -33,10 +33,10 @@ export default {
     {
       name: 'adapters-stay-apart',
       comment:
-        'An adapter imports core and its own folder, never another adapter, the engine or the app: what two adapters share is a decision, and belongs to core.',
+        'An adapter imports core, output and its own folder, never another adapter, the engine or the app: what two adapters share is a decision, and belongs to core, or a text for people, and belongs to output, which is as pure as core.',
       severity: 'error',
       from: { path: '^src/adapters/([^/]+)/' },
-      to: { path: '^src/', pathNot: '^src/core/|^src/adapters/$1/' },
+      to: { path: '^src/', pathNot: '^src/(core|output)/|^src/adapters/$1/' },
     },
     {
       name: 'wiring-has-one-place',

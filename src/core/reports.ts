@@ -1,4 +1,4 @@
-/** What the commands that only look have found. */
+/** What `lock`, `validate`, `import --files` and `repair` report. */
 import type { MigratorError } from './errors.ts';
 import type { Version } from './migration.ts';
 import type { Waiter } from './ports.ts';

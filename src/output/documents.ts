@@ -39,7 +39,7 @@ interface HolderBody {
   readonly doing?: string;
 }
 
-/** Of `up`, `down`, `baseline` and `wait`. */
+/** Of `up`, `down`, `baseline`, `import --from` and `wait`. */
 export interface OutcomeDocument {
   readonly command: Outcome['command'];
   readonly exit: number;

@@ -1,6 +1,7 @@
 /** What a dry run would do, as people read it. */
 import type { DryRunStep, EstimatedLoss } from '../core/outcome.ts';
 import { printableLine, printableLines } from '../core/text/printable.ts';
+import { counted } from './words.ts';
 
 export function formatDryRun(steps: readonly DryRunStep[]): string {
   const lines = steps.flatMap((step) => [
@@ -20,7 +21,7 @@ function statementLines({ sql, done }: { readonly sql: string; readonly done: bo
 }
 
 function describeLoss({ kind, name, column, rows }: EstimatedLoss): string {
-  const size = rows === undefined ? '' : ` (about ${rows} ${rows === 1 ? 'row' : 'rows'})`;
+  const size = rows === undefined ? '' : ` (about ${counted(rows, 'row')})`;
   switch (kind) {
     case 'table':
       return `table ${name}${size}`;

@@ -6,6 +6,7 @@ import type { VersionStatus } from '../core/plan/plan.ts';
 import { printableLine } from '../core/text/printable.ts';
 import type { ConvertReport, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import { describeHolder } from '../core/runner.ts';
+import { counted } from './words.ts';
 
 export function formatStatus(rows: readonly VersionStatus[]): string {
   if (rows.length === 0) return 'no migrations';
@@ -77,12 +78,10 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   return [
     ...lines,
-    [count(migrations, 'migration'), count(errors, 'error'), count(findings.length - errors, 'warning')].join(', '),
+    [counted(migrations, 'migration'), counted(errors, 'error'), counted(findings.length - errors, 'warning')].join(
+      ', ',
+    ),
   ].join('\n');
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 /** Columns as wide as their longest cell; empty columns are left out. */

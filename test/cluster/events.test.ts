@@ -1,7 +1,7 @@
 /** Kubernetes Events as a real API server takes them, and as people find them with kubectl. */
 import { expect } from 'chai';
 
-import { MAX_NOTE_BYTES } from '../../src/adapters/kubernetes/digest.ts';
+import { MAX_NOTE_BYTES } from '../../src/output/events/notes.ts';
 import { eventObject, type Place } from '../../src/adapters/kubernetes/event-object.ts';
 import { REASONS, type Reason } from '../../src/adapters/kubernetes/reasons.ts';
 import { cutBytes } from '../../src/core/text/one-line.ts';

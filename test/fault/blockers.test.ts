@@ -89,7 +89,7 @@ describe('a session that holds the table of a migration', () => {
     expect(code, stderr).to.equal(0);
     expect(stderr).to.match(
       new RegExp(
-        `001_alter, attempt 1, again in \\d+ ms; .*blocked by "long report" \\(pid ${pid}\\) idle in transaction since \\S+Z with: SELECT count`,
+        `001_alter, attempt 1, retry in \\d+ ms; .*blocked by "long report" \\(pid ${pid}\\) idle in transaction since \\S+Z with: SELECT count`,
       ),
     );
   });

@@ -164,7 +164,7 @@ describe('a version that was rolled back', () => {
       const result = await runCli(['down', '--steps', '1', ...args], workspace());
       expect(result.logs.find(({ event }) => event === 'rollback.not-held')).to.deep.include({
         versions: ['005_order_notes'],
-        msg: 'not held: the next "up" applies this again',
+        msg: 'not held: the next "up" applies it again',
       });
     };
     await up(workspace());

@@ -1,11 +1,12 @@
 import { Writable } from 'node:stream';
 import { expect } from 'chai';
 
-import { describeEvent } from '../../src/adapters/logs/describe-event.ts';
+import { describeEvent } from '../../src/output/log/describe-event.ts';
 import { createHumanOutput } from '../../src/adapters/logs/human.ts';
 import { MAX_LINE_BYTES } from '../../src/adapters/logs/log-line.ts';
 import { createLogReporter, type LogOptions } from '../../src/adapters/logs/log-reporter.ts';
-import { Digest, MAX_NOTE_BYTES } from '../../src/adapters/kubernetes/digest.ts';
+import { Digest } from '../../src/adapters/kubernetes/digest.ts';
+import { MAX_NOTE_BYTES } from '../../src/output/events/notes.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../src/core/events.ts';
 import { MAX_MESSAGE_BYTES, terminationMessage } from '../../src/output/termination-message.ts';
@@ -22,12 +23,12 @@ const holder = { pid: 123, applicationName: 'lockstep up 0.1.0 pod-a', since, do
 const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventOf<T>, 'type'>, string] } = {
   'database.waiting': [
     { attempt: 2, retryInMs: 1500, error },
-    'the database cannot be reached yet: 007_x did not get its lock; trying again in 1.5 s',
+    'waiting for the database: 007_x did not get its lock; retrying in 1.5 s',
   ],
   'session.opened': [{ address: 'db:5432', database: 'shop', pid: 7 }, 'connected: db:5432, database shop, pid 7'],
   'session.setting-refused': [
     { setting: 'x', reason: 'unknown' },
-    'the server refused a session setting; going on without it: x: unknown',
+    'the server refused a session setting; continuing without it: x: unknown',
   ],
   'lock.waiting': [
     { key: '1', waitedMs: 5000, holder },
@@ -37,24 +38,24 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   'lock.released': [{ key: '1' }, 'released the lock: key 1'],
   'lock.waiters-cancelled': [
     { waiters: [{ pid: 5, applicationName: '' }] },
-    'cancelled runners that blocked inside PostgreSQL on the lock: a session without a name (pid 5)',
+    'cancelled runners that were blocked inside PostgreSQL on the lock: a session without a name (pid 5)',
   ],
   'wait.pending': [
     { message: 'waiting for 1 pending: 007_x', pending: ['007_x'] },
     'not up to date yet: waiting for 1 pending: 007_x',
   ],
   'database.ahead': [{ versions: ['009_z'] }, 'the database is ahead of these files: 1 migration'],
-  'run.planned': [{ direction: 'up', versions: ['007_x', '008_y'] }, 'the plan is made: 2 migrations up'],
+  'run.planned': [{ direction: 'up', versions: ['007_x', '008_y'] }, 'planned: 2 migrations up'],
   'run.lost': [
     { run: 'r', runner: 'pod-b', version: '006_w' },
-    'an earlier run never said how it ended: pod-b, at 006_w',
+    'an earlier run ended without a record: pod-b, at 006_w',
   ],
-  'migration.skipped': [{ version: '007_x', direction: 'up' }, 'skipped: nothing to do for it: up 007_x'],
+  'migration.skipped': [{ version: '007_x', direction: 'up' }, 'skipped: nothing to do: up 007_x'],
   'migration.all-skipped': [{ versions: ['007_x'], direction: 'up' }, 'nothing to do: 1 migration already applied'],
   'migration.started': [{ version: '007_x', direction: 'down' }, 'running a migration: down 007_x'],
   'migration.retrying': [
     { version: '007_x', attempt: 1, retryInMs: 200, error },
-    'a migration did not get its table lock; it was rolled back and is tried again: 007_x, attempt 1, again in 200 ms; canceling statement due to lock timeout',
+    'could not get a table lock; the migration was rolled back and will be retried: 007_x, attempt 1, retry in 200 ms; canceling statement due to lock timeout',
   ],
   'statement.running': [
     {
@@ -69,18 +70,21 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   'migration.rolled-back': [{ version: '007_x', durationMs: 1234 }, 'rolled back: 007_x in 1.2 s'],
   'rollback.held': [
     { versions: ['007_x', '006_y'], reason: 'it is slow' },
-    'held: the releases that are known will not apply this again: 007_x, 006_y (it is slow)',
+    'held: known releases will not apply it again: 007_x, 006_y (it is slow)',
   ],
-  'rollback.not-held': [{ versions: ['007_x'] }, 'not held: the next "up" applies this again: 007_x'],
+  'rollback.not-held': [{ versions: ['007_x'] }, 'not held: the next "up" applies it again: 007_x'],
   'hold.ended': [
     { hold: { version: '007_x', at: since, by: 'rb-1', releases: [] }, because: 'new release', dryRun: false },
-    'a hold ends, for all: new release; 007_x was rolled back by rb-1 at 2024-05-06T07:08:09.000Z',
+    'a hold ends, for every release: new release; 007_x was rolled back by rb-1 at 2024-05-06T07:08:09.000Z',
   ],
   'migration.baselined': [{ version: '007_x' }, 'recorded as applied without running it: 007_x'],
-  'migration.imported': [{ version: '007_x', as: '7', dryRun: false }, 'recorded as applied: 007_x, there 7'],
+  'migration.imported': [
+    { version: '007_x', as: '7', dryRun: false },
+    'recorded as applied: 007_x, recorded there as 7',
+  ],
   'table.renamed': [
     { table: 'schema_migrations', to: 'schema_migrations_old', dryRun: false },
-    "the other tool's table is renamed: schema_migrations to schema_migrations_old",
+    "renaming the other tool's table: schema_migrations to schema_migrations_old",
   ],
   'repair.planned': [
     { version: '007_x', action: 'accept the changed file', dryRun: false },
@@ -90,15 +94,12 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
     { version: '007_x', direction: 'up', error },
     'a migration failed: up 007_x: 007_x did not get its lock',
   ],
-  'statement.finished': [{ version: '007_x', statement: 1, of: 3 }, 'a statement is done: 007_x, 1 of 3'],
-  'index.dropped': [
-    { version: '007_x', index: 'i' },
-    'dropped an invalid index that a failed build had left: i of 007_x',
-  ],
+  'statement.finished': [{ version: '007_x', statement: 1, of: 3 }, 'finished a statement: 007_x, 1 of 3'],
+  'index.dropped': [{ version: '007_x', index: 'i' }, 'dropped an invalid index left by a failed build: i of 007_x'],
   'hook.started': [{ version: '007_x' }, 'running a pre-migration hook: 007_x'],
-  'hook.finished': [{ version: '007_x', durationMs: 5 }, 'a pre-migration hook is done: 007_x in 5 ms'],
-  'hook.log': [{ version: '007_x', message: 'hello' }, 'a pre-migration hook says: 007_x: hello'],
-  'server.notice': [{ severity: 'NOTICE', message: 'hm' }, 'the server says: NOTICE: hm'],
+  'hook.finished': [{ version: '007_x', durationMs: 5 }, 'finished a pre-migration hook: 007_x in 5 ms'],
+  'hook.log': [{ version: '007_x', message: 'hello' }, 'output of a pre-migration hook: 007_x: hello'],
+  'server.notice': [{ severity: 'NOTICE', message: 'hm' }, 'message from the server: NOTICE: hm'],
   warning: [{ message: 'beware' }, 'warning: beware'],
   'run.finished': [{ applied: ['007_x'], durationMs: 61_000 }, 'done: 1 migration in 61.0 s'],
   'run.failed': [{ error }, 'failed: 007_x did not get its lock'],

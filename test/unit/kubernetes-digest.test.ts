@@ -1,13 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import {
-  Digest,
-  MAX_EVENTS,
-  MAX_NOTE_BYTES,
-  type DigestOptions,
-  type EventText,
-} from '../../src/adapters/kubernetes/digest.ts';
+import { Digest, MAX_EVENTS, type DigestOptions, type EventText } from '../../src/adapters/kubernetes/digest.ts';
+import { MAX_NOTE_BYTES } from '../../src/output/events/notes.ts';
 import { REASON_OF_FAILURE, REASONS, type Reason } from '../../src/adapters/kubernetes/reasons.ts';
 import { wakes } from '../../src/app/kubernetes-events.ts';
 import { ERRORS, MigratorError, type ErrorCode } from '../../src/core/errors.ts';
@@ -53,7 +48,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
   'database.ahead': [
     { versions: ['009_z'] },
     'SchemaAhead',
-    'The database is ahead: 1 migration applied that these files do not have: 009_z',
+    'The database is ahead: 1 migration applied without a file here: 009_z',
   ],
   'run.planned': [
     { direction: 'up', versions: ['007_x', '008_y'] },
@@ -186,7 +181,7 @@ describe('what of a run becomes a Kubernetes Event', () => {
       expect(tell(digestOf({ direction, inJob: false }), events)).to.deep.equal([]);
       const upToDate =
         direction === 'up'
-          ? { reason: 'MigrationsUpToDate', note: 'Nothing to do: 2 migrations applied already' }
+          ? { reason: 'MigrationsUpToDate', note: 'Nothing to do: 2 migrations already applied' }
           : { reason: 'RollbackCompleted', note: 'Nothing to roll back' };
       expect(tell(digestOf({ direction }), events).slice(1)).to.deep.equal([upToDate]);
     });
@@ -213,7 +208,7 @@ describe('what of a run becomes a Kubernetes Event', () => {
       now += ms;
       return digest.of(waiting)?.note;
     });
-    expect(told).to.deep.equal([undefined, undefined, 'Still trying: cannot reach db:5432', undefined]);
+    expect(told).to.deep.equal([undefined, undefined, 'Still trying to connect: cannot reach db:5432', undefined]);
     expect(digest.of({ type: 'run.failed', error: unreachable })).to.deep.equal({
       reason: 'DatabaseUnreachable',
       note: 'DATABASE_UNAVAILABLE (exit 30): cannot reach db:5432',

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { errorFields } from '../../src/adapters/logs/fields.ts';
+import { errorFields } from '../../src/output/log/fields.ts';
 import { ERRORS, MigratorError, toMigratorError } from '../../src/core/errors.ts';
 import type { JournalEntry } from '../../src/core/history.ts';
 import type { HeldVersion } from '../../src/core/plan/held-versions.ts';

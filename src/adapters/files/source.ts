@@ -21,6 +21,7 @@ import {
   type Version,
 } from '../../core/migration.ts';
 import type { MigrationSet, MigrationSource } from '../../core/ports.ts';
+import { counted } from '../../output/words.ts';
 
 export type FileSourceOptions = ({ readonly dir: string } | { readonly files: readonly string[] }) & {
   /** No migration files at all is no mistake. */
@@ -68,7 +69,7 @@ async function readAll(options: FileSourceOptions): Promise<MigrationSet> {
 }
 
 function invalid(place: string, problems: readonly string[]): MigratorError {
-  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  const count = counted(problems.length, 'problem');
   return new MigratorError('MIGRATIONS_INVALID', `the migration files in ${place} have ${count}`, {
     problems: problems.toSorted(),
     hint: 'correct the files; a migration is <number>_<name>.up.sql, with an optional .down.sql and .before.mjs',

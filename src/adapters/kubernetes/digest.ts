@@ -1,16 +1,12 @@
-/** Decides what of a run becomes a Kubernetes Event: few enough that the cluster and its readers bear them. */
-import { describeBriefly } from '../../core/brief-error.ts';
+/** Decides which events of a run become a Kubernetes Event: few enough for the cluster and for whoever reads them. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import type { Direction, Version } from '../../core/migration.ts';
-import { cutBytes, oneLine } from '../../core/text/one-line.ts';
-import { describeBlocker, describeHolder } from '../../core/runner.ts';
+import * as notes from '../../output/events/notes.ts';
 import { REASON_OF_FAILURE, type Reason } from './reasons.ts';
 
-/** The API server refuses a longer note (events.k8s.io/v1). */
-export const MAX_NOTE_BYTES = 1024;
-/** Of one run; the end of it always has room. */
+/** Per run. One of them is reserved for the end of the run. */
 export const MAX_EVENTS = 20;
-const MAX_STEPS_TOLD = 10;
+const MAX_STEPS = 10;
 const MAX_PROGRESS = 5;
 const WAITING_MS = 5_000;
 const UNREACHABLE_MS = 10_000;
@@ -22,7 +18,7 @@ export interface EventText {
 
 export interface DigestOptions {
   readonly direction: Direction;
-  /** Somebody looks at a Job; in pods, nothing to do is the rule. */
+  /** In a Job, "nothing to do" is worth an Event; in a pod it is the rule. */
   readonly inJob: boolean;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -52,7 +48,7 @@ export class Digest {
     if (!text || this.#sum >= (isLast ? MAX_EVENTS : MAX_EVENTS - 1)) return undefined;
     this.#sum += 1;
     this.#sent.set(text.reason, this.#count(text.reason) + 1);
-    return { reason: text.reason, note: cutBytes(oneLine(text.note), MAX_NOTE_BYTES) };
+    return { reason: text.reason, note: notes.fittedNote(text.note) };
   }
 
   readonly #rules: Rules = {
@@ -60,56 +56,38 @@ export class Digest {
       const now = this.#options.now();
       this.#unreachableSince ??= now;
       if (now - this.#unreachableSince < UNREACHABLE_MS || this.#count('DatabaseUnreachable') > 0) return undefined;
-      return { reason: 'DatabaseUnreachable', note: `Still trying: ${describeBriefly(error, MAX_NOTE_BYTES)}` };
+      return { reason: 'DatabaseUnreachable', note: notes.unreachableNote(error) };
     },
     'lock.waiting': ({ waitedMs, holder }) => {
       if (waitedMs < WAITING_MS || this.#count('WaitingForLock') > 0) return undefined;
-      return {
-        reason: 'WaitingForLock',
-        note: `Waiting for the lock, held by ${holder ? describeHolder(holder) : 'a session that cannot be seen'}`,
-      };
+      return { reason: 'WaitingForLock', note: notes.waitingNote(holder) };
     },
-    'database.ahead': ({ versions }) => {
-      if (!this.#options.inJob) return undefined;
-      return {
-        reason: 'SchemaAhead',
-        note: `The database is ahead: ${counted(versions)} applied that these files do not have: ${listed(versions)}`,
-      };
-    },
+    'database.ahead': ({ versions }) =>
+      this.#options.inJob ? { reason: 'SchemaAhead', note: notes.aheadNote(versions) } : undefined,
     'run.planned': ({ versions }) => {
       this.#planned = versions;
-      return this.#isUp
-        ? { reason: 'MigrationStarted', note: `Applying ${counted(versions)}: ${listed(versions)}` }
-        : { reason: 'RollbackStarted', note: `Rolling back ${counted(versions)}: ${listed(versions)}` };
+      const reason = this.#isUp ? 'MigrationStarted' : 'RollbackStarted';
+      return { reason, note: notes.plannedNote(this.#options.direction, versions) };
     },
     'migration.applied': ({ version, durationMs }) =>
-      this.#step('MigrationApplied', `Applied ${version} in ${seconds(durationMs)}`),
+      this.#step('MigrationApplied', notes.stepNote('up', version, durationMs)),
     'migration.rolled-back': ({ version, durationMs }) =>
-      this.#step('MigrationRolledBack', `Rolled back ${version} in ${seconds(durationMs)}`),
+      this.#step('MigrationRolledBack', notes.stepNote('down', version, durationMs)),
     'statement.running': (event) => this.#progress(event),
     'migration.all-skipped': ({ versions }) => {
       if (!this.#options.inJob || this.#planned) return undefined;
-      return this.#isUp
-        ? { reason: 'MigrationsUpToDate', note: `Nothing to do: ${counted(versions)} applied already` }
-        : { reason: 'RollbackCompleted', note: 'Nothing to roll back' };
+      const reason = this.#isUp ? 'MigrationsUpToDate' : 'RollbackCompleted';
+      return { reason, note: notes.nothingToDoNote(this.#options.direction, versions) };
     },
     'run.finished': ({ applied, durationMs }) => {
       if (!this.#planned) return undefined;
-      const facts = `${counted(applied)} in ${seconds(durationMs)}`;
-      return this.#isUp
-        ? { reason: 'MigrationsCompleted', note: `Applied ${facts}; the last was ${applied.at(-1)}` }
-        : { reason: 'RollbackCompleted', note: `Rolled back ${facts}; the last was ${applied.at(-1)}` };
+      const reason = this.#isUp ? 'MigrationsCompleted' : 'RollbackCompleted';
+      return { reason, note: notes.finishedNote(this.#options.direction, applied, durationMs) };
     },
-    'run.failed': ({ error }) => {
-      const prefix = `${error.code} (exit ${error.exit}): `;
-      return {
-        reason: REASON_OF_FAILURE[error.code],
-        note: prefix + describeBriefly(error, MAX_NOTE_BYTES - prefix.length),
-      };
-    },
-    // The end of the run tells why.
+    'run.failed': ({ error }) => ({ reason: REASON_OF_FAILURE[error.code], note: notes.failedNote(error) }),
+    // `run.failed` follows and says why.
     'migration.failed': undefined,
-    // For the log: too many, or of no interest to whoever looks at a pod.
+    // For the log only: too many, or of no interest to whoever looks at a pod.
     'session.opened': undefined,
     'session.setting-refused': undefined,
     'lock.acquired': undefined,
@@ -120,7 +98,7 @@ export class Digest {
     'migration.skipped': undefined,
     'migration.started': undefined,
     'migration.retrying': undefined,
-    // Those who are held say so themselves, when they end with 22.
+    // A run that is refused because of a held version ends with 22, which is an Event of its own.
     'rollback.held': undefined,
     'rollback.not-held': undefined,
     'hold.ended': undefined,
@@ -146,35 +124,18 @@ export class Digest {
   }
 
   #step(reason: Reason, note: string): EventText | undefined {
-    return this.#planned && this.#count(reason) < MAX_STEPS_TOLD ? { reason, note } : undefined;
+    return this.#planned && this.#count(reason) < MAX_STEPS ? { reason, note } : undefined;
   }
 
-  /** Each time after twice the time: an hour's statement is told five times, not a hundred. */
-  #progress({ version, elapsedMs, progress, blockers }: MigratorEventOf<'statement.running'>): EventText | undefined {
+  /** Each Event after twice the time of the last: a statement that runs for an hour yields five, not a hundred. */
+  #progress(event: MigratorEventOf<'statement.running'>): EventText | undefined {
+    const { elapsedMs } = event;
     // Less than before: another statement.
     if (elapsedMs <= this.#progressSeenMs) this.#nextProgressMs = 0;
     this.#progressSeenMs = elapsedMs;
     if (!this.#planned || elapsedMs < this.#nextProgressMs || this.#count('MigrationProgress') >= MAX_PROGRESS)
       return undefined;
     this.#nextProgressMs = elapsedMs * 2;
-    const parts = [`A statement of ${version} has run for ${seconds(elapsedMs)}`];
-    if (progress)
-      parts.push(progress.percent === undefined ? progress.phase : `${progress.phase} ${progress.percent} %`);
-    // Without their queries, which are for the log.
-    for (const { pid, applicationName } of blockers)
-      parts.push(`blocked by ${describeBlocker({ pid, applicationName })}`);
-    return { reason: 'MigrationProgress', note: parts.join(', ') };
+    return { reason: 'MigrationProgress', note: notes.progressNote(event) };
   }
-}
-
-function counted(versions: readonly Version[]): string {
-  return versions.length === 1 ? '1 migration' : `${versions.length} migrations`;
-}
-
-function listed(versions: readonly Version[]): string {
-  return versions.length <= 5 ? versions.join(', ') : `${versions.slice(0, 3).join(', ')}, …, ${versions.at(-1)}`;
-}
-
-function seconds(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

@@ -1,7 +1,7 @@
 /** What a line of the log says, and how it looks: JSON for machines, text for people. */
 import { cutMiddle } from '../../core/text/one-line.ts';
 import { printableJson, printableLine } from '../../core/text/printable.ts';
-import type { Level } from './describe-event.ts';
+import type { Level } from '../../output/log/describe-event.ts';
 
 export interface LogLine {
   readonly level: Level;

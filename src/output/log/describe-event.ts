@@ -1,19 +1,20 @@
-/** How each event is logged: its level, its constant sentence, its facts as fields. */
+/** How each event is logged: its level, its fixed message, and its facts as fields. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import { describeHeldVersion } from '../../core/plan/held-versions.ts';
 import { describeBlocker, describeHolder } from '../../core/runner.ts';
+import { counted, seconds } from '../words.ts';
 import { errorFields, holderFields } from './fields.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 
 export interface Description {
   readonly level: Level;
-  /** The same for every event of the type, so that logs can be searched for it. */
+  /** The same for every event of the type, so that logs can be searched by it. */
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
-  /** The facts for people; follows the message in the text format. */
+  /** The facts for people; printed after the message in the text format. */
   readonly detail?: string;
-  /** The human output on stdout, or the error at the end, says it too. */
+  /** stdout, or the error at the end, shows the same. */
   readonly alsoOnStdout?: true;
 }
 
@@ -22,9 +23,9 @@ type Descriptions = { readonly [T in MigratorEventType]: (event: MigratorEventOf
 const DESCRIPTIONS: Descriptions = {
   'database.waiting': ({ attempt, retryInMs, error }) => ({
     level: 'warn',
-    message: 'the database cannot be reached yet',
+    message: 'waiting for the database',
     fields: { attempt, retryInMs, error: errorFields(error) },
-    detail: `${error.summary}; trying again in ${seconds(retryInMs)}`,
+    detail: `${error.summary}; retrying in ${seconds(retryInMs)}`,
   }),
   'session.opened': ({ address, database, pid }) => ({
     level: 'debug',
@@ -34,7 +35,7 @@ const DESCRIPTIONS: Descriptions = {
   }),
   'session.setting-refused': ({ setting, reason }) => ({
     level: 'debug',
-    message: 'the server refused a session setting; going on without it',
+    message: 'the server refused a session setting; continuing without it',
     fields: { setting, reason },
     detail: `${setting}: ${reason}`,
   }),
@@ -42,7 +43,7 @@ const DESCRIPTIONS: Descriptions = {
     level: 'info',
     message: 'waiting for the lock',
     fields: { key, waitedMs, ...(holder && { holder: holderFields(holder) }) },
-    detail: holder ? `held by ${describeHolder(holder)}` : 'its holder cannot be seen',
+    detail: holder ? `held by ${describeHolder(holder)}` : 'this role cannot see its holder',
   }),
   'lock.acquired': ({ key, waitedMs }) => ({
     level: 'info',
@@ -58,7 +59,7 @@ const DESCRIPTIONS: Descriptions = {
   }),
   'lock.waiters-cancelled': ({ waiters }) => ({
     level: 'warn',
-    message: 'cancelled runners that blocked inside PostgreSQL on the lock',
+    message: 'cancelled runners that were blocked inside PostgreSQL on the lock',
     fields: { waiters: waiters.map(holderFields) },
     detail: waiters.map(describeHolder).join(', '),
   }),
@@ -72,23 +73,23 @@ const DESCRIPTIONS: Descriptions = {
     level: 'debug',
     message: 'the database is ahead of these files',
     fields: { versions, count: versions.length },
-    detail: count(versions),
+    detail: counted(versions.length, 'migration'),
   }),
   'run.planned': ({ direction, versions }) => ({
     level: 'info',
-    message: 'the plan is made',
+    message: 'planned',
     fields: { direction, versions, count: versions.length },
-    detail: `${count(versions)} ${direction}`,
+    detail: `${counted(versions.length, 'migration')} ${direction}`,
   }),
   'run.lost': ({ run, runner, version }) => ({
     level: 'warn',
-    message: 'an earlier run never said how it ended',
+    message: 'an earlier run ended without a record',
     fields: { lostRun: run, runner, ...(version !== undefined && { version }) },
     detail: `${runner}${version === undefined ? '' : `, at ${version}`}`,
   }),
   'migration.skipped': ({ version, direction }) => ({
     level: 'info',
-    message: 'skipped: nothing to do for it',
+    message: 'skipped: nothing to do',
     fields: { version, direction },
     detail: `${direction} ${version}`,
     alsoOnStdout: true,
@@ -97,7 +98,7 @@ const DESCRIPTIONS: Descriptions = {
     level: 'info',
     message: 'nothing to do',
     fields: { direction, count: versions.length },
-    detail: `${count(versions)} already ${direction === 'up' ? 'applied' : 'rolled back'}`,
+    detail: `${counted(versions.length, 'migration')} already ${direction === 'up' ? 'applied' : 'rolled back'}`,
     alsoOnStdout: true,
   }),
   'migration.started': ({ version, direction }) => ({
@@ -108,10 +109,10 @@ const DESCRIPTIONS: Descriptions = {
   }),
   'migration.retrying': ({ version, attempt, retryInMs, error }) => ({
     level: 'warn',
-    message: 'a migration did not get its table lock; it was rolled back and is tried again',
+    message: 'could not get a table lock; the migration was rolled back and will be retried',
     fields: { version, attempt, retryInMs, error: errorFields(error) },
     detail: [
-      `${version}, attempt ${attempt}, again in ${seconds(retryInMs)}`,
+      `${version}, attempt ${attempt}, retry in ${seconds(retryInMs)}`,
       error.details.server?.message ?? error.summary,
       ...(error.details.blockers ?? []).map((blocker) => `blocked by ${describeBlocker(blocker)}`),
     ].join('; '),
@@ -132,19 +133,19 @@ const DESCRIPTIONS: Descriptions = {
   }),
   'rollback.held': ({ versions, reason }) => ({
     level: 'info',
-    message: 'held: the releases that are known will not apply this again',
+    message: 'held: known releases will not apply it again',
     fields: { versions, ...(reason !== undefined && { reason }) },
     detail: `${versions.join(', ')}${reason === undefined ? '' : ` (${reason})`}`,
   }),
   'rollback.not-held': ({ versions }) => ({
     level: 'info',
-    message: 'not held: the next "up" applies this again',
+    message: 'not held: the next "up" applies it again',
     fields: { versions },
     detail: versions.join(', '),
   }),
   'hold.ended': ({ hold, because, dryRun }) => ({
     level: 'warn',
-    message: dryRun ? 'this would end a hold, for all' : 'a hold ends, for all',
+    message: dryRun ? 'would end a hold, for every release' : 'a hold ends, for every release',
     fields: {
       version: hold.version,
       because,
@@ -166,12 +167,12 @@ const DESCRIPTIONS: Descriptions = {
     level: 'info',
     message: dryRun ? 'would record as applied' : 'recorded as applied',
     fields: { version, as, dryRun },
-    detail: `${version}, there ${as}`,
+    detail: `${version}, recorded there as ${as}`,
     alsoOnStdout: true,
   }),
   'table.renamed': ({ table, to, dryRun }) => ({
     level: 'info',
-    message: `the other tool's table ${dryRun ? 'would be renamed' : 'is renamed'}`,
+    message: dryRun ? "would rename the other tool's table" : "renaming the other tool's table",
     fields: { table, to, dryRun },
     detail: `${table} to ${to}`,
   }),
@@ -191,7 +192,7 @@ const DESCRIPTIONS: Descriptions = {
   }),
   'statement.finished': ({ version, statement, of }) => ({
     level: 'info',
-    message: 'a statement is done',
+    message: 'finished a statement',
     fields: { version, statement, of },
     detail: `${version}, ${statement} of ${of}`,
   }),
@@ -209,7 +210,7 @@ const DESCRIPTIONS: Descriptions = {
   }),
   'index.dropped': ({ version, index }) => ({
     level: 'warn',
-    message: 'dropped an invalid index that a failed build had left',
+    message: 'dropped an invalid index left by a failed build',
     fields: { version, index },
     detail: `${index} of ${version}`,
   }),
@@ -221,19 +222,19 @@ const DESCRIPTIONS: Descriptions = {
   }),
   'hook.finished': ({ version, durationMs }) => ({
     level: 'info',
-    message: 'a pre-migration hook is done',
+    message: 'finished a pre-migration hook',
     fields: { version, durationMs },
     detail: `${version} in ${seconds(durationMs)}`,
   }),
   'hook.log': ({ version, message }) => ({
     level: 'info',
-    message: 'a pre-migration hook says',
+    message: 'output of a pre-migration hook',
     fields: { version, text: message },
     detail: `${version}: ${message}`,
   }),
   'server.notice': ({ severity, message }) => ({
     level: severity === 'WARNING' ? 'warn' : severity.startsWith('DEBUG') ? 'debug' : 'info',
-    message: 'the server says',
+    message: 'message from the server',
     fields: { severity, text: message },
     detail: `${severity}: ${message}`,
   }),
@@ -247,7 +248,7 @@ const DESCRIPTIONS: Descriptions = {
     level: 'info',
     message: 'done',
     fields: { ...(direction !== undefined && { direction }), versions: applied, count: applied.length, durationMs },
-    detail: `${count(applied)} in ${seconds(durationMs)}`,
+    detail: `${counted(applied.length, 'migration')} in ${seconds(durationMs)}`,
     alsoOnStdout: true,
   }),
   'run.failed': ({ error }) => ({
@@ -262,12 +263,4 @@ const DESCRIPTIONS: Descriptions = {
 export function describeEvent(event: MigratorEvent): Description {
   // The table has a function per type; TypeScript can't tie the two together.
   return (DESCRIPTIONS[event.type] as (event: MigratorEvent) => Description)(event);
-}
-
-function seconds(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-function count(versions: readonly string[]): string {
-  return versions.length === 1 ? '1 migration' : `${versions.length} migrations`;
 }
