@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { startPostgres } from '../scripts/embedded-postgres.ts';
+import { startPostgres } from '../scripts/postgres/server.ts';
 import type { Command } from './command.ts';
 import type { Contender } from './contenders/contender.ts';
 import type { Migration } from './migrations.ts';

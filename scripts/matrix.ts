@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 import { buildBundle } from './build.ts';
-import { NEWEST_VERSION, OLDER_SERVERS } from './embedded-postgres.ts';
+import { NEWEST_VERSION, OLDER_SERVERS } from './postgres/programs.ts';
 
 /** Oldest first. */
 async function versions(): Promise<number[]> {

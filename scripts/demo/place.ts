@@ -4,7 +4,7 @@ import { openClient } from '../../src/adapters/postgres/connection/connect.ts';
 import { readAddress } from '../../src/adapters/postgres/connection/dedicated.ts';
 import type { DirectClient } from '../../src/adapters/postgres/connection/driver.ts';
 import { MigratorError } from '../../src/core/errors.ts';
-import { startPostgres } from '../embedded-postgres.ts';
+import { startPostgres } from '../postgres/server.ts';
 import { duration, fact, heading, say, styled } from './screen.ts';
 
 export interface Place {

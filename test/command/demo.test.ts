@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 
-import { startPostgres, type Postgres } from '../../scripts/embedded-postgres.ts';
+import { startPostgres, type Postgres } from '../../scripts/postgres/server.ts';
 import { closedPort } from '../support/opening.ts';
 
 const root = join(import.meta.dirname, '../..');

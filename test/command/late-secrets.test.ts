@@ -9,7 +9,7 @@ import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, startCli, type CliResult } from '../support/cli.ts';
 import { startRadius, type Radius } from '../support/radius.ts';
 import { ownServer } from '../support/server.ts';
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 const WRONG = 'st4le-one';

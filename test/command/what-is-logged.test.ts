@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { expectExit, runCli } from '../support/cli.ts';
 import { ownServer } from '../support/server.ts';
 import { useWorkspace } from '../support/workspace.ts';

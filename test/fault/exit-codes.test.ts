@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { ERRORS } from '../../src/core/errors.ts';
 import { createRole } from '../support/roles.ts';
 import { stateOf } from '../support/state.ts';

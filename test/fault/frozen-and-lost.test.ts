@@ -1,7 +1,7 @@
 /** How long it takes until the lock of a holder that is gone is free: killed, frozen, or lost with its machine. */
 import { expect } from 'chai';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { eventually } from '../support/bounded.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { within } from '../support/bounded.ts';
 import { runCli } from '../support/cli.ts';
 import { ownServer } from '../support/server.ts';

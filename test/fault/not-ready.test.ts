@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { expectExit, runCli, startCli, type CliResult } from '../support/cli.ts';
 import { file } from '../support/migrations.ts';
 import { ownServer } from '../support/server.ts';

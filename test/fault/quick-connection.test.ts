@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, startCli } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';

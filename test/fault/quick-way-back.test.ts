@@ -1,7 +1,7 @@
 /** A sample of what way-back-matrix.test.ts tries in whole. LOCKSTEP_SEED=<number> takes the same cells again. */
 import fc from 'fast-check';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { ownServer } from '../support/server.ts';
 import { CELLS, HOWS, type Cell } from './support/half-done.ts';
 import { tryCell } from './support/half-done-cell.ts';

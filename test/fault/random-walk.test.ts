@@ -6,7 +6,7 @@
  */
 import { expect } from 'chai';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { ownServer } from '../support/server.ts';
 import { record } from './support/trial.ts';
 import { NAMES, nameOf, planRound } from './support/walk-plan.ts';

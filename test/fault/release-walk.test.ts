@@ -4,7 +4,7 @@
  */
 import { expect } from 'chai';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { groundIn } from '../support/release-ground.ts';
 import { IMAGES, ReleaseWalk } from '../support/release-walk.ts';
 import { ownServer } from '../support/server.ts';

@@ -1,7 +1,7 @@
 /** Sessions and servers that end under a run, wherever it is: it says so with 30 or 34, and the next run finishes the work. */
 import { expect } from 'chai';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { runCli, startCli, type CliProcess } from '../support/cli.ts';
 import { closeGate, openSnapshot } from '../support/gate.ts';
 import {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 
-import { startPostgres, type Postgres } from '../../scripts/embedded-postgres.ts';
+import { startPostgres, type Postgres } from '../../scripts/postgres/server.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { closedPort, encryption, failure, open } from '../support/opening.ts';
 import { SERVER_NAME, startTlsServer, type TlsServer } from '../support/tls-server.ts';

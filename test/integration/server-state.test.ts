@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { FIVE_FILES, file, versionsOf } from '../support/migrations.ts';
 import { closedPort } from '../support/opening.ts';

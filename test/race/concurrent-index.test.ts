@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
 import { runMigrations } from '../../src/index.ts';
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { expectExit, runCli } from '../support/cli.ts';
 import { CONCURRENT_FILES, MANY_ROWS, versionsOf } from '../support/migrations.ts';
 import { ownServer } from '../support/server.ts';

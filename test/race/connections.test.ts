@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 
 import { runMigrations } from '../../src/index.ts';
-import type { Postgres } from '../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../scripts/postgres/server.ts';
 import { within } from '../support/bounded.ts';
 import { expectExit, startCli } from '../support/cli.ts';
 import { closeGate } from '../support/gate.ts';

@@ -1,7 +1,7 @@
 /** Where tests get their PostgreSQL from: the one at DATABASE_URL, else an embedded one per mocha process. */
 import pg from 'pg';
 
-import { startPostgres, type Postgres, type PostgresOptions } from '../../scripts/embedded-postgres.ts';
+import { startPostgres, type Postgres, type PostgresOptions } from '../../scripts/postgres/server.ts';
 import { atEnd } from './cleanup.ts';
 
 export interface TestServer {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import pg from 'pg';
 
-import { startPostgres, type Postgres } from '../../scripts/embedded-postgres.ts';
+import { startPostgres, type Postgres } from '../../scripts/postgres/server.ts';
 import { issue, makeAuthority } from './certificates.ts';
 
 export const PASSWORD = 'p@ss/w:rd %';

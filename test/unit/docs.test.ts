@@ -1,47 +1,23 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect } from 'chai';
-import ts from 'typescript';
 
+import { blocksOf, readPages, ROOT, type Page } from '../../scripts/docs/pages.ts';
 import { exitsOf, GENERATED_PAGES, withGenerated } from '../../scripts/docs.ts';
 import { parseArguments } from '../../src/cli/cli.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 
-interface Page {
-  /** From the root of the repository. */
-  readonly path: string;
-  readonly text: string;
-}
-
-interface Block {
-  readonly page: string;
-  readonly language: string;
-  readonly text: string;
-}
-
-const pages: Page[] = [];
+let pages: readonly Page[] = [];
 
 before(async () => {
-  const inDocs = (await readdir(join(root, 'docs'), { recursive: true })).filter((name) => name.endsWith('.md'));
-  for (const path of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...inDocs.map((name) => join('docs', name))]) {
-    pages.push({ path, text: await readFile(join(root, path), 'utf8') });
-  }
+  pages = await readPages();
 });
 
 function page(path: string): string {
   return pages.find((one) => one.path === path)!.text;
-}
-
-function blocksOf({ path, text }: Page): Block[] {
-  return [...text.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language = '', body = '']) => ({
-    page: path,
-    language,
-    text: body,
-  }));
 }
 
 function withoutBlocks(text: string): string {
@@ -81,7 +57,7 @@ describe('docs/errors.md', () => {
 
 describe('docs/json.md', () => {
   it('has a link to each schema', async () => {
-    const schemas = await readdir(join(root, 'docs/schemas'));
+    const schemas = await readdir(join(ROOT, 'docs/schemas'));
     expect(schemas.filter((name) => !page('docs/json.md').includes(`](schemas/${name})`))).to.deep.equal([]);
   });
 });
@@ -111,7 +87,7 @@ describe('every page', () => {
     );
     const wrong: string[] = [];
     for (const { path, name } of named)
-      if (!(await stat(join(root, name)).catch(() => undefined))) wrong.push(`${path}: ${name}`);
+      if (!(await stat(join(ROOT, name)).catch(() => undefined))) wrong.push(`${path}: ${name}`);
     expect(wrong).to.deep.equal([]);
     expect(named.length).to.be.greaterThan(20);
   });
@@ -120,7 +96,7 @@ describe('every page', () => {
     const reached = new Set(['README.md']);
     for (const path of reached) {
       for (const [, link = ''] of (pages.find((one) => one.path === path)?.text ?? '').matchAll(/\]\(([^)#\s]+)/g)) {
-        const target = relative(root, resolve(root, dirname(path), link));
+        const target = relative(ROOT, resolve(ROOT, dirname(path), link));
         for (const one of pages) if (one.path === target || dirname(one.path) === target) reached.add(one.path);
       }
     }
@@ -128,7 +104,7 @@ describe('every page', () => {
   });
 
   it('names scripts that package.json has', async () => {
-    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+    const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;
     };
     const named = pages.flatMap(({ text }) => [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name));
@@ -151,21 +127,6 @@ describe('every page', () => {
     }
     expect(lines.length, 'command lines found').to.be.greaterThan(3);
   });
-
-  it('has TypeScript that type-checks', () => {
-    const blocks = pages.flatMap(blocksOf).filter(({ language }) => language === 'ts');
-    expect(blocks.map((block) => block.page)).to.include('README.md');
-    expect(typeProblems(blocks)).to.deep.equal([]);
-    expect(
-      typeProblems([
-        {
-          page: 'x',
-          language: 'ts',
-          text: "import { runMigrations } from 'lockstep';\nawait runMigrations({ direction: 'sideways' });\n",
-        },
-      ]),
-    ).to.have.length(1);
-  }).timeout(60_000);
 });
 
 /** The words after `lockstep` or `lockstep.mjs` of each command line in a block. */
@@ -179,11 +140,11 @@ function commandLines(block: string): string[][] {
 
 async function linkProblem(path: string, link: string): Promise<string | undefined> {
   const [file = '', anchor] = link.split('#');
-  const target = file === '' ? path : relative(root, resolve(root, dirname(path), file));
-  const found = await stat(join(root, target)).catch(() => undefined);
+  const target = file === '' ? path : relative(ROOT, resolve(ROOT, dirname(path), file));
+  const found = await stat(join(ROOT, target)).catch(() => undefined);
   if (!found) return 'there is no such file';
   if (anchor === undefined) return undefined;
-  const headings = [...(await readFile(join(root, target), 'utf8')).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+  const headings = [...(await readFile(join(ROOT, target), 'utf8')).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     slug(heading),
   );
   return headings.includes(anchor) ? undefined : 'there is no such heading';
@@ -195,28 +156,4 @@ function slug(heading: string): string {
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
     .replaceAll(' ', '-');
-}
-
-/** Each block as a file beside package.json, in which `lockstep` is src/index.ts. */
-function typeProblems(blocks: readonly Block[]): string[] {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, root);
-  Object.assign(options, { paths: { lockstep: [join(root, 'src/index.ts')] } });
-  const files = new Map(blocks.map(({ text }, index) => [join(root, `example-${index}.mts`), text]));
-  const disk = ts.createCompilerHost(options);
-  const host: ts.CompilerHost = {
-    ...disk,
-    fileExists: (path) => files.has(path) || disk.fileExists(path),
-    readFile: (path) => files.get(path) ?? disk.readFile(path),
-    getSourceFile(path, target, ...rest) {
-      const text = files.get(path);
-      return text === undefined ? disk.getSourceFile(path, target, ...rest) : ts.createSourceFile(path, text, target);
-    },
-  };
-  const program = ts.createProgram([...files.keys()], options, host);
-  return [...files.keys()].flatMap((path) => {
-    const source = program.getSourceFile(path);
-    const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
-    return found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-  });
 }

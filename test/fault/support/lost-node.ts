@@ -3,7 +3,7 @@ import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 
-import type { Postgres } from '../../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../../scripts/postgres/server.ts';
 import { atEnd } from '../../support/cleanup.ts';
 import { ownServer } from '../../support/server.ts';
 import { run, whyNot } from './elsewhere.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
-import type { Postgres } from '../../../scripts/embedded-postgres.ts';
+import type { Postgres } from '../../../scripts/postgres/server.ts';
 import { eventually } from '../../support/bounded.ts';
 import { runCli, type CliResult } from '../../support/cli.ts';
 import { versionsOf } from '../../support/migrations.ts';
