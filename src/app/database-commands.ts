@@ -40,9 +40,9 @@ export async function databaseAnswer(config: LookingConfig, context: ProcessCont
         source: createFileSource(config.files),
         parser: createSqlParser(),
       });
-      const document = documents.statusDocument(rows);
-      const error = config.exitCode && !document.upToDate ? pendingError(rows) : undefined;
-      return { document, text: reports.formatStatus(rows), error };
+      const error =
+        config.exitCode && rows.some(({ state }) => documents.isMissing(state)) ? pendingError(rows) : undefined;
+      return { document: documents.statusDocument(rows, error), text: reports.formatStatus(rows), error };
     }
     case 'history': {
       const entries = await readJournal(options, ports);

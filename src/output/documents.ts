@@ -1,4 +1,4 @@
-/** The one JSON document that `--json` prints; docs/schemas/ has a schema of each. */
+/** The one JSON document that `--json` prints, each with the exit code; docs/schemas/ has a schema of each. */
 import { publicWordsOf } from '../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
@@ -59,6 +59,7 @@ export interface OutcomeDocument {
 
 export interface StatusDocument {
   readonly command: 'status';
+  readonly exit: number;
   readonly upToDate: boolean;
   readonly migrations: readonly {
     readonly version: Version;
@@ -82,11 +83,13 @@ interface HoldBody {
 
 export interface HistoryDocument {
   readonly command: 'history';
+  readonly exit: number;
   readonly entries: readonly (Omit<JournalEntry, 'at'> & { readonly at: string })[];
 }
 
 export interface LockDocument {
   readonly command: 'lock';
+  readonly exit: number;
   readonly key: string;
   readonly holder: HolderBody | null;
   readonly waiters: readonly (HolderBody & { readonly blocked: boolean })[];
@@ -95,10 +98,12 @@ export interface LockDocument {
 
 export interface RepairDocument extends Omit<RepairReport, 'error'> {
   readonly command: 'repair';
+  readonly exit: number;
 }
 
 export interface ValidateDocument {
   readonly command: 'validate';
+  readonly exit: number;
   readonly valid: boolean;
   readonly migrations: number;
   readonly findings: readonly Finding[];
@@ -106,6 +111,7 @@ export interface ValidateDocument {
 
 export interface CreateDocument {
   readonly command: 'create';
+  readonly exit: number;
   readonly files: readonly string[];
 }
 
@@ -123,7 +129,7 @@ export type JsonDocument =
 export function outcomeDocument({ command, ...facts }: Outcome, error?: MigratorError): OutcomeDocument {
   return {
     command,
-    exit: error?.exit ?? 0,
+    exit: exitOf(error),
     ...facts,
     ...(error?.details.holder && { holder: holderBody(error.details.holder) }),
     ...(error && { error: errorBody(error) }),
@@ -134,7 +140,7 @@ export function errorDocument(error: MigratorError, command?: CommandName): Erro
   return { ...(command !== undefined && { command }), exit: error.exit, error: errorBody(error) };
 }
 
-export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
+export function statusDocument(rows: readonly VersionStatus[], error?: MigratorError): StatusDocument {
   const migrations = rows.map(({ version, state, appliedAt, hold, inPart, invalidIndexes }) => ({
     version,
     state,
@@ -147,7 +153,7 @@ export function statusDocument(rows: readonly VersionStatus[]): StatusDocument {
     }),
     ...(invalidIndexes && { invalidIndexes }),
   }));
-  return { command: 'status', upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
+  return { command: 'status', exit: exitOf(error), upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
 }
 
 /** Not applied, although there is a file; or only in part. */
@@ -167,6 +173,7 @@ function holdBody({ at, by, release, reason }: HeldVersion): HoldBody {
 export function historyDocument(entries: readonly JournalEntry[]): HistoryDocument {
   return {
     command: 'history',
+    exit: 0,
     entries: entries.map((entry) => {
       const {
         id,
@@ -210,6 +217,7 @@ export function historyDocument(entries: readonly JournalEntry[]): HistoryDocume
 export function lockDocument({ key, holder, waiters, terminated }: LockReport): LockDocument {
   return {
     command: 'lock',
+    exit: 0,
     key,
     holder: holder ? holderBody(holder) : null,
     waiters: waiters.map((waiter) => ({ ...holderBody(waiter), blocked: waiter.blocked })),
@@ -217,24 +225,29 @@ export function lockDocument({ key, holder, waiters, terminated }: LockReport): 
   };
 }
 
-export function repairDocument({ error: _, ...report }: RepairReport): RepairDocument {
-  return { command: 'repair', ...report };
+export function repairDocument({ error, ...report }: RepairReport): RepairDocument {
+  return { command: 'repair', exit: exitOf(error), ...report };
 }
 
 export function validateDocument({ migrations, findings, error }: ValidateReport): ValidateDocument {
-  return { command: 'validate', valid: !error, migrations, findings };
+  return { command: 'validate', exit: exitOf(error), valid: !error, migrations, findings };
 }
 
 interface ConvertDocument extends ConvertReport {
   readonly command: 'import';
+  readonly exit: number;
 }
 
 export function convertDocument(report: ConvertReport): ConvertDocument {
-  return { command: 'import', ...report };
+  return { command: 'import', exit: 0, ...report };
 }
 
 export function createDocument(files: readonly string[]): CreateDocument {
-  return { command: 'create', files };
+  return { command: 'create', exit: 0, files };
+}
+
+function exitOf(error: MigratorError | undefined): number {
+  return error?.exit ?? 0;
 }
 
 /** The text for stdout, with a line break at the end. */

@@ -1,6 +1,9 @@
 /** `--json`: exactly one document on stdout, valid by its schema, whatever the exit code. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 
+import { OPTIONS } from '../../src/config/options.ts';
 import { runCli } from '../support/cli.ts';
 import { closedPort } from '../support/opening.ts';
 import { holdKey } from '../support/holder.ts';
@@ -67,7 +70,7 @@ describe('--json', () => {
   });
 
   it('status, history, lock, wait, baseline, validate', async () => {
-    expect(await document('history', 0, 'history')).to.deep.equal({ command: 'history', entries: [] });
+    expect(await document('history', 0, 'history')).to.deep.equal({ command: 'history', exit: 0, entries: [] });
     expect(await document('status', 33, 'status', '--exit-code')).to.include({ upToDate: false });
     expect(await document('outcome', 33, 'wait', '--timeout', '0')).to.deep.include({
       command: 'wait',
@@ -87,6 +90,7 @@ describe('--json', () => {
     expect(history.filter(({ event }) => event === 'applied')).to.have.lengthOf(3);
     expect(await document('lock', 0, 'lock')).to.deep.equal({
       command: 'lock',
+      exit: 0,
       key: workspace().lockKey,
       holder: null,
       waiters: [],
@@ -107,6 +111,35 @@ describe('--json', () => {
       pid: holder.pid,
       applicationName: 'somebody else',
     });
+  });
+
+  /** Each command that has the flag, one after the other in one schema. */
+  const COMMANDS: Readonly<
+    Record<(typeof OPTIONS.json.commands)[number], [schema: string, exit: number, ...args: string[]]>
+  > = {
+    up: ['outcome', 0, '--to', '002_orders'],
+    down: ['outcome', 0, '--steps', '1'],
+    wait: ['outcome', 33, '--timeout', '0'],
+    status: ['status', 0],
+    history: ['history', 0],
+    baseline: ['outcome', 0, '--to', '002_orders'],
+    import: ['convert', 0, '--from', 'goose', '--dry-run', '--files'],
+    repair: ['repair', 0],
+    lock: ['lock', 0],
+    validate: ['validate', 0],
+  };
+
+  it('of every command has the exit code, and fits its schema', async () => {
+    const old = join(workspace().dir, 'old');
+    await mkdir(old);
+    await writeFile(join(old, '001_a.sql'), '-- +goose Up\nSELECT 1;\n');
+    for (const command of OPTIONS.json.commands) {
+      const [schema, exit, ...args] = COMMANDS[command];
+      expect(await document(schema, exit, command, ...args, ...(command === 'import' ? [old] : []))).to.include({
+        command,
+        exit,
+      });
+    }
   });
 
   it('errors before there is anything else to tell', async () => {

@@ -35,7 +35,7 @@ export function violations(name: string, value: unknown): string[] {
 export function documentOf(name: string, { stdout, code }: CliResult): Record<string, unknown> {
   expect(stdout).to.match(/\n$/);
   const document = valid(name, stdout);
-  if ('exit' in document) expect(document['exit']).to.equal(code);
+  expect(document['exit'], 'exit').to.equal(code);
   return document;
 }
 
