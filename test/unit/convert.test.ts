@@ -149,7 +149,7 @@ SELECT 1; -- it has one
       '003_c.up.sql': 'SELECT 3;',
       '004_d.up.sql': 'SELECT 4;',
     },
-    warned: /numbered anew/,
+    warned: /are renumbered/,
   },
   'Prisma: down.sql too': {
     tool: 'prisma',
@@ -190,8 +190,8 @@ const REFUSED: readonly (readonly [tool: ConvertTool, from: Texts, ...problems: 
   [
     'goose',
     { '1_a.sql': 'SELECT 1;\n' },
-    /1_a\.sql:1: there are statements before/,
-    /1_a\.sql:1: there is no mark of goose/,
+    /1_a\.sql:1: statements before the first goose marker/,
+    /1_a\.sql:1: no goose marker/,
   ],
   [
     'goose',
@@ -211,11 +211,11 @@ const REFUSED: readonly (readonly [tool: ConvertTool, from: Texts, ...problems: 
     'goose',
     { '1_a.sql': '-- +goose Up\n-- +goose StatementEnd\n-- +goose Up\n-- +goose Sideways' },
     /:2: a StatementEnd has no/,
-    /:3: a second mark for the up half/,
-    /:4: goose knows no "sideways"/,
+    /:3: a second marker for the up half/,
+    /:4: "sideways" is not a goose command/,
   ],
   ['dbmate', { '1_a.sql': '-- migrate:up env:SCHEMA\nSELECT 1;' }, /:1: the option env:SCHEMA/],
-  ['dbmate', { 'a.sql': '-- migrate:up\n' }, /^a\.sql:1: its name has no number/],
+  ['dbmate', { 'a.sql': '-- migrate:up\n' }, /^a\.sql:1: its name does not start with a number/],
   [
     'flyway',
     {

@@ -17,7 +17,7 @@ async function hazardsOf(text: string, file = '001_x.up.sql'): Promise<string[]>
 
 describe('hazards', () => {
   for (const [text, expected] of [
-    ['CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)', /^1:1 IF NOT EXISTS takes an INVALID index/],
+    ['CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)', /^1:1 IF NOT EXISTS accepts an INVALID index/],
     ['SELECT 1;\nCREATE INDEX CONCURRENTLY i ON t (a)', /^2:1 .*a file of its own/],
     ['REINDEX TABLE CONCURRENTLY t; SELECT 1', /^1:1 .*a file of its own/],
     ['-- lockstep: no-transaction\nCREATE TEMP TABLE x AS SELECT 1;', /^2:1 .*temporary tables are filled again/],

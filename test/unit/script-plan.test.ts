@@ -468,10 +468,10 @@ describe('BEGIN … COMMIT beside other statements', () => {
 
 describe('what is refused', () => {
   for (const [text, ...expected] of [
-    ['SELECT 1;\n\\d t\n\\echo é\nSELECT 2;', /^2:1 \\d is a command of psql/, /^3:1 \\echo/],
+    ['SELECT 1;\n\\d t\n\\echo é\nSELECT 2;', /^2:1 \\d is a psql command/, /^3:1 \\echo/],
     [
       "SELECT 'é😀' \\gexec\nSELECT pg_advisory_unlock(1);",
-      /^1:13 \\gexec is a command of psql/,
+      /^1:13 \\gexec is a psql command/,
       /^2:1 pg_advisory_unlock/,
     ],
     ['\\connect d', /^1:1 \\connect/],
@@ -584,7 +584,7 @@ describe('a script that the parser cannot read', () => {
 
   it('is told when its directive cannot be followed', async () => {
     expect((await analyzed(`${NO_TRANSACTION}SELEC 1`)).warnings[0]!.message).to.match(
-      /in spite of its no-transaction directive$/,
+      /despite its no-transaction directive$/,
     );
   });
 

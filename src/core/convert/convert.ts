@@ -1,10 +1,10 @@
-/** Another tool's files as ours; nothing that has no counterpart is left out silently. */
+/** Converts another tool's migration files; what has no counterpart here is reported, never dropped. */
 import { convertMarked } from './marked.ts';
 import { convertFlyway, convertGraphileMigrate, convertPrisma } from './named.ts';
 import type { ConvertTool } from '../import/foreign-history.ts';
 import type { Converted, OldFile } from './converted.ts';
 
-/** With every problem of all files, also names that two of them would get. */
+/** Returns every problem of all files, including two files that would get the same name. */
 export function convertFiles(tool: ConvertTool, files: readonly OldFile[]): Converted {
   const result = byTool(tool, files);
   const named = Map.groupBy(

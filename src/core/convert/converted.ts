@@ -1,4 +1,4 @@
-/** What becomes of another tool's files: ours, or why they have no counterpart. */
+/** The result of a conversion: new files, or why an old file has no counterpart. */
 import { tokensOf } from '../sql/tokens.ts';
 
 export interface OldFile {
@@ -12,10 +12,10 @@ export interface NewFile {
   readonly text: string;
 }
 
-/** One old file, and all that it becomes. */
+/** One old file and the new files made from it. */
 export interface ConvertedFile {
   readonly path: string;
-  /** Its SQL as one text that PostgreSQL can read; nothing of the conversion but semicolons is in it. */
+  /** Its SQL as one text that PostgreSQL can parse; the conversion has added nothing but semicolons. */
   readonly sql: string;
   /** The up half first. */
   readonly files: readonly NewFile[];
@@ -30,12 +30,12 @@ export interface Converted {
 
 export const NO_TRANSACTION = '-- lockstep: no-transaction\n';
 
-/** An up file without any statement says that it is meant so. */
+/** An up file without statements gets a comment, because a file of zero bytes is refused. */
 export function upFile(version: string, text: string): NewFile {
   return { name: `${version}.up.sql`, text: text === '' ? '-- nothing is done here\n' : text };
 }
 
-/** Something besides comments and semicolons. */
+/** Whether the text has anything besides comments and semicolons. */
 export function hasStatements(text: string): boolean {
   for (const { kind, start, end } of tokensOf(text))
     if (kind === 'quoted' || (kind === 'code' && /[^\s;]/.test(text.slice(start, end)))) return true;

@@ -1,4 +1,4 @@
-/** Splits files that have both halves, behind comments that say which is which: goose, dbmate, node-pg-migrate. */
+/** Converts tools that keep both halves in one file, separated by marker comments: goose, dbmate, node-pg-migrate. */
 import { withoutBom } from '../migration.ts';
 import { tokensOf } from '../sql/tokens.ts';
 import {
@@ -14,7 +14,7 @@ import {
 type MarkedTool = 'goose' | 'dbmate' | 'node-pg-migrate';
 type Half = 'up' | 'down';
 
-/** What a line is, where it is no SQL. */
+/** The meaning of a marker line. */
 type Mark =
   | { readonly half: Half; readonly noTransaction?: boolean }
   | { readonly type: 'no transaction' | 'begin' | 'end' | 'nothing' }
@@ -35,8 +35,8 @@ const MARKS: Readonly<Record<MarkedTool, (line: string) => Mark | undefined>> = 
     return {
       problem:
         word === 'envsub on'
-          ? 'ENVSUB has no counterpart: write what the variables stand for'
-          : `goose knows no "${word}"`,
+          ? 'ENVSUB has no counterpart: write the values of the variables'
+          : `"${word}" is not a goose command`,
     };
   },
   dbmate: (line) => {
@@ -54,7 +54,7 @@ const MARKS: Readonly<Record<MarkedTool, (line: string) => Mark | undefined>> = 
   },
 };
 
-/** Where all of a file without a mark is the up half. */
+/** Tools that take a file without a marker as the up half. */
 const MARKS_ARE_OPTIONAL: ReadonlySet<MarkedTool> = new Set(['node-pg-migrate']);
 const NAME = /^(?<version>\d+[_-].+?)(?:\.(?<half>up|down))?\.sql$/s;
 
@@ -66,7 +66,7 @@ export function convertMarked(tool: MarkedTool, files: readonly OldFile[]): Conv
     const groups = NAME.exec(baseName(path))?.groups;
     if (groups?.['version'] === undefined) {
       problems.push(
-        `${path}:1: ${/\.sql$/.test(path) ? 'its name has no number at its beginning' : 'only SQL is converted: write it as SQL, or as a hook'}`,
+        `${path}:1: ${/\.sql$/.test(path) ? 'its name does not start with a number' : 'only SQL is converted: rewrite it as SQL or as a hook'}`,
       );
       continue;
     }
@@ -101,13 +101,12 @@ function split(
   }
   const { parts, seen, open } = halves;
   if (open) problems.push(`${path}:1: a StatementBegin has no StatementEnd`);
-  // Where a mark is wrong, nobody knows which half it begins.
+  // After a wrong marker, it is unknown which half starts there.
   const isWhole = problems.length > before || (seen.size === 0 && MARKS_ARE_OPTIONAL.has(tool));
-  if (!isWhole && hasStatements(parts.head))
-    problems.push(`${path}:1: there are statements before the first mark of ${tool}`);
-  if (!isWhole && !seen.has('up')) problems.push(`${path}:1: there is no mark of ${tool} for its up half`);
+  if (!isWhole && hasStatements(parts.head)) problems.push(`${path}:1: statements before the first ${tool} marker`);
+  if (!isWhole && !seen.has('up')) problems.push(`${path}:1: no ${tool} marker starts its up half`);
   const hasDown = hasStatements(parts.down);
-  if (seen.has('down') && !hasDown) warnings.push(`${path}: its down half is empty, so there is no down file`);
+  if (seen.has('down') && !hasDown) warnings.push(`${path}: its down half is empty, so it gets no down file`);
   const files = [
     upFile(version, halves.textOf('up')),
     ...(hasDown ? [{ name: `${version}.down.sql`, text: halves.textOf('down') }] : []),
@@ -115,13 +114,13 @@ function split(
   return { path, sql: halves.sql, files };
 }
 
-/** What of a file has been read so far. */
+/** The halves of a file, as far as it has been read. */
 class Halves {
   readonly parts: Record<Half | 'head', string> = { head: '', up: '', down: '' };
   readonly seen = new Set<Half>();
   /** Between StatementBegin and StatementEnd. */
   open = false;
-  /** Both halves as one text, with the semicolons that only the marks stood for. */
+  /** Both halves as one text, with the semicolons that the markers implied. */
   sql = '';
   readonly #alone = new Set<Half>();
   #part: Half | 'head' = 'head';
@@ -155,13 +154,13 @@ function faultOf(mark: Mark, { seen, open }: Halves): string | undefined {
   if ('problem' in mark) return mark.problem;
   if ('half' in mark) {
     if (open) return 'a StatementBegin has no StatementEnd';
-    return seen.has(mark.half) ? `a second mark for the ${mark.half} half` : undefined;
+    return seen.has(mark.half) ? `a second marker for the ${mark.half} half` : undefined;
   }
   if (mark.type === 'begin' && open) return 'a StatementBegin inside another one';
   return mark.type === 'end' && !open ? 'a StatementEnd has no StatementBegin' : undefined;
 }
 
-/** goose ends a statement at its mark, also where no semicolon stands there. */
+/** goose ends a statement at its marker, with or without a semicolon. */
 function missingSemicolon(text: string): string {
   const last = [...tokensOf(text)].findLast(
     ({ kind, start, end }) => kind !== 'comment' && text.slice(start, end).trim() !== '',

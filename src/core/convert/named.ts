@@ -1,4 +1,4 @@
-/** Takes over files whose names say what they are: Flyway, Prisma, graphile-migrate. */
+/** Converts tools that put the meaning of a file into its name: Flyway, Prisma, graphile-migrate. */
 import { compareVersions, withoutBom } from '../migration.ts';
 import { tokensOf } from '../sql/tokens.ts';
 import {
@@ -12,10 +12,10 @@ import {
 } from './converted.ts';
 
 const NO_FLYWAY: readonly (readonly [pattern: RegExp, why: string])[] = [
-  [/^R__/, 'what Flyway repeats has no counterpart: put it into a new file each time that it changes'],
+  [/^R__/, 'a repeatable migration has no counterpart: put each change into a new file'],
   [/^B[\d._]+__/, 'a baseline migration has no counterpart: see "Squash old migrations" in docs/migrations.md'],
   [/^(?:before|after|create)[A-Z].*\.sql$/, 'a callback has no counterpart'],
-  [/\.(?:java|kt|class|jar|sh|py)$/, 'only SQL is converted: write it as SQL, or as a hook'],
+  [/\.(?:java|kt|class|jar|sh|py)$/, 'only SQL is converted: rewrite it as SQL or as a hook'],
   [/\.sql$/, 'is not named V<version>__<description>.sql or U<version>__<description>.sql'],
 ];
 
@@ -52,7 +52,7 @@ export function convertFlyway(files: readonly OldFile[]): Converted {
   const converted = found.map(({ path, text, half, version, name }): ConvertedFile => {
     const up = found.find((other) => other.half === 'up' && keyOf(other.version) === keyOf(version));
     const own = numbers?.get(keyOf(version)) ?? (up ?? { version }).version.join('.');
-    if (!up) problems.push(`${path}:1: there is no V${version.join('.')}__… that it undoes`);
+    if (!up) problems.push(`${path}:1: there is no V${version.join('.')}__… for it to undo`);
     const sql = `${alone.has(path) ? NO_TRANSACTION : ''}${withoutBom(text)}`;
     const file =
       half === 'up' ? upFile(`${own}_${name}`, sql) : { name: `${own}_${up?.name ?? name}.down.sql`, text: sql };
@@ -60,7 +60,7 @@ export function convertFlyway(files: readonly OldFile[]): Converted {
   });
   const warnings = numbers
     ? [
-        `versions with dots have no counterpart: all files are numbered anew, and "lockstep import --from flyway" goes by their descriptions`,
+        `versions with dots have no counterpart: all files are renumbered, and "lockstep import --from flyway" matches them by description`,
       ]
     : [];
   return { converted, problems, warnings };
@@ -72,7 +72,7 @@ const keyOf = (version: readonly string[]): string =>
     .join('.')
     .replace(/(?:\.0)+$/, '');
 
-/** New numbers in Flyway's order, where some version has dots. */
+/** New numbers in Flyway's order, if some version has dots. */
 function numbersOf(files: readonly FlywayFile[]): ReadonlyMap<string, string> | undefined {
   if (files.every(({ version }) => version.length === 1)) return undefined;
   const keys = [...new Set(files.map(({ version }) => keyOf(version)))].sort(byParts);
@@ -89,21 +89,19 @@ function byParts(a: string, b: string): number {
   return 0;
 }
 
-/** Flyway fills them in everywhere. */
+/** Flyway replaces placeholders everywhere, in quoted text too. */
 function placeholders({ path, text }: OldFile): string[] {
   const problems: string[] = [];
   for (const { kind, start, end } of tokensOf(text)) {
     if (kind === 'comment') continue;
     for (const match of text.slice(start, end).matchAll(/\$\{[^{}\n]*\}/g)) {
-      problems.push(
-        `${path}:${lineOf(text, start + match.index)}: ${match[0]} is a placeholder: write what it stands for`,
-      );
+      problems.push(`${path}:${lineOf(text, start + match.index)}: ${match[0]} is a placeholder: write its value`);
     }
   }
   return problems;
 }
 
-/** A script's own settings. */
+/** Reads a script's `.conf` file. */
 function configured({ path, text }: OldFile, alone: Set<string>): string[] {
   return text.split('\n').flatMap((line, index) => {
     const setting = line.trim();
@@ -115,7 +113,7 @@ function configured({ path, text }: OldFile, alone: Set<string>): string[] {
   });
 }
 
-/** A folder a migration, with its SQL in it. */
+/** Prisma keeps one folder per migration, with its SQL inside. */
 export function convertPrisma(files: readonly OldFile[]): Converted {
   const problems: string[] = [];
   const converted = files.flatMap(({ path, text }): ConvertedFile[] => {
@@ -151,10 +149,9 @@ export function convertGraphileMigrate(files: readonly OldFile[]): Converted {
     const groups = /^(?<number>\d+)(?:[-_](?<name>.+))?\.sql$/s.exec(base)?.groups;
     if (!groups) {
       if (/^current(?:\/|\.sql$)/.test(path) || /\/current(?:\/|\.sql$)/.test(path)) {
-        if (text.replaceAll(/^--.*$/gm, '').trim() !== '')
-          warnings.push(`${path}: is not committed, so it is left out`);
+        if (text.replaceAll(/^--.*$/gm, '').trim() !== '') warnings.push(`${path}: not committed, so it is skipped`);
       } else if (/committed\//.test(path) && /\.sql$/.test(base))
-        problems.push(`${path}:1: its name has no number at its beginning`);
+        problems.push(`${path}:1: its name does not start with a number`);
       return [];
     }
     problems.push(...graphilePlaceholders({ path, text }));
@@ -183,7 +180,7 @@ export function convertGraphileMigrate(files: readonly OldFile[]): Converted {
     problems,
     warnings: [
       ...warnings,
-      ...(converted.length > 0 ? ['graphile-migrate has no down files, and neither have these'] : []),
+      ...(converted.length > 0 ? ['graphile-migrate has no down files, so none are written'] : []),
     ],
   };
 }
@@ -198,9 +195,7 @@ function graphilePlaceholders({ path, text }: OldFile): string[] {
           ? /(?<![:\w]):DATABASE_(?:NAME|OWNER)\b/g
           : undefined;
     for (const match of pattern ? text.slice(start, end).matchAll(pattern) : []) {
-      problems.push(
-        `${path}:${lineOf(text, start + match.index)}: ${match[0]} is a placeholder: write what it stands for`,
-      );
+      problems.push(`${path}:${lineOf(text, start + match.index)}: ${match[0]} is a placeholder: write its value`);
     }
   }
   return problems;

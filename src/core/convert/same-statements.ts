@@ -1,9 +1,9 @@
-/** Whether the statements of a file are all there, and in their order, in what it became. */
+/** Proves that a converted file has the same statements in the same order as the old one. */
 import { hash } from 'node:crypto';
 
 import type { ParseResult } from '../sql/script-plan.ts';
 
-/** Of each statement, what it says, wherever it stands; undefined where the parser can't read the text. */
+/** A hash of each statement that ignores its position; undefined if the parser cannot read the text. */
 export function fingerprints(parsed: ParseResult): string[] | undefined {
   return parsed.ok
     ? parsed.statements.map(({ kind, node }) => hash('sha256', JSON.stringify([kind, node], withoutPlace)))

@@ -1,4 +1,4 @@
-/** What is allowed but often regretted; `validate` tells of it. */
+/** Hazards: statements that are allowed but often regretted; `validate` reports them. */
 import type { Direction } from '../migration.ts';
 import type { Statement } from './statements.ts';
 import type { RelationName } from './script-plan.ts';
@@ -27,14 +27,14 @@ interface Hazard {
   readonly message: string;
 }
 
-/** Sees a statement of a script, and what the script itself has made: nobody else uses that yet. */
+/** A statement and its script. Tables that the script itself has created are no hazard: nobody uses them yet. */
 interface View extends HazardContext {
   readonly statement: Statement;
   readonly kind: string;
   readonly node: TreeNode;
-  /** How many statements of the script leave something behind. */
+  /** How many statements of the script have an effect beyond the session. */
   readonly effects: number;
-  /** Whether the statement is about a table that was there before the script. */
+  /** Whether the statement names a table that existed before the script. */
   readonly existing: boolean;
   /** The commands of an ALTER TABLE on such a table. */
   readonly commands: readonly TreeNode[];
@@ -48,7 +48,7 @@ interface HazardRule {
 const RULES: readonly HazardRule[] = [
   {
     matches: ({ kind, node }) => kind === 'IndexStmt' && node['concurrent'] === true && node['if_not_exists'] === true,
-    message: 'IF NOT EXISTS takes an INVALID index, left by a failed build, for the finished one: leave it out',
+    message: 'IF NOT EXISTS accepts an INVALID index that a failed build left behind: remove it',
   },
   {
     matches: ({ mode, statement, effects }) => mode === 'statements' && statement.waitsForSnapshots && effects > 1,
@@ -57,7 +57,7 @@ const RULES: readonly HazardRule[] = [
   },
   {
     matches: ({ mode, statement: { sessionOnly, kind } }) => mode === 'statements' && sessionOnly && MAKES.has(kind),
-    message: 'when this file is resumed, its temporary tables are filled again from what the other tables hold then',
+    message: 'when this file is resumed, its temporary tables are filled again, from the other tables as they are then',
   },
   {
     matches: ({ kind, node, existing }) =>
@@ -72,12 +72,13 @@ const RULES: readonly HazardRule[] = [
   },
   {
     matches: ({ commands }) => commands.some((command) => is(command, 'AT_AlterColumnType')),
-    message: 'most changes of type rewrite the table while nobody can use it: add a new column, fill it, then switch',
+    message:
+      'most type changes rewrite the table while nobody can use it: add a new column, fill it, then switch to it',
   },
   {
     matches: ({ commands }) => commands.some((command) => is(command, 'AT_SetNotNull')),
     message:
-      'reads the whole table while nobody can use it, unless a valid CHECK (… IS NOT NULL) is there: add that NOT VALID and validate it first',
+      'reads the whole table while nobody can use it, unless a valid CHECK (… IS NOT NULL) exists: add that CHECK as NOT VALID and validate it first',
   },
   {
     matches: ({ commands }) =>
@@ -143,13 +144,13 @@ function tablesMade(kind: string, node: TreeNode): readonly RelationName[] {
   return [relationName(range) ?? []].flat();
 }
 
-/** The tables that a statement is about; one without a name is about all there are. */
+/** The tables that a statement names; a statement that names none concerns every table. */
 function tablesOf(kind: string, node: TreeNode): readonly RelationName[] {
   if (kind === 'DropStmt') return droppedNames(node);
   return [relationName(child(node, 'relation')) ?? { name: '' }];
 }
 
-/** A name without a schema may mean any. */
+/** A name without a schema matches every schema. */
 class Relations {
   readonly #schemasOf = new Map<string, Set<string | undefined>>();
 
@@ -197,7 +198,7 @@ function buildsIndex(command: TreeNode): boolean {
   return added !== undefined && added['indexname'] === undefined;
 }
 
-/** A type that the script itself has made may be used at once. */
+/** The values of a type that the script itself has created may be used at once. */
 function usesNewEnumValue({ kind, node, mode, statement, statements }: View): boolean {
   const value = textOf(node, 'newVal');
   if (kind !== 'AlterEnumStmt' || value === undefined || node['oldVal'] !== undefined || mode === 'statements')

@@ -1,4 +1,4 @@
-/** Which data a script destroys, as far as its statements say so. */
+/** Which data a script destroys, as far as its statements show. */
 import type { Loss, ParsedStatement, RelationName } from './script-plan.ts';
 import {
   child,
@@ -75,7 +75,7 @@ function isAlways(condition: TreeNode | undefined): boolean {
   return condition === undefined || child(child(condition, 'A_Const'), 'boolval')?.['boolval'] === true;
 }
 
-/** A function may do anything; these of PostgreSQL's own are what migrations call as a rule, and destroy nothing. */
+/** A function may do anything; these built-in ones are common in migrations and destroy nothing. */
 const HARMLESS =
   /^(?:pg_.*|set_config|current_setting|setval|nextval|currval|lastval|now|clock_timestamp|count|sum|min|max|avg|coalesce|lower|upper|format|to_regclass|version|length|array_agg|string_agg|jsonb?_.*|to_jsonb?|generate_series|unnest)$/;
 
@@ -87,7 +87,7 @@ function calledFunctions(node: TreeNode): readonly Found[] {
     .map((name) => ({ kind: 'unknown', name: `a call of the function ${name}` }));
 }
 
-/** Of a script that nobody here can read. */
+/** For a script that the parser cannot read. */
 export const UNREAD: readonly Loss[] = [{ kind: 'unknown', name: 'a script that the parser cannot read', offset: 0 }];
 
 const WITH_ROWS: ReadonlySet<string> = new Set(['OBJECT_TABLE', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE']);
@@ -105,7 +105,7 @@ function dropped(node: TreeNode): readonly Found[] {
   return [...names, ...types, ...others].map((name) => ({ kind: 'dependents', name: `${kind} ${name}` }));
 }
 
-/** Dropped, or converted by an expression of the script's. */
+/** Columns that are dropped, or converted by an expression in the script. */
 function lostColumns(node: TreeNode): readonly Found[] {
   const table = relationName(child(node, 'relation'));
   return commandsOf(node).flatMap((command) => {

@@ -1,4 +1,4 @@
-/** Comments that mean something to Lockstep or to another tool, and stand where they are not obeyed. */
+/** Finds comments that look like instructions but have no effect: other tools' markers, and misplaced directives. */
 import { DIRECTIVES, type Direction } from '../migration.ts';
 import type { ImportTool } from '../import/foreign-history.ts';
 import { remarkAt } from './remark.ts';
@@ -11,11 +11,11 @@ interface Mark {
   /** `import --files` converts its files. */
   readonly from?: ImportTool | 'graphile-migrate';
   readonly pattern: RegExp;
-  /** It also says what of a down file would be undone again. */
+  /** In a down file, only this pattern is a mistake: it starts an up half, which would run too. */
   readonly up?: RegExp;
 }
 
-/** Of a line that begins a comment; from each tool's own parser or manual. */
+/** Matched against the first line of a comment; taken from each tool's own parser or manual. */
 const MARKS: readonly Mark[] = [
   {
     tool: 'goose',
@@ -39,7 +39,7 @@ const MARKS: readonly Mark[] = [
 
 const PLACEHOLDER = /\$\{[^{}\s]+\}/;
 
-/** Why the script is not to run, in its order: another tool's file would run its undo half, too, and a directive would have no effect. */
+/** Why the script is refused, in its order: another tool's file would also run its undo half, and a misplaced directive would have no effect. */
 export function findMarks(text: string, direction: Direction): readonly ScriptRemark[] {
   const found: ScriptRemark[] = [];
   const seen = new Set<string>();
@@ -55,7 +55,7 @@ export function findMarks(text: string, direction: Direction): readonly ScriptRe
       once(
         'placeholder',
         token.start + placeholder.index,
-        `${placeholder[0]} is a placeholder of Flyway, which nobody fills in here: write what it stands for`,
+        `${placeholder[0]} is a Flyway placeholder, and Lockstep does not replace placeholders: write its value`,
       );
     if (token.kind !== 'comment') continue;
     const mark = MARKS.find(({ pattern, up = pattern }) => pattern.test(part) && (direction === 'up' || up.test(part)));
@@ -69,14 +69,14 @@ export function findMarks(text: string, direction: Direction): readonly ScriptRe
 function markMessage({ tool, from }: Mark, line: string): string {
   const way =
     from === undefined
-      ? 'write what undoes it into a .down.sql file of its own'
+      ? 'move the undo half into a .down.sql file'
       : `convert the files with "lockstep import --files DIR --from ${from}"`;
-  return `"${line.trim().slice(0, MOST_QUOTED)}" is a mark of ${tool}, which Lockstep does not obey: all of the file would run, also what undoes it: ${way}`;
+  return `"${line.trim().slice(0, MOST_QUOTED)}" is a marker of ${tool}, which Lockstep ignores: the whole file would run, its undo half included: ${way}`;
 }
 
 const MOST_QUOTED = 60;
 
-/** A directive that is not read: why; undefined where there is none. Exemptions from rules may stand before any statement. */
+/** Why a directive has no effect; undefined if there is none. `allow` may stand before any statement. */
 function misplaced(comment: string, { start }: Token, body: number): string | undefined {
   const line = comment.split(/\r?\n/).find((one) => DIRECTIVE.test(one));
   const groups = line === undefined ? undefined : DIRECTIVE.exec(line)?.groups;
@@ -85,8 +85,8 @@ function misplaced(comment: string, { start }: Token, body: number): string | un
   const [word = ''] = asked.split(/[=\s]/, 1);
   if (word === 'allow' || (groups['colon'] === '' && !DIRECTIVES.includes(word))) return undefined;
   const wanted = `"-- lockstep: ${asked.trim()}"`;
-  if (!/^--[^-]/.test(comment)) return `this directive is not read: write ${wanted} above the first statement`;
-  return start < body ? undefined : `this directive is not read behind a statement: put ${wanted} above the first one`;
+  if (!/^--[^-]/.test(comment)) return `this directive has no effect here: write ${wanted} above the first statement`;
+  return start < body ? undefined : `a directive after a statement has no effect: write ${wanted} above the first one`;
 }
 
 const DIRECTIVE = /^(?:--+|\/\*+)?[\s*!-]*lockstep\b\s*(?<colon>:?)\s*(?<body>.*)$/i;

@@ -1,4 +1,4 @@
-/** Gets from a script's text to its statements, past what psql understands and the server doesn't. */
+/** Parses a script, skipping what only psql understands, so that all problems are found at once. */
 import { mentionsPassword } from '../text/secrets.ts';
 import { COPY_THROUGH_CLIENT } from './copy-through-client.ts';
 import { copiesThroughClient } from './refusals.ts';
@@ -9,7 +9,7 @@ import { blank, endOfLine, skipBlank } from '../text/sql-text.ts';
 /** UTF-8 bytes. A parse tree takes a hundred times as much memory as its text. */
 const MAX_PARSED_BYTES = 1_000_000;
 
-/** So many psql commands and COPY data are looked past, each for one more parse of the text. */
+/** At most this many psql commands and COPY blocks are skipped; each costs one more parse of the text. */
 const MAX_ATTEMPTS = 25;
 
 const NUL_CHARACTER = "a NUL character can't be sent to the server: is the file text in UTF-8?";
@@ -23,7 +23,7 @@ export interface Reading {
   readonly problems: readonly ScriptRemark[];
 }
 
-/** Yields the texts that it wants to be parsed, and is given the results. */
+/** Yields the texts to parse and receives the results. */
 type Reader<Result> = Generator<string, Result, ParseResult>;
 
 export function* readScript(script: string): Reader<Reading> {
@@ -55,7 +55,7 @@ function* lookPast(text: string, offset: number, original: string): Reader<Detou
   return (yield* withoutCopy(text, offset)) ?? withoutCommand(text, offset, original);
 }
 
-/** Blanks all of pg_dump's `\restrict KEY` and `\unrestrict KEY` lines with the key of the one at `offset`, if one is there. */
+/** If pg_dump's `\restrict KEY` or `\unrestrict KEY` is at `offset`, blanks every such line with that key. */
 function withoutRestrict(text: string, offset: number): string | undefined {
   if (!/^[\r\n]?$/.test(text.charAt(offset - 1))) return undefined;
   const line = text.slice(offset, endOfLine(text, offset));
@@ -65,7 +65,7 @@ function withoutRestrict(text: string, offset: number): string | undefined {
   return text.replace(lines, (match) => ' '.repeat(match.length));
 }
 
-/** Blanks a COPY … FROM STDIN with its data lines, if they are why the text can't be read from `offset` on. */
+/** If the syntax error at `offset` is in the data of a COPY … FROM STDIN, blanks the statement and its data. */
 function* withoutCopy(text: string, offset: number): Reader<Detour | undefined> {
   if (!/\bstdin\b/i.test(text.slice(0, offset))) return undefined;
   let semicolon = text.lastIndexOf(';', offset);
@@ -89,12 +89,12 @@ function* withoutCopy(text: string, offset: number): Reader<Detour | undefined> 
 function withoutCommand(text: string, offset: number, original: string): Detour | undefined {
   if (text[offset] !== '\\') return undefined;
   const end = endOfLine(text, offset);
-  // It may be a piece of a string that holds a backslash.
+  // The backslash may be part of a string, and the string part of a password.
   const command = mentionsPassword(original.slice(0, offset))
     ? 'this'
     : (/^\\\S*/.exec(text.slice(offset, end))?.[0] ?? '');
-  const message = `${command} is a command of psql, which the server doesn't know: remove it, or write the SQL that it stands for`;
+  const message = `${command} is a psql command, which the server does not understand: remove it, or write the SQL that it stands for`;
   const rest = blank(text, offset, end).slice(offset + 1);
-  // The semicolon stands for what \gexec and its like end: the statement before them.
+  // \gexec and its like end the statement before them; the semicolon does the same.
   return { text: `${text.slice(0, offset)};${rest}`, problem: remarkAt(text, offset, message) };
 }

@@ -29,17 +29,17 @@ const REFUSALS: readonly Refusal[] = [
   {
     matches: ({ kind, node }) => kind === 'IndexStmt' && node['concurrent'] === true && node['idxname'] === undefined,
     message:
-      'a concurrent index needs a name, or every failed try would leave another invalid index: CREATE INDEX CONCURRENTLY name ON …',
+      'a concurrent index needs a name, otherwise every failed attempt leaves another invalid index: CREATE INDEX CONCURRENTLY name ON …',
   },
   {
     matches: ({ kind, node }) => asksForIsolation(kind, node),
     message:
-      'the transaction that records a migration runs at read committed: remove the isolation level, and LOCK the tables that must not change meanwhile',
+      'a migration runs at read committed: remove the isolation level, and LOCK the tables that must not change meanwhile',
   },
   {
     matches: ({ kind, node }) => setsIsolation(kind, node),
     message:
-      'every migration runs at read committed, so its session may not get another default: remove this, or set it for a role or database (ALTER ROLE … SET, ALTER DATABASE … SET)',
+      'a migration runs at read committed and must not change the default of its session: remove this, or set it for a role or database (ALTER ROLE … SET, ALTER DATABASE … SET)',
   },
 ];
 
@@ -53,12 +53,12 @@ export function findRefusals(statement: Statement): readonly string[] {
   return REFUSALS.filter(({ matches }) => matches(statement)).map(({ message }) => message);
 }
 
-/** COPY … FROM STDIN and TO STDOUT: the rows would go through the connection. */
+/** COPY … FROM STDIN and TO STDOUT: the rows go through the connection. */
 export function copiesThroughClient(kind: string, node: TreeNode): boolean {
   return kind === 'CopyStmt' && node['filename'] === undefined;
 }
 
-/** In whichever way a session's level, or that of its later transactions, can be set. */
+/** Every way to set the isolation level of a session or of its later transactions. */
 function setsIsolation(kind: string, node: TreeNode): boolean {
   if (kind === 'VariableSetStmt' && textOf(node, 'name') === 'SESSION CHARACTERISTICS') {
     return membersOf(node, 'args', 'DefElem').some((element) => element['defname'] === 'transaction_isolation');
@@ -68,7 +68,7 @@ function setsIsolation(kind: string, node: TreeNode): boolean {
   );
 }
 
-/** REPEATABLE READ or SERIALIZABLE, in BEGIN or SET TRANSACTION. Our own statements come first, so the server would refuse it. */
+/** REPEATABLE READ or SERIALIZABLE, in BEGIN or SET TRANSACTION. Lockstep's own statements come first, so the server would refuse it. */
 function asksForIsolation(kind: string, node: TreeNode): boolean {
   const field = kind === 'TransactionStmt' ? 'options' : 'args';
   if (kind !== 'TransactionStmt' && !(kind === 'VariableSetStmt' && textOf(node, 'name') === 'TRANSACTION'))

@@ -1,4 +1,4 @@
-/** A remark on a place in a script. */
+/** A remark about a position in a script. */
 import type { ScriptRemark } from './script-plan.ts';
 import { placeOf } from '../text/source-location.ts';
 

@@ -1,4 +1,4 @@
-/** How a script will be run, and everything a person should know of it beforehand. */
+/** How a script will run, and everything a person should know beforehand. */
 import { findHazards } from './hazards.ts';
 import type { Direction, Directives } from '../migration.ts';
 import { findLosses, UNREAD } from './losses.ts';
@@ -49,7 +49,7 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
     losses: findLosses(statements),
     problems: [...reading.problems, ...refusals, ...faults].toSorted((a, b) => a.line - b.line || a.column - b.column),
     warnings: warningsOf(text, layout, remark),
-    // Only who validates asks for them.
+    // A getter: only `validate` reads them.
     get hazards() {
       return findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) =>
         remark(statement, message),
@@ -58,9 +58,9 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
   };
 }
 
-/** What can't be read is sent whole, and the server decides. */
+/** A script that the parser cannot read is sent whole; the server decides. */
 function unread(reading: Reading, directives: Directives, place: Unread, why: ScriptRemark): ScriptAnalysis {
-  const inSpite = directives.noTransaction ? ', in spite of its no-transaction directive' : '';
+  const inSpite = directives.noTransaction ? ', despite its no-transaction directive' : '';
   return {
     plan: {
       mode: 'transaction',
@@ -73,13 +73,13 @@ function unread(reading: Reading, directives: Directives, place: Unread, why: Sc
   };
 }
 
-/** A parser quotes the text it fails at, up to the file's end. */
+/** The parser's message quotes the text where it fails, up to the end of the file. */
 function shortened(message: string): string {
   const [line = ''] = maskPasswords(message).split(/[\r\n]/, 1);
   return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 
-/** BEGIN and COMMIT of the file's own are ours; all offsets stay. */
+/** Blanks the file's own BEGIN and COMMIT, which Lockstep's transaction replaces; all offsets stay valid. */
 function withoutControl(text: string, { cuts = [] }: Layout): string {
   return cuts.reduce((rest, { start, end }) => blank(rest, start, end), text);
 }
@@ -96,7 +96,7 @@ function warningsOf(text: string, { mode, groups, cuts: [cut] = [] }: Layout, re
     return [
       remark(
         cut,
-        `there are statements outside of BEGIN … COMMIT: the file runs in ${parts}, as in one message to the server; psql would commit each of those by itself`,
+        `some statements are outside BEGIN … COMMIT: the file runs in ${parts}, as the server runs it in one message; psql would commit each of them separately`,
       ),
     ];
   }
@@ -105,7 +105,7 @@ function warningsOf(text: string, { mode, groups, cuts: [cut] = [] }: Layout, re
     .map((statement) =>
       remark(
         statement,
-        'this has no effect on the next statement, which runs in another transaction: put BEGIN … COMMIT around both',
+        'this has no effect on the next statement, which runs in its own transaction: put BEGIN … COMMIT around both',
       ),
     );
 }
@@ -122,7 +122,7 @@ function planOf(text: string, { mode, groups }: Layout, noTransaction: boolean):
     : { mode, units: unitsOf(text, groups, noTransaction) };
 }
 
-/** One piece for as long as neighbours agree. */
+/** Joins neighbouring statements that need the same lock timeout into one piece. */
 function piecesOf(text: string, statements: readonly Statement[]): readonly SqlPiece[] {
   const runs: { blocking: boolean; statements: Statement[] }[] = [];
   let ownLockTimeout = false;
@@ -173,7 +173,7 @@ function runsCode(statements: readonly Statement[]): Pick<SqlPiece, 'runsCode'> 
   return statements.some(({ kind }) => kind === 'DoStmt' || kind === 'CallStmt') ? { runsCode: true } : {};
 }
 
-/** A transaction of the file may have changed the session, too. */
+/** The statements of a unit that change only the session, to be repeated when the script is resumed. */
 function sessionPart(text: string, statements: readonly Statement[], unit: Unit): Pick<Unit, 'again'> | undefined {
   const kept = statements.filter(({ sessionOnly }) => sessionOnly);
   if (kept.length === 0) return undefined;

@@ -16,7 +16,7 @@ export interface RelationName {
   readonly name: string;
 }
 
-/** What REINDEX names; the database is always the one that it runs in. */
+/** What REINDEX names; REINDEX DATABASE always means the connected database. */
 export type Reindexed =
   | { readonly index: RelationName }
   | { readonly table: RelationName }
@@ -34,19 +34,19 @@ export interface SqlPiece {
   /** Where `sql` begins in the script's text, in UTF-16 code units. */
   readonly offset: number;
   /**
-   * Takes table locks that others would queue behind (DDL): run it under `lock_timeout`. False from where the script
-   * sets lock_timeout itself, so set ours only between a blocking piece and one that is not.
+   * Takes table locks that others would queue behind (DDL): run it under `lock_timeout`. False after the script has set
+   * lock_timeout itself, so that its value stays.
    */
   readonly blocking: boolean;
-  /** Takes such locks under a limit that the script has set itself; it gives way and comes back all the same. */
+  /** Takes such locks under a lock_timeout that the script has set itself; it is retried all the same. */
   readonly ownLimit?: true;
-  /** A DO block or CALL, which may hold DDL: a handler in it could swallow a lock timeout. */
+  /** A DO block or CALL, which may contain DDL: an exception handler in it could swallow a lock timeout. */
   readonly runsCode?: true;
-  /** What a blocking piece names: whoever locks one of these may keep it from its own lock. */
+  /** The relations that a blocking piece names: a session that locks one of them may block it. */
   readonly relations: readonly RelationName[];
-  /** Where each of its statements begins, as `offset`; absent when nobody knows. */
+  /** Where each of its statements begins, counted as `offset` is; absent when unknown. */
   readonly starts?: readonly number[];
-  /** The parser could not read it: it may hold anything, also a COMMIT. */
+  /** The parser could not read it: it may contain anything, even a COMMIT. */
   readonly unread?: Unread;
 }
 
@@ -56,22 +56,22 @@ export interface Unit extends SqlPiece {
   readonly index: number;
   /** The parser's name of the statement, for example `IndexStmt`. */
   readonly kind: string;
-  /** May run in a transaction, so it commits together with its journal row. */
+  /** Can run in a transaction, so it commits together with its journal row. */
   readonly transactional: boolean;
-  /** Waits for other sessions' snapshots: a runner that blocks on our lock must be out of the way. */
+  /** Waits for other sessions' snapshots: a runner that is blocked on the advisory lock would deadlock with it. */
   readonly waitsForSnapshots: boolean;
   readonly concurrentIndexes: readonly ConcurrentIndex[];
-  /** What REINDEX CONCURRENTLY rebuilds; a failed one leaves invalid indexes `…_ccnew` there. */
+  /** What REINDEX CONCURRENTLY rebuilds; a failed one leaves invalid indexes named `…_ccnew`. */
   readonly reindexes?: Reindexed;
-  /** What DETACH PARTITION CONCURRENTLY takes apart; one that was killed between its transactions must be finalized. */
+  /** What DETACH PARTITION CONCURRENTLY detaches; if it is killed between its two transactions, FINALIZE must follow. */
   readonly detaches?: { readonly parent: RelationName; readonly partition: RelationName };
   /** The script has set lock_timeout itself: leave it as it is. `blocking` is false then. */
   readonly ownLockTimeout?: boolean;
-  /** Changes only the session (SET, temporary tables): done again when the script is resumed. */
+  /** Changes only the session (SET, temporary tables): repeated when the script is resumed. */
   readonly sessionOnly: boolean;
-  /** Of a part with several statements: those that change only the session, to be done again by themselves. */
+  /** In a unit of several statements: those that change only the session, to be repeated alone. */
   readonly again?: Unit;
-  /** What the journal knows it by, where `sql` is only a piece of that. */
+  /** The text that identifies it in the journal, if `sql` is only a part of that. */
   readonly whole?: string;
 }
 
@@ -90,7 +90,7 @@ export interface ScriptRemark {
 export interface Loss {
   /**
    * `rows`: all of a table; `some rows`: those that a condition finds; `values`: what a column held before it was converted;
-   * `dependents`: whatever depends on `name`; `owned`: whatever the role `name` owns; `unknown`: nobody can know beforehand.
+   * `dependents`: whatever depends on `name`; `owned`: whatever the role `name` owns; `unknown`: cannot be known beforehand.
    */
   readonly kind:
     | 'table'
@@ -108,7 +108,7 @@ export interface Loss {
   readonly column?: string;
   /** Where its statement begins in the script's text. */
   readonly offset: number;
-  /** The table whose rows tell how much it is. */
+  /** The table whose row count shows how much is lost. */
   readonly table?: RelationName;
 }
 
@@ -119,7 +119,7 @@ export interface ScriptAnalysis {
   readonly problems: readonly ScriptRemark[];
   /** Worth a warning whenever the script is about to run. */
   readonly warnings: readonly ScriptRemark[];
-  /** What only `validate` tells: syntax the parser can't read, and hazards. */
+  /** Reported by `validate` only, like `hazards`: syntax that the parser cannot read. */
   readonly syntaxError?: ScriptRemark;
   readonly hazards: readonly ScriptRemark[];
 }

@@ -1,4 +1,4 @@
-/** Which statements change only the session, so that a resumed script must do them again. */
+/** Which statements change only the session, so that a resumed script must repeat them. */
 import type { RelationName } from './script-plan.ts';
 import {
   child,
@@ -46,7 +46,7 @@ const SESSION_ONLY: Readonly<Record<string, Rule>> = {
 export class TemporaryRelations {
   readonly #names = new Set<string>();
 
-  /** Also true for what only fills, indexes or drops the script's own temporary tables. */
+  /** Also true for statements that only fill, index or drop the script's own temporary tables. */
   isSessionOnly(kind: string, node: TreeNode): boolean {
     if (SESSION_ONLY[kind]?.(node) === true) {
       const made = relationName(madeBy(node));
@@ -69,7 +69,7 @@ function isLocalSet(node: TreeNode): boolean {
   return node['is_local'] === true || textOf(node, 'name') === 'TRANSACTION';
 }
 
-/** Whether its whole effect ends with its transaction. */
+/** Whether the statement's whole effect ends with its transaction. */
 export function isMomentary(kind: string, node: TreeNode): boolean {
   switch (kind) {
     case 'LockStmt':

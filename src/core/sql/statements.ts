@@ -20,19 +20,19 @@ export interface Statement extends ParsedStatement {
   readonly relations: readonly RelationName[];
   readonly waitsForSnapshots: boolean;
   readonly sessionOnly: boolean;
-  /** A procedure or DO block, which may commit; or a statement of which only the server knows where it may run. */
+  /** A procedure or DO block, which may commit; or a statement that only the server knows may run in a transaction or not. */
   readonly mayCommit: boolean;
   readonly concurrentIndexes: readonly ConcurrentIndex[];
   /** See `Unit.reindexes`. */
   readonly reindexes: Reindexed | undefined;
   /** See `Unit.detaches`. */
   readonly detaches: { readonly parent: RelationName; readonly partition: RelationName } | undefined;
-  /** Prepared transactions are not control: they are not about the transaction one is in. */
+  /** COMMIT PREPARED and ROLLBACK PREPARED do not count: they do not affect the current transaction. */
   readonly control: TransactionControl | undefined;
   readonly setsLockTimeout: 'session' | 'transaction' | undefined;
 }
 
-/** CLUSTER and REINDEX of a partitioned relation can't run in a transaction, of others they can. */
+/** CLUSTER and REINDEX cannot run in a transaction if the relation is partitioned. */
 const ONLY_THE_SERVER_KNOWS: ReadonlySet<string> = new Set(['CallStmt', 'DoStmt', 'ClusterStmt', 'ReindexStmt']);
 
 const CONTROL: Readonly<Record<string, TransactionControl>> = {
@@ -45,14 +45,14 @@ const CONTROL: Readonly<Record<string, TransactionControl>> = {
   TRANS_STMT_ROLLBACK_TO: 'savepoint',
 };
 
-/** In the order of the script, for a statement can depend on those before it. */
+/** In the order of the script, because a statement can depend on earlier ones. */
 export function classify(statements: readonly ParsedStatement[]): readonly Statement[] {
   const temporary = new TemporaryRelations();
   const withoutSlot = new Set<string>();
   return statements.map((statement) => {
     const { kind, node } = statement;
     const subscription = textOf(node, 'subname') ?? '';
-    if (kind === 'AlterSubscriptionStmt' && takesSlotAway(statement)) withoutSlot.add(subscription);
+    if (kind === 'AlterSubscriptionStmt' && removesSlot(statement)) withoutSlot.add(subscription);
     const waits = waitsForSnapshots(kind, node);
     const blocking = takesBlockingLocks(kind, node);
     return {
@@ -73,8 +73,8 @@ export function classify(statements: readonly ParsedStatement[]): readonly State
   });
 }
 
-/** `ALTER SUBSCRIPTION … SET (slot_name = NONE)`: dropping it needs nobody else then. */
-function takesSlotAway({ node }: ParsedStatement): boolean {
+/** `ALTER SUBSCRIPTION … SET (slot_name = NONE)`: dropping it then does not contact the publisher. */
+function removesSlot({ node }: ParsedStatement): boolean {
   const slot = membersOf(node, 'options', 'DefElem').find((element) => element['defname'] === 'slot_name');
   return textOf(child(child(slot, 'arg'), 'String'), 'sval') === 'none';
 }

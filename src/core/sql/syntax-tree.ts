@@ -1,4 +1,4 @@
-/** Looks into PostgreSQL's parse tree: field names are PostgreSQL's, false and empty values are left out of it. */
+/** Reads PostgreSQL's parse tree: field names are PostgreSQL's; false and empty values are absent. */
 
 import type { RelationName } from './script-plan.ts';
 

@@ -1,14 +1,14 @@
-/** Tells comments, quoted text and the rest of a script apart, also where the parser can't read it. */
+/** Splits a script into comments, quoted text and code, even if the parser cannot read it. */
 import { endOfComment, endOfLine } from '../text/sql-text.ts';
 
 export interface Token {
-  /** `code` is whatever stands between the others. */
+  /** `code` is everything else. */
   readonly kind: 'comment' | 'quoted' | 'code';
   readonly start: number;
   readonly end: number;
 }
 
-/** A word comes whole, so that a `$` in it begins no dollar quote. */
+/** A word is matched as a whole, so that a `$` in it does not start a dollar quote. */
 const NEXT =
   /--|\/\*|["']|\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
 
@@ -43,7 +43,7 @@ function endOf(
   return end === -1 ? text.length : end + found.length;
 }
 
-/** Of `E'…'`, in which a backslash takes the next character with it. */
+/** The end of `E'…'`, in which a backslash escapes the next character. */
 function endOfEscaped(text: string, start: number): number {
   const mark = /['\\]/g;
   mark.lastIndex = start + 1;

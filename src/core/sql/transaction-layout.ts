@@ -1,10 +1,10 @@
-/** Which statements of a script share a transaction, and which transaction control it must not contain. */
+/** Which statements of a script share a transaction, and which transaction control is refused. */
 import type { Statement } from './statements.ts';
 
 /** Statements that are sent together. */
 export interface Group {
   readonly statements: readonly Statement[];
-  /** The script has BEGIN and COMMIT around them; both are left out. */
+  /** The script has BEGIN and COMMIT around them; neither is sent. */
   readonly block: boolean;
 }
 
@@ -17,14 +17,14 @@ export interface Layout {
   readonly mode: 'transaction' | 'statements';
   readonly groups: readonly Group[];
   readonly faults: readonly Fault[];
-  /** The file's own BEGIN and COMMIT, where some statements stand outside of them: each part of the file is a group. */
+  /** The file's own BEGIN and COMMIT, if some statements are outside of them: each part of the file is a group. */
   readonly cuts?: readonly Statement[];
 }
 
 const OUTSIDE_IN_BLOCK = "this statement can't run in a transaction block: move it out of BEGIN … COMMIT";
 const NEEDS_DIRECTIVE =
-  'Lockstep runs the file in a transaction of its own: remove BEGIN, COMMIT and ROLLBACK, or begin the file with "-- lockstep: no-transaction"';
-const NO_BEGIN = 'there is no BEGIN for this COMMIT or ROLLBACK';
+  'Lockstep runs the file in its own transaction: remove BEGIN, COMMIT and ROLLBACK, or start the file with "-- lockstep: no-transaction"';
+const NO_BEGIN = 'this COMMIT or ROLLBACK has no BEGIN';
 const NO_COMMIT = 'this BEGIN has no COMMIT';
 const LONE_SAVEPOINT = 'in a file that runs statement by statement, a savepoint needs BEGIN … COMMIT around it';
 
@@ -66,7 +66,7 @@ function chains({ node }: Statement): boolean {
   return node['chain'] === true;
 }
 
-/** As the server runs it in one message, which is how golang-migrate sends it: what stands before a BEGIN joins its transaction. */
+/** As the server runs the file in one message, which is how golang-migrate sends it: statements before a BEGIN join its transaction. */
 function partByPart(statements: readonly Statement[]): Layout {
   const parts: Statement[][] = [[]];
   const faults: Fault[] = [];
@@ -116,7 +116,7 @@ function blockByBlock(statements: readonly Statement[]): Layout {
 
 function faultInBlock(statement: Statement): string | undefined {
   if (statement.outside) return OUTSIDE_IN_BLOCK;
-  if (statement.control === 'begin') return 'this BEGIN stands inside another BEGIN … COMMIT: remove it';
+  if (statement.control === 'begin') return 'this BEGIN is inside another BEGIN … COMMIT: remove it';
   if (statement.control === 'rollback')
     return 'a block that ends with ROLLBACK changes nothing: end it with COMMIT, or remove it';
   return statement.control === 'commit' && chains(statement)

@@ -1,4 +1,4 @@
-/** Which statements PostgreSQL runs only outside of a transaction, and which take locks that others queue behind. */
+/** Which statements PostgreSQL runs only outside a transaction, and which take locks that others queue behind. */
 import type { RelationName } from './script-plan.ts';
 import { child, membersOf, option, relationName, textOf, type TreeNode } from './syntax-tree.ts';
 
@@ -19,7 +19,7 @@ const refreshes = has(
   'ALTER_SUBSCRIPTION_DROP_PUBLICATION',
 );
 
-/** Those that fail with 25001 in a transaction block (PreventInTransactionBlock in PostgreSQL's source). */
+/** Statements that fail with 25001 in a transaction block (PreventInTransactionBlock in PostgreSQL's source). */
 const OUTSIDE: Readonly<Record<string, Rule>> = {
   AlterDatabaseStmt: (node) => option(node, 'options', 'tablespace') !== 'absent',
   AlterSubscriptionStmt: (node) =>
@@ -45,7 +45,7 @@ const OUTSIDE: Readonly<Record<string, Rule>> = {
   VacuumStmt: (node) => node['is_vacuumcmd'] === true,
 };
 
-/** Those that wait until every session's older snapshot is gone. */
+/** Statements that wait until every older snapshot of other sessions is gone. */
 const WAITS_FOR_SNAPSHOTS: Readonly<Record<string, Rule>> = {
   AlterTableStmt: (node) =>
     commandsOf(node).some(
@@ -57,7 +57,7 @@ const WAITS_FOR_SNAPSHOTS: Readonly<Record<string, Rule>> = {
   ReindexStmt: isConcurrentReindex,
 };
 
-/** Those that take no table lock which a reader or writer would notice. Everything that isn't named is DDL. */
+/** Statements that take no table lock which blocks readers or writers. Every other statement counts as DDL. */
 const NOT_BLOCKING: Readonly<Record<string, Rule>> = {
   ...Object.fromEntries(
     [
@@ -92,7 +92,7 @@ export function commandsOf(node: TreeNode): readonly TreeNode[] {
   return membersOf(node, 'cmds', 'AlterTableCmd');
 }
 
-/** The partition that a DETACH CONCURRENTLY takes away. */
+/** The partition that a DETACH CONCURRENTLY detaches. */
 export function detachedPartition(node: TreeNode): RelationName | undefined {
   const command = commandsOf(node).map(partitionCommand).find(isConcurrent);
   return relationName(child(command, 'name'));
