@@ -92,6 +92,8 @@ export interface Session {
   readonly pid: number;
   readonly lock: AdvisoryLock;
   readonly history: History;
+  readonly journal: Journal;
+  readonly takeover: Takeover;
   readonly executor: Executor;
   /** Aborts once the connection is gone; its reason is a MigratorError. */
   readonly lost: AbortSignal;
@@ -150,63 +152,73 @@ export interface Waiter extends Holder {
   readonly blocked: boolean;
 }
 
+/** What is applied: the history table. */
 export interface History {
   /**
-   * Creates the tables, or completes those of the original Go runner. Only under the lock. Resolves with what a person should know.
-   * @throws MigratorError HISTORY_CONFLICT when this role is not to write them: whose they are, or what hangs on them.
+   * Creates the history table and the journal, or completes those of the original Go runner; only under the lock. Resolves with
+   * warnings for the user.
+   * @throws MigratorError HISTORY_CONFLICT when this role must not write the tables: another role owns them, or something is
+   * attached to them.
    */
   ensureTables(): Promise<readonly string[]>;
-  /** What a person should know after a run: the next one would look for the history elsewhere. */
-  placeOfNextRun(): Promise<string | undefined>;
-  /** Versions that are applied by the journal, whatever the history says. */
-  appliedByJournal(): Promise<readonly Version[]>;
-  /** Read again under the lock. */
   read(): Promise<HistoryState>;
-  /** Writes how runs ended that never said so, and returns them. */
+  baseline(migrations: readonly Migration[]): Promise<void>;
+  /** Fills in checksums that rows of the original Go runner lack. */
+  completeChecksums(migrations: readonly Migration[]): Promise<void>;
+  repair(actions: readonly RepairAction[]): Promise<void>;
+  /** Who but the owner can change history and journal, or run SQL with the rights of whoever writes there: a sentence each. */
+  distrust(): Promise<readonly string[]>;
+  /** A warning when the next run would look for the history in another schema. */
+  placeOfNextRun(): Promise<string | undefined>;
+}
+
+/** What happened: runs, failures, progress, rollbacks. Without a journal, its queries answer as if it were empty. */
+export interface Journal {
+  /** All entries, oldest first. */
+  read(): Promise<readonly JournalEntry[]>;
+  /** Records that this run starts. Resolves with earlier runs that never recorded their end, and records them as lost. */
   startRun(keepMs?: number): Promise<readonly JournalEntry[]>;
   endRun(error: MigratorError | undefined): Promise<void>;
   recordFailure(step: StepScript, error: MigratorError): Promise<void>;
-  /** Writes that this release has run, as a run that changes nothing leaves no other row. Not under the lock. */
-  noteRelease(): Promise<void>;
-  /** Failures of this text in this release since the version last came to an end; undefined without any. */
+  /** Failures of this text in this release since the version last ended; undefined when there are none. */
   failuresOf(migration: Migration): Promise<Failures | undefined>;
-  baseline(migrations: readonly Migration[]): Promise<void>;
+  /** Records that this release has run: a run that changes nothing leaves no other entry. Needs no lock. */
+  noteRelease(): Promise<void>;
+  /** Whether any run had a release. */
+  knowsReleases(): Promise<boolean>;
+  /** Versions that are applied according to the journal, whatever the history says. */
+  appliedVersions(): Promise<readonly Version[]>;
+  /** Which of these `baseline` or `import` recorded. */
+  baselined(versions: readonly Version[]): Promise<readonly Version[]>;
+  /** In version order, with the texts of their statements. */
+  inPart(): Promise<readonly VersionInPart[]>;
+  /** The stored down SQL of each version recorded since its last rollback; with its text for these versions. */
+  storedDowns(withText?: readonly Version[]): Promise<readonly StoredDown[]>;
+  /** Stores the down SQL of versions that were applied without storing it. */
+  storeDowns(migrations: readonly Migration[]): Promise<void>;
+  /** Marks versions as irreversible, and keeps their down SQL. */
+  markIrreversible(versions: readonly Version[]): Promise<void>;
+  /** Versions that were rolled back on purpose, in version order. */
+  heldVersions(): Promise<readonly HeldVersion[]>;
+  /** Versions that were rolled back and not applied since, held or not, in version order. */
+  rolledBack(): Promise<readonly Version[]>;
+  /** Holds versions that were rolled back before, for all releases known now. Only under the lock. */
+  holdVersions(versions: readonly Version[], reason: string | undefined): Promise<void>;
+}
+
+/** Other tools' tables. */
+export interface Takeover {
   /**
-   * The first of these tables that is there and is not ours. Where no schema is named, ours comes first, then the search path.
-   * @throws MigratorError HISTORY_CONFLICT where another table has the name of ours, or the name that this one would get.
+   * The first of these tables that exists and is not ours. Where no schema is given, our schema comes first, then the search path.
+   * @throws MigratorError HISTORY_CONFLICT when another table has the name of ours, or the name that this one would get.
    */
   foreignTable(places: readonly TableName[]): Promise<ForeignTable | undefined>;
   /**
-   * Records what another tool has applied, in one transaction with the tables that it needs, and with the new name of that tool's
-   * table where it has the name of ours.
-   * @throws MigratorError CONTENTION where the table has changed since it was read.
+   * In one transaction: creates our tables where needed, records what the other tool applied, and renames its table if that has
+   * the name of ours.
+   * @throws MigratorError CONTENTION when the table has changed since it was read.
    */
   takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<void>;
-  /** Which of these `baseline` or `import` has recorded. */
-  recorded(versions: readonly Version[]): Promise<readonly Version[]>;
-  /** Fills in checksums that rows of the original Go runner lack. */
-  completeChecksums(migrations: readonly Migration[]): Promise<void>;
-  /** In version order, with the texts of their statements; none when there is no journal. */
-  inPart(): Promise<readonly VersionInPart[]>;
-  /** What is stored of each version that has been recorded since it last was rolled back; with its text of these versions. */
-  storedDowns(withText?: readonly Version[]): Promise<readonly StoredDown[]>;
-  /** Stores the down SQL of versions that were applied when nobody did. */
-  storeDowns(migrations: readonly Migration[]): Promise<void>;
-  /** Stores that these can't be rolled back any more, and keeps their down SQL. */
-  markIrreversible(versions: readonly Version[]): Promise<void>;
-  /** Who but the owner may change what is stored, or have SQL run by whoever writes there: a sentence each. */
-  distrust(): Promise<readonly string[]>;
-  /** Versions that were rolled back on purpose, in version order; none when there is no journal. */
-  heldVersions(): Promise<readonly HeldVersion[]>;
-  /** Whether any run had a release. */
-  knowsReleases(): Promise<boolean>;
-  /** Versions that were rolled back and not applied since, held or not, in version order. */
-  rolledBack(): Promise<readonly Version[]>;
-  /** Holds what was rolled back before, for the releases that are known now. Only under the lock. */
-  holdVersions(versions: readonly Version[], reason: string | undefined): Promise<void>;
-  repair(actions: readonly RepairAction[]): Promise<void>;
-  /** The whole journal, oldest first; empty when there is none. */
-  journal(): Promise<readonly JournalEntry[]>;
 }
 
 export interface Limits {

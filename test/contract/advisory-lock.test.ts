@@ -135,20 +135,20 @@ contractOf('AdvisoryLock', (given) => {
 
     it('is told with what the journal knows of its run', async () => {
       const holder = await given.holder('pod-a');
-      await holder.history.startRun();
+      await holder.journal.startRun();
       const observer = await given.open();
       const before = await observer.lock.holder();
       expect(before).to.deep.include({ pid: holder.pid, applicationName: 'lockstep up 1.0.0 pod-a', doing: undefined });
       expect(Math.abs(Date.now() - before!.since!.getTime())).to.be.lessThan(60_000);
       await holder.executor.begin(step);
       expect(await observer.lock.holder()).to.deep.include({ since: before!.since, doing: 'up 007_x' });
-      await holder.history.endRun(undefined);
+      await holder.journal.endRun(undefined);
       expect(await observer.lock.holder()).to.deep.include({ since: undefined, doing: undefined });
     });
 
     it('is not told with what the journal knows of a run that died before', async () => {
       const dead = await given.holder('pod-a');
-      await dead.history.startRun();
+      await dead.journal.startRun();
       await dead.executor.begin(step);
       await given.place.kill(dead);
       await given.holder('pod-b');
@@ -160,7 +160,7 @@ contractOf('AdvisoryLock', (given) => {
 
     it('is not told with what the journal knows of others, when it is a stranger', async () => {
       const dead = await given.holder('pod-a');
-      await dead.history.startRun();
+      await dead.journal.startRun();
       await given.place.kill(dead);
       const stranger = await given.place.holdLock('psql');
       const observer = await given.open();

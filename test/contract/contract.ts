@@ -66,7 +66,7 @@ export class Given {
 
   async journal(): Promise<readonly JournalEntry[]> {
     const session = await this.open('history');
-    return await session.history.journal();
+    return await session.journal.read();
   }
 
   /** The journal in short: event, version, statement. */

@@ -75,7 +75,7 @@ contractOf('Executor', (given) => {
 
     it('keeps the down SQL', async () => {
       await transaction();
-      expect(await session.history.storedDowns()).to.deep.equal([
+      expect(await session.journal.storedDowns()).to.deep.equal([
         { version: '001_a', checksum: A.down!.checksum, irreversible: false },
       ]);
     });

@@ -1,10 +1,6 @@
 import { expect } from 'chai';
 
-import { MigratorError } from '../../src/core/errors.ts';
-import { checksum } from '../../src/core/migration.ts';
-import type { Session, StepScript } from '../../src/core/ports.ts';
-import type { Unit } from '../../src/core/sql/script-plan.ts';
-import { migration, migrations, stepOf } from '../support/fakes/files.ts';
+import { migration, migrations } from '../support/fakes/files.ts';
 import { failure } from '../support/fakes/run.ts';
 import { contractOf } from './contract.ts';
 
@@ -13,12 +9,6 @@ const [A, B, C] = migrations('001_a', '002_b', '003_c') as [
   ReturnType<typeof migration>,
   ReturnType<typeof migration>,
 ];
-const LIMITS = { lockTimeoutMs: 5_000, statementTimeoutMs: 0 };
-
-function unit(index: number, sql: string, more: Partial<Unit> = {}): Unit {
-  const how = { blocking: false, relations: [], transactional: true, waitsForSnapshots: false, sessionOnly: false };
-  return { index, sql, offset: 0, kind: 'SelectStmt', concurrentIndexes: [], ...how, ...more };
-}
 
 contractOf('History', (given) => {
   const versions = async (): Promise<string[]> => (await given.applied()).map(({ version }) => version).sort();
@@ -28,7 +18,7 @@ contractOf('History', (given) => {
       const session = await given.open();
       expect(await session.check()).to.deep.include({ history: { exists: false, applied: [] } });
       expect(await session.history.read()).to.deep.equal({ exists: false, applied: [] });
-      expect(await session.history.journal()).to.deep.equal([]);
+      expect(await session.journal.read()).to.deep.equal([]);
     });
 
     it('are there once made, for others too', async () => {
@@ -71,7 +61,7 @@ contractOf('History', (given) => {
         ['001_a', undefined],
         ['002_b', undefined],
       ]);
-      expect(await session.history.journal()).to.deep.equal([]);
+      expect(await session.journal.read()).to.deep.equal([]);
       await session.lock.tryAcquire();
       await session.history.ensureTables();
       expect((await session.history.read()).applied).to.deep.equal(before.history.applied);
@@ -136,301 +126,6 @@ contractOf('History', (given) => {
     });
   });
 
-  describe("another tool's table", () => {
-    const importer = async (): Promise<Session> => {
-      const session = await given.open('import');
-      await session.configure();
-      expect(await session.lock.tryAcquire()).to.equal(true);
-      return session;
-    };
-    const imported = (...files: readonly (typeof A)[]) => files.map((one) => ({ migration: one, label: one.version }));
-
-    it('is the first that is there, with its columns and rows', async () => {
-      await given.place.makeForeignTable('theirs', '1', '2');
-      await given.place.makeForeignTable('others');
-      const { history } = await importer();
-      expect(await history.foreignTable([{ name: 'none' }])).to.equal(undefined);
-      const found = await history.foreignTable([{ name: 'none' }, { name: 'theirs' }, { name: 'others' }]);
-      expect(found).to.deep.include({ columns: ['version'], rows: [{ version: '1' }, { version: '2' }] });
-      expect(found!.name.name).to.equal('theirs');
-      expect(await history.foreignTable([{ schema: found!.name.schema, name: 'others' }])).to.deep.include({
-        columns: ['version'],
-        rows: [],
-      });
-      expect(await history.foreignTable([{ schema: 'nowhere', name: 'others' }])).to.equal(undefined);
-    });
-
-    it('is taken over with the tables that are needed, checksums, down SQL and journal', async () => {
-      await given.place.makeForeignTable('theirs', '1');
-      const { history } = await importer();
-      const found = await history.foreignTable([{ name: 'theirs' }]);
-      expect(found!.renamedTo).to.equal(undefined);
-      await history.takeOver(found!, imported(A, B));
-      expect((await given.applied()).map(({ version, checksum }) => [version, checksum]).sort()).to.deep.equal([
-        ['001_a', A.up.checksum],
-        ['002_b', B.up.checksum],
-      ]);
-      expect(await given.events()).to.deep.equal(['baselined 001_a', 'baselined 002_b']);
-      expect((await history.storedDowns()).map(({ version }) => version)).to.deep.equal(['001_a', '002_b']);
-      expect((await history.foreignTable([{ name: 'theirs' }]))?.rows).to.deep.equal([{ version: '1' }]);
-    });
-
-    it('makes room where it has the name of ours', async () => {
-      await given.place.makeForeignTable('schema_migrations', '1');
-      const { history } = await importer();
-      const found = await history.foreignTable([{ name: 'schema_migrations' }]);
-      expect(await history.read()).to.deep.equal({ exists: false, applied: [] });
-      expect(found!.renamedTo?.name).to.equal('schema_migrations_old');
-      await history.takeOver(found!, imported(A));
-      expect(await versions()).to.deep.equal(['001_a']);
-      expect(await history.foreignTable([{ name: 'schema_migrations' }])).to.equal(undefined);
-      expect((await history.foreignTable([{ name: 'schema_migrations_old' }]))?.rows).to.deep.equal([{ version: '1' }]);
-    });
-
-    it('is taken over whole or not at all', async () => {
-      await given.place.makeForeignTable('theirs', '1');
-      const { history } = await importer();
-      const found = await history.foreignTable([{ name: 'theirs' }]);
-      await failure(history.takeOver(found!, imported(A, A)));
-      expect(await history.read()).to.deep.equal({ exists: false, applied: [] });
-      await history.takeOver(found!, imported(A));
-      expect(await versions()).to.deep.equal(['001_a']);
-    });
-  });
-
-  describe('a run', () => {
-    it('is written with who runs it', async () => {
-      const session = await given.holder('pod-a', { release: 'shop/3@1.0', image: 'shop:1.0' });
-      await session.history.startRun();
-      await session.history.endRun(undefined);
-      const [start, end] = await given.journal();
-      const who = { command: 'up', runner: 'pod-a', release: 'shop/3@1.0', image: 'shop:1.0' };
-      expect(start).to.deep.include({ ...who, event: 'run started', version: undefined, error: undefined });
-      expect(end).to.deep.include({ ...who, event: 'run ended', run: start!.run, error: undefined, code: undefined });
-      expect(BigInt(end!.id) > BigInt(start!.id)).to.equal(true);
-      expect(Math.abs(Date.now() - start!.at.getTime())).to.be.lessThan(60_000);
-    });
-
-    it('is written with how it failed, in the words of the server but without rows', async () => {
-      const session = await given.holder();
-      await session.history.startRun();
-      const server = {
-        sqlstate: '23505',
-        message: 'duplicate key',
-        detail: 'Key (email)=(secret@example.com) already exists.',
-      };
-      const error = new MigratorError('MIGRATION_FAILED', '001_a.up.sql failed', { server });
-      await session.history.recordFailure(stepOf(A), error);
-      await session.history.endRun(error);
-      const [, failed, ended] = await given.journal();
-      const words = { code: 'MIGRATION_FAILED', error: '001_a.up.sql failed: duplicate key (23505)' };
-      expect(failed).to.deep.include({
-        ...words,
-        event: 'failed',
-        version: '001_a',
-        direction: 'up',
-        checksum: A.up.checksum,
-      });
-      expect(ended).to.deep.include({ ...words, event: 'run ended', version: undefined });
-    });
-
-    it('that never said how it ended is told to the next, once', async () => {
-      const dead = await given.holder('pod-a');
-      await dead.history.startRun();
-      await dead.executor.begin(stepOf(A));
-      await dead.executor.begin(stepOf(B));
-      await given.place.kill(dead);
-      const next = await given.holder('pod-b');
-      const lost = await next.history.startRun();
-      expect(lost.map(({ event, runner, version }) => ({ event, runner, version }))).to.deep.equal([
-        { event: 'run started', runner: 'pod-a', version: '002_b' },
-      ]);
-      const entries = await given.journal();
-      const row = entries.find(({ event }) => event === 'run lost');
-      expect(row).to.deep.include({ run: lost[0]!.run, runner: 'pod-b' });
-      await given.place.kill(next);
-      const last = await given.holder('pod-c');
-      expect((await last.history.startRun()).map(({ runner }) => runner)).to.deep.equal(['pod-b']);
-    });
-
-    it('that ended, well or not, is no news', async () => {
-      const first = await given.holder();
-      await first.history.startRun();
-      await first.history.endRun(undefined);
-      await first.close();
-      const second = await given.holder();
-      expect(await second.history.startRun()).to.deep.equal([]);
-      await second.history.endRun(new MigratorError('MIGRATION_FAILED', 'no'));
-      await second.close();
-      const third = await given.holder();
-      expect(await third.history.startRun()).to.deep.equal([]);
-    });
-  });
-
-  describe('statements of a script', () => {
-    const step = stepOf(A);
-    const one = unit(1, 'SELECT 1');
-    const alone = unit(2, 'SELECT 2', { transactional: false });
-    let session: Session;
-
-    beforeEach(async () => {
-      session = await given.holder();
-    });
-
-    /** Of the one version that is in part. */
-    const progress = async () => {
-      const [one, ...others] = await session.history.inPart();
-      expect(others).to.deep.equal([]);
-      return { done: one?.done ?? [], startedIndex: one?.started?.statement };
-    };
-    const sums = (...units: readonly Unit[]): string[] => units.map(({ sql }) => checksum(sql));
-
-    it('are none at first', async () => {
-      expect(await progress()).to.deep.equal({ done: [], startedIndex: undefined });
-    });
-
-    it('are done, or only started', async () => {
-      await session.executor.statement(step, one, LIMITS);
-      expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: undefined });
-      await session.executor.statementAlone(step, alone, LIMITS);
-      expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: 2 });
-      await session.executor.statementDone(step, alone, 5);
-      expect(await progress()).to.deep.equal({ done: sums(one, alone), startedIndex: undefined });
-    });
-
-    it('stay started while others are done again', async () => {
-      await session.executor.statement(step, one, LIMITS);
-      await session.executor.statementAlone(step, alone, LIMITS);
-      // A later run does the session's statements again, and dies.
-      await session.executor.statement(step, one, LIMITS);
-      expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: 2 });
-    });
-
-    it('are over when the server has said that they failed', async () => {
-      await session.executor.statementAlone(step, { ...alone, sql: 'SELECT 1/0' }, LIMITS).catch(() => undefined);
-      await session.executor.statementFailed(step, alone);
-      expect(await session.history.inPart()).to.deep.equal([]);
-    });
-
-    for (const code of ['MIGRATION_INCOMPLETE', 'HOOK_FAILED', 'HISTORY_CONFLICT', 'MIGRATION_FAILED'] as const) {
-      it(`stay started when a run ends with ${code}`, async () => {
-        await session.executor.statementAlone(step, alone, LIMITS);
-        await session.history.recordFailure(step, new MigratorError(code, 'nobody can know'));
-        expect((await progress()).startedIndex).to.equal(2);
-      });
-    }
-
-    it('of other versions and directions are others', async () => {
-      await session.executor.statement(step, one, LIMITS);
-      await session.executor.statementAlone(step, alone, LIMITS);
-      await session.executor.statement(stepOf(B, 'down'), one, LIMITS);
-      expect(await session.history.inPart()).to.deep.equal([
-        {
-          version: '001_a',
-          direction: 'up',
-          done: sums(one),
-          started: { statement: 2, checksum: checksum('SELECT 2'), sql: 'SELECT 2' },
-        },
-        { version: '002_b', direction: 'down', done: sums(one) },
-      ]);
-      // A check sees the same, but for the texts.
-      expect((await session.check()).journal?.inPart).to.deep.equal([
-        {
-          version: '001_a',
-          direction: 'up',
-          done: sums(one),
-          started: { statement: 2, checksum: checksum('SELECT 2') },
-        },
-        { version: '002_b', direction: 'down', done: sums(one) },
-      ]);
-    });
-
-    it('are forgotten when the version has come to an end', async () => {
-      await session.executor.statement(step, one, LIMITS);
-      await session.executor.finish(step, 5);
-      expect(await progress()).to.deep.equal({ done: [], startedIndex: undefined });
-    });
-
-    it('are a part of their version and its direction, until the version comes to an end', async () => {
-      const inPart = async (): Promise<object> =>
-        Object.fromEntries((await session.history.inPart()).map(({ version, direction }) => [version, direction]));
-      expect(await inPart()).to.deep.equal({});
-      await session.executor.statementAlone(step, unit(1, 'SELECT 2', { transactional: false }), LIMITS);
-      expect(await inPart(), 'only started').to.deep.equal({ '001_a': 'up' });
-      await session.executor.statementDone(step, one, 5);
-      expect(await inPart()).to.deep.equal({ '001_a': 'up' });
-      await session.executor.finish(step, 5);
-      expect(await inPart(), 'finished').to.deep.equal({});
-      await session.executor.statement(stepOf(A, 'down'), one, LIMITS);
-      expect(await inPart()).to.deep.equal({ '001_a': 'down' });
-    });
-
-    it('are in no part of anything where there is no journal yet', async () => {
-      expect(await (await given.open()).history.inPart()).to.deep.equal([]);
-    });
-
-    it('can be settled by a person', async () => {
-      await session.executor.statement(step, one, LIMITS);
-      await session.executor.statementAlone(step, alone, LIMITS);
-      const started = { statement: 2, checksum: checksum('SELECT 2') };
-      const settle = { type: 'settle statement', version: '001_a', direction: 'up', started } as const;
-      await session.history.repair([{ ...settle, as: 'again' }]);
-      expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: undefined });
-      await session.executor.statementAlone(step, alone, LIMITS);
-      await session.history.repair([{ ...settle, as: 'done' }]);
-      expect(await progress()).to.deep.equal({ done: sums(one, alone), startedIndex: undefined });
-    });
-
-    it('can be forgotten', async () => {
-      await session.executor.statement(step, one, LIMITS);
-      await session.executor.statementAlone(step, alone, LIMITS);
-      const [inPart] = await session.history.inPart();
-      await session.history.repair([{ type: 'reset progress', inPart: inPart! }]);
-      expect(await session.history.inPart()).to.deep.equal([]);
-    });
-  });
-
-  describe('failures of a migration', () => {
-    const failed = new MigratorError('MIGRATION_FAILED', '001_a.up.sql failed');
-    const release = 'shop@1.0';
-
-    it('are counted in a release', async () => {
-      const session = await given.holder('pod-a', { release });
-      expect(await session.history.failuresOf(A)).to.equal(undefined);
-      await session.history.recordFailure(stepOf(A), failed);
-      await session.history.recordFailure(stepOf(A), failed);
-      const failures = await session.history.failuresOf(A);
-      expect(failures).to.include({ count: 2, error: '001_a.up.sql failed' });
-      expect(failures!.agoMs).to.be.within(0, 60_000);
-    });
-
-    it('are not those of another release, text, version, direction or code', async () => {
-      const session = await given.holder('pod-a', { release });
-      const other = await given.open('up', 'pod-b', { release: 'shop@2.0' });
-      const unreleased = await given.open('up', 'pod-c');
-      await session.history.recordFailure(stepOf(A, 'down'), failed);
-      await session.history.recordFailure(stepOf(A), new MigratorError('OUTCOME_UNKNOWN', 'lost'));
-      expect(await session.history.failuresOf(A)).to.equal(undefined);
-      await session.history.recordFailure(stepOf(A), failed);
-      expect(await other.history.failuresOf(A)).to.equal(undefined);
-      expect(await unreleased.history.failuresOf(A)).to.equal(undefined);
-      expect(await session.history.failuresOf(migration('001_a', 'another text'))).to.equal(undefined);
-      expect(await session.history.failuresOf(B)).to.equal(undefined);
-    });
-
-    it('are forgotten when the version was applied', async () => {
-      const session = await given.holder('pod-a', { release });
-      await session.history.recordFailure(stepOf(A), failed);
-      await session.history.baseline([A]);
-      expect(await session.history.failuresOf(A)).to.equal(undefined);
-    });
-
-    it('are none where there is no journal yet', async () => {
-      const session = await given.open('up', 'pod-a', { release });
-      expect(await session.history.failuresOf(A)).to.equal(undefined);
-    });
-  });
-
   describe('a repair', () => {
     it('accepts a changed file, and keeps its down SQL', async () => {
       const session = await given.holder();
@@ -438,7 +133,7 @@ contractOf('History', (given) => {
       const changed = migration('001_a', 'SELECT 2', 'SELECT 3');
       await session.history.repair([{ type: 'accept checksum', migration: changed }]);
       expect((await given.applied()).map((row) => row.checksum)).to.deep.equal([changed.up.checksum]);
-      expect(await session.history.storedDowns(['001_a'])).to.deep.equal([
+      expect(await session.journal.storedDowns(['001_a'])).to.deep.equal([
         { version: '001_a', checksum: A.down!.checksum, irreversible: false, sql: A.down!.text },
       ]);
     });
@@ -446,9 +141,9 @@ contractOf('History', (given) => {
     it('may mark a version as irreversible, which keeps its down SQL', async () => {
       const session = await given.holder();
       await session.history.baseline([A, B]);
-      await session.history.markIrreversible(['001_a']);
-      await session.history.markIrreversible([]);
-      expect(await session.history.storedDowns(['001_a'])).to.deep.equal([
+      await session.journal.markIrreversible(['001_a']);
+      await session.journal.markIrreversible([]);
+      expect(await session.journal.storedDowns(['001_a'])).to.deep.equal([
         { version: '001_a', checksum: A.down!.checksum, irreversible: true, sql: A.down!.text },
         { version: '002_b', checksum: B.down!.checksum, irreversible: false },
       ]);
@@ -458,7 +153,7 @@ contractOf('History', (given) => {
       const session = await given.holder();
       await session.history.baseline([A, B]);
       const checksums = async () =>
-        (await session.history.storedDowns()).map(({ version, checksum }) => [version, checksum]);
+        (await session.journal.storedDowns()).map(({ version, checksum }) => [version, checksum]);
       expect(await checksums()).to.deep.equal([
         ['001_a', A.down!.checksum],
         ['002_b', B.down!.checksum],
@@ -471,189 +166,6 @@ contractOf('History', (given) => {
         ['002_b', B.down!.checksum],
       ]);
       expect((await given.applied()).find(({ version }) => version === '001_a')?.checksum).to.equal(A.up.checksum);
-    });
-  });
-
-  describe('stored down SQL', () => {
-    const text = "-- it's \\ \u00e9\r\nDROP TABLE t_001_a";
-    const odd = migration('001_a', undefined, text);
-    const irreversible = migration('002_b', '-- lockstep: irreversible\nSELECT 1', null);
-    const downOf = (one: typeof A, hold?: { hold: boolean; reason: string | undefined }) => stepOf(one, 'down', hold);
-
-    it('is kept as it was, with whether it may be used', async () => {
-      const session = await given.holder();
-      expect(await session.history.storedDowns(['001_a'])).to.deep.equal([]);
-      await session.executor.transaction(stepOf(odd), [], LIMITS);
-      await session.history.baseline([irreversible, C]);
-      expect(await session.history.storedDowns(['001_a', '002_b'])).to.deep.equal([
-        { version: '001_a', checksum: odd.down!.checksum, sql: text, irreversible: false },
-        { version: '002_b', checksum: undefined, irreversible: true },
-        { version: '003_c', checksum: C.down!.checksum, irreversible: false },
-      ]);
-      expect(checksum(text)).to.equal(odd.down!.checksum);
-    });
-
-    it('is none for whom there is no journal', async () => {
-      expect(await (await given.open()).history.storedDowns(['001_a'])).to.deep.equal([]);
-    });
-
-    it('is forgotten with the rollback, for the next to be applied may be another', async () => {
-      const session = await given.holder();
-      await session.history.baseline([A, B]);
-      await session.executor.transaction(downOf(A), [], LIMITS);
-      expect((await session.history.storedDowns()).map(({ version }) => version)).to.deep.equal(['002_b']);
-      await given.place.applyAsOriginal('001_a');
-      expect((await session.history.storedDowns(['001_a'])).map(({ version }) => version)).to.deep.equal(['002_b']);
-    });
-
-    it('can be completed for versions that somebody else has recorded', async () => {
-      await given.place.makeOriginalTable('001_a');
-      const session = await given.holder();
-      expect(await session.history.storedDowns()).to.deep.equal([]);
-      await session.history.storeDowns([A]);
-      await session.history.storeDowns([]);
-      expect((await session.history.storedDowns(['001_a'])).map(({ sql }) => sql)).to.deep.equal([A.down!.text]);
-      expect(await given.events()).to.deep.equal(['down stored 001_a']);
-      expect(await versions()).to.deep.equal(['001_a']);
-    });
-
-    it('is written by nobody else as things stand', async () => {
-      const session = await given.holder();
-      expect(await session.history.distrust()).to.deep.equal([]);
-      expect(await (await given.open()).history.distrust()).to.deep.equal([]);
-    });
-  });
-
-  describe('holds', () => {
-    const because = { hold: true, reason: 'it is slow' };
-    const rolledBack = async (
-      release: string | undefined,
-      hold: { hold: boolean; reason: string | undefined } = because,
-    ): Promise<Session> => {
-      const first = await given.holder('pod-a', { release: 'shop/7@2' });
-      await first.history.startRun();
-      await first.history.baseline([A, B]);
-      await first.history.endRun(undefined);
-      await first.close();
-      const session = await given.holder('rb-1', release === undefined ? {} : { release });
-      await session.executor.transaction(stepOf(A, 'down', hold), [], LIMITS);
-      return session;
-    };
-
-    it('are none where there is no journal, or nothing was rolled back', async () => {
-      expect(await (await given.open()).history.heldVersions()).to.deep.equal([]);
-      const session = await given.holder();
-      await session.history.baseline([A]);
-      expect(await session.history.heldVersions()).to.deep.equal([]);
-    });
-
-    it('say who, when, why, and which releases were known', async () => {
-      const session = await rolledBack('shop/8@1');
-      const [hold, ...others] = await session.history.heldVersions();
-      expect(others).to.deep.equal([]);
-      expect(hold).to.deep.include({
-        version: '001_a',
-        by: 'rb-1',
-        release: 'shop/8@1',
-        reason: 'it is slow',
-        releases: ['shop/7@2', 'shop/8@1'],
-        appliedBy: 'shop/7@2',
-      });
-      expect(Math.abs(Date.now() - hold!.at.getTime())).to.be.lessThan(60_000);
-      const entry = (await given.journal()).find(({ event }) => event === 'rolled back');
-      expect(entry?.hold).to.deep.equal({
-        releases: ['shop/7@2', 'shop/8@1'],
-        appliedBy: 'shop/7@2',
-        reason: 'it is slow',
-      });
-    });
-
-    it('are written without a release and a reason, too', async () => {
-      const session = await rolledBack(undefined, { hold: true, reason: undefined });
-      expect((await session.history.heldVersions())[0]).to.deep.include({
-        release: undefined,
-        reason: undefined,
-        releases: ['shop/7@2'],
-      });
-    });
-
-    it('are not what was rolled back without one; its reason is kept', async () => {
-      const session = await rolledBack('shop/8@1', { hold: false, reason: 'trying' });
-      expect(await session.history.heldVersions()).to.deep.equal([]);
-      expect((await given.journal()).find(({ event }) => event === 'rolled back')?.hold).to.deep.equal({
-        reason: 'trying',
-      });
-    });
-
-    it('are written for a script that ran statement by statement', async () => {
-      const session = await given.holder('rb-1', { release: 'shop/8@1' });
-      await session.history.baseline([A]);
-      await session.executor.finish(stepOf(A, 'down', because), 5);
-      expect((await session.history.heldVersions()).map(({ version, reason }) => [version, reason])).to.deep.equal([
-        ['001_a', 'it is slow'],
-      ]);
-    });
-
-    it('end in the transaction that applies the version, which says why', async () => {
-      const session = await rolledBack('shop/8@1');
-      const [hold] = await session.history.heldVersions();
-      const ends = { hold: hold!, because: 'new release' } as const;
-      await session.executor
-        .transaction(
-          { ...stepOf(A), ends } as StepScript,
-          [{ sql: 'SELECT 1/0', offset: 0, blocking: false, relations: [] }],
-          LIMITS,
-        )
-        .catch(() => undefined);
-      expect(await session.history.heldVersions()).to.have.length(1);
-      await session.executor.transaction({ ...stepOf(A), ends } as StepScript, [], LIMITS);
-      expect(await session.history.heldVersions()).to.deep.equal([]);
-      expect((await given.journal()).findLast(({ event }) => event === 'applied')?.hold).to.deep.equal({
-        reason: 'new release',
-      });
-    });
-
-    it('can come later', async () => {
-      const session = await rolledBack('shop/8@1', { hold: false, reason: undefined });
-      expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
-      await session.history.holdVersions(['001_a'], 'it is slow');
-      expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
-      expect((await session.history.heldVersions())[0]).to.deep.include({
-        version: '001_a',
-        by: 'rb-1',
-        reason: 'it is slow',
-        releases: ['shop/7@2', 'shop/8@1'],
-        appliedBy: 'shop/7@2',
-      });
-      await session.history.repair(
-        (await session.history.heldVersions()).map((hold) => ({ type: 'release hold', hold })),
-      );
-      expect(await session.history.rolledBack()).to.deep.equal(['001_a']);
-    });
-
-    it('need to know whether there are releases, and a check whether this one is', async () => {
-      const session = await given.holder('pod-a', { release: 'shop/7@2' });
-      expect(await session.history.knowsReleases()).to.equal(false);
-      expect((await session.check()).journal?.releaseSeen).to.equal(false);
-      await session.history.noteRelease();
-      expect(await session.history.knowsReleases()).to.equal(true);
-      expect((await session.check()).journal?.releaseSeen).to.equal(true);
-      const person = await given.open('up', 'laptop');
-      expect((await person.check()).journal?.releaseSeen, 'one without a release has none to be seen').to.equal(true);
-    });
-
-    it('end with a repair', async () => {
-      const session = await rolledBack('shop/8@1');
-      await session.history.repair(
-        (await session.history.heldVersions()).map((hold) => ({ type: 'release hold', hold })),
-      );
-      expect(await session.history.heldVersions()).to.deep.equal([]);
-    });
-
-    it('end when the version is applied or recorded again', async () => {
-      const session = await rolledBack('shop/8@1');
-      await session.history.baseline([A]);
-      expect(await session.history.heldVersions()).to.deep.equal([]);
     });
   });
 });

@@ -104,7 +104,7 @@ describe('import', () => {
   it('ends when the signal aborts, with its reason, and records nothing', async () => {
     const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
     server.turn = async (label) => {
-      if (label.endsWith('history.takeOver')) controller.abort(reason);
+      if (label.endsWith('takeover.takeOver')) controller.abort(reason);
     };
     expect(await failure(run())).to.equal(reason);
     expect(server.contents.history).to.equal(undefined);

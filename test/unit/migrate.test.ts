@@ -399,7 +399,7 @@ describe('migrate', () => {
         outcome({ notRun: [B, C], skipped: [A], pending: [B, C], dryRun: true, wouldRun }),
       );
       expect(server.contents).to.equal(before);
-      expect(calls()).to.deep.equal(['check', 'check history', 'history.holds']);
+      expect(calls()).to.deep.equal(['check', 'check history', 'journal.heldVersions']);
       expect(types(run)).to.deep.equal(['session.opened']);
     });
 

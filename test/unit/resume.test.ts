@@ -35,7 +35,7 @@ describe('going on with a version in part', () => {
     const { plan } = await analyze(one.up, 'up', fakeParser);
     const [step] = await withProgress(
       [{ step: stepOf(one), plan, losses: [] }],
-      await session.history.inPart(),
+      await session.journal.inPart(),
       fakeParser,
     );
     return step!;

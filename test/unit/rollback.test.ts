@@ -153,7 +153,7 @@ describe('a rollback', () => {
     it('lets the release before start', async () => {
       await rollBack();
       expect((await run(OLD, 'shop@1').up()).skipped).to.deep.equal([A]);
-      expect(calls()).to.deep.equal(['check', 'check history', 'history.noteRelease']);
+      expect(calls()).to.deep.equal(['check', 'check history', 'journal.noteRelease']);
       server.calls.length = 0;
       await run(OLD, 'shop@1').up();
       expect(calls()).to.deep.equal(['check', 'check history']);

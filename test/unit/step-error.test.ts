@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { journalInsert } from '../../src/adapters/postgres/tables/journal.ts';
+import { journalInsert } from '../../src/adapters/postgres/tables/journal-entries.ts';
 import { Message } from '../../src/adapters/postgres/wire/message.ts';
 import { stepError } from '../../src/adapters/postgres/execute/step-error.ts';
 import { MigratorError, type ServerError } from '../../src/core/errors.ts';

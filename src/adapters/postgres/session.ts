@@ -6,6 +6,8 @@ import { roleRefused, runCheck, type CheckOptions, type CheckResult } from './ta
 import type { SessionContext } from './state/context.ts';
 import { PostgresExecutor } from './execute/executor.ts';
 import { PostgresHistory } from './tables/history.ts';
+import { PostgresJournal } from './tables/journal.ts';
+import { PostgresTakeover } from './tables/takeover.ts';
 import { readCallerSettings, restoreCallerSettings } from './state/caller-settings.ts';
 import { cancelLongWait, observe } from './state/observe.ts';
 import { BEGIN } from './wire/own-path.ts';
@@ -42,6 +44,8 @@ export class PostgresSession implements Session {
   readonly pid: number;
   readonly lock: PostgresLock;
   readonly history: PostgresHistory;
+  readonly journal: PostgresJournal;
+  readonly takeover: PostgresTakeover;
   readonly executor: PostgresExecutor;
   readonly #options: SessionOptions;
   readonly #context: SessionContext;
@@ -74,6 +78,8 @@ export class PostgresSession implements Session {
     };
     this.lock = new PostgresLock(this.#context);
     this.history = new PostgresHistory(this.#context);
+    this.journal = new PostgresJournal(this.#context);
+    this.takeover = new PostgresTakeover(this.#context);
     this.executor = new PostgresExecutor(this.#context);
   }
 

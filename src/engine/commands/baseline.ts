@@ -55,12 +55,12 @@ function record(
         return result(wanted, [], 0);
       },
       body: async (waitedMs) => {
-        const { history } = session;
+        const { history, journal } = session;
         await history.ensureTables();
         const state = await history.read();
         const todo = unrecorded(wanted, state);
         spareInPart(
-          await history.inPart(),
+          await journal.inPart(),
           { recording: todo.map(({ version }) => version), applied: state.applied },
           ports.reporter,
         );

@@ -48,28 +48,28 @@ export async function importHistory(
 }
 
 async function takeOver(
-  { history }: Session,
+  { history, journal, takeover }: Session,
   migrations: readonly Migration[],
   { tool, from, table, dryRun }: ImportOptions,
   { reporter }: ConnectPorts,
 ): Promise<ImportPlan> {
   const places = placesOf(tool, from, table);
-  const foreign = await history.foreignTable(places);
+  const foreign = await takeover.foreignTable(places);
   if (!foreign) throw noTable(tool, places);
   const { applied } = await history.read();
   const journaled = new Set(
-    (await history.journal()).flatMap(({ event, version }) =>
+    (await journal.read()).flatMap(({ event, version }) =>
       version !== undefined && WAS_RECORDED.has(event) ? [version] : [],
     ),
   );
   const plan = planImport({ tool, table: foreign, migrations, applied, journaled });
   spareInPart(
-    await history.inPart(),
+    await journal.inPart(),
     { recording: plan.record.map(({ migration }) => migration.version), applied },
     reporter,
   );
   for (const message of plan.warnings) reporter.report({ type: 'warning', message });
-  if (!dryRun) await history.takeOver(foreign, plan.record);
+  if (!dryRun) await takeover.takeOver(foreign, plan.record);
   if (plan.skipped.length > 0)
     reporter.report({ type: 'migration.all-skipped', versions: plan.skipped, direction: 'up' });
   for (const { migration, label } of plan.record)

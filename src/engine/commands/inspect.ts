@@ -3,7 +3,7 @@ import type { AppliedVersion, JournalEntry } from '../../core/history.ts';
 import type { HeldVersion } from '../../core/plan/held-versions.ts';
 import { unfinished } from '../../core/plan/in-part.ts';
 import type { Migration, Version } from '../../core/migration.ts';
-import type { History, MigrationSource, Session } from '../../core/ports.ts';
+import type { Journal, MigrationSource, Session } from '../../core/ports.ts';
 import type { LockReport } from '../../core/reports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
@@ -30,7 +30,7 @@ export async function readStatus(
   try {
     const { applied } = check.history;
     const seen = await interruptedBy(options.signal, session, () =>
-      ifVisible(readJournalFacts(session.history, migrations, applied), NOTHING_SEEN, (message) =>
+      ifVisible(readJournalFacts(session.journal, migrations, applied), NOTHING_SEEN, (message) =>
         ports.reporter.report({ type: 'warning', message }),
       ),
     );
@@ -60,16 +60,16 @@ interface Seen {
 const NOTHING_SEEN: Seen = { heldVersions: [], squashed: new Set() };
 
 async function readJournalFacts(
-  history: History,
+  journal: Journal,
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
 ): Promise<Seen> {
-  return { heldVersions: await history.heldVersions(), squashed: await readSquashed(migrations, applied, history) };
+  return { heldVersions: await journal.heldVersions(), squashed: await readSquashed(migrations, applied, journal) };
 }
 
 /** The journal, oldest entry first. */
 export function readJournal(options: InspectOptions, ports: ConnectPorts): Promise<readonly JournalEntry[]> {
-  return inSession(options, ports, (session) => session.history.journal());
+  return inSession(options, ports, (session) => session.journal.read());
 }
 
 export function inspectLock(

@@ -65,16 +65,16 @@ export async function repair(options: RepairOptions, ports: RepairPorts): Promis
   }
 }
 
-async function readFacts({ history }: Session, { migrations }: MigrationSet): Promise<RepairFacts> {
+async function readFacts({ history, journal }: Session, { migrations }: MigrationSet): Promise<RepairFacts> {
   const { applied } = await history.read();
-  const storedDowns = await history.storedDowns(migrations.map(({ version }) => version));
+  const storedDowns = await journal.storedDowns(migrations.map(({ version }) => version));
   return {
     migrations,
     applied,
     storedDowns,
-    inPart: unfinished(await history.inPart(), applied),
-    heldVersions: await history.heldVersions(),
-    lost: applied.length > 0 ? [] : await history.appliedByJournal(),
+    inPart: unfinished(await journal.inPart(), applied),
+    heldVersions: await journal.heldVersions(),
+    lost: applied.length > 0 ? [] : await journal.appliedVersions(),
   };
 }
 

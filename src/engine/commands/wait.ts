@@ -78,7 +78,7 @@ async function poll(
     if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
     // What a rollback leaves held, nobody of this release will apply.
     if (pending.length > 0 && !rollsBack) {
-      refuseHeldVersions(await ifVisible(session.history.heldVersions(), [], warn), pending, {
+      refuseHeldVersions(await ifVisible(session.journal.heldVersions(), [], warn), pending, {
         release: runner.release,
         reapply: [],
       });

@@ -1,14 +1,14 @@
 /** Completes, for whoever holds the lock anyway, what earlier runners left out of history and journal. */
 import type { HistoryState } from '../../core/history.ts';
 import type { Direction, Migration } from '../../core/migration.ts';
-import type { History } from '../../core/ports.ts';
+import type { Session } from '../../core/ports.ts';
 import { isIrreversible, lacksStoredDown } from '../../core/plan/stored-down.ts';
 
 /** Resolves with what a person should know. */
 export async function complete(
   migrations: readonly Migration[],
   { applied }: HistoryState,
-  history: History,
+  { history, journal }: Session,
   direction: Direction,
 ): Promise<readonly string[]> {
   // Rows of the original Go runner have no checksum: they compare as equal.
@@ -21,14 +21,14 @@ export async function complete(
     return row && (row.checksum === undefined || row.checksum === up.checksum);
   });
   if (unchanged.length > 0) {
-    const stored = new Map((await history.storedDowns()).map((one) => [one.version, one]));
-    await history.storeDowns(
+    const stored = new Map((await journal.storedDowns()).map((one) => [one.version, one]));
+    await journal.storeDowns(
       unchanged.filter((migration) => lacksStoredDown(migration, stored.get(migration.version))),
     );
     const saysSoNow = unchanged.filter(
       (migration) => isIrreversible(migration) && stored.get(migration.version)?.irreversible === false,
     );
-    await history.markIrreversible(saysSoNow.map(({ version }) => version));
+    await journal.markIrreversible(saysSoNow.map(({ version }) => version));
   }
   return (await history.distrust()).map((why) => `rolling back from stored SQL will be refused: ${why}`);
 }

@@ -41,7 +41,7 @@ function holdsMore({ options: { request } }: Run): boolean {
 /** From its first run on a release is known, also when nothing was pending. Best effort: without the right to write it is not. */
 async function noteRelease({ session, options: { request } }: Run, { journal, writesRefused }: Check): Promise<void> {
   if (request.direction === 'down' || journal?.releaseSeen !== false || writesRefused) return;
-  await session.history.noteRelease().catch(() => undefined);
+  await session.journal.noteRelease().catch(() => undefined);
 }
 
 /** Reads the files while the server lets us in. What is wrong with them is told at once, and then nothing of the server. */

@@ -6,7 +6,7 @@ import type { Clock, Session } from '../../core/ports.ts';
 
 /** @throws MigratorError with the code of the last failure, and the time of the next try. */
 export async function refuseWhilePaused(migration: Migration, session: Session, clock: Clock): Promise<void> {
-  const failures = await session.history.failuresOf(migration);
+  const failures = await session.journal.failuresOf(migration);
   const left = failures ? pauseLeftMs(failures) : 0;
   if (!failures || left === 0) return;
   const times = failures.count === 1 ? 'once' : `${failures.count} times`;

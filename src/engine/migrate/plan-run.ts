@@ -5,7 +5,7 @@ import type { VersionInPart } from '../../core/plan/in-part.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import { leavingVersions, planDown } from '../../core/plan/plan-down.ts';
 import { planOrThrow, planUp, type Plan } from '../../core/plan/plan.ts';
-import type { History, Session } from '../../core/ports.ts';
+import type { Session } from '../../core/ports.ts';
 import type { StoredDown } from '../../core/plan/stored-down.ts';
 import { readSquashed } from './squashed.ts';
 import type { DownRequest, Request } from './request.ts';
@@ -23,8 +23,8 @@ export async function planRun(
   session: Session,
   { request, strict, inPart }: PlanOptions,
 ): Promise<Plan> {
-  await requireNothingLost(state, session.history);
-  const squashed = await readSquashed(migrations, state.applied, session.history);
+  await requireNothingLost(state, session);
+  const squashed = await readSquashed(migrations, state.applied, session.journal);
   if (request.direction === 'up')
     return planOrThrow(planUp(migrations, state.applied, { ...request, strict, squashed, inPart }));
   const leaving = leavingOf(migrations, state, session, { ...request, squashed });
@@ -46,9 +46,9 @@ export async function planRun(
 const LOST_FROM = 2;
 
 /** @throws MigratorError HISTORY_CONFLICT when the history is empty, and the journal says that it was not always so. */
-async function requireNothingLost({ applied }: HistoryState, history: History): Promise<void> {
+async function requireNothingLost({ applied }: HistoryState, { history, journal }: Session): Promise<void> {
   if (applied.length > 0) return;
-  const known = await history.appliedByJournal();
+  const known = await journal.appliedVersions();
   if (known.length < LOST_FROM) return;
   // Another run may have applied them since the history was read.
   if ((await history.read()).applied.length > 0) return;
@@ -66,10 +66,10 @@ async function requireNothingLost({ applied }: HistoryState, history: History): 
 
 async function readStored(
   leaving: readonly Version[],
-  { history }: Session,
+  { history, journal }: Session,
   { trustStored = false }: DownRequest,
 ): Promise<readonly [readonly StoredDown[], readonly string[]]> {
-  return [await history.storedDowns(leaving), trustStored ? [] : await history.distrust()];
+  return [await journal.storedDowns(leaving), trustStored ? [] : await history.distrust()];
 }
 
 export function leavingOf(

@@ -81,10 +81,10 @@ export class Progress {
     try {
       await body();
     } catch (error) {
-      if (!session.lost.aborted) await session.history.endRun(toMigratorError(error)).catch(() => undefined);
+      if (!session.lost.aborted) await session.journal.endRun(toMigratorError(error)).catch(() => undefined);
       throw error;
     }
-    await session.history.endRun(undefined);
+    await session.journal.endRun(undefined);
   }
 
   async step(session: Session, step: StepScript, apply: () => Promise<number>): Promise<void> {
@@ -107,7 +107,7 @@ export class Progress {
   async #recordFailure(session: Session, step: StepScript, error: MigratorError): Promise<MigratorError> {
     if (session.lost.aborted) return error;
     const faulty = mayBeOwnFault(error) ? withCode(error, 'MIGRATION_FAILED') : error;
-    return await session.history.recordFailure(step, faulty).then(
+    return await session.journal.recordFailure(step, faulty).then(
       () => faulty,
       () => error,
     );

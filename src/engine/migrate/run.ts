@@ -69,7 +69,7 @@ export async function checkHeldVersions(
 ): Promise<readonly NoLongerHeld[]> {
   if (request.direction === 'down' || steps.length === 0) return [];
   const versions = steps.map(({ version }) => version);
-  return refuseHeldVersions(await session.history.heldVersions(), versions, {
+  return refuseHeldVersions(await session.journal.heldVersions(), versions, {
     release: runner.release,
     reapply: request.reapply ?? [],
   });

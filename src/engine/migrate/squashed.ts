@@ -1,19 +1,19 @@
 /** Asks the journal which versions without a file are squashed, only where there may be some. */
 import type { AppliedVersion } from '../../core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../core/migration.ts';
-import type { History } from '../../core/ports.ts';
+import type { Journal } from '../../core/ports.ts';
 import { olderThanFiles, squashedVersions } from '../../core/plan/squashed.ts';
 import { ifVisible } from './held-versions.ts';
 
 export async function readSquashed(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  history: History,
+  journal: Journal,
 ): Promise<ReadonlySet<Version>> {
   const older = olderThanFiles(migrations, applied);
   const [first] = older.toSorted(compareVersions);
   if (first === undefined) return new Set();
   const above = applied.map(({ version }) => version).filter((version) => compareVersions(version, first) > 0);
   // A role that may not read the journal is told more than it needs.
-  return squashedVersions(older, await ifVisible(history.recorded(above), [], () => undefined));
+  return squashedVersions(older, await ifVisible(journal.baselined(above), [], () => undefined));
 }

@@ -19,13 +19,13 @@ import { checkHeldVersions, pause, plan, stepsMeant, type Run } from './run.ts';
 /** What was planned before is forgotten: history changes while one waits. */
 export async function planAgainAndApply(run: Run, meant: readonly Version[] | undefined): Promise<void> {
   const { migrations, session, progress, options, ports } = run;
-  const { history } = session;
+  const { history, journal } = session;
   progress.warn(await history.ensureTables());
   const state = await history.read();
   if (meant) requireSameSteps(meant, stepsMeant(run, state) ?? []);
-  const inPart = unfinished(await history.inPart(), state.applied);
+  const inPart = unfinished(await journal.inPart(), state.applied);
   const planned = await plan(run, state, inPart);
-  progress.warn(await complete(migrations, state, history, options.request.direction));
+  progress.warn(await complete(migrations, state, session, options.request.direction));
   if (planned.steps.length === 0) {
     progress.upToDate(planned);
     await holdMore(run, []);
@@ -37,7 +37,7 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   const steps = await withProgress(await analyzeSteps(prepared, ports), inPart, ports.parser);
   await warnOfDowns(prepared, ports);
   progress.start(planned);
-  progress.lost(await history.startRun(options.journalKeepMs));
+  progress.lost(await journal.startRun(options.journalKeepMs));
   await progress
     .recording(session, () => applyAll(run, steps, state))
     .catch((error: unknown) => {
@@ -55,7 +55,7 @@ async function prepare(run: Run, planned: Plan): Promise<readonly StepScript[]> 
   const { session, options } = run;
   const { request, runner } = options;
   if (request.direction === 'down') {
-    const hold = request.hold ?? (runner.release !== undefined || (await session.history.knowsReleases()));
+    const hold = request.hold ?? (runner.release !== undefined || (await session.journal.knowsReleases()));
     return planned.steps.map((step) => (step.direction === 'down' ? { ...step, hold } : step));
   }
   const ended = new Map((await checkHeldVersions(run, planned)).map((one) => [one.hold.version, one]));
@@ -88,7 +88,7 @@ async function applyAll(
 async function holdMore(run: Run, steps: readonly StepScript[]): Promise<void> {
   const {
     migrations,
-    session: { history },
+    session: { journal },
     options: { request },
   } = run;
   if (request.direction === 'up') return;
@@ -96,11 +96,11 @@ async function holdMore(run: Run, steps: readonly StepScript[]): Promise<void> {
   const isMeant = hold === true && target.kind !== 'steps';
   const done = steps.map(({ version }) => version);
   const before = isMeant
-    ? beyondTarget(target, (await history.rolledBack()).toReversed(), migrations).filter(
+    ? beyondTarget(target, (await journal.rolledBack()).toReversed(), migrations).filter(
         (version) => !done.includes(version),
       )
     : [];
-  if (before.length > 0) await history.holdVersions(before, reason);
+  if (before.length > 0) await journal.holdVersions(before, reason);
   reportHeldVersions(run, steps, before);
 }
 

@@ -6,8 +6,10 @@ import { applicationName, type RunnerIdentity } from '../../../src/core/runner.t
 import type { FakeContext } from './context.ts';
 import { FakeExecutor } from './executor.ts';
 import { FakeHistory } from './history.ts';
+import { FakeJournal } from './journal.ts';
 import { FakeLock } from './lock.ts';
 import type { FakeServer } from './server.ts';
+import { FakeTakeover } from './takeover.ts';
 
 /** One run's way to the server. */
 export class FakeDatabase implements Database {
@@ -50,6 +52,8 @@ export class FakeSession implements Session {
   readonly pid: number;
   readonly lock: FakeLock;
   readonly history: FakeHistory;
+  readonly journal: FakeJournal;
+  readonly takeover: FakeTakeover;
   readonly executor: FakeExecutor;
   closed = false;
   outlivesUs = true;
@@ -68,6 +72,8 @@ export class FakeSession implements Session {
     this.pid = peer.pid;
     this.lock = new FakeLock(this.#context);
     this.history = new FakeHistory(this.#context);
+    this.journal = new FakeJournal(this.#context);
+    this.takeover = new FakeTakeover(this.#context);
     this.executor = new FakeExecutor(this.#context);
   }
 

@@ -6,8 +6,8 @@ import type { Executor, IndexState, Limits, StepScript } from '../../../src/core
 import type { JournalEntry } from '../../../src/core/history.ts';
 import type { Blocker } from '../../../src/core/runner.ts';
 import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../src/core/sql/script-plan.ts';
-import type { FakeContext } from './context.ts';
-import { factsOf } from './history.ts';
+import { write, type FakeContext } from './context.ts';
+import { factsOf } from './journal.ts';
 import { Refusal, type PartitionState } from './server.ts';
 
 type Detachment = NonNullable<Unit['detaches']>;
@@ -24,7 +24,7 @@ export class FakeExecutor implements Executor {
 
   async begin(step: StepScript): Promise<void> {
     await this.#context.reach('executor.begin');
-    if (this.#started !== step) this.#write({ event: 'started', ...factsOf(step) });
+    if (this.#started !== step) write(this.#context, { event: 'started', ...factsOf(step) });
     this.#started = step;
     this.#begun = step;
   }
@@ -42,13 +42,13 @@ export class FakeExecutor implements Executor {
         this.#row(step);
         for (const { sql } of pieces) server.execute(sql, peer);
         this.#fence(step);
-        this.#write({
+        write(this.#context, {
           event: step.direction === 'up' ? 'applied' : 'rolled back',
           ...factsOf(step),
           ...this.#holdOf(step),
           durationMs: 0,
         });
-        if (next) this.#write({ event: 'started', ...factsOf(next) });
+        if (next) write(this.#context, { event: 'started', ...factsOf(next) });
       });
     });
     this.#started = next;
@@ -60,7 +60,7 @@ export class FakeExecutor implements Executor {
       server.atomically(() => {
         server.execute(unit.sql, peer);
         this.#fence(step);
-        this.#write({ event: 'statement done', ...unitFacts(step, unit), durationMs: 0 });
+        write(this.#context, { event: 'statement done', ...unitFacts(step, unit), durationMs: 0 });
       });
     });
   }
@@ -68,7 +68,7 @@ export class FakeExecutor implements Executor {
   async statementAlone(step: StepScript, unit: Unit, _limits: Limits): Promise<void> {
     const { server, peer, reach } = this.#context;
     await reach('executor.statementStarted');
-    this.#write({ event: 'statement started', ...unitFacts(step, unit) });
+    write(this.#context, { event: 'statement started', ...unitFacts(step, unit) });
     server.startedSql.set(checksum(unit.sql), unit.sql);
     await this.#inStep('statementAlone', step, [unit], () => {
       server.execute(unit.sql, peer);
@@ -77,13 +77,13 @@ export class FakeExecutor implements Executor {
 
   async statementFailed(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): Promise<void> {
     await this.#context.reach('executor.statementFailed');
-    this.#write({ event: 'statement failed', ...unitFacts(step, unit) });
+    write(this.#context, { event: 'statement failed', ...unitFacts(step, unit) });
   }
 
   async statementDone(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>, durationMs: number): Promise<void> {
     await this.#inStep('statementDone', step, [], () => {
       this.#fence(step);
-      this.#write({ event: 'statement done', ...unitFacts(step, unit), durationMs });
+      write(this.#context, { event: 'statement done', ...unitFacts(step, unit), durationMs });
     });
   }
 
@@ -92,7 +92,7 @@ export class FakeExecutor implements Executor {
       this.#context.server.atomically(() => {
         this.#row(step);
         this.#fence(step);
-        this.#write({
+        write(this.#context, {
           event: step.direction === 'up' ? 'applied' : 'rolled back',
           ...factsOf(step),
           ...this.#holdOf(step),
@@ -106,7 +106,7 @@ export class FakeExecutor implements Executor {
   async withdraw(error: MigratorError): Promise<void> {
     if (!this.#started) return;
     await this.#context.reach('executor.withdraw');
-    this.#write({ event: 'failed', ...factsOf(this.#started), code: error.code, error: error.summary });
+    write(this.#context, { event: 'failed', ...factsOf(this.#started), code: error.code, error: error.summary });
   }
 
   async blockersOf(_pieces: readonly SqlPiece[]): Promise<readonly Blocker[]> {
@@ -187,12 +187,6 @@ export class FakeExecutor implements Executor {
     const { server, peer } = this.#context;
     if (server.holder === peer) return;
     throw new MigratorError('MIGRATION_FAILED', `${step.script.file} gave up the lock of this run; it was rolled back`);
-  }
-
-  #write(entry: Omit<Parameters<FakeContext['server']['write']>[0], 'run'>): void {
-    const { server, runner } = this.#context;
-    const { run, command, name, release, image } = runner;
-    server.write({ run, command, runner: name, release, image, ...entry });
   }
 }
 

@@ -16,7 +16,7 @@ import type { SessionContext } from '../state/context.ts';
 import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
 import { CALLER_RESET_STATEMENTS } from '../state/caller-settings.ts';
 import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
-import { journalInsert, type JournalValues } from '../tables/journal.ts';
+import { journalInsert, type JournalValues } from '../tables/journal-entries.ts';
 import { Message } from '../wire/message.ts';
 import { BEGIN, ENTER_OWN_PATH, LEAVE_OWN_PATH, OWN_PATH } from '../wire/own-path.ts';
 import { chosenStatements, OWN_LOCK_TIMEOUT_MS, RESET_STATEMENTS, setStatement } from '../state/settings.ts';

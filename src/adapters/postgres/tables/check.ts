@@ -15,6 +15,7 @@ import {
   type Care,
 } from '../state/attached-objects.ts';
 import { BEGIN, OWN_PATH } from '../wire/own-path.ts';
+import { historyQuery, readHistory } from './history-rows.ts';
 import { lookQueries, readLook } from './progress-facts.ts';
 import { AT_PLACE, keepPlace, place, placed } from '../state/place.ts';
 import { journalName, keyExpression, type RelationFacts } from '../state/relation.ts';
@@ -123,22 +124,6 @@ function sessionQuery({ schema, name }: TableName, key: string): string {
     'getdatabaseencoding()',
   ];
   return `SELECT ${columns.join(', ')} FROM (${lock}) l`;
-}
-
-/**
- * Only columns that we use, by their names. One that the table lacks is null: its name then is the outer query's. No operator
- * stands here, as the path may be that of the place.
- */
-export function historyQuery(table: string): string {
-  const none = [
-    `NULL::pg_catalog.text AS version`,
-    `NULL::pg_catalog.text AS checksum`,
-    `NULL::pg_catalog.timestamptz AS applied_at`,
-  ];
-  return (
-    `SELECT pg_catalog.json_agg(pg_catalog.json_build_array(r.version, r.checksum, r.applied_at)) FROM (SELECT ${none.join(', ')}) none` +
-    ` CROSS JOIN LATERAL (SELECT version, checksum, applied_at FROM ONLY ${table}) r`
-  );
 }
 
 interface RunOptions {
@@ -271,17 +256,4 @@ function readCheck(
     role: role ?? 'none',
     journal: readLook(message, results, encodingOf(encoding ?? 'UTF8')),
   };
-}
-
-export function readHistory(result: ResultSet, { decode }: Encoding): AppliedVersion[] {
-  const rows = JSON.parse(result.rows[0]?.[0] ?? '[]') as readonly (readonly [
-    version: string | null,
-    checksum: string | null,
-    appliedAt: string | null,
-  ])[];
-  return rows.map(([version, checksum, appliedAt]) => ({
-    version: decode(version ?? ''),
-    checksum: checksum ?? undefined,
-    appliedAt: appliedAt == null ? undefined : new Date(appliedAt),
-  }));
 }

@@ -1,13 +1,14 @@
 /** Finds another tool's table, and takes it over: its table out of the way, ours in its place, and all rows at once. */
 import { MigratorError } from '../../../core/errors.ts';
 import type { ForeignRow, ForeignTable } from '../../../core/import/foreign-history.ts';
-import { setAside } from '../../../core/import/plan-import.ts';
+import { setAside, type ImportedMigration } from '../../../core/import/plan-import.ts';
 import type { TableName } from '../../../core/table-name.ts';
 import { asOurselves, type SessionContext } from '../state/context.ts';
 import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables } from '../state/attached-objects.ts';
 import { namedOid } from '../wire/named.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { escapeLiteral, identifier, qualified, regclass } from '../wire/sql.ts';
+import { baselineStatements } from './history-rows.ts';
 import { makeTables } from './tables.ts';
 import { serverErrorOf } from '../wire/sqlstate.ts';
 import type { Wire } from '../wire/wire.ts';
@@ -81,7 +82,7 @@ async function readForeign(
 export async function takeOverTable(
   context: SessionContext,
   table: ForeignTable,
-  inserts: readonly string[],
+  imported: readonly ImportedMigration[],
 ): Promise<void> {
   const { relation, wire } = context;
   const made = await wire.withTransaction(async () => {
@@ -90,6 +91,7 @@ export async function takeOverTable(
     await explained(table.name, lockTable(wire, table));
     await requireSameRows(wire, table);
     const tables = relation.complete ? relation : await makeTables(context);
+    const inserts = imported.flatMap(({ migration, appliedAt }) => baselineStatements(context, migration, appliedAt));
     if (inserts.length > 0) await wire.message(inserts.join(';\n'));
     return tables;
   });

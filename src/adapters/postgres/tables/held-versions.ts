@@ -4,7 +4,7 @@ import type { JournalEvent, JournalHeldVersion } from '../../../core/history.ts'
 import { compareVersions, type Version } from '../../../core/migration.ts';
 import type { StepScript } from '../../../core/ports.ts';
 import type { RunnerIdentity } from '../../../core/runner.ts';
-import { journalRows } from './journal-rows.ts';
+import { journalRows } from './journal-table.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { literal } from '../wire/sql.ts';
 

@@ -1,198 +1,182 @@
-/** The journal's rows: how they are written and read. */
-import { publicWordsOf } from '../../../core/brief-error.ts';
+/** The journal of one session. */
 import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
-import type { JournalEntry, JournalEvent, JournalHeldVersion } from '../../../core/history.ts';
-import type { Direction, Version } from '../../../core/migration.ts';
-import { cutMiddle } from '../../../core/text/one-line.ts';
-import type { StepScript } from '../../../core/ports.ts';
-import type { RunnerIdentity } from '../../../core/runner.ts';
-import { isIrreversible } from '../../../core/plan/stored-down.ts';
-import { holdSql } from './held-versions.ts';
-import { journalRows } from './journal-rows.ts';
+import type { JournalEntry } from '../../../core/history.ts';
+import { compareVersions, type Migration, type Version } from '../../../core/migration.ts';
+import type { HeldVersion } from '../../../core/plan/held-versions.ts';
+import type { VersionInPart } from '../../../core/plan/in-part.ts';
+import { PAUSING, type Failures } from '../../../core/plan/pause.ts';
+import type { StoredDown } from '../../../core/plan/stored-down.ts';
+import type { Journal, StepScript } from '../../../core/ports.ts';
+import type { SessionContext } from '../state/context.ts';
+import { readTables, writeTables } from '../state/use-tables.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { literal } from '../wire/sql.ts';
-import { newestStored } from './stored-downs.ts';
+import { heldVersionsQuery, readHeldVersions, rolledBackQuery } from './held-versions.ts';
+import { upStep } from './history-rows.ts';
+import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal-entries.ts';
+import { journalRows } from './journal-table.ts';
+import { appliedByJournalQuery, inPartQuery, lastEnd, readInPart } from './progress-facts.ts';
+import { pruneStatement } from './prune.ts';
+import { readStoredDowns, storedDownsQuery } from './stored-downs.ts';
 
-/** The columns of a row; values are SQL expressions only where the name says so. */
-export interface JournalValues {
-  readonly event: JournalEvent;
-  readonly step?: StepScript;
-  /** Where there is no step. */
-  readonly version?: Version;
-  readonly direction?: Direction;
-  readonly statement?: number;
-  readonly statementChecksum?: string;
-  /** Of *statement started*: its text, by which it is known also when the file has another one there. */
-  readonly statementSql?: string;
-  readonly durationMs?: number;
-  readonly error?: MigratorError;
-  /** Of *held* and *hold ended*: why. */
-  readonly reason?: string | undefined;
-  /** What is stored for rolling back goes on being so; `irreversible`: but is not to run any more. */
-  readonly keepsStored?: true | 'irreversible';
+export class PostgresJournal implements Journal {
+  readonly #context: SessionContext;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  async read(): Promise<readonly JournalEntry[]> {
+    const { relation } = this.#context;
+    const result = await this.#query(journalSelect(relation.journal));
+    return readJournal(result);
+  }
+
+  async startRun(keepMs = 0): Promise<readonly JournalEntry[]> {
+    const { relation } = this.#context;
+    const lost = await this.#query(unfinishedRunsQuery(relation.journal));
+    const runs = readJournal(lost);
+    await this.#write(
+      ...runs.map((entry) => this.#lostRun(entry)),
+      this.#insert({ event: 'run started' }),
+      ...(keepMs === 0 ? [] : [pruneStatement(relation.journal, keepMs)]),
+    );
+    return runs;
+  }
+
+  /** This run has the lock, so a run that recorded its start and not its end is dead. */
+  #lostRun(entry: JournalEntry): string {
+    const { relation, runner } = this.#context;
+    return journalInsert(relation.journal, { ...runner, run: entry.run }, { event: 'run lost' });
+  }
+
+  async endRun(error: MigratorError | undefined): Promise<void> {
+    await this.#write(this.#insert({ event: 'run ended', ...(error !== undefined && { error }) }));
+  }
+
+  async recordFailure(step: StepScript, error: MigratorError): Promise<void> {
+    await this.#write(this.#insert({ event: 'failed', step, error }));
+  }
+
+  async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
+    const { relation, runner } = this.#context;
+    const result = await this.#query(failuresQuery(relation.journal, version, [up.checksum, runner.release]));
+    const [count, agoMs, error, code] = result?.rows[0] ?? [];
+    return count === undefined || count === '0'
+      ? undefined
+      : { count: Number(count), agoMs: Number(agoMs), error: error ?? '', code: code as ErrorCode };
+  }
+
+  async noteRelease(): Promise<void> {
+    // A run with nothing to do waits neither long for a lock on the journal nor for the disk.
+    await writeTables(
+      this.#context,
+      ['SET LOCAL synchronous_commit = off', this.#insert({ event: 'release seen' })],
+      NOTE_LOCK_TIMEOUT_MS,
+    );
+  }
+
+  async knowsReleases(): Promise<boolean> {
+    const { relation } = this.#context;
+    const result = await this.#query(`SELECT EXISTS (SELECT 1 FROM ${relation.journal} WHERE release IS NOT NULL)`);
+    return result?.rows[0]?.[0] === 't';
+  }
+
+  async appliedVersions(): Promise<readonly Version[]> {
+    const { relation } = this.#context;
+    const result = await this.#query(appliedByJournalQuery(relation.journal));
+    return (result?.rows ?? []).map(([version]) => version ?? '').sort(compareVersions);
+  }
+
+  async baselined(versions: readonly Version[]): Promise<readonly Version[]> {
+    const { relation } = this.#context;
+    if (versions.length === 0) return [];
+    const list = versions.map((version) => literal(version)).join(', ');
+    const result = await this.#query(
+      `SELECT DISTINCT version FROM ${relation.journal} WHERE event = 'baselined' AND version IN (${list})`,
+    );
+    return (result?.rows ?? []).map(([version]) => version ?? '');
+  }
+
+  async inPart(): Promise<readonly VersionInPart[]> {
+    const { relation } = this.#context;
+    const result = await this.#query(inPartQuery(relation.journal, { withSql: relation.complete }));
+    return readInPart(result);
+  }
+
+  async storedDowns(withText: readonly Version[] = []): Promise<readonly StoredDown[]> {
+    const { relation } = this.#context;
+    const result = await this.#query(storedDownsQuery(relation.journal, withText));
+    return readStoredDowns(result);
+  }
+
+  async storeDowns(migrations: readonly Migration[]): Promise<void> {
+    await this.#write(
+      ...migrations.map((migration) => this.#insert({ event: 'down stored', step: upStep(migration) })),
+    );
+  }
+
+  async markIrreversible(versions: readonly Version[]): Promise<void> {
+    await this.#write(
+      ...versions.map((version) =>
+        this.#insert({ event: 'down stored', version, direction: 'up', keepsStored: 'irreversible' }),
+      ),
+    );
+  }
+
+  async heldVersions(): Promise<readonly HeldVersion[]> {
+    const { relation } = this.#context;
+    const result = await this.#query(heldVersionsQuery(relation.journal));
+    return readHeldVersions(result);
+  }
+
+  async rolledBack(): Promise<readonly Version[]> {
+    const { relation } = this.#context;
+    const result = await this.#query(rolledBackQuery(relation.journal));
+    return (result?.rows ?? []).map(([version]) => version ?? '').sort(compareVersions);
+  }
+
+  async holdVersions(versions: readonly Version[], reason: string | undefined): Promise<void> {
+    await this.#write(
+      ...versions.map((version) => this.#insert({ event: 'held', version, direction: 'down', reason })),
+    );
+  }
+
+  #insert(values: JournalValues): string {
+    return journalInsert(this.#context.relation.journal, this.#context.runner, values);
+  }
+
+  /** Nothing when there is no journal yet. */
+  async #query(query: string): Promise<ResultSet | undefined> {
+    return this.#context.relation.hasJournal ? (await readTables(this.#context, 'journal', [query]))[0] : undefined;
+  }
+
+  async #write(...statements: readonly string[]): Promise<void> {
+    await writeTables(this.#context, statements);
+  }
 }
 
-export function createJournal(journal: string): string {
-  return `CREATE TABLE IF NOT EXISTS ${journal} (
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-  run uuid NOT NULL,
-  event text NOT NULL,
-  command text,
-  version text,
-  direction text,
-  statement integer,
-  duration_ms bigint,
-  code text,
-  error text,
-  runner text,
-  release text,
-  image text,
-  lockstep text,
-  checksum text,
-  down_sql text,
-  down_checksum text,
-  irreversible boolean,
-  hold jsonb,
-  statement_sql text
-);
-${indexes(journal)}`;
+function unfinishedRunsQuery(journal: string): string {
+  return (
+    `SELECT to_jsonb(s) - 'down_sql' || jsonb_build_object('version', (SELECT t.version FROM ${journal} t` +
+    ` WHERE t.run = s.run AND t.version IS NOT NULL ORDER BY t.id DESC LIMIT 1))` +
+    ` FROM ${journalRows(journal)} s WHERE s.event = 'run started'` +
+    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.run = s.run AND e.event IN ('run ended', 'run lost'))` +
+    ` ORDER BY s.id`
+  );
 }
 
-/** For what is asked of it: how a run ended, how a version stands, whether a release is known, which statements are done. */
-function indexes(journal: string): string {
-  return ['run', 'version, id', 'release', 'statement']
-    .map((columns) => `CREATE INDEX ON ${journal} (${columns})`)
-    .join(';\n');
-}
+const NOTE_LOCK_TIMEOUT_MS = 1_000;
 
-/** For a journal that an early version made. */
-export function completeJournal(journal: string): string[] {
-  return [
-    `ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb, ADD COLUMN IF NOT EXISTS statement_sql text`,
-    indexes(journal),
-  ];
-}
-
-/** Any image can roll back, also one that lacks the file. */
-const KEEPS_DOWN: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'repaired', 'down stored']);
-
-/** A failure is kept for ever, and of each restart. */
-const MAX_ERROR_BYTES = 2_000;
-
-/** An INSERT of one row. */
-export function journalInsert(journal: string, runner: RunnerIdentity, values: JournalValues): string {
-  return insertRows(journal, [journalRow(journal, runner, values)]);
-}
-
-/** SQL by column; NULL where there is nothing. */
-type JournalRowSql = Readonly<Record<string, string>>;
-
-/** `durationSql` replaces the plain value by an expression of the server's. */
-export function journalRow(
+function failuresQuery(
   journal: string,
-  runner: RunnerIdentity,
-  values: JournalValues,
-  { durationSql }: { readonly durationSql?: string | undefined } = {},
-): JournalRowSql {
-  const { step, error } = values;
-  const { version, direction } = step ?? values;
-  return {
-    ...runnerColumns(runner),
-    event: literal(values.event),
-    version: literal(version),
-    direction: literal(direction),
-    statement: literal(values.statement),
-    duration_ms: durationSql ?? literal(values.durationMs),
-    code: literal(error?.code),
-    error: literal(error && errorText(error)),
-    checksum: literal(values.statementChecksum ?? step?.script.checksum),
-    ...(values.keepsStored ? keptColumns(journal, values) : downColumns(values)),
-    hold: holdSql(journal, runner, values),
-    statement_sql: literal(values.statementSql),
-  };
-}
-
-/** Each statement, column and NULL costs the server something, so only what is there is named. */
-export function insertRows(journal: string, rows: readonly JournalRowSql[]): string {
-  const columns = Object.keys(rows[0] ?? {}).filter((column) => rows.some((row) => row[column] !== 'NULL'));
-  const lists = rows.map((row) => `(${columns.map((column) => row[column]).join(', ')})`);
-  return `INSERT INTO ${journal} (${columns.join(', ')}) VALUES ${lists.join(', ')}`;
-}
-
-function runnerColumns({ run, command, name, release, image, productVersion }: RunnerIdentity) {
-  return {
-    run: literal(run),
-    command: literal(command),
-    runner: literal(name),
-    release: literal(release),
-    image: literal(image),
-    lockstep: literal(productVersion),
-  };
-}
-
-type DownColumns = Record<'down_sql' | 'down_checksum' | 'irreversible', string>;
-
-/** As the newest row that stores something has them. */
-function keptColumns(journal: string, { step, version, keepsStored }: JournalValues): DownColumns {
-  const kept = (column: string): string => `(${newestStored(journal, column, step?.version ?? version ?? '')})`;
-  return {
-    down_sql: kept('down_sql'),
-    down_checksum: kept('down_checksum'),
-    irreversible: keepsStored === 'irreversible' ? 'true' : kept('irreversible'),
-  };
-}
-
-function downColumns({ event, step }: JournalValues): DownColumns {
-  const kept = KEEPS_DOWN.has(event) && step?.direction === 'up' ? step.migration : undefined;
-  return {
-    down_sql: literal(kept?.down?.text),
-    down_checksum: literal(kept?.down?.checksum),
-    irreversible: kept ? String(isIrreversible(kept)) : 'NULL',
-  };
-}
-
-/** Readers of the journal may be more than those who may read the rows. */
-function errorText(error: MigratorError): string {
-  const { summary, message } = publicWordsOf(error);
-  const { server } = error.details;
-  return cutMiddle(server ? `${summary}: ${message} (${server.sqlstate})` : summary, MAX_ERROR_BYTES);
-}
-
-export function journalSelect(journal: string): string {
-  return `SELECT to_jsonb(j) - 'down_sql' - 'statement_sql' FROM ${journalRows(journal)} j ORDER BY j.id`;
-}
-
-interface JournalRow {
-  readonly id: number;
-  readonly at: string;
-  readonly run: string;
-  readonly event: JournalEvent;
-  readonly [column: string]: unknown;
-}
-
-export function readJournal(result: ResultSet | undefined): JournalEntry[] {
-  return (result?.rows ?? []).map(([json]) => {
-    const row = JSON.parse(json ?? '{}') as JournalRow;
-    const text = (column: string): string | undefined => (row[column] as string | null) ?? undefined;
-    const number = (column: string): number | undefined => (row[column] as number | null) ?? undefined;
-    return {
-      id: String(row.id),
-      at: new Date(row.at),
-      run: row.run,
-      event: row.event,
-      command: text('command'),
-      version: text('version'),
-      direction: text('direction') as Direction | undefined,
-      statement: number('statement'),
-      durationMs: number('duration_ms'),
-      code: text('code') as ErrorCode | undefined,
-      error: text('error'),
-      runner: text('runner'),
-      release: text('release'),
-      image: text('image'),
-      checksum: text('checksum'),
-      hold: (row['hold'] as JournalHeldVersion | null) ?? undefined,
-    };
-  });
+  version: Version,
+  [checksum, release]: readonly (string | undefined)[],
+): string {
+  return (
+    `SELECT pg_catalog.count(*), extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.max(at)) * 1000,` +
+    ` (array_agg(error ORDER BY id DESC))[1], (array_agg(code ORDER BY id DESC))[1] FROM ${journal}` +
+    ` WHERE version = ${literal(version)} AND direction = 'up' AND event = 'failed' AND code IN (${PAUSING.map((code) => literal(code)).join(', ')})` +
+    ` AND checksum = ${literal(checksum)} AND release = ${literal(release)} AND id > ${lastEnd(journal, version)}`
+  );
 }

@@ -1,7 +1,7 @@
 /** How a migration's transaction is recorded: the history row first, the fence and the journal's row last. */
 import type { StepScript } from '../../../core/ports.ts';
 import type { SessionContext } from '../state/context.ts';
-import { insertRows, journalRow, type JournalValues } from './journal.ts';
+import { insertRows, journalRow, type JournalValues } from './journal-entries.ts';
 import type { Message } from '../wire/message.ts';
 import { ENTER_OWN_PATH } from '../wire/own-path.ts';
 import { ifStillHeld, literal } from '../wire/sql.ts';

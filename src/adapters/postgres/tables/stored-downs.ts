@@ -1,7 +1,7 @@
 /** The down SQL that the journal keeps. */
 import type { Version } from '../../../core/migration.ts';
 import type { StoredDown } from '../../../core/plan/stored-down.ts';
-import { journalRows } from './journal-rows.ts';
+import { journalRows } from './journal-table.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { literal } from '../wire/sql.ts';
 

@@ -1,6 +1,6 @@
 /** Creates the history table and the journal, or completes those of the original Go runner; only under the lock. */
 import { asOurselves, type SessionContext } from '../state/context.ts';
-import { completeJournal, createJournal } from './journal.ts';
+import { completeJournal, createJournal } from './journal-table.ts';
 import { findingsQuery, readFindings, untrustedTables } from '../state/attached-objects.ts';
 import { journalName, resolveRelation, tableComment, type Relation } from '../state/relation.ts';
 import { readRelation, relationQueries } from '../state/relation-facts.ts';
