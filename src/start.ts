@@ -8,7 +8,7 @@ import type { ProcessContext } from './app/process-context.ts';
 import { readPartialSettings } from './cli/partial-settings.ts';
 import type { Arguments } from './cli/cli.ts';
 import { readPlainWords } from './cli/plain-words.ts';
-import { parseConfig } from './config/config.ts';
+import { parseConfig } from './config/parse-config.ts';
 import type { AddressSettings } from './config/settings.ts';
 import { MigratorError, toMigratorError } from './core/errors.ts';
 

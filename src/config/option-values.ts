@@ -2,7 +2,8 @@
 import { parseDuration } from '../core/migration.ts';
 import type { Rename } from '../core/plan/renames.ts';
 import { parseTableName, type TableName } from '../core/table-name.ts';
-import { optionEntry, type OPTIONS, type OptionKey, type OptionType } from './options.ts';
+import { optionEntry, type OPTIONS, type OptionKey } from './options.ts';
+import type { OptionType } from './options/entry.ts';
 
 interface ValueOfType extends Record<OptionType, unknown> {
   text: string;

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { parseConfig, type Config, type DownConfig, type UpConfig } from '../../src/config/config.ts';
+import type { Config, DownConfig, UpConfig } from '../../src/config/config.ts';
+import { parseConfig } from '../../src/config/parse-config.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { CommandName } from '../../src/core/runner.ts';
 import {

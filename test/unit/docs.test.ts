@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { blocksOf, readPages, ROOT, type Page } from '../../scripts/docs/pages.ts';
 import { exitsOf, GENERATED_PAGES, withGenerated } from '../../scripts/docs.ts';
 import { parseArguments } from '../../src/cli/cli.ts';
-import { parseConfig } from '../../src/config/config.ts';
+import { parseConfig } from '../../src/config/parse-config.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
 
 const CODES = Object.keys(ERRORS) as ErrorCode[];

@@ -10,7 +10,7 @@ import { createSqlParser } from '../../../src/adapters/sql-parser/parser.ts';
 import { reportEarlyFailure, runCommand } from '../../../src/app/run-command.ts';
 import { readPartialSettings } from '../../../src/cli/partial-settings.ts';
 import { parseArguments } from '../../../src/cli/cli.ts';
-import { parseConfig } from '../../../src/config/config.ts';
+import { parseConfig } from '../../../src/config/parse-config.ts';
 import { toMigratorError } from '../../../src/core/errors.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Clock, HookRunner, Limits, Reporter } from '../../../src/core/ports.ts';

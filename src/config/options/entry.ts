@@ -1,0 +1,45 @@
+/** What does the table say about one setting, and which commands share settings? */
+import type { CommandName } from '../../core/runner.ts';
+
+/** How the text of a setting is read; src/config/option-values.ts has the parser of each. */
+export type OptionType =
+  | 'text'
+  | 'boolean'
+  | 'duration'
+  | 'integer'
+  | 'choice'
+  | 'version'
+  | 'versions'
+  | 'renames'
+  | 'table'
+  | 'lock key'
+  | 'words'
+  | 'memory'
+  | 'age';
+
+type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity' | 'Kubernetes';
+
+export interface OptionEntry {
+  readonly type: OptionType;
+  readonly group: OptionGroup;
+  readonly commands: readonly CommandName[];
+  /** Where it is not the key's: two commands may have a flag in common that means something else for each. */
+  readonly flag?: `--${string}`;
+  /** One or two sentences, without the default; for a boolean that is true by default, about its `--no-` flag. */
+  readonly help: string;
+  /** In the same spelling as a user would give it. A boolean without one is false. */
+  readonly default?: string;
+  /** Said in the help where the default depends on where Lockstep runs. */
+  readonly defaultHelp?: string;
+  /** Read when neither the flag nor the LOCKSTEP_* variable is set. */
+  readonly standardEnv?: string;
+  readonly choices?: readonly string[];
+  /** Smallest value: milliseconds for a duration. */
+  readonly min?: number;
+}
+
+export const DATABASE = ['up', 'down', 'wait', 'status', 'history', 'baseline', 'import', 'repair', 'lock'] as const;
+export const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'import', 'repair', 'validate'] as const;
+export const CHANGING = ['up', 'down', 'baseline', 'import', 'repair'] as const;
+export const RUNNING = ['up', 'down'] as const;
+export const ALL = [...DATABASE, 'validate', 'create'] as const;
