@@ -75,13 +75,11 @@ function reportPlainly(
   process.stderr.write(`${logFormat() === 'json' ? JSON.stringify(line) : text}\n`);
 }
 
-/** As the settings say, without what reads them. */
-function logFormat(): 'text' | 'json' {
-  const words = argv.flatMap((word) => word.split('='));
-  const flag = words.indexOf('--log-format');
-  const said = flag === -1 ? process.env['LOCKSTEP_LOG_FORMAT'] : words[flag + 1];
-  if (said === 'text' || said === 'json') return said;
-  return process.stderr.isTTY ? 'text' : 'json';
+/** Found without the reader of the command line, which cannot be loaded here. */
+function logFormat(): string {
+  const flag = /(?:^| )--log-format[ =](text|json)(?: |$)/.exec(argv.join(' '));
+  const said = flag ? flag[1] : process.env['LOCKSTEP_LOG_FORMAT'];
+  return said === 'text' || said === 'json' ? said : process.stderr.isTTY ? 'text' : 'json';
 }
 
 // A reader that went away (`lockstep up | head`) must not end a migration.

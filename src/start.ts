@@ -5,21 +5,21 @@
 import { reportEarlyFailure, runCommand } from './app/run-command.ts';
 import { addressProblems } from './app/wiring.ts';
 import type { ProcessContext } from './app/process-context.ts';
+import { parseArguments } from './cli/arguments.ts';
 import { readPartialSettings } from './cli/partial-settings.ts';
-import type { Arguments } from './cli/cli.ts';
-import { readPlainWords } from './cli/plain-words.ts';
 import { parseConfig } from './config/parse-config.ts';
 import type { AddressSettings } from './config/settings.ts';
 import { MigratorError, toMigratorError } from './core/errors.ts';
+import type { CommandName } from './core/runner.ts';
 
 /**
  * Runs the command, tells its outcome, and resolves with the exit code. The signal from outside aborts with a signal's name.
  * @throws MigratorError CONFIG_INVALID, when nothing has been done yet.
  */
 export async function start(argv: readonly string[], outside: ProcessContext, columns: number): Promise<number> {
-  const parsed = readPlainWords(argv) ?? (await parseWords(argv, columns));
+  const parsed = parseArguments(argv);
   if ('help' in parsed || 'version' in parsed) {
-    outside.stdout.write(`${'help' in parsed ? parsed.help : parsed.version}\n`);
+    outside.stdout.write(`${'help' in parsed ? await help(parsed.help, columns) : parsed.version}\n`);
     return 0;
   }
   const context = interruptible(outside);
@@ -30,9 +30,9 @@ export async function start(argv: readonly string[], outside: ProcessContext, co
   return await runCommand(parseConfig(parsed, context.env, facts), context);
 }
 
-async function parseWords(argv: readonly string[], columns: number): Promise<Arguments> {
-  const { parseArguments } = await import('./cli/cli.ts');
-  return parseArguments(argv, columns);
+async function help(topic: CommandName | 'lockstep', columns: number): Promise<string> {
+  const { helpText } = await import('./cli/help.ts');
+  return await helpText(topic, columns);
 }
 
 /** Tells of a failure that came before there was a Config. Resolves with the exit code. */

@@ -45,9 +45,9 @@ export function belongsTo(key: OptionKey, command: CommandName): boolean {
 }
 
 /** The option that a flag, in either spelling, stands for: the command's own, else another's. */
-export function keyOf(flag: string, command: CommandName): OptionKey | undefined {
+export function keyOf(flag: string, command?: CommandName): OptionKey | undefined {
   const keys = OPTION_KEYS.filter((key) => flagsOf(key).includes(flag));
-  return keys.find((key) => belongsTo(key, command)) ?? keys[0];
+  return keys.find((key) => command !== undefined && belongsTo(key, command)) ?? keys[0];
 }
 
 /** Both spellings of a boolean. */
@@ -55,7 +55,7 @@ export function flagsOf(key: OptionKey): string[] {
   return optionEntry(key).type === 'boolean' ? [flagOf(key), negatedFlagOf(key)] : [flagOf(key)];
 }
 
-/** What the command line says, read by src/cli.ts: nothing is checked but the words themselves. */
+/** What the command line says: words and flags are checked, the values of flags are not. */
 export interface RawOptions {
   readonly command: CommandName;
   /** NAME of `create NAME`. */

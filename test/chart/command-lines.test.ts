@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { ciValues } from '../../scripts/chart/generated.ts';
 import { CHART, parseManifests, runHelm, type Helm } from '../../scripts/chart/helm.ts';
 import { plainManifests, renderExample } from '../../scripts/chart/plain-manifests.ts';
-import { parseArguments } from '../../src/cli/cli.ts';
+import { parseArguments } from '../../src/cli/arguments.ts';
 import type { Config } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import { commandBlocks } from '../support/page-commands.ts';

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 
 import { blocksOf, readPages, ROOT, type Page } from '../../scripts/docs/pages.ts';
 import { exitsOf, GENERATED_PAGES, withGenerated } from '../../scripts/docs.ts';
-import { parseArguments } from '../../src/cli/cli.ts';
+import { parseArguments } from '../../src/cli/arguments.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
 

@@ -9,7 +9,7 @@ const ENV = {
   LOCKSTEP_EVENTS: 'on',
 };
 
-describe('readAnyway: what wrong settings say nevertheless', () => {
+describe('readPartialSettings: how wrong settings are reported', () => {
   it('reads the environment', () => {
     const { command, json, config } = readPartialSettings(['up', '--lock-wiat', '5m'], ENV, { terminal: false });
     expect({ command, json }).to.deep.equal({ command: 'up', json: false });
@@ -46,5 +46,8 @@ describe('readAnyway: what wrong settings say nevertheless', () => {
     expect(command).to.equal(undefined);
     expect(config).to.deep.include({ terminationLog: '/from-env' }).and.not.have.property('events');
     expect(readPartialSettings([], {}, { terminal: false }).config.log.format).to.equal('json');
+    const misplaced = readPartialSettings(['--json', 'up', '--log-format=text'], {}, { terminal: false });
+    expect(misplaced).to.include({ command: undefined, json: true });
+    expect(misplaced.config.log.format).to.equal('text');
   });
 });

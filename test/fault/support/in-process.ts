@@ -9,7 +9,7 @@ import { DedicatedConnections } from '../../../src/adapters/postgres/connection/
 import { createSqlParser } from '../../../src/adapters/sql-parser/parser.ts';
 import { reportEarlyFailure, runCommand } from '../../../src/app/run-command.ts';
 import { readPartialSettings } from '../../../src/cli/partial-settings.ts';
-import { parseArguments } from '../../../src/cli/cli.ts';
+import { parseArguments } from '../../../src/cli/arguments.ts';
 import { parseConfig } from '../../../src/config/parse-config.ts';
 import { toMigratorError } from '../../../src/core/errors.ts';
 import type { Outcome } from '../../../src/core/outcome.ts';

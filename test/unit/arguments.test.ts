@@ -1,15 +1,16 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { parseArguments } from '../../src/cli/cli.ts';
+import { parseArguments, readWords } from '../../src/cli/arguments.ts';
 import { COMMAND_NAMES } from '../../src/cli/commands.ts';
-import { ERRORS, MigratorError } from '../../src/core/errors.ts';
+import { MigratorError } from '../../src/core/errors.ts';
 import {
   belongsTo,
   flagOf,
   negatedFlagOf,
   OPTION_KEYS,
   optionEntry,
+  type OptionKey,
   type RawOptions,
 } from '../../src/config/options.ts';
 import { VERSION } from '../../src/core/version.ts';
@@ -102,59 +103,86 @@ describe('parseArguments', () => {
     }
   });
 
+  it('--help and --version are answered, wherever they stand', () => {
+    const answers: [string, unknown][] = [
+      ['--help', { help: 'lockstep' }],
+      ['-h', { help: 'lockstep' }],
+      ['up --help', { help: 'up' }],
+      ['down --steps 1 -h', { help: 'down' }],
+      ['up nonsense --help', { help: 'up' }],
+      ['--version', { version: VERSION }],
+      ['up --version', { version: VERSION }],
+    ];
+    for (const [line, answer] of answers) expect(read(line), line).to.deep.equal(answer);
+  });
+
+  const word = fc.oneof(
+    fc.string(),
+    fc.constantFrom('--to', '--strict', '--no-strict', '--', '-', '--json=', '--__proto__', '-h', '5', 'true', '-1'),
+  );
+
   it('reads any words, or says what is wrong with them', () => {
-    const word = fc.oneof(
-      fc.string(),
-      fc.constantFrom('--to', '--strict', '--no-strict', '--', '-', '--json=', '--__proto__', '-h', '5', 'true'),
-    );
     fc.assert(
       fc.property(fc.constantFrom(...COMMAND_NAMES), fc.array(word, { maxLength: 6 }), (command, words) => {
         try {
           parseArguments([command, ...words]);
         } catch (error) {
           expect(error).to.be.instanceOf(MigratorError).with.property('code', 'CONFIG_INVALID');
+          expect((error as MigratorError).details.problems).to.not.be.empty;
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('reads what was written, in any order and any of its spellings', () => {
+    fc.assert(
+      fc.property(written, ({ command, given }) => {
+        const argv = [command, ...given.flatMap(({ words }) => words)];
+        const flags = Object.fromEntries(given.map(({ key, value }) => [key, value]));
+        expect(parseArguments(argv)).to.deep.equal({ command, flags });
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('reads the same flags beside words that are wrong', () => {
+    fc.assert(
+      fc.property(written, fc.nat(), ({ command, given }, position) => {
+        const flags = Object.fromEntries(given.map(({ key, value }) => [key, value]));
+        const words = given.map((one) => one.words);
+        const wrong = words.toSpliced(position % (words.length + 1), 0, ['--nonsense=1']);
+        const found = readWords([command, ...wrong.flat()]);
+        expect(found).to.deep.include({ command, flags, problems: ['unknown flag "--nonsense"'] });
+      }),
+      { numRuns: 1_000 },
     );
   });
 });
 
-describe('the help', () => {
-  const helpOf = (...words: string[]) => {
-    const read = parseArguments(words, 100);
-    if (!('help' in read)) throw new Error('no help');
-    return read.help;
-  };
-
-  it('of Lockstep names every command and exit code', () => {
-    const help = helpOf('--help');
-    for (const command of COMMAND_NAMES) expect(help).to.match(new RegExp(`lockstep ${command}\\b`));
-    for (const { exit } of Object.values(ERRORS)) expect(help).to.match(new RegExp(`^ +${exit}  `, 'm'));
-    expect(help).to.contain('ENVIRONMENT').and.contain('EXIT CODES');
-    expect(helpOf('-h')).to.equal(help);
-  });
-
-  for (const command of COMMAND_NAMES) {
-    it(`of ${command} names its own flags and no others`, () => {
-      const help = helpOf(command, '--help');
-      for (const key of OPTION_KEYS) {
-        const flag = optionEntry(key).default === 'true' ? negatedFlagOf(key) : flagOf(key);
-        const expected = OPTION_KEYS.some((other) => flagOf(other) === flagOf(key) && belongsTo(other, command));
-        expect(new RegExp(`^ +${flag} `, 'm').test(help), flag).to.equal(expected);
-      }
-      expect(help)
-        .to.contain('Examples:')
-        .and.not.match(/\[string\]|\[boolean\]/);
-    });
-  }
-
-  it('keeps to the width of the terminal', () => {
-    for (const line of helpOf('up', '--help').split('\n')) expect(line.length).to.be.at.most(100);
-  });
-
-  it('--version says the version', () => {
-    expect(parseArguments(['--version'])).to.deep.equal({ version: VERSION });
-    expect(parseArguments(['up', '--version'])).to.deep.equal({ version: VERSION });
+/** A command with some of its flags, each once. */
+const written = fc.constantFrom(...COMMAND_NAMES).chain((command) => {
+  const own = OPTION_KEYS.filter((key) => belongsTo(key, command));
+  const flag = fc.constantFrom(...own).chain((key) => spelling(key).map((one) => ({ key, ...one })));
+  return fc.record({
+    command: fc.constant(command),
+    given: fc.uniqueArray(flag, { selector: ({ key }) => key, maxLength: 6 }),
   });
 });
+
+function spelling(key: OptionKey): fc.Arbitrary<{ value: string | boolean; words: string[] }> {
+  const name = flagOf(key);
+  if (optionEntry(key).type === 'boolean') {
+    return fc.constantFrom(
+      { value: true, words: [name] },
+      { value: true, words: [`${name}=Yes`] },
+      { value: false, words: [negatedFlagOf(key)] },
+      { value: false, words: [`${name}=0`] },
+    );
+  }
+  const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('-1', '-.5', '"a"', "'b'", 'a=b', '1e3', ''));
+  return fc.tuple(text, fc.boolean()).map(([value, joined]) => ({
+    value,
+    words: joined || (value.startsWith('-') && !/^-[.\d]+$/.test(value)) ? [`${name}=${value}`] : [name, value],
+  }));
+}
