@@ -1,10 +1,10 @@
-/** What of an error may leave the log: no rows (DETAIL, quoted values), no line of SQL, no query of another session, no password. */
+/** The part of an error that may be shown outside the log: no rows (DETAIL, quoted values), no SQL, no other session's query, no password. */
 import type { ErrorCode, MigratorError } from './errors.ts';
 import { cutBytes, oneLine } from './text/one-line.ts';
 import { describeBlocker } from './runner.ts';
 import { publicWords } from './server-words.ts';
 
-/** The words of an error that may go anywhere. */
+/** The texts of an error that may be shown anywhere. */
 export interface PublicWords {
   readonly summary: string;
   /** The server's. */
@@ -13,14 +13,14 @@ export interface PublicWords {
   readonly problems?: readonly string[];
 }
 
-/** The one place that decides it; everything but the log and the text on stderr goes through here. */
+/** The one place that decides it; every output except the log and the text on stderr uses this. */
 export function publicWordsOf({ summary, details: { server, problems, blockers } }: MigratorError): PublicWords {
   const words = server && publicWords(server);
   return {
     // Some summaries repeat what the server said.
     summary: words ? summary.replaceAll(server.message, () => words.message) : summary,
     ...(words && { message: words.message, ...(words.hint !== undefined && { serverHint: words.hint }) }),
-    // Their problems quote their queries.
+    // The problems of an error with blockers quote the blockers' queries.
     ...(blockers
       ? { problems: blockers.map(({ query: _, ...blocker }) => describeBlocker(blocker)) }
       : problems && { problems }),
@@ -57,7 +57,7 @@ export function briefError(error: MigratorError): BriefError {
   };
 }
 
-/** One sentence: what failed, where, why, what to do next; at most `max` bytes, and what to do next is what goes first. */
+/** One sentence: what failed, where, why, what to do next; cut at the end to `max` bytes. */
 export function describeBriefly(error: MigratorError, max: number): string {
   const { summary, why, sqlstate, file, line, next } = briefError(error);
   const at = file === undefined ? '' : ` (${summary.includes(file) ? 'line ' : `${file}:`}${line})`;

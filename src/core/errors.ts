@@ -5,7 +5,7 @@ import type { Outcome } from './outcome.ts';
 import type { Blocker, Holder } from './runner.ts';
 import { maskPasswords } from './text/secrets.ts';
 
-/** What a Kubernetes Job should do with an exit code: give up at once, or count it against `backoffLimit`. */
+/** What a Kubernetes Job should do with an exit code: give up at once, count it against `backoffLimit`, or ignore it. */
 type JobAction = 'FailJob' | 'Count' | 'Ignore';
 
 interface ErrorEntry {
@@ -24,11 +24,15 @@ export const ERRORS = {
   ROLLBACK_REFUSED: {
     exit: 24,
     job: 'FailJob',
-    meaning: 'no target, no down script, irreversible, or stored SQL that is not to be trusted',
+    meaning: 'no target, no down script, irreversible, or stored SQL that cannot be trusted',
   },
-  DATABASE_UNAVAILABLE: { exit: 30, job: 'Count', meaning: 'the database was not reached in time, or was lost' },
+  DATABASE_UNAVAILABLE: {
+    exit: 30,
+    job: 'Count',
+    meaning: 'the database could not be reached in time, or the connection was lost',
+  },
   LOCK_TIMEOUT: { exit: 31, job: 'Count', meaning: 'another runner holds the lock' },
-  CONTENTION: { exit: 32, job: 'Count', meaning: 'a table lock was not had, also after the retries' },
+  CONTENTION: { exit: 32, job: 'Count', meaning: 'could not get a table lock, even after retrying' },
   PENDING: { exit: 33, job: 'Count', meaning: 'migrations are still pending' },
   OUTCOME_UNKNOWN: { exit: 34, job: 'Count', meaning: 'the connection was lost after a migration was sent' },
   HOOK_FAILED: { exit: 35, job: 'Count', meaning: 'a pre-migration hook failed; nothing was recorded' },
@@ -39,32 +43,32 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** What the server said, as in its ErrorResponse. */
+/** The server's ErrorResponse. */
 export interface ServerError {
   readonly sqlstate: string;
   readonly message: string;
   readonly detail?: string | undefined;
   readonly hint?: string | undefined;
   readonly where?: string | undefined;
-  /** By RAISE in PL/pgSQL, and so with whatever SQLSTATE its author has chosen. */
+  /** Raised by RAISE in PL/pgSQL, so the SQLSTATE is its author's choice. */
   readonly raised?: boolean;
-  /** It may quote values of rows whatever its SQLSTATE is: it is not about the text of the file. */
+  /** It may quote values of rows, whatever its SQLSTATE is. */
   readonly mayQuoteRows?: boolean | undefined;
 }
 
 export interface ErrorDetails {
-  /** Each offender when there are several, one line each. */
+  /** If there are several problems: one line each. */
   readonly problems?: readonly string[] | undefined;
   readonly version?: string | undefined;
   readonly location?: SourceLocation | undefined;
   readonly server?: ServerError | undefined;
-  /** Who holds the lock that was not to be had. */
+  /** Who holds the advisory lock. */
   readonly holder?: Holder | undefined;
-  /** Who kept a table lock from us. */
+  /** Which sessions hold the table lock that was needed. */
   readonly blockers?: readonly Blocker[] | undefined;
   /** What the run did before it failed. */
   readonly outcome?: Outcome | undefined;
-  /** It may pass as soon as somebody else puts another secret into the file, or behind the command, that it came from. */
+  /** The error may go away when the file or the command yields another secret. */
   readonly awaitsSecret?: boolean | undefined;
   /** What interrupted the run. */
   readonly signal?: 'SIGINT' | 'SIGTERM' | undefined;
@@ -75,7 +79,7 @@ interface MigratorErrorInit extends ErrorDetails {
   readonly cause?: unknown;
 }
 
-const RUN_AGAIN = 'run the command again; it starts from what the database says';
+const RUN_AGAIN = 'run the command again; it continues from the state of the database';
 
 /** By the tens digit of the exit code, which says who acts. */
 const NEXT_STEPS: Readonly<Record<number, string>> = {
@@ -86,7 +90,7 @@ const NEXT_STEPS: Readonly<Record<number, string>> = {
 /** 128 + the signal's number, as shells report it. */
 const SIGINT_EXIT = 130;
 
-/** The only error that Lockstep throws on purpose: what failed, why, and what to do next. Its words hold no password. */
+/** The only error that Lockstep throws on purpose: what failed, why, and what to do next. Passwords in it are masked. */
 export class MigratorError extends Error {
   override readonly name = 'MigratorError';
   readonly code: ErrorCode;
@@ -112,12 +116,12 @@ export class MigratorError extends Error {
     return this.details.signal === 'SIGINT' ? SIGINT_EXIT : ERRORS[this.code].exit;
   }
 
-  /** What to do: as whoever threw it knows best, else as the exit code's tens digit says. */
+  /** What to do next: the hint, else a default for the exit code's tens digit. */
   get next(): string {
     return this.hint ?? NEXT_STEPS[Math.floor(ERRORS[this.code].exit / 10)] ?? RUN_AGAIN;
   }
 
-  /** The same error with more known about it. */
+  /** The same error with more facts. */
   with(more: MigratorErrorInit): MigratorError {
     return new MigratorError(this.code, this.summary, {
       ...this.details,
@@ -145,6 +149,6 @@ export function toMigratorError(error: unknown): MigratorError {
   const message = error instanceof Error ? error.message : String(error);
   return new MigratorError('INTERNAL', `unexpected error: ${message}`, {
     cause: error,
-    hint: 'this is a bug in Lockstep: please report it with the log of this run; with --log-format=json it has the stack',
+    hint: 'this is a bug in Lockstep: please report it with the log of this run; --log-format=json includes the stack',
   });
 }

@@ -1,4 +1,4 @@
-/** Everything worth telling while a command runs, as one union. */
+/** Every event that a command reports while it runs, as one union. */
 import type { MigratorError } from './errors.ts';
 import type { HeldVersion, HeldUntil } from './plan/held-versions.ts';
 import type { Direction, Version } from './migration.ts';
@@ -23,7 +23,7 @@ export type MigratorEvent =
   | { readonly type: 'lock.released'; readonly key: string }
   | { readonly type: 'lock.waiters-cancelled'; readonly waiters: readonly Holder[] }
   | { readonly type: 'wait.pending'; readonly message: string; readonly pending: readonly Version[] }
-  /** A `warning` says it too, for people. */
+  /** Comes together with a `warning`, which is for people. */
   | { readonly type: 'database.ahead'; readonly versions: readonly Version[] }
   | { readonly type: 'run.planned'; readonly direction: Direction; readonly versions: readonly Version[] }
   | { readonly type: 'run.lost'; readonly run: string; readonly runner: string; readonly version: Version | undefined }
@@ -39,7 +39,7 @@ export type MigratorEvent =
     }
   | { readonly type: 'migration.applied'; readonly version: Version; readonly durationMs: number }
   | { readonly type: 'migration.rolled-back'; readonly version: Version; readonly durationMs: number }
-  /** After a rollback: the releases that are known do not apply them again. */
+  /** After a rollback: known releases do not apply them again. */
   | { readonly type: 'rollback.held'; readonly versions: readonly Version[]; readonly reason: string | undefined }
   /** After a rollback: the next `up` applies them again. */
   | { readonly type: 'rollback.not-held'; readonly versions: readonly Version[] }
@@ -81,7 +81,7 @@ export type MigratorEvent =
       readonly applied: readonly Version[];
       readonly durationMs: number;
     }
-  /** The end of a command that failed, whatever kept it; the library throws instead. */
+  /** The end of a command that failed, for whatever reason; the library throws instead. */
   | { readonly type: 'run.failed'; readonly error: MigratorError };
 
 export type MigratorEventType = MigratorEvent['type'];

@@ -1,4 +1,4 @@
-/** Which names beside the migrations are no accident, and what a directory's numbers are: counted, dates, or times. */
+/** Judges file names that are not Lockstep's (another tool's? a backup?), and recognises numbers that are dates or times. */
 import { MigratorError } from './errors.ts';
 import { versionNumber, type Migration, type Version } from './migration.ts';
 
@@ -9,11 +9,11 @@ export interface FileRemark {
   readonly strict: boolean;
 }
 
-/** What is a warning only. @throws MigratorError MIGRATIONS_INVALID for what `strict` refuses. */
+/** The remarks as warnings. @throws MigratorError MIGRATIONS_INVALID for what `strict` refuses. */
 export function judgeRemarks(remarks: readonly FileRemark[], strict: boolean): string[] {
   const refused = remarks.filter((remark) => strict && remark.strict).map(({ message }) => message);
   if (refused.length === 0) return remarks.map(({ message }) => message);
-  throw new MigratorError('MIGRATIONS_INVALID', 'the migration files are not all that lies there', {
+  throw new MigratorError('MIGRATIONS_INVALID', 'the directory has files that are not Lockstep migrations', {
     problems: refused,
     hint: 'rename or remove them; without --strict it is only a warning',
   });
@@ -29,7 +29,7 @@ const OTHER_TOOL = new RegExp(String.raw`^(?:\d+[_.-]|[VUB]\d[\w.]*__|R__).*\.${
 const NO_MIGRATION = /(?:_test\.\w+|\.(?:test|spec)\.\w+|\.d\.[cm]?ts)$/;
 const BACKUP = /(?:~|\.(?:bak|orig|rej|swp))$/;
 
-/** Of a file that is none of ours by its name; `names` are all that lie there. */
+/** Judges a file whose name is not a migration's; `names` are all files of the directory. */
 export function judgeName(name: string, names: ReadonlySet<string>): NameVerdict {
   if (BACKUP.test(name) && names.has(name.replace(BACKUP, ''))) return 'nothing';
   if (OTHER_TOOL.test(name)) return NO_MIGRATION.test(name) ? 'nothing' : 'other tool';
@@ -49,18 +49,18 @@ export function someOf(names: readonly string[], separator = ', '): string {
 
 const MOST_SHOWN = 5;
 
-/** The versions with one number, as one sentence about all such numbers; empty where there are none. */
+/** One sentence about all numbers that several versions share; empty if there are none. */
 export function equalNumbers(migrations: readonly Migration[]): string {
   const groups = [...Map.groupBy(migrations, ({ version }) => versionNumber(version)).values()].filter(
     (group) => group.length > 1,
   );
   if (groups.length === 0) return '';
   const named = groups.map((group) => group.map(({ version }) => version).join(', '));
-  const what = groups.length === 1 ? 'the same number twice' : `${groups.length} numbers are there twice`;
+  const what = groups.length === 1 ? 'a number is used twice' : `${groups.length} numbers are used twice`;
   return `${what}, so their names decide the order: ${someOf(named, '; ')}`;
 }
 
-/** What `number`, without leading zeros, is made of; undefined for one that somebody has counted. */
+/** The format of a number (without leading zeros) that is a date or time; undefined for a counted number. */
 export function kindOf(number: string): string | undefined {
   switch (number.length) {
     case 8:
@@ -84,7 +84,7 @@ export function secondsOf(number: string): number | undefined {
   return Date.UTC(year, month - 1, ...rest) / 1000;
 }
 
-/** Times of several kinds, as one sentence; empty where there is one. */
+/** One sentence about dates and times in several formats; empty if there is only one. */
 export function mixedNumbers(migrations: readonly Migration[]): string {
   const kinds = new Map<string, { readonly first: Version; last: Version }>();
   for (const { version } of migrations) {
@@ -96,5 +96,5 @@ export function mixedNumbers(migrations: readonly Migration[]): string {
   }
   if (kinds.size < 2) return '';
   const named = [...kinds].map(([kind, { first, last }]) => `${kind}: ${first}${last === first ? '' : ` to ${last}`}`);
-  return `numbers of several kinds, which run by their size; other tools order them by name: ${named.join('; ')}`;
+  return `numbers in several formats, which run in numeric order; other tools order them by name: ${named.join('; ')}`;
 }

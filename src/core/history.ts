@@ -1,4 +1,4 @@
-/** What the database remembers: the history (applied versions), the journal (events), and where they are. */
+/** What the database records: the history (applied versions) and the journal (events). */
 import type { ErrorCode } from './errors.ts';
 import type { Direction, Version } from './migration.ts';
 
@@ -56,12 +56,12 @@ export interface JournalEntry {
   readonly hold?: JournalHeldVersion | undefined;
 }
 
-/** Of *rolled back* and *held*: who is not to apply it again (if it is held), and why; of *applied* and *hold ended*: why the hold ends; of *renamed*: what to. */
+/** For *rolled back* and *held*: which releases must not apply it again, and why; for *applied* and *hold ended*: why the hold ended; for *renamed*: the new name. */
 export interface JournalHeldVersion {
   readonly releases?: readonly string[];
   /** The release that had applied it. */
   readonly appliedBy?: string;
-  /** Of a row that an early version wrote. */
+  /** Only in rows that an early version of Lockstep wrote. */
   readonly upChecksum?: string;
   readonly reason?: string;
 }

@@ -1,5 +1,5 @@
 /** What a migration is: its version, scripts and directives, read from file names and text. */
-// Its `hash` by name would keep an older Node from importing us, and so from saying which one is needed.
+// A named import of `hash` would fail in an older Node, before Lockstep could say which Node it needs.
 import * as crypto from 'node:crypto';
 
 import { nearest } from './text/nearest.ts';
@@ -10,7 +10,7 @@ export type Direction = 'up' | 'down';
 /** The file name without `.up.sql`, for example `007_add_index`. */
 export type Version = string;
 
-/** What the leading comment block of a file asks for. */
+/** The directives in the leading comment block of a file. */
 export interface Directives {
   readonly noTransaction: boolean;
   readonly irreversible: boolean;
@@ -78,7 +78,7 @@ export function withoutBom(text: string): string {
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, min: 60_000, m: 60_000, h: 3_600_000 };
 
-/** `250ms`, `2s`, `30min`, `1h`, or `0`, in milliseconds; undefined when it is none of these. */
+/** Parses `250ms`, `2s`, `30min`, `1h` or `0` to milliseconds; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
   const match = /^(?<amount>\d+(?:\.\d+)?)(?<unit>ms|s|min|m|h)$/.exec(text);
@@ -102,7 +102,7 @@ export function parseDirectives(text: string): { directives: Directives; problem
     if (!groups) continue;
     const body = (groups['body'] ?? '').trim();
     const [word = ''] = body.split(/[=\s]/, 1);
-    // Without the colon it may be a sentence about us.
+    // Without the colon it may be a sentence about Lockstep.
     if (groups['colon'] === '' && !DIRECTIVES.includes(word)) continue;
     const problem = groups['colon'] === '' ? `write "-- lockstep: ${body}", with a colon` : readDirective(body, found);
     if (problem !== undefined) problems.push(`line ${index + 1}: ${problem}`);
@@ -142,7 +142,7 @@ function readDirective(body: string, found: { -readonly [K in keyof Directives]:
     default: {
       const shown = name.length > 60 ? `${name.slice(0, 60)}…` : name;
       const guess = nearest(shown, DIRECTIVES);
-      return `unknown directive "${shown}"${guess ? `; did you mean "${guess}"?` : `; known are ${DIRECTIVES.join(', ')}`}`;
+      return `unknown directive "${shown}"${guess ? `; did you mean "${guess}"?` : `; valid directives: ${DIRECTIVES.join(', ')}`}`;
     }
   }
 }

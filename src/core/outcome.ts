@@ -1,4 +1,4 @@
-/** What a run did, told the same way whether it ended well or not. */
+/** What a run did, in the same form whether it succeeded or not. */
 import type { Direction, Version } from './migration.ts';
 import type { Loss } from './sql/script-plan.ts';
 import type { ScriptSource } from './plan/step.ts';
@@ -16,14 +16,14 @@ export interface DryRunStep {
   /** The file of this image, or what was stored when the migration was applied. */
   readonly source: ScriptSource;
   readonly sql: string;
-  /** Of a version in part: each statement, and whether it is done already and will not run again. */
+  /** For a version in part: each statement, and whether it is done and will not run again. */
   readonly statements?: readonly { readonly sql: string; readonly done: boolean }[];
-  /** Data that would be gone. */
+  /** Data that would be lost. */
   readonly losses: readonly EstimatedLoss[];
 }
 
 export interface EstimatedLoss extends Omit<Loss, 'table' | 'offset'> {
-  /** How many rows the table has, as the server estimates it; absent where there is no such table. */
+  /** The server's estimate of the table's rows; absent if there is no such table. */
   readonly rows?: number;
 }
 
@@ -31,19 +31,19 @@ export interface Outcome {
   readonly command: 'up' | 'down' | 'baseline' | 'import' | 'wait';
   /** What this run did, in order. */
   readonly done: readonly StepResult[];
-  /** In the plan, but not run because something failed first (or because of a dry run). */
+  /** In the plan, but not run because of an earlier failure or a dry run. */
   readonly notRun: readonly Version[];
-  /** Needed nothing: already applied (up) or not applied (down). */
+  /** Nothing to do: already applied (up) or not applied (down). */
   readonly skipped: readonly Version[];
-  /** Files that are not applied now, as far as this run knows. */
+  /** Files that are not applied, as far as this run knows. */
   readonly pending: readonly Version[];
   readonly warnings: readonly string[];
   readonly dryRun: boolean;
-  /** Of a dry run: what would run, in order. */
+  /** In a dry run: what would run, in order. */
   readonly wouldRun?: readonly DryRunStep[];
   /** How long the run waited for the lock. */
   readonly waitedMs: number;
   readonly durationMs: number;
-  /** Where it failed, if it did so in a migration. */
+  /** The version that failed, if one did. */
   readonly failedVersion?: Version;
 }

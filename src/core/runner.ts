@@ -1,4 +1,4 @@
-/** Who runs: the name a runner shows to other sessions, and how a holder of the lock is told. */
+/** The identity of a runner, and how lock holders and blockers are described. */
 
 export type CommandName =
   | 'up'
@@ -13,9 +13,9 @@ export type CommandName =
   | 'lock'
   | 'create';
 
-/** What a runner knows of itself; it goes into `application_name` and into the journal. */
+/** A runner's identity, written to `application_name` and to the journal. */
 export interface RunnerIdentity {
-  /** A UUID of this run alone; its log lines and its rows in the journal carry it. */
+  /** A UUID of this run; its log lines and journal rows carry it. */
   readonly run: string;
   readonly command: CommandName;
   /** Lockstep's version. */
@@ -31,7 +31,7 @@ export interface Holder {
   readonly pid: number;
   /** Empty when the session set none. */
   readonly applicationName: string;
-  /** Absent for the exclusive mode. */
+  /** Absent in exclusive mode. */
   readonly mode?: 'shared';
   /** When its run started, from the journal. */
   readonly since?: Date | undefined;
@@ -39,7 +39,7 @@ export interface Holder {
   readonly doing?: string | undefined;
 }
 
-/** A session that keeps a lock which a migration waits for. */
+/** A session that holds a lock which a migration waits for. */
 export interface Blocker {
   readonly pid: number;
   readonly applicationName: string;
@@ -59,7 +59,7 @@ export function applicationName(runner: Pick<RunnerIdentity, 'command' | 'produc
   return text.replaceAll(/[^\x20-\x7e]/gu, '?').slice(0, MAX_APPLICATION_NAME);
 }
 
-/** Only an `up` leaves what is applied as it is: whoever has nothing pending need not wait for it. */
+/** Only an `up` never removes applied versions: a run with nothing pending need not wait for it. */
 export function onlyAddsToHistory(holder: Holder): boolean {
   return /^lockstep up /.test(holder.applicationName);
 }

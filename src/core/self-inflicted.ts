@@ -1,7 +1,7 @@
-/** Whether a failure with a SQLSTATE that usually means the server may be what the migration itself has caused. */
+/** Whether the migration itself may have caused an error whose SQLSTATE usually blames the server. */
 import type { MigratorError } from './errors.ts';
 
-/** SET TRANSACTION READ ONLY; more locks or memory than the server gives one; a file or library that is not there. */
+/** SET TRANSACTION READ ONLY; more locks or memory than the server allows; a file or library that does not exist. */
 const CAUSED_BY_SQL: ReadonlySet<string> = new Set(['25006', '53000', '53200', '58P01']);
 
 /** These are retried, whoever raises them. */

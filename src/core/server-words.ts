@@ -1,12 +1,12 @@
-/** What is kept of a server's words, and which of them may leave the log. */
+/** Which of a server's texts are kept, and which may be shown outside the log. */
 import type { ServerError } from './errors.ts';
 import { cutMiddle } from './text/one-line.ts';
 import { maskPasswords } from './text/secrets.ts';
 
-/** Of each text of a server: a message may have hundreds of megabytes, and is copied on every way that it goes. */
+/** For each text: a server's message may have hundreds of megabytes, and is copied several times. */
 const MAX_WORDS_BYTES = 8_000;
 
-/** Masked first: a password of which only the end is left could not be known any more. */
+/** Masks before it cuts: half a password would not be recognised any more. */
 export function boundedWords(text: string): string {
   return text.length <= MAX_WORDS_BYTES / 4 ? text : cutMiddle(maskPasswords(text), MAX_WORDS_BYTES);
 }
@@ -17,7 +17,7 @@ export function boundedWords(text: string): string {
  */
 const QUOTES_VALUES = /^(22|38|39|HV)/;
 
-/** The message and the hint without values of rows, which only the log shows; DETAIL and CONTEXT are rows by and large. */
+/** The message and the hint without values of rows, which only the log shows. DETAIL and CONTEXT are left out: they are mostly rows. */
 export function publicWords({
   sqlstate,
   message,
@@ -28,12 +28,12 @@ export function publicWords({
   return { message: shown(message), ...(hint !== undefined && { hint: shown(hint) }) };
 }
 
-/** Of every language that PostgreSQL speaks; a character that could not be read may be one, too. */
+/** Quotation marks in every language of PostgreSQL's messages; an unreadable character may be one, too. */
 const QUOTE = /["'`<>\p{Pi}\p{Pf}\u201a\u201e\u300a-\u300f\uff02\ufffd]/gu;
-/** Not of a name, such as int8; other scripts write a number without a space before it. */
+/** A number that is not part of a name such as int8; some scripts put no space before a number. */
 const NUMBER = /(?<!\w)[+-]?\p{N}[\p{N}\w.:+-]*/gu;
 
-/** Whether it quotes what does not stand in `source`, as a row's value that is taken for a name ('…'::regclass). */
+/** Whether it quotes something that is not in `source`, such as a row's value cast to a name ('…'::regclass). */
 export function quotesOthers(message: string, source: string): boolean {
   const plain = source.replaceAll('"', '').toLowerCase();
   const quoted = message
@@ -43,11 +43,11 @@ export function quotesOthers(message: string, source: string): boolean {
   return quoted.some((piece) => !plain.includes(piece.trim()));
 }
 
-/** From the first quotation mark to the last, as the value may hold some itself; and numbers, which stand without them. */
+/** Removes everything from the first quotation mark to the last, because a value may contain some, and all numbers, which are not quoted. */
 function withoutValues(text: string): string {
   const quotes = [...text.matchAll(QUOTE)];
   const [first, last] = [quotes[0], quotes.at(-1)];
-  // Some translations leave the marks out.
+  // Some translations use no quotation marks.
   if (!first || !last) return /[^\x00-\x7f]/.test(text) ? '…' : text.replaceAll(NUMBER, '…');
   const after = first === last ? '' : text.slice(last.index + last[0].length);
   return `${text.slice(0, first.index).replaceAll(NUMBER, '…')}"…"${after.replaceAll(NUMBER, '…')}`;

@@ -1,4 +1,4 @@
-/** The history table's name: one or two parts, and nothing else. */
+/** Parses the history table's name: one or two parts. */
 
 export interface TableName {
   readonly schema?: string;
@@ -11,7 +11,7 @@ const MAX_SCHEMA_BYTES = 63;
 
 /**
  * Reads `name` or `schema.name`. The parts are taken literally (no quoting syntax): a `"` is part of the name.
- * Returns the problem as a string when it is anything else.
+ * Returns the problem as a string if it is anything else.
  */
 export function parseTableName(text: string): TableName | string {
   const parts = text.split('.');

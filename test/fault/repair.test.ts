@@ -67,7 +67,7 @@ describe('repair', () => {
     });
 
     const ACCEPT = (version: string): string =>
-      `${version}: accept the changed ${version}.up.sql as what was applied, and keep its down SQL`;
+      `${version}: accept the changed ${version}.up.sql as the text that was applied, and keep the stored down SQL`;
 
     it('accepts it: then nothing is changed any more, and nothing was run', async () => {
       await workspace().write(file(3, 'c', 'CREATE TABLE c ();'));
@@ -160,7 +160,7 @@ describe('repair', () => {
     });
 
     const DIFF = [
-      '      --- 001_a.down.sql, as it was stored when the migration was applied',
+      '      --- 001_a.down.sql, as stored when the migration was applied',
       '      +++ 001_a.down.sql, the file',
       '      - DROP TABLE a;',
       '      + DROP TABLE a CASCADE;',
@@ -171,7 +171,7 @@ describe('repair', () => {
       const left = await repair();
       expect(left[0]).to.equal('Nothing was repaired.');
       expect(left.slice(1).map((line) => line.slice(0, 54))).to.deep.equal(
-        ['001_a', '002_b'].map((version) => `  left as it is: the stored down SQL of ${version} is not t`),
+        ['001_a', '002_b'].map((version) => `  left as it is: the stored down SQL of ${version} differs `),
       );
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
       expect(await repair('--down', 'files')).to.deep.equal([
@@ -192,7 +192,7 @@ describe('repair', () => {
       expect(await repair('--down', 'files')).to.deep.equal(['Nothing to repair.']);
       await workspace().write(file(1, 'a', 'CREATE TABLE a (); -- a comment'));
       expect(await repair('--down', 'files')).to.deep.equal([
-        '  repair 001_a: accept the changed 001_a.up.sql as what was applied, and keep its down SQL',
+        '  repair 001_a: accept the changed 001_a.up.sql as the text that was applied, and keep the stored down SQL',
         'Done.',
       ]);
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
@@ -273,7 +273,7 @@ describe('repair', () => {
         // Without the answer it is nobody's to settle.
         const unanswered = await expectRun(41, 'repair');
         expect(unanswered.stdout).to.match(
-          /^Nothing was repaired\.\n {2}left as it is: 001_half is in part applied: .*--only 001_half --statement done.*--only 001_half --reset/,
+          /^Nothing was repaired\.\n {2}left as it is: 001_half is applied in part: .*--only 001_half --statement done.*--only 001_half --reset/,
         );
         expect(await repair('--only', '002_next', '--statement', 'done')).to.deep.equal(['Nothing to repair.']);
         await expectRun(41, 'up', '--retry-now');
@@ -339,7 +339,7 @@ describe('repair', () => {
         const before = await stateOf(workspace());
         for (const [answer, told] of [
           ['done', 'take statement 2 for done'],
-          ['again', 'let statement 2 run again'],
+          ['again', 'run statement 2 again'],
         ] as const) {
           expect(await repair('--statement', answer, '--dry-run')).to.deep.equal([
             `  would repair 001_half: ${told}`,

@@ -75,7 +75,7 @@ describe('a rollback that would lose data by mistake', () => {
 
   it('--to-files with an unknown version older than the newest file: some files are missing', async () => {
     const dir = await mounted(only('001', '003'));
-    await refused(24, /they lack 002_orders, which is older than their newest, 003_first_orders/, [
+    await refused(24, /they lack 002_orders, older than their newest file, 003_first_orders/, [
       '--to-files',
       '--dir',
       dir,

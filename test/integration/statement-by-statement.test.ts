@@ -132,7 +132,7 @@ describe('a statement-by-statement file that failed half-way', () => {
     const inPart = async (): Promise<unknown> =>
       (JSON.parse((await runCli(['status', '--json'], workspace())).stdout) as StatusDocument).migrations[0]?.inPart;
     expect((await runCli(['status'], workspace())).stdout).to.include(
-      'in part: 001_a is in part applied: of its up file statements 1 to 3 are done',
+      'in part: 001_a is applied in part: of its up file statements 1 to 3 are done',
     );
     expect(await inPart()).to.equal('up');
     await workspace().write({

@@ -213,7 +213,7 @@ describe('the fields of an error', () => {
     const { fields } = describeEvent({ type: 'migration.failed', version: '007_x', direction: 'up', error: bare });
     expect(fields['error']).to.include({
       code: 'DATABASE_UNAVAILABLE',
-      next: 'run the command again; it starts from what the database says',
+      next: 'run the command again; it continues from the state of the database',
     });
   });
 });

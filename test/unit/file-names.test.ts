@@ -192,14 +192,14 @@ describe('equalNumbers', () => {
   it('is one sentence about all of them', () => {
     expect(equalNumbers(versions('1_a', '2_a'))).to.equal('');
     expect(equalNumbers(versions('1_a', '1_b', '2_c'))).to.equal(
-      'the same number twice, so their names decide the order: 1_a, 1_b',
+      'a number is used twice, so their names decide the order: 1_a, 1_b',
     );
     expect(equalNumbers(versions('1_a', '1_b', '2_c', '3_d', '03_e', '3_f'))).to.equal(
-      '2 numbers are there twice, so their names decide the order: 1_a, 1_b; 3_d, 03_e, 3_f',
+      '2 numbers are used twice, so their names decide the order: 1_a, 1_b; 3_d, 03_e, 3_f',
     );
     const many = Array.from({ length: 30 }, (_, index) => [`${index}_a`, `${index}_b`]).flat();
     expect(equalNumbers(versions(...many)))
-      .to.match(/^30 numbers are there twice/)
+      .to.match(/^30 numbers are used twice/)
       .and.match(/4_a, 4_b and 25 more$/);
   });
 

@@ -67,7 +67,7 @@ describe('import of renamed files', () => {
       ['20231114221320_a', '20240101000000_b', '20250101000000_c'],
     );
     expect(recorded(result)).to.deep.equal(['20231114221320_a', '20240101000000_b']);
-    expect(result.warnings).to.deep.equal(['1700000000000_a is taken for 20231114221320_a by its name and time']);
+    expect(result.warnings).to.deep.equal(['1700000000000_a is matched with 20231114221320_a by name and time']);
   });
 
   const REFUSED: readonly (readonly [
@@ -84,7 +84,7 @@ describe('import of renamed files', () => {
       ['2_b', '5_a'],
       /1_a: no file has its number, but 5_a has its name/,
     ],
-    ['numbers changed places', 'node-pg-migrate', ['1_a'], ['1_b', '2_a'], /1_a: 1_b has its number, and 2_a its name/],
+    ['numbers changed places', 'node-pg-migrate', ['1_a'], ['1_b', '2_a'], /1_a: 1_b has its number, but 2_a its name/],
     [
       'gone from the middle',
       'node-pg-migrate',

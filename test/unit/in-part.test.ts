@@ -98,7 +98,7 @@ describe('progressOf', () => {
   it('is told with how far it is', () => {
     const [one] = progressOf(rows(['done', 1], ['done', 2], ['started', 3]));
     expect(describeInPart(one!)).to.equal(
-      '001_a is in part applied: of its up file statements 1 to 2 are done; statement 3 was started, and nobody has recorded how it ended',
+      '001_a is applied in part: of its up file statements 1 to 2 are done; statement 3 was started and has no recorded end',
     );
   });
 
@@ -131,7 +131,7 @@ function tell(planned: Planned): string {
     return [
       planned.plan.steps.map(({ version }) => version).join(' ') || 'nothing',
       ...planned.plan.warnings.flatMap((warning) =>
-        warning.includes('is in part') ? `warns of ${warning.slice(0, 5)}` : [],
+        warning.includes(' in part: ') ? `warns of ${warning.slice(0, 5)}` : [],
       ),
     ].join(', ');
   expect(planned.problems.every(({ hint }) => hint?.includes('finish') === true && hint.includes('--reset'))).to.equal(
@@ -244,7 +244,10 @@ describe('a version in part', () => {
         if (goesOn) expect(direction, 'only in the direction that was begun').to.equal(part.direction);
         else
           expect(
-            warnings.some((warning) => warning.startsWith(`${part.version} is in part`)),
+            warnings.some(
+              (warning) =>
+                /^\S+ is (applied|rolled back) in part: /.test(warning) && warning.startsWith(`${part.version} `),
+            ),
             'it is told',
           ).to.equal(true);
         if (direction === 'down' && part.direction === 'up')

@@ -98,8 +98,8 @@ describe('reports', () => {
         { version: '1_a', state: 'in part', inPart: { version: '1_a', direction: 'up', done: ['c'] } },
       ]),
     ).to.equal(
-      'VERSION  STATE\n1_a      in part\n\nin part: 1_a is in part applied: of its up file statement 1 is done; if nobody is at work on it, ' +
-        'finish 1_a with "lockstep up" with its file, or undo by hand what is done of it and run "lockstep repair --only 1_a --reset"\n1 in part',
+      'VERSION  STATE\n1_a      in part\n\nin part: 1_a is applied in part: of its up file statement 1 is done; if nobody is at work on it, ' +
+        'finish 1_a with "lockstep up" with its file, or undo its finished statements by hand and run "lockstep repair --only 1_a --reset"\n1 in part',
     );
     expect(reports.formatStatus([])).to.equal('no migrations');
   });

@@ -90,7 +90,7 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
     files: [A, WITHOUT_DOWN],
     applied: [A, B],
     more: kept(B),
-    refused: [/its down file is not here any more; stored is\n- DROP TABLE t_002_b/],
+    refused: [/its down file no longer exists; the stored text is\n- DROP TABLE t_002_b/],
   },
   'the down file was taken away, the stored one is chosen': {
     files: [A, WITHOUT_DOWN],
@@ -113,7 +113,7 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
   'no file, and nothing was stored': {
     files: [A],
     applied: [A, B],
-    refused: [/002_b: these files do not have it, and the journal keeps no down script/],
+    refused: [/002_b: it has no file here, and the journal keeps no down script/],
   },
   'no file, and there was no down script': {
     files: [A],
@@ -152,7 +152,7 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
     applied: [A, B, C],
     target: to(A),
     more: { ...kept(B, C), distrust: ['role "app" may INSERT', 'a trigger'] },
-    refused: [/stored down SQL of 003_c, 002_b is not to be trusted: role "app" may INSERT/, /a trigger/],
+    refused: [/stored down SQL of 003_c, 002_b cannot be trusted: role "app" may INSERT/, /a trigger/],
   },
   'strangers, but the text came with the image too': {
     files: [A, B],
@@ -164,7 +164,7 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
     files: [A, CHANGED],
     applied: [A, B],
     more: { ...kept(B), choice: 'stored', distrust: ['role "app" may INSERT'] },
-    refused: [/not to be trusted/],
+    refused: [/cannot be trusted/],
   },
 };
 
@@ -204,14 +204,14 @@ const FILES: Readonly<Record<string, Case>> = {
     applied: [A, B],
     target: files,
     more: kept(A, B),
-    refused: [/001_x, the newest file, is not applied/, /lack 001_a, which is older than their newest, 001_x/],
+    refused: [/001_x, the newest file, is not applied/, /lack 001_a, older than their newest file, 001_x/],
   },
   'refuses when an unknown version is older': {
     files: [A, C],
     applied: [A, B, C, D],
     target: files,
     more: kept(B, D),
-    refused: [/lack 002_b, which is older than their newest, 003_c/],
+    refused: [/lack 002_b, older than their newest file, 003_c/],
   },
 };
 
@@ -284,7 +284,7 @@ describe('planDown', () => {
     const text = JSON.stringify(planned);
     expect(planned.ok).to.equal(false);
     expect(text)
-      .to.contain('differ in what is not shown')
+      .to.contain('differ only in masked text')
       .and.not.match(/hunter2|'old'/);
   });
 });

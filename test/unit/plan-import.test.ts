@@ -125,13 +125,13 @@ describe('planImport', () => {
         '2_d',
       ]);
       expect(problemsOf(() => plan('node-pg-migrate', [run('1_x')], { migrations: files }))).to.deep.equal([
-        '1_x may be any of 1_a, 1_b-c',
+        '1_x matches several files: 1_a, 1_b-c',
       ]);
     });
 
     it('warns of another name', () => {
       expect(plan('node-pg-migrate', [run('1_A'), run('2_x')]).warnings).to.deep.equal([
-        '002_b has another name for node-pg-migrate: 2_x',
+        '002_b has another name in node-pg-migrate: 2_x',
       ]);
     });
 
@@ -154,7 +154,7 @@ describe('planImport', () => {
         '003_add_orders',
       ]);
       expect(problemsOf(() => plan('flyway', flyway(['1.1', 'a'], ['1.2', 'A'])))).to.deep.equal([
-        '1.1 (a) and 1.2 (A) would both be 001_a',
+        '1.1 (a) and 1.2 (A) both match 001_a',
       ]);
     });
 
@@ -180,7 +180,7 @@ describe('planImport', () => {
         flyway(['2', '<< Flyway Baseline >>', { type: 'BASELINE' }], ['2.1', 'c']),
       ]) {
         expect(problemsOf(() => plan('flyway', dotted))[0]).to.match(
-          /^2.* \(<< Flyway Baseline >>\): everything up to it is applied, but among versions with dots/,
+          /^2.* \(<< Flyway Baseline >>\): everything up to it is applied, but with dotted versions/,
         );
       }
       // V2_1 is a 2.1 for Flyway, and a 2 by its file's name.
@@ -189,12 +189,12 @@ describe('planImport', () => {
         problemsOf(() =>
           plan('flyway', flyway(['2', '<< Flyway Baseline >>', { type: 'BASELINE' }]), { migrations: files }),
         )[0],
-      ).to.include('any of 002_b, 2_1_c');
+      ).to.include('several files: 002_b, 2_1_c');
     });
 
     it('is refused where something failed, unless it was mended', () => {
       const failed = flyway(['1', 'a', { success: 'false' }]);
-      expect(problemsOf(() => plan('flyway', failed))).to.deep.equal(['version 1 (V1__a.sql) has failed']);
+      expect(problemsOf(() => plan('flyway', failed))).to.deep.equal(['version 1 (V1__a.sql) failed']);
       expect(recorded('flyway', [...failed, { ...flyway(['1', 'a'])[0], installed_rank: '2' }])).to.deep.equal([
         '001_a',
       ]);
@@ -206,7 +206,7 @@ describe('planImport', () => {
         flyway(['1', 'a'], [null, 'views', { script: 'R__views.sql' }], [null, 'views', { script: 'R__views.sql' }]),
       );
       expect(warnings).to.deep.equal([
-        'scripts that Flyway repeats have no counterpart here, and are not taken over: R__views.sql',
+        'repeatable migrations of Flyway have no counterpart here and are not imported: R__views.sql',
       ]);
     });
   });
@@ -233,7 +233,7 @@ describe('planImport', () => {
 
     it('is refused where something has not ended', () => {
       expect(problemsOf(() => plan('prisma', [row('001_a', { finished_at: null })]))).to.deep.equal([
-        '001_a has not ended',
+        '001_a is unfinished',
       ]);
     });
 
@@ -246,7 +246,7 @@ describe('planImport', () => {
 
     it('warns of a file that has changed since', () => {
       expect(plan('prisma', [row('001_a', { checksum: '0' })]).warnings).to.deep.equal([
-        '001_a.up.sql is not the text that Prisma has applied',
+        '001_a.up.sql differs from the text that Prisma has applied',
       ]);
     });
   });
@@ -257,7 +257,11 @@ describe('planImport', () => {
       problemsOf(() =>
         plan('dbmate', [{ version: '1' }, { version: '2' }, { version: '4' }, { version: '5' }], { migrations: files }),
       ),
-    ).to.deep.equal(['2 may be any of 002_b, 002_c', '4: no file has this number', '5: no file has this number']);
+    ).to.deep.equal([
+      '2 matches several files: 002_b, 002_c',
+      '4: no file has this number',
+      '5: no file has this number',
+    ]);
   });
 
   it('lets versions go whose files are gone, if they are older than all that there are', () => {
@@ -267,7 +271,7 @@ describe('planImport', () => {
     });
     expect(record.map(({ migration: { version } }) => version)).to.deep.equal(['003_c']);
     expect(warnings).to.deep.equal([
-      'dbmate has applied what there are no files for any more, older than all that there are: 1, 2',
+      'dbmate has applied versions whose files no longer exist, older than every file here: 1, 2',
     ]);
   });
 
@@ -290,13 +294,13 @@ describe('planImport', () => {
     );
     expect(record.map(({ migration: { version } }) => version)).to.deep.equal(['003_c']);
     expect({ skipped, pending }).to.deep.equal({ skipped: ['001_a'], pending: ['002_b', '003_c'] });
-    expect(warnings).to.deep.equal(['002_b was applied and rolled back here since: it is not recorded again']);
+    expect(warnings).to.deep.equal(['002_b was applied and rolled back here since then: it is not recorded again']);
   });
 
   it("refuses another tool's table", () => {
     const table = { name: { schema: 'public', name: 'x' }, columns: ['version', 'dirty'], rows: [] };
     expect(problemsOf(() => plan('dbmate', [], { table }))).to.deep.equal([
-      'its columns are version, dirty: it belongs to golang-migrate',
+      'its columns are version, dirty: it is a table of golang-migrate',
     ]);
     expect(
       problemsOf(() => plan('goose', [], { table: { ...table, columns: ['version', 'applied_at'] } })),

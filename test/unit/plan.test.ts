@@ -198,24 +198,24 @@ const UP: Readonly<Record<string, UpCase>> = {
     files: ['1_a', '1_b'],
     steps: ['1_a', '1_b'],
     pending: ['1_a', '1_b'],
-    warnings: [/same number.*1_a.*1_b/],
+    warnings: [/a number is used twice.*1_a.*1_b/],
   },
   'equal numbers with other zeros': {
     files: ['01_b', '1_a'],
     steps: ['01_b', '1_a'],
     pending: ['01_b', '1_a'],
-    warnings: [/same number/],
+    warnings: [/a number is used twice/],
   },
   'equal numbers, strict': {
     files: ['1_a', '1_b'],
     strict: true,
-    refused: { code: 'HISTORY_CONFLICT', words: [/same number/] },
+    refused: { code: 'HISTORY_CONFLICT', words: [/a number is used twice/] },
   },
   'numbers of two kinds': {
     files: ['20240101_a', '20240102000000_b'],
     steps: ['20240101_a', '20240102000000_b'],
     pending: ['20240101_a', '20240102000000_b'],
-    warnings: [/numbers of several kinds/],
+    warnings: [/numbers in several formats/],
   },
   'numbers of two kinds, strict': {
     files: ['1700000000_a', '1700000000000_b'],
@@ -230,7 +230,7 @@ const UP: Readonly<Record<string, UpCase>> = {
     strict: true,
     refused: {
       code: 'HISTORY_CONFLICT',
-      words: [/changed.*001_a/, /out of order\): 002_b, 003_c/, /ahead\): 009_z/, /same number/],
+      words: [/changed.*001_a/, /out of order\): 002_b, 003_c/, /ahead\): 009_z/, /a number is used twice/],
     },
   },
 };
@@ -273,17 +273,17 @@ describe('planUp and files that were renamed', () => {
     'the same number, another text': {
       files: { '2_seed': `${TEXT} ` },
       applied: { '2_sed': TEXT },
-      warned: [/ahead/, /2_seed \(2_sed is applied\)/],
+      warned: [/ahead/, /2_seed \(applied: 2_sed\)/],
     },
     'a short text': {
       files: { '2_seed': SHORT },
       applied: { '2_sed': SHORT },
-      warned: [/ahead/, /2_seed \(2_sed is applied\)/],
+      warned: [/ahead/, /2_seed \(applied: 2_sed\)/],
     },
     'no checksum is known': {
       files: { '2_seed': TEXT },
       applied: { '2_sed': null },
-      warned: [/ahead/, /2_seed \(2_sed is applied\)/],
+      warned: [/ahead/, /2_seed \(applied: 2_sed\)/],
     },
     squashed: { files: { '3_c': TEXT }, applied: { '1_a': TEXT, '2_b': 'x' }, squashed: ['1_a', '2_b'] },
     'rolled back': { files: { '3_c': TEXT }, applied: {} },
@@ -310,7 +310,7 @@ describe('planUp and files that were renamed', () => {
       expectPlan(planned, {
         refused: {
           code: 'HISTORY_CONFLICT',
-          words: renamed.map(([from, to]) => new RegExp(`^${to} has the text of ${from},`)),
+          words: renamed.map(([from, to]) => new RegExp(`^${to} has the same text as ${from},`)),
         },
       });
       expect(planned.ok ? undefined : planned.problems[0]?.hint).to.include(
@@ -477,7 +477,7 @@ const DOWN: Readonly<Record<string, DownCase>> = {
     target: steps(1),
     refused: {
       code: 'ROLLBACK_REFUSED',
-      words: [/002_b: these files do not have it, and the journal keeps no down script/],
+      words: [/002_b: it has no file here, and the journal keeps no down script/],
     },
   },
   'every offender at once': {

@@ -74,10 +74,10 @@ describe('repair', () => {
 
   it('says who finishes what it settles', () => {
     const [down] = planRepair(FACTS, { statement: 'done' });
-    expect(describeRepair(down!)).to.equal('take statement 2 of the down file for done; the same down finishes it');
+    expect(describeRepair(down!)).to.equal('treat statement 2 of the down file as done; the same down finishes it');
     const started = { ...FACTS, inPart: [{ ...inPart[1]!, started: { statement: 2, checksum: 'y' } }] };
     const [up] = planRepair(started, { statement: 'again' });
-    expect(describeRepair(up!)).to.equal('let statement 2 run again');
+    expect(describeRepair(up!)).to.equal('run statement 2 again');
   });
 
   it('says what it leaves, with the command that would change it', () => {
@@ -89,7 +89,7 @@ describe('repair', () => {
       .and.include('repair --only 004_d');
     expect(left({ only: D })).to.equal('');
     expect(left({ only: C, reset: true })).to.equal('');
-    expect(left({ only: C })).to.match(/^003_c is in part applied.*--reset"$/);
+    expect(left({ only: C })).to.match(/^003_c is applied in part.*--reset"$/);
   });
 
   it('touches only what is meant, whatever is asked for', () => {
@@ -175,8 +175,8 @@ describe('repair --rename', () => {
     ['1_A', '1_new', 'CONFIG_INVALID', /1_A is not applied/],
     ['1_a', '1_neww', 'CONFIG_INVALID', /there is no 1_neww\.up\.sql; did you mean 1_new\?/],
     ['3_c', '1_new', 'CONFIG_INVALID', /3_c has a file here/],
-    ['1_a', '3_c', 'CONFIG_INVALID', /3_c is applied, too/],
-    ['1_a', '2_new', 'HISTORY_CONFLICT', /2_new\.up\.sql is not the text/],
+    ['1_a', '3_c', 'CONFIG_INVALID', /3_c is applied as well/],
+    ['1_a', '2_new', 'HISTORY_CONFLICT', /2_new\.up\.sql differs from the text/],
   ];
   for (const [from, to, code, words] of REFUSED) {
     it(`${from}=${to}: ${code}`, () => {

@@ -1,10 +1,10 @@
-/** What Flyway's table says: versions with dots, baselines, what was undone, and scripts that it repeats. */
+/** Reads Flyway's history table: dotted versions, baselines, undo rows and repeatable migrations. */
 import { versionNumber } from '../migration.ts';
 import type { ForeignHistory, ForeignRow, ForeignVersion } from './foreign-history.ts';
 
 /**
- * A row for each script that ran. The newest one of a version counts; types that begin with UNDO take a version back, DELETE says
- * that the script is gone, and a baseline stands for everything up to it (Flyway's documentation, "Flyway schema history table").
+ * One row per script that ran; the newest row of a version counts. UNDO_… marks a version as undone, DELETE its script as gone, and
+ * a baseline stands for everything up to it (Flyway's documentation, "Flyway schema history table").
  */
 export function readFlyway(rows: readonly ForeignRow[]): ForeignHistory {
   const inOrder = [...rows].sort((a, b) => Number(a['installed_rank']) - Number(b['installed_rank']));
@@ -22,11 +22,13 @@ export function readFlyway(rows: readonly ForeignRow[]): ForeignHistory {
     through: baseline,
     unfinished: counted
       .filter((row) => row['success'] !== 'true')
-      .map((row) => `version ${row['version'] ?? ''} (${row['script'] ?? ''}) has failed`),
+      .map((row) => `version ${row['version'] ?? ''} (${row['script'] ?? ''}) failed`),
     remarks:
       repeated.size === 0
         ? []
-        : [`scripts that Flyway repeats have no counterpart here, and are not taken over: ${[...repeated].join(', ')}`],
+        : [
+            `repeatable migrations of Flyway have no counterpart here and are not imported: ${[...repeated].join(', ')}`,
+          ],
   };
 }
 
@@ -34,7 +36,7 @@ function typeOf(row: ForeignRow): string {
   return row['type'] ?? '';
 }
 
-/** Where some version has dots, numbers are no help: a file has one number, and only names tell which is which. */
+/** If some version has dots, match by name only: a file's number has no dots. */
 function versionOf({ version, description, installed_on: appliedAt }: ForeignRow, dotted: boolean): ForeignVersion {
   const label = `${version ?? ''}${description == null ? '' : ` (${description})`}`;
   const number = /^\d+$/.test(version ?? '') && !dotted ? versionNumber(version ?? '') : undefined;

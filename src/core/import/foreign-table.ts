@@ -1,4 +1,4 @@
-/** Recognises tables of other migration tools, and tables that cannot serve as ours, so that they are never mistaken for ours. */
+/** Recognises other migration tools' tables, and tables of the wrong shape, so that none is mistaken for Lockstep's history. */
 
 interface Shape {
   readonly tool: string;
@@ -6,7 +6,7 @@ interface Shape {
   readonly exact?: boolean;
 }
 
-/** Each tool's own table definition; the most telling columns first. */
+/** The columns that identify each tool's table, from the tool's own table definition. */
 const SHAPES: readonly Shape[] = [
   { tool: 'golang-migrate', columns: ['version', 'dirty'] },
   { tool: 'goose', columns: ['version_id', 'is_applied'] },
@@ -21,7 +21,7 @@ const SHAPES: readonly Shape[] = [
   { tool: 'dbmate or Rails', columns: ['version'], exact: true },
 ];
 
-/** Undefined when the columns are ours or the original Go runner's, else who made the table. */
+/** The tool that made the table; undefined if the columns are Lockstep's or the original Go runner's. */
 export function foreignTool(columns: readonly string[]): string | undefined {
   if (columns.includes('version') && columns.includes('applied_at')) return undefined;
   const found = SHAPES.find(
@@ -36,31 +36,31 @@ interface Column {
   readonly name: string;
   /** PostgreSQL's `pg_type.typcategory`: S are strings, D dates and times. */
   readonly category: string;
-  /** A row can't do without a value for it. */
+  /** NOT NULL without a default. */
   readonly needed: boolean;
 }
 
-/** What has the history table's name. */
+/** What was found under the history table's name. */
 export interface TableShape {
   /** As PostgreSQL calls it (`pg_identify_object`): `table`, `view`, `index`, … */
   readonly kind: string;
   readonly columns: readonly Column[] | null;
-  /** No version can be there twice: a runner without the lock stops at that. */
+  /** `version` is unique, which also stops a runner that does not hold the lock. */
   readonly unique: boolean;
 }
 
-/** What it is instead of a table; undefined when it is one. */
+/** What it is (`a view`), if it is not a table. */
 export function otherThanTable({ kind }: TableShape): string | undefined {
   if (kind === 'table') return undefined;
   return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 
-/** Why a table with our columns can't be used as ours, one sentence each. */
+/** Why a table with the right column names cannot be the history, one sentence each. */
 export function misfits({ columns, unique }: TableShape): string[] {
   const found = (columns ?? []).flatMap(({ name, category, needed }): string[] => {
     if (name === 'version' || name === 'checksum') return category === 'S' ? [] : [`column ${name} is not text`];
     if (needed) return [`column ${name} is NOT NULL and has no default`];
-    return name === 'applied_at' && category !== 'D' ? ['column applied_at is no timestamp'] : [];
+    return name === 'applied_at' && category !== 'D' ? ['column applied_at is not a timestamp'] : [];
   });
   return unique ? found : [...found, 'column version has no primary key'];
 }

@@ -1,5 +1,5 @@
-/** Which file is meant by each version that another tool remembers: by its number and by its name, and never by guessing. */
-// Its `hash` by name would keep an older Node from importing us, and so from saying which one is needed.
+/** Finds the file of each version in another tool's history, by number and name; never guesses. */
+// A named import of `hash` would fail in an older Node, before Lockstep could say which Node it needs.
 import * as crypto from 'node:crypto';
 
 import { MigratorError } from '../errors.ts';
@@ -12,7 +12,7 @@ interface Matches {
   readonly warnings: readonly string[];
 }
 
-/** @throws MigratorError HISTORY_CONFLICT naming every version that is not clearly one file. */
+/** @throws MigratorError HISTORY_CONFLICT naming every version that does not match exactly one file. */
 export function matchFiles(
   title: string,
   { applied, through }: ForeignHistory,
@@ -35,9 +35,9 @@ export function matchFiles(
   );
   problems.push(...doubtsUpTo(through, migrations));
   if (problems.length > 0) {
-    throw new MigratorError('HISTORY_CONFLICT', `the files are not the ones that ${title} has applied`, {
+    throw new MigratorError('HISTORY_CONFLICT', `these files are not the ones that ${title} has applied`, {
       problems,
-      hint: `give each file the number that it has for ${title}, for example 0042_add_users.up.sql; or record with "lockstep baseline --to VERSION" what the database has`,
+      hint: `give each file its ${title} number, for example 0042_add_users.up.sql; or record what the database has with "lockstep baseline --to VERSION"`,
     });
   }
   const left = unknown.map(({ label }) => label).join(', ');
@@ -49,14 +49,14 @@ export function matchFiles(
       ...doubts,
       ...(left === ''
         ? []
-        : [`${title} has applied what there are no files for any more, older than all that there are: ${left}`]),
+        : [`${title} has applied versions whose files no longer exist, older than every file here: ${left}`]),
     ],
   };
 }
 
 /**
- * Whether a version's file was deleted once everybody had it: it stands before all that fit, in the tool's own order and by
- * a number of the same kind. Where no file fits at all, or one that fits none stands among those that do, the files are others.
+ * Whether a version's file was deleted after everybody had applied it: it comes before every matched version, in the tool's own
+ * order and with a number of the same kind. If no file matches, or an unmatched file lies among the matched ones, these are other files.
  */
 function goneBefore(
   applied: readonly ForeignVersion[],
@@ -95,11 +95,11 @@ function eachToOneFile(applied: readonly ForeignVersion[], migrations: readonly 
     const rival = file === undefined ? undefined : matched.get(file);
     if (found.problem !== undefined) problems.push(`${label}: ${found.problem}`);
     else if (file === undefined) unknown.push(foreign);
-    else if (others.length > 0) problems.push(`${label} may be any of ${[file, ...others].join(', ')}`);
-    else if (rival) problems.push(`${rival.label} and ${label} would both be ${file}`);
+    else if (others.length > 0) problems.push(`${label} matches several files: ${[file, ...others].join(', ')}`);
+    else if (rival) problems.push(`${rival.label} and ${label} both match ${file}`);
     else matched.set(file, foreign);
     if (found.renumbered === true)
-      renumbered.push(`${label} is taken for ${found.files.join(', ')} by its name and time`);
+      renumbered.push(`${label} is matched with ${found.files.join(', ')} by name and time`);
   }
   return { matched, unknown, renumbered, problems };
 }
@@ -110,7 +110,7 @@ interface Found {
   readonly renumbered?: boolean;
 }
 
-/** By number, where two files share one by name, too; by name alone where there is no number, or where it is the same time in another form. */
+/** Matches by number, and by name too if two files share the number; by name alone if there is no number, or the same time in another format. */
 function fileFinder(
   applied: readonly ForeignVersion[],
   migrations: readonly Migration[],
@@ -122,7 +122,7 @@ function fileFinder(
     name === undefined ? [] : (byName.get(plain(name)) ?? []);
   const numberedBy = ({ number }: ForeignVersion): readonly Version[] =>
     number === undefined ? [] : (byNumber.get(number) ?? []);
-  // A name may be used again: those files are another version's by both.
+  // Names may repeat: these files already match another version by number and name.
   const taken = new Set(applied.flatMap((one) => namedBy(one).filter((version) => numberedBy(one).includes(version))));
   return (foreign) => {
     const [named, numbered] = [namedBy(foreign), numberedBy(foreign)];
@@ -133,7 +133,7 @@ function fileFinder(
     const [other] = others;
     if (other === undefined) return { files: numbered };
     if (numbered.length > 0)
-      return { files: [], problem: `${numbered.join(', ')} has its number, and ${others.join(', ')} its name` };
+      return { files: [], problem: `${numbered.join(', ')} has its number, but ${others.join(', ')} its name` };
     const isRenumbered =
       others.length === 1 &&
       secondsOf(foreign.number) !== undefined &&
@@ -144,17 +144,15 @@ function fileFinder(
   };
 }
 
-/** Why nobody can say which files are meant by *everything up to this one*. */
+/** Why it is unclear which files "everything up to this one" includes. */
 function doubtsUpTo(through: ForeignVersion | undefined, migrations: readonly Migration[]): string[] {
   if (!through) return [];
   const { label, number } = through;
   if (number === undefined)
-    return [
-      `${label}: everything up to it is applied, but among versions with dots no file's number says which that is`,
-    ];
+    return [`${label}: everything up to it is applied, but with dotted versions no file number shows which file it is`];
   const twins = migrations.map(({ version }) => version).filter((version) => versionNumber(version) === number);
   return twins.length > 1
-    ? [`${label}: everything up to it is applied, but that may be any of ${twins.join(', ')}`]
+    ? [`${label}: everything up to it is applied, but it matches several files: ${twins.join(', ')}`]
     : [];
 }
 
@@ -172,10 +170,10 @@ function doubtsAbout({ version, up }: Migration, foreign: ForeignVersion | undef
   const { label, name, checksum } = foreign;
   return [
     ...(name !== undefined && plain(nameOf(version)) !== plain(name)
-      ? [`${version} has another name for ${title}: ${label}`]
+      ? [`${version} has another name in ${title}: ${label}`]
       : []),
     ...(checksum !== undefined && checksum !== up.checksum && checksum !== crypto.hash('sha256', up.text)
-      ? [`${up.file} is not the text that ${title} has applied`]
+      ? [`${up.file} differs from the text that ${title} has applied`]
       : []),
   ];
 }

@@ -1,4 +1,4 @@
-/** Which of our migrations another tool's history means, and what speaks against taking it over. */
+/** Decides which migrations an `import` records as applied, or why it is refused. */
 import { MigratorError } from '../errors.ts';
 import { foreignTool } from './foreign-table.ts';
 import type { AppliedVersion } from '../history.ts';
@@ -13,7 +13,7 @@ export interface ImportFacts {
   readonly table: ForeignTable;
   readonly migrations: readonly Migration[];
   readonly applied: readonly AppliedVersion[];
-  /** Versions that our journal has seen applied or rolled back. */
+  /** Versions that the journal has seen applied or rolled back. */
   readonly journaled: ReadonlySet<Version>;
 }
 
@@ -22,37 +22,37 @@ export interface ImportedMigration {
   readonly migration: Migration;
   /** As the other tool calls it. */
   readonly label: string;
-  /** As the server wrote it; undefined where the other tool does not know. */
+  /** As the server wrote it; undefined if the other tool does not know. */
   readonly appliedAt?: string | undefined;
 }
 
 export interface ImportPlan {
   readonly record: readonly ImportedMigration[];
-  /** Are in our history already. */
+  /** Already in Lockstep's history. */
   readonly skipped: readonly Version[];
-  /** Files that our history does not have now. */
+  /** Files that are not in Lockstep's history now. */
   readonly pending: readonly Version[];
   readonly warnings: readonly string[];
 }
 
-/** What a table is called that was in the way of ours. */
+/** The new name of a table that has the name of Lockstep's. */
 export function setAside({ schema, name }: TableName): TableName {
   return { ...(schema !== undefined && { schema }), name: `${name}_old` };
 }
 
-/** Where the tool's table may be, the likeliest first: an earlier import may have set it aside. */
+/** Where the tool's table may be, the likeliest first: an earlier import may have renamed it. */
 export function placesOf(tool: ImportTool, named: TableName | undefined, ours: TableName): TableName[] {
   const table = named ?? { name: TOOLS[tool].table };
   return table.name === ours.name ? [table, setAside(table)] : [table];
 }
 
-/** @throws MigratorError HISTORY_CONFLICT for another tool's table, for one that says that a migration did not end, and naming every version without a file. */
+/** @throws MigratorError HISTORY_CONFLICT for a table of the wrong tool, for unfinished migrations, and for versions without a file. */
 export function planImport({ tool, table, migrations, applied, journaled }: ImportFacts): ImportPlan {
   requireShape(tool, table);
   const { title, settle } = TOOLS[tool];
   const history = TOOLS[tool].read(table.rows);
   if (history.unfinished.length > 0) {
-    throw new MigratorError('HISTORY_CONFLICT', `${title} has not finished what it began`, {
+    throw new MigratorError('HISTORY_CONFLICT', `${title} has an unfinished migration`, {
       problems: history.unfinished,
       hint: `${settle ?? `settle it with ${title}`}; then import again`,
     });
@@ -75,7 +75,8 @@ export function planImport({ tool, table, migrations, applied, journaled }: Impo
       ...missing
         .filter(known)
         .map(
-          ({ migration: { version } }) => `${version} was applied and rolled back here since: it is not recorded again`,
+          ({ migration: { version } }) =>
+            `${version} was applied and rolled back here since then: it is not recorded again`,
         ),
     ],
   };
@@ -85,8 +86,8 @@ function requireShape(tool: ImportTool, { name, columns }: ForeignTable): void {
   const { title, shape = title } = TOOLS[tool];
   const found = foreignTool(columns);
   if (found === shape) return;
-  throw new MigratorError('HISTORY_CONFLICT', `table ${name.schema}.${name.name} is no table of ${title}`, {
-    problems: [`its columns are ${columns.join(', ')}${found === undefined ? '' : `: it belongs to ${found}`}`],
-    hint: 'give the tool whose table it is with --from, or another table with --from-table',
+  throw new MigratorError('HISTORY_CONFLICT', `table ${name.schema}.${name.name} is not a ${title} table`, {
+    problems: [`its columns are ${columns.join(', ')}${found === undefined ? '' : `: it is a table of ${found}`}`],
+    hint: 'name the tool of this table with --from, or another table with --from-table',
   });
 }

@@ -1,4 +1,4 @@
-/** The histories of other migration tools: where each one keeps it, and what it says. */
+/** Where each other migration tool keeps its history, and how to read it. */
 import { compareVersions, versionNumber } from '../migration.ts';
 import type { ForeignHistory, ForeignRow, ForeignVersion, ImportTool } from './foreign-history.ts';
 import { readFlyway } from './flyway.ts';
@@ -6,11 +6,11 @@ import { readFlyway } from './flyway.ts';
 interface ToolEntry {
   /** As people write it. */
   readonly title: string;
-  /** As src/core/import/foreign-table.ts calls its tables, where that is something else. */
+  /** The tool's name in foreign-table.ts, if it differs from `title`. */
   readonly shape?: string;
-  /** Where it is unless somebody chose another name. */
+  /** The default name of its table. */
   readonly table: string;
-  /** How an unfinished migration is settled with the tool itself. */
+  /** How to settle an unfinished migration with the tool itself. */
   readonly settle?: string;
   readonly read: (rows: readonly ForeignRow[]) => ForeignHistory;
 }
@@ -19,7 +19,7 @@ export const TOOLS: Readonly<Record<ImportTool, ToolEntry>> = {
   'golang-migrate': {
     title: 'golang-migrate',
     table: 'schema_migrations',
-    settle: 'repair the database, and say with "migrate force VERSION" where it stands',
+    settle: 'repair the database, then set its version with "migrate force VERSION"',
     read: readGolangMigrate,
   },
   goose: { title: 'goose', table: 'goose_db_version', read: readGoose },
@@ -39,7 +39,7 @@ export const TOOLS: Readonly<Record<ImportTool, ToolEntry>> = {
   },
 };
 
-/** One row with the version that the database is at; everything before it has been applied, too. */
+/** One row with the current version; everything before it is applied as well. */
 function readGolangMigrate(rows: readonly ForeignRow[]): ForeignHistory {
   const [row] = rows;
   const version = row?.['version'] ?? '';
@@ -49,7 +49,7 @@ function readGolangMigrate(rows: readonly ForeignRow[]): ForeignHistory {
   return { ...known([at]), through: at };
 }
 
-/** A row for each time that a version was applied or rolled back; the newest one of a version counts. Version 0 is the table's own. */
+/** One row each time that a version was applied or rolled back; the newest row of a version counts. Version 0 marks the creation of the table. */
 function readGoose(rows: readonly ForeignRow[]): ForeignHistory {
   const newest = new Map<string, ForeignRow>();
   for (const row of [...rows].sort((a, b) => Number(a['id']) - Number(b['id'])))
@@ -65,13 +65,13 @@ function readGoose(rows: readonly ForeignRow[]): ForeignHistory {
   );
 }
 
-/** The number of a file, as text. */
+/** One row per file, with its number as text. */
 function readDbmate(rows: readonly ForeignRow[]): ForeignHistory {
   const versions = rows.map(({ version }) => version ?? '').sort();
   return known(versions.map((version) => ({ label: version, number: versionNumber(version) })));
 }
 
-/** The name of a file, without its ending. */
+/** One row per file, with its name without the extension. */
 function readNodePgMigrate(rows: readonly ForeignRow[]): ForeignHistory {
   const inOrder = [...rows].sort((a, b) => Number(a['id']) - Number(b['id']));
   return known(
@@ -79,7 +79,7 @@ function readNodePgMigrate(rows: readonly ForeignRow[]): ForeignHistory {
   );
 }
 
-/** A row for each try: it has ended, was rolled back, or neither. */
+/** One row per attempt: finished, rolled back, or neither. */
 function readPrisma(rows: readonly ForeignRow[]): ForeignHistory {
   const kept = rows.filter((row) => row['rolled_back_at'] == null);
   const nameOf = (row: ForeignRow): string => row['migration_name'] ?? '';
@@ -94,7 +94,7 @@ function readPrisma(rows: readonly ForeignRow[]): ForeignHistory {
           checksum: row['checksum'] ?? undefined,
         })),
     ),
-    unfinished: kept.filter((row) => row['finished_at'] == null).map((row) => `${nameOf(row)} has not ended`),
+    unfinished: kept.filter((row) => row['finished_at'] == null).map((row) => `${nameOf(row)} is unfinished`),
   };
 }
 

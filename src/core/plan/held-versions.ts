@@ -1,8 +1,8 @@
-/** Versions that were rolled back on purpose: for whom they are held, and what ends that. */
+/** Held versions (rolled back on purpose): which releases must not apply them again, and what ends the hold. */
 import type { Version } from '../migration.ts';
 import { isKnownRelease, releaseName } from '../release.ts';
 
-/** What a rollback leaves behind, so that nobody applies the version again by accident. */
+/** What a rollback records, so that nobody applies the version again by accident. */
 export interface HeldVersion {
   readonly version: Version;
   readonly at: Date;
@@ -10,7 +10,7 @@ export interface HeldVersion {
   readonly by: string;
   readonly release?: string | undefined;
   readonly reason?: string | undefined;
-  /** Every release that was known then: these do not apply it again. */
+  /** Every release that was known then: none of these applies it again. */
   readonly releases: readonly string[];
   /** The release that had applied it. */
   readonly appliedBy?: string | undefined;
@@ -25,11 +25,11 @@ export interface NoLongerHeld {
 
 export interface HeldCheck {
   readonly release: string | undefined;
-  /** What a person wants to be applied again. */
+  /** The versions of `--reapply`. */
   readonly reapply: readonly Version[];
 }
 
-/** Of the holds on what is about to be applied: which bind who asks, and which end when it is applied. */
+/** Of the holds on versions that are about to be applied: which bind this release, and which end with the application. */
 export function judgeHeldVersions(
   holds: readonly HeldVersion[],
   versions: readonly Version[],
@@ -45,16 +45,16 @@ export function judgeHeldVersions(
   return { binding, ended };
 }
 
-/** Whatever the text of the file is: a release that was known stays bound. */
+/** What ends the hold; undefined if it binds. A release that was known stays bound, even if its file has changed. */
 function endOf(hold: HeldVersion, { release, reapply }: HeldCheck): HeldUntil | undefined {
   if (reapply.includes(hold.version)) return 'reapply';
-  // A person or a container without a release is no new release.
+  // A run without a release does not count as a new release.
   if (release === undefined || isKnownRelease(release, hold.releases)) return undefined;
   const names = namesOf(hold);
   return names.length === 0 || names.includes(releaseName(release)) ? 'new release' : undefined;
 }
 
-/** Whose later release ends it: of who had applied it, else of who rolled it back, else of anybody who was known. */
+/** The names whose later release ends the hold: of the release that had applied it, else that rolled it back, else any known one. */
 function namesOf({ appliedBy, release, releases }: HeldVersion): readonly string[] {
   const known = appliedBy ?? release;
   return (known === undefined ? releases : [known]).map(releaseName);

@@ -1,4 +1,4 @@
-/** Versions in part: statements of their file, up or down, are committed, and it has not come to its end. */
+/** Versions in part: some statements of their file, up or down, are committed, but not all. */
 import type { AppliedVersion } from '../history.ts';
 import { compareVersions, type Direction, type Migration, type Version } from '../migration.ts';
 import type { Problem } from './problem.ts';
@@ -9,7 +9,7 @@ export interface VersionInPart {
   readonly direction: Direction;
   /** The checksums of its finished statements, first to last. */
   readonly done: readonly string[];
-  /** The statement outside a transaction of which nobody has recorded how it ended: it runs, or its run died in it. */
+  /** A statement outside a transaction that has started and has no recorded end: it is running, or its run died. */
   readonly started?: StartedStatement;
 }
 
@@ -17,7 +17,7 @@ export interface StartedStatement {
   /** Counts from 1. */
   readonly statement: number;
   readonly checksum: string;
-  /** Its text, where that was asked for and is known. */
+  /** Its text, if it was requested and is known. */
   readonly sql?: string;
 }
 
@@ -28,7 +28,7 @@ export interface StatementRow extends StartedStatement {
   readonly event: string;
 }
 
-/** What the rows, oldest first, come to; in version order. */
+/** The state that the rows, oldest first, add up to; in version order. */
 export function progressOf(rows: readonly StatementRow[]): VersionInPart[] {
   const found = new Map<Version, VersionInPart>();
   for (const { version, direction, event, ...row } of rows) {
@@ -47,7 +47,7 @@ function after({ started, ...known }: VersionInPart, event: string, row: Started
   return { ...known, done, ...(started && started.statement !== row.statement && { started }) };
 }
 
-/** The history has the last word: another tool may have recorded the version, or have taken its row away. */
+/** The history decides: another tool may have recorded the version, or removed its row. */
 export function unfinished(inPart: readonly VersionInPart[], applied: readonly AppliedVersion[]): VersionInPart[] {
   const rows = new Set(applied.map(({ version }) => version));
   return inPart.filter(({ version, direction }) => rows.has(version) === (direction === 'down'));
@@ -59,18 +59,18 @@ export function describeInPart({ version, direction, done, started }: VersionInP
     ...(done.length === 0
       ? []
       : [done.length === 1 ? 'statement 1 is done' : `statements 1 to ${done.length} are done`]),
-    ...(started ? [`statement ${started.statement} was started, and nobody has recorded how it ended`] : []),
+    ...(started ? [`statement ${started.statement} was started and has no recorded end`] : []),
   ];
-  return `${version} is in part ${direction === 'up' ? 'applied' : 'rolled back'}: of its ${direction} file ${facts.join('; ')}`;
+  return `${version} is ${direction === 'up' ? 'applied' : 'rolled back'} in part: of its ${direction} file ${facts.join('; ')}`;
 }
 
-/** Both ways out of it. */
+/** The two ways to settle it. */
 export function waysOut({ version, direction }: VersionInPart): string {
   const finish = direction === 'up' ? '"lockstep up" with its file' : 'the same "lockstep down"';
-  return `finish ${version} with ${finish}, or undo by hand what is done of it and run "lockstep repair --only ${version} --reset"`;
+  return `finish ${version} with ${finish}, or undo its finished statements by hand and run "lockstep repair --only ${version} --reset"`;
 }
 
-/** What keeps an `up` from its plan: it can't build on what a rollback has left half-way. */
+/** Refuses an `up` on top of a rollback that stopped half-way. */
 export function refuseUp(inPart: readonly VersionInPart[], migrations: readonly Migration[], steps: number): Problem[] {
   const files = new Set(migrations.map(({ version }) => version));
   return inPart
@@ -78,19 +78,19 @@ export function refuseUp(inPart: readonly VersionInPart[], migrations: readonly 
     .map((one) => problem('HISTORY_CONFLICT', one));
 }
 
-/** What keeps a `down` from its plan. `beyond`: what it would leave behind must not be there in part. */
+/** Refuses a `down` past a version in part. `beyond`: every version newer than the target. */
 export function refuseDown(
   inPart: readonly VersionInPart[],
   { beyond, leaving }: { readonly beyond: readonly Version[]; readonly leaving: readonly Version[] },
 ): Problem[] {
   return inPart.flatMap((one): Problem[] => {
-    // Its down file was written for the whole.
+    // Its down file expects the whole up file to have run.
     if (one.direction === 'up') return beyond.includes(one.version) ? [problem('ROLLBACK_REFUSED', one)] : [];
     return leaving.includes(one.version) ? [] : [problem('HISTORY_CONFLICT', one)];
   });
 }
 
-/** Of what a run leaves as it is: a sentence each. */
+/** One sentence for each version in part that the run does not touch. */
 export function inPartRemarks(inPart: readonly VersionInPart[], touched: readonly Version[]): string[] {
   return inPart
     .filter(({ version }) => !touched.includes(version))
@@ -101,7 +101,7 @@ function problem(code: 'HISTORY_CONFLICT' | 'ROLLBACK_REFUSED', one: VersionInPa
   return { code, message: describeInPart(one), hint: waysOut(one) };
 }
 
-/** For a person who has to say what became of a statement. */
+/** Tells a person how to report whether a statement did its work. */
 export function settleHint({
   version,
   direction,
@@ -110,5 +110,5 @@ export function settleHint({
   readonly direction: Direction;
 }): string {
   const command = `lockstep repair --only ${version} --statement`;
-  return `look at the database; if the statement did its work, run "${command} done", if it is to run again, "${command} again"; then run ${direction === 'up' ? 'up' : 'the same down again'}`;
+  return `check the database; if the statement did its work, run "${command} done"; to run it again, run "${command} again"; then run ${direction === 'up' ? 'up' : 'the same down again'}`;
 }

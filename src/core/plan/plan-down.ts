@@ -21,13 +21,13 @@ export interface PlanDownOptions extends TargetOptions {
   /** With their text. */
   readonly stored: readonly StoredDown[];
   readonly choice?: DownChoice | undefined;
-  /** Who but the owner may change what is stored, a sentence each; it does not run then. */
+  /** Who besides the owner may change the stored SQL, one sentence each; if anybody may, it does not run. */
   readonly distrust: readonly string[];
   readonly hold?: boolean | undefined;
   readonly reason?: string | undefined;
 }
 
-/** What goes, newest first, if the target can be reached at all. */
+/** The versions to roll back, newest first, or why the target cannot be reached. */
 export function leavingVersions(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
@@ -36,7 +36,7 @@ export function leavingVersions(
   const newestFirst = applied.map((row) => row.version).sort((a, b) => compareVersions(b, a));
   const begun = inPart.filter(({ direction }) => direction === 'up').map(({ version }) => version);
   const problems = refuseTarget(target, { migrations, newestFirst, database, squashed });
-  // To one that is there in part: the way out of that is what helps.
+  // The target itself is in part: show how to settle that.
   if (target.kind === 'version' && begun.includes(target.version))
     return { leaving: [], problems: refuseDown(inPart, { beyond: [target.version], leaving: [] }) };
   if (problems.length > 0) return { leaving: [], problems };
@@ -49,7 +49,7 @@ export function leavingVersions(
   return { leaving, problems: refuseDown(inPart, { beyond, leaving }) };
 }
 
-/** Which of the versions, given newest first, the target leaves behind. */
+/** Which of the versions, passed newest first, are newer than the target. */
 export function beyondTarget(
   target: DownTarget,
   newestFirst: readonly Version[],
@@ -110,24 +110,24 @@ function stepsOf(
   return { steps, problems };
 }
 
-/** `--steps` goes by the order of versions: what was applied last, out of order, may not be what it rolls back. */
+/** `--steps` counts in version order, so it may not roll back what was applied last, out of order. */
 function orderRemark(target: DownTarget, leaving: readonly Version[], applied: readonly AppliedVersion[]): string[] {
   const [last, ...others] = applied
     .filter(({ appliedAt }) => appliedAt)
     .sort((a, b) => Number(b.appliedAt) - Number(a.appliedAt));
-  // Of one transaction, or of an import, nobody can say which was the last.
+  // Versions of one transaction or import have the same time: none of them is the last.
   const isOne = last && others.every(({ appliedAt }) => Number(appliedAt) !== Number(last.appliedAt));
   if (target.kind !== 'steps' || !isOne || leaving.length === 0 || leaving.includes(last.version)) return [];
   return [
-    `--steps ${target.count} rolls back ${leaving.join(', ')}, the newest by version; ${last.version}, which was applied last (out of order), stays: name the version that is to stay with --to VERSION`,
+    `--steps ${target.count} rolls back ${leaving.join(', ')}, the newest by version; ${last.version}, which was applied last (out of order), stays: to choose the version that stays, use --to VERSION`,
   ];
 }
 
 function untrusted(why: string, versions: readonly Version[]): Problem {
   return {
     code: 'ROLLBACK_REFUSED',
-    message: `the stored down SQL of ${versions.join(', ')} is not to be trusted: ${why}`,
-    hint: 'take that away from them, or read what is stored (--dry-run --trust-stored) and run it with --trust-stored',
+    message: `the stored down SQL of ${versions.join(', ')} cannot be trusted: ${why}`,
+    hint: 'revoke that, or review the stored SQL with --dry-run --trust-stored and run it with --trust-stored',
   };
 }
 
@@ -159,9 +159,9 @@ function refuseTarget(target: DownTarget, place: Place): Problem[] {
 }
 
 const WRONG_FILES =
-  'check --dir, and that the image holds the files of the release to go back to; or name the version that stays: --to VERSION';
+  'check --dir, and that the image holds the files of the release to go back to; or name the version that stays with --to VERSION';
 
-/** A wrong or an empty mount must not look like an old release: everything would be newer than its files. */
+/** A wrong or empty mount must not be taken for an old release: every version would be newer than its files. */
 function refuseFiles({ migrations, newestFirst, squashed }: Place): string[] {
   const newest = newestOf(migrations);
   if (newest === undefined) return ['--to-files: there are no migration files, so every version would be rolled back'];
@@ -176,7 +176,7 @@ function refuseFiles({ migrations, newestFirst, squashed }: Place): string[] {
     ...(strangers.length === 0
       ? []
       : [
-          `--to-files: these files are not an older release of this database: they lack ${strangers.join(', ')}, which is older than their newest, ${newest}`,
+          `--to-files: these files are not an older release of this database: they lack ${strangers.join(', ')}, older than their newest file, ${newest}`,
         ]),
   ];
 }
@@ -188,7 +188,7 @@ function newestOf(migrations: readonly Migration[]): Version | undefined {
     .at(-1);
 }
 
-/** What `--to` may name, for the end of a sentence. */
+/** The end of a sentence: what `--to` may name. */
 export function candidates(newestFirst: readonly Version[]): string {
   const newest = newestFirst.slice(0, 10).join(', ');
   return newest === '' ? '; no version is applied' : `; the newest applied are ${newest}`;

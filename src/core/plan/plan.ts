@@ -13,7 +13,7 @@ import { findRenames, renameProblems, sameNumbers } from './renames.ts';
 import type { StepScript } from './step.ts';
 import type { UpTarget } from './target.ts';
 
-/** Each version that files or history know. */
+/** The state of a version that the files or the history know. */
 export type VersionState = 'applied' | 'pending' | 'in part' | 'held' | 'unknown' | 'changed' | 'out of order';
 
 export interface VersionStatus {
@@ -24,14 +24,14 @@ export interface VersionStatus {
   readonly hold?: HeldVersion;
   /** Of a version in part: how far it is. */
   readonly inPart?: VersionInPart;
-  /** That its file builds concurrently, and that no query uses: another runner has recorded a build that had failed. */
+  /** INVALID indexes that its file builds concurrently: another runner has recorded the version although the build failed. */
   readonly invalidIndexes?: readonly string[];
 }
 
 export interface Plan {
   /** In the order in which they run. */
   readonly steps: readonly StepScript[];
-  /** Needed nothing: already applied (up) or not applied (down). */
+  /** Nothing to do: already applied (up) or not applied (down). */
   readonly skipped: readonly Version[];
   /** Every file that is not applied, in the plan or not. */
   readonly pending: readonly Version[];
@@ -44,17 +44,17 @@ export type Planned =
   | { readonly ok: true; readonly plan: Plan }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** What the journal knows beside the history. */
+/** What the journal knows in addition to the history. */
 export interface JournalFacts {
   readonly heldVersions: readonly HeldVersion[];
   readonly inPart: readonly VersionInPart[];
-  /** Applied, without a file, and no news. */
+  /** Applied versions whose files were squashed into another one: no warning. */
   readonly squashed?: ReadonlySet<Version>;
 }
 
 export const NO_JOURNAL: JournalFacts = { heldVersions: [], inPart: [] };
 
-/** Every version of files and history in version order, and how it stands. */
+/** Every version of files and history, in version order, with its state. */
 export function statusOf(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
@@ -64,7 +64,7 @@ export function statusOf(
   const files = new Map(migrations.map((migration) => [migration.version, migration]));
   const parts = new Map(inPart.map((one) => [one.version, one]));
   const versions = [...new Set([...files.keys(), ...rows.keys(), ...parts.keys()])].sort(compareVersions);
-  // What an image knows to be done.
+  // The newest applied version that this image has a file for.
   const newest = versions.findLast((version) => rows.has(version) && files.has(version));
   const stateOf = (version: Version): Omit<VersionStatus, 'version'> => {
     const row = rows.get(version);
@@ -144,7 +144,7 @@ export function planUp(
         'pending but older than the newest applied (out of order)',
         late.map((row) => row.version),
       ),
-      list('applied, but these files have no such version (the database is ahead)', ahead),
+      list('applied, but without a file here (the database is ahead)', ahead),
       equalNumbers(migrations),
     ].map((message) => ({ message, refused: strict, hint: 'without --strict it is only a warning' })),
     { message: sameNumbers(running, gone), refused: false, hint: '' },
@@ -152,7 +152,7 @@ export function planUp(
   ]);
 }
 
-/** A volume that was copied in part looks like this; applied, the file would never run when it is whole. */
+/** A half-copied volume looks like this. Once recorded as applied, the complete file would never run. */
 export const ZERO_BYTES = 'is empty (zero bytes)';
 
 function unknownVersion(flag: string, version: Version, migrations: readonly Migration[]): Problem[] {
@@ -171,7 +171,7 @@ function list(what: string, versions: readonly Version[]): string {
   return versions.length === 0 ? '' : `${what}: ${versions.join(', ')}`;
 }
 
-/** What is told of a plan; without a message there is nothing to tell. */
+/** A remark about a plan; an empty message means none. */
 interface Remark {
   readonly message: string;
   readonly refused: boolean;
@@ -186,7 +186,7 @@ export function changedRemark(status: readonly VersionStatus[], refused: boolean
   };
 }
 
-/** Remarks become warnings, or together refuse the plan when one of them must. */
+/** Turns remarks into warnings, or into a refusal if at least one of them demands it. */
 export function judge(plan: Omit<Plan, 'warnings'>, remarks: readonly Remark[]): Planned {
   const withMessage = remarks.filter((remark) => remark.message !== '');
   const refused = withMessage.filter((remark) => remark.refused);
@@ -218,7 +218,7 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   MIGRATIONS_INVALID:
-    'check that the image or the volume holds the whole file; where nothing is to be done on purpose, write a comment into it',
+    'check that the image or the volume holds the whole file; if the file is meant to do nothing, write a comment into it',
   CONFIG_INVALID: 'see "lockstep status" for the versions',
   ROLLBACK_REFUSED:
     'choose a target whose versions can all be rolled back, or write a new migration that undoes them; "lockstep status" lists them',

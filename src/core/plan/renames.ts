@@ -1,4 +1,4 @@
-/** A file that got another name: its text is applied under the old one, and must not run a second time under the new one. */
+/** Detects renamed files: the text is applied under the old name and must not run again under the new one. */
 import type { AppliedVersion } from '../history.ts';
 import { versionNumber, type Migration, type Version } from '../migration.ts';
 import { nearest } from '../text/nearest.ts';
@@ -8,10 +8,10 @@ export interface Rename {
   readonly to: Version;
 }
 
-/** Below this, two migrations may well be the same by chance. */
+/** Shorter texts may be equal by chance. */
 const SHORTEST_TEXT = 40;
 
-/** Of files that would run: those whose text is applied as a version without a file here. */
+/** Files that would run although their text is applied as a version without a file here. */
 export function findRenames(files: readonly Migration[], gone: readonly AppliedVersion[]): Rename[] {
   if (gone.length === 0) return [];
   const byText = Map.groupBy(
@@ -32,19 +32,21 @@ export function renameProblems(
   const hint = `if the file was renamed, record that: "${command}"; if the same SQL is to run again, change its text (a comment suffices)`;
   return renames.map(({ from, to }) => ({
     code: 'HISTORY_CONFLICT',
-    message: `${to} has the text of ${from}, which is applied and has no file here: it would run twice`,
+    message: `${to} has the same text as ${from}, which is applied and has no file here: it would run twice`,
     hint,
   }));
 }
 
-/** As one sentence: a file with the number of a version without a file is another migration, or was renamed and changed. */
+/** One sentence about pending files with the number of an applied version without a file: other migrations, or renamed and changed. */
 export function sameNumbers(files: readonly Migration[], gone: readonly AppliedVersion[]): string {
   const byNumber = new Map(gone.map(({ version }) => [versionNumber(version), version]));
   const found = files.flatMap(({ version }) => {
     const other = byNumber.get(versionNumber(version));
-    return other === undefined ? [] : [`${version} (${other} is applied)`];
+    return other === undefined ? [] : [`${version} (applied: ${other})`];
   });
-  return found.length === 0 ? '' : `pending with the number of a version that has no file here: ${found.join(', ')}`;
+  return found.length === 0
+    ? ''
+    : `pending, with the same number as an applied version without a file here: ${found.join(', ')}`;
 }
 
 export interface RenameFacts {
@@ -52,7 +54,7 @@ export interface RenameFacts {
   readonly applied: readonly AppliedVersion[];
 }
 
-/** What is recorded so already is left out. */
+/** Leaves out renames that are already recorded. */
 export function plannedRenames(
   renames: readonly Rename[],
   { migrations, applied }: RenameFacts,
@@ -65,7 +67,7 @@ export function plannedRenames(
   });
 }
 
-/** Why they are no renames: in the words `settings` (exit 20), or because the text is another one (exit 22). */
+/** Why renames are refused: `settings` for wrong names (exit 20), `texts` for another text (exit 22). */
 export function wrongRenames(
   renames: readonly Rename[],
   { migrations, applied }: RenameFacts,
@@ -84,9 +86,9 @@ export function wrongRenames(
     if (!row) settings.push(`${name}: ${from} is not applied${meant(from, [...rows.keys()])}`);
     else if (files.has(from)) settings.push(`${name}: ${from} has a file here, so it was not renamed`);
     if (!file) settings.push(`${name}: there is no ${to}.up.sql${meant(to, [...files.keys()])}`);
-    else if (rows.has(to)) settings.push(`${name}: ${to} is applied, too`);
+    else if (rows.has(to)) settings.push(`${name}: ${to} is applied as well`);
     else if (row?.checksum !== undefined && row.checksum !== file.up.checksum)
-      texts.push(`${file.up.file} is not the text that was applied as ${from}`);
+      texts.push(`${file.up.file} differs from the text that was applied as ${from}`);
   }
   return { settings, texts };
 }

@@ -1,4 +1,4 @@
-/** What `repair` may do to history and journal, which of it a person has asked for, and what it leaves. */
+/** Decides what `repair` does to history and journal for a given request, and what it leaves as it is. */
 import { MigratorError } from '../errors.ts';
 import type { AppliedVersion } from '../history.ts';
 import { describeHeldVersion, type HeldVersion } from './held-versions.ts';
@@ -24,10 +24,10 @@ export type RepairAction =
   | { readonly type: 'rename'; readonly from: Version; readonly migration: Migration }
   | { readonly type: 'release hold'; readonly hold: HeldVersion };
 
-/** What a person has found: it did its work, or it is to run again. */
+/** What a person has found out: the statement did its work, or must run again. */
 type StatementOutcome = 'done' | 'again';
 
-/** The history was lost: the journal is right, or the empty table is. */
+/** Which one is right after the history was lost: the journal or the empty table. */
 type HistorySource = 'journal' | 'empty';
 
 export interface RepairFacts {
@@ -36,7 +36,7 @@ export interface RepairFacts {
   readonly storedDowns: readonly StoredDown[];
   readonly inPart: readonly VersionInPart[];
   readonly heldVersions: readonly HeldVersion[];
-  /** Applied by the journal, while the history is empty; else none. */
+  /** Versions that are applied according to the journal while the history is empty. */
   readonly lost: readonly Version[];
 }
 
@@ -46,15 +46,15 @@ export interface RepairWish {
   readonly statement?: StatementOutcome | undefined;
   /** These and nothing else. */
   readonly rename?: readonly Rename[] | undefined;
-  /** Forgets how far `only` is. */
+  /** Forgets the progress of `only`. */
   readonly reset?: boolean;
   /** Down files replace what is stored. */
   readonly down?: 'files' | undefined;
-  /** What to believe of versions that the journal alone knows. */
+  /** What to believe about versions that only the journal knows. */
   readonly history?: HistorySource | undefined;
 }
 
-/** Nothing that was not asked for: with `statement` or `reset` that alone, and a hold ends only where its version is named. */
+/** Plans only what was requested: `statement` and `reset` exclude everything else, and a hold ends only if its version is named. */
 export function planRepair(
   facts: RepairFacts,
   { only, statement, rename, reset = false, down, history }: RepairWish,
@@ -88,7 +88,7 @@ function isChanged({ applied }: RepairFacts): (migration: Migration) => boolean 
   return ({ version, up }) => ![undefined, up.checksum].includes(rows.get(version));
 }
 
-/** Where there is a down file, and another text is stored. What has no file here is kept. */
+/** Versions whose down file differs from the stored text. Stored texts without a file here are kept. */
 function replacements(
   migrations: readonly Migration[],
   { applied, storedDowns }: RepairFacts,
@@ -102,7 +102,7 @@ function replacements(
   });
 }
 
-/** What stands as it was, with the command that would change it: a sentence each. */
+/** What is left as it is, one sentence each, with the command that would change it. */
 export function leftBy(actions: readonly RepairAction[], facts: RepairFacts, { only }: RepairWish): string[] {
   const done = new Set(actions.map((action) => `${action.type} ${versionOf(action)}`));
   const isLeft = (version: Version, ...types: readonly RepairAction['type'][]): boolean =>
@@ -115,18 +115,18 @@ export function leftBy(actions: readonly RepairAction[], facts: RepairFacts, { o
       .filter(({ migration: { version } }) => isLeft(version, 'replace down'))
       .map(
         ({ migration: { version, down } }) =>
-          `the stored down SQL of ${version} is not that of ${down?.file ?? ''}; "lockstep repair --only ${version} --down files" replaces it`,
+          `the stored down SQL of ${version} differs from ${down?.file ?? ''}; "lockstep repair --only ${version} --down files" replaces it`,
       ),
     ...facts.heldVersions
       .filter(({ version }) => isLeft(version, 'release hold'))
       .map(
         (hold) =>
-          `${hold.version} stays held: ${describeHeldVersion(hold)}; "lockstep repair --only ${hold.version}" ends that`,
+          `${hold.version} stays held: ${describeHeldVersion(hold)}; "lockstep repair --only ${hold.version}" ends the hold`,
       ),
   ];
 }
 
-/** Why `only` is no version that can be repaired; undefined when it is one. */
+/** The error if `only` is unknown; undefined if it can be repaired. */
 export function unknownOnly(
   { migrations, applied, inPart, heldVersions: heldVersions }: RepairFacts,
   only: Version | undefined,
@@ -134,24 +134,24 @@ export function unknownOnly(
   const known = [...new Set([...migrations, ...applied, ...inPart, ...heldVersions].map(({ version }) => version))];
   if (only === undefined || known.includes(only)) return undefined;
   const guess = nearest(only, known);
-  return new MigratorError('CONFIG_INVALID', `--only ${only}: neither the files nor the history have it`, {
+  return new MigratorError('CONFIG_INVALID', `--only ${only}: neither the files nor the history have this version`, {
     hint: guess === undefined ? 'give a version as "lockstep status" shows it' : `did you mean ${guess}?`,
   });
 }
 
-/** Why `rename` is none; undefined when all are. */
+/** The error if some `rename` is refused; undefined if all are valid. */
 export function wrongRename(facts: RepairFacts, rename: readonly Rename[] = []): MigratorError | undefined {
   const { settings, texts } = wrongRenames(rename, facts);
   if (settings.length > 0) {
-    return new MigratorError('CONFIG_INVALID', 'nothing was renamed so', {
+    return new MigratorError('CONFIG_INVALID', '--rename does not match files and history; nothing was changed', {
       problems: settings,
       hint: 'give --rename OLD=NEW: OLD is applied and has no file, NEW has one; "lockstep status" lists both',
     });
   }
   if (texts.length === 0) return undefined;
-  return new MigratorError('HISTORY_CONFLICT', 'another text is no rename', {
+  return new MigratorError('HISTORY_CONFLICT', 'the renamed file has another text; nothing was changed', {
     problems: texts,
-    hint: 'if it is the same migration, give the file the text that was applied and put what is new into a new one; if it is another migration, "lockstep up" applies it as it is',
+    hint: 'if it is the same migration, restore the text that was applied and put the change into a new file; if it is another migration, "lockstep up" applies it',
   });
 }
 
@@ -171,32 +171,32 @@ export function versionOf(action: RepairAction): Version {
   }
 }
 
-/** For people, before anything is done. */
+/** One line for people, shown before anything is done. */
 export function describeRepair(action: RepairAction): string {
   switch (action.type) {
     case 'accept checksum':
-      return `accept the changed ${action.migration.up.file} as what was applied, and keep its down SQL`;
+      return `accept the changed ${action.migration.up.file} as the text that was applied, and keep the stored down SQL`;
     case 'replace down':
-      return `replace the stored down SQL by ${action.migration.down?.file ?? ''}`;
+      return `replace the stored down SQL with ${action.migration.down?.file ?? ''}`;
     case 'rename':
-      return `record ${action.from} as ${action.migration.version}, with the time at which it was applied`;
+      return `rename ${action.from} to ${action.migration.version} in the history, and keep the time at which it was applied`;
     case 'settle history':
       return action.from === 'journal'
-        ? 'record it again, as the journal says that it is applied'
-        : 'take it for not applied: the next up applies it';
+        ? 'record it again: it is applied according to the journal'
+        : 'treat it as not applied: the next up applies it';
     case 'settle statement': {
       const what = `statement ${action.started.statement}${action.direction === 'down' ? ' of the down file' : ''}`;
-      const settled = action.as === 'done' ? `take ${what} for done` : `let ${what} run again`;
+      const settled = action.as === 'done' ? `treat ${what} as done` : `run ${what} again`;
       return action.direction === 'down' ? `${settled}; the same down finishes it` : settled;
     }
     case 'reset progress':
-      return `forget how far it is (${describeInPart(action.inPart)}); ${action.inPart.direction === 'up' ? 'it is pending again, and runs from its beginning' : 'it counts as applied again'}`;
+      return `forget its progress (${describeInPart(action.inPart)}); ${action.inPart.direction === 'up' ? 'it is pending again and runs from the start' : 'it counts as applied again'}`;
     case 'release hold':
       return `end the hold, so that the next up applies it: ${describeHeldVersion(action.hold)}`;
   }
 }
 
-/** What an action takes away and brings, line by line. */
+/** The lines that an action removes and adds. */
 export function diffOf(action: RepairAction): readonly string[] {
   if (action.type !== 'replace down' || action.kept === undefined || !action.migration.down) return [];
   return downDiff(action.migration.version, action.kept, action.migration.down.text);

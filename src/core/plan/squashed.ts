@@ -1,4 +1,4 @@
-/** Which applied versions have no file any more because somebody has put the oldest files together into one. */
+/** Which applied versions have no file any more because the oldest files were squashed into one. */
 import type { AppliedVersion } from '../history.ts';
 import { compareVersions, type Migration, type Version } from '../migration.ts';
 
@@ -10,7 +10,7 @@ export function olderThanFiles(migrations: readonly Migration[], applied: readon
     : [];
 }
 
-/** `recorded`: by `baseline` or `import`, without having run. What is older than one of these is in it. */
+/** `recorded`: versions that `baseline` or `import` recorded without running them. They include everything older. */
 export function squashedVersions(older: readonly Version[], recorded: readonly Version[]): ReadonlySet<Version> {
   return new Set(older.filter((version) => recorded.some((one) => compareVersions(one, version) > 0)));
 }

@@ -1,16 +1,16 @@
-/** A migration on its way into or out of the database. */
+/** A step: one migration to apply or to roll back. */
 import type { NoLongerHeld } from './held-versions.ts';
 import type { Migration, Script, Version } from '../migration.ts';
 
 interface Step {
   readonly version: Version;
-  /** What runs. */
+  /** The SQL to run. */
   readonly script: Script;
 }
 
 interface UpStep extends Step {
   readonly direction: 'up';
-  /** What the history row and the journal keep. */
+  /** Recorded in history and journal. */
   readonly migration: Migration;
   /** The hold that ends when it is applied, in the same transaction. */
   readonly ends?: NoLongerHeld | undefined;
@@ -18,10 +18,10 @@ interface UpStep extends Step {
 
 export interface DownStep extends Step {
   readonly direction: 'down';
-  /** Where the script came from; `file` also when the journal keeps the same text. */
+  /** Where the script comes from; `file` also if the journal keeps the same text. */
   readonly source: ScriptSource;
   readonly reason?: string | undefined;
-  /** The releases that are known now are not to apply it again. */
+  /** Whether the releases known now must not apply it again. */
   readonly hold: boolean;
 }
 

@@ -1,32 +1,32 @@
-/** What the journal keeps for rolling back, and which of it and the files runs. */
+/** Chooses the down SQL of a rollback: the file's, or the text that the journal keeps. */
 import { lineDiff } from '../text/line-diff.ts';
 import { checksum, parseDirectives, type Migration, type Script, type Version } from '../migration.ts';
 import type { Problem } from './problem.ts';
 import { maskPasswords } from '../text/secrets.ts';
 import type { ScriptSource } from './step.ts';
 
-/** As it was when its migration was recorded. */
+/** The down SQL as it was when its migration was recorded. */
 export interface StoredDown {
   readonly version: Version;
   /** Of the down SQL; undefined when there was none. */
   readonly checksum: string | undefined;
-  /** The text, where it was asked for. */
+  /** The text, if it was requested. */
   readonly sql?: string | undefined;
-  /** One of the two files said so. */
+  /** The up or the down file has the directive. */
   readonly irreversible: boolean;
 }
 
-/** Which one runs where both are there and differ. */
+/** Which one runs if both exist and differ. */
 export type DownChoice = 'files' | 'stored';
 
 export type ChosenDown = { readonly script: Script; readonly source: ScriptSource } | { readonly problem: Problem };
 
-/** Whether its files forbid to roll it back. */
+/** Whether its files say that it cannot be rolled back. */
 export function isIrreversible({ up, down }: Migration): boolean {
   return up.directives.irreversible || down?.directives.irreversible === true;
 }
 
-/** Nothing of it is stored, or no down SQL although there is some. */
+/** Whether the journal lacks the down SQL, or the directive `irreversible`, that the files have. */
 export function lacksStoredDown(migration: Migration, stored: StoredDown | undefined): boolean {
   return migration.down ? stored?.checksum === undefined : stored === undefined && isIrreversible(migration);
 }
@@ -43,7 +43,7 @@ export function chooseDown(
     readonly choice: DownChoice | undefined;
   },
 ): ChosenDown {
-  if (mayNotGo(file, stored, choice)) return irreversible(version);
+  if (isForbidden(file, stored, choice)) return irreversible(version);
   const kept = stored && scriptOf(stored);
   if (kept && file && kept.checksum !== file.down?.checksum) {
     if (choice === undefined) return { problem: difference(version, file.down, kept) };
@@ -53,13 +53,13 @@ export function chooseDown(
   if (kept) return reversible(version, kept);
   return refused(
     stored
-      ? `${version}: these files do not have it, and it had no down script when it was applied`
-      : `${version}: these files do not have it, and the journal keeps no down script of it`,
+      ? `${version}: it has no file here, and it had no down script when it was applied`
+      : `${version}: it has no file here, and the journal keeps no down script of it`,
   );
 }
 
-/** Whoever says so later says it of what was stored before, too; only a file that does not say so any more takes it back. */
-function mayNotGo(
+/** A file that says `irreversible` also forbids the stored SQL; a stored directive is overridden only by `--from files`. */
+function isForbidden(
   file: Migration | undefined,
   stored: StoredDown | undefined,
   choice: DownChoice | undefined,
@@ -94,16 +94,16 @@ function refused(message: string): ChosenDown {
   return { problem: { code: 'ROLLBACK_REFUSED', message } };
 }
 
-/** The lines in which a stored text and the file's differ, passwords masked; empty when these hide it. */
+/** The lines in which the stored text and the file differ, passwords masked; empty if they differ only in passwords. */
 export function downDiff(version: Version, kept: string, file: string): readonly string[] {
   const name = `${version}.down.sql`;
   return lineDiff(
-    { name: `${name}, as it was stored when the migration was applied`, text: maskPasswords(kept) },
+    { name: `${name}, as stored when the migration was applied`, text: maskPasswords(kept) },
     { name: `${name}, the file`, text: maskPasswords(file) },
   );
 }
 
-/** Masked before they are compared: a string may stand on another line than the word before it. */
+/** Both texts are masked before they are compared: a password may be on another line than the word PASSWORD. */
 function difference(version: Version, down: Script | undefined, kept: Script): Problem {
   const hint = 'choose with --from stored (as it was applied) or --from files (as this image has it)';
   if (!down) {
@@ -114,12 +114,12 @@ function difference(version: Version, down: Script | undefined, kept: Script): P
       .map((line) => `- ${line}`.trimEnd());
     return {
       code: 'ROLLBACK_REFUSED',
-      message: [`${version}: its down file is not here any more; stored is`, ...lines].join('\n'),
+      message: [`${version}: its down file no longer exists; the stored text is`, ...lines].join('\n'),
       hint,
     };
   }
   const diff = downDiff(version, kept.text, down.text);
-  const shown = diff.length > 0 ? diff : ['(they differ in what is not shown here)'];
+  const shown = diff.length > 0 ? diff : ['(they differ only in masked text)'];
   return {
     code: 'ROLLBACK_REFUSED',
     message: [`${version}: the down file and the stored down SQL differ`, ...shown].join('\n'),

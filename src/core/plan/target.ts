@@ -1,14 +1,14 @@
-/** Where a run is to take the database. */
+/** The target of a run. */
 import type { Version } from '../migration.ts';
 
 export type UpTarget = { readonly kind: 'latest' } | { readonly kind: 'version'; readonly version: Version };
 
 export type DownTarget =
-  /** This version stays, as the newest. */
+  /** This version stays as the newest. */
   | { readonly kind: 'version'; readonly version: Version }
-  /** The newest `count` applied versions go. */
+  /** Rolls back the newest `count` applied versions. */
   | { readonly kind: 'steps'; readonly count: number }
-  /** What is newer than the newest file goes. */
+  /** Rolls back every version newer than the newest file. */
   | { readonly kind: 'files' }
-  /** Everything goes; `database` must be the name of the connected database. */
+  /** Rolls back everything; `database` must be the name of the connected database. */
   | { readonly kind: 'all'; readonly database: string };
