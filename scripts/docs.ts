@@ -1,8 +1,8 @@
-// Answers: what do the tables in README.md and docs/kubernetes.md say? Writes them anew from the code; test/unit/docs.test.ts fails when they differ.
+// Answers: what do the generated tables of the docs say? Writes them anew from the code; test/unit/docs.test.ts fails when they differ.
 import { readFile, writeFile } from 'node:fs/promises';
 import { REASONS } from '../src/adapters/kubernetes/reasons.ts';
 import { COMMAND_NAMES, COMMANDS } from '../src/cli/commands.ts';
-import { ERRORS, MigratorError, type ErrorCode } from '../src/core/errors.ts';
+import { MigratorError, type ErrorCode } from '../src/core/errors.ts';
 import type { CommandName } from '../src/core/runner.ts';
 import {
   envOf,
@@ -16,7 +16,8 @@ import {
 
 /** The blocks of each page, by the name that stands in its markers. */
 const PAGES = {
-  'README.md': { commands, options, 'exit-codes': exitCodes },
+  'README.md': { commands },
+  'docs/settings.md': { options },
   'docs/kubernetes.md': { 'event-reasons': eventReasons },
 } as const satisfies Record<string, Readonly<Record<string, () => string>>>;
 
@@ -84,12 +85,6 @@ function defaultCell(key: OptionKey): string {
   if (type === 'boolean') return '';
   const standard = defaultHelp ?? (text === undefined ? '' : code(text));
   return choices === undefined ? standard : `${standard} (${choices.map(code).join(', ')})`;
-}
-
-function exitCodes(): string {
-  const codes = Object.keys(ERRORS) as ErrorCode[];
-  const rows = codes.map((name) => [exitsOf(name).join(', '), code(name), ERRORS[name].meaning]);
-  return table(['exit', 'code', 'meaning'], [['0', '', 'the database is at the target'], ...rows]);
 }
 
 /** Two for INTERRUPTED: which signal it was. */

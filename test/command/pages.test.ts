@@ -22,6 +22,7 @@ function timeless(text: string): string[] {
     .map((line) =>
       line
         .replace(/^\d\d:\d\d:\d\d\.\d{3} /, '')
+        .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
         .replaceAll(/\d+ ms/g, 'N ms')
         .trim(),
     )
