@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
 import type { Check, Session } from '../../src/core/ports.ts';
-import { connect, jitter } from '../../src/engine/session/connect.ts';
+import { connect } from '../../src/engine/session/connect.ts';
+import { jitter } from '../../src/engine/session/jitter.ts';
 import { FakeClock } from '../support/fakes/clock.ts';
 import { FakeDatabase } from '../support/fakes/database.ts';
 import { failure, runner } from '../support/fakes/run.ts';

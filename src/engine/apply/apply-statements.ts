@@ -4,7 +4,7 @@ import type { Limits, Session, StepScript } from '../../core/ports.ts';
 import { settleHint } from '../../core/plan/in-part.ts';
 import type { Unit } from '../../core/sql/script-plan.ts';
 import { givesWayAlone } from '../../core/sql/gives-way.ts';
-import { givingWay } from './give-way.ts';
+import type { Watched } from './give-way.ts';
 import { retrying } from './retry.ts';
 import { dropInvalid, dropReindexLeftovers } from './settle.ts';
 import type { StepContext } from './step-context.ts';
@@ -18,11 +18,11 @@ export interface StatementsContext extends StepContext {
 
 const REFUSED_IN_TRANSACTION = '25001';
 
-/** `done`: how many of them earlier runs have finished. */
+/** `done`: how many statements earlier runs have finished. */
 export async function runUnits(units: readonly Unit[], done: number, context: StatementsContext): Promise<void> {
   const { step, ports } = context;
   for (const unit of units) {
-    // What only changes the session was lost with the session that did it.
+    // A statement that only changes its session runs again: that session is gone.
     const todo = unit.index > done || unit.sessionOnly ? unit : unit.again;
     if (!todo) continue;
     context.signal.throwIfAborted();
@@ -39,12 +39,10 @@ export async function runUnits(units: readonly Unit[], done: number, context: St
 async function runUnit(unit: Unit, context: StatementsContext): Promise<void> {
   const { session, step, ports, signal, limits } = context;
   const { executor } = session;
-  const attempt = { session, version: step.version, pieces: [unit], signal, retry: mayRetry(unit) };
+  const attempt = { ...watchedUnit(unit, context), signal, retry: mayRetry(unit) };
   if (unit.transactional) {
     const inTransaction = retrying(attempt, ports, () =>
-      watching({ session, version: step.version }, ports, () =>
-        givingWay(waitOf(unit, context), () => executor.statement(step, unit, limits)),
-      ),
+      watching(attempt, ports, () => executor.statement(step, unit, limits)),
     );
     if (
       !(await inTransaction.then(
@@ -62,7 +60,7 @@ async function runUnit(unit: Unit, context: StatementsContext): Promise<void> {
   await executor.statementDone(step, unit, ports.clock.now() - startedAt);
 }
 
-/** Only the server knows of some statements, an extension's above all, that they can't run in a transaction. @throws every other error. */
+/** For some statements, mostly of extensions, only the server knows that they cannot run in a transaction. @throws every other error. */
 function orRefusedInTransaction(error: unknown, { step }: StatementsContext): true {
   if (
     step.script.directives.noTransaction &&
@@ -73,14 +71,14 @@ function orRefusedInTransaction(error: unknown, { step }: StatementsContext): tr
   throw error;
 }
 
-/** What rewrites many tables outside a transaction would begin anew with all of them. */
+/** A statement that rewrites many tables outside a transaction would start again with the first one. */
 function mayRetry(unit: Unit): boolean {
   if (!unit.transactional && givesWayAlone(unit)) return unit.relations.length === 1;
   return unit.blocking || unit.ownLimit === true || unit.runsCode === true || unit.waitsForSnapshots;
 }
 
-function waitOf(unit: Unit, { session, limits, ports }: StatementsContext): Parameters<typeof givingWay>[0] {
-  return { session, pieces: [unit], limitMs: limits.lockTimeoutMs, clock: ports.clock };
+function watchedUnit(unit: Unit, { session, step, limits }: StatementsContext): Watched {
+  return { session, version: step.version, pieces: [unit], lockTimeoutMs: limits.lockTimeoutMs };
 }
 
 async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
@@ -88,9 +86,11 @@ async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
   if (unit.waitsForSnapshots) await clearTheWay(context);
   await dropInvalid(unit, context);
   try {
-    await watching({ session, version: step.version }, ports, () => executeAlone(unit, context));
+    await watching(watchedUnit(unit, context), ports, () => executeAlone(unit, context)).catch((error: unknown) => {
+      throw cutShort(error, unit, step);
+    });
   } catch (error) {
-    // The first error is the one to tell, whatever happens to what the statement left. Of what it committed nobody can know.
+    // The first error is thrown, even if the clean-up fails. After a partial commit there is nothing that could be cleaned up safely.
     const isSettled = !(error instanceof MigratorError && error.code === 'MIGRATION_INCOMPLETE');
     if (isSettled && !session.lost.aborted) await clearAfter(unit, context).catch(() => undefined);
     throw error;
@@ -103,24 +103,19 @@ async function executeAlone(unit: Unit, context: StatementsContext): Promise<voi
     step,
     limits,
   } = context;
-  // A DETACH that was cancelled or killed between its transactions can only be finished, not run again.
+  // A DETACH that was cancelled or killed between its two transactions can only be finalized, not run again.
   const isHalfDone = unit.detaches && (await executor.detachState(unit.detaches)) === 'pending';
   if (unit.detaches && isHalfDone) {
     await executor.finalizeDetach(unit.detaches);
     return;
   }
-  await givingWay(waitOf(unit, context), () => executor.statementAlone(step, unit, limits)).catch((error: unknown) => {
-    throw unit.runsCode === true &&
-      error instanceof MigratorError &&
-      error.code === 'CONTENTION' &&
-      error.details.blockers
-      ? cutShort(error, step)
-      : error;
-  });
+  await executor.statementAlone(step, unit, limits);
 }
 
-/** What a procedure or DO block outside a transaction had committed when it was cancelled, nobody can know. */
-function cutShort(error: MigratorError, step: StepScript): MigratorError {
+/** A procedure or DO block outside a transaction that was cancelled may have committed a part of its work. */
+function cutShort(error: unknown, unit: Unit, step: StepScript): unknown {
+  const wasCancelled = error instanceof MigratorError && error.code === 'CONTENTION' && error.details.blockers;
+  if (unit.runsCode !== true || !wasCancelled) return error;
   return new MigratorError('MIGRATION_INCOMPLETE', error.summary, {
     ...error.details,
     hint: settleHint(step),
@@ -128,7 +123,7 @@ function cutShort(error: MigratorError, step: StepScript): MigratorError {
   });
 }
 
-/** The server has said that it is over. The journal says so last: until then the next run looks for what is left. */
+/** The server has ended the statement. The journal entry comes last: without it, the next run looks for leftovers. */
 async function clearAfter(unit: Unit, context: StatementsContext): Promise<void> {
   await dropInvalid(unit, context);
   await dropReindexLeftovers(unit, context);
@@ -151,14 +146,14 @@ async function requireValid(unit: Unit, { session, step }: StatementsContext): P
   }
 }
 
-/** A build that lost against a runner which came while it ran is kept clear of such runners the next time. */
+/** For a build that failed because a runner blocked on our key while it ran: keeps such runners away during the next try. */
 async function guarded({ session, options, ports }: StatementsContext, body: () => Promise<void>): Promise<void> {
   if (!options.cancelBlockedWaiters) {
     await body();
     return;
   }
   const ended = new AbortController();
-  // Only a help, so whatever keeps us from it is no failure of the run.
+  // It only helps: its failure must not fail the run.
   const guard = session.keepWaitersAway(ended.signal).catch(() => []);
   try {
     await body();
@@ -169,7 +164,7 @@ async function guarded({ session, options, ports }: StatementsContext, body: () 
   }
 }
 
-/** A runner that blocks inside PostgreSQL on our key has a snapshot: the build would wait for it, and it for us. */
+/** A runner that blocks inside PostgreSQL on our key has a snapshot: the build would wait for it, and it would wait for us. */
 async function clearTheWay({ session, step, options, ports }: StatementsContext): Promise<void> {
   const { lock } = session;
   if (options.cancelBlockedWaiters) {

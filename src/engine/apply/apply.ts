@@ -1,14 +1,13 @@
-/** Runs one migration: hook, then its script in one transaction or statement by statement. */
+/** Runs one migration: its hook, then its script in one transaction or statement by statement. */
 import type { HookRunner, Limits, Session, StepScript } from '../../core/ports.ts';
 import { runUnits } from './apply-statements.ts';
-import { givingWay } from './give-way.ts';
 import type { PlannedStep } from './planned-step.ts';
 import { resume } from './resume.ts';
 import { retrying } from './retry.ts';
 import { watching } from './watch.ts';
 import type { StepContext } from './step-context.ts';
 
-/** Resolves with the milliseconds it took. @throws MigratorError; then nothing more of the step will run. */
+/** Resolves with its duration in milliseconds. @throws MigratorError; then nothing more of the step runs. */
 export async function applyStep(
   session: Session,
   planned: PlannedStep,
@@ -16,7 +15,7 @@ export async function applyStep(
 ): Promise<number> {
   const { step, plan } = planned;
   const { ports, options, signal } = context;
-  // Its hook comes before it begins.
+  // A step with a hook begins after its hook.
   const next = context.next && hasHook(context.next, ports.hooks) ? undefined : context.next;
   const startedAt = ports.clock.now();
   const limits = limitsOf(step, options.limits);
@@ -27,12 +26,10 @@ export async function applyStep(
     const retry = plan.pieces.some(
       ({ blocking, ownLimit, runsCode }) => blocking || ownLimit === true || runsCode === true,
     );
-    await retrying({ session, version: step.version, pieces: plan.pieces, retry, signal }, ports, () =>
-      watching({ session, version: step.version }, ports, () =>
-        givingWay({ session, pieces: plan.pieces, limitMs: limits.lockTimeoutMs, clock: ports.clock }, () =>
-          session.executor.transaction(step, plan.pieces, limits, next),
-        ),
-      ),
+    const { version } = step;
+    const attempt = { session, version, pieces: plan.pieces, retry, signal, lockTimeoutMs: limits.lockTimeoutMs };
+    await retrying(attempt, ports, () =>
+      watching(attempt, ports, () => session.executor.transaction(step, plan.pieces, limits, next)),
     );
     return ports.clock.now() - startedAt;
   }
@@ -59,12 +56,12 @@ async function runHook(session: Session, step: StepScript, context: StepContext)
   if (step.direction === 'down' || !hasHook(step, ports.hooks)) return;
   const { version, migration } = step;
   const stop = AbortSignal.any([signal, session.lost]);
-  // What has come already tells nobody again.
+  // A signal that is aborted already fires no event.
   stop.throwIfAborted();
   const startedAt = ports.clock.now();
   ports.reporter.report({ type: 'hook.started', version });
   await ports.hooks.run(migration, { timeoutMs: options.hookTimeoutMs, signal: stop }).catch(async (error: unknown) => {
-    // A server that went away takes the hook's connections with it, maybe a moment before ours.
+    // A server that goes away closes the hook's connections too, maybe a moment before ours.
     if (!signal.aborted) await session.check().catch(() => undefined);
     session.lost.throwIfAborted();
     throw error;

@@ -1,47 +1,47 @@
-/** Keeps a DO block or a CALL from waiting long for a table lock, behind which others would queue. */
+/** Keeps a DO block or a CALL from waiting long for a table lock, because others queue behind it. */
 import { MigratorError } from '../../core/errors.ts';
+import type { Version } from '../../core/migration.ts';
 import type { Clock, Session } from '../../core/ports.ts';
 import { describeBlocker, type Blocker } from '../../core/runner.ts';
 import type { SqlPiece } from '../../core/sql/script-plan.ts';
 
-/** The statement was cancelled; an exception handler for all other errors does not catch it. */
+/** `query_canceled`: an exception handler for WHEN OTHERS does not catch it (PostgreSQL manual, "Trapping Errors"). */
 const CANCELLED = '57014';
-/** For the answer to a cancel of ours. */
+/** How long to wait for the result of our own cancel. */
 const CANCEL_ANSWER_MS = 1_000;
 
-interface GiveWay {
+export interface Watched {
   readonly session: Session;
+  readonly version: Version;
+  /** What is sent. */
   readonly pieces: readonly SqlPiece[];
-  readonly limitMs: number;
-  readonly clock: Clock;
+  /** How long a DO block or a CALL among them may wait for a table lock, in milliseconds; 0 is for ever. */
+  readonly lockTimeoutMs: number;
 }
 
-/** @throws MigratorError CONTENTION with the blockers where the wait was too long. */
-export async function givingWay<T>({ session, pieces, limitMs, clock }: GiveWay, body: () => Promise<T>): Promise<T> {
-  if (limitMs === 0 || !pieces.some(({ runsCode }) => runsCode === true)) return await body();
-  const ended = new AbortController();
-  const watch = cancelLongWait(session, limitMs, { clock, ended: ended.signal });
-  try {
-    return await body();
-  } catch (error) {
-    if (!(error instanceof MigratorError) || error.details.server?.sqlstate !== CANCELLED) throw error;
-    // Whoever has cancelled it may learn so only after us.
-    const blockers = await Promise.race([watch, clock.sleep(CANCEL_ANSWER_MS).then(() => undefined)]);
-    throw blockers ? waitedTooLong(error, limitMs, blockers) : error;
-  } finally {
-    ended.abort(null);
-    await watch;
-  }
-}
-
-/** A help for others, so whatever keeps us from it is no failure of the run. */
-async function cancelLongWait(
-  session: Session,
-  limitMs: number,
-  { clock, ended }: { readonly clock: Clock; readonly ended: AbortSignal },
+/** Cancels the statement once it has waited for too long; resolves with the blockers, or undefined if it was not cancelled. */
+export async function cancelLongWait(
+  { session, pieces, lockTimeoutMs }: Watched,
+  clock: Clock,
+  ended: AbortSignal,
 ): Promise<readonly Blocker[] | undefined> {
-  await clock.sleep(limitMs, ended);
-  return ended.aborted ? undefined : await session.cancelLongWait(limitMs, ended).catch(() => undefined);
+  if (lockTimeoutMs === 0 || !pieces.some(({ runsCode }) => runsCode === true)) return undefined;
+  await clock.sleep(lockTimeoutMs, ended);
+  // It only helps others: a failure to look must not fail the run.
+  return ended.aborted ? undefined : await session.cancelLongWait(lockTimeoutMs, ended).catch(() => undefined);
+}
+
+/** The error of a statement that `cancelLongWait` cancelled, with the blockers; every other error as it is. */
+export async function withBlockers(
+  error: unknown,
+  { lockTimeoutMs }: Watched,
+  cancelled: Promise<readonly Blocker[] | undefined>,
+  clock: Clock,
+): Promise<unknown> {
+  if (!(error instanceof MigratorError) || error.details.server?.sqlstate !== CANCELLED) return error;
+  // The error can arrive before the result of the cancel.
+  const blockers = await Promise.race([cancelled, clock.sleep(CANCEL_ANSWER_MS).then(() => undefined)]);
+  return blockers ? waitedTooLong(error, lockTimeoutMs, blockers) : error;
 }
 
 function waitedTooLong(error: MigratorError, limitMs: number, blockers: readonly Blocker[]): MigratorError {

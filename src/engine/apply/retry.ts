@@ -4,7 +4,7 @@ import type { Version } from '../../core/migration.ts';
 import type { Clock, Reporter, Session } from '../../core/ports.ts';
 import { describeBlocker } from '../../core/runner.ts';
 import type { SqlPiece } from '../../core/sql/script-plan.ts';
-import { jitter } from '../session/connect.ts';
+import { jitter } from '../session/jitter.ts';
 
 /** DDL that does not get its lock gives way to those who wait behind it, and comes back this often and this long. */
 const MAX_ATTEMPTS = 10;

@@ -1,34 +1,34 @@
-/** Speaks while a statement runs for long: how far it is, and who blocks it. */
-import type { Version } from '../../core/migration.ts';
-import type { Clock, Reporter, Session } from '../../core/ports.ts';
+/** Watches a statement while it runs: reports one that runs for long, and cancels one that keeps others waiting for a table. */
+import type { Clock, Reporter } from '../../core/ports.ts';
+import { cancelLongWait, withBlockers, type Watched } from './give-way.ts';
 
 const FIRST_REPORT_MS = 10_000;
 const REPORT_EVERY_MS = 30_000;
 
-interface Watched {
-  readonly session: Session;
-  readonly version: Version;
+interface WatchPorts {
+  readonly clock: Clock;
+  readonly reporter: Reporter;
 }
 
-export async function watching<T>(
-  watched: Watched,
-  ports: { readonly clock: Clock; readonly reporter: Reporter },
-  body: () => Promise<T>,
-): Promise<T> {
+/** @throws MigratorError CONTENTION with the blockers when the statement was cancelled; every other error as it is. */
+export async function watching<T>(watched: Watched, ports: WatchPorts, body: () => Promise<T>): Promise<T> {
   const ended = new AbortController();
-  const watch = speak(watched, ports, ended.signal);
+  const reports = reportWhileRunning(watched, ports, ended.signal);
+  const cancelled = cancelLongWait(watched, ports.clock, ended.signal);
   try {
     return await body();
+  } catch (error) {
+    throw await withBlockers(error, watched, cancelled, ports.clock);
   } finally {
-    // With a reason it need not make an error, which costs more than all else here.
+    // With a reason, abort() does not create an error, which would cost more than everything else here.
     ended.abort(null);
-    await watch;
+    await Promise.all([reports, cancelled]);
   }
 }
 
-async function speak(
+async function reportWhileRunning(
   { session, version }: Watched,
-  { clock, reporter }: { readonly clock: Clock; readonly reporter: Reporter },
+  { clock, reporter }: WatchPorts,
   ended: AbortSignal,
 ): Promise<void> {
   const startedAt = clock.now();
@@ -36,7 +36,7 @@ async function speak(
   for (let pause = FIRST_REPORT_MS; ; pause = REPORT_EVERY_MS) {
     await clock.sleep(pause, ended);
     if (isOver()) return;
-    // Only told, so whatever keeps us from looking is no failure of the run.
+    // Only a report: a failure to observe the session must not fail the run.
     const seen = await session.observe(ended).catch(() => undefined);
     if (isOver()) return;
     reporter.report({

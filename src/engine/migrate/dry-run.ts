@@ -1,4 +1,4 @@
-/** What a dry run tells: the SQL that would run, and what of the data would be gone. */
+/** What a dry run reports: the SQL that would run, and the data that would be lost. */
 import type { VersionInPart } from '../../core/plan/in-part.ts';
 import type { DryRunStep, EstimatedLoss } from '../../core/outcome.ts';
 import type { Plan } from '../../core/plan/plan.ts';
@@ -6,16 +6,17 @@ import type { Session } from '../../core/ports.ts';
 import type { Loss } from '../../core/sql/script-plan.ts';
 import { analyzeSteps } from './analyze-steps.ts';
 import type { PlannedStep } from '../apply/planned-step.ts';
-import { reportNoLongerHeld } from './held-versions.ts';
+import { checkHeldVersions } from './held-versions.ts';
 import { requireSameStatements, withProgress } from '../apply/resume.ts';
-import { checkHeldVersions, type Run } from './run.ts';
+import type { Run } from './run.ts';
 
 export async function rehearse(
   run: Run,
   preview: Plan,
   inPart: readonly VersionInPart[],
 ): Promise<readonly DryRunStep[]> {
-  reportNoLongerHeld(await checkHeldVersions(run, preview), run.ports.reporter, true);
+  for (const ended of await checkHeldVersions(run, preview))
+    run.ports.reporter.report({ type: 'hold.ended', ...ended, dryRun: true });
   const steps = await analyzeSteps(preview.steps, run.ports);
   return await dryRunSteps(await withProgress(steps, inPart, run.ports.parser), run.session);
 }
@@ -35,7 +36,7 @@ async function dryRunSteps(steps: readonly PlannedStep[], session: Session): Pro
   return reported;
 }
 
-/** Of a version in part: its statements, and where in the text those begin that will run. @throws as the run would. */
+/** For a version in part: its statements, and the offset of the first one that will run. @throws as the run would. */
 function remaining(planned: PlannedStep): { readonly statements?: DryRunStep['statements']; readonly from: number } {
   const { plan, begun } = planned;
   if (!begun) return { from: 0 };

@@ -1,4 +1,4 @@
-/** Keeps a run from applying what was rolled back on purpose, and tells of holds that end. */
+/** Keeps a run from applying versions that were rolled back on purpose. */
 import { MigratorError } from '../../core/errors.ts';
 import {
   describeHeldVersion,
@@ -8,9 +8,23 @@ import {
   type HeldCheck,
 } from '../../core/plan/held-versions.ts';
 import type { Version } from '../../core/migration.ts';
-import type { Reporter } from '../../core/ports.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import type { Run } from './run.ts';
 
-/** The holds that end with this run. @throws MigratorError HISTORY_CONFLICT when one binds it. */
+/** The holds that this run ends. @throws MigratorError HISTORY_CONFLICT when one forbids its plan. */
+export async function checkHeldVersions(
+  { session, options: { request, runner } }: Run,
+  { steps }: Plan,
+): Promise<readonly NoLongerHeld[]> {
+  if (request.direction === 'down' || steps.length === 0) return [];
+  const versions = steps.map(({ version }) => version);
+  return refuseHeldVersions(await session.journal.heldVersions(), versions, {
+    release: runner.release,
+    reapply: request.reapply ?? [],
+  });
+}
+
+/** The holds that end for whoever applies these versions. @throws MigratorError HISTORY_CONFLICT when one forbids it. */
 export function refuseHeldVersions(
   holds: readonly HeldVersion[],
   versions: readonly Version[],
@@ -21,7 +35,7 @@ export function refuseHeldVersions(
   return ended;
 }
 
-/** For commands that only look: a role that may read the history alone is told that it does not see everything. */
+/** For commands that only read: warns a role that may read the history but not the journal that it does not see everything. */
 export async function ifVisible<T>(read: Promise<T>, otherwise: T, warn: (message: string) => void): Promise<T> {
   return await read.catch((error: unknown) => {
     if (!(error instanceof MigratorError) || error.code !== 'ACCESS_REFUSED') throw error;
@@ -30,11 +44,7 @@ export async function ifVisible<T>(read: Promise<T>, otherwise: T, warn: (messag
   });
 }
 
-export function reportNoLongerHeld(ended: readonly NoLongerHeld[], reporter: Reporter, dryRun: boolean): void {
-  for (const { hold, because } of ended) reporter.report({ type: 'hold.ended', hold, because, dryRun });
-}
-
-/** For a run that would apply what is held for it. */
+/** The error of a run that would apply versions held for it. */
 export function heldVersionsError(holds: readonly HeldVersion[]): MigratorError {
   const versions = holds.map(({ version }) => version);
   const [first] = versions;

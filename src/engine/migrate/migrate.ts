@@ -1,4 +1,4 @@
-/** `up` and `down`: preview → lock → read again → plan again → apply → outcome. What is done under the lock is in under-lock.ts. */
+/** `up` and `down`: preview → lock → read again → plan again → apply → outcome. under-lock.ts does the part under the lock. */
 import { judgeRemarks } from '../../core/file-names.ts';
 import { unfinished } from '../../core/plan/in-part.ts';
 import { pendingVersions } from '../../core/plan/plan.ts';
@@ -9,7 +9,10 @@ import { connect, type ConnectOptions, type Opened } from '../session/connect.ts
 import { withLock } from '../session/with-lock.ts';
 import { interruptedBy, interruption } from '../session/interrupting.ts';
 import { Progress } from './progress.ts';
-import { checkHeldVersions, pause, plan, stepsMeant, type MigrateOptions, type MigratePorts, type Run } from './run.ts';
+import { checkHeldVersions } from './held-versions.ts';
+import { refuseWhilePaused } from './pause.ts';
+import { planRun, stepsMeant } from './plan-run.ts';
+import type { MigrateOptions, MigratePorts, Run } from './run.ts';
 
 /** @throws MigratorError; its `details.outcome` says what was done before it. */
 export async function migrate(options: MigrateOptions, ports: MigratePorts): Promise<Outcome> {
@@ -33,18 +36,18 @@ export async function migrate(options: MigrateOptions, ports: MigratePorts): Pro
   }
 }
 
-/** What is rolled back already is to be held, too. */
+/** Whether versions that are rolled back already are to be held, too. */
 function holdsMore({ options: { request } }: Run): boolean {
   return request.direction === 'down' && request.hold === true;
 }
 
-/** From its first run on a release is known, also when nothing was pending. Best effort: without the right to write it is not. */
+/** Records the release at its first run, even when nothing was pending. Best effort: it takes the right to write. */
 async function noteRelease({ session, options: { request } }: Run, { journal, writesRefused }: Check): Promise<void> {
   if (request.direction === 'down' || journal?.releaseSeen !== false || writesRefused) return;
   await session.journal.noteRelease().catch(() => undefined);
 }
 
-/** Reads the files while the server lets us in. What is wrong with them is told at once, and then nothing of the server. */
+/** Reads the files while the connection opens. Invalid files are reported at once, and then nothing about the server. */
 async function readAndConnect(
   options: ConnectOptions & Pick<MigrateOptions, 'strict'>,
   ports: MigratePorts & { readonly progress: Progress },
@@ -60,7 +63,7 @@ async function readAndConnect(
   };
   const unneeded = new AbortController();
   const connecting = connect(options, { ...ports, reporter }, AbortSignal.any([signal, unneeded.signal]));
-  // Nobody waits for it yet.
+  // It is awaited below, and may fail before that.
   connecting.catch(() => undefined);
   try {
     const { migrations, remarks } = await reading;
@@ -76,7 +79,7 @@ async function readAndConnect(
   }
 }
 
-/** The plan made before the lock is a preview: it fails early, and lets replicas leave without the lock. */
+/** The plan made before the lock is a preview: it fails early, and lets replicas exit without the lock. */
 async function planThenLock(run: Run, check: Check): Promise<void> {
   const { migrations, session, progress, options } = run;
   const { lockWaitMs, signal, dryRun } = options;
@@ -84,11 +87,11 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
   const meant = stepsMeant(run, check.history);
   const settled = async (now: Check): Promise<true | undefined> => {
     progress.sees(pendingVersions(migrations, now.history.applied));
-    // While others roll back, a plan made now is about a state that will not last; nor does it for a rollback while others apply.
+    // A plan made while another run rolls back is about a state that will not last; nor is a rollback's while another run applies.
     const lasts = now.free || (direction === 'up' && now.holder !== undefined && onlyAddsToHistory(now.holder));
     if (!lasts && !dryRun) return undefined;
     const inPart = now.journal?.inPart ?? [];
-    const preview = await plan(run, now.history, inPart);
+    const preview = await planRun(run, now.history, inPart);
     progress.planned(preview);
     if (dryRun)
       progress.wouldRun = await (await import('./dry-run.ts')).rehearse(
@@ -100,9 +103,11 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
       progress.upToDate(preview);
       await noteRelease(run, now);
     } else {
-      // Whoever holds the lock may be mending it.
-      if (now.free) await checkHeldVersions(run, preview);
-      if (now.free) await pause(run, preview);
+      // While another run holds the lock, it may be fixing what would be refused here.
+      if (now.free) {
+        await checkHeldVersions(run, preview);
+        await refuseWhilePaused(run, preview);
+      }
       return undefined;
     }
     return true;

@@ -1,51 +1,42 @@
-/** Makes the plan of a run, from the files and what the database says now. */
+/** Plans a run from the files and the current state of the database. */
 import { MigratorError } from '../../core/errors.ts';
 import type { HistoryState } from '../../core/history.ts';
-import type { VersionInPart } from '../../core/plan/in-part.ts';
-import type { Migration, Version } from '../../core/migration.ts';
+import { unfinished, type VersionInPart } from '../../core/plan/in-part.ts';
+import type { Version } from '../../core/migration.ts';
 import { leavingVersions, planDown } from '../../core/plan/plan-down.ts';
 import { planOrThrow, planUp, type Plan } from '../../core/plan/plan.ts';
 import type { Session } from '../../core/ports.ts';
 import type { StoredDown } from '../../core/plan/stored-down.ts';
 import { readSquashed } from './squashed.ts';
-import type { DownRequest, Request } from './request.ts';
-
-interface PlanOptions {
-  readonly request: Request;
-  readonly strict: boolean;
-  readonly inPart: readonly VersionInPart[];
-}
+import type { DownRequest } from './request.ts';
+import type { Run } from './run.ts';
 
 /** @throws MigratorError with every problem of the plan. */
-export async function planRun(
-  migrations: readonly Migration[],
-  state: HistoryState,
-  session: Session,
-  { request, strict, inPart }: PlanOptions,
-): Promise<Plan> {
+export async function planRun(run: Run, state: HistoryState, partial: readonly VersionInPart[]): Promise<Plan> {
+  const { migrations, session, options, ports } = run;
+  const { request, strict } = options;
+  const { applied } = state;
+  const inPart = unfinished(partial, applied);
   await requireNothingLost(state, session);
-  const squashed = await readSquashed(migrations, state.applied, session.journal);
-  if (request.direction === 'up')
-    return planOrThrow(planUp(migrations, state.applied, { ...request, strict, squashed, inPart }));
-  const leaving = leavingOf(migrations, state, session, { ...request, squashed });
+  const squashed = await readSquashed(migrations, applied, session.journal);
+  if (request.direction === 'up') {
+    const plan = planOrThrow(planUp(migrations, applied, { ...request, strict, squashed, inPart }));
+    const hasHook = plan.steps.some((step) => step.direction === 'up' && ports.hooks.has(step.migration));
+    if (hasHook && !options.dryRun) ports.hooks.requirePool?.();
+    return plan;
+  }
+  const { database } = session;
+  const { leaving } = leavingVersions(migrations, applied, { target: request.target, database, squashed });
   const [stored, distrust] = leaving.length === 0 ? [[], []] : await readStored(leaving, session, request);
   return planOrThrow(
-    planDown(migrations, state.applied, {
-      ...request,
-      strict,
-      inPart,
-      stored,
-      distrust,
-      squashed,
-      database: session.database,
-    }),
+    planDown(migrations, applied, { ...request, strict, inPart, stored, distrust, squashed, database }),
   );
 }
 
-/** One version may have been taken away by the original Go runner's `down`, which keeps no journal. */
+/** The original Go runner's `down` keeps no journal, so one version may be gone without an entry. */
 const LOST_FROM = 2;
 
-/** @throws MigratorError HISTORY_CONFLICT when the history is empty, and the journal says that it was not always so. */
+/** @throws MigratorError HISTORY_CONFLICT when the history is empty although versions are applied according to the journal. */
 async function requireNothingLost({ applied }: HistoryState, { history, journal }: Session): Promise<void> {
   if (applied.length > 0) return;
   const known = await journal.appliedVersions();
@@ -72,18 +63,18 @@ async function readStored(
   return [await journal.storedDowns(leaving), trustStored ? [] : await history.distrust()];
 }
 
-export function leavingOf(
-  migrations: readonly Migration[],
+/** What `--steps` rolls back as things stand; undefined for every other target, which means the same at any time. */
+export function stepsMeant(
+  { migrations, session: { database }, options: { request } }: Run,
   { applied }: HistoryState,
-  { database }: Session,
-  { target, squashed }: DownRequest & { readonly squashed?: ReadonlySet<Version> },
-): readonly Version[] {
-  return leavingVersions(migrations, applied, { target, database, squashed }).leaving;
+): readonly Version[] | undefined {
+  if (request.direction === 'up' || request.target.kind !== 'steps') return undefined;
+  return leavingVersions(migrations, applied, { target: request.target, database }).leaving;
 }
 
 /**
- * `--steps` counts from what is applied when the command starts. If that has changed when it gets the lock, it would
- * roll back something else than what was meant. @throws MigratorError ROLLBACK_REFUSED.
+ * `--steps` counts from what is applied when the command starts. If that changed before the run got the lock, it would roll back
+ * other versions than the user meant. @throws MigratorError ROLLBACK_REFUSED.
  */
 export function requireSameSteps(meant: readonly Version[], now: readonly Version[]): void {
   if (meant.join('\n') === now.join('\n')) return;

@@ -1,4 +1,4 @@
-/** Keeps count of one run, tells it as it goes, and makes the outcome of it. */
+/** Counts what one run does, reports it as it goes, and makes its outcome. */
 import { MigratorError, toMigratorError, type ErrorCode } from '../../core/errors.ts';
 import { mayBeOwnFault } from '../../core/self-inflicted.ts';
 import type { JournalEntry } from '../../core/history.ts';
@@ -6,7 +6,6 @@ import { compareVersions, type Direction, type Version } from '../../core/migrat
 import type { DryRunStep, Outcome, StepResult } from '../../core/outcome.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Clock, Reporter, Session, StepScript } from '../../core/ports.ts';
-import { reportNoLongerHeld } from './held-versions.ts';
 
 export class Progress {
   waitedMs = 0;
@@ -23,7 +22,7 @@ export class Progress {
   #skipped: readonly Version[] = [];
   #pending: readonly Version[] = [];
   #failedVersion: Version | undefined;
-  #toldAhead = false;
+  #reportedAhead = false;
 
   constructor(direction: Direction, dryRun: boolean, { reporter, clock }: { reporter: Reporter; clock: Clock }) {
     this.#direction = direction;
@@ -33,7 +32,7 @@ export class Progress {
     this.#startedAt = clock.now();
   }
 
-  /** Each warning is told once, however often the plan is made. */
+  /** Reports each warning once, however often the plan is made. */
   warn(messages: readonly string[]): void {
     for (const message of messages) {
       if (this.#warnings.has(message)) continue;
@@ -42,7 +41,7 @@ export class Progress {
     }
   }
 
-  /** As it is now; a plan may come of it or not. */
+  /** What is pending now, whether or not a plan follows. */
   sees(pending: readonly Version[]): void {
     this.#pending = pending;
   }
@@ -54,8 +53,8 @@ export class Progress {
 
   planned(plan: Plan): void {
     this.warn(plan.warnings);
-    if (plan.ahead.length > 0 && !this.#toldAhead) {
-      this.#toldAhead = true;
+    if (plan.ahead.length > 0 && !this.#reportedAhead) {
+      this.#reportedAhead = true;
       this.#reporter.report({ type: 'database.ahead', versions: plan.ahead });
     }
     this.#planned = plan.steps.map(({ version }) => version);
@@ -76,34 +75,28 @@ export class Progress {
     }
   }
 
-  /** Whatever ends the run is written into the journal, if the session still lives. */
-  async recording(session: Session, body: () => Promise<void>): Promise<void> {
-    try {
-      await body();
-    } catch (error) {
-      if (!session.lost.aborted) await session.journal.endRun(toMigratorError(error)).catch(() => undefined);
-      throw error;
-    }
-    await session.journal.endRun(undefined);
-  }
-
-  async step(session: Session, step: StepScript, apply: () => Promise<number>): Promise<void> {
+  applied(step: StepScript, durationMs: number): void {
     const { version, direction } = step;
-    try {
-      const durationMs = await apply();
-      this.#done.push({ version, direction, durationMs });
-      const type = direction === 'up' ? 'migration.applied' : 'migration.rolled-back';
-      this.#reporter.report({ type, version, durationMs });
-      if (step.direction === 'up' && step.ends) reportNoLongerHeld([step.ends], this.#reporter, false);
-    } catch (cause) {
-      const error = await this.#recordFailure(session, step, toMigratorError(cause));
-      this.#failedVersion = version;
-      this.#reporter.report({ type: 'migration.failed', version, direction, error });
-      throw error;
-    }
+    this.#done.push({ version, direction, durationMs });
+    const type = direction === 'up' ? 'migration.applied' : 'migration.rolled-back';
+    this.#reporter.report({ type, version, durationMs });
+    if (step.direction === 'up' && step.ends)
+      this.#reporter.report({ type: 'hold.ended', ...step.ends, dryRun: false });
   }
 
-  /** What the file itself can have caused is its fault where the server then takes our row: it is there, and can be written to. */
+  /** Records and reports the failure of a step; resolves with the error to throw. */
+  async stepFailed(session: Session, step: StepScript, cause: MigratorError): Promise<MigratorError> {
+    const { version, direction } = step;
+    const error = await this.#recordFailure(session, step, cause);
+    this.#failedVersion = version;
+    this.#reporter.report({ type: 'migration.failed', version, direction, error });
+    return error;
+  }
+
+  /**
+   * An error that the file itself may have caused is the file's fault if the server then accepts our entry: so the server runs, and
+   * can be written to.
+   */
   async #recordFailure(session: Session, step: StepScript, error: MigratorError): Promise<MigratorError> {
     if (session.lost.aborted) return error;
     const faulty = mayBeOwnFault(error) ? withCode(error, 'MIGRATION_FAILED') : error;
@@ -113,8 +106,8 @@ export class Progress {
     );
   }
 
-  /** Of what was rolled back, now or before: whether others will apply it again. */
-  tellHeld({
+  /** Reports whether other runs will apply again what was rolled back, now or before. */
+  reportHeld({
     hold,
     before,
     reason,

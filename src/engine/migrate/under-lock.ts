@@ -1,5 +1,5 @@
 /** What a run does once it holds the lock; loaded when there is something to do. */
-import { toMigratorError } from '../../core/errors.ts';
+import { toMigratorError, type MigratorError } from '../../core/errors.ts';
 import { withoutHistory } from '../../core/plan/exists-already.ts';
 import type { HistoryState } from '../../core/history.ts';
 import { unfinished } from '../../core/plan/in-part.ts';
@@ -11,12 +11,14 @@ import { analyzeSteps, warnOfDowns } from './analyze-steps.ts';
 import { applyStep } from '../apply/apply.ts';
 import { complete } from './complete.ts';
 import { interruption } from '../session/interrupting.ts';
-import { requireSameSteps } from './plan-run.ts';
+import { checkHeldVersions } from './held-versions.ts';
+import { refuseWhilePaused } from './pause.ts';
+import { planRun, requireSameSteps, stepsMeant } from './plan-run.ts';
 import type { PlannedStep } from '../apply/planned-step.ts';
 import { withProgress } from '../apply/resume.ts';
-import { checkHeldVersions, pause, plan, stepsMeant, type Run } from './run.ts';
+import type { Run } from './run.ts';
 
-/** What was planned before is forgotten: history changes while one waits. */
+/** Forgets the plan made before the lock: the history may have changed since. */
 export async function planAgainAndApply(run: Run, meant: readonly Version[] | undefined): Promise<void> {
   const { migrations, session, progress, options, ports } = run;
   const { history, journal } = session;
@@ -24,67 +26,75 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   const state = await history.read();
   if (meant) requireSameSteps(meant, stepsMeant(run, state) ?? []);
   const inPart = unfinished(await journal.inPart(), state.applied);
-  const planned = await plan(run, state, inPart);
+  const plan = await planRun(run, state, inPart);
   progress.warn(await complete(migrations, state, session, options.request.direction));
-  if (planned.steps.length === 0) {
-    progress.upToDate(planned);
+  if (plan.steps.length === 0) {
+    progress.upToDate(plan);
     await holdMore(run, []);
     return;
   }
-  progress.planned(planned);
-  const prepared = await prepare(run, planned);
-  await pause(run, planned);
-  const steps = await withProgress(await analyzeSteps(prepared, ports), inPart, ports.parser);
-  await warnOfDowns(prepared, ports);
-  progress.start(planned);
-  progress.lost(await journal.startRun(options.journalKeepMs));
-  await progress
-    .recording(session, () => applyAll(run, steps, state))
-    .catch((error: unknown) => {
-      reportHeldVersions(run, prepared, []);
-      throw error;
-    });
-  await holdMore(run, prepared);
-  // Only told: what was done is done.
+  progress.planned(plan);
+  const scripts = await withHolds(run, plan);
+  await refuseWhilePaused(run, plan);
+  const steps = await withProgress(await analyzeSteps(scripts, ports), inPart, ports.parser);
+  await warnOfDowns(scripts, ports);
+  progress.start(plan);
+  await applyAll(run, steps, state).catch((error: unknown) => {
+    reportHeldVersions(run, scripts, []);
+    throw error;
+  });
+  await holdMore(run, scripts);
+  // Only a warning: the run itself has succeeded.
   const elsewhere = await history.placeOfNextRun().catch(() => undefined);
   if (elsewhere !== undefined) progress.warn([elsewhere]);
 }
 
-/** Each step with what comes of the hold on it: an end, or a new one. @throws MigratorError HISTORY_CONFLICT when one binds this run. */
-async function prepare(run: Run, planned: Plan): Promise<readonly StepScript[]> {
+/** The steps, with the hold that each ends or begins. @throws MigratorError HISTORY_CONFLICT when a hold forbids the plan. */
+async function withHolds(run: Run, plan: Plan): Promise<readonly StepScript[]> {
   const { session, options } = run;
   const { request, runner } = options;
   if (request.direction === 'down') {
     const hold = request.hold ?? (runner.release !== undefined || (await session.journal.knowsReleases()));
-    return planned.steps.map((step) => (step.direction === 'down' ? { ...step, hold } : step));
+    return plan.steps.map((step) => (step.direction === 'down' ? { ...step, hold } : step));
   }
-  const ended = new Map((await checkHeldVersions(run, planned)).map((one) => [one.hold.version, one]));
-  return planned.steps.map((step) => (step.direction === 'up' ? { ...step, ends: ended.get(step.version) } : step));
+  const ended = new Map((await checkHeldVersions(run, plan)).map((one) => [one.hold.version, one]));
+  return plan.steps.map((step) => (step.direction === 'up' ? { ...step, ends: ended.get(step.version) } : step));
 }
 
-async function applyAll(
-  { migrations, session, progress, options, ports }: Run,
-  steps: readonly PlannedStep[],
-  { applied }: HistoryState,
-): Promise<void> {
-  const { signal, request } = options;
-  for (const [index, planned] of steps.entries()) {
-    if (signal.aborted) {
-      const error = interruption(signal);
-      if (!session.lost.aborted) await session.executor.withdraw(error).catch(() => undefined);
-      throw error;
+async function applyAll(run: Run, steps: readonly PlannedStep[], state: HistoryState): Promise<void> {
+  const { session, progress, options, ports } = run;
+  const { signal } = options;
+  progress.lost(await session.journal.startRun(options.journalKeepMs));
+  try {
+    for (const [index, planned] of steps.entries()) {
+      if (signal.aborted) {
+        const error = interruption(signal);
+        if (!session.lost.aborted) await session.executor.withdraw(error).catch(() => undefined);
+        throw error;
+      }
+      try {
+        const context = { options, ports, signal, next: steps[index + 1]?.step };
+        progress.applied(planned.step, await applyStep(session, planned, context));
+      } catch (error) {
+        throw await progress.stepFailed(session, planned.step, causeOf(error, run, state));
+      }
     }
-    await progress.step(session, planned.step, () =>
-      applyStep(session, planned, { options, ports, signal, next: steps[index + 1]?.step }).catch((error: unknown) => {
-        // What fails because it was told to stop did not fail by itself.
-        if (signal.aborted) throw interruption(signal);
-        throw request.direction === 'up' ? withoutHistory(toMigratorError(error), migrations, applied) : error;
-      }),
-    );
+  } catch (error) {
+    // Whatever ends the run is recorded, if the session is still alive.
+    if (!session.lost.aborted) await session.journal.endRun(toMigratorError(error)).catch(() => undefined);
+    throw error;
   }
+  await session.journal.endRun(undefined);
 }
 
-/** With `--hold` what was rolled back before and lies beyond the target is held now, too. */
+/** An interrupted step fails with the interruption, not with what the interruption caused. */
+function causeOf(error: unknown, { migrations, options }: Run, { applied }: HistoryState): MigratorError {
+  if (options.signal.aborted) return interruption(options.signal);
+  const cause = toMigratorError(error);
+  return options.request.direction === 'up' ? withoutHistory(cause, migrations, applied) : cause;
+}
+
+/** `--hold` also holds versions beyond the target that earlier runs rolled back. */
 async function holdMore(run: Run, steps: readonly StepScript[]): Promise<void> {
   const {
     migrations,
@@ -111,5 +121,5 @@ function reportHeldVersions(
 ): void {
   if (request.direction === 'up') return;
   const hold = before.length > 0 || steps.some((step) => step.direction === 'down' && step.hold);
-  progress.tellHeld({ hold, before, reason: request.reason });
+  progress.reportHeld({ hold, before, reason: request.reason });
 }

@@ -2,6 +2,7 @@
 import { MigratorError, toMigratorError } from '../../core/errors.ts';
 import type { Check, Clock, Database, Reporter, Session } from '../../core/ports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
+import { jitter } from './jitter.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
@@ -123,9 +124,4 @@ function gaveUp(error: MigratorError, connectWaitMs: number): MigratorError {
     hint: error.hint ?? 'check the address and that the server runs, or wait longer with --connect-wait',
     cause: error,
   });
-}
-
-/** Between half of `ms` and `ms`, so that many runners do not come back at the same moment. */
-export function jitter(clock: Clock, ms: number, longest = Infinity): number {
-  return Math.round(Math.min(ms, longest) * (0.5 + clock.random() / 2));
 }

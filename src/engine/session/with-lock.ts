@@ -2,7 +2,7 @@
 import { MigratorError } from '../../core/errors.ts';
 import type { Check, Clock, Reporter, Session } from '../../core/ports.ts';
 import { describeHolder, type Holder } from '../../core/runner.ts';
-import { jitter } from './connect.ts';
+import { jitter } from './jitter.ts';
 
 const FIRST_REPORT_MS = 5_000;
 const REPORT_EVERY_MS = 30_000;
