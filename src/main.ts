@@ -25,6 +25,15 @@ const context: ProcessContext = {
   stdout: process.stdout,
   stderr: process.stderr,
   terminal: process.stderr.isTTY,
+  // A dumb one cannot clear a line.
+  ...(process.stdout.isTTY &&
+    process.stderr.isTTY &&
+    process.env['TERM'] !== 'dumb' && {
+      screen: {
+        columns: () => process.stdout.columns || 80,
+        atExit: (restore) => process.once('exit', restore),
+      },
+    }),
   signal: interrupted.signal,
   // Without a limit it is 0, or more than any machine has.
   memoryLimit: () => (inRange(process.constrainedMemory()) ? process.constrainedMemory() : undefined),
@@ -79,7 +88,11 @@ function reportPlainly(
 function logFormat(): string {
   const flag = /(?:^| )--log-format[ =](text|json)(?: |$)/.exec(argv.join(' '));
   const said = flag ? flag[1] : process.env['LOCKSTEP_LOG_FORMAT'];
-  return said === 'text' || said === 'json' ? said : process.stderr.isTTY ? 'text' : 'json';
+  return said === 'text' || said === 'json'
+    ? said
+    : process.stderr.isTTY || process.env['CI'] === 'true'
+      ? 'text'
+      : 'json';
 }
 
 // A reader that went away (`lockstep up | head`) must not end a migration.

@@ -42,11 +42,18 @@ export async function databaseAnswer(config: LookingConfig, context: ProcessCont
       });
       const error =
         config.exitCode && rows.some(({ state }) => documents.isMissing(state)) ? pendingError(rows) : undefined;
-      return { document: documents.statusDocument(rows, error), text: reports.formatStatus(rows), error };
+      return {
+        document: documents.statusDocument(rows, error),
+        text: reports.formatStatus(rows, context.screen?.columns()),
+        error,
+      };
     }
     case 'history': {
       const entries = await readJournal(options, ports);
-      return { document: documents.historyDocument(entries), text: reports.formatHistory(entries) };
+      return {
+        document: documents.historyDocument(entries),
+        text: reports.formatHistory(entries, context.screen?.columns()),
+      };
     }
     case 'lock': {
       const report = await inspectLock({ ...options, terminate: config.terminate }, ports);

@@ -2,7 +2,6 @@
 import type { LogReporter } from '../adapters/logs/log-reporter.ts';
 import { writeTerminationLog } from '../adapters/kubernetes/termination-log.ts';
 import type { ReportingConfig } from '../config/reporting.ts';
-import type { MigratorError } from '../core/errors.ts';
 import { formatError } from '../output/error-text.ts';
 import { terminationMessage, type Ending } from '../output/termination-message.ts';
 import type { KubernetesEvents } from './kubernetes-events.ts';
@@ -17,17 +16,20 @@ export interface Reporting {
   readonly config: ReportingConfig;
   readonly log: LogReporter;
   readonly events: KubernetesEvents | undefined;
+  /** In text; in JSON it always does. */
+  readonly logTellsFailure: boolean;
 }
 
 /** Tells how the command ended, everywhere, and resolves with its exit code. Nothing here changes that code. */
 export async function reportEnding(
   ending: Ending,
-  { config, log, events }: Reporting,
+  { config, log, events, logTellsFailure }: Reporting,
   context: ProcessContext,
 ): Promise<number> {
   const { error } = ending;
   if (error) {
-    reportFailure(error, config, log, context);
+    if (logTellsFailure || config.log.format === 'json') log.report({ type: 'run.failed', error });
+    else context.stderr.write(`${formatError(error)}\n`);
     events?.report({ type: 'run.failed', error });
   }
   // First what needs nobody else: a second signal may end us at any moment.
@@ -40,9 +42,4 @@ export async function reportEnding(
   await events?.flush(context.signal.aborted ? FLUSH_AFTER_SIGNAL_MS : FLUSH_MS);
   await log.flush();
   return error?.exit ?? 0;
-}
-
-function reportFailure(error: MigratorError, config: ReportingConfig, log: LogReporter, context: ProcessContext): void {
-  if (config.log.format === 'json') log.report({ type: 'run.failed', error });
-  else context.stderr.write(`${formatError(error)}\n`);
 }

@@ -8,10 +8,21 @@ export interface ProcessContext {
   readonly hostname: string;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
+  /** stderr is one. */
   readonly terminal: boolean;
+  /** Absent where stdout or stderr is none. */
+  readonly screen?: Terminal | undefined;
   readonly signal: AbortSignal;
   /** How many bytes of memory the container may take; undefined without a limit. */
   readonly memoryLimit?: () => number | undefined;
+}
+
+/** That both streams are. */
+export interface Terminal {
+  /** As wide as it is now. */
+  readonly columns: () => number;
+  /** Calls `restore` when the process ends, however it does. */
+  readonly atExit: (restore: () => void) => void;
 }
 
 /** What a command has to say on stdout, and how it ended. */

@@ -3,17 +3,19 @@ import { randomUUID } from 'node:crypto';
 
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { deferReports } from '../adapters/logs/deferred-reporter.ts';
-import { createHumanOutput } from '../adapters/logs/human.ts';
-import { createLogReporter, type LogReporter } from '../adapters/logs/log-reporter.ts';
+import { createLogReporter, type LogOptions, type LogReporter } from '../adapters/logs/log-reporter.ts';
+import { usesColor } from '../config/color.ts';
 import type { Config } from '../config/config.ts';
 import type { ReportingConfig } from '../config/reporting.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
 import type { CommandName, RunnerIdentity } from '../core/runner.ts';
 import * as documents from '../output/documents.ts';
+import { linesOnStdout } from '../output/lines-on-stdout.ts';
 import { VERSION } from '../core/version.ts';
 import { reportEnding } from './finish.ts';
 import { KubernetesEvents } from './kubernetes-events.ts';
 import { migrateAnswer } from './migrate-command.ts';
+import type { TerminalReporter } from './terminal.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
 
@@ -22,20 +24,15 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
   const startedAt = systemClock.now();
   const json = 'json' in config && config.json;
   const runner = identify(config, context);
-  const log = createLogReporter({
-    ...config.log,
-    destination: context.stderr,
-    color: context.terminal,
-    identity: runner,
-    humanOutput: !json,
-  });
-  const human = createHumanOutput({ stdout: context.stdout, verbose: 'verbose' in config && config.verbose });
+  const terminal = json ? undefined : await openTerminal(config, context);
+  const log = terminal ?? openLog(config, context, { identity: runner, humanOutput: !json });
+  const verbose = 'verbose' in config && config.verbose;
   const events = kubernetesEvents(config.command, config, log, context);
   const reporter = deferReports({
     report(event) {
       log.report(event);
       events?.report(event);
-      if (!json) human.report(event);
+      if (!json && !terminal) for (const line of linesOnStdout(event, verbose)) context.stdout.write(`${line}\n`);
     },
   });
   const written = (): Promise<void> => {
@@ -54,15 +51,39 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
     },
   );
   reporter.flush();
+  terminal?.close();
   if (json) context.stdout.write(documents.formatJson(document));
-  else if (text !== undefined) context.stdout.write(`${text}\n`);
+  else if (text !== undefined) tell(text, terminal, context);
   const ending = {
     command: config.command,
     outcome: 'done' in document ? document : undefined,
     error,
     durationMs: systemClock.now() - startedAt,
   };
-  return await reportEnding(ending, { config, log, events }, context);
+  return await reportEnding(ending, { config, log, events, logTellsFailure: terminal !== undefined }, context);
+}
+
+function tell(text: string, terminal: TerminalReporter | undefined, { stdout }: ProcessContext): void {
+  if (terminal) terminal.answer(text);
+  else stdout.write(`${text}\n`);
+}
+
+/** Undefined where there is none, or where the log is for machines nevertheless. */
+async function openTerminal(
+  config: Config | ReportingConfig,
+  context: ProcessContext,
+): Promise<TerminalReporter | undefined> {
+  if (!context.screen || config.log.format === 'json') return undefined;
+  const { createTerminalReporter } = await import('./terminal.ts');
+  return createTerminalReporter(config, context.screen, context);
+}
+
+function openLog(
+  { log: { format, level, color } }: ReportingConfig,
+  { env, stderr, terminal }: ProcessContext,
+  more: Pick<LogOptions, 'identity' | 'humanOutput'>,
+): LogReporter {
+  return createLogReporter({ format, level, destination: stderr, color: usesColor(color, env, terminal), ...more });
 }
 
 /** What is known of a command whose settings are wrong. */
@@ -79,17 +100,17 @@ export async function reportEarlyFailure(
   context: ProcessContext,
   { command, json, config }: Known,
 ): Promise<number> {
-  const log = createLogReporter({
-    format: config.log.format,
-    level: 'info',
-    destination: context.stderr,
-    color: false,
-    humanOutput: true,
-  });
+  const terminal = json ? undefined : await openTerminal(config, context);
+  const log = terminal ?? openLog(config, context, { humanOutput: true });
   if (json) context.stdout.write(documents.formatJson(documents.errorDocument(error)));
   return await reportEnding(
     { command, error, durationMs: 0 },
-    { config, log, events: kubernetesEvents(command, config, log, context) },
+    {
+      config,
+      log,
+      events: kubernetesEvents(command, config, log, context),
+      logTellsFailure: terminal !== undefined,
+    },
     context,
   );
 }

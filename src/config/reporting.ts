@@ -8,6 +8,7 @@ import { whereDefined } from './omit-undefined.ts';
 interface LogConfig {
   readonly format: 'text' | 'json';
   readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly color: 'auto' | 'always' | 'never';
 }
 
 interface IdentityConfig {
@@ -42,9 +43,9 @@ export function reportingDespiteErrors(raw: RawOptions, env: Environment, facts:
 }
 
 export function reportingConfig(command: CommandName, values: OptionValues): ReportingConfig {
-  const { logFormat, logLevel, terminationLog } = values;
+  const { logFormat, logLevel, color, terminationLog } = values;
   return {
-    log: { format: logFormat ?? 'json', level: logLevel },
+    log: { format: logFormat ?? 'json', level: logLevel, color },
     identity: identityConfig(values),
     ...whereDefined({ terminationLog, events: belongsTo('events', command) ? eventsConfig(values) : undefined }),
   };

@@ -61,7 +61,7 @@ export function readSettings(
     else problems.push(`${source}: ${parsed.problem}`);
   };
   for (const key of OPTION_KEYS) {
-    const standard = defaultText(key, facts);
+    const standard = defaultText(key, env, facts);
     if (standard !== undefined) read(key, { source: flagOf(key), text: standard });
     const setting = settings.get(key);
     if (setting) read(key, setting);
@@ -105,9 +105,10 @@ function findSetting(key: OptionKey, raw: RawOptions, env: Environment): Setting
   return undefined;
 }
 
-function defaultText(key: OptionKey, facts: Facts): string | undefined {
+function defaultText(key: OptionKey, env: Environment, facts: Facts): string | undefined {
   if (key === 'hold') return undefined;
-  if (key === 'logFormat') return facts.terminal ? 'text' : 'json';
+  // People read the log of a CI job.
+  if (key === 'logFormat') return facts.terminal || env['CI'] === 'true' ? 'text' : 'json';
   const { type, default: text } = optionEntry(key);
   return text ?? (type === 'boolean' ? 'false' : undefined);
 }

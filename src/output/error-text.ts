@@ -6,7 +6,7 @@ import { caretLines } from '../core/text/source-location.ts';
 /** Three parts, each line below the first indented. Ends without a line break. */
 export function formatError(error: MigratorError): string {
   return [
-    ...part('error:', [`${error.summary} (${error.code})`, ...place(error)]),
+    ...part('error:', [errorLine(error), ...place(error)]),
     ...part('why:', why(error)),
     ...part('next:', [error.next]),
   ].join('\n');
@@ -20,7 +20,18 @@ function place({ details: { location } }: MigratorError): string[] {
   return location ? [`${location.file}:${location.line}:${location.column}`, ...caretLines(location)] : [];
 }
 
-function why({ code, cause, details: { server, problems = [] } }: MigratorError): string[] {
+/** What failed. */
+export function errorLine({ summary, code }: MigratorError): string {
+  return `${summary} (${code})`;
+}
+
+function why(error: MigratorError): readonly string[] {
+  const reasons = reasonsOf(error);
+  return reasons.length > 0 ? reasons : [ERRORS[error.code].meaning];
+}
+
+/** Why, in the words of the server as a rule; nothing where there is no more to say than what failed. */
+export function reasonsOf({ code, cause, details: { server, problems = [] } }: MigratorError): readonly string[] {
   if (server) {
     return [
       `${server.message} (SQLSTATE ${server.sqlstate})`,
@@ -29,8 +40,7 @@ function why({ code, cause, details: { server, problems = [] } }: MigratorError)
       ...problems,
     ];
   }
-  if (problems.length > 0) return [...problems];
+  if (problems.length > 0) return problems;
   // Its stack is for those who mend it: the log in JSON has it.
-  if (code === 'INTERNAL' && cause instanceof Error) return [`${cause.name}: ${cause.message}`];
-  return [ERRORS[code].meaning];
+  return code === 'INTERNAL' && cause instanceof Error ? [`${cause.name}: ${cause.message}`] : [];
 }

@@ -1,4 +1,4 @@
-/** What the read-only commands and a dry run tell people on stdout. */
+/** What the read-only commands and a dry run tell people on stdout. `columns`: how wide their terminal is. */
 import type { JournalEntry } from '../core/history.ts';
 import { describeHeldVersion } from '../core/plan/held-versions.ts';
 import { describeInPart, waysOut } from '../core/plan/in-part.ts';
@@ -6,9 +6,10 @@ import type { VersionStatus } from '../core/plan/plan.ts';
 import { printableLine } from '../core/text/printable.ts';
 import type { ConvertReport, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import { describeHolder } from '../core/runner.ts';
+import { columnsOf, fit } from './terminal/width.ts';
 import { counted } from './words.ts';
 
-export function formatStatus(rows: readonly VersionStatus[]): string {
+export function formatStatus(rows: readonly VersionStatus[], columns = Infinity): string {
   if (rows.length === 0) return 'no migrations';
   const counts = new Map<string, number>();
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
@@ -28,12 +29,13 @@ export function formatStatus(rows: readonly VersionStatus[]): string {
   );
   const states = table(
     ['VERSION', 'STATE', 'APPLIED AT'],
-    [...rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? ''])],
+    rows.map((row) => [row.version, row.state, row.appliedAt?.toISOString() ?? '']),
+    columns,
   );
   return [...states, '', ...holds, ...inPart, ...invalid, summary].join('\n');
 }
 
-export function formatHistory(entries: readonly JournalEntry[]): string {
+export function formatHistory(entries: readonly JournalEntry[], columns = Infinity): string {
   if (entries.length === 0) return 'the journal is empty';
   const rows = entries.map((entry) => [
     entry.at.toISOString(),
@@ -45,7 +47,8 @@ export function formatHistory(entries: readonly JournalEntry[]): string {
     entry.error ?? '',
     entry.hold?.reason ?? '',
   ]);
-  return table(['TIME', 'EVENT', 'VERSION', 'TOOK', 'RUNNER', 'RELEASE', 'ERROR', 'REASON'], rows).join('\n');
+  const head = ['TIME', 'EVENT', 'VERSION', 'TOOK', 'RUNNER', 'RELEASE', 'ERROR', 'REASON'];
+  return table(head, rows, columns).join('\n');
 }
 
 export function formatLock({ key, holder, waiters, terminated }: LockReport): string {
@@ -84,16 +87,30 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
   ].join('\n');
 }
 
-/** Columns as wide as their longest cell; empty columns are left out. */
-function table(head: readonly string[], body: readonly (readonly string[])[]): string[] {
-  const rows = [head, ...body.map((row) => row.map(printableLine))];
-  const columns = head.map((_, column) => column).filter((column) => body.some((row) => row[column] !== ''));
-  const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
-  const widths = columns.map((column) => [column, width(column)] as const);
+/** Columns as wide as their longest cell; empty columns are left out. Where the terminal is narrower, the widest are cut. */
+function table(head: readonly string[], body: readonly (readonly string[])[], columns: number): string[] {
+  const used = head.map((_, index) => index).filter((index) => body.some((row) => row[index] !== ''));
+  const rows = [head, ...body.map((row) => row.map(printableLine))].map((row) => used.map((index) => row[index] ?? ''));
+  const widths = used.map((_, index) => Math.max(...rows.map((row) => columnsOf(row[index] ?? ''))));
+  const limits = narrowed(widths, columns - GAP.length * (used.length - 1));
   return rows.map((row) =>
-    widths
-      .map(([column, size]) => (row[column] ?? '').padEnd(size))
-      .join('  ')
+    row
+      .map((cell, index) => fit(cell, limits[index] ?? 0))
+      .map((cell, index) => cell + ' '.repeat((limits[index] ?? 0) - columnsOf(cell)))
+      .join(GAP)
       .trimEnd(),
   );
+}
+
+const GAP = '  ';
+/** A time of day still fits in it. */
+const LEAST_WIDTH = 8;
+
+/** As little as needed of the widest is taken away, until all are `room` wide together. */
+function narrowed(widths: readonly number[], room: number): readonly number[] {
+  const widest = Math.max(...widths);
+  const sum = widths.reduce((total, width) => total + width, 0);
+  if (sum <= room || widest <= LEAST_WIDTH) return widths;
+  const last = widths.lastIndexOf(widest);
+  return narrowed(widths.with(last, widest - 1), room);
 }

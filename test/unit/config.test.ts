@@ -102,8 +102,11 @@ describe('parseConfig: where a setting comes from', () => {
     expect(up({}, { LOCKSTEP_STEPS: 'many', LOCKSTEP_TIMEOUT: 'x' }).target).to.deep.equal({ kind: 'latest' });
   });
 
-  it('the log is text on a terminal only, and a pod is named only if somebody names it', () => {
-    expect(up().log).to.deep.equal({ format: 'json', level: 'info' });
+  it('the log is text on a terminal and in CI only, and a pod is named only if somebody names it', () => {
+    expect(up().log).to.deep.equal({ format: 'json', level: 'info', color: 'auto' });
+    expect(up({}, { CI: 'true' }).log.format).to.equal('text');
+    expect(up({ logFormat: 'json' }, { CI: 'true' }).log.format).to.equal('json');
+    expect(up({}, { CI: '' }).log.format).to.equal('json');
     expect(parseConfig({ command: 'up', flags: {} }, {}, { ...FACTS, terminal: true }).log.format).to.equal('text');
     expect(up().identity).to.deep.equal({});
     const env = { LOCKSTEP_POD: 'p', LOCKSTEP_RELEASE: 'r', LOCKSTEP_IMAGE: 'i' };
@@ -181,6 +184,7 @@ const EVERY: Readonly<
   verbose: ['true', 'up', 'verbose', true],
   logFormat: ['text', 'create', 'log.format', 'text'],
   logLevel: ['debug', 'validate', 'log.level', 'debug'],
+  color: ['never', 'status', 'log.color', 'never'],
   release: ['r', 'up', 'identity.release', 'r'],
   pod: ['p', 'up', 'identity.pod', 'p'],
   image: ['i', 'up', 'identity.image', 'i'],

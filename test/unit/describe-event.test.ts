@@ -2,7 +2,6 @@ import { Writable } from 'node:stream';
 import { expect } from 'chai';
 
 import { describeEvent } from '../../src/output/log/describe-event.ts';
-import { createHumanOutput } from '../../src/adapters/logs/human.ts';
 import { MAX_LINE_BYTES } from '../../src/adapters/logs/log-line.ts';
 import { createLogReporter, type LogOptions } from '../../src/adapters/logs/log-reporter.ts';
 import { Digest } from '../../src/adapters/kubernetes/digest.ts';
@@ -357,48 +356,5 @@ describe('createLogReporter', () => {
     const lines = destination.text.trimEnd().split('\n');
     expect(lines).to.have.length(301);
     expect(JSON.parse(lines.at(-1)!)).to.deep.include({ level: 'error', event: 'run.failed', msg: 'failed' });
-  });
-});
-
-describe('createHumanOutput', () => {
-  function print(events: readonly MigratorEvent[], verbose = false): string {
-    let text = '';
-    const stdout = new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        text += chunk.toString();
-        done();
-      },
-    });
-    const reporter = createHumanOutput({ stdout, verbose });
-    for (const event of events) reporter.report(event);
-    return text;
-  }
-
-  it('prints the lines that people grep for', () => {
-    const events: MigratorEvent[] = [
-      { type: 'migration.skipped', version: '1_a', direction: 'up' },
-      { type: 'migration.started', version: '2_b', direction: 'up' },
-      { type: 'migration.applied', version: '2_b', durationMs: 1 },
-      { type: 'migration.skipped', version: '3_c', direction: 'down' },
-      { type: 'migration.rolled-back', version: '2_b', durationMs: 1 },
-      { type: 'migration.baselined', version: '4_d' },
-      { type: 'run.finished', applied: [], durationMs: 1 },
-    ];
-    expect(print(events)).to.equal(
-      '  skip 1_a (already applied)\n  up 2_b\n  skip 3_c (not applied)\n  down 2_b\n  baseline 4_d\nDone.\n',
-    );
-  });
-
-  it('lets no file name steer the terminal, or start a line', () => {
-    expect(print([{ type: 'migration.applied', version: '1_\u001b[2J\n  up 2_b', durationMs: 1 }])).to.equal(
-      '  up 1_?[2J up 2_b\n',
-    );
-  });
-
-  it('counts when everything is skipped, unless it is to be verbose', () => {
-    const event: MigratorEvent = { type: 'migration.all-skipped', versions: ['1_a', '2_b'], direction: 'up' };
-    expect(print([event])).to.equal('  skip 2 migrations (already applied)\n');
-    expect(print([event], true)).to.equal('  skip 1_a (already applied)\n  skip 2_b (already applied)\n');
-    expect(print([{ ...event, versions: ['1_a'], direction: 'down' }])).to.equal('  skip 1 migration (not applied)\n');
   });
 });

@@ -13,7 +13,7 @@ describe('readPartialSettings: how wrong settings are reported', () => {
   it('reads the environment', () => {
     const { command, json, config } = readPartialSettings(['up', '--lock-wiat', '5m'], ENV, { terminal: false });
     expect({ command, json }).to.deep.equal({ command: 'up', json: false });
-    expect(config.log).to.deep.equal({ format: 'text', level: 'info' });
+    expect(config.log).to.deep.equal({ format: 'text', level: 'info', color: 'auto' });
     expect(config.terminationLog).to.equal('/from-env');
     expect(config.events).to.include({ mode: 'on', job: 'shop-migrate', initContainer: false });
   });
@@ -37,7 +37,7 @@ describe('readPartialSettings: how wrong settings are reported', () => {
   it('a value that cannot be believed counts as unset', () => {
     const env = { LOCKSTEP_LOG_FORMAT: 'yaml', LOCKSTEP_EVENTS: 'perhaps', LOCKSTEP_LOG_LEVEL: 'loud' };
     const { config } = readPartialSettings(['down', '--log-format'], env, { terminal: true });
-    expect(config.log).to.deep.equal({ format: 'text', level: 'info' });
+    expect(config.log).to.deep.equal({ format: 'text', level: 'info', color: 'auto' });
     expect(config.events?.mode).to.equal('auto');
   });
 

@@ -20,7 +20,7 @@ export const REPORT_OPTIONS = {
     group: 'Output',
     commands: ALL,
     help: 'How the log on stderr looks.',
-    defaultHelp: 'text on a terminal, else json',
+    defaultHelp: 'text on a terminal and with CI=true, else json',
   },
   logLevel: {
     type: 'choice',
@@ -29,6 +29,14 @@ export const REPORT_OPTIONS = {
     group: 'Output',
     commands: ALL,
     help: 'The least level that is logged.',
+  },
+  color: {
+    type: 'choice',
+    choices: ['auto', 'always', 'never'],
+    default: 'auto',
+    group: 'Output',
+    commands: ALL,
+    help: 'Color in text: "auto" is on a terminal, unless NO_COLOR or FORCE_COLOR says otherwise.',
   },
 
   release: {

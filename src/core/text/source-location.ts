@@ -96,13 +96,13 @@ export function offsetOfCharacter(text: string, position: number): number {
   return offset;
 }
 
-/** The line with a caret under the place; long lines are cut around it. */
-export function caretLines(location: SourceLocation): [string, string] {
+/** The line with a caret under the place; longer lines than `width` characters are cut around it. */
+export function caretLines(location: SourceLocation, width = MAX_LINE): [string, string] {
   const line = characters(location.text);
   const caret = location.caret ?? location.column;
-  const start = caret > MAX_LINE - 20 ? caret - MAX_LINE / 2 : 0;
+  const start = caret > width - 20 ? Math.max(0, caret - Math.floor(width / 2)) : 0;
   const shown = line
-    .slice(start, start + MAX_LINE)
+    .slice(start, start + width)
     .join('')
     .replaceAll('\t', ' ');
   return [shown, `${' '.repeat(Math.max(0, caret - 1 - start))}^`];
