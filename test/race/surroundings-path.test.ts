@@ -1,4 +1,4 @@
-/** Functions that somebody has planted under the names of built-in ones, in a schema that comes first on the path. */
+/** Functions and operators that somebody has planted under the names of built-in ones, in a schema that comes first on the path. */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';
@@ -6,7 +6,7 @@ import { file } from '../support/migrations.ts';
 import { callsOf } from '../support/planted.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-describe('planted functions', () => {
+describe('planted functions and operators', () => {
   const workspace = useWorkspace();
 
   it('never run, by the command line', async () => {
@@ -24,9 +24,13 @@ describe('planted functions', () => {
         `CREATE FUNCTION ${evil}.${name} RETURNS ${type} LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
       );
     }
+    // Division guards every use of our tables.
+    await own.query(`
+      CREATE FUNCTION ${evil}.p(int, int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;
+      CREATE OPERATOR ${evil}./ (LEFTARG = int, RIGHTARG = int, FUNCTION = ${evil}.p)`);
     await own.write(file(1, 'a', 'CREATE TABLE a ();'));
     const url = new URL(own.url);
-    url.searchParams.set('search_path', `${own.schema}, ${evil}, pg_catalog`);
+    url.searchParams.set('search_path', `${own.schema},${evil},pg_catalog`);
     url.searchParams.set('track_functions', 'all');
     const env = { ...own.env, DATABASE_URL: url.href };
     for (const command of ['status', 'up', 'up', 'history', 'lock']) {
