@@ -121,6 +121,33 @@ describe('a hook', () => {
       expectExit(await run.exited, 0);
     });
 
+    for (const [when, text] of Object.entries({
+      'in a query': `await pool.query('SELECT pg_terminate_backend(pg_backend_pid())');`,
+      'between queries': `
+        const client = await pool.connect();
+        const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
+        await pool.query('SELECT pg_terminate_backend($1, 5000)', [rows[0].pid]);
+        try { for (;;) await client.query('SELECT 1'); } finally { client.release(); }`,
+    })) {
+      it(`lost ${when}: 30, not the hook's fault, and the next run tries again at once`, async () => {
+        await hook(`export default async ({ pool }) => { ${text} };`);
+        const env = { ...workspace().env, LOCKSTEP_RELEASE: 'web@1' };
+        for (let run = 0; run < 2; run += 1) {
+          const { stderr } = await expectFailure([], 30, { env });
+          expect(stderr).to.include('the connection of the hook of');
+        }
+      });
+    }
+
+    it('lost, and the hook goes on with another one: what it fails for then is its own', async () => {
+      await hook(`export default async ({ pool }) => {
+        await pool.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
+        await pool.query('SELECT 1');
+        throw new Error('its own');
+      };`);
+      expect((await expectFailure([], 35)).stderr).to.include('its own');
+    });
+
     for (const [how, text] of Object.entries({
       'pool.query': QUERY,
       'pool.connect': `export default async ({ pool }) => { (await pool.connect()).release(); };`,
@@ -134,7 +161,7 @@ describe('a hook', () => {
         const result = await expectFailure(['--connect-wait', '1s'], 30, {
           env: { ...workspace().env, DATABASE_URL: role.url },
         });
-        expect(result.stderr).to.include('got no connection').and.include('53300');
+        expect(result.stderr).to.include('the connection of the hook of').and.include('53300');
         expect(result.logs.filter(isRefused('53300'))).to.not.be.empty;
       });
     }

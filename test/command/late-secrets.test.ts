@@ -186,7 +186,7 @@ describe('a secret that comes late', () => {
         const { run, before } = await hooked(['--connect-wait', '3s'], env());
         const result = await run.exited;
         expectExit(result, 23);
-        expect(result.stderr).to.include('got no connection').and.include('28P01');
+        expect(result.stderr).to.include('the connection of the hook of').and.include('28P01');
         await eventually('the refusals to be logged', async () => (await refusals()) >= before + 3);
         expect((await refusals()) - before).to.equal(3);
         expectNoSecret(result);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
 import { MigratorError } from '../../../core/errors.ts';
-import { codeForSqlstate, serverErrorOf } from '../wire/sqlstate.ts';
+import { codeForSqlstate, endsSession, serverErrorOf } from '../wire/sqlstate.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
@@ -35,6 +35,8 @@ export class HookConnector {
   /** The connection that is being made; the next one is made after it. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  /** The last client that was lost. What is sent over it later fails with other errors of the driver's. */
+  #lost: MigratorError | undefined;
 
   constructor(pool: pg.Pool, options: ConnectingOptions) {
     this.#pool = pool;
@@ -51,6 +53,16 @@ export class HookConnector {
       return undefined;
     };
     Object.assign(pool, { connect });
+    pool.on('connect', (client) =>
+      client.on('error', (error) => {
+        this.#lost = connectionLost(error);
+        this.#failures.set(error, this.#lost);
+      }),
+    );
+    // The hook went on with another client.
+    pool.on('acquire', () => {
+      this.#lost = undefined;
+    });
   }
 
   /** How many have no client yet. */
@@ -62,9 +74,16 @@ export class HookConnector {
     this.#stopped.abort();
   }
 
+  /** What a connection failed with, if `error` comes of that. */
   failureOf(error: unknown): MigratorError | undefined {
+    return this.#knownFailureOf(error) ?? this.#lost;
+  }
+
+  #knownFailureOf(error: unknown): MigratorError | undefined {
     if (!(error instanceof Error)) return undefined;
-    return this.#failures.get(error) ?? this.failureOf(error.cause);
+    const server = serverErrorOf(error);
+    if (server && endsSession(server)) return connectionLost(error);
+    return this.#failures.get(error) ?? this.#knownFailureOf(error.cause);
   }
 
   async #client(): Promise<pg.PoolClient> {
@@ -124,4 +143,12 @@ export class HookConnector {
     if (error && thrown instanceof Error) this.#failures.set(thrown, error);
     return thrown;
   }
+}
+
+function connectionLost(cause: Error): MigratorError {
+  return new MigratorError('DATABASE_UNAVAILABLE', cause.message, {
+    server: serverErrorOf(cause),
+    cause,
+    hint: 'nothing was recorded: run again; the hook must be idempotent',
+  });
 }

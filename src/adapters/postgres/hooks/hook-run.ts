@@ -81,13 +81,17 @@ export function hookFailed(version: Version, message: string, cause?: unknown): 
 
 /** `failure` is of a connection that the hook was to have: the hook is not to blame. */
 export function notConnected(version: Version, failure: MigratorError): MigratorError {
-  const failed = new MigratorError(failure.code, `the hook of ${version} got no connection: ${failure.summary}`, {
-    ...failure.details,
-    version,
-    cause: failure,
-    hint:
-      failure.hint ??
-      'nothing was recorded; see that the server lets the hook in (it has up to 4 connections of its own), then run again',
-  });
+  const failed = new MigratorError(
+    failure.code,
+    `the connection of the hook of ${version} failed: ${failure.summary}`,
+    {
+      ...failure.details,
+      version,
+      cause: failure,
+      hint:
+        failure.hint ??
+        'nothing was recorded; see that the server lets the hook in (it has up to 4 connections of its own), then run again',
+    },
+  );
   return failed.with({ awaitsSecret: false });
 }

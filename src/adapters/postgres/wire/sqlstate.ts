@@ -21,6 +21,11 @@ export function codeForSqlstate(sqlstate: string, phase: RunPhase): ErrorCode | 
   return undefined;
 }
 
+/** The server ended the session: an administrator did, it shuts down, or another process of it crashed. */
+export function endsSession({ sqlstate, raised }: ServerError): boolean {
+  return /^57P0[1-3]$/.test(sqlstate) && raised !== true;
+}
+
 /** PgBouncer has one SQLSTATE for nearly everything: only its words tell that it pools by statement. */
 export function isPooledByStatement({ sqlstate, message }: ServerError): boolean {
   return sqlstate === '08P01' && message.includes('pooling mode');
