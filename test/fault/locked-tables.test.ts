@@ -1,6 +1,7 @@
 /** Somebody has history or journal locked: whoever waits for it says for whom after some seconds, and does not wait for ever. */
 import { expect } from 'chai';
 
+import { eventually } from '../support/bounded.ts';
 import { expectExit, startCli } from '../support/cli.ts';
 import { file } from '../support/migrations.ts';
 import { up } from '../support/running.ts';
@@ -49,7 +50,14 @@ describe('a table of ours that somebody has locked', () => {
     const run = startCli(['up'], workspace());
     await run.waitForLog('migration.started');
     const other = await workspace().client({ application_name: 'a nightly job' });
-    await workspace().query(`SELECT 1`);
+    await eventually('the build to wait', async () => {
+      const waiting = await workspace().query(
+        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%a_id%'
+            AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND ((classid::bigint << 32) | objid::bigint) = $1::bigint)`,
+        [workspace().lockKey],
+      );
+      return waiting.length > 0;
+    });
     await other.query('BEGIN; LOCK TABLE schema_migrations_journal IN EXCLUSIVE MODE');
     await holding.query('COMMIT');
     const result = await run.exited;

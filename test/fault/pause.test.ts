@@ -201,15 +201,16 @@ describe('a migration that fails in a release', () => {
     expect((await runInProcess(['wait', '--timeout', '0'], releaseOf(POD))).code).to.equal(33);
   });
 
-  it('by a lock that was not to be had, it is no failure of its own: tried at once', async () => {
+  it('for a row lock pauses with 32, and --retry-now tries at once', async () => {
     const writer = await workspace().client();
     await workspace().query('CREATE TABLE held AS SELECT 1 AS id');
     await writer.query('BEGIN; UPDATE held SET id = 2');
-    // A row's lock, for which nobody tries again by himself.
     await workspace().write(file(2, 'bad', `SET LOCAL lock_timeout = '20ms';\nUPDATE held SET id = 3;`));
     expect((await up(POD)).code).to.equal(32);
-    expect((await up(POD)).code).to.equal(32);
     await writer.query('ROLLBACK');
-    expect((await up(POD)).code).to.equal(0);
+    const paused = await up(POD);
+    expect(paused.code).to.equal(32);
+    expect(paused.stderr).to.include('the next try is not before').and.include('55P03');
+    expect((await up(POD, '--retry-now')).code).to.equal(0);
   });
 });
