@@ -41,9 +41,9 @@ export default {
     {
       name: 'wiring-has-one-place',
       comment:
-        'Only src/app (the commands) and src/index.ts (the library) import adapters: everything else asks for a port.',
+        'Only src/app (the commands), src/library and src/index.ts import adapters: everything else asks for a port.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/app/|^src/index\\.ts$|^src/adapters/' },
+      from: { path: '^src/', pathNot: '^src/app/|^src/library/|^src/index\\.ts$|^src/adapters/' },
       to: { path: '^src/adapters/' },
     },
     {

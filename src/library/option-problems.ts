@@ -1,5 +1,5 @@
 /** What is wrong with the options that the library is given: a caller without types may pass anything. */
-import { nearest } from './core/text/nearest.ts';
+import { nearest } from '../core/text/nearest.ts';
 
 /** A type, or the words that are allowed. */
 export type Shape = 'text' | 'texts' | 'boolean' | 'number' | 'milliseconds' | 'key' | 'object' | readonly string[];
