@@ -1,6 +1,5 @@
-// Answers: what is shipped? dist/ (the executable, bundled, for the image) and lib/ (the typed library, for npm).
+// Answers: what is shipped? dist/ (the executable, bundled, for the image) and lib/ (the library, for npm).
 //   node scripts/build.ts --only-command    dist/ alone, without a code cache: the image's own Node makes that
-import { execFileSync } from 'node:child_process';
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -12,6 +11,7 @@ import { makeCodeCache } from './build/code-cache.ts';
 import { driver } from './build/driver.ts';
 import { firstChunk } from './build/first-chunk.ts';
 import { kubernetesClient } from './build/kubernetes-client.ts';
+import { buildLibrary } from './build/library.ts';
 import { thirdPartyLicenses } from './build/licenses.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -97,19 +97,11 @@ async function makeExecutable(file: string): Promise<void> {
   await chmod(file, 0o755);
 }
 
-/** Emits src/index.ts and what it imports as .js and .d.ts. */
-async function buildLibrary(): Promise<void> {
-  await rm(join(root, 'lib'), { recursive: true, force: true });
-  execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], {
-    stdio: 'inherit',
-  });
-}
-
 if (import.meta.main) {
   const outDir = join(root, 'dist');
   const onlyCommand = process.argv.includes('--only-command');
   await (onlyCommand ? buildBundle({ outDir }) : buildCommand(outDir));
-  if (!onlyCommand) await buildLibrary();
+  if (!onlyCommand) await buildLibrary(root);
   for (const name of (await readdir(outDir)).sort()) {
     const { size } = await stat(join(outDir, name));
     console.log(`${(size / 1000).toFixed(0).padStart(6)} kB  dist/${name}`);

@@ -261,7 +261,7 @@ describe('a migration that does not get its table lock', () => {
     const error = await failure('CONTENTION', up(workspace(), { reporter }));
     expect(error.exit).to.equal(32);
     expect(error.details.server).to.include({ sqlstate: '57014' });
-    expect(error.hint).to.include('--statement-timeout');
+    expect(error.hint).to.include('statementTimeoutMs');
     expect(reporter.of('migration.retrying')).to.deep.equal([]);
     expect(await workspace().versions()).to.deep.equal(['001_t']);
   });

@@ -114,7 +114,7 @@ describe('what to do next, where a team has just moved', () => {
         '1_a.down.sql': `${directive}DROP TABLE aa;`,
       });
       await up(workspace());
-      expect((await failure('MIGRATION_FAILED', down(workspace(), { steps: 1 }))).hint).to.include('--from files');
+      expect((await failure('MIGRATION_FAILED', down(workspace(), { steps: 1 }))).hint).to.include("from: 'files'");
       await workspace().write({ '1_a.down.sql': `${directive}DROP TABLE a;` });
       await failure('ROLLBACK_REFUSED', down(workspace(), { steps: 1 }));
       expect(done(await down(workspace(), { steps: 1, from: 'files' }))).to.deep.equal(['1_a']);

@@ -117,7 +117,7 @@ describe('stored SQL', () => {
       const error = await failure('ROLLBACK_REFUSED', fromStored());
       expect(error.details.problems).to.have.length(1);
       expect(error.details.problems![0]).to.match(words);
-      expect(error.hint).to.contain('--trust-stored');
+      expect(error.hint).to.contain('trustStored');
       expect(await workspace().versions()).to.deep.equal(VERSIONS);
       const shown = await runCli(
         ['down', '--steps', '1', '--dir', empty, '--allow-empty', '--dry-run', '--trust-stored'],

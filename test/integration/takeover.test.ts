@@ -183,7 +183,7 @@ describe('what has our name and cannot be our table', () => {
       const before = await stateOf(workspace());
       const error = await failure('HISTORY_CONFLICT', up(workspace()));
       expect([error.summary, ...(error.details.problems ?? [])].join()).to.include(words);
-      expect(error.hint).to.include('--table');
+      expect(error.hint).to.include('choose another name with table');
       expect(await stateOf(workspace())).to.deep.equal(before);
     });
   }

@@ -219,7 +219,7 @@ describe('whose the history is', () => {
       else {
         const error = await failure('HISTORY_CONFLICT', up(workspace(), run));
         expect(error.details.problems!.join('\n')).to.match(/schema_migrations.*belongs to/);
-        expect(error.hint).to.include('--role').and.include('OWNER TO');
+        expect(error.hint).to.include('role OWNER').and.include('OWNER TO');
         expect(await workspace().query(`SELECT to_regclass('b') AS made`)).to.deep.equal([{ made: null }]);
         // As the hint says.
         if (owner === 'another')
