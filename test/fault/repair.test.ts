@@ -175,9 +175,9 @@ describe('repair', () => {
       );
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
       expect(await repair('--down', 'files')).to.deep.equal([
-        '  repair 001_a: replace the stored down SQL by 001_a.down.sql',
+        '  repair 001_a: replace the stored down SQL with 001_a.down.sql',
         ...DIFF,
-        '  repair 002_b: replace the stored down SQL by 002_b.down.sql',
+        '  repair 002_b: replace the stored down SQL with 002_b.down.sql',
         'Done.',
       ]);
       expect(await storedDown('001_a')).to.equal('DROP TABLE a CASCADE;');
@@ -214,7 +214,7 @@ describe('repair', () => {
       await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;' });
       const before = await stateOf(workspace());
       expect(await repair('--dry-run', '--down', 'files')).to.deep.equal([
-        '  would repair 001_a: replace the stored down SQL by 001_a.down.sql',
+        '  would repair 001_a: replace the stored down SQL with 001_a.down.sql',
         ...DIFF,
         'Dry run: nothing is changed.',
       ]);
@@ -287,7 +287,7 @@ describe('repair', () => {
       it('the answer "done": the rest follows, and that statement never runs again', async () => {
         await expectIncomplete();
         expect(await repair('--only', '001_half', '--statement', 'done')).to.deep.equal([
-          '  repair 001_half: take statement 2 for done',
+          '  repair 001_half: treat statement 2 as done',
           'Done.',
         ]);
         expect(await counted()).to.deep.equal([2]);
@@ -300,7 +300,7 @@ describe('repair', () => {
       it('the answer "again": it runs once more, and then the rest', async () => {
         await expectIncomplete();
         expect(await repair('--only', '001_half', '--statement', 'again')).to.deep.equal([
-          '  repair 001_half: let statement 2 run again',
+          '  repair 001_half: run statement 2 again',
           'Done.',
         ]);
         expect(await counted()).to.deep.equal([2]);
@@ -311,7 +311,7 @@ describe('repair', () => {
 
       it('the answer without a run in between, and without --only', async () => {
         expect(await repair('--statement', 'done')).to.deep.equal([
-          '  repair 001_half: take statement 2 for done',
+          '  repair 001_half: treat statement 2 as done',
           'Done.',
         ]);
         await expectRun(0, 'up');
@@ -328,7 +328,7 @@ describe('repair', () => {
         await gate.open();
         await expectIncomplete();
         expect(await repair('--statement', 'done')).to.deep.equal([
-          '  repair 001_half: take statement 2 for done',
+          '  repair 001_half: treat statement 2 as done',
           'Done.',
         ]);
         await expectRun(0, 'up');
@@ -338,7 +338,7 @@ describe('repair', () => {
       it('a dry run of an answer changes nothing, and the next run still asks', async () => {
         const before = await stateOf(workspace());
         for (const [answer, told] of [
-          ['done', 'take statement 2 for done'],
+          ['done', 'treat statement 2 as done'],
           ['again', 'run statement 2 again'],
         ] as const) {
           expect(await repair('--statement', answer, '--dry-run')).to.deep.equal([

@@ -40,7 +40,7 @@ describe('renamed and squashed files', () => {
       expect(error.details.problems?.join()).to.include(to).and.include('002_sed,');
       expect(error.hint).to.include(`lockstep repair --rename 002_sed=${to}`);
       expect((await cli(0, 'repair', '--rename', `002_sed=${to}`, '--dry-run')).stdout).to.match(
-        /^ {2}would repair .*: record 002_sed as /,
+        /^ {2}would repair .*: rename 002_sed to /,
       );
       expect(await workspace().versions()).to.deep.equal(['001_settings', '002_sed']);
       await cli(0, 'repair', '--rename', `002_sed=${to}`);
@@ -63,9 +63,9 @@ describe('renamed and squashed files', () => {
     await remove('002_sed.up.sql', '002_sed.down.sql');
     await workspace().write({ '002_hotfix.up.sql': 'ALTER TABLE settings ADD COLUMN value int; -- it is another one' });
     expect((await cli(22, 'repair', '--rename', '002_sed=002_hotfix')).stderr).to.include(
-      '002_hotfix.up.sql is not the text',
+      '002_hotfix.up.sql differs from the text',
     );
-    expect((await cli(0, 'up')).stderr).to.include('002_hotfix (002_sed is applied)');
+    expect((await cli(0, 'up')).stderr).to.include('002_hotfix (applied: 002_sed)');
   });
 
   it('refuses renames that are none with 20, all at once', async () => {
