@@ -104,7 +104,7 @@ describe('a secret that comes late', () => {
     it(`${way}: missing, then empty, then there: it is used`, async () => {
       const { env, text } = of('by_password');
       const run = startCli(['up'], { env: { ...workspace().env, ...env } });
-      await run.waitForLog(waitingFor(file ? 'is not there' : 'ended with 1'));
+      await run.waitForLog(waitingFor(file ? 'does not exist' : 'exited with 1'));
       await put('');
       await run.waitForLog(waitingFor(file ? 'is empty' : 'printed nothing'));
       await put(text(RIGHT));
@@ -218,7 +218,7 @@ describe('a secret that comes late', () => {
     const env = { ...workspace().env, LOCKSTEP_PASSWORD_COMMAND: 'sleep 1000' };
     const result = await runCli(['up', '--connect-wait', '0'], { env });
     expectExit(result, 30);
-    expect(result.stderr).to.include('--password-command: sleep gave nothing in time');
+    expect(result.stderr).to.include('--password-command: sleep printed nothing in time');
   });
 
   it('--connect-wait 0 is one attempt of 3 s at most, also where nobody answers', async () => {

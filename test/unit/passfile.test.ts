@@ -130,7 +130,7 @@ describe('readPassword', () => {
         expect(error).to.include({ code: 'DATABASE_UNAVAILABLE', exit: 30 });
         expect(error.summary)
           .to.include(path)
-          .and.include(text === undefined ? 'not there' : 'empty');
+          .and.include(text === undefined ? 'does not exist' : 'empty');
         expect(error.details.awaitsSecret).to.equal(true);
       }
     });
@@ -181,10 +181,10 @@ describe('readPassword', () => {
     const FAILURES: Readonly<Record<string, readonly [script: string, what: string]>> = {
       'that fails, with its reason, but nothing that it printed': [
         'console.log("s3cret"); console.error("no s3cret: password=other"); process.exit(3)',
-        'ended with 3: no ***: password=***',
+        'exited with 3: no ***: password=***',
       ],
       'that prints nothing': ['', 'printed nothing'],
-      'that is killed': ['process.kill(process.pid, "SIGKILL")', 'was ended by SIGKILL'],
+      'that is killed': ['process.kill(process.pid, "SIGKILL")', 'was killed by SIGKILL'],
     };
     for (const [what, [script, message]] of Object.entries(FAILURES)) {
       it(`${what}: not there yet`, async () => {
@@ -210,7 +210,7 @@ describe('readPassword', () => {
         ),
       });
       const error = await failure<MigratorError>(readPassword(settings!, AbortSignal.timeout(500)));
-      expect(error.summary).to.include('gave nothing in time');
+      expect(error.summary).to.include('printed nothing in time');
     });
   });
 });

@@ -1,4 +1,4 @@
-/** Which database is meant: a URL or `key=value` words, completed by the PG… variables as libpq does it. */
+/** Parses the database address, a URL or `key=value` words, and completes it from the PG… variables as libpq does. */
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 
@@ -27,18 +27,18 @@ export interface AddressInput {
 export interface ParsedAddress {
   /** Absent when there are problems. */
   readonly settings?: ConnectionSettings;
-  /** All at once, and never with a value from the address: any part of it may hold a secret. */
+  /** Every problem at once, and never with a value from the address: any part of it may be a secret. */
   readonly problems: readonly string[];
 }
 
-/** libpq waits without limit; here a host that swallows packets must not keep the next one from being tried. */
+/** libpq waits without limit; here, the next host is tried even if one swallows packets. */
 const CONNECT_TIMEOUT_S = 10;
-/** A lost server is noticed after 25 s, also while we wait for an answer; the operating system's own would take minutes. */
+/** A lost server is noticed after 25 s, even while waiting for an answer; the operating system's defaults take minutes. */
 const KEEPALIVE_IDLE_S = 10;
 const KEEPALIVE_INTERVAL_S = 5;
 const KEEPALIVE_COUNT = 3;
 
-/** @throws MigratorError DATABASE_UNAVAILABLE for a file with the address that is not there yet, CONFIG_INVALID for one that can't be read. */
+/** @throws MigratorError DATABASE_UNAVAILABLE if the address file does not exist yet, CONFIG_INVALID if it cannot be read. */
 export function parseAddress(input: AddressInput): ParsedAddress {
   const { databaseUrlFile: file } = input;
   const address = file === undefined ? (input.databaseUrl ?? '') : readSecretFile(file, '--database-url-file:');
@@ -49,7 +49,7 @@ export function parseAddress(input: AddressInput): ParsedAddress {
   parameters.refuse();
   const hosts = readHosts(parameters, conninfo.size > 0);
   const user = parameters.text('user');
-  if (user === undefined) problems.push('no database user: put it into the address, or set PGUSER');
+  if (user === undefined) problems.push('no database user: add it to the address, or set PGUSER');
   const passfile = parameters.text('passfile');
   const settings = {
     hosts,
@@ -67,7 +67,7 @@ export function parseAddress(input: AddressInput): ParsedAddress {
     targetSession: parameters.oneOf('target_session_attrs', ['any', 'read-write', 'primary'], 'any'),
     keepAlive: readKeepAlive(parameters),
     runnerName: readRunnerName(parameters),
-    // Last: it takes all that nobody else has taken.
+    // Last, because it takes all remaining keywords.
     serverSettings: readServerSettings(parameters, input.env),
   } satisfies ConnectionSettings;
   return problems.length > 0 ? { problems } : { settings, problems };
@@ -82,7 +82,7 @@ function readHosts(parameters: Parameters, hasAddress: boolean): HostSettings[] 
   if (hosts === undefined) {
     problems.push(
       hasAddress
-        ? 'the database address names no host, and neither does PGHOST'
+        ? 'the database address has no host, and PGHOST is not set'
         : 'no database address: set DATABASE_URL or PGHOST',
     );
     return [];
@@ -93,7 +93,7 @@ function readHosts(parameters: Parameters, hasAddress: boolean): HostSettings[] 
     problems.push('port: must have one entry, or as many as host');
   if (addresses?.some((one) => isIP(one) === 0)) problems.push('hostaddr: must be an IP address');
   if (!hosts.every((host) => host.startsWith('/') || /^[^\s/\\@?#'"[\]]+$/.test(host))) {
-    problems.push('host: each must be a name, an IP address, or the folder of a socket starting with /');
+    problems.push('host: each entry must be a name, an IP address, or the folder of a unix socket (starting with /)');
   }
   const numbers = ports.map((port) => (port === '' ? 5432 : /^\d{1,5}$/.test(port) ? Number(port) : 0));
   if (!numbers.every((port) => port >= 1 && port <= 65535)) problems.push('port: must be a number from 1 to 65535');
@@ -169,7 +169,7 @@ function readServerSettings(parameters: Parameters, env: Environment): Record<st
   const options = parseOptions(parameters.text('options') ?? '');
   if ('problem' in options) parameters.problems.push(`${from}: ${options.problem}`);
   else for (const [name, value] of options) add(name, value);
-  // tcp_user_timeout among them: Node has no such socket option, so it holds at the server's end of the connection.
+  // This includes tcp_user_timeout: Node has no such socket option, so it applies at the server's end of the connection.
   for (const [name, value] of parameters.rest()) add(name, value);
   return Object.fromEntries(settings);
 }

@@ -15,7 +15,7 @@ export interface HostSettings {
   readonly port: number;
 }
 
-/** Files are named here and read at each attempt. */
+/** Files are given by path and read at each attempt. */
 export interface TlsSettings {
   readonly mode: SslMode;
   /** A file, or `system` for the trusted roots of the machine. */
@@ -52,7 +52,7 @@ export interface ConnectionSettings {
   readonly password: string | undefined;
   /** A file that holds the password and nothing else; it wins over `password`. */
   readonly passwordFile: string | undefined;
-  /** A program and its arguments: prints the password, and wins over all others. */
+  /** A program that prints the password, and its arguments; it wins over all other sources. */
   readonly passwordCommand: readonly string[] | undefined;
   /** The file that the address was read from. */
   readonly addressFile: string | undefined;
@@ -64,9 +64,9 @@ export interface ConnectionSettings {
   readonly channelBinding: ChannelBinding;
   readonly targetSession: TargetSession;
   readonly keepAlive: KeepAlive | undefined;
-  /** `application_name`: what the user wants this runner to be called. */
+  /** `application_name`: the name that the user has chosen for this runner. */
   readonly runnerName: string | undefined;
-  /** Names in lower case. Apply with `set_config`: a value such as `app, public` is the whole text of the setting. */
+  /** Names in lower case. Apply with `set_config`, because a value such as `app, public` is one text. */
   readonly serverSettings: Readonly<Record<string, string>>;
 }
 

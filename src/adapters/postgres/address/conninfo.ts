@@ -1,4 +1,4 @@
-/** The two ways to write a database address, a URL or `key=value` words (PostgreSQL manual, "Connection Strings"). */
+/** Parses both forms of a database address, URL and `key=value` words (PostgreSQL manual, "Connection Strings"). */
 
 import { VARIABLES } from './keywords.ts';
 
@@ -6,8 +6,8 @@ import { VARIABLES } from './keywords.ts';
 export type Conninfo = ReadonlyMap<string, string>;
 
 /**
- * The keywords of an address, or why it is none.
- * No problem quotes the text: where an address is malformed, any part of it may be a piece of the password.
+ * The keywords of an address, or why it is malformed.
+ * No problem quotes the text: in a malformed address, any part may belong to the password.
  */
 export function parseConninfo(text: string): Conninfo | { readonly problem: string } {
   const address = text.trim();
@@ -39,7 +39,7 @@ function parseUrl(url: string): Conninfo {
   // libpq ends the credentials at the first @ that comes before any slash.
   const [, user, password, rest = ''] = /^(?:([^@/:]*)(?::([^@/]*))?@)?(.*)$/s.exec(url) ?? [];
   const [, hosts = '', database, query] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? [];
-  // A second @, or one behind a slash: what libpq would take for a host, a port or a database may be a piece of the password.
+  // With a second @, or one after a slash, what libpq takes for a host, a port or a database may belong to the password.
   if ((user !== undefined && rest.includes('@')) || database?.includes('@') === true) throw unreadable();
   put('user', user);
   put('password', password);
@@ -56,12 +56,12 @@ function readQuery(query: string, keywords: Map<string, string>): void {
     const [keyword = '', value, ...more] = word.split('=');
     if (keyword === '' || value === undefined || more.length > 0 || (isAfterPassword && !NAME.test(keyword))) {
       throw new MalformedAddress(
-        `after the ? each parameter is one keyword=value, joined by &: ${ENCODE}, = is %3D, & is %26`,
+        `after the ?, write parameters as keyword=value, separated by &: ${ENCODE}, = is %3D, & is %26`,
       );
     }
     if (value.includes('@') && VARIABLES[keyword] === undefined) throw unreadable();
     isAfterPassword ||= PASSWORDS.has(keyword);
-    // JDBC's way to ask for TLS, which libpq knows too.
+    // JDBC's spelling, which libpq accepts too.
     if (word === 'ssl=true') keywords.set('sslmode', 'require');
     else keywords.set(decode(keyword), decode(value));
   }
@@ -79,10 +79,10 @@ function putHosts(list: string, put: (keyword: string, value: string) => void): 
 }
 
 function unreadable(): MalformedAddress {
-  return new MalformedAddress(`a host and port in it can't be read: ${ENCODE} in the user name and the password`);
+  return new MalformedAddress(`a host or port in it is invalid: ${ENCODE} in the user name and the password`);
 }
 
-/** Unlike in a web form, + is a plus sign. */
+/** A + stays a plus sign, unlike in web forms. */
 function decode(text: string): string {
   try {
     const decoded = decodeURIComponent(text);
@@ -90,10 +90,10 @@ function decode(text: string): string {
   } catch {
     // Falls through: not two hexadecimal digits after a %, or not UTF-8.
   }
-  throw new MalformedAddress(`a % in it is not followed by the code of a character: ${ENCODE}`);
+  throw new MalformedAddress(`a % in it does not start an encoded character: ${ENCODE}`);
 }
 
-/** `host=… dbname='with spaces' password=…`; in both forms a backslash takes the next character as it is. */
+/** `host=… dbname='with spaces' password=…`; quoted or not, a backslash escapes the next character. */
 function parseWords(text: string): Conninfo {
   const keywords = new Map<string, string>();
   const word = /\s*([^\s=]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*)?)(?=\s|$)\s*/sy;
@@ -102,7 +102,7 @@ function parseWords(text: string): Conninfo {
     const found = word.exec(text);
     if (found === null || (isAfterPassword && !NAME.test(found[1] ?? ''))) {
       throw new MalformedAddress(
-        "after a keyword=value comes no second one: put a value with spaces or quotes into '…'",
+        "write it as keyword=value words separated by spaces; put a value with spaces or quotes into '…'",
       );
     }
     isAfterPassword ||= PASSWORDS.has(found[1] ?? '');

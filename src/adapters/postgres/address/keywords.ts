@@ -1,4 +1,4 @@
-/** Which keywords an address may have, where else their values come from, and which cannot be honoured. */
+/** The keywords of an address: libpq's, the variables behind them, and the ones that are refused. */
 
 /** libpq's keywords and the variables that fill them in (PostgreSQL manual, "Environment Variables"). */
 export const VARIABLES: Readonly<Record<string, string>> = {
@@ -48,27 +48,27 @@ export const SETTING_VARIABLES: Readonly<Record<string, string>> = {
 };
 
 interface Refusal {
-  /** Values that ask for nothing special. */
+  /** Values that change nothing. */
   readonly harmless?: readonly string[];
   readonly why: string;
 }
 
 const GSSAPI: Refusal = { why: 'GSSAPI is not supported' };
-const OAUTH: Refusal = { why: 'OAuth is not supported; put a short-lived token into the password file' };
-const ONLY_PROTOCOL_3_0 = 'only protocol version 3.0 is spoken';
+const OAUTH: Refusal = { why: 'OAuth is not supported; write a short-lived token to the password file' };
+const ONLY_PROTOCOL_3_0 = 'only protocol version 3.0 is supported';
 
 /** libpq's keywords that are refused, unless their value is harmless. */
 export const REFUSED: Readonly<Record<string, Refusal>> = {
-  service: { why: 'service files are not read; write the address out' },
-  servicefile: { why: 'service files are not read; write the address out' },
+  service: { why: 'service files are not supported; write out the address' },
+  servicefile: { why: 'service files are not supported; write out the address' },
   requiressl: { harmless: ['0'], why: 'use sslmode=require' },
   sslcompression: { harmless: ['0'], why: 'compressed TLS is not supported' },
-  sslcrldir: { why: 'folders of revocation lists are not read; name one file with sslcrl' },
+  sslcrldir: { why: 'folders of revocation lists are not supported; name one file with sslcrl' },
   sslkeylogfile: { why: 'TLS secrets are never written to a file' },
   requirepeer: { why: 'the owner of the server process cannot be checked' },
-  require_auth: { why: 'it is not supported; channel_binding=require demands SCRAM over TLS' },
-  scram_client_key: { why: 'it is not supported; give the password' },
-  scram_server_key: { why: 'it is not supported; give the password' },
+  require_auth: { why: 'not supported; channel_binding=require enforces SCRAM over TLS' },
+  scram_client_key: { why: 'not supported; provide the password' },
+  scram_server_key: { why: 'not supported; provide the password' },
   gssencmode: { harmless: ['disable', 'prefer'], why: GSSAPI.why },
   gssdelegation: { harmless: ['0'], why: GSSAPI.why },
   gsslib: GSSAPI,
@@ -87,29 +87,29 @@ export const REFUSED: Readonly<Record<string, Refusal>> = {
   ssl: { why: 'use sslmode' },
 };
 
-/** Parameters that other tools put into the same URL; the server has no setting of that name. */
+/** Parameters that other tools read from the same URL; the server has no such settings. */
 const FOREIGN: readonly (readonly [pattern: RegExp, why: string])[] = [
   [
     /^x-migrations-table/,
-    "a parameter of golang-migrate: take it out of the address, and name Lockstep's table with --table",
+    "a golang-migrate parameter: remove it from the address, and name Lockstep's table with --table",
   ],
-  [/^x-statement-timeout$/, 'a parameter of golang-migrate: take it out of the address, and use --statement-timeout'],
-  [/^x-/, 'a parameter of golang-migrate: take it out of the address'],
-  [/^schema$/, 'a parameter of Prisma: write search_path=… instead'],
-  [/^currentschema$/, 'a parameter of JDBC: write search_path=… instead'],
+  [/^x-statement-timeout$/, 'a golang-migrate parameter: remove it from the address, and use --statement-timeout'],
+  [/^x-/, 'a golang-migrate parameter: remove it from the address'],
+  [/^schema$/, 'a Prisma parameter: write search_path=… instead'],
+  [/^currentschema$/, 'a JDBC parameter: write search_path=… instead'],
   [
     /^(pgbouncer|connection_limit|pool_timeout|socket_timeout|sslaccept|sslidentity)$/,
-    'a parameter of Prisma: take it out of the address',
+    'a Prisma parameter: remove it from the address',
   ],
-  [/^(pool|statement_cache|description_cache)_\w+$/, 'a parameter of pgx or Prisma: take it out of the address'],
-  [/^default_query_exec_mode$/, 'a parameter of pgx: take it out of the address'],
+  [/^(pool|statement_cache|description_cache)_\w+$/, 'a pgx or Prisma parameter: remove it from the address'],
+  [/^default_query_exec_mode$/, 'a pgx parameter: remove it from the address'],
   [
     /^uselibpqcompat$/,
-    'a parameter of node-postgres: take it out of the address; sslmode means what it means in libpq anyway',
+    'a node-postgres parameter: remove it from the address; sslmode always has the meaning it has in libpq',
   ],
 ];
 
-/** Why another tool's parameter can't stay; undefined for anything else. */
+/** Why another tool's parameter is refused; undefined for anything else. */
 export function foreignParameter(name: string): string | undefined {
   return FOREIGN.find(([pattern]) => pattern.test(name.toLowerCase()))?.[1];
 }

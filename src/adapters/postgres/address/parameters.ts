@@ -1,11 +1,11 @@
-/** What the address and the environment say, taken out keyword by keyword, so that nothing is passed over. */
+/** The keywords of the address and the environment. Reading one removes it, so that none is ignored by mistake. */
 import { nearest } from '../../../core/text/nearest.ts';
 import type { Conninfo } from './conninfo.ts';
 import { REFUSED, VARIABLES } from './keywords.ts';
 
 interface Value {
   readonly text: string;
-  /** The keyword or the variable, as the person who reads a problem knows it. */
+  /** The keyword or the variable, as shown in problems. */
   readonly from: string;
 }
 
@@ -15,13 +15,13 @@ export class Parameters {
   readonly problems: string[] = [];
   readonly #values = new Map<string, Value>();
 
-  /** An empty value counts as none: that is how charts and compose files write "not set". */
+  /** An empty value counts as unset: charts and compose files write "not set" this way. */
   constructor(address: Conninfo, env: Environment) {
     for (const [keyword, variable] of Object.entries(VARIABLES)) this.#put(keyword, env[variable], variable);
     for (const [keyword, text] of address) this.#put(keyword, text, keyword);
   }
 
-  /** Takes one value out. */
+  /** Removes a keyword and returns its value. */
   text(keyword: string): string | undefined {
     const value = this.#values.get(keyword);
     this.#values.delete(keyword);
@@ -45,7 +45,7 @@ export class Parameters {
     return fallback;
   }
 
-  /** Below zero counts as zero, as in libpq. */
+  /** Negative numbers count as zero, as in libpq. */
   wholeNumber(keyword: string, fallback: number): number {
     const from = this.from(keyword);
     const text = this.text(keyword);
@@ -55,19 +55,19 @@ export class Parameters {
     return fallback;
   }
 
-  /** A list parted by commas; undefined when there is none. */
+  /** A comma-separated list; undefined if the keyword is absent. */
   list(keyword: string): string[] | undefined {
     return this.text(keyword)
       ?.split(',')
       .map((one) => one.trim());
   }
 
-  /** What to call a keyword in a problem: the variable if its value comes from there. */
+  /** The name of a keyword in problems: the variable if its value comes from there. */
   from(keyword: string): string {
     return this.#values.get(keyword)?.from ?? keyword;
   }
 
-  /** Takes out what cannot be honoured. */
+  /** Removes unsupported keywords and reports them. */
   refuse(): void {
     for (const [keyword, { harmless = [], why }] of Object.entries(REFUSED)) {
       const from = this.from(keyword);
@@ -76,7 +76,7 @@ export class Parameters {
     }
   }
 
-  /** Takes all that is left. */
+  /** Removes and returns all remaining keywords. */
   rest(): ReadonlyMap<string, string> {
     const rest = new Map([...this.#values].map(([keyword, { text }]) => [keyword, text]));
     this.#values.clear();

@@ -1,4 +1,4 @@
-/** Where the password comes from; among others the file `.pgpass` (PostgreSQL manual, "The Password File"). */
+/** Reads the password from its source, for example `.pgpass` (PostgreSQL manual, "The Password File"). */
 import type { ConnectionSettings, HostSettings } from './connection-settings.ts';
 import { contentsOf, readSecretFile } from './secret-file.ts';
 
@@ -11,14 +11,14 @@ export interface PasswordQuery {
 
 export interface Password {
   readonly text: string | undefined;
-  /** The file or the command that has it, as messages call it; what that gives may be another one in a moment. */
+  /** The file or the command that it comes from, as named in messages; it may yield another password later. */
   readonly source: string | undefined;
 }
 
 /**
- * Gives the password for one server. What is the same for all servers is read at once: to be called anew at each attempt,
- * as files and tokens are rotated.
- * @throws MigratorError DATABASE_UNAVAILABLE for a secret that is not there yet, CONFIG_INVALID for one that can't be read.
+ * Reads the password source once and returns a function from host to password. Call it at each attempt, because files and tokens
+ * are rotated.
+ * @throws MigratorError DATABASE_UNAVAILABLE if the secret does not exist yet, CONFIG_INVALID if it cannot be read.
  */
 export async function readPassword(
   settings: ConnectionSettings,
@@ -54,7 +54,7 @@ function fromPassfile(
   { passfile, database, user }: ConnectionSettings,
   { host, port }: HostSettings,
 ): Password {
-  // An empty password is none, as in libpq.
+  // An empty password counts as no password, as in libpq.
   const text = passwordIn(file, { host, port, database, user }) || undefined;
   return {
     text,
@@ -62,7 +62,7 @@ function fromPassfile(
   };
 }
 
-/** The folders where PostgreSQL puts its socket unless told otherwise; the file calls them `localhost`. */
+/** PostgreSQL's default socket folders, for which `.pgpass` has `localhost`. */
 const DEFAULT_SOCKET_FOLDERS = ['/tmp', '/var/run/postgresql', '/run/postgresql'];
 
 /** The password of the first line `host:port:database:user:password` that fits; each of the first four may be `*`. */

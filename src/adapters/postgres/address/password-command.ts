@@ -1,4 +1,4 @@
-/** Runs the program that gives the password: without a shell, and never for long. */
+/** Runs `--password-command`: without a shell, and with a time limit. */
 import { spawn } from 'node:child_process';
 
 import { MigratorError } from '../../../core/errors.ts';
@@ -7,13 +7,13 @@ import { notThereYet } from './secret-file.ts';
 import { whenAborted } from '../../../core/until-aborted.ts';
 
 const LIMIT_MS = 30_000;
-/** Far more than a token, and than a reason. */
+/** More than any token or error message needs. */
 const MOST_BYTES = 65_536;
 const MOST_SHOWN = 1_000;
 
 /**
- * What it prints, without the line break at its end.
- * @throws MigratorError DATABASE_UNAVAILABLE when it fails, prints nothing or takes too long; CONFIG_INVALID when it can't be started.
+ * Returns what it prints, without the line break at the end.
+ * @throws MigratorError DATABASE_UNAVAILABLE if it fails, prints nothing or takes too long; CONFIG_INVALID if it cannot be started.
  */
 export async function runPasswordCommand(
   [program = '', ...args]: readonly string[],
@@ -26,13 +26,13 @@ export async function runPasswordCommand(
   const { promise: ended, resolve, reject } = Promise.withResolvers<string>();
   child.on('error', reject);
   child.on('close', (code, by) =>
-    resolve(code === null ? `was ended by ${by}` : code === 0 ? '' : `ended with ${code}`),
+    resolve(code === null ? `was killed by ${by}` : code === 0 ? '' : `exited with ${code}`),
   );
   const stop = (): void => {
     child.kill('SIGKILL');
     // Its own children may hold the pipes open.
     for (const stream of [child.stdout, child.stderr]) stream.destroy();
-    resolve(signal.aborted ? 'gave nothing in time' : `gave nothing within ${LIMIT_MS / 1000} s`);
+    resolve(signal.aborted ? 'printed nothing in time' : `printed nothing within ${LIMIT_MS / 1000} s`);
   };
   const stopListening = whenAborted(limit, stop);
   try {
@@ -48,7 +48,7 @@ export async function runPasswordCommand(
       `--password-command: cannot start ${program} (${(cause as NodeJS.ErrnoException).code})`,
       {
         cause,
-        hint: 'the first word must be a program of this image that may be executed; no shell is used',
+        hint: 'the first word must be an executable program in this image; no shell is used',
       },
     );
   } finally {
@@ -56,7 +56,7 @@ export async function runPasswordCommand(
   }
 }
 
-/** What a stream gives, up to a bound; what comes after that is dropped. */
+/** Collects a stream up to a limit, and drops the rest. */
 function collect(stream: NodeJS.ReadableStream): () => string {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -68,13 +68,13 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   return () => Buffer.concat(chunks).toString('utf8').slice(0, MOST_BYTES);
 }
 
-/** With what it has said, but never with what it has printed as the password. */
+/** Shows its stderr, but never the password that it printed. */
 function failed(program: string, what: string, said: string, password: string): MigratorError {
   const hidden = password === '' ? said : said.replaceAll(password, '***');
   const shown = oneLine(hidden);
   const reason = shown === '' ? '' : `: ${shown.length > MOST_SHOWN ? `${shown.slice(0, MOST_SHOWN)}…` : shown}`;
   return notThereYet(
     `--password-command: ${program} ${what}${reason}`,
-    'run the program by hand, with the rights and the environment of this runner',
+    'run the program by hand, as the same user and with the same environment as this runner',
   );
 }

@@ -1,18 +1,18 @@
-/** How often a password was refused: accounts are locked after some tries, so one that nobody changes is not tried for ever. */
+/** Limits how often one password is tried: servers lock accounts after repeated failures. */
 import { MigratorError } from '../../../core/errors.ts';
 
-/** With one and the same password. */
+/** For the same password. */
 const MOST_TRIES = 3;
 
 export class PasswordTries {
   readonly #refused = new Map<string, number>();
   #last: MigratorError | undefined;
 
-  /** @throws the last refusal, for a password that was refused often enough. */
+  /** @throws the last refusal, if the password was refused too often. */
   check(password = ''): void {
     const last = this.#last;
     if (!last || this.#timesOf(password) < MOST_TRIES) return;
-    const summary = `${last.summary}; refused ${MOST_TRIES} times, it is not tried again until it changes`;
+    const summary = `${last.summary}; refused ${MOST_TRIES} times, so it is not tried again until it changes`;
     throw new MigratorError(last.code, summary, { ...last.details, hint: last.hint, cause: last });
   }
 

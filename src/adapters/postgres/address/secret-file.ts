@@ -1,11 +1,11 @@
-/** A file in which somebody else puts a secret: a mounted Secret, a sidecar that fetches tokens. */
+/** Reads a file whose secret somebody else writes: a mounted Secret, a sidecar that fetches tokens. */
 import { readFileSync } from 'node:fs';
 
 import { MigratorError } from '../../../core/errors.ts';
 
 /**
- * Its text, whatever its mode bits. `what` is how messages call it.
- * @throws MigratorError DATABASE_UNAVAILABLE when it is missing or empty, which may pass, else CONFIG_INVALID.
+ * The text of a file, whatever its mode bits. `what` is its name in messages.
+ * @throws MigratorError DATABASE_UNAVAILABLE if it does not exist or is empty, which may change, else CONFIG_INVALID.
  */
 export function readSecretFile(path: string, what: string): string {
   let text = '';
@@ -15,24 +15,24 @@ export function readSecretFile(path: string, what: string): string {
     const { code = 'error' } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT')
       throw notThereYet(
-        `${what} ${path} is not there`,
-        'mount the Secret there, look at what writes the file, or correct the path',
+        `${what} ${path} does not exist`,
+        'mount the Secret there, check what writes the file, or correct the path',
       );
     throw new MigratorError('CONFIG_INVALID', `${what} ${path} cannot be read (${code})`, {
       cause,
-      hint: 'the path must lead to a file that this user may read',
+      hint: 'the path must be a file that this user can read',
     });
   }
-  if (text.trim() === '') throw notThereYet(`${what} ${path} is empty`, 'look at what writes the file');
+  if (text.trim() === '') throw notThereYet(`${what} ${path} is empty`, 'check what writes the file');
   return text;
 }
 
-/** Somebody else writes it, maybe only in a moment. */
+/** An error that may go away: somebody else provides the secret, maybe later. */
 export function notThereYet(summary: string, hint: string): MigratorError {
   return new MigratorError('DATABASE_UNAVAILABLE', summary, { awaitsSecret: true, hint });
 }
 
-/** What the files hold now; a file that can't be read counts as empty. */
+/** The current contents of the files; a file that cannot be read counts as empty. */
 export function contentsOf(paths: readonly string[]): string {
   return paths
     .map((path) => {

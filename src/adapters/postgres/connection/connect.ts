@@ -1,4 +1,4 @@
-/** Opens a session: which server, which encryption, which password, in the order in which libpq tries them. */
+/** Opens a connection: tries servers, encryption and passwords in libpq's order. */
 import { isIP } from 'node:net';
 
 import { MigratorError, toMigratorError } from '../../../core/errors.ts';
@@ -20,7 +20,7 @@ import { untilAborted } from '../../../core/until-aborted.ts';
 export interface OpenOptions {
   readonly applicationName: string;
   readonly signal: AbortSignal;
-  /** Of all attempts that may have the same password. */
+  /** Shared by all attempts that may use the same password. */
   readonly tries?: PasswordTries;
 }
 
@@ -35,17 +35,17 @@ interface Place extends HostSettings {
 
 type Encryption = 'none' | 'tls-if-offered' | 'tls';
 
-/** What stays the same from attempt to attempt. */
+/** What all attempts share. */
 interface Opening extends Required<OpenOptions> {
   readonly settings: ConnectionSettings;
   readonly passwordOf: (place: HostSettings) => Password;
-  /** Of all attempts so far. */
+  /** From all attempts so far. */
   readonly failures: MigratorError[];
 }
 
 interface Failure {
   readonly error: MigratorError;
-  /** Whether the same server is worth a try with the next encryption. */
+  /** Whether to try the same server with the next kind of encryption. */
   readonly mayFallBack: boolean;
 }
 
@@ -59,12 +59,11 @@ const ENCRYPTIONS: Readonly<Record<SslMode, readonly Encryption[]>> = {
   'verify-full': ['tls'],
 };
 
-/** What a server says that has no line in pg_hba.conf for this kind of connection. */
+/** The server's answer if pg_hba.conf has no entry for this kind of connection. */
 const INVALID_AUTHORIZATION = '28000';
 
 /**
- * Tries each address of each host once. Only a server that is not available makes the next one be tried:
- * a wrong password is wrong everywhere.
+ * Tries each address of each host once. The next one is tried only if a server is not available: a wrong password is wrong everywhere.
  * @throws MigratorError of the last attempt, with all of them as `problems`; or the signal's reason.
  */
 export async function openClient(settings: ConnectionSettings, options: OpenOptions): Promise<Opened> {
@@ -87,7 +86,7 @@ export async function openClient(settings: ConnectionSettings, options: OpenOpti
 }
 
 async function openAt(place: Place, opening: Opening): Promise<Opened | undefined> {
-  // On a unix socket there is no TLS, whatever sslmode says.
+  // A unix socket has no TLS, whatever sslmode is.
   const encryptions = place.host.startsWith('/') ? (['none'] as const) : ENCRYPTIONS[opening.settings.tls.mode];
   for (const encryption of encryptions) {
     const result = await attempt(place, encryption, opening);
@@ -126,12 +125,12 @@ async function attempt(place: Place, encryption: Encryption, opening: Opening): 
   } catch (thrown) {
     signal.throwIfAborted();
     const error = limit.aborted ? noAnswer(place, settings) : toMigratorError(thrown);
-    // Another encryption makes no other password of it, and each try counts.
+    // Another kind of encryption would not help, and each attempt counts.
     if (error.details.awaitsSecret === true) {
       if (isConnected) tries.refused(password, error);
       return { error, mayFallBack: false };
     }
-    // Before the log-in only TLS can be refused.
+    // Before the login, only TLS can be refused.
     const mayFallBack = isConnected
       ? error.details.server?.sqlstate === INVALID_AUTHORIZATION
       : error.code === 'ACCESS_REFUSED';
@@ -139,7 +138,7 @@ async function attempt(place: Place, encryption: Encryption, opening: Opening): 
   }
 }
 
-/** The addresses of a host; none, and one more failure, when its name is not known. */
+/** The addresses of a host; none, and one more failure, if its name cannot be resolved. */
 async function placesOf(host: HostSettings, { settings, signal, failures }: Opening): Promise<Place[]> {
   const fixed = host.address ?? (isIP(host.host) !== 0 || host.host.startsWith('/') ? host.host : undefined);
   if (fixed !== undefined) return [{ ...host, address: fixed }];
@@ -150,7 +149,7 @@ async function placesOf(host: HostSettings, { settings, signal, failures }: Open
     return inOrder(found, settings).map(({ address }) => ({ ...host, address }));
   } catch (cause) {
     signal.throwIfAborted();
-    const summary = `cannot find the address of ${host.host}: ${(cause as Error).message}`;
+    const summary = `cannot resolve ${host.host}: ${(cause as Error).message}`;
     failures.push(
       limit.aborted ? noAnswer(host, settings) : new MigratorError('DATABASE_UNAVAILABLE', summary, { cause }),
     );
@@ -167,12 +166,12 @@ function noAnswer(host: HostSettings, { connectTimeoutMs }: ConnectionSettings):
     'DATABASE_UNAVAILABLE',
     `no answer from ${describePlace(host)} within ${connectTimeoutMs / 1000} s`,
     {
-      hint: 'is a firewall or a network policy in between? connect_timeout sets how long to wait',
+      hint: 'check for a firewall or a network policy in between; connect_timeout sets how long to wait',
     },
   );
 }
 
-/** As they are, or in any order: `load_balance_hosts=random`. */
+/** In the order given, or shuffled for `load_balance_hosts=random`. */
 function inOrder<T>(items: readonly T[], { loadBalance }: ConnectionSettings): readonly T[] {
   if (!loadBalance) return items;
   return items
@@ -181,7 +180,7 @@ function inOrder<T>(items: readonly T[], { loadBalance }: ConnectionSettings): r
     .map(({ item }) => item);
 }
 
-/** The last failure is what stopped us; the ones before explain it. */
+/** The last failure, which ended the attempt, with all failures as its problems. */
 function summed(failures: readonly MigratorError[]): MigratorError {
   const last = failures.at(-1) ?? new MigratorError('DATABASE_UNAVAILABLE', 'the host name has no address');
   const summaries = [...new Set(failures.map(({ summary }) => summary))];

@@ -1,11 +1,11 @@
-/** A connection as the rest gets it, of our own or borrowed, and how it is given back. */
+/** A connection, Lockstep's own or borrowed from a caller, and how to give it back. */
 import type pg from 'pg';
 
-/** How a session is left. */
+/** The state of a session when it is given back. */
 export interface SessionState {
-  /** It is as it was when it came. */
+  /** Nothing in the session has changed. */
   readonly untouched: boolean;
-  /** It runs nothing, is in no transaction, and does not hold the lock. */
+  /** No statement is running, no transaction is open, and the lock is not held. */
   readonly idle: boolean;
 }
 
@@ -13,14 +13,14 @@ export interface SessionState {
 export interface Connected {
   readonly client: pg.ClientBase;
   readonly address: string;
-  /** What the address asks of the session. */
+  /** The server settings in the address. */
   readonly serverSettings: Readonly<Record<string, string>>;
-  /** Came from somebody's pool: it has that somebody's session settings, and its name is not ours. */
+  /** From a caller's pool: it has the caller's session settings and name. */
   readonly borrowed: boolean;
-  /** The caller goes on with the session itself. */
+  /** The caller continues to use the session. */
   readonly givesBack: boolean;
   readonly release: (session: SessionState) => Promise<void>;
-  /** Makes the statement that runs (if one does: `busy`) fail soon, on the server too. Resolves when the server has been told. */
+  /** Cancels the running statement (if there is one: `busy`), on the server too. Resolves when the server has the request. */
   readonly interrupt: (session: { readonly busy: boolean }) => Promise<void>;
 }
 

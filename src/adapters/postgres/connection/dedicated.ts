@@ -1,4 +1,4 @@
-/** A connection of our own, by libpq's rules; it can be interrupted, and says where hooks are to connect to. */
+/** Lockstep's own connections, by libpq's rules: they can be interrupted, and hooks connect to the same server. */
 import { once } from 'node:events';
 
 import { MigratorError } from '../../../core/errors.ts';
@@ -11,21 +11,21 @@ import { PasswordTries } from '../address/password-tries.ts';
 import { SecretWatch } from '../address/secret-watch.ts';
 import { cancelRequest, type ResolvedTarget } from './target.ts';
 
-/** A cancelled statement ends at once as a rule; one that does not is cut off. */
+/** A cancelled statement usually ends at once; after this time the socket is closed. */
 const CANCEL_GRACE_MS = 2_000;
-/** The server closes after our goodbye; a network that swallows it must not keep us. */
+/** How long to wait for the server to close the connection after Terminate. */
 const GOODBYE_MS = 1_000;
 
 /** Where hooks connect to: plain data, so that it can go to a worker thread. */
 export interface HookTarget {
   readonly target: ResolvedTarget;
-  /** Where the password is read anew for each connection. */
+  /** The source of the password, which is read again for each connection. */
   readonly input: AddressInput;
   readonly serverSettings: Readonly<Record<string, string>>;
   readonly role: string | undefined;
 }
 
-/** @throws MigratorError CONFIG_INVALID with every problem of the address, or DATABASE_UNAVAILABLE for a file with it that is not there yet. */
+/** @throws MigratorError CONFIG_INVALID with every problem of the address, or DATABASE_UNAVAILABLE if the address file does not exist yet. */
 export function readAddress(input: AddressInput): ConnectionSettings {
   const { settings, problems } = parseAddress(input);
   if (settings) return settings;
@@ -42,7 +42,7 @@ export class DedicatedConnections {
   readonly #secrets = new SecretWatch();
   #hookTarget: HookTarget | undefined;
 
-  /** What `input` names is read at each attempt: it may have changed. */
+  /** The files that `input` names are read at each attempt: they may have changed. */
   constructor(input: AddressInput, role: string | undefined) {
     this.#input = input;
     this.#role = role;
@@ -65,7 +65,7 @@ export class DedicatedConnections {
     };
   };
 
-  /** Resolves when a file has another content than at the last attempt, or when the signal aborts. */
+  /** Resolves when a file has changed since the last attempt, or when the signal aborts. */
   readonly secretChanged = (signal: AbortSignal): Promise<void> => this.#secrets.changed(signal);
 
   /** @throws MigratorError INTERNAL before the first connection. */
@@ -77,16 +77,16 @@ export class DedicatedConnections {
 
 async function interrupt(client: DirectClient, target: ResolvedTarget, busy: boolean): Promise<void> {
   const cutOff = setTimeout(() => client.connection.stream.destroy(), CANCEL_GRACE_MS);
-  // Whoever is done before has no reason to stay.
+  // Do not keep a process alive that has finished before.
   cutOff.unref();
   if (!busy) return;
-  // Refused or lost: then the connection is cut off, which the server notices within a second.
+  // If the request is refused or lost, the socket is closed, which the server notices within a second.
   await cancelRequest(target, client.processID, client.secretKey, AbortSignal.timeout(CANCEL_GRACE_MS)).catch(
     () => undefined,
   );
 }
 
-/** Whoever leaves a session that is not idle waits until the server has ended it, and with it given back the lock. */
+/** If the session is not idle, waits until the server has ended it and so released the lock. */
 async function goodbye(client: DirectClient, idle: boolean): Promise<void> {
   const { stream } = client.connection;
   const cutOff = setTimeout(() => stream.destroy(), GOODBYE_MS);

@@ -1,4 +1,4 @@
-/** The driver's client, held to what it is told: nothing from the environment, no settings in the start-up packet. */
+/** The driver's client without its own defaults: nothing from the environment, no settings in the start-up packet. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
@@ -11,28 +11,28 @@ export interface Credentials {
   readonly user: string;
   readonly database: string;
   readonly password: string | undefined;
-  /** The file or the command that has it, as messages call it. */
+  /** The file or the command that it comes from, as named in messages. */
   readonly passwordSource: string | undefined;
   readonly applicationName: string;
   readonly channelBinding: ChannelBinding;
 }
 
-/** What DirectClient understands, also as a part of a pool's configuration. */
+/** The configuration of DirectClient, also as a part of a pool's configuration. */
 export interface DirectConfig extends pg.ClientConfig {
   readonly channelBinding?: ChannelBinding;
 }
 
-/** Each field that is absent here is one that the driver would look up in the environment. */
+/** Sets every field that the driver would otherwise look up in the environment. */
 export function directConfig(credentials: Credentials, isEncrypted: boolean): DirectConfig {
   const { user, database, applicationName, channelBinding } = credentials;
   return {
     user,
     database,
-    // As a function, for without a password the driver would go and read ~/.pgpass.
+    // A function, because the driver reads ~/.pgpass if it has no password.
     password: () => passwordOf(credentials),
     application_name: applicationName,
     channelBinding,
-    // In clear there is nothing to bind to, and the driver would tell the server that it had not offered it.
+    // Without TLS there is no channel to bind to, and the driver would tell the server that it offered none.
     enableChannelBinding: isEncrypted && channelBinding !== 'disable',
     ssl: false,
     sslnegotiation: 'postgres',
@@ -48,19 +48,19 @@ export function passwordOf({
   if (passwordSource !== undefined) {
     throw new MigratorError(
       'ACCESS_REFUSED',
-      `the server asks for the password of "${user}", and ${passwordSource} has no line for it`,
+      `the server asks for the password of "${user}", but ${passwordSource} has no line for it`,
       {
         awaitsSecret: true,
-        hint: 'a line is host:port:database:user:password; * stands for any',
+        hint: 'a line is host:port:database:user:password; * matches anything',
       },
     );
   }
-  throw new MigratorError('ACCESS_REFUSED', `the server asks for the password of "${user}", and there is none`, {
-    hint: 'put it into the address, PGPASSWORD, or a password file',
+  throw new MigratorError('ACCESS_REFUSED', `the server asks for the password of "${user}", but none is set`, {
+    hint: 'set it in the address, in PGPASSWORD, or in a password file',
   });
 }
 
-/** Also fits as `Client` of a pool, which makes it with the pool's configuration. */
+/** Can be the `Client` of a pool, which creates it with the pool's configuration. */
 export class DirectClient extends Client {
   /** From the server's answer to the start-up packet. */
   declare readonly processID: number;
@@ -80,30 +80,30 @@ export class DirectClient extends Client {
     if (config.channelBinding === 'require') this.#requireChannelBinding(config.enableChannelBinding === true);
   }
 
-  /** Of the database, as the server has told it at the log-in. */
+  /** The database's encoding, as reported by the server at login. */
   get serverEncoding(): string | undefined {
     return this.#serverEncoding;
   }
 
-  /** The whole start-up packet, but for the client encoding (UTF8). Poolers refuse any other setting in it. */
+  /** The start-up packet, except the client encoding (UTF8). Poolers refuse any other setting in it. */
   getStartupConf(): Record<string, string> {
     return { user: this.user ?? '', database: this.database ?? '', application_name: this.#applicationName };
   }
 
-  /** Hangs up before a password goes out in any way but SCRAM bound to the TLS channel. */
+  /** Closes the connection before a password is sent in any way but SCRAM bound to the TLS channel. */
   #requireChannelBinding(isEnabled: boolean): void {
     const { connection } = this;
     let isBound = false;
     const refuse = (): void => {
       const problem = 'channel_binding=require: the server does not offer SCRAM-SHA-256-PLUS over TLS';
-      // At once, for the packet that ends the start-up may have come together with this one.
+      // At once: the packet that ends the start-up may have arrived together with this one.
       connection.emit('error', new MigratorError('ACCESS_REFUSED', problem));
       connection.stream.destroy();
     };
     connection.on('authenticationCleartextPassword', refuse);
     connection.on('authenticationMD5Password', refuse);
     connection.on('authenticationSASL', ({ mechanisms }: { mechanisms: string[] }) => {
-      // What is enabled and offered is what the driver chooses.
+      // The driver uses channel binding if it is enabled and offered.
       isBound = isEnabled && mechanisms.includes('SCRAM-SHA-256-PLUS');
       if (!isBound) refuse();
     });
@@ -113,7 +113,7 @@ export class DirectClient extends Client {
   }
 }
 
-/** For the driver, which connects the stream that it is given: a socket that is connected already, and says so. */
+/** Passes a connected socket to the driver, which calls `connect` and waits for the event. */
 export function connectedStream(socket: Socket): () => Duplex {
   const connect = (): Socket => {
     queueMicrotask(() => socket.emit('connect'));

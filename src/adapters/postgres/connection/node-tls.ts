@@ -1,4 +1,4 @@
-/** Node's TLS, loaded at its first use: that takes as long as all that a replica with nothing to do does itself. */
+/** Node's TLS, loaded at its first use: loading takes as long as the whole work of a run with nothing to do. */
 import { createRequire } from 'node:module';
 import type tls from 'node:tls';
 

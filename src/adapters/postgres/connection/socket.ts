@@ -1,4 +1,4 @@
-/** Opens a connection to a server, encrypted if wanted: the driver gets the finished socket, so that libpq's rules hold. */
+/** Opens a socket to a server, with TLS if requested; the driver gets the finished socket, so that libpq's rules apply. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -10,7 +10,7 @@ import { tlsOptions, type Tls } from './tls.ts';
 
 /** Plain data, so that it can go to a worker thread. */
 export interface SocketTarget {
-  /** What the user called it. */
+  /** As the user wrote it. */
   readonly host: string;
   /** The IP address, or the folder of a unix socket. */
   readonly address: string;
@@ -19,16 +19,16 @@ export interface SocketTarget {
   readonly keepAlive: KeepAlive | undefined;
 }
 
-/** `if-offered`: a server that answers "no TLS" is spoken to in clear. */
+/** `if-offered`: no TLS if the server has none. */
 export type TlsNeed = 'required' | 'if-offered';
 
 /** PostgreSQL manual, "Message Formats": SSLRequest. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
 /**
- * One attempt, to one address.
- * @throws MigratorError DATABASE_UNAVAILABLE when the network or the server is not there, ACCESS_REFUSED when TLS is
- * not to be had as asked, CONFIG_INVALID for unusable certificate files; or the signal's reason, as it is.
+ * Makes one attempt, to one address.
+ * @throws MigratorError DATABASE_UNAVAILABLE if the network or the server is not available, ACCESS_REFUSED if TLS is not possible
+ * as requested, CONFIG_INVALID for unusable certificate files; or the signal's reason, unchanged.
  */
 export async function openSocket(
   target: SocketTarget,
@@ -43,7 +43,7 @@ export async function openSocket(
     if (target.tls.negotiation === 'postgres' && !(await agreesToTls(socket, signal))) {
       if (need === 'if-offered') return socket;
       throw new MigratorError('ACCESS_REFUSED', `${describePlace(target)} offers no TLS`, {
-        hint: 'switch TLS on at the server, or choose another sslmode',
+        hint: 'enable TLS on the server, or choose another sslmode',
       });
     }
     return await encrypt(socket, target.tls, { place: describePlace(target), signal, need });
@@ -64,7 +64,7 @@ function dial({ address, port, keepAlive }: SocketTarget): Socket {
   const socket = isFolder
     ? connect({ path: `${address}/.s.PGSQL.${port}` })
     : connect({ host: address, port, noDelay: true });
-  // For a failure between two of our waits; the next wait hears of it anyway.
+  // Handles a failure between two waits; the next wait reports it.
   socket.on('error', () => undefined);
   if (keepAlive !== undefined && !isFolder) {
     const { idleMs, intervalMs, count } = keepAlive;
@@ -73,7 +73,7 @@ function dial({ address, port, keepAlive }: SocketTarget): Socket {
   return socket;
 }
 
-/** The next `event`; rejects when the socket fails or closes first, or when the signal aborts. */
+/** Waits for the next `event`; rejects if the socket fails or closes first, or if the signal aborts. */
 async function next(
   socket: Socket,
   event: 'connect' | 'readable' | 'secureConnect',
@@ -103,11 +103,11 @@ async function agreesToTls(socket: Socket, signal: AbortSignal): Promise<boolean
   if (answer === '') throw serverClosed();
   if (answer === 'S') return true;
   if (answer === 'N') return false;
-  // Its text is not shown: nobody has authenticated the server yet (CVE-2024-10977).
+  // Its text is not shown: the server is not authenticated yet (CVE-2024-10977).
   if (answer.startsWith('E')) throw new Error('the server answered the request for TLS with an error');
-  // More than the one byte may be meant to be taken for the server's encrypted words (CVE-2021-23222).
-  throw new MigratorError('ACCESS_REFUSED', 'unencrypted data came where the server should agree to TLS', {
-    hint: 'this is no PostgreSQL server, or somebody on the way is tampering with the connection',
+  // More than one byte may be an attempt to inject unencrypted data (CVE-2021-23222).
+  throw new MigratorError('ACCESS_REFUSED', 'received unencrypted data instead of an answer to the TLS request', {
+    hint: 'this is not a PostgreSQL server, or somebody is tampering with the connection',
   });
 }
 
@@ -129,7 +129,7 @@ async function encrypt(socket: Socket, tls: Tls, { place, signal, need }: Handsh
   } catch (cause) {
     secure.destroy();
     const { code = '', message } = cause as NodeJS.ErrnoException;
-    // Where clear text may follow, its attempt tells whether the network is there.
+    // If an attempt without TLS follows, that one shows whether the network works.
     const isLost = NETWORK_ERRORS.has(code) && need === 'required';
     throw new MigratorError(isLost ? 'DATABASE_UNAVAILABLE' : 'ACCESS_REFUSED', `no TLS with ${place}: ${message}`, {
       cause,
@@ -149,11 +149,12 @@ function startTls(socket: Socket, tls: Tls): TLSSocket {
 
 const NETWORK_ERRORS = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNABORTED', 'EHOSTUNREACH', 'ENETUNREACH']);
 
-const WRONG_CA = 'sslrootcert must hold the CA that signed the certificate of the server';
+const WRONG_CA = "sslrootcert must contain the CA that signed the server's certificate";
 
 const CERTIFICATE_HINTS: Readonly<Record<string, string>> = {
-  ERR_TLS_CERT_ALTNAME_INVALID: 'connect by a name that is in the certificate, or check less with sslmode=verify-ca',
-  CERT_HAS_EXPIRED: 'renew the certificate of the server',
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    'connect by a name that is in the certificate, or use sslmode=verify-ca, which does not check the name',
+  CERT_HAS_EXPIRED: "renew the server's certificate",
   DEPTH_ZERO_SELF_SIGNED_CERT: WRONG_CA,
   SELF_SIGNED_CERT_IN_CHAIN: WRONG_CA,
   UNABLE_TO_GET_ISSUER_CERT: WRONG_CA,

@@ -1,4 +1,4 @@
-/** Logs in over an open socket, and says what a refusal means. */
+/** Logs in over an open socket, and maps a refusal to an error. */
 import type { Socket } from 'node:net';
 
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
@@ -25,7 +25,7 @@ export async function startUp(
     stream: connectedStream(socket),
     pipeline: true,
   });
-  // The server may end the session in the same breath in which it grants it; what becomes of that, the first message tells.
+  // The server may end the session right after the login; the first message then fails.
   client.on('error', () => undefined);
   const parameters = new Map<string, string>();
   client.connection.on('parameterStatus', (status: { parameterName: string; parameterValue: string }) =>
@@ -49,7 +49,7 @@ export async function startUp(
   }
 }
 
-/** What the server reports unasked since version 14; a pooler may keep it to itself, then the session is taken as it is. */
+/** Checks the parameters that the server reports since version 14; if a pooler drops them, the session is accepted. */
 function requireSession(wanted: TargetSession, parameters: ReadonlyMap<string, string>, target: ResolvedTarget): void {
   const isStandby = parameters.get('in_hot_standby') === 'on';
   const isReadOnly = parameters.get('default_transaction_read_only') === 'on';
@@ -73,11 +73,11 @@ function startUpError(error: unknown, target: ResolvedTarget, isAsked: boolean):
     if (!isAsked || source === undefined || !isPasswordRefused(server, error)) return refused;
     return refused.with({
       awaitsSecret: true,
-      hint: `the server refuses the password in ${source}: is it the newest one, and does the server know it already?`,
+      hint: `the server refuses the password in ${source}: check that it is the newest one and that the server already knows it`,
     });
   }
   const { code = '', message } = error as NodeJS.ErrnoException;
-  // The driver gives its SASL errors no code. A certificate of ours that the server refuses shows only now (TLS 1.3).
+  // The driver's SASL errors have no code. With TLS 1.3, a refused client certificate shows only now.
   const isRefused = message.startsWith('SASL') || code.startsWith('ERR_SSL_');
   return new MigratorError(
     isRefused ? 'ACCESS_REFUSED' : 'DATABASE_UNAVAILABLE',
@@ -89,13 +89,13 @@ function startUpError(error: unknown, target: ResolvedTarget, isAsked: boolean):
 }
 
 function refusal(server: ServerError, place: string, cause: unknown): MigratorError {
-  // PgBouncer has one SQLSTATE for nearly everything: only its words tell this refusal from one that passes.
+  // PgBouncer uses one SQLSTATE for nearly everything: only the text tells this refusal from a temporary one.
   const isAboutParameter = server.sqlstate === '08P01' && server.message.includes('startup parameter');
   const code = isAboutParameter ? 'CONFIG_INVALID' : codeAtStart(server.sqlstate);
   return new MigratorError(code, `cannot log in to ${place}: ${server.message}`, {
     server,
     cause,
-    hint: isAboutParameter ? 'a connection pooler is in between: connect to the server itself' : undefined,
+    hint: isAboutParameter ? 'there is a connection pooler in between: connect to the server directly' : undefined,
   });
 }
 

@@ -1,4 +1,4 @@
-/** The place that was reached, as plain data: another thread can open a pool to it, and a statement can be cancelled there. */
+/** The server that was reached, as plain data: a hook's thread opens its pool to it, and cancel requests go there. */
 import { once } from 'node:events';
 import type pg from 'pg';
 
@@ -6,13 +6,13 @@ import { DirectClient, directConfig, type Credentials } from './driver.ts';
 import { openSocket, type SocketTarget } from './socket.ts';
 import { tlsOptions } from './tls.ts';
 
-/** Structured-cloneable. It holds the password. */
+/** Structured-cloneable. It contains the password. */
 export interface ResolvedTarget extends SocketTarget, Credentials {
   /** 0 waits without limit. */
   readonly connectTimeoutMs: number;
 }
 
-/** For a pool to the same address with the same encryption. Server settings and the role are the caller's: see `onConnect`. */
+/** The configuration of a pool to the same address with the same encryption. The caller sets server settings and role in `onConnect`. */
 export function poolConfig(target: ResolvedTarget, { max }: { readonly max: number }): pg.PoolConfig {
   const { address, port, tls, keepAlive, connectTimeoutMs } = target;
   return {
@@ -45,7 +45,7 @@ export async function cancelRequest(
   try {
     const closed = once(socket, 'close', { signal });
     socket.resume();
-    // Our side stays open until it was done: a pooler takes our farewell for a change of mind, and drops the request.
+    // Keep this side open until the server closes: a pooler drops the request if its sender disconnects.
     socket.write(request);
     // The server answers by closing the connection.
     await closed;

@@ -1,4 +1,4 @@
-/** What a TLS connection needs: certificates read from files, and what is verified, as libpq decides it. */
+/** Reads certificates from files, and decides what TLS verifies, as libpq does. */
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -26,14 +26,14 @@ export interface Tls {
 }
 
 /**
- * Reads the files, anew at each attempt, for certificates are rotated.
- * @throws MigratorError CONFIG_INVALID for a file that was named, or is needed, and can't be read.
+ * Reads the files. Call it at each attempt, because certificates are rotated.
+ * @throws MigratorError CONFIG_INVALID for a file that is named or required and cannot be read.
  */
 export function readTls(settings: TlsSettings, host: string): Tls {
   const { mode, folder, sendsName, negotiation, minVersion, maxVersion } = settings;
   const ca = readRoots(settings);
   return {
-    // A root certificate that is there is used in every mode (PostgreSQL manual, "SSL Support", note on `require`).
+    // If a root certificate exists, every mode verifies it (PostgreSQL manual, "SSL Support", note on `require`).
     verify: mode === 'verify-full' ? 'name' : ca === undefined ? 'nothing' : 'chain',
     host,
     sendsName,
@@ -56,9 +56,9 @@ function readRoots({ mode, rootCert, folder }: TlsSettings): string | undefined 
       hint: 'name the CA file with sslrootcert (PGSSLROOTCERT), or use sslrootcert=system for the trusted roots of the machine',
     });
   }
-  // Node takes any text, and then trusts nobody.
+  // Node accepts any text, and then trusts no certificate.
   if (ca?.includes('CERTIFICATE-----') === false) {
-    throw new MigratorError('CONFIG_INVALID', `sslrootcert: ${path} holds no certificate in PEM format`);
+    throw new MigratorError('CONFIG_INVALID', `sslrootcert: ${path} contains no certificate in PEM format`);
   }
   return ca;
 }
@@ -75,11 +75,11 @@ function readIdentity(settings: TlsSettings): Pick<Tls, 'cert' | 'key' | 'passph
   });
 }
 
-/** Options for `tls.connect`, also for those connections that the driver opens itself. */
+/** Options for `tls.connect`, also for connections that the driver opens itself. */
 export function tlsOptions(tls: Tls): ConnectionOptions {
   const { host, ca, crl, cert, key, passphrase, minVersion, maxVersion } = tls;
   return {
-    // An empty list keeps Node from loading its own roots, for which nobody asks.
+    // An empty list keeps Node from loading its own roots.
     ca: ca === 'system' ? systemRoots() : (ca ?? []),
     crl,
     cert,
@@ -96,14 +96,14 @@ export function tlsOptions(tls: Tls): ConnectionOptions {
   };
 }
 
-/** The machine's trusted roots; an image without any falls back to those that Node brings. */
+/** The machine's trusted roots; if the image has none, those bundled with Node. */
 function systemRoots(): string[] {
   const { getCACertificates } = nodeTls();
   const roots = getCACertificates('system');
   return roots.length > 0 ? roots : getCACertificates('bundled');
 }
 
-/** A file that was named must be there, unlike in libpq, which overlooks some; one in the default folder may be absent. */
+/** A named file must exist (libpq ignores some that do not); a file in the default folder may be absent. */
 function read(
   keyword: string,
   named: string | undefined,
