@@ -66,11 +66,11 @@ function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
 /** What nobody caught is a bug of ours; it is told like every other failure, and is never taken for success. */
 function onBug(cause: unknown): void {
   const exit = (): never => process.exit(1);
-  fail(cause).catch(lastWords).then(exit, exit);
+  fail(cause).catch(remainingOutput).then(exit, exit);
 }
 
 /** What tells a failure cannot be loaded: a file of the installation is gone, say. */
-function lastWords(cause: unknown): void {
+function remainingOutput(cause: unknown): void {
   const summary = cause instanceof Error ? cause.message : String(cause);
   reportPlainly({ code: 'INTERNAL', exit: 1, summary, next: 'install Lockstep again' }, 'the installation is damaged');
 }

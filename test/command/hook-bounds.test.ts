@@ -92,7 +92,7 @@ describe('a hook', () => {
       it(`on the memory that ${what} take: 35 with what to do`, async () => {
         await hook(`export default async ({ pool }) => { ${text} };`);
         const { stderr } = await expectFailure(['--hook-memory', '64Mi'], 35);
-        expect(stderr).to.include('took more memory than --hook-memory=64Mi').and.include('in portions');
+        expect(stderr).to.include('used more memory than --hook-memory=64Mi').and.include('in batches');
       });
     }
 

@@ -111,7 +111,7 @@ describe('a pre-migration hook', () => {
       `export default () => new Promise(() => { Promise.reject(new Error('forgotten')); setTimeout(() => {}, 60_000); });`,
       'forgotten',
     ],
-    'without a default export': ['export const up = () => {};', 'does not export a function'],
+    'without a default export': ['export const up = () => {};', 'is not a function'],
     'that cannot be imported': [`import './not-there.mjs';\nexport default () => {};`, 'not-there'],
     'with a syntax error': ['\nexport default () => {', /Unexpected end of input.*002_hooked\.before\.mjs/],
     'that does not wait for its queries': [
@@ -137,7 +137,7 @@ describe('a pre-migration hook', () => {
   ] as const) {
     it(`that ${what} is ended after --hook-timeout: exit 35`, async () => {
       await body(text);
-      await expectFailure('not done within --hook-timeout=0.3s', ['--hook-timeout', '300ms']);
+      await expectFailure('did not finish within --hook-timeout=0.3s', ['--hook-timeout', '300ms']);
     });
   }
 
@@ -147,7 +147,7 @@ describe('a pre-migration hook', () => {
     );
     const { code, logs } = await runCli(['up', '--hook-timeout', '300ms'], workspace());
     expect(logs.filter(({ event }) => event === 'hook.log').map(({ text }) => text)).to.deep.equal([
-      'stopped: the time of this hook is up',
+      'stopped: --hook-timeout is over',
     ]);
     expect(code).to.be.oneOf([0, 35]);
   });

@@ -219,10 +219,7 @@ describe('parseAddress refuses', () => {
         "x-migrations-table: a golang-migrate parameter: remove it from the address, and name Lockstep's table with --table",
       ],
     ],
-    [
-      'postgres://me@db?schema=public&pgbouncer=true',
-      ['schema: a Prisma parameter', 'pgbouncer: a Prisma parameter'],
-    ],
+    ['postgres://me@db?schema=public&pgbouncer=true', ['schema: a Prisma parameter', 'pgbouncer: a Prisma parameter']],
     ['postgres://me@db?a-b=1', ['a-b: neither a libpq keyword nor']],
     ['postgres://me@db?options=-d%205', ['options: only -c name=value']],
     ['postgres://me@db', ['PGOPTIONS: only -c name=value'], { PGOPTIONS: 'endpoint=x' }],

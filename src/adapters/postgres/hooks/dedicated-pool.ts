@@ -1,4 +1,4 @@
-/** The pool of a hook in its own thread: to the place of the connection that the migrations have. */
+/** Opens a hook's pool in the hook's thread, to the server that the migrations are connected to. */
 import pg from 'pg';
 
 import { passwordOf } from '../connection/driver.ts';
@@ -12,12 +12,12 @@ import { hookConnections, type HookConnections } from './hook-pool.ts';
 import { chosenStatements, setStatement } from '../state/settings.ts';
 import { isPasswordRefused } from '../wire/sqlstate.ts';
 
-/** What a role may have set, and what the run itself does without: a hook has --hook-timeout. Only those that the server knows. */
+/** Resets timeouts that a role may have set: a hook has --hook-timeout instead. Only settings that the server knows. */
 const NO_TIMEOUTS =
   `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=)` +
   ` ANY ('{statement_timeout,lock_timeout,idle_session_timeout,transaction_timeout}'::pg_catalog.text[])`;
 
-/** A small pool with the session settings that the migrations have; the password is read anew for each connection. */
+/** A small pool with the session settings of the migrations; the password is read again for each connection. */
 export function openHookPool(
   { target, input, serverSettings, role }: HookTarget,
   options: Pick<ConnectingOptions, 'connectWaitMs' | 'onWait'>,
@@ -25,7 +25,7 @@ export function openHookPool(
   const statements = [NO_TIMEOUTS, ...chosenStatements({ serverSettings, role, serverVersion: 0 })];
   // pg-pool waits for the promise; its types do not say so.
   const onConnect: (client: pg.ClientBase) => unknown = async (client) => {
-    // So that a hook which is ended leaves no statement behind; some servers refuse it.
+    // So that a hook that is ended leaves no statement running. Some servers refuse this setting.
     await client.query(setStatement([['client_connection_check_interval', '1s']])).catch(() => undefined);
     await client.query(statements.join(';\n'));
   };

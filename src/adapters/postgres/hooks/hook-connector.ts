@@ -1,4 +1,4 @@
-/** Connects the clients of a hook's pool as the run itself is connected: what may pass is tried again, one client at a time. */
+/** Connects the clients of a hook's pool, one at a time, and retries temporary failures as the run itself does. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
@@ -15,12 +15,12 @@ export interface Waiting {
 }
 
 export interface ConnectingOptions {
-  /** How long a connection may be tried for, in milliseconds. */
+  /** How long to keep trying to connect, in milliseconds. */
   readonly connectWaitMs: number;
   readonly onWait: (waiting: Waiting) => void;
-  /** What a refused log-in means where the password may be another one soon. */
+  /** Maps a refused login if the password may change soon. */
   readonly refused?: (error: MigratorError) => MigratorError;
-  /** Resolves when the password may be another one, or when the signal aborts. */
+  /** Resolves when the password may have changed, or when the signal aborts. */
   readonly secretChanged?: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -32,7 +32,7 @@ export class HookConnector {
   readonly #connect: () => Promise<pg.PoolClient>;
   readonly #failures = new WeakMap<object, MigratorError>();
   readonly #stopped = new AbortController();
-  /** The connection that is being made; the next one is made after it. */
+  /** The connection in progress; the next one starts after it. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   /** The last client that was lost. What is sent over it later fails with other errors of the driver's. */
@@ -42,7 +42,7 @@ export class HookConnector {
     this.#pool = pool;
     this.#options = options;
     this.#connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
-    // pool.query() comes by here as well, with a callback.
+    // pool.query() also calls this, with a callback.
     const connect = (callback?: Callback): Promise<pg.PoolClient> | undefined => {
       const client = this.#client();
       if (!callback) return client;
@@ -65,7 +65,7 @@ export class HookConnector {
     });
   }
 
-  /** How many have no client yet. */
+  /** How many requests have no client yet. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -90,7 +90,7 @@ export class HookConnector {
     this.#waiting += 1;
     try {
       const isFull = this.#pool.idleCount > 0 || this.#pool.totalCount >= this.#pool.options.max;
-      // What comes of waiting for a client that the hook itself has is the hook's own.
+      // The hook waits for its own clients; a timeout there is the hook's failure.
       if (isFull) return await this.#connect();
       const connecting = this.#last.then(() => this.#connected());
       this.#last = connecting.catch(() => undefined);
@@ -128,7 +128,7 @@ export class HookConnector {
     over.abort();
   }
 
-  /** Undefined for what is neither the network's nor the server's. */
+  /** Undefined if neither the network nor the server caused it. */
   #judged(thrown: unknown): MigratorError | undefined {
     if (thrown instanceof MigratorError) return thrown;
     const server = serverErrorOf(thrown);

@@ -1,10 +1,10 @@
-/** What a pre-migration hook is given. Told without the driver's types, so that users of ours need not have those. */
+/** The argument of a pre-migration hook, written without the driver's types so that users do not need them. */
 import type { Version } from '../../../core/migration.ts';
 
 /** What a hook module exports as its default. */
 export type Hook = (context: HookContext) => unknown;
 
-/** A `pg.Pool`, told by its shape. */
+/** The shape of a `pg.Pool`. */
 export interface HookPool {
   query(text: string, values?: readonly unknown[]): Promise<HookResult>;
   connect(): Promise<HookClient>;
@@ -23,10 +23,10 @@ interface HookResult {
 }
 
 export interface HookContext {
-  /** A pool of the hook's own, never the session that holds the lock. */
+  /** The hook's own pool, never the session that holds the lock. */
   readonly pool: HookPool;
   readonly version: Version;
   readonly log: (message: string) => void;
-  /** Aborts on a signal, on a lost session, and when the hook's time is up. */
+  /** Aborts on a signal, when the session is lost, and after --hook-timeout. */
   readonly signal: AbortSignal;
 }

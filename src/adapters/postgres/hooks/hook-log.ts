@@ -1,11 +1,11 @@
-/** What a hook says, by log() or on its thread's stdout and stderr: no faster than it is written, and no line too long. */
+/** A hook's output, from log() or its thread's stdout and stderr: lines are bounded, and the hook waits until the log is written. */
 import { boundedWords } from '../../../core/server-words.ts';
 
-/** A line counts for more than its characters: it is a message and an event. */
+/** Added to the length of each line, for its message and event. */
 const LINE = 200;
-/** That much may be on its way. */
+/** The most characters that may be unwritten. */
 const MOST_ON_THE_WAY = 100_000;
-/** Without a line break. */
+/** The most characters to keep without a line break. */
 const MOST_PENDING = 16_000;
 
 export class HookLog {
@@ -17,7 +17,7 @@ export class HookLog {
     this.#send = send;
   }
 
-  /** Waits, and the thread with it, while too much is on its way. */
+  /** Blocks the thread while too much is unwritten. */
   say(text: string): void {
     if (text === '') return;
     const line = boundedWords(text);
@@ -29,7 +29,7 @@ export class HookLog {
     this.#send(line, size);
   }
 
-  /** Takes over what is written to a stream. Returns what says the rest of it, which has no line break. */
+  /** Captures what is written to a stream. Returns a function that sends the rest, which has no line break. */
   capture(stream: NodeJS.WritableStream): () => void {
     const decoder = new TextDecoder();
     let pending = '';

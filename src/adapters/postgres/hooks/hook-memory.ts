@@ -1,4 +1,4 @@
-/** Ends the thread of a hook that takes more memory than it may, before the kernel ends the whole process. */
+/** Watches the memory of a hook's thread, so that the thread ends before the kernel kills the process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import type { ResourceLimits, Worker } from 'node:worker_threads';
@@ -7,8 +7,8 @@ const MIB = 2 ** 20;
 const LOOK_MS = 20;
 
 /**
- * V8's own limit only ends a thread that comes near it slowly: one allocation that goes beyond it ends the process. So that
- * limit is far away, and the thread is watched; V8 is told to collect garbage as if the limit were near.
+ * V8's own limit ends only a thread that approaches it slowly: one large allocation beyond it ends the process. So that limit is
+ * set far away, the thread is watched, and V8 is told to collect garbage as if the limit were near.
  */
 export function resourceLimits(bytes: number): ResourceLimits {
   const mib = Math.floor(bytes / MIB);
@@ -20,7 +20,7 @@ export function resourceLimits(bytes: number): ResourceLimits {
   };
 }
 
-/** 0 while the thread does not run yet, or no more. Buffers lie outside of the heap. */
+/** 0 before the thread runs and after it has ended. Buffers are outside the heap. */
 async function memoryOf(worker: Worker): Promise<number> {
   return await worker.getHeapStatistics().then(
     ({ used_heap_size: heap, external_memory: external }) => heap + external,
@@ -28,13 +28,13 @@ async function memoryOf(worker: Worker): Promise<number> {
   );
 }
 
-/** Resolves with the bytes that the thread has taken once that is too much; stays pending otherwise. */
-export async function tooMuchMemory(worker: Worker, bytes: number, signal: AbortSignal): Promise<number> {
+/** Resolves with the bytes that the thread uses once they exceed the limit; else stays pending. */
+export async function memoryExceeded(worker: Worker, bytes: number, signal: AbortSignal): Promise<number> {
   let wasOver = false;
   while (!signal.aborted) {
     const taken = await memoryOf(worker);
     const isOver = taken > bytes;
-    // A little, once, may be garbage.
+    // A small excess, once, may be garbage.
     if (isOver && (wasOver || taken > bytes * 1.1)) return taken;
     wasOver = isOver;
     await sleep(LOOK_MS, undefined, { signal, ref: false });

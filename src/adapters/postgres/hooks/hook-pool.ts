@@ -1,4 +1,4 @@
-/** The pool that a hook is given, and what becomes of its clients when the hook is done. */
+/** The pool that a hook gets, and how its clients are closed when the hook ends. */
 import type pg from 'pg';
 
 import type { MigratorError } from '../../../core/errors.ts';
@@ -8,13 +8,13 @@ import type { HookPool } from './hook-context.ts';
 export interface HookConnections {
   readonly pool: HookPool;
   /**
-   * Waits for what the hook has sent, then closes; a hook need not give its clients back.
-   * @throws Error when it left queries behind, or a transaction, of which nothing would stay.
+   * Waits for the queries that the hook has sent, then closes; a hook need not release its clients.
+   * @throws Error if the hook left queries without a client, or an open transaction, which would be lost.
    */
   readonly close: () => Promise<void>;
-  /** Closes at once, whatever still runs. */
+  /** Closes at once, even if queries are running. */
   readonly destroy: () => void;
-  /** What a connection failed with, if `error` comes of that: it is not the hook that has to be corrected then. */
+  /** The connection failure behind `error`, if there is one: then the hook is not to blame. */
   readonly failureOf: (error: unknown) => MigratorError | undefined;
 }
 
@@ -25,18 +25,18 @@ export function hookConnections(pool: pg.Pool, options: ConnectingOptions): Hook
   pool.on('error', () => undefined);
   const connector = new HookConnector(pool, options);
   const end = async (): Promise<void> => {
-    // The hook may have done it itself.
+    // The hook may have ended it itself.
     if (!pool.ending) await pool.end();
   };
   return {
     pool,
     close: async () => {
-      // The pool would forget those that have no client yet.
+      // pool.end() would drop queries that have no client yet.
       if (connector.waiting > 0) throw new Error('it ended before its queries: await each of them');
       const ended = end();
       const open = await Promise.all([...out].map(async (client) => await leavesTransaction(client, out)));
       await ended;
-      if (open.includes(true)) throw new Error('it left a transaction open: COMMIT it, and give the client back');
+      if (open.includes(true)) throw new Error('it left a transaction open: COMMIT it, and release the client');
     },
     destroy: () => {
       connector.stop();
@@ -47,10 +47,10 @@ export function hookConnections(pool: pg.Pool, options: ConnectingOptions): Hook
   };
 }
 
-/** Takes the client back, after everything that was sent over it. */
+/** Releases the client after its queries. Returns whether a transaction was open. */
 async function leavesTransaction(client: pg.PoolClient, out: ReadonlySet<pg.PoolClient>): Promise<boolean> {
   await client.query('SELECT 1').catch(() => undefined);
-  // Given back meanwhile, by a query that nobody awaited.
+  // Already released, by a query that was not awaited.
   if (!out.has(client)) return false;
   const status = client.getTransactionStatus();
   client.release(true);

@@ -1,4 +1,4 @@
-/** What is the same for a hook in a thread of its own and in the caller's: how it is found, bounded, and how its failure is told. */
+/** What hooks share in their own thread and in the caller's: import, time limit, and errors. */
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -8,7 +8,7 @@ import { boundedWords } from '../../../core/server-words.ts';
 import { whenAborted } from '../../../core/until-aborted.ts';
 import type { Hook } from './hook-context.ts';
 
-/** How long a hook may go on after it was told to stop. */
+/** How long a hook may continue after it was asked to stop. */
 const STOP_GRACE_MS = 2_000;
 
 export interface RunOptions {
@@ -16,14 +16,14 @@ export interface RunOptions {
   readonly signal: AbortSignal;
 }
 
-/** @throws Error when the module has no function as its default export. */
+/** @throws Error if the module's default export is not a function. */
 export async function importHook(path: string): Promise<Hook> {
   const module = (await import(pathToFileURL(path).href)) as { readonly default?: unknown };
   if (typeof module.default === 'function') return module.default as Hook;
-  throw new Error(`${path} does not export a function as its default`);
+  throw new Error(`the default export of ${path} is not a function`);
 }
 
-/** With the place in the hook's own file, where the error knows one; of a syntax error, at least what was being imported. */
+/** The message with the position in the hook's file, if the error has one; for a syntax error, at least the imported file. */
 export function describe(error: unknown, path: string | undefined): string {
   if (!(error instanceof Error)) return boundedWords(String(error));
   const message = boundedWords(error.message);
@@ -34,7 +34,7 @@ export function describe(error: unknown, path: string | undefined): string {
   return error instanceof SyntaxError && file !== undefined ? `${message} (importing ${file})` : message;
 }
 
-/** Waits for the hook; tells it to stop on the signal or after its time, and gives it a moment to do so. */
+/** Waits for the hook; asks it to stop on the signal or after the timeout, and gives it a moment to do so. */
 export async function bounded(
   version: Version,
   ended: Promise<void>,
@@ -46,8 +46,8 @@ export async function bounded(
   let stopListening = (): void => undefined;
   const overdue = new Promise<never>((_resolve, reject) => {
     stopListening = whenAborted(AbortSignal.any([signal, timeUp]), () => {
-      stop(timeUp.aborted ? 'the time of this hook is up' : 'the run is ending');
-      grace = setTimeout(reject, STOP_GRACE_MS, new Error('the hook went on after it was told to stop'));
+      stop(timeUp.aborted ? '--hook-timeout is over' : 'the run is ending');
+      grace = setTimeout(reject, STOP_GRACE_MS, new Error('the hook continued after it was asked to stop'));
     });
   });
   try {
@@ -57,15 +57,15 @@ export async function bounded(
     if (!timeUp.aborted) throw error;
     throw new MigratorError(
       'HOOK_FAILED',
-      `the hook of ${version} was not done within --hook-timeout=${timeoutMs / 1000}s`,
+      `the hook of ${version} did not finish within --hook-timeout=${timeoutMs / 1000}s`,
       {
         version,
         cause: error,
-        hint: 'make the hook faster, or give it more time; it must be idempotent, for it runs again',
+        hint: 'make the hook faster, or raise --hook-timeout; it must be idempotent, because it runs again',
       },
     );
   } finally {
-    // A signal that comes later is none of this hook's, and must not keep the process for the time of grace.
+    // A later signal does not concern this hook, and must not keep the process alive for the grace period.
     stopListening();
     clearTimeout(grace);
   }
@@ -75,11 +75,11 @@ export function hookFailed(version: Version, message: string, cause?: unknown): 
   return new MigratorError('HOOK_FAILED', `the hook of ${version} failed: ${message}`, {
     version,
     cause,
-    hint: 'nothing was recorded: correct the hook (or what it found) and run again; it must be idempotent',
+    hint: 'nothing was recorded: correct the hook (or the data it found) and run again; it must be idempotent',
   });
 }
 
-/** `failure` is of a connection that the hook was to have: the hook is not to blame. */
+/** The hook's connection failed or was lost: the hook itself is not to blame. */
 export function notConnected(version: Version, failure: MigratorError): MigratorError {
   const failed = new MigratorError(
     failure.code,
@@ -90,7 +90,7 @@ export function notConnected(version: Version, failure: MigratorError): Migrator
       cause: failure,
       hint:
         failure.hint ??
-        'nothing was recorded; see that the server lets the hook in (it has up to 4 connections of its own), then run again',
+        'nothing was recorded; make sure that the server accepts the up to 4 connections of a hook, then run again',
     },
   );
   return failed.with({ awaitsSecret: false });

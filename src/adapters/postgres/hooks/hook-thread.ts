@@ -1,4 +1,4 @@
-/** Runs one hook in a thread of its own, and hears of it over a port that the hook itself cannot reach. */
+/** Runs one hook in its own thread, and receives messages over a port that the hook cannot reach. */
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { finished } from 'node:stream/promises';
@@ -9,18 +9,18 @@ import type { Reporter } from '../../../core/ports.ts';
 import { boundedWords } from '../../../core/server-words.ts';
 import type { HookTarget } from '../connection/dedicated.ts';
 import type { Waiting } from './hook-connector.ts';
-import { resourceLimits, tooMuchMemory } from './hook-memory.ts';
+import { resourceLimits, memoryExceeded } from './hook-memory.ts';
 import { bounded, describe, hookFailed, notConnected, type RunOptions } from './hook-run.ts';
 
 export interface WorkerHooksOptions {
   readonly target: () => HookTarget;
   readonly reporter: Reporter;
-  /** Resolves when what was reported is written. */
+  /** Resolves when every reported event is written. */
   readonly written: () => Promise<void>;
   readonly workerUrl: URL;
-  /** How long a connection may be tried for, in milliseconds. */
+  /** How long to keep trying to connect, in milliseconds. */
   readonly connectWaitMs: number;
-  /** How much one hook may take, in bytes. */
+  /** How much memory one hook may use, in bytes. */
   readonly memory: () => number;
 }
 
@@ -29,9 +29,9 @@ export interface HookWorkerData {
   readonly version: Version;
   readonly target: HookTarget;
   readonly connectWaitMs: number;
-  /** How much of the log is on its way, as one 32-bit number. */
+  /** How many characters of the hook's log are unwritten, as one 32-bit number. */
   readonly onTheWay: SharedArrayBuffer;
-  /** Taken out before the hook is imported. */
+  /** Removed before the hook is imported. */
   port?: MessagePort;
 }
 
@@ -39,18 +39,18 @@ export interface HookWorkerData {
 export type PlainError = Pick<MigratorError, 'code' | 'summary' | 'hint'> & Pick<MigratorError['details'], 'server'>;
 
 export type HookMessage =
-  /** `size` is what it counts for while it is on its way. */
+  /** `size` is added to `onTheWay` until it is written. */
   | { readonly type: 'log'; readonly message: string; readonly size: number }
   | { readonly type: 'waiting'; readonly waiting: Omit<Waiting, 'error'> & { readonly error: PlainError } }
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly message: string; readonly notConnected?: PlainError | undefined };
 
-/** How long the log may take for what one hook has on its way to it. */
+/** How long a hook waits for the log to be written. */
 const WRITE_WAIT_MS = 5_000;
-/** How long a hook's thread may go on after the hook is done. */
-const LAST_WORDS_MS = 1_000;
+/** How long to wait for the thread's output after the hook has finished. */
+const REMAINING_OUTPUT_MS = 1_000;
 
-/** @throws MigratorError HOOK_FAILED, or what a connection of the hook failed with. */
+/** @throws MigratorError HOOK_FAILED, or the failure of the hook's connection. */
 export async function runInThread(
   { version, hookPath: path = '' }: Migration,
   run: RunOptions,
@@ -73,23 +73,23 @@ export async function runInThread(
     const hear = listener({ version, reporter, written, onTheWay: new Int32Array(onTheWay), resolve, reject });
     ours.on('message', hear);
     worker.on('error', (error) =>
-      reject(isOutOfMemory(error) ? tooMuch(version, memory) : hookFailed(version, describe(error, path))),
+      reject(isOutOfMemory(error) ? outOfMemory(version, memory) : hookFailed(version, describe(error, path))),
     );
     worker.on('exit', (code) => {
-      // Its last words may still lie here.
+      // Messages may still be in the port.
       for (let last = receiveMessageOnPort(ours); last; last = receiveMessageOnPort(ours))
         hear(last.message as HookMessage);
       reject(hookFailed(version, `it ended its thread with code ${code}`));
     });
-    tooMuchMemory(worker, memory, over.signal).then(
-      () => reject(tooMuch(version, memory)),
+    memoryExceeded(worker, memory, over.signal).then(
+      () => reject(outOfMemory(version, memory)),
       () => undefined,
     );
   });
   hearStreams(worker, (message) => reporter.report({ type: 'hook.log', version, message }));
   try {
     await bounded(version, ended, run, (reason) => worker.postMessage(reason));
-    await lastWords(worker);
+    await remainingOutput(worker);
   } finally {
     over.abort();
     await worker.terminate();
@@ -114,13 +114,14 @@ function listener({
   resolve,
   reject,
 }: Listening): (message: HookMessage) => void {
-  let stopRequested = 0;
-  let unread = false;
-  /** Lets the hook go on once what it has said is written; where nobody reads the log, that is waited for once. */
+  let unreleased = 0;
+  let isUnread = false;
+  /** Lets the hook continue once its lines are written. If nobody reads the log, waits only once. */
   const release = async (): Promise<void> => {
-    const size = stopRequested;
-    stopRequested = 0;
-    if (!unread) unread = await Promise.race([written().then(() => false), sleep(WRITE_WAIT_MS, true, { ref: false })]);
+    const size = unreleased;
+    unreleased = 0;
+    if (!isUnread)
+      isUnread = await Promise.race([written().then(() => false), sleep(WRITE_WAIT_MS, true, { ref: false })]);
     Atomics.sub(onTheWay, 0, size);
     Atomics.notify(onTheWay, 0);
   };
@@ -128,11 +129,11 @@ function listener({
     switch (message.type) {
       case 'log':
         reporter.report({ type: 'hook.log', version, message: message.message });
-        if (stopRequested === 0)
+        if (unreleased === 0)
           setImmediate(() => {
             release().catch(() => undefined);
           });
-        stopRequested += message.size;
+        unreleased += message.size;
         break;
       case 'waiting':
         reporter.report({ type: 'database.waiting', ...message.waiting, error: toError(message.waiting.error) });
@@ -155,7 +156,7 @@ function toError({ code, summary, ...more }: PlainError): MigratorError {
   return new MigratorError(code, summary, more);
 }
 
-/** Only what Node itself writes comes here: the thread sends what the hook prints by its own way. */
+/** Receives only Node's own output: the thread sends the hook's output over the port. */
 function hearStreams({ stdout, stderr }: Worker, log: (line: string) => void): void {
   for (const stream of [stdout, stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -168,21 +169,21 @@ function isOutOfMemory(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
 }
 
-function tooMuch(version: Version, memory: number): MigratorError {
+function outOfMemory(version: Version, memory: number): MigratorError {
   return new MigratorError(
     'HOOK_FAILED',
-    `the hook of ${version} took more memory than --hook-memory=${Math.floor(memory / 2 ** 20)}Mi`,
+    `the hook of ${version} used more memory than --hook-memory=${Math.floor(memory / 2 ** 20)}Mi`,
     {
       version,
-      hint: "read and write in portions, or give it more memory (and the container's limit at least 128Mi beyond that); nothing was recorded",
+      hint: "read and write in batches, or raise --hook-memory (and set the container's limit at least 128Mi above it); nothing was recorded",
     },
   );
 }
 
-/** A hook that is done may not have told all of its output yet. */
-async function lastWords({ stdout, stderr }: Worker): Promise<void> {
-  const stopRequested = new AbortController();
+/** Waits for output that has not arrived yet. */
+async function remainingOutput({ stdout, stderr }: Worker): Promise<void> {
+  const over = new AbortController();
   const ends = Promise.all([finished(stdout), finished(stderr)]);
-  await Promise.race([ends, sleep(LAST_WORDS_MS, undefined, { signal: stopRequested.signal })]).catch(() => undefined);
-  stopRequested.abort();
+  await Promise.race([ends, sleep(REMAINING_OUTPUT_MS, undefined, { signal: over.signal })]).catch(() => undefined);
+  over.abort();
 }

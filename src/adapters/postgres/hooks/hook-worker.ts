@@ -1,4 +1,4 @@
-/** The entry of the thread in which a hook runs. The hook can import whatever Node has: nothing that it finds there speaks for us. */
+/** The entry of a hook's thread. The hook can import everything in Node, so it must not find a way to send Lockstep's messages. */
 // eslint-disable-next-line no-restricted-imports -- the streams of this thread: what is written there is the hook's
 import { stderr, stdout } from 'node:process';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -12,11 +12,11 @@ import type { HookMessage, HookWorkerData, PlainError } from './hook-thread.ts';
 const data = workerData as HookWorkerData;
 const { path, version, target, connectWaitMs, onTheWay, port } = data;
 delete data.port;
-// Bound now: whatever a hook makes of the prototypes, it gets neither the port nor our words.
+// Bound before the hook is imported: a hook that changes prototypes reaches neither the port nor the messages.
 const send: (message: HookMessage) => void = port?.postMessage.bind(port) ?? (() => undefined);
 const stop = new AbortController();
 
-// The hook hears and says here what it likes: it is told to stop by it, and no more.
+// The hook can use this port too, so it carries only the request to stop.
 parentPort?.on('message', (reason: string) => {
   stop.abort(new Error(reason));
 });
@@ -39,7 +39,7 @@ try {
   await close();
   for (const say of rest) say();
   send({ type: 'done' });
-  // Nothing else is to keep this thread.
+  // Let the thread end.
   parentPort?.close();
 } catch (error) {
   for (const say of rest) say();

@@ -9,7 +9,7 @@ import type { HookConnections } from './hook-pool.ts';
 import { bounded, describe, hookFailed, importHook, notConnected, type RunOptions } from './hook-run.ts';
 import type { WorkerHooksOptions } from './hook-thread.ts';
 
-/** A hook that keeps its thread busy must not starve the session that holds the lock. */
+/** Runs hooks in a worker thread: a busy hook must not starve the session that holds the lock. */
 export class WorkerHooks implements HookRunner {
   readonly #options: WorkerHooksOptions;
 
@@ -23,18 +23,18 @@ export class WorkerHooks implements HookRunner {
 
   async run(migration: Migration, options: RunOptions): Promise<void> {
     const { runInThread } = await import('./hook-thread.ts');
-    // What came while that was loaded tells nobody again.
+    // A signal may have arrived while the module was loading.
     options.signal.throwIfAborted();
     await runInThread(migration, options, this.#options);
   }
 }
 
 export interface ThreadHooksOptions extends Pick<WorkerHooksOptions, 'reporter' | 'connectWaitMs'> {
-  /** Opens the pool of a hook; or why there can be none. */
+  /** Opens a hook's pool, or says why there cannot be one. */
   readonly connections: ((options: ConnectingOptions) => HookConnections) | MigratorError;
 }
 
-/** The library's hooks: given as functions, or found as modules. */
+/** The library's hooks: functions passed by the caller, or modules beside the files. */
 export class ThreadHooks implements HookRunner {
   readonly #hooks: Readonly<Record<Version, Hook>>;
   readonly #options: ThreadHooksOptions;
