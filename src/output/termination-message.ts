@@ -10,7 +10,7 @@ import type { CommandName } from '../core/runner.ts';
 export const MAX_MESSAGE_BYTES = 4096;
 
 export interface Ending {
-  /** Unknown while the command line is wrong. */
+  /** Unknown if the command line is invalid. */
   readonly command?: CommandName | undefined;
   readonly outcome?: Pick<Outcome, 'done' | 'pending' | 'dryRun'> | undefined;
   readonly error?: MigratorError | undefined;
@@ -55,7 +55,7 @@ interface Room {
   readonly bytes: number;
 }
 
-/** Always fits, however much the texts grow by JSON's escapes. */
+/** Always fits, even if JSON's escapes make the texts longer. */
 const SMALLEST: Room = { items: 0, bytes: 100 };
 /** From generous to frugal. */
 const ROOMS: readonly Room[] = [

@@ -257,7 +257,7 @@ describe('Kubernetes Events in a cluster', () => {
       env: await environment({ namespace, token: 'nonsense' }, inJob(await object('job'))),
     });
     expectExit(result, 0);
-    expect(warnings(result)).to.deep.equal(['no more Kubernetes Events in this run: the API server answered 401']);
+    expect(warnings(result)).to.deep.equal(['this run sends no more Kubernetes Events: the API server answered 401']);
   });
 
   it('a token that was replaced, when the old one is worth nothing any more', async () => {

@@ -187,7 +187,7 @@ describe('Kubernetes Events', () => {
       const result = await runCli(['up'], { env });
       expectExit(result, 0);
       expect(await workspace().versions()).to.deep.equal(['001_a', '002_b']);
-      expect(warnings(result).filter((text) => !/^a Kubernetes Event could not be sent: /.test(text))).to.deep.equal(
+      expect(warnings(result).filter((text) => !/^could not send a Kubernetes Event: /.test(text))).to.deep.equal(
         [],
       );
       expect(warnings(result).length).to.be.at.most(1);
@@ -270,7 +270,7 @@ describe('Kubernetes Events', () => {
       expectExit(result, 0);
       expect(api.received).to.deep.equal([]);
       expect(warnings(result)).to.deep.equal([
-        'no more Kubernetes Events in this run: the Kubernetes client cannot be loaded (it needs Node 22.19 or newer): something that this Node does not have',
+        'this run sends no more Kubernetes Events: cannot load the Kubernetes client (it needs Node 22.19 or newer): something that this Node does not have',
       ]);
     });
   });

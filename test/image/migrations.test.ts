@@ -78,7 +78,7 @@ describe('migrations get to the image', () => {
     await image().store.build(OWN, { context, dockerfile: `FROM ${LOCKSTEP}\nCOPY migrations/ /migrations/\n` });
     const { code, stderr } = await up({ image: OWN });
     expect(code).to.equal(21);
-    expect(stderr).to.include('001_accounts.up.sql: may not be read by this user');
+    expect(stderr).to.include('001_accounts.up.sql: is not readable by this user');
   });
 
   it("by COPY --from the application's image", async () => {

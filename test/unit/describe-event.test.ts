@@ -344,7 +344,7 @@ describe('createLogReporter', () => {
       'migration.applied',
       'run.finished',
     ]);
-    expect(parsed[8]!['text']).to.match(/^12 lines of notices or hooks are left out here/);
+    expect(parsed[8]!['text']).to.match(/^12 lines of notices or hooks were dropped here/);
   });
 
   it('ends with the failure, and loses no line', async () => {

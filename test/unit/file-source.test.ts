@@ -102,7 +102,7 @@ describe('files', () => {
         '3_c.before.mjs: there is no 3_c.up.sql',
         '4_d.up.sql: is not valid UTF-8',
         '5_e.up.sql: is UTF-16; save it as UTF-8',
-        '6_f.up.sql: line 2: holds a NUL character',
+        '6_f.up.sql: line 2: contains a NUL character',
         `7.up.SQL: ${pattern}`,
         '8_g.up.sql: does not exist',
         '9_h.up.sql: is not a file',
@@ -119,7 +119,7 @@ describe('files', () => {
       const isRoot = process.getuid?.() === 0;
       if (isRoot) process.seteuid?.(NOBODY);
       try {
-        expect((await refused(read())).details.problems).to.deep.equal(['1_a.up.sql: may not be read by this user']);
+        expect((await refused(read())).details.problems).to.deep.equal(['1_a.up.sql: is not readable by this user']);
       } finally {
         if (isRoot) process.seteuid?.(0);
       }

@@ -85,7 +85,7 @@ describe('EventQueue', () => {
       const one = trial([status(code), 'created']);
       await send(one, ['a', 'b', 'c']);
       expect(notes(one)).to.deep.equal(['a']);
-      expect(one.warnings).to.deep.equal([`no more Kubernetes Events in this run: answered ${code}`]);
+      expect(one.warnings).to.deep.equal([`this run sends no more Kubernetes Events: answered ${code}`]);
     });
   }
 
@@ -130,7 +130,7 @@ describe('EventQueue', () => {
     const one = trial([status(422), new PostError('connect ECONNREFUSED'), 'created']);
     await send(one, ['a', 'b', 'c']);
     expect(notes(one)).to.deep.equal(['a', 'b', 'c']);
-    expect(one.warnings).to.deep.equal(['a Kubernetes Event could not be sent: answered 422']);
+    expect(one.warnings).to.deep.equal(['could not send a Kubernetes Event: answered 422']);
   });
 
   it('gives a silent server 2 s for each, and the end of the run 3 s for all', async () => {
@@ -161,7 +161,7 @@ describe('EventQueue', () => {
     const one = trial(['created'], () => Promise.reject(new Error('it needs Node 22.19')));
     await send(one, ['a', 'b']);
     expect(one.opened()).to.equal(1);
-    expect(one.warnings).to.deep.equal(['no more Kubernetes Events in this run: it needs Node 22.19']);
+    expect(one.warnings).to.deep.equal(['this run sends no more Kubernetes Events: it needs Node 22.19']);
   });
 
   it('keeps the time of what happened', async () => {

@@ -1,4 +1,4 @@
-/** Reads another tool's directory, and writes what became of it; never overwrites. */
+/** Reads another tool's directory, and writes the converted files; never overwrites. */
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
@@ -25,9 +25,9 @@ function readOld(from: string): readonly OldFile[] {
     else files.push({ path, text: read.text });
   }
   if (problems.length === 0) return files;
-  throw new MigratorError('MIGRATIONS_INVALID', `not all files in ${from} can be read; nothing was written`, {
+  throw new MigratorError('MIGRATIONS_INVALID', `cannot read all files in ${from}; nothing was written`, {
     problems,
-    hint: 'correct them, then run again',
+    hint: 'correct these files, then run the command again',
   });
 }
 
@@ -42,10 +42,10 @@ function pathsBelow(from: string): string[] {
     );
     return paths.filter((path) => MEANT.test(path) && !/_test\.go$|(?:^|\/)(?:\.|node_modules\/)/.test(path)).sort();
   } catch (cause) {
-    throw new MigratorError('MIGRATIONS_INVALID', `the directory ${from} cannot be read`, {
+    throw new MigratorError('MIGRATIONS_INVALID', `cannot read the directory ${from}`, {
       cause,
       problems: [cause instanceof Error ? cause.message : String(cause)],
-      hint: "give the directory with the other tool's files: --files OLD_DIR",
+      hint: "set --files to the directory with the other tool's files",
     });
   }
 }
@@ -56,13 +56,13 @@ function writeNew(to: string, files: readonly NewFile[]): void {
     mkdirSync(to, { recursive: true });
     for (const { name, text } of files) {
       const path = join(to, name);
-      // wx fails when somebody else has just made the same file.
+      // wx fails if somebody else has just created the same file.
       writeFileSync(path, text, { flag: 'wx' });
       made.push(path);
     }
   } catch (cause) {
     for (const path of made) rmSync(path, { force: true });
-    throw new MigratorError('MIGRATIONS_INVALID', `cannot write the files into ${to}; nothing is left of them`, {
+    throw new MigratorError('MIGRATIONS_INVALID', `cannot write the files into ${to}; none were kept`, {
       cause,
       problems: [cause instanceof Error ? cause.message : String(cause)],
       hint: 'check --dir (LOCKSTEP_DIR) and its permissions, then run again',

@@ -6,7 +6,7 @@ import { MigratorError } from '../../core/errors.ts';
 import { compareVersions, parseFileName, type Version } from '../../core/migration.ts';
 
 export interface CreateOptions {
-  /** Made when it is not there. */
+  /** Created if it does not exist. */
   readonly dir: string;
   readonly name: string;
   readonly now: Date;
@@ -23,7 +23,7 @@ export async function createMigration({ dir, name, now }: CreateOptions): Promis
     const version = `${nextNumber(versions, now)}_${name}`;
     const up = join(dir, `${version}.up.sql`);
     const down = join(dir, `${version}.down.sql`);
-    // wx fails when somebody else has just made the same file.
+    // wx fails if somebody else has just created the same file.
     await writeFile(up, `-- ${version}: what it changes\n`, { flag: 'wx' });
     await writeFile(down, `-- ${version}: how to undo it; delete this file if that is impossible\n`, { flag: 'wx' });
     return [up, down];
@@ -31,7 +31,7 @@ export async function createMigration({ dir, name, now }: CreateOptions): Promis
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     throw new MigratorError('MIGRATIONS_INVALID', `cannot write new migration files in ${dir} (${code})`, {
       cause: error,
-      hint: 'check --dir (LOCKSTEP_DIR) and its permissions; after EEXIST, somebody else was faster: run the command again',
+      hint: 'check --dir (LOCKSTEP_DIR) and its permissions; after EEXIST, somebody else has just created the file: run the command again',
     });
   }
 }

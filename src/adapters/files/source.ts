@@ -1,7 +1,7 @@
 /**
- * Reads migrations from one flat directory, or from files named one by one; names every file that is wrong at once.
- * The files are small and many, and are read before anything else is under way: waiting for each on another thread, as
- * node:fs/promises does, takes ten times as long.
+ * Reads migrations from one flat directory, or from a list of files; reports every wrong file at once.
+ * Uses synchronous calls: the files are small and many, and node:fs/promises, which waits for another thread at each of them,
+ * takes ten times as long.
  */
 import { readdirSync, readFileSync, statSync, type Dirent } from 'node:fs';
 import { basename, resolve } from 'node:path';
@@ -24,7 +24,7 @@ import type { MigrationSet, MigrationSource } from '../../core/ports.ts';
 import { counted } from '../../output/words.ts';
 
 export type FileSourceOptions = ({ readonly dir: string } | { readonly files: readonly string[] }) & {
-  /** No migration files at all is no mistake. */
+  /** Accept a directory without migration files. */
   readonly allowEmpty: boolean;
 };
 
@@ -36,13 +36,13 @@ interface File {
 /** One version's files. */
 type Files = Partial<Record<FileKind, File>>;
 
-/** What is wrong (exit 21), and what a person should know. */
+/** Problems refuse the run (exit 21); remarks become warnings, or problems with `--strict`. */
 interface Found {
   readonly problems: string[];
   readonly remarks: FileRemark[];
 }
 
-/** So many versions take a millisecond. */
+/** How many versions to read before yielding; they take about a millisecond. */
 const AT_ONCE = 50;
 
 export function createFileSource(options: FileSourceOptions): MigrationSource {
@@ -56,7 +56,7 @@ async function readAll(options: FileSourceOptions): Promise<MigrationSet> {
   const migrations: Migration[] = [];
   let count = 0;
   for (const [version, files] of groupByVersion(filesOf(options, found), found)) {
-    // The connection, which is opened meanwhile, goes first, and must not wait for the last of many files.
+    // The connection is opened at the same time and must not wait for many files.
     if (count++ % AT_ONCE === 0) await new Promise(setImmediate);
     const migration = readMigration(version, files, problems);
     if (migration) migrations.push(migration);
@@ -100,7 +100,7 @@ function filesOf(options: FileSourceOptions, found: Found): File[] {
   return files;
 }
 
-/** Nothing that another tool would apply is left out without a word. */
+/** Reports the files that another tool would apply and Lockstep does not. */
 function judgeOthers(
   dir: string,
   others: readonly Dirent[],
@@ -119,11 +119,14 @@ function judgeOthers(
     if (verdict === 'refused') problems.push(`${name}: ${WRONG_NAME}, and golang-migrate would apply it`);
   }
   if (foreign.length > 0)
-    remarks.push({ message: `another tool would apply these, Lockstep doesn't: ${someOf(foreign)}`, strict: true });
+    remarks.push({
+      message: `another tool would apply these files, Lockstep does not: ${someOf(foreign)}`,
+      strict: true,
+    });
   if (below.length > 0) remarks.push({ message: `files in subfolders are not read: ${someOf(below)}`, strict: true });
 }
 
-/** A .sql file in this folder or below; undefined where there is none, or no folder. */
+/** A .sql file in this folder or below it; undefined if there is none. */
 function sqlBelow(folder: string): string | undefined {
   const open = [''];
   for (let looked = 0; open.length > 0 && looked < MOST_FOLDERS; looked += 1) {
@@ -146,7 +149,7 @@ const MOST_FOLDERS = 200;
 function listDirectory(dir: string): Dirent[] {
   try {
     const entries = readdirSync(dir, { withFileTypes: true }).filter(({ name }) => !isNobodys(name));
-    // What is nearly in order is put in order of versions at once; to compare those takes longer.
+    // By name: the later sort by version is then fast, because comparing versions is slower.
     return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
     throw noFiles(`the migration directory ${dir} ${whyUnreadable(error)}`);
@@ -156,7 +159,7 @@ function listDirectory(dir: string): Dirent[] {
 function isFile({ name, path }: File, problems: string[]): boolean {
   try {
     if (statSync(path).isFile()) return true;
-    // A container runtime makes a directory where the source of a file mount is missing.
+    // A container runtime creates a directory if the source of a file mount does not exist.
     problems.push(`${name}: is not a file`);
   } catch (error) {
     problems.push(`${name}: ${whyUnreadable(error)}`);
@@ -164,12 +167,12 @@ function isFile({ name, path }: File, problems: string[]): boolean {
   return false;
 }
 
-/** Of a ConfigMap's mount, of a package manager, of a file system. */
+/** Names that belong to a ConfigMap's mount, a package manager or the file system. */
 function isNobodys(name: string): boolean {
   return name.startsWith('.') || name === 'node_modules' || name === 'lost+found';
 }
 
-/** Whatever else lies there (a README, modules that hooks import) is none of our business. */
+/** Whether the name looks like a migration's. Other files (a README, modules that hooks import) are ignored. */
 function isMeant(name: string): boolean {
   return /\.(?:sql|before\.mjs)$/i.test(name) && !isSeed(name);
 }
@@ -179,7 +182,7 @@ function whyUnreadable(error: unknown): string {
   const reasons: Readonly<Record<string, string>> = {
     ENOENT: 'does not exist',
     ENOTDIR: 'is not a directory',
-    EACCES: 'may not be read by this user',
+    EACCES: 'is not readable by this user',
   };
   return reasons[code] ?? `cannot be read (${code})`;
 }
@@ -197,7 +200,7 @@ function groupByVersion(all: readonly File[], { problems, remarks }: Found): Map
     }
     const files = versions.get(parsed.version) ?? {};
     const twin = files[parsed.kind];
-    if (twin !== undefined) problems.push(`${name}: is given twice, as ${twin.path} and ${path}`);
+    if (twin !== undefined) problems.push(`${name}: is listed twice, as ${twin.path} and ${path}`);
     files[parsed.kind] = file;
     versions.set(parsed.version, files);
   }
@@ -209,7 +212,7 @@ function groupByVersion(all: readonly File[], { problems, remarks }: Found): Map
   return versions;
 }
 
-/** golang-migrate's rule: of the files without a counterpart of their name, an up and a down file with a number of their own are a pair. */
+/** golang-migrate's rule: among files without a counterpart by name, exactly one up and one down file with the same number are a pair. */
 function pairByNumber(versions: ReadonlyMap<Version, Files>, remarks: FileRemark[]): void {
   const pairs: string[] = [];
   const left = [...versions].filter(([, { up, down }]) => (up === undefined) !== (down === undefined));
@@ -223,7 +226,7 @@ function pairByNumber(versions: ReadonlyMap<Version, Files>, remarks: FileRemark
   }
   if (pairs.length > 0)
     remarks.push({
-      message: `these are pairs by their number, though not by their name: ${someOf(pairs)}`,
+      message: `paired by number, although their names differ: ${someOf(pairs)}`,
       strict: false,
     });
 }
@@ -254,18 +257,18 @@ function readScript({ name: file, path }: File, problems: string[]): Script | un
     file,
     text,
     directives,
-    // Made when it is first asked for: few are, and Node's cryptography takes a while to load.
+    // Computed when first needed: few are, and loading Node's cryptography is slow.
     get checksum() {
       return (sum ??= checksum(text));
     },
   };
 }
 
-/** The text without its byte order mark, or what is wrong with it. */
+/** The text without its byte order mark, or why it cannot be used. */
 export function readText(path: string): { text: string } | { problem: string } {
   try {
     const text = withoutBom(readFileSync(path, 'utf8'));
-    // What is no UTF-8 has become this character, unless that stands in the file itself.
+    // Invalid UTF-8 becomes this character, but the file may also contain it.
     if (text.includes('\uFFFD')) {
       const bytes = readFileSync(path);
       if (!Buffer.from(bytes.toString()).equals(bytes))
@@ -273,7 +276,9 @@ export function readText(path: string): { text: string } | { problem: string } {
     }
     // PostgreSQL's protocol ends a string at the first NUL.
     const nul = text.indexOf('\0');
-    return nul === -1 ? { text } : { problem: `line ${text.slice(0, nul).split('\n').length}: holds a NUL character` };
+    return nul === -1
+      ? { text }
+      : { problem: `line ${text.slice(0, nul).split('\n').length}: contains a NUL character` };
   } catch (error) {
     return { problem: whyUnreadable(error) };
   }

@@ -1,10 +1,10 @@
-/** The Event as the API takes it (events.k8s.io/v1), addressed without reading anything from the cluster. */
+/** Builds the Event object of the API (events.k8s.io/v1) without reading anything from the cluster. */
 import type { Direction } from '../../core/migration.ts';
 import { cutBytes } from '../../core/text/one-line.ts';
 import type { EventText } from './digest.ts';
 import { REASONS } from './reasons.ts';
 
-/** Where the runner is, as the downward API says it. */
+/** The runner's pod and Job, from the downward API. */
 export interface Place {
   readonly namespace: string;
   readonly pod: string;
@@ -24,7 +24,7 @@ interface ObjectReference {
   readonly fieldPath?: string;
 }
 
-/** The fields of events.k8s.io/v1 that are ours to set. `eventTime` becomes the API's MicroTime where it is sent. */
+/** The fields of events.k8s.io/v1 that Lockstep sets. `eventTime` is converted to the API's MicroTime when it is sent. */
 export interface EventObject {
   readonly metadata: { readonly name: string; readonly namespace: string };
   readonly eventTime: Date;
@@ -38,7 +38,7 @@ export interface EventObject {
   readonly related?: ObjectReference;
 }
 
-/** A qualified name, as the API demands; `kubectl describe` shows it under "From". */
+/** A qualified name, as the API requires; `kubectl describe` shows it under "From". */
 export const CONTROLLER = 'lockstep';
 const MAX_NAME = 253;
 const MAX_INSTANCE = 128;
@@ -50,7 +50,7 @@ export interface Moment {
   readonly random: number;
 }
 
-/** About the Job, where there is one, else about the container of the pod. */
+/** An Event about the Job, if there is one, else about the pod's container. */
 export function eventObject(
   { reason, note }: EventText,
   direction: Direction,
@@ -91,7 +91,7 @@ function podReference({ namespace, pod, podUid, container, initContainer }: Plac
     namespace,
     name: pod,
     ...(podUid !== undefined && { uid: podUid }),
-    // As the kubelet spells it; kubectl describe shows Events of the pod, and this tells the container.
+    // In the kubelet's spelling: it shows which container of the pod the Event is about.
     ...(container !== undefined && {
       fieldPath: `spec.${initContainer ? 'initContainers' : 'containers'}{${container}}`,
     }),

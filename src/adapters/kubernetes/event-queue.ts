@@ -1,13 +1,13 @@
-/** Sends Events one after the other, beside the run: in order, in bounded time, and never to the run's harm. */
+/** Sends Events in order, in the background and in bounded time; failures never affect the run. */
 import type { Clock } from '../../core/ports.ts';
 import type { EventObject, Moment } from './event-object.ts';
 import { PostError, type Poster } from './poster.ts';
 
-/** One Event, with another try and the pause before it. */
+/** The limit for one Event, including its retry and the pause before it. */
 const POST_MS = 2_000;
 const RETRY_PAUSE_MS = 500;
 
-/** An Event that gets its name and its time when it is due. */
+/** Builds an Event for a moment, which gives it its name and time. */
 export type MakeEvent = (moment: Moment) => EventObject;
 
 export interface EventQueuePorts {
@@ -31,12 +31,12 @@ export class EventQueue {
   }
 
   add(make: MakeEvent): void {
-    // The time is that of what happened, also when the Event has to wait its turn.
+    // The time at which it happened, even if the Event has to wait in the queue.
     const now = this.#ports.clock.now();
     this.#last = this.#last.then(() => this.#send(make, now));
   }
 
-  /** Resolves when all are sent, or after `ms`; what is not sent then is given up. */
+  /** Resolves when all are sent, or after `ms`; then the rest is dropped. */
   async flush(ms: number): Promise<void> {
     const { clock } = this.#ports;
     const done = new AbortController();
@@ -63,30 +63,30 @@ export class EventQueue {
     try {
       await attempt();
     } catch (error) {
-      if (!(error instanceof PostError) || !mayWorkAgain(error)) throw error;
-      // A name that is taken (409) needs no pause: the next one is another.
+      if (!(error instanceof PostError) || !mayBeRetried(error)) throw error;
+      // After a name conflict (409) no pause is needed: the next name is different.
       if (error.status !== 409) await clock.sleep(Math.min(error.retryAfterMs ?? RETRY_PAUSE_MS, POST_MS), signal);
       if (signal.aborted) throw error;
       await attempt();
     }
   }
 
-  /** One line in the log is enough. */
+  /** Logs one line per run. */
   #failed(error: unknown): void {
-    // The end of the run gave it up.
+    // Dropped at the end of the run.
     if (this.#ended.signal.aborted) return;
     const reason = error instanceof Error ? error.message : String(error);
     const refused = error instanceof PostError && (error.status === 401 || error.status === 403);
     if (refused || !(error instanceof PostError)) {
       this.#off = true;
-      this.#ports.warn(`no more Kubernetes Events in this run: ${reason}`);
+      this.#ports.warn(`this run sends no more Kubernetes Events: ${reason}`);
     } else if (!this.#warned) {
       this.#warned = true;
-      this.#ports.warn(`a Kubernetes Event could not be sent: ${reason}`);
+      this.#ports.warn(`could not send a Kubernetes Event: ${reason}`);
     }
   }
 }
 
-function mayWorkAgain({ status = 0 }: PostError): boolean {
+function mayBeRetried({ status = 0 }: PostError): boolean {
   return status === 409 || status === 429 || status >= 500;
 }

@@ -1,4 +1,4 @@
-/** A Reporter that tells Kubernetes what happens in a run. */
+/** A Reporter that sends Kubernetes Events. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import type { InCluster, Poster } from './poster.ts';
 
 export interface EventReporterOptions extends InCluster {
   readonly direction: Direction;
-  /** The namespace is the service account's where nobody says it. */
+  /** Without a namespace, the service account's is used. */
   readonly place: Omit<Place, 'namespace'> & { readonly namespace?: string | undefined };
   readonly clock: Clock;
   /** For the log. */
@@ -24,7 +24,7 @@ export interface EventReporter extends Reporter {
   flush(ms: number): Promise<void>;
 }
 
-/** Undefined without a service account. */
+/** Undefined if there is no service account. */
 export async function createEventReporter(options: EventReporterOptions): Promise<EventReporter | undefined> {
   const { direction, clock, warn, serviceAccountDir } = options;
   if (!existsSync(join(serviceAccountDir, 'token'))) return undefined;
@@ -42,12 +42,12 @@ export async function createEventReporter(options: EventReporterOptions): Promis
   };
 }
 
-/** @throws Error that says why there can be no Events. */
+/** @throws Error saying why no Events can be sent. */
 async function open(cluster: InCluster, namespace: string): Promise<Poster> {
-  if (namespace === '') throw new Error('the namespace of the pod is not known; set LOCKSTEP_POD_NAMESPACE');
+  if (namespace === '') throw new Error('the namespace of the pod is unknown; set LOCKSTEP_POD_NAMESPACE');
   const { createPoster } = await import('./kubernetes-client.ts').catch((cause: unknown) => {
-    const said = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`the Kubernetes client cannot be loaded (it needs Node 22.19 or newer): ${said}`, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`cannot load the Kubernetes client (it needs Node 22.19 or newer): ${reason}`, { cause });
   });
   return createPoster(cluster);
 }

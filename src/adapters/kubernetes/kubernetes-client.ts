@@ -1,4 +1,4 @@
-/** Posts Events by the official client. The client is large: this file is imported when the first Event is due. */
+/** Posts Events with the official client. The client is large, so this file is loaded when the first Event is due. */
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
@@ -16,8 +16,8 @@ import { CONTROLLER } from './event-object.ts';
 import { PostError, type InCluster, type Poster } from './poster.ts';
 
 /**
- * Only the cluster that the pod is in, never a kubeconfig. The token is read for each post, as the kubelet replaces it
- * (the client's own reader would keep it for a minute), and each has a connection of its own: minutes may lie between two.
+ * Uses only the pod's own cluster, never a kubeconfig. Reads the token for each post, because the kubelet replaces it (the client's
+ * own reader would cache it for a minute), and opens a connection for each post, because minutes may pass between two.
  */
 export function createPoster({ host, port, serviceAccountDir }: InCluster): Poster {
   const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
@@ -43,7 +43,7 @@ export function createPoster({ host, port, serviceAccountDir }: InCluster): Post
   };
 }
 
-/** Ends the request with the signal, and says whose it is. */
+/** Aborts the request with the signal, and sets the User-Agent. */
 function during(signal: AbortSignal): Middleware {
   return {
     pre: async (request) => {
@@ -65,12 +65,12 @@ function toPostError(cause: unknown, signal: AbortSignal): PostError {
     });
   }
   if (signal.aborted) return new PostError('the API server did not answer in time', { cause });
-  // fetch says only "fetch failed", and why in the cause.
+  // fetch says only "fetch failed"; the reason is in the cause.
   const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   return new PostError(reason instanceof Error ? reason.message : String(reason), { cause });
 }
 
-/** The message of a Status object, which the client gives as text. */
+/** The message of a Status object, which the client returns as text. */
 function wordsOf(body: unknown): string {
   try {
     const { message } = JSON.parse(String(body)) as { message?: unknown };

@@ -1,12 +1,12 @@
-/** Sending one Event, whoever does it. */
+/** The port that sends one Event. */
 import type { EventObject } from './event-object.ts';
 
-/** The API server, as every pod knows it. */
+/** The API server's address and credentials in a pod. */
 export interface InCluster {
   /** KUBERNETES_SERVICE_HOST and _PORT. */
   readonly host: string;
   readonly port: string;
-  /** With the files `token`, `ca.crt` and `namespace`. */
+  /** Contains the files `token`, `ca.crt` and `namespace`. */
   readonly serviceAccountDir: string;
 }
 
@@ -16,7 +16,7 @@ export interface Poster {
 }
 
 interface PostErrorInit {
-  /** HTTP; undefined when there was no answer. */
+  /** The HTTP status; undefined if there was no answer. */
   readonly status?: number | undefined;
   readonly retryAfterMs?: number | undefined;
   readonly cause?: unknown;

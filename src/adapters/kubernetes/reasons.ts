@@ -8,36 +8,36 @@ interface ReasonEntry {
 }
 
 export const REASONS = {
-  MigrationStarted: { type: 'Normal', when: '`up` has the lock, and begins with the first of the pending migrations' },
-  MigrationApplied: { type: 'Normal', when: 'a migration is applied; of a run with many, the first 10' },
+  MigrationStarted: { type: 'Normal', when: '`up` has the lock and starts the first pending migration' },
+  MigrationApplied: { type: 'Normal', when: 'a migration is applied; at most 10 in a run' },
   MigrationProgress: {
     type: 'Normal',
-    when: 'a statement has run for 10 s, then less and less often; at most 5 in a run',
+    when: 'a statement has run for 10 s, then each time after twice as long; at most 5 in a run',
   },
-  MigrationsCompleted: { type: 'Normal', when: '`up` has applied all that it was to apply' },
-  MigrationsUpToDate: { type: 'Normal', when: 'nothing was pending; of a Job only' },
+  MigrationsCompleted: { type: 'Normal', when: '`up` has applied every planned migration' },
+  MigrationsUpToDate: { type: 'Normal', when: 'nothing was pending; only in a Job' },
   WaitingForLock: { type: 'Normal', when: 'another runner has held the lock for 5 s; once' },
-  LockTimeout: { type: 'Warning', when: 'the lock was not to be had within `--lock-wait` (31)' },
+  LockTimeout: { type: 'Warning', when: '`up` or `down` did not get the lock within `--lock-wait` (31)' },
   DatabaseUnreachable: {
     type: 'Warning',
     when: 'the database has not answered for 10 s, once; and when the run gives up (30)',
   },
   MigrationFailed: {
     type: 'Warning',
-    when: 'the run failed for any other reason: of the SQL (40, 41), of the files (21), …',
+    when: 'the run failed for any other reason: the SQL (40, 41), the files (21), …',
   },
   HistoryConflict: { type: 'Warning', when: 'the files and the history of the database disagree (22)' },
-  SchemaAhead: { type: 'Warning', when: 'the database has versions that have no file here; of a Job only, once' },
-  RollbackStarted: { type: 'Normal', when: '`down` has the lock, and begins' },
-  MigrationRolledBack: { type: 'Normal', when: 'a migration is rolled back; of a run with many, the first 10' },
-  RollbackCompleted: { type: 'Normal', when: '`down` has done all; of a Job also when there was nothing to roll back' },
-  RollbackRefused: { type: 'Warning', when: '`down` was refused, and nothing was run (24)' },
+  SchemaAhead: { type: 'Warning', when: 'the database has versions without a file here; only in a Job, once' },
+  RollbackStarted: { type: 'Normal', when: '`down` has the lock and starts' },
+  MigrationRolledBack: { type: 'Normal', when: 'a migration is rolled back; at most 10 in a run' },
+  RollbackCompleted: { type: 'Normal', when: '`down` has finished; in a Job also if there was nothing to roll back' },
+  RollbackRefused: { type: 'Warning', when: '`down` was refused and nothing ran (24)' },
   Interrupted: { type: 'Warning', when: 'a signal ended the run (130, 143)' },
 } as const satisfies Record<string, ReasonEntry>;
 
 export type Reason = keyof typeof REASONS;
 
-/** How a failed run is told. */
+/** The Event of a failed run. */
 export const REASON_OF_FAILURE = {
   INTERNAL: 'MigrationFailed',
   CONFIG_INVALID: 'MigrationFailed',

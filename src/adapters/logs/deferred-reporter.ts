@@ -1,15 +1,15 @@
-/** Tells what has happened as soon as there is nothing else to do: while the server works on the next migration, say. */
+/** Delays reports until the event loop is idle, for example while the server works on the next migration. */
 import type { MigratorEvent } from '../../core/events.ts';
 import type { Reporter } from '../../core/ports.ts';
 import { boundedWords } from '../../core/server-words.ts';
 
 export interface DeferredReporter extends Reporter {
-  /** Tells at once what is not told yet. */
+  /** Reports everything that is pending, now. */
   flush(): void;
 }
 
-/** More are told at once: a server or a hook may send them faster than they are written. */
-const MOST_UNTOLD = 100;
+/** With more pending, they are reported at once: a server or a hook may send them faster than they are written. */
+const MAX_PENDING = 100;
 
 export function deferReports(reporter: Reporter): DeferredReporter {
   let pending: MigratorEvent[] = [];
@@ -22,7 +22,7 @@ export function deferReports(reporter: Reporter): DeferredReporter {
     report(event) {
       if (pending.length === 0) setImmediate(flush);
       pending.push(event.type === 'hook.log' ? { ...event, message: boundedWords(event.message) } : event);
-      if (pending.length >= MOST_UNTOLD) flush();
+      if (pending.length >= MAX_PENDING) flush();
     },
     flush,
   };

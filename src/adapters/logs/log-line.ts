@@ -1,4 +1,4 @@
-/** What a line of the log says, and how it looks: JSON for machines, text for people. */
+/** Renders a log line: JSON for machines, text for people. */
 import { cutMiddle } from '../../core/text/one-line.ts';
 import { printableJson, printableLine } from '../../core/text/printable.ts';
 import type { Level } from '../../output/log/describe-event.ts';
@@ -9,18 +9,18 @@ export interface LogLine {
   readonly detail: string | undefined;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly time: Date;
-  /** Called when it has left this process. */
+  /** Called when the line is written. */
   readonly written: () => void;
 }
 
 export interface LineWriter {
-  /** `crowded`: lines come faster than they are read. */
+  /** `crowded`: lines arrive faster than they are written. */
   write(line: LogLine, load: { readonly crowded: boolean }): void;
-  /** Resolves when every line is with the destination. */
+  /** Resolves when every line is passed to the destination. */
   written(): Promise<void>;
 }
 
-/** Container runtimes cut a longer line in pieces (at 16 KiB, with what they add to it), none of which is JSON then. */
+/** Container runtimes split longer lines (at 16 KiB, including what they add), so that they are no JSON any more. */
 export const MAX_LINE_BYTES = 16_000;
 
 interface Room {
@@ -39,13 +39,13 @@ const ROOMS: readonly Room[] = [
   { bytes: 500, items: 5 },
   { bytes: 200, items: 3 },
 ];
-/** Always fits, however much the texts grow by JSON's escapes. */
+/** Always fits, even if JSON's escapes make the texts longer. */
 const SMALLEST: Room = { bytes: 100, items: 2 };
 
 export function jsonLine({ time, level, message, fields }: LogLine): string {
   const whole = printableJson({ time: time.toISOString(), level, msg: message, ...fields });
   if (fits(whole)) return whole;
-  // Masked already: where a text is cut, a password could not be known any more.
+  // Already masked: half a password, in a text that is cut, would not be recognised.
   const document: unknown = JSON.parse(whole);
   for (const room of ROOMS) {
     const line = printableJson(shortened(document, room));
@@ -59,7 +59,7 @@ function fits(line: string): boolean {
   return Buffer.byteLength(line) < MAX_LINE_BYTES;
 }
 
-/** Its texts are cut in the middle, its lists too. */
+/** Cuts texts and lists in the middle. */
 function shortened(value: unknown, room: Room): unknown {
   if (typeof value === 'string') return cutMiddle(value, room.bytes);
   if (Array.isArray(value)) return shortList(value, room.items).map((item) => shortened(item, room));
@@ -81,7 +81,7 @@ const COLORS: Readonly<Partial<Record<Level, string>>> = {
 
 export function textLine({ time, level, message, detail }: LogLine, color: boolean): string {
   const sentence = detail === undefined ? message : `${message}: ${detail}`;
-  // A message from elsewhere can neither start a line of its own nor steer the terminal.
+  // A text from elsewhere must neither start a new line nor control the terminal.
   const text = `${clock(time)} ${cutMiddle(printableLine(sentence), MAX_LINE_BYTES)}`;
   const start = color ? COLORS[level] : undefined;
   return start === undefined ? text : `${start}${text}\u001b[0m`;

@@ -7,13 +7,13 @@ import { jsonLine, textLine, type LineWriter, type LogLine } from './log-line.ts
 
 export interface LogOptions {
   readonly format: 'text' | 'json';
-  /** The least level that is written. */
+  /** The minimum level. */
   readonly level: Level;
   readonly destination: NodeJS.WritableStream;
   readonly color: boolean;
-  /** Unknown while the command line is wrong. */
+  /** Unknown if the command line is invalid. */
   readonly identity?: RunnerIdentity | undefined;
-  /** The human output is printed too: in the text format, what it says is logged at level debug only. */
+  /** Lines for people go to stdout as well: in the text format, the same facts are logged at level debug. */
   readonly humanOutput: boolean;
 }
 
@@ -23,8 +23,8 @@ export interface LogReporter extends Reporter {
 }
 
 /**
- * What a run tells that finds nothing to do, or nothing left to do after it has waited. With anything else winston is loaded:
- * a replica with nothing to do pays nothing for it.
+ * The events of a run with nothing to do, or nothing left to do after waiting. Any other event loads winston, so that a replica
+ * with nothing to do does not.
  */
 const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
   'warning',
@@ -36,11 +36,11 @@ const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
   'run.finished',
 ];
 
-/** Characters that are not written yet. A server or a hook may send them faster than the log is read: with more, its lines are left out. */
+/** The most characters that may be unwritten. A server or a hook may send lines faster than the log is read; with more, they are dropped. */
 const MOST_WAITING = 8_000_000;
-/** With more, memory is collected more often. */
+/** With more unwritten characters, V8 collects garbage more often. */
 const CROWDED = 200_000;
-/** What a line has beside its text, and keeps in memory. */
+/** The memory of a line besides its text. */
 const LINE_OVERHEAD = 1_000;
 
 const LEVELS: readonly Level[] = ['error', 'warn', 'info', 'debug'];
@@ -85,7 +85,7 @@ export function createLogReporter(options: LogOptions): LogReporter {
 
   function reportLeftOut(): void {
     if (leftOut === 0) return;
-    const message = `${leftOut} lines of notices or hooks are left out here: they came faster than this log is read`;
+    const message = `${leftOut} lines of notices or hooks were dropped here: they arrived faster than this log is read`;
     leftOut = 0;
     write({ type: 'warning', message });
   }

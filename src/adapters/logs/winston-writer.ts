@@ -1,4 +1,4 @@
-/** Lets winston write the lines of the log. */
+/** Writes log lines with winston. */
 import { setFlagsFromString } from 'node:v8';
 import { createLogger, format, transports } from 'winston';
 
@@ -11,7 +11,7 @@ export function openWinston(
   render: (line: LogLine) => string,
 ): LineWriter {
   const stream = new transports.Stream({ stream: destination });
-  // winston's own also keeps each line until the event loop comes round, which a flood of lines prevents.
+  // winston's own method also keeps each line until the next turn of the event loop, which a flood of lines delays.
   stream.log = (line: LogLine, next: () => void) => {
     destination.write(`${render(line)}\n`, line.written);
     next();
@@ -23,13 +23,13 @@ export function openWinston(
     write(line, { crowded }) {
       if (crowded && grows) {
         grows = false;
-        // In a flood of lines V8 would let the space for new objects grow: on a machine with much memory, by more than 100 MB.
+        // In a flood of lines, V8 would grow the space for new objects: on a machine with much memory, by more than 100 MB.
         setFlagsFromString('--semi-space-growth-factor=1');
       }
       logger.log(line);
     },
     async written() {
-      // To end the logger says the same, but takes a replica that leaves the queue longer than all else that it does then.
+      // Ending the logger would wait as well, but that takes a waiter longer than all its other work at its end.
       while (logger.writableLength + logger.readableLength + stream.writableLength > 0) await new Promise(setImmediate);
     },
   };

@@ -1,8 +1,8 @@
-/** The facts of an error and of a holder, as fields of a log line. */
+/** An error and a lock holder, as fields of a log line. */
 import type { MigratorError, ServerError } from '../../core/errors.ts';
 import type { Holder } from '../../core/runner.ts';
 
-/** An error's facts; the rows in DETAIL and the line of SQL go to the log and nowhere else. */
+/** All facts of an error. Only the log shows the rows in DETAIL and the line of SQL. */
 export function errorFields(error: MigratorError): Record<string, unknown> {
   const { problems, version, location, server, holder, blockers } = error.details;
   return {
@@ -20,12 +20,12 @@ export function errorFields(error: MigratorError): Record<string, unknown> {
   };
 }
 
-/** All that it said. */
+/** The server's texts. */
 function wordsOf({ mayQuoteRows: _, ...words }: ServerError): Record<string, unknown> {
   return words;
 }
 
-/** Who holds the lock, or waits for it. */
+/** A session that holds the lock or waits for it. */
 export function holderFields({ pid, applicationName, since, doing }: Holder): Record<string, unknown> {
   return { pid, applicationName, ...(since && { since: since.toISOString() }), ...(doing !== undefined && { doing }) };
 }
