@@ -1,4 +1,4 @@
-/** The commands that look at the database, wait for it, or record in it; from Config to answer. */
+/** Runs the commands that read the database, wait for it, or only record in it: from Config to Answer. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { createFileSource } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
@@ -70,7 +70,7 @@ function pendingError(rows: readonly VersionStatus[]): MigratorError {
   const problems = [...holds.map(describeHeldVersion), ...inPart.map(describeInPart)];
   const hints = [
     ...(missing.some(({ state }) => state !== 'held' && state !== 'in part') ? ['apply them with "lockstep up"'] : []),
-    ...(holds.length > 0 ? ['a new release applies what is held, or "lockstep up --reapply VERSION"'] : []),
+    ...(holds.length > 0 ? ['held versions are applied by a new release, or by "lockstep up --reapply VERSION"'] : []),
     ...inPart.map(waysOut),
   ];
   const parts = inPart.length === 0 ? '' : `, ${inPart.length} of them in part`;
@@ -123,7 +123,7 @@ async function importAnswer(config: ImportConfig, options: InspectOptions, ports
       waitedMs,
       durationMs,
     }),
-    text: dryRun ? 'Dry run: nothing is changed.' : undefined,
+    text: dryRun ? 'Dry run: nothing was changed.' : undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-/** The last words of a command: its failure, the termination message, what Events and log lines are still under way. */
+/** Ends a command: reports its failure, writes the termination message, and flushes Events and log. */
 import type { LogReporter } from '../adapters/logs/log-reporter.ts';
 import { writeTerminationLog } from '../adapters/kubernetes/termination-log.ts';
 import type { ReportingConfig } from '../config/reporting.ts';
@@ -7,9 +7,9 @@ import { terminationMessage, type Ending } from '../output/termination-message.t
 import type { KubernetesEvents } from './kubernetes-events.ts';
 import type { ProcessContext } from './process-context.ts';
 
-/** For all Events that are still to be sent. */
+/** The limit for all Events that are not sent yet. */
 const FLUSH_MS = 3_000;
-/** Whoever sent a signal waits: 2 s may have gone into cancelling a statement, and 5 s are all there is. */
+/** After a signal a run must end within 5 s, of which cancelling a statement may take 2 s. */
 const FLUSH_AFTER_SIGNAL_MS = 1_500;
 
 export interface Reporting {
@@ -20,7 +20,7 @@ export interface Reporting {
   readonly logTellsFailure: boolean;
 }
 
-/** Tells how the command ended, everywhere, and resolves with its exit code. Nothing here changes that code. */
+/** Reports the end of the command everywhere, and resolves with its exit code, which nothing here changes. */
 export async function reportEnding(
   ending: Ending,
   { config, log, events, logTellsFailure }: Reporting,
@@ -32,12 +32,12 @@ export async function reportEnding(
     else context.stderr.write(`${formatError(error)}\n`);
     events?.report({ type: 'run.failed', error });
   }
-  // First what needs nobody else: a second signal may end us at any moment.
+  // First what needs nobody else: a second signal may end the process at any moment.
   try {
     writeTerminationLog(terminationMessage(ending), config.terminationLog);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    log.report({ type: 'warning', message: `the termination message could not be written: ${reason}` });
+    log.report({ type: 'warning', message: `could not write the termination message: ${reason}` });
   }
   await events?.flush(context.signal.aborted ? FLUSH_AFTER_SIGNAL_MS : FLUSH_MS);
   await log.flush();

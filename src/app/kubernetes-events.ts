@@ -1,4 +1,4 @@
-/** Loads what tells Kubernetes of a run when there is something to tell: a replica that has nothing to do pays nothing. */
+/** Loads the sender of Kubernetes Events only when there is one to send: a replica with nothing to do never loads it. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { EventReporter } from '../adapters/kubernetes/event-reporter.ts';
 import type { ReportingConfig } from '../config/reporting.ts';
@@ -6,7 +6,7 @@ import type { MigratorEvent, MigratorEventType } from '../core/events.ts';
 import type { Direction } from '../core/migration.ts';
 import type { ProcessContext } from './process-context.ts';
 
-/** An Event may come of these. Of all others none does, or only after one of these. */
+/** Only these events may be the first one of a run to become a Kubernetes Event. */
 const WAKING: readonly MigratorEventType[] = ['database.waiting', 'lock.waiting', 'run.planned', 'run.failed'];
 const WAKING_IN_JOB: readonly MigratorEventType[] = ['migration.all-skipped', 'database.ahead'];
 
@@ -55,7 +55,7 @@ export class KubernetesEvents {
     try {
       const reporter = await this.#create();
       if (!reporter && config.events?.mode === 'on')
-        warn('no Kubernetes Events, in spite of --events=on: there is no cluster or no service account here');
+        warn('no Kubernetes Events, despite --events=on: there is no cluster or no service account here');
       return reporter;
     } catch (error) {
       warn(`no Kubernetes Events: ${error instanceof Error ? error.message : String(error)}`);

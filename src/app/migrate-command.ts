@@ -1,4 +1,4 @@
-/** `up` and `down`, from Config to answer. */
+/** Runs `up` and `down`: from Config to Answer. */
 import { createFileSource, type FileSourceOptions } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { DownConfig, UpConfig } from '../config/config.ts';
@@ -53,7 +53,7 @@ async function requestOf(config: UpConfig | DownConfig, context: ProcessContext,
   );
 }
 
-/** Without any files `--to-files` is refused as a rollback, which says more than that there are none. */
+/** `--to-files` without files is refused as a rollback (24), which explains more than "no files" (21). */
 function filesOf(config: UpConfig | DownConfig): FileSourceOptions {
   const toFiles = config.command === 'down' && config.target?.kind === 'files';
   return { ...config.files, allowEmpty: config.files.allowEmpty || toFiles };

@@ -1,4 +1,4 @@
-/** All commands but `up` and `down`, from Config to answer; loaded when one of them is run. */
+/** Runs all commands except `up` and `down`: from Config to Answer; loaded only for them. */
 import { createMigration } from '../adapters/files/create.ts';
 import { createFileSource } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';

@@ -1,4 +1,4 @@
-/** What the process gives to the commands, and what they answer. */
+/** What commands get from the process, and the answer that they return. */
 import type { MigratorError } from '../core/errors.ts';
 import type { JsonDocument } from '../output/documents.ts';
 
@@ -8,27 +8,27 @@ export interface ProcessContext {
   readonly hostname: string;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
-  /** stderr is one. */
+  /** Whether stderr is a terminal. */
   readonly terminal: boolean;
-  /** Absent where stdout or stderr is none. */
+  /** Absent unless stdout and stderr are both terminals. */
   readonly screen?: Terminal | undefined;
   readonly signal: AbortSignal;
-  /** How many bytes of memory the container may take; undefined without a limit. */
+  /** The container's memory limit in bytes; undefined if there is none. */
   readonly memoryLimit?: () => number | undefined;
 }
 
-/** That both streams are. */
+/** The terminal of both streams. */
 export interface Terminal {
-  /** As wide as it is now. */
+  /** Its current width. */
   readonly columns: () => number;
-  /** Calls `restore` when the process ends, however it does. */
+  /** Calls `restore` when the process ends, for whatever reason. */
   readonly atExit: (restore: () => void) => void;
 }
 
-/** What a command has to say on stdout, and how it ended. */
+/** What a command prints on stdout, and how it ended. */
 export interface Answer {
   readonly document: JsonDocument;
-  /** Undefined when the events have said everything. */
+  /** Undefined if the events have already printed everything. */
   readonly text?: string | undefined;
   readonly error?: MigratorError | undefined;
 }

@@ -1,4 +1,4 @@
-/** Runs one command: tells its events and its answer, and gives its exit code. */
+/** Runs one command: reports its events, prints its answer, and returns its exit code. */
 import { randomUUID } from 'node:crypto';
 
 import { systemClock } from '../adapters/clock/system-clock.ts';
@@ -19,7 +19,7 @@ import type { TerminalReporter } from './terminal.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
 
-/** Runs the command, tells its outcome, and resolves with the exit code. */
+/** Runs the command and resolves with the exit code. */
 export async function runCommand(config: Config, context: ProcessContext): Promise<number> {
   const startedAt = systemClock.now();
   const json = 'json' in config && config.json;
@@ -86,15 +86,15 @@ function openLog(
   return createLogReporter({ format, level, destination: stderr, color: usesColor(color, env, terminal), ...more });
 }
 
-/** What is known of a command whose settings are wrong. */
+/** What is known about a command whose settings are invalid. */
 export interface Known {
-  /** Undefined when the first word is no command. */
+  /** Undefined if the first word is not a command. */
   readonly command: CommandName | undefined;
   readonly json: boolean;
   readonly config: ReportingConfig;
 }
 
-/** Tells a failure that came before there was a Config. Resolves with the exit code. */
+/** Reports a failure that happened before there was a Config. Resolves with the exit code. */
 export async function reportEarlyFailure(
   error: MigratorError,
   context: ProcessContext,
@@ -132,7 +132,7 @@ function identify(
 ): RunnerIdentity {
   let run: string | undefined;
   return {
-    // Made when it is first asked for: Node's cryptography takes a while to load, best while the server is at work.
+    // Made at its first use: loading Node's cryptography is slow, and best done while the server is working.
     get run() {
       return (run ??= randomUUID());
     },

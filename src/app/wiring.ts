@@ -18,7 +18,7 @@ export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'val
 export interface Wiring {
   readonly runner: RunnerIdentity;
   readonly reporter: Reporter;
-  /** Resolves when what was reported is in the log. */
+  /** Resolves when every reported event is in the log. */
   readonly written: () => Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export interface DatabasePorts extends ConnectPorts {
   readonly hooks: WorkerHooks;
 }
 
-/** The address is read once now, for its problems, and again at each attempt to connect. */
+/** Reads the address once now, to report its problems; it is read again at each attempt to connect. */
 export function openPorts(
   config: DatabaseConfig,
   context: ProcessContext,
@@ -62,16 +62,16 @@ export function openPorts(
   };
 }
 
-/** Beside this file in the bundle, beside its sources before. */
+/** In the bundle it is beside this file; in the sources, in the adapter's folder. */
 const HOOK_WORKER = new URL(
   import.meta.url.endsWith('.ts') ? '../adapters/postgres/hooks/hook-worker.ts' : './hook-worker.mjs',
   import.meta.url,
 );
 
-/** Where nothing is known of a container. */
+/** The default without a container's memory limit. */
 const HOOK_MEMORY = 512 * 2 ** 20;
 
-/** In bytes: half of what the container may take, so that the other half is left for the run. */
+/** In bytes. By default half of the container's limit, which leaves the other half for the run. */
 function hookMemory(config: DatabaseConfig, { memoryLimit }: ProcessContext): number {
   const limit = memoryLimit?.();
   return (
@@ -87,13 +87,13 @@ function addressInput(
   return { databaseUrl, databaseUrlFile, env, home, passwordFile, passwordCommand };
 }
 
-/** The address may name the runner (application_name) where nobody else does. */
+/** Without a pod name, the runner's name is the application_name in the address, if it has one. */
 function runnerNamed(runner: RunnerIdentity, input: AddressInput): RunnerIdentity {
   const nameNow = (): string | undefined => addressNow(input)?.runnerName;
   const name = nameNow();
   if (name !== undefined) return { ...runner, name };
   if (input.databaseUrlFile === undefined) return runner;
-  // Asked for at each attempt to connect: the file may come late.
+  // Read at each attempt to connect, because the file may appear later.
   const { command, productVersion, release, image } = runner;
   return {
     get run() {
@@ -109,7 +109,7 @@ function runnerNamed(runner: RunnerIdentity, input: AddressInput): RunnerIdentit
   };
 }
 
-/** Undefined while the file with it is not there yet. @throws MigratorError CONFIG_INVALID with every problem. */
+/** Undefined while the address file does not exist. @throws MigratorError CONFIG_INVALID with every problem. */
 function addressNow(input: AddressInput): ConnectionSettings | undefined {
   try {
     return readAddress(input);
@@ -119,7 +119,7 @@ function addressNow(input: AddressInput): ConnectionSettings | undefined {
   }
 }
 
-/** Nothing is connected, and a file that can't be read is one of the problems. */
+/** Every problem of the address, including an unreadable file, without connecting. */
 export function addressProblems(
   { databaseUrl, databaseUrlFile }: AddressSettings,
   { env, home }: Pick<ProcessContext, 'env' | 'home'>,

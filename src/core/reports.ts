@@ -9,7 +9,7 @@ export interface LockReport {
   readonly key: string;
   readonly holder: Holder | undefined;
   readonly waiters: readonly Waiter[];
-  /** Whether the holder's session was ended; absent when nobody asked for it. */
+  /** Whether terminated the holder's session; absent when nobody asked for it. */
   readonly terminated?: boolean;
 }
 

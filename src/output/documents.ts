@@ -10,7 +10,7 @@ import type { ConvertReport, Finding, LockReport, RepairReport, ValidateReport }
 import type { CommandName, Holder } from '../core/runner.ts';
 import { printableJson } from '../core/text/printable.ts';
 
-/** What failed, why, and what to do next. Rows (DETAIL, quoted values) and lines of SQL are in the log only. */
+/** What failed, why, and what to do next. Rows (DETAIL, quoted values) and SQL are only in the log. */
 interface ErrorBody {
   readonly code: ErrorCode;
   readonly summary: string;
@@ -25,7 +25,7 @@ interface ErrorBody {
   readonly serverHint?: string;
 }
 
-/** In place of a command's own document when there is nothing but the error to tell. */
+/** Replaces a command's own document if there is only an error to report. */
 export interface ErrorDocument {
   readonly command?: CommandName;
   readonly exit: number;
@@ -68,7 +68,7 @@ export interface StatusDocument {
     readonly hold?: HoldBody;
     readonly inPart?: Direction;
     readonly invalidIndexes?: readonly string[];
-    /** Of a version in part. */
+    /** Only for a version in part. */
     readonly statementsDone?: number;
     readonly startedStatement?: number;
   }[];
@@ -156,7 +156,7 @@ export function statusDocument(rows: readonly VersionStatus[], error?: MigratorE
   return { command: 'status', exit: exitOf(error), upToDate: !rows.some(({ state }) => isMissing(state)), migrations };
 }
 
-/** Not applied, although there is a file; or only in part. */
+/** Whether the state means that the file is not fully applied. */
 export function isMissing(state: VersionState): boolean {
   return state === 'pending' || state === 'out of order' || state === 'held' || state === 'in part';
 }

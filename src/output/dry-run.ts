@@ -1,22 +1,22 @@
-/** What a dry run would do, as people read it. */
+/** What a dry run prints for people. */
 import type { DryRunStep, EstimatedLoss } from '../core/outcome.ts';
 import { printableLine, printableLines } from '../core/text/printable.ts';
 import { counted } from './words.ts';
 
 export function formatDryRun(steps: readonly DryRunStep[]): string {
   const lines = steps.flatMap((step) => [
-    `  would ${step.direction === 'up' ? 'apply' : 'roll back'} ${printableLine(step.version)}${step.source === 'stored' ? ', with the down SQL that was stored when it was applied' : ''}`,
+    `  would ${step.direction === 'up' ? 'apply' : 'roll back'} ${printableLine(step.version)}${step.source === 'stored' ? ', with the down SQL stored when it was applied' : ''}`,
     ...step.losses.map((loss) => `    destroys ${printableLine(describeLoss(loss))}`),
     ...(step.statements?.flatMap(statementLines) ?? printableLines(step.sql.trimEnd()).map((line) => `      ${line}`)),
   ]);
-  return ['Dry run: nothing is changed.', ...(lines.length === 0 ? ['  nothing to do'] : lines)].join('\n');
+  return ['Dry run: nothing was changed.', ...(lines.length === 0 ? ['  nothing to do'] : lines)].join('\n');
 }
 
-/** Of a version in part. */
+/** Only for a version in part. */
 function statementLines({ sql, done }: { readonly sql: string; readonly done: boolean }): string[] {
   const lines = printableLines(`${sql};`);
   return done
-    ? [`    done already: ${lines[0] ?? ''}${lines.length > 1 ? ' …' : ''}`]
+    ? [`    already done: ${lines[0] ?? ''}${lines.length > 1 ? ' …' : ''}`]
     : lines.map((line) => `      ${line}`);
 }
 
@@ -30,9 +30,9 @@ function describeLoss({ kind, name, column, rows }: EstimatedLoss): string {
     case 'rows':
       return `all rows of ${name}${size}`;
     case 'some rows':
-      return `rows of ${name}, those that its condition finds${size}`;
+      return `rows of ${name} that match its condition${size}`;
     case 'values':
-      return `what column ${column ?? ''} of ${name} holds: it is converted${size}`;
+      return `values of column ${column ?? ''} of ${name}, which is converted${size}`;
     case 'owned':
       return `everything that role ${name} owns in this database`;
     case 'schema':
@@ -42,6 +42,6 @@ function describeLoss({ kind, name, column, rows }: EstimatedLoss): string {
     case 'dependents':
       return `whatever depends on ${name}`;
     case 'unknown':
-      return `what only a person can tell: it holds ${name}`;
+      return `unknown: contains ${name}`;
   }
 }

@@ -1,4 +1,4 @@
-/** What the read-only commands and a dry run tell people on stdout. `columns`: how wide their terminal is. */
+/** What commands print for people on stdout: tables, reports and their last line. `columns` is the width of the terminal. */
 import type { JournalEntry } from '../core/history.ts';
 import { describeHeldVersion } from '../core/plan/held-versions.ts';
 import { describeInPart, waysOut } from '../core/plan/in-part.ts';
@@ -17,13 +17,15 @@ export function formatStatus(rows: readonly VersionStatus[], columns = Infinity)
   const holds = rows.flatMap(({ hold }) => (hold ? printableLine(`held: ${describeHeldVersion(hold)}`) : []));
   const inPart = rows.flatMap((row) =>
     row.inPart
-      ? printableLine(`in part: ${describeInPart(row.inPart)}; if nobody is at work on it, ${waysOut(row.inPart)}`)
+      ? printableLine(
+          `in part: ${describeInPart(row.inPart)}; unless a runner is working on it: ${waysOut(row.inPart)}`,
+        )
       : [],
   );
   const invalid = rows.flatMap(({ version, invalidIndexes = [] }) =>
     invalidIndexes.map((name) =>
       printableLine(
-        `INVALID: index ${name} of ${version}, which no query uses; build it again: REINDEX INDEX CONCURRENTLY ${name}`,
+        `INVALID: index ${name} of ${version}, which no query uses; rebuild it: REINDEX INDEX CONCURRENTLY ${name}`,
       ),
     ),
   );
@@ -56,21 +58,21 @@ export function formatLock({ key, holder, waiters, terminated }: LockReport): st
   for (const waiter of waiters)
     lines.push(`  waiting: ${describeHolder(waiter)}${waiter.blocked ? ', blocked inside PostgreSQL' : ''}`);
   if (terminated !== undefined)
-    lines.push(terminated ? "the holder's session was ended" : "the holder's session could not be ended");
+    lines.push(terminated ? "terminated the holder's session" : "could not terminate the holder's session");
   return lines.map(printableLine).join('\n');
 }
 
 export function formatConversion({ dryRun, files }: ConvertReport): string {
   const lines = files.map((name) => printableLine(`  ${dryRun ? 'would write' : 'write'} ${name}`));
-  return [...lines, dryRun ? 'Dry run: nothing is written.' : 'Done.'].join('\n');
+  return [...lines, dryRun ? 'Dry run: nothing was written.' : 'Done.'].join('\n');
 }
 
-/** The steps themselves were told before they were taken. */
+/** The steps themselves were printed before they were done. */
 export function formatRepair({ dryRun, steps, left }: RepairReport): string {
   const lines = left.map((sentence) => printableLine(`  left as it is: ${sentence}`));
   if (steps.length === 0)
     return [left.length === 0 ? 'Nothing to repair.' : 'Nothing was repaired.', ...lines].join('\n');
-  return [...lines, dryRun ? 'Dry run: nothing is changed.' : 'Done.'].join('\n');
+  return [...lines, dryRun ? 'Dry run: nothing was changed.' : 'Done.'].join('\n');
 }
 
 export function formatValidation({ migrations, findings }: ValidateReport): string {
@@ -87,7 +89,7 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
   ].join('\n');
 }
 
-/** Columns as wide as their longest cell; empty columns are left out. Where the terminal is narrower, the widest are cut. */
+/** A table with columns as wide as their longest cell, without empty ones. If the terminal is narrower, the widest are cut. */
 function table(head: readonly string[], body: readonly (readonly string[])[], columns: number): string[] {
   const used = head.map((_, index) => index).filter((index) => body.some((row) => row[index] !== ''));
   const rows = [head, ...body.map((row) => row.map(printableLine))].map((row) => used.map((index) => row[index] ?? ''));

@@ -1,4 +1,4 @@
-/** The termination message: how a run ended as one small JSON object; docs/schemas/termination.schema.json describes it. */
+/** The termination message: one small JSON object about the end of a run, as in docs/schemas/termination.schema.json. */
 import { briefError, type BriefError } from '../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { Version } from '../core/migration.ts';
@@ -6,7 +6,7 @@ import { cutBytes, oneLine } from '../core/text/one-line.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { CommandName } from '../core/runner.ts';
 
-/** The kubelet keeps this much of a container's message. */
+/** The kubelet's limit for a container's message. */
 export const MAX_MESSAGE_BYTES = 4096;
 
 export interface Ending {
@@ -17,7 +17,7 @@ export interface Ending {
   readonly durationMs: number;
 }
 
-/** The numbers count all; the lists may be cut. */
+/** The counts are complete; the lists may be cut. */
 interface TerminationMessage {
   readonly exit: number;
   readonly code?: ErrorCode;

@@ -73,7 +73,7 @@ describe('the command line', () => {
     const before = await stateOf(workspace());
     const down = await lines(0, 'down', '--to', '003_first_orders', '--dry-run');
     expect(down).to.deep.equal([
-      'Dry run: nothing is changed.',
+      'Dry run: nothing was changed.',
       '  would roll back 004_bonus',
       '      UPDATE orders SET total = total - 1;',
     ]);

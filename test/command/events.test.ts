@@ -187,9 +187,7 @@ describe('Kubernetes Events', () => {
       const result = await runCli(['up'], { env });
       expectExit(result, 0);
       expect(await workspace().versions()).to.deep.equal(['001_a', '002_b']);
-      expect(warnings(result).filter((text) => !/^could not send a Kubernetes Event: /.test(text))).to.deep.equal(
-        [],
-      );
+      expect(warnings(result).filter((text) => !/^could not send a Kubernetes Event: /.test(text))).to.deep.equal([]);
       expect(warnings(result).length).to.be.at.most(1);
     });
   }

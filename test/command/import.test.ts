@@ -148,7 +148,7 @@ describe('import', () => {
     expect(stdout).to.equal(
       `${VERSIONS.slice(0, 3)
         .map((version) => `  would import ${version}\n`)
-        .join('')}Dry run: nothing is changed.\n`,
+        .join('')}Dry run: nothing was changed.\n`,
     );
     expect(documentOf('outcome', await run(0, 'import', '--from', 'dbmate', '--dry-run', '--json'))).to.deep.include({
       dryRun: true,
@@ -267,7 +267,7 @@ describe('import', () => {
       expectExit(dry, 0);
       expect(dry.stdout)
         .to.match(/^ {2}would write 00001_accounts\.down\.sql\n/)
-        .and.match(/Dry run: nothing is written\.\n$/);
+        .and.match(/Dry run: nothing was written\.\n$/);
       expect(existsSync(to)).to.equal(false);
       expect(documentOf('convert', await convert(0, '--json'))).to.deep.include({
         dryRun: false,

@@ -64,7 +64,7 @@ describe('lockstep lock', () => {
     await gate.arrived();
     const { code, stdout } = await runCli(['lock', '--terminate'], workspace());
     expect(code, stdout).to.equal(0);
-    expect(stdout).to.include("the holder's session was ended");
+    expect(stdout).to.include("terminated the holder's session");
     expect((await holder.exited).code).to.be.oneOf([30, 34]);
     await gate.open();
     expect(await workspace().versions()).to.deep.equal(['001_accounts']);

@@ -219,7 +219,7 @@ describe('the termination message', () => {
         expect(await warningsOf(exit, args))
           .to.have.length(1)
           .and.to.have.nested.property('[0]')
-          .that.matches(/^the termination message could not be written: ENOENT/);
+          .that.matches(/^could not write the termination message: ENOENT/);
       }
     });
 

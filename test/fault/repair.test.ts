@@ -98,7 +98,7 @@ describe('repair', () => {
       expect(await repair('--dry-run')).to.deep.equal([
         `  would repair ${ACCEPT('001_a')}`,
         `  would repair ${ACCEPT('002_b')}`,
-        'Dry run: nothing is changed.',
+        'Dry run: nothing was changed.',
       ]);
       expect(await stateOf(workspace())).to.deep.equal(before);
     });
@@ -216,7 +216,7 @@ describe('repair', () => {
       expect(await repair('--dry-run', '--down', 'files')).to.deep.equal([
         '  would repair 001_a: replace the stored down SQL with 001_a.down.sql',
         ...DIFF,
-        'Dry run: nothing is changed.',
+        'Dry run: nothing was changed.',
       ]);
       expect(await stateOf(workspace())).to.deep.equal(before);
     });
@@ -343,7 +343,7 @@ describe('repair', () => {
         ] as const) {
           expect(await repair('--statement', answer, '--dry-run')).to.deep.equal([
             `  would repair 001_half: ${told}`,
-            'Dry run: nothing is changed.',
+            'Dry run: nothing was changed.',
           ]);
         }
         expect(await stateOf(workspace())).to.deep.equal(before);

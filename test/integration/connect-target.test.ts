@@ -80,7 +80,7 @@ describe('a session that was opened', () => {
       await writeFile(join(home, '.pgpass'), `*:*:*:*:${PASSWORD}`, { mode: 0o600 });
       process.env['HOME'] = home;
       expect((await failure(`postgres://readonly@127.0.0.1:${server.postgres.port}/postgres`)).summary).to.include(
-        'there is none',
+        'none is set',
       );
     });
   });

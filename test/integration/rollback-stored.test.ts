@@ -87,7 +87,7 @@ describe('rolling back from stored SQL', () => {
       { kind: 'column', name: 'orders', column: 'status', rows: 10 },
     ]);
     const { stdout } = await runCli(args, workspace());
-    expect(stdout).to.contain('would roll back 008_status, with the down SQL that was stored when it was applied');
+    expect(stdout).to.contain('would roll back 008_status, with the down SQL stored when it was applied');
     expect(stdout).to.contain(
       '    destroys table log (about 7 rows)\n    destroys column status of orders (about 10 rows)\n      -- lockstep: lock-timeout=3s\n      DROP TABLE log;',
     );

@@ -99,7 +99,7 @@ describe('the way back', () => {
     expect(text.stdout.split('\n').slice(1, 6)).to.deep.equal([
       '  would roll back 003_c',
       '    destroys table c (about 0 rows)',
-      '    done already: ALTER TABLE c DROP COLUMN gone;',
+      '    already done: ALTER TABLE c DROP COLUMN gone;',
       '      DROP INDEX CONCURRENTLY nope;',
       '      DROP TABLE c;',
     ]);

@@ -98,7 +98,7 @@ describe('reports', () => {
         { version: '1_a', state: 'in part', inPart: { version: '1_a', direction: 'up', done: ['c'] } },
       ]),
     ).to.equal(
-      'VERSION  STATE\n1_a      in part\n\nin part: 1_a is applied in part: of its up file statement 1 is done; if nobody is at work on it, ' +
+      'VERSION  STATE\n1_a      in part\n\nin part: 1_a is applied in part: of its up file statement 1 is done; unless a runner is working on it: ' +
         'finish 1_a with "lockstep up" with its file, or undo its finished statements by hand and run "lockstep repair --only 1_a --reset"\n1 in part',
     );
     expect(reports.formatStatus([])).to.equal('no migrations');
@@ -120,7 +120,7 @@ describe('reports', () => {
   it('lock', () => {
     expect(reports.formatLock(lock)).to.equal(
       'lock 42: held by "lockstep up 0.1.0 pod-a" (pid 1) since 2024-05-06T07:08:09.000Z running up 007_x\n' +
-        "  waiting: a session without a name (pid 2), blocked inside PostgreSQL\nthe holder's session was ended",
+        "  waiting: a session without a name (pid 2), blocked inside PostgreSQL\nterminated the holder's session",
     );
     expect(reports.formatLock({ key: '42', holder: undefined, waiters: [] })).to.equal('lock 42: nobody holds it');
   });
@@ -155,21 +155,21 @@ describe('reports', () => {
       { version: '1_a', direction: 'up', source: 'file', sql: 'SELECT 1', losses: [] },
     ];
     expect(formatDryRun(steps).split('\n')).to.deep.equal([
-      'Dry run: nothing is changed.',
-      '  would roll back 2_b, with the down SQL that was stored when it was applied',
+      'Dry run: nothing was changed.',
+      '  would roll back 2_b, with the down SQL stored when it was applied',
       '    destroys table b (about 1200 rows)',
       '    destroys column d of app.c (about 1 row)',
       '    destroys all rows of e',
       '    destroys schema s, with everything in it',
       '    destroys database d',
       '    destroys whatever depends on type mood',
-      '    destroys what only a person can tell: it holds a DO block',
+      '    destroys unknown: contains a DO block',
       '      DROP TABLE b;',
       "      ALTER ROLE r PASSWORD '***';",
       '  would apply 1_a',
       '      SELECT 1',
     ]);
-    expect(formatDryRun([])).to.equal('Dry run: nothing is changed.\n  nothing to do');
+    expect(formatDryRun([])).to.equal('Dry run: nothing was changed.\n  nothing to do');
   });
 });
 

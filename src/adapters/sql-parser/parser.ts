@@ -1,24 +1,24 @@
-/** Reads SQL with PostgreSQL's own grammar (libpg-query), and turns its byte offsets into ours. */
+/** Parses SQL with PostgreSQL's own grammar (libpg-query), and converts byte offsets to UTF-16 offsets. */
 import type { ParsedStatement, ParseResult, SqlParser } from '../../core/sql/script-plan.ts';
 import { offsetOfCharacter } from '../../core/text/source-location.ts';
 import { skipBlank } from '../../core/text/sql-text.ts';
 import type { Grammar, RawResult } from './wasm.ts';
 
-/** A module's memory never shrinks, so one that has read a longer text (UTF-16 code units) is given back. */
+/** A module's memory never shrinks, so one that has parsed a longer text (in UTF-16 code units) is discarded. */
 const LONG_TEXT = 250_000;
 
-/** Loads PostgreSQL's parser at the first text of the process. */
+/** Loads PostgreSQL's parser at its first use. */
 export function createSqlParser(): SqlParser {
   return new PgQueryParser();
 }
 
 class PgQueryParser implements SqlParser {
-  /** One for the whole process: each takes memory and time, and parsing waits for nothing. */
+  /** One for the whole process: loading takes memory and time, and parsing is synchronous. */
   static #grammar: Grammar | undefined;
 
-  /** Whatever it can't read is an answer; only a parser that can't be loaded throws. */
+  /** A syntax error is a result; only a parser that cannot be loaded throws. */
   async parse(text: string): Promise<ParseResult> {
-    // For C the text would end there.
+    // A C string ends at a NUL.
     const nul = text.indexOf('\0');
     if (nul !== -1) return { ok: false, message: 'a NUL character', offset: nul };
     const grammar = (PgQueryParser.#grammar ??= await (await import('./wasm.ts')).loadGrammar());
@@ -42,7 +42,7 @@ function translate(text: string, result: RawResult): ParseResult {
     ({ stmt, stmt_location: from = 0, stmt_len: length }): ParsedStatement[] => {
       const [kind, node] = Object.entries(stmt ?? {})[0] ?? [];
       if (kind === undefined || node === undefined) return [];
-      // PostgreSQL counts the comments after the last semicolon as the statement's.
+      // PostgreSQL counts comments after the last semicolon as part of the statement.
       const start = skipBlank(text, offsets.toUtf16(from));
       const end = length === undefined ? text.length : offsets.toUtf16(from + length);
       return [{ kind, node, start, end: withoutTrailingSpace(text, end) }];
@@ -58,7 +58,7 @@ function withoutTrailingSpace(text: string, end: number): number {
   return at;
 }
 
-/** Walks a text once, so the byte offsets must be asked for in ascending order. */
+/** Reads a text once, so byte offsets must be requested in ascending order. */
 class ByteOffsets {
   readonly #text: string;
   #bytes = 0;

@@ -4,21 +4,21 @@ import load, { type PgQueryModule } from 'libpg-query/wasm/libpg-query.js';
 
 interface RawStatement {
   readonly stmt?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** In UTF-8 bytes; left out when 0. */
+  /** In UTF-8 bytes; absent if 0. */
   readonly stmt_location?: number;
-  /** In UTF-8 bytes; left out when it reaches to the text's end. */
+  /** In UTF-8 bytes; absent if the statement reaches to the end of the text. */
   readonly stmt_len?: number;
 }
 
 export type RawResult =
   | { readonly statements: readonly RawStatement[] }
-  /** `position` counts characters (code points) from 1; 0 when there is none. */
+  /** `position` counts characters (code points) from 1; 0 if there is none. */
   | { readonly error: string; readonly position: number };
 
-/** PostgreSQL's grammar. @throws whatever WebAssembly throws when it runs out of stack or memory; it is broken then. */
+/** Parses with PostgreSQL's grammar. @throws WebAssembly's error when it runs out of stack or memory; the module is unusable then. */
 export type Grammar = (text: string) => RawResult;
 
-/** About 12 ms. What the module prints must not reach stdout, which may be somebody's JSON. */
+/** Takes about 12 ms. The module's own output must not reach stdout, which may be a JSON document. */
 export async function loadGrammar(): Promise<Grammar> {
   const said: string[] = [];
   try {
@@ -56,8 +56,8 @@ function readResult(module: PgQueryModule, result: number): RawResult {
 }
 
 /**
- * V8's optimising compiler takes over 400 MB for the parser's largest functions, more than a container may have, and
- * nothing is gained: parsing is over sooner. Functions first called in here stay as the quick compiler made them.
+ * V8's optimising compiler takes over 400 MB for the parser's largest functions, more than a container may have, and parsing ends
+ * before that pays off. Functions first called in here keep the code of the baseline compiler.
  */
 function withoutOptimising<T>(work: () => T): T {
   v8.setFlagsFromString('--no-wasm-tier-up');

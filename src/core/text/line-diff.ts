@@ -1,13 +1,13 @@
-/** Two texts as people compare them: a short unified diff of their lines. */
+/** A short unified diff of two texts, for people. */
 
 type Edit = readonly [mark: ' ' | '-' | '+', line: string];
 
 const CONTEXT = 2;
 const MAX_LINES = 40;
-/** The table of the comparison has a cell for each pair of lines. */
+/** The comparison's table has a cell for each pair of lines. */
 const MAX_CELLS = 4_000_000;
 
-/** Empty when they have the same lines. `before` and `after` name them. */
+/** The lines of the diff; empty if the texts have the same lines. */
 export function lineDiff(before: { name: string; text: string }, after: { name: string; text: string }): string[] {
   const edits = editsOf(linesOf(before.text), linesOf(after.text));
   if (edits.every(([mark]) => mark === ' ')) return [];

@@ -1,4 +1,4 @@
-/** Which known word somebody who mistyped most likely meant. */
+/** Finds the known word nearest to a mistyped one. */
 
 /** The known word within an edit distance of a third of its length (at least 2); undefined when none is close. */
 export function nearest(word: string, known: readonly string[]): string | undefined {

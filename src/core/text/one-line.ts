@@ -1,4 +1,4 @@
-/** Text from elsewhere as one line of a known size. */
+/** Makes external text one line of limited size. */
 import { maskPasswords } from './secrets.ts';
 
 /** Without passwords, line breaks and control characters. */
@@ -13,7 +13,7 @@ export function oneLine(text: string): string {
 const ENCODER = new TextEncoder();
 const ELLIPSIS = '…';
 
-/** At most `max` bytes of UTF-8 (3 or more), cut between characters; what is cut ends with `…`. */
+/** Cuts text to `max` bytes of UTF-8 (at least 3), between characters, and ends it with `…`. */
 export function cutBytes(text: string, max: number): string {
   if (ENCODER.encode(text).length <= max) return text;
   const room = new Uint8Array(max - ENCODER.encode(ELLIPSIS).length);
@@ -22,8 +22,8 @@ export function cutBytes(text: string, max: number): string {
 }
 
 /**
- * At most `max` bytes of UTF-8 (100 or more): what is longer is cut in the middle and says so. What it returns then is a copy,
- * as a piece of a long text would keep all of it in memory.
+ * Cuts text to `max` bytes of UTF-8 (at least 100), in the middle, with a note. Returns a copy, because a slice would keep the whole
+ * text in memory.
  */
 export function cutMiddle(text: string, max: number): string {
   if (text.length <= max && ENCODER.encode(text).length <= max) return text;

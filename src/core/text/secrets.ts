@@ -1,17 +1,17 @@
-/** Where a text shows a password: after the word PASSWORD, and in an address. What is unclear is hidden. */
+/** Finds and masks passwords in text: after the word PASSWORD, and in addresses. In doubt, it masks. */
 import { skipBlank } from './sql-text.ts';
 
 const MASK = '***';
 
-/** Comments within comments are read again and again; what is left after so many characters is hidden unread. */
+/** Nested comments are read repeatedly; after this many characters, the rest is masked unread. */
 const MOST_READ = 20_000_000;
 
-/** Hides the string after the word PASSWORD, and the password of an address. */
+/** Masks the string after the word PASSWORD, and the password of an address. */
 export function maskPasswords(text: string): string {
   return maskAround(text, 0).text;
 }
 
-/** The masked text, and where in it the offset `at` is now. */
+/** The masked text, and the offset in it that corresponds to `at`. */
 export function maskAround(text: string, at: number): { text: string; at: number } {
   let masked = '';
   let rest = 0;
@@ -26,9 +26,9 @@ export function maskAround(text: string, at: number): { text: string; at: number
 }
 
 /**
- * What a parser says of a text, without the piece of the text that it quotes, if that may be of a password: where a
- * string begins and ends is just what is unclear then. `before` is the text up to the place. The server's words may be
- * in any language, so that the first quotation mark is all that can be gone by.
+ * A parser's message without the text that it quotes, if that may belong to a password: after a syntax error, it is unclear where
+ * strings begin and end. `before` is the text up to the error. The message may be in any language, so everything after the first
+ * quotation mark is removed.
  */
 export function withoutQuoted(message: string, before: string): string {
   return mentionsPassword(before) ? message.replace(/["'\p{Pi}\p{Pf}\p{Ps}\u201e].*$/su, '…') : message;
@@ -58,7 +58,7 @@ function secretRanges(text: string): Range[] {
 
 function rangesInAddresses(text: string): Range[] {
   if (!text.includes('://')) return [];
-  // To the last @ that may belong to it: nobody knows where the password ends in one that is not encoded.
+  // Up to the last @ that may belong to it: if it is not encoded, the end of the password is unknown.
   return [...text.matchAll(/(?<=:\/\/[^:@/\s]*:)[^\s"'<>]*(?=@)/g)].map(({ index, 0: found }) => ({
     start: index,
     end: index + found.length,
@@ -73,7 +73,7 @@ function rangesAfterTheWord(text: string): Range[] {
   for (const { index, 0: word } of text.matchAll(/password"?/gi)) {
     const from = index + word.length;
     const range = secretAfter(text, from);
-    // The white space and comments after it were looked at for another string.
+    // The white space and comments after it were also read, in search of another string.
     read += skipBlank(text, range.end) - from;
     ranges.push(range);
     if (read > MOST_READ) return [...ranges, { start: from, end: text.length, mask: MASK }];
@@ -81,34 +81,34 @@ function rangesAfterTheWord(text: string): Range[] {
   return ranges.filter(({ start, end }) => start < end);
 }
 
-/** `start` and `end` are equal when there is none. */
+/** `start` equals `end` if there is none. */
 function secretAfter(text: string, from: number): Range {
   const { at, assigned } = skipToValue(text, from);
   const [end, quote] = READINGS.map((read) => read(text, at)).reduce((a, b) => (b[0] > a[0] ? b : a));
-  // A mask that reads like what it hides: it is masked again when the text is part of a longer one.
+  // The mask keeps the quotes, so that it is masked again if the text becomes part of a longer one.
   if (end > at || !assigned) return { start: at, end, mask: quote + MASK + quote };
   if (matchAt(/[\w.]+\s*\(/y, text, at) > at) return { start: at, end: endOfStatement(text, at), mask: MASK };
   // As in "host=db password=…", but not a parameter, and not a mask.
   return { start: at, end: matchAt(/(?!\$\d|\*{3}(?:[\s'"&;]|$))[^\s'"&]+/y, text, at), mask: MASK };
 }
 
-/** Past white space, comments, and the sign of an assignment (=, :=, =>, TO), or the colon of JSON. */
+/** Skips white space, comments, and an assignment sign (=, :=, =>, TO), or the colon of JSON. */
 function skipToValue(text: string, from: number): { at: number; assigned: boolean } {
   const sign = skipBlank(text, from);
   const end = matchAt(/[=:>]+|to\b/iy, text, sign);
   return { at: skipBlank(text, end), assigned: text.slice(sign, end).includes('=') };
 }
 
-/** Each gives the offset after the secret (`at` if it is not of its kind, the text's length if it has no end), and its quotes. */
+/** Each returns the offset after the secret (`at` if it is of another kind, the text's length if it has no end), and its quotes. */
 const READINGS: readonly ((text: string, at: number) => readonly [end: number, quote: string])[] = [
   (text, at) => [endOfLiteral(text, at), "'"],
   endOfNested,
   (text, at) => [endOfPieces(text, at), ''],
-  // Of JSON, or of somebody used to another SQL.
+  // In JSON or another SQL dialect.
   (text, at) => [text[at] === '"' ? endOfQuoted(text, at + 1, '"', true) : at, '"'],
 ];
 
-/** A string of SQL, with those after a line break that continue it (PostgreSQL manual, "String Constants"). */
+/** An SQL string, including its continuations after line breaks (PostgreSQL manual, "String Constants"). */
 function endOfLiteral(text: string, at: number): number {
   const tag = /\$[\w\u0080-\uffff]*\$/y;
   const body = matchAt(tag, text, at);
@@ -131,7 +131,7 @@ function continuation(text: string, end: number): number {
 const PREFIX = /(?:[enbx]|u&)?(?=['\\])/iy;
 const NESTED_QUOTE = /''+|\\+['"]/y;
 
-/** A string within a string, as EXECUTE takes it: ''…'' or \'…\'. */
+/** A string within a string, as in EXECUTE: ''…'' or \'…\'. */
 function endOfNested(text: string, at: number): [number, string] {
   const open = matchAt(PREFIX, text, at);
   const body = matchAt(NESTED_QUOTE, text, open);
@@ -142,7 +142,7 @@ function endOfNested(text: string, at: number): [number, string] {
   return [end === text.length && /^''[\s;,)]/.test(text.slice(open, open + 3)) ? at : end, quote];
 }
 
-/** SQL put together from pieces: all of the statement, because the string ends at the word. */
+/** SQL concatenated from pieces: masks the whole statement, because the string ends at the word. */
 function endOfPieces(text: string, at: number): number {
   const pieces = /%(?:\d+\$)?-?[LsI]|'(?:'')*(?=\s*(?:\|\||[,)]))/y;
   const rest = matchAt(pieces, text, at);
@@ -154,7 +154,7 @@ function endOfEither(text: string, from: number, quote: string): number {
   return Math.max(endOfQuoted(text, from, quote, false), endOfQuoted(text, from, quote, true));
 }
 
-/** The offset after the closing quote; a doubled one is a character of the string. */
+/** The offset after the closing quote; a doubled quote belongs to the string. */
 function endOfQuoted(text: string, from: number, quote: string, escapes: boolean): number {
   let at = from;
   while (at < text.length) {

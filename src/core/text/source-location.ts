@@ -1,18 +1,18 @@
-/** Where in a migration file something is, as a person counts: lines and characters from 1. */
+/** Positions in a migration file: lines and characters, counted from 1. */
 import { maskAround } from './secrets.ts';
 
-/** A place in a migration file; `line` and `column` count characters from 1. */
+/** A position in a migration file; `line` and `column` count from 1, in characters. */
 export interface SourceLocation {
   readonly file: string;
   readonly line: number;
   readonly column: number;
   /** The line of SQL itself, secrets masked. */
   readonly text: string;
-  /** Where in `text` the place is, where the mask has moved it; else it is the column. */
+  /** The position in `text`, if masking has moved it; else `column` is the position. */
   readonly caret?: number;
 }
 
-/** Longer lines are cut around the place: in what is kept, and in what is shown. */
+/** Longer lines are cut around the position: when kept, and when shown. */
 const MAX_TEXT = 2_000;
 const MAX_LINE = 160;
 
@@ -20,7 +20,7 @@ const MAX_LINE = 160;
 export function locate(file: string, text: string, offset: number): SourceLocation {
   const at = Math.min(Math.max(offset, 0), text.length);
   const { line, column } = placeOf(text, at);
-  // The word PASSWORD may stand on another line than its string, so the whole text is masked.
+  // The word PASSWORD may be on another line than its string, so the whole text is masked.
   const masked = maskAround(text, at);
   const start = masked.text.lastIndexOf('\n', masked.at - 1) + 1;
   const end = masked.text.indexOf('\n', masked.at);
@@ -36,7 +36,7 @@ function cutEnd(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max)}… [${text.length - max} characters cut]`;
 }
 
-/** The same of a line and a column, both from 1. */
+/** The same for a line and a column, both counted from 1. */
 export function locateAt(
   file: string,
   text: string,
@@ -55,12 +55,12 @@ interface Place {
   readonly column: number;
 }
 
-/** The place of `offset`, one of the text's. */
+/** The line and column of `offset`. */
 export function placeOf(text: string, offset: number): Place {
   return new Places(text).at(offset);
 }
 
-/** The places in one text. Asked for in ascending order, the text is read once for all. */
+/** Positions in one text. If they are requested in ascending order, the text is read only once. */
 export class Places {
   readonly #text: string;
   #offset = 0;
@@ -96,7 +96,7 @@ export function offsetOfCharacter(text: string, position: number): number {
   return offset;
 }
 
-/** The line with a caret under the place; longer lines than `width` characters are cut around it. */
+/** The line with a caret under the position; longer lines than `width` characters are cut around it. */
 export function caretLines(location: SourceLocation, width = MAX_LINE): [string, string] {
   const line = characters(location.text);
   const caret = location.caret ?? location.column;

@@ -1,6 +1,6 @@
-/** Where SQL begins in a text: after white space and comments. */
+/** Skips white space and comments in SQL. */
 
-/** The offset of the first token at or after `from`; the text's length when there is none. */
+/** The offset of the first token at or after `from`; the text's length if there is none. */
 export function skipBlank(text: string, from: number): number {
   // White space, or a comment to the end of its line.
   const run = /[ \t\n\r\f\v]+|--[^\n\r]*/y;
@@ -13,7 +13,7 @@ export function skipBlank(text: string, from: number): number {
   }
 }
 
-/** The offset behind the block comment that begins at `start`; PostgreSQL's nest. */
+/** The offset after the block comment that starts at `start`; PostgreSQL's comments nest. */
 export function endOfComment(text: string, start: number): number {
   const marks = /\/\*|\*\//g;
   marks.lastIndex = start;
@@ -31,7 +31,7 @@ export function endOfLine(text: string, at: number): number {
   return found === -1 ? text.length : at + found;
 }
 
-/** The text with the characters from `start` to `end` blanked: all offsets and lines stay. */
+/** Blanks the characters from `start` to `end`; offsets and line numbers stay the same. */
 export function blank(text: string, start: number, end: number): string {
   return text.slice(0, start) + text.slice(start, end).replace(/[^\r\n]/g, ' ') + text.slice(end);
 }

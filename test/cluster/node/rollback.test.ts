@@ -33,7 +33,7 @@ describe('a rollback on a node', function () {
 
     await run((await blockOf(PAGE, 'sh', 'create job rb-look')).split('\n')[0]!);
     expect((await shop().ended('rb-look')).status.succeeded).to.equal(1);
-    expect(await printed('rb-look')).to.include('Dry run: nothing is changed.');
+    expect(await printed('rb-look')).to.include('Dry run: nothing was changed.');
     const pipe = (await blockOf(PAGE, 'sh', 'create job rb ')).replace('042_x', '002_index_users_email');
     await run(pipe.replace('create job rb ', 'create job rb-see ').replace('LOCKSTEP_DRY_RUN=false ', ''));
     expect((await shop().ended('rb-see')).status.succeeded).to.equal(1);
