@@ -53,7 +53,7 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
   reporter.flush();
   terminal?.close();
   if (json) context.stdout.write(documents.formatJson(document));
-  else if (text !== undefined) tell(text, terminal, context);
+  else if (text !== undefined) print(text, terminal, context);
   const ending = {
     command: config.command,
     outcome: 'done' in document ? document : undefined,
@@ -63,12 +63,12 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
   return await reportEnding(ending, { config, log, events, logTellsFailure: terminal !== undefined }, context);
 }
 
-function tell(text: string, terminal: TerminalReporter | undefined, { stdout }: ProcessContext): void {
+function print(text: string, terminal: TerminalReporter | undefined, { stdout }: ProcessContext): void {
   if (terminal) terminal.answer(text);
   else stdout.write(`${text}\n`);
 }
 
-/** Undefined where there is none, or where the log is for machines nevertheless. */
+/** Undefined if there is no terminal, or if the log format is JSON. */
 async function openTerminal(
   config: Config | ReportingConfig,
   context: ProcessContext,

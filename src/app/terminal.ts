@@ -1,4 +1,4 @@
-/** Tells a command on a terminal, in place of the log and the lines on stdout; loaded only where there is one. */
+/** Shows a command on a terminal, instead of the log and the lines on stdout; loaded only if there is one. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { LogReporter } from '../adapters/logs/log-reporter.ts';
 import { LiveLine } from '../adapters/terminal/live-line.ts';

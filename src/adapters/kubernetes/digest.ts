@@ -1,4 +1,4 @@
-/** Decides which events of a run become a Kubernetes Event: few enough for the cluster and for whoever reads them. */
+/** Decides which events of a run become Kubernetes Events: few enough for the cluster and its readers. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import type { Direction, Version } from '../../core/migration.ts';
 import * as notes from '../../output/events/notes.ts';
@@ -39,7 +39,7 @@ export class Digest {
     this.#options = options;
   }
 
-  /** The Event that is due now, if any. */
+  /** The Event to send for this event, if any. */
   of(event: MigratorEvent): EventText | undefined {
     // The table has a function per type; TypeScript can't tie the two together.
     const rule = this.#rules[event.type] as ((event: MigratorEvent) => EventText | undefined) | undefined;

@@ -58,7 +58,7 @@ export async function runInThread(
 ): Promise<void> {
   const { target, reporter, written, workerUrl, connectWaitMs } = options;
   const memory = options.memory();
-  const { port1: ours, port2: port } = new MessageChannel();
+  const { port1: incoming, port2: port } = new MessageChannel();
   const onTheWay = new SharedArrayBuffer(4);
   const workerData: HookWorkerData = { path, version, target: target(), connectWaitMs, onTheWay, port };
   const worker = new Worker(workerUrl, {
@@ -71,13 +71,13 @@ export async function runInThread(
   const over = new AbortController();
   const ended = new Promise<void>((resolve, reject) => {
     const hear = listener({ version, reporter, written, onTheWay: new Int32Array(onTheWay), resolve, reject });
-    ours.on('message', hear);
+    incoming.on('message', hear);
     worker.on('error', (error) =>
       reject(isOutOfMemory(error) ? outOfMemory(version, memory) : hookFailed(version, describe(error, path))),
     );
     worker.on('exit', (code) => {
       // Messages may still be in the port.
-      for (let last = receiveMessageOnPort(ours); last; last = receiveMessageOnPort(ours))
+      for (let last = receiveMessageOnPort(incoming); last; last = receiveMessageOnPort(incoming))
         hear(last.message as HookMessage);
       reject(hookFailed(version, `it ended its thread with code ${code}`));
     });
@@ -93,7 +93,7 @@ export async function runInThread(
   } finally {
     over.abort();
     await worker.terminate();
-    ours.close();
+    incoming.close();
   }
 }
 
