@@ -77,7 +77,7 @@ describe('lockstep lock', () => {
   it('--terminate without a holder ends nobody', async () => {
     const { code, stdout } = await runCli(['lock', '--terminate'], workspace());
     expect(code).to.equal(0);
-    expect(stdout).to.include('nobody holds it').and.not.include('was ended');
+    expect(stdout).to.include('nobody holds it').and.not.include('terminated the holder');
   });
 
   it('names who holds it in shared mode, which keeps runners from it too', async () => {
@@ -88,7 +88,7 @@ describe('lockstep lock', () => {
     expect(stderr).to.match(new RegExp(`held by .*sharer.* \\(pid ${sharer.pid}, in shared mode\\)`));
     expect((await runCli(['lock', '--terminate'], workspace())).stdout)
       .to.include('"sharer"')
-      .and.include('was ended');
+      .and.include('terminated the holder');
     expect((await runCli(['up'], workspace())).code).to.equal(0);
   });
 
@@ -117,7 +117,7 @@ describe('lockstep lock', () => {
       const { code, stderr } = await runCli(['up', '--lock-wait', '1s', '--log-format', 'text'], workspace());
       expect(code, stderr).to.equal(31);
       expect(stderr).to.include(`held by ${shown} (pid ${pid}, in shared mode)`);
-      expect((await runCli(['lock', '--terminate'], workspace())).stdout).to.include('was ended');
+      expect((await runCli(['lock', '--terminate'], workspace())).stdout).to.include('terminated the holder');
       expect((await runCli(['up'], workspace())).code).to.equal(0);
     });
   }
