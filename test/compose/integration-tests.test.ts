@@ -1,7 +1,7 @@
 /** examples/integration-tests, run as its README says: what passes, and what must not look as if it had passed. */
 import { expect } from 'chai';
 
-import { skipUnless } from '../fault/support/elsewhere.ts';
+import { skipUnless } from '../support/elsewhere.ts';
 import { findEngines, type ComposeEngine } from './support/engines.ts';
 import { provideImages, Shop, type ShopResult } from './support/shop.ts';
 

@@ -17,7 +17,7 @@ import { ownServer } from '../support/server.ts';
 import { WireProxy } from '../support/wire-proxy.ts';
 import { Workspace } from '../support/workspace.ts';
 import { expectDocumented } from './support/aftermath.ts';
-import { skipUnless, startElsewhere } from './support/elsewhere.ts';
+import { skipUnless, startElsewhere } from '../support/elsewhere.ts';
 import { makeNodes, serverForNodes, whyNoNode, type Node } from './support/lost-node.ts';
 
 /** Not 35: a hook that fails because its machine is cut off is not what failed. */

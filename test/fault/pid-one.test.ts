@@ -16,8 +16,8 @@ import {
 } from '../support/migrations.ts';
 import { closedPort } from '../support/opening.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { STUBBORN_HOOK } from './support/hooks.ts';
-import { skipUnless, startElsewhere, whyNot, type Elsewhere } from './support/elsewhere.ts';
+import { STUBBORN_HOOK } from '../support/hooks.ts';
+import { skipUnless, startElsewhere, whyNot, type Elsewhere } from '../support/elsewhere.ts';
 
 const BOUND_MS = 5_000;
 

@@ -108,10 +108,10 @@ describe('every page', () => {
     const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;
     };
-    const named = pages.flatMap(({ text }) => [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name));
+    const named = pages.flatMap(({ text }) => [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = '']) => name));
     const table = /^## Scripts\n.*?(?=^## )/ms.exec(page('CONTRIBUTING.md'))?.[0] ?? '';
     const listed = [...table.matchAll(/^\| (`[a-z].*?) \|/gm)].flatMap(([, cell = '']) =>
-      [...cell.matchAll(/`([\w:]+)/g)].map(([, name = '']) => name),
+      [...cell.matchAll(/`([\w:-]+)/g)].map(([, name = '']) => name),
     );
     expect([...named, ...listed].filter((name) => !(name in scripts))).to.deep.equal([]);
     expect(named).to.include('build');

@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { skipUnless } from '../../fault/support/elsewhere.ts';
+import { skipUnless } from '../../support/elsewhere.ts';
 import { eventually } from '../../support/bounded.ts';
 import { issue, makeAuthority } from '../../support/certificates.ts';
 import { atEnd } from '../../support/cleanup.ts';

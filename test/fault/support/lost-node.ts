@@ -6,7 +6,7 @@ import pg from 'pg';
 import type { Postgres } from '../../../scripts/postgres/server.ts';
 import { atEnd } from '../../support/cleanup.ts';
 import { ownServer } from '../../support/server.ts';
-import { run, whyNot } from './elsewhere.ts';
+import { run, whyNot } from '../../support/elsewhere.ts';
 
 export interface Node {
   /** Before a command: it runs on that machine then. */

@@ -4,7 +4,7 @@ import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { within } from '../../support/bounded.ts';
-import { skipUnless } from '../../fault/support/elsewhere.ts';
+import { skipUnless } from '../../support/elsewhere.ts';
 import { useWorkspace, type Workspace } from '../../support/workspace.ts';
 import { ContainerStore } from './container-store.ts';
 import { makeNode, makeRuntime, NODE, RUNTIME } from './stand-ins.ts';

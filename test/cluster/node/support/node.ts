@@ -14,7 +14,7 @@ import { join } from 'node:path';
 
 import type { Helm } from '../../../../scripts/chart/helm.ts';
 import { requireHelm } from '../../../chart/support/helms.ts';
-import { skipUnless } from '../../../fault/support/elsewhere.ts';
+import { skipUnless } from '../../../support/elsewhere.ts';
 import { whyNotAll } from '../../../image/support/tool.ts';
 import { within } from '../../../support/bounded.ts';
 import { atEnd } from '../../../support/cleanup.ts';

@@ -5,8 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-import { eventually, within } from '../../support/bounded.ts';
-import { skip } from '../../support/skip.ts';
+import { eventually, within } from './bounded.ts';
+import { skip } from './skip.ts';
 
 interface ElsewhereResult {
   readonly code: number | null;
@@ -25,7 +25,7 @@ export interface Elsewhere {
   readonly end: () => void;
 }
 
-const script = join(process.env['LOCKSTEP_DIST'] ?? resolve(import.meta.dirname, '../../../dist'), 'lockstep.mjs');
+const script = join(process.env['LOCKSTEP_DIST'] ?? resolve(import.meta.dirname, '../../dist'), 'lockstep.mjs');
 
 /** `before` is a command and its arguments, which gets the runner's command as its last arguments. */
 export function startElsewhere(

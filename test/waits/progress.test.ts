@@ -6,7 +6,7 @@ import { expectExit, startCli } from '../support/cli.ts';
 import { closeGate, openSnapshot } from '../support/gate.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { hurried, upByEngine } from './support/in-process.ts';
+import { hurried, upByEngine } from '../support/in-process.ts';
 
 /** 10 s are 100 ms. */
 const FACTOR = 100;

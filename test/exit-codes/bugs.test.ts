@@ -9,7 +9,7 @@ import { documentOf } from '../support/json-documents.ts';
 import { distFolder, expectExit, runCli, type CliResult } from '../support/cli.ts';
 import { file } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { expectNoStack } from './support/said.ts';
+import { expectNoStack } from '../support/said.ts';
 
 const AWAITED = 'an exception where it is awaited';
 

@@ -2,8 +2,8 @@
 import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 
-import { within } from '../../support/bounded.ts';
-import { openTcpFront } from '../../support/tcp-front.ts';
+import { within } from './bounded.ts';
+import { openTcpFront } from './tcp-front.ts';
 
 /** `hangs-up`: at once; `hangs-up-on-tls`: it agrees to TLS, and then closes, as a proxy does whose certificate is not there yet. */
 export type Manner = 'hangs-up' | 'hangs-up-on-tls';

@@ -1,8 +1,8 @@
 /** SIGKILL in the middle of a run: the next plain run finishes the work, without a person, and nothing is applied twice. */
 import { expect } from 'chai';
 
-import { expectExit, runCli, startCli, type CliProcess } from '../support/cli.ts';
-import { closeGate, openSnapshot } from '../support/gate.ts';
+import { expectExit, runCli, startCli, type CliProcess } from '../../support/cli.ts';
+import { closeGate, openSnapshot } from '../../support/gate.ts';
 import {
   file,
   FIVE_FILES,
@@ -10,8 +10,8 @@ import {
   FIVE_FILES_FACTS,
   versionsOf,
   type Files,
-} from '../support/migrations.ts';
-import { useWorkspace } from '../support/workspace.ts';
+} from '../../support/migrations.ts';
+import { useWorkspace } from '../../support/workspace.ts';
 
 describe('SIGKILL', () => {
   const workspace = useWorkspace();

@@ -1,12 +1,12 @@
 /** The connection breaks at every single message of a run: the run says so, and the next one finishes the work. */
 import { expect } from 'chai';
 
-import { runMigrations, type Outcome } from '../../src/index.ts';
-import { MigratorError } from '../../src/core/errors.ts';
-import { file, versionsOf } from '../support/migrations.ts';
-import { testServer } from '../support/server.ts';
-import { WireProxy, type ProxyRule } from '../support/wire-proxy.ts';
-import { useWorkspace, Workspace } from '../support/workspace.ts';
+import { runMigrations, type Outcome } from '../../../src/index.ts';
+import { MigratorError } from '../../../src/core/errors.ts';
+import { file, versionsOf } from '../../support/migrations.ts';
+import { testServer } from '../../support/server.ts';
+import { WireProxy, type ProxyRule } from '../../support/wire-proxy.ts';
+import { useWorkspace, Workspace } from '../../support/workspace.ts';
 
 const FILES = {
   ...file(1, 'table', 'CREATE TABLE counted (n int);\nINSERT INTO counted VALUES (1);'),

@@ -1,10 +1,10 @@
 /** SIGTERM and SIGINT: exit 143 and 130 within seconds, rolled back, the lock free; the next run goes on. */
 import { expect } from 'chai';
 
-import { eventually } from '../support/bounded.ts';
-import { expectExit, runCli, startCli, type CliProcess } from '../support/cli.ts';
-import { closeGate, openSnapshot } from '../support/gate.ts';
-import { holdKey } from '../support/holder.ts';
+import { eventually } from '../../support/bounded.ts';
+import { expectExit, runCli, startCli, type CliProcess } from '../../support/cli.ts';
+import { closeGate, openSnapshot } from '../../support/gate.ts';
+import { holdKey } from '../../support/holder.ts';
 import {
   file,
   FIVE_FILES,
@@ -12,10 +12,10 @@ import {
   FIVE_FILES_FACTS,
   versionsOf,
   type Files,
-} from '../support/migrations.ts';
-import { closedPort } from '../support/opening.ts';
-import { useWorkspace } from '../support/workspace.ts';
-import { STUBBORN_HOOK } from './support/hooks.ts';
+} from '../../support/migrations.ts';
+import { closedPort } from '../../support/opening.ts';
+import { useWorkspace } from '../../support/workspace.ts';
+import { STUBBORN_HOOK } from '../../support/hooks.ts';
 
 const BOUND_MS = 5_000;
 

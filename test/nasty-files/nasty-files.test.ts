@@ -13,7 +13,7 @@ import { within } from '../support/bounded.ts';
 import { runCli } from '../support/cli.ts';
 import { ownServer } from '../support/server.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { runInProcess } from './support/in-process.ts';
+import { runInProcess } from '../support/in-process.ts';
 
 const SEED = Number(process.env['LOCKSTEP_SEED'] ?? 20_240_501);
 /** Names are nasty: many in one directory, most of which are refused. */

@@ -10,7 +10,7 @@ import { file } from '../support/migrations.ts';
 import { ownServer } from '../support/server.ts';
 import { PASSWORD, startTlsServer, type TlsServer } from '../support/tls-server.ts';
 import { Workspace } from '../support/workspace.ts';
-import { startLateDoor, type LateDoor, type Manner } from './support/late-door.ts';
+import { startLateDoor, type LateDoor, type Manner } from '../support/late-door.ts';
 
 const waits = ({ logs }: CliResult): number => logs.filter(({ event }) => event === 'database.waiting').length;
 

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { expectExit, runCli } from '../support/cli.ts';
 import { file, versionsOf } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { runInProcess, type InProcessResult } from './support/in-process.ts';
+import { runInProcess, type InProcessResult } from '../support/in-process.ts';
 
 const REPLICAS = 20;
 const GOOD = file(1, 'orders', 'CREATE TABLE orders (id int);\nCREATE SEQUENCE table_locks;');

@@ -1,10 +1,10 @@
 /** A sample of what way-back-matrix.test.ts tries in whole. LOCKSTEP_SEED=<number> takes the same cells again. */
 import fc from 'fast-check';
 
-import type { Postgres } from '../../scripts/postgres/server.ts';
-import { ownServer } from '../support/server.ts';
-import { CELLS, HOWS, type Cell } from './support/half-done.ts';
-import { tryCell } from './support/half-done-cell.ts';
+import type { Postgres } from '../../../scripts/postgres/server.ts';
+import { ownServer } from '../../support/server.ts';
+import { CELLS, HOWS, type Cell } from '../support/half-done.ts';
+import { tryCell } from '../support/half-done-cell.ts';
 
 const SEED = Number(process.env['LOCKSTEP_SEED'] ?? Date.now() % 1_000_000);
 

@@ -3,14 +3,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
-import type { Postgres } from '../../scripts/postgres/server.ts';
-import { eventually } from '../support/bounded.ts';
-import { expectExit, runCli, startCli } from '../support/cli.ts';
-import { closeGate } from '../support/gate.ts';
-import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../support/migrations.ts';
-import { closedPort } from '../support/opening.ts';
-import { ownServer } from '../support/server.ts';
-import { useWorkspace } from '../support/workspace.ts';
+import type { Postgres } from '../../../scripts/postgres/server.ts';
+import { eventually } from '../../support/bounded.ts';
+import { expectExit, runCli, startCli } from '../../support/cli.ts';
+import { closeGate } from '../../support/gate.ts';
+import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../../support/migrations.ts';
+import { closedPort } from '../../support/opening.ts';
+import { ownServer } from '../../support/server.ts';
+import { useWorkspace } from '../../support/workspace.ts';
 
 describe('pg_terminate_backend', () => {
   const workspace = useWorkspace();

@@ -2,20 +2,20 @@
 import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 
-import { systemClock } from '../../../src/adapters/clock/system-clock.ts';
-import { createFileSource } from '../../../src/adapters/files/source.ts';
-import { PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
-import { DedicatedConnections } from '../../../src/adapters/postgres/connection/dedicated.ts';
-import { createSqlParser } from '../../../src/adapters/sql-parser/parser.ts';
-import { reportEarlyFailure, runCommand } from '../../../src/app/run-command.ts';
-import { readPartialSettings } from '../../../src/cli/partial-settings.ts';
-import { parseArguments } from '../../../src/cli/arguments.ts';
-import { parseConfig } from '../../../src/config/parse-config.ts';
-import { toMigratorError } from '../../../src/core/errors.ts';
-import type { Outcome } from '../../../src/core/outcome.ts';
-import type { Clock, HookRunner, Limits, Reporter } from '../../../src/core/ports.ts';
-import { migrate } from '../../../src/engine/migrate/migrate.ts';
-import type { Workspace } from '../../support/workspace.ts';
+import { systemClock } from '../../src/adapters/clock/system-clock.ts';
+import { createFileSource } from '../../src/adapters/files/source.ts';
+import { PostgresDatabase } from '../../src/adapters/postgres/database.ts';
+import { DedicatedConnections } from '../../src/adapters/postgres/connection/dedicated.ts';
+import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
+import { reportEarlyFailure, runCommand } from '../../src/app/run-command.ts';
+import { readPartialSettings } from '../../src/cli/partial-settings.ts';
+import { parseArguments } from '../../src/cli/arguments.ts';
+import { parseConfig } from '../../src/config/parse-config.ts';
+import { toMigratorError } from '../../src/core/errors.ts';
+import type { Outcome } from '../../src/core/outcome.ts';
+import type { Clock, HookRunner, Limits, Reporter } from '../../src/core/ports.ts';
+import { migrate } from '../../src/engine/migrate/migrate.ts';
+import type { Workspace } from './workspace.ts';
 
 export interface InProcessResult {
   readonly code: number;

@@ -8,7 +8,7 @@ import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, startCli, type CliProcess } from '../support/cli.ts';
 import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
-import { hurried, upByEngine } from './support/in-process.ts';
+import { hurried, upByEngine } from '../support/in-process.ts';
 
 const BLOCKING_QUERY = 'SELECT count(*) FROM orders';
 
