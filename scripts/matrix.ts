@@ -33,6 +33,7 @@ async function installOlder(): Promise<void> {
 const SUITES = [
   'test/contract/**/*.test.ts',
   'test/command/**/*.test.ts',
+  'test/scripts/**/*.test.ts',
   'test/integration/**/*.test.ts',
   'test/race/**/*.test.ts',
   'test/surroundings/**/*.test.ts',

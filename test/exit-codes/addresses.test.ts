@@ -11,7 +11,7 @@ import { runInProcess } from '../support/in-process.ts';
 
 import { CANARY, expectNoSecret } from './support/canary.ts';
 
-describe('an address that cannot be read', () => {
+describe('an address that cannot be parsed', () => {
   let dir: string;
   before(async () => {
     dir = await mkdtemp(join(tmpdir(), 'lockstep-empty-'));
@@ -39,7 +39,7 @@ describe('an address that cannot be read', () => {
     `postgres://app:${CANARY}\n@db/shop`,
     `"postgres://app:${CANARY}@db/shop"`,
   ]) {
-    it(`is refused without being shown: ${JSON.stringify(address.replaceAll(CANARY, '***'))}`, async () => {
+    it(`is rejected and not printed: ${JSON.stringify(address.replaceAll(CANARY, '***'))}`, async () => {
       for (const args of [
         ['status'],
         ['status', '--log-format', 'text'],
@@ -61,7 +61,7 @@ describe('an address that cannot be read', () => {
 describe('a host name that does not exist', () => {
   const workspace = useWorkspace();
 
-  it('is looked up again and again, as it may still come: 30 after --connect-wait, naming it', async () => {
+  it('is looked up repeatedly and named when the run exits with 30 after --connect-wait', async () => {
     await workspace().write(FIVE_FILES);
     const DATABASE_URL = `postgres://app:${CANARY}@not-there.invalid/shop`;
     const env = { ...workspace().env, DATABASE_URL };

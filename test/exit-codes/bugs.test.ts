@@ -37,7 +37,7 @@ function expectToldAsText({ stdout, stderr }: CliResult): void {
   expect(stderr).to.match(/^error: .+ \(INTERNAL\)\nwhy: {3}\S.*\nnext: {2}\S.*\n$/m);
 }
 
-describe('a bug of ours', () => {
+describe('a bug in Lockstep', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(file(1, 'a', 'CREATE TABLE a ();')));
 
@@ -53,11 +53,11 @@ describe('a bug of ours', () => {
         return result;
       }
 
-      it('for people: 1, in three parts, without a stack', async () => {
+      it('exits with 1 and prints a message in three parts without a stack, for people', async () => {
         expectToldAsText(await runBroken(['--log-format', 'text']));
       });
 
-      it('for machines: 1, one document, and the stack in the log, if there is one', async () => {
+      it('exits with 1 and prints one document, with the stack in the log if there is one, for machines', async () => {
         const result = await runBroken(['--json', '--log-format', 'json']);
         // Where it is awaited, the run knows what it had done.
         const document = documentOf(what === AWAITED ? 'outcome' : 'error', result);
@@ -72,7 +72,7 @@ describe('a bug of ours', () => {
     });
   }
 
-  it('is not seen where there is none', async () => {
+  it('is not reported when there is none', async () => {
     expectExit(
       await runCli(['up'], { env: { ...workspace().env, NODE_OPTIONS: '--import=data:text/javascript,' } }),
       0,
@@ -92,7 +92,7 @@ describe('an installation that lacks a file', () => {
 
   // What the entry itself imports must be there for anything of ours to run.
   for (const part of [/^start\.mjs$/, /\.cjs$/, /^winston-writer-/, /^under-lock-/, /^wasm-/, /^libpg-query\.wasm$/]) {
-    it(`${part.source}: 1, and what is wrong, in either format`, async () => {
+    it(`exits with 1 and says what is wrong in both formats: ${part.source}`, async () => {
       const names = (await readdir(dist)).filter((name) => part.test(name));
       expect(names).to.have.lengthOf(1);
       await rm(join(dist, names[0]!));

@@ -37,7 +37,7 @@ describe('exit code', () => {
     return result;
   }
 
-  it('each of the table has a row here', () => {
+  it('has a row here for each error code', () => {
     const codes = Object.keys(ERRORS) as (keyof typeof ERRORS)[];
     expect(ROWS.flatMap(({ code }) => code ?? [])).to.include.members(codes);
     for (const { exit, code } of ROWS) if (code !== undefined && exit !== 130) expect(ERRORS[code].exit).to.equal(exit);
@@ -81,7 +81,7 @@ describe('exit code', () => {
     });
   }
 
-  it('no secret is in the journal either', async () => {
+  it('leaves no secret in the journal', async () => {
     const row = ROWS.find(({ exit }) => exit === 40)!;
     await provoke(row, []);
     const { stdout } = await runCli(['history', '--json'], workspace());

@@ -27,7 +27,7 @@ describe('a hook that never ends', () => {
       `export default async ({ pool }) => { await pool.query("SELECT pg_sleep(3600) AS ${HOOK_STATEMENT}"); };`,
     ],
   ] as const) {
-    it(`and ${which}: 35 after --hook-timeout; nothing is recorded, the lock is free, and the next run goes on`, async () => {
+    it(`makes the run exit with 35 after --hook-timeout, records nothing and frees the lock for the next run when it ${which}`, async () => {
       await workspace().write({
         ...FIVE_FILES,
         ...file(6, 'hooked', 'CREATE TABLE hooked ();'),

@@ -11,7 +11,7 @@ describe('a role with too few privileges', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
-  it('without CREATE: 23, and nothing is left', async () => {
+  it('exits with 23 and leaves nothing behind without CREATE', async () => {
     const { url, name } = await createRole(workspace(), { grant: 'USAGE' });
     const before = await stateOf(workspace());
     for (const command of [['up'], ['baseline', '--to', '001_accounts']]) {
@@ -24,7 +24,7 @@ describe('a role with too few privileges', () => {
     expect(await workspace().lockSessions()).to.deep.equal([]);
   });
 
-  it('with SELECT on the history only: status and wait work, up ends with 0 while nothing is pending and 23 else', async () => {
+  it('runs status and wait with only SELECT on the history; up exits with 0 when nothing is pending, else with 23', async () => {
     expectExit(await runCli(['up'], workspace()), 0);
     const { url, name } = await createRole(workspace(), { grant: 'USAGE' });
     await workspace().query(`GRANT SELECT ON schema_migrations TO ${name}`);
@@ -41,7 +41,7 @@ describe('a role with too few privileges', () => {
     expect(refused.stderr).to.include('42501');
   });
 
-  it('that may not read the history: 23', async () => {
+  it('exits with 23 when it may not read the history', async () => {
     expectExit(await runCli(['up'], workspace()), 0);
     const { url } = await createRole(workspace(), { grant: 'USAGE' });
     const result = await runCli(['up'], { env: { ...workspace().env, DATABASE_URL: url } });
@@ -49,7 +49,7 @@ describe('a role with too few privileges', () => {
     expect(result.stderr).to.include('permission denied for table schema_migrations');
   });
 
-  it('that may not do what a migration does: 40, with the place', async () => {
+  it('exits with 40 and names the line when it may not run a statement of a migration', async () => {
     const { url } = await createRole(workspace());
     await workspace().write({ '001_accounts.up.sql': 'CREATE TABLE mine ();\nCREATE ROLE somebody_else;\n' });
     const result = await runCli(['up'], { env: { ...workspace().env, DATABASE_URL: url } });

@@ -24,7 +24,7 @@ describe('a server without a free connection', () => {
   after(() => server.stop());
   const workspace = useWorkspace(() => server.url);
 
-  it('for longer than --connect-wait: 30, in the words of the server; one that is freed is used', async () => {
+  it('makes a run exit with 30 and the message of the server after --connect-wait; a connection that is freed is used', async () => {
     await workspace().write(FIVE_FILES);
     const taken: pg.Client[] = [];
     for (let full = false; !full; ) {
@@ -50,7 +50,7 @@ describe('a server without a free connection', () => {
   });
 });
 
-describe('a server that takes no writes', () => {
+describe('a read-only server', () => {
   let server: Postgres;
   before(async () => {
     server = await ownServer();
@@ -80,7 +80,7 @@ describe('a server that takes no writes', () => {
     expectExit(await runCli(['up', '--to', '002_orders'], workspace()), 0);
   });
 
-  it('default_transaction_read_only: commands that write wait, then 30; the others work; and it goes on when it is over', async () => {
+  it('makes writing commands wait and exit with 30 with default_transaction_read_only; reading commands work; a waiting run continues when the setting is reset', async () => {
     await workspace().query('ALTER SYSTEM SET default_transaction_read_only = on');
     await workspace().query('SELECT pg_reload_conf()');
     await expectNotWritable('read-only');
@@ -93,7 +93,7 @@ describe('a server that takes no writes', () => {
     expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES));
   });
 
-  it('a standby: the same; and when it is promoted meanwhile, a waiting runner goes on', async () => {
+  it('does the same as a standby; a waiting run continues when it is promoted', async () => {
     // In recovery without a primary: it waits for more to replay, and answers those who read.
     const signal = join(server.dataDir, 'standby.signal');
     await writeFile(signal, '');
@@ -149,7 +149,7 @@ describe("a server's certificate that has expired", () => {
   };
 
   for (const sslmode of ['verify-ca', 'verify-full']) {
-    it(`is refused at once with sslmode=${sslmode}: 23`, async () => {
+    it(`makes a run exit with 23 at once with sslmode=${sslmode}`, async () => {
       const result = await run({ sslmode, sslrootcert: caFile });
       expectExit(result, 23);
       expect(result.stderr)
@@ -161,7 +161,7 @@ describe("a server's certificate that has expired", () => {
     });
   }
 
-  it('is no matter where nothing is verified', async () => {
+  it('is accepted when nothing is verified', async () => {
     expectExit(await run({ sslmode: 'require' }), 0);
   });
 });

@@ -454,21 +454,21 @@ describe('nasty files', function () {
     );
   }
 
-  it(`${MANY.directories * MANY.files} nasty names`, async () => {
+  it(`end with a documented code: ${MANY.directories * MANY.files} names`, async () => {
     await fc.assert(
       fc.asyncProperty(MANY_FILES, (files) => withFiles(files, tryBoth)),
       { seed: SEED, numRuns: MANY.directories, endOnFailure: true },
     );
   });
 
-  it(`${FEW.directories * FEW.files} nasty contents`, async () => {
+  it(`end with a documented code: ${FEW.directories * FEW.files} contents`, async () => {
     await fc.assert(
       fc.asyncProperty(FEW_FILES, (files) => withFiles(files, tryBoth)),
       { seed: SEED, numRuns: FEW.directories, endOnFailure: true },
     );
   });
 
-  it(`a sample of ${BY_COMMAND_LINE}, by the command line`, async () => {
+  it(`end with the same code by the command line: a sample of ${BY_COMMAND_LINE}`, async () => {
     for (const files of fc.sample(fc.oneof(FEW_FILES, MANY_FILES), { seed: SEED, numRuns: BY_COMMAND_LINE })) {
       await withFiles(files, async (dir) => {
         const env = { ...workspace().env, LOCKSTEP_DIR: dir, LOCKSTEP_CONNECT_WAIT: '5s' };

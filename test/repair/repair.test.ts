@@ -33,8 +33,8 @@ describe('repair', () => {
     return Object.fromEntries(migrations.map(({ version, state }) => [version, state]));
   }
 
-  describe('of nothing', () => {
-    it('on an empty database: says so, and a dry run does not even make the tables', async () => {
+  describe('with nothing to repair', () => {
+    it('reports it on an empty database, where a dry run does not even create the tables', async () => {
       await workspace().write(file(1, 'a', 'SELECT 1;'));
       const before = await stateOf(workspace());
       expect(await repair('--dry-run')).to.deep.equal(['Nothing to repair.']);
@@ -43,7 +43,7 @@ describe('repair', () => {
       expect(await states()).to.deep.equal({ '001_a': 'pending' });
     });
 
-    it('where everything fits: says so, and changes no row', async () => {
+    it('reports it when history and files agree, and changes no row', async () => {
       await workspace().write({ ...file(1, 'a', 'SELECT 1;'), '001_a.down.sql': 'SELECT 2;' });
       await expectRun(0, 'up');
       const before = await stateOf(workspace());
@@ -69,7 +69,7 @@ describe('repair', () => {
     const ACCEPT = (version: string): string =>
       `${version}: accept the changed ${version}.up.sql as the text that was applied, and keep the stored down SQL`;
 
-    it('accepts it: then nothing is changed any more, and nothing was run', async () => {
+    it('accepts the change without running anything; afterwards no file counts as changed', async () => {
       await workspace().write(file(3, 'c', 'CREATE TABLE c ();'));
       await expectRun(22, 'up');
       expect(await states()).to.deep.equal({ '001_a': 'changed', '002_b': 'changed', '003_c': 'pending' });
@@ -88,12 +88,12 @@ describe('repair', () => {
       ).to.deep.equal([{ down_sql: 'DROP TABLE a;' }]);
     });
 
-    it('--only takes one of them', async () => {
+    it('accepts a single file with --only', async () => {
       expect(await repair('--only', '002_b')).to.deep.equal([`  repair ${ACCEPT('002_b')}`, 'Done.']);
       expect(await states()).to.deep.equal({ '001_a': 'changed', '002_b': 'applied' });
     });
 
-    it('a dry run says the same, and changes nothing', async () => {
+    it('prints the same in a dry run, and changes nothing', async () => {
       const before = await stateOf(workspace());
       expect(await repair('--dry-run')).to.deep.equal([
         `  would repair ${ACCEPT('001_a')}`,
@@ -103,7 +103,7 @@ describe('repair', () => {
       expect(await stateOf(workspace())).to.deep.equal(before);
     });
 
-    it('says it before it does it', async () => {
+    it('prints what it will do before it does it', async () => {
       // The row is kept from it: what has been said by then was said before.
       const other = await workspace().client();
       await other.query('BEGIN; SELECT * FROM schema_migrations FOR UPDATE');
@@ -119,7 +119,7 @@ describe('repair', () => {
       expect(await states()).to.deep.equal({ '001_a': 'applied', '002_b': 'applied' });
     });
 
-    it('waits for the lock, and does nothing without it: 31', async () => {
+    it('waits for the lock, and exits with 31 without a change when it does not get it', async () => {
       const holder = await holdKey(workspace().serverUrl, workspace().lockKey);
       workspace().defer(() => holder.release());
       const before = await stateOf(workspace());
@@ -127,7 +127,7 @@ describe('repair', () => {
       expect(await stateOf(workspace())).to.deep.equal(before);
     });
 
-    it('--json is one document of its schema', async () => {
+    it('prints one document that matches its schema with --json', async () => {
       for (const dryRun of [true, false]) {
         const result = await run('repair', '--json', ...(dryRun ? ['--dry-run'] : []));
         expectExit(result, 0);
@@ -166,7 +166,7 @@ describe('repair', () => {
       '      + DROP TABLE a CASCADE;',
     ];
 
-    it('keeps the new text for rolling back where that is asked for, and shows what changes', async () => {
+    it('stores the new SQL for rollbacks on request, and shows the difference', async () => {
       await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;', '002_b.down.sql': 'DROP TABLE b;' });
       const left = await repair();
       expect(left[0]).to.equal('Nothing was repaired.');
@@ -187,7 +187,7 @@ describe('repair', () => {
       expect(await states()).to.deep.equal({ '001_a': 'pending', '002_b': 'pending' });
     });
 
-    it('keeps what there is no file for any more, also where the file of the migration was changed', async () => {
+    it('keeps the stored SQL when its file is gone, even if the up file was changed', async () => {
       await rm(join(workspace().dir, '001_a.down.sql'));
       expect(await repair('--down', 'files')).to.deep.equal(['Nothing to repair.']);
       await workspace().write(file(1, 'a', 'CREATE TABLE a (); -- a comment'));
@@ -201,7 +201,7 @@ describe('repair', () => {
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
     });
 
-    it('keeps what differs when it accepts a changed file', async () => {
+    it('keeps the stored SQL that differs when it accepts a changed up file', async () => {
       await workspace().write({
         ...file(1, 'a', 'CREATE TABLE a (); -- a comment'),
         '001_a.down.sql': 'DROP TABLE a CASCADE;',
@@ -210,7 +210,7 @@ describe('repair', () => {
       expect(await storedDown('001_a')).to.equal('DROP TABLE a;');
     });
 
-    it('a dry run says so, and changes nothing', async () => {
+    it('prints the difference in a dry run, and changes nothing', async () => {
       await workspace().write({ '001_a.down.sql': 'DROP TABLE a CASCADE;' });
       const before = await stateOf(workspace());
       expect(await repair('--dry-run', '--down', 'files')).to.deep.equal([
@@ -265,7 +265,7 @@ describe('repair', () => {
         expect(result.stderr).to.include('lockstep repair --only 001_half --statement done').and.include('again');
       }
 
-      it('every further run ends with 41 and does not run it again, until a person has answered', async () => {
+      it('makes every further run exit with 41 and not repeat the statement until a person has answered', async () => {
         for (let time = 1; time <= 3; time += 1) {
           await expectIncomplete();
           expect(await counted()).to.deep.equal([2]);
@@ -284,7 +284,7 @@ describe('repair', () => {
         expect(await workspace().journalCounts('statement started')).to.deep.equal({ '001_half': 1 });
       });
 
-      it('the answer "done": the rest follows, and that statement never runs again', async () => {
+      it('continues after the statement, which never runs again, when the answer is "done"', async () => {
         await expectIncomplete();
         expect(await repair('--only', '001_half', '--statement', 'done')).to.deep.equal([
           '  repair 001_half: treat statement 2 as done',
@@ -297,7 +297,7 @@ describe('repair', () => {
         expect(await repair('--statement', 'done')).to.deep.equal(['Nothing to repair.']);
       });
 
-      it('the answer "again": it runs once more, and then the rest', async () => {
+      it('repeats the statement and continues after it when the answer is "again"', async () => {
         await expectIncomplete();
         expect(await repair('--only', '001_half', '--statement', 'again')).to.deep.equal([
           '  repair 001_half: run statement 2 again',
@@ -309,7 +309,7 @@ describe('repair', () => {
         expect(await workspace().versions()).to.deep.equal(['001_half', '002_next']);
       });
 
-      it('the answer without a run in between, and without --only', async () => {
+      it('takes the answer without a run in between and without --only', async () => {
         expect(await repair('--statement', 'done')).to.deep.equal([
           '  repair 001_half: treat statement 2 as done',
           'Done.',
@@ -318,7 +318,7 @@ describe('repair', () => {
         expect(await counted()).to.deep.equal([2, 3, 4]);
       });
 
-      it('"again" that is killed again asks again', async () => {
+      it('asks again when the repeated statement is killed too', async () => {
         await repair('--statement', 'again');
         const gate = await closeGate(workspace());
         const killed = startCli(['up'], workspace());
@@ -335,7 +335,7 @@ describe('repair', () => {
         expect(await counted()).to.deep.equal([2, 2, 3, 4]);
       });
 
-      it('a dry run of an answer changes nothing, and the next run still asks', async () => {
+      it('changes nothing in a dry run of an answer; the next run still asks', async () => {
         const before = await stateOf(workspace());
         for (const [answer, told] of [
           ['done', 'treat statement 2 as done'],
@@ -350,7 +350,7 @@ describe('repair', () => {
         await expectIncomplete();
       });
 
-      it('a file whose statement was changed meanwhile is not taken for the one that ran', async () => {
+      it('does not take a statement that was changed meanwhile for the one that ran', async () => {
         await workspace().write(
           file(
             1,
@@ -366,7 +366,7 @@ describe('repair', () => {
     });
   }
 
-  it('an answer that is none: 20', async () => {
+  it('exits with 20 when the answer is not a valid one', async () => {
     await workspace().write(file(1, 'a', 'SELECT 1;'));
     await expectRun(20, 'repair', '--statement', 'perhaps');
   });

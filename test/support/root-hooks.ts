@@ -7,6 +7,7 @@ for (const name of Object.keys(process.env)) {
 }
 
 export const mochaHooks = {
+  /** With --parallel, mocha calls it after each file of a worker. */
   async afterAll(): Promise<void> {
     await cleanUp();
   },

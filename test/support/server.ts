@@ -41,7 +41,9 @@ export async function ownServer(options: PostgresOptions = {}): Promise<Postgres
 async function start(): Promise<TestServer> {
   const url = process.env['DATABASE_URL'] ?? '';
   if (url === '') {
-    const postgres = await ownServer();
+    const postgres = await startPostgres();
+    // A worker of mocha --parallel runs many files on one server, which ends with the worker: see scripts/postgres/folder.ts.
+    if (process.env['MOCHA_WORKER_ID'] === undefined) atEnd(() => postgres.stop());
     return { url: postgres.url, postgres };
   }
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });

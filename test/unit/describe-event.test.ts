@@ -217,6 +217,17 @@ describe('the fields of an error', () => {
   });
 });
 
+function expectSmallTermination(error: MigratorError, text: string, type: string): void {
+  const outcome = {
+    done: [{ version: text, direction: 'up', durationMs: 1 }],
+    pending: [text],
+    dryRun: false,
+  } as const;
+  expect(Buffer.byteLength(terminationMessage({ error, outcome, durationMs: 1 })), type).to.be.at.most(
+    MAX_MESSAGE_BYTES,
+  );
+}
+
 describe('createLogReporter', () => {
   it('writes one JSON object a line, with the facts and the runner as fields', async () => {
     const lines = (await log(ALL.map(({ event }) => event))).map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -251,6 +262,7 @@ describe('createLogReporter', () => {
   };
   for (const [what, text] of Object.entries(LONG)) {
     it(`writes no line that container runtimes split, nor a longer termination message or note: ${what}`, async () => {
+      expectSmallTermination(enormousError(text), text, 'any other');
       for (const { event } of ALL) {
         const { type, ...facts } = event;
         const huge = { ...(grown(facts, text) as object), type } as MigratorEvent;
@@ -271,15 +283,7 @@ describe('createLogReporter', () => {
           if (format === 'json') expect(JSON.parse(line), type).to.include({ event: type });
           if (format === 'json') expect(line, type).to.match(/\[cut: \d+ (characters )?in all\]/);
         }
-        const error = 'error' in huge ? huge.error : enormousError(text);
-        const outcome = {
-          done: [{ version: text, direction: 'up', durationMs: 1 }],
-          pending: [text],
-          dryRun: false,
-        } as const;
-        expect(Buffer.byteLength(terminationMessage({ error, outcome, durationMs: 1 })), type).to.be.at.most(
-          MAX_MESSAGE_BYTES,
-        );
+        if ('error' in huge) expectSmallTermination(huge.error, text, type);
         const digest = new Digest({ direction: 'up', inJob: true, now: () => 60_000 });
         digest.of({ type: 'run.planned', direction: 'up', versions: [text] });
         expect(Buffer.byteLength(digest.of(huge)?.note ?? ''), type).to.be.at.most(MAX_NOTE_BYTES);

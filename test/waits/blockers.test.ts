@@ -52,7 +52,7 @@ describe('a session that holds the table of a migration', () => {
     expect(ageMs, `since ${since}`).to.be.within(0, 60_000);
   }
 
-  it('is named in the log, in JSON; the migration is tried again, and applied once it is gone', async () => {
+  it('is named in the JSON log; the migration is retried, and applied once the session has ended', async () => {
     const { client, pid } = await block();
     await workspace().write({ '001_alter.up.sql': 'ALTER TABLE orders ADD COLUMN total int;' });
     const run = startCli(['up', '--lock-timeout', '50ms'], workspace());
@@ -68,7 +68,7 @@ describe('a session that holds the table of a migration', () => {
     expect(await workspace().journalCounts('applied')).to.deep.equal({ '001_alter': 1 });
   });
 
-  it('is named in the log, in text', async () => {
+  it('is named in the text log', async () => {
     const { client, pid } = await block();
     await workspace().write({ '001_alter.up.sql': 'ALTER TABLE orders ADD COLUMN total int;' });
     const run = startCli(['up', '--lock-timeout', '50ms', '--log-format', 'text'], workspace());
@@ -94,7 +94,7 @@ describe('a session that holds the table of a migration', () => {
     );
   });
 
-  it('and stays there: ten tries, then exit 32 with its name', async () => {
+  it('is named when the run exits with 32 after ten tries', async () => {
     const { pid } = await block();
     await workspace().write({ '001_alter.up.sql': 'ALTER TABLE orders ADD COLUMN total int;' });
     const reporter = new Recorder();
@@ -117,7 +117,7 @@ describe('a session that holds the table of a migration', () => {
     expect(await workspace().lockSessions()).to.deep.equal([]);
   });
 
-  it('is named by the command line at each try, until it is gone', async () => {
+  it('is named by the command line at each try until the session has ended', async () => {
     const { client, pid } = await block();
     await workspace().write({ '001_alter.up.sql': 'ALTER TABLE orders ADD COLUMN total int;' });
     const run = startCli(['up', '--lock-timeout', '50ms'], workspace());
@@ -129,7 +129,7 @@ describe('a session that holds the table of a migration', () => {
     expectExit(await run.exited, 0);
   });
 
-  it('by the command line, with a limit of the file on a data statement: exit 32 at once', async () => {
+  it('makes the command line exit with 32 at once when the file limits the time of a data statement', async () => {
     await block('LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
     await workspace().write({
       '001_update.up.sql': `SET LOCAL lock_timeout = '50ms';\nUPDATE orders SET id = id + 1;`,
@@ -191,7 +191,7 @@ describe('a session that holds the table of a migration', () => {
     }
   });
 
-  it('does not make others queue behind the migration for longer than --lock-timeout', async () => {
+  it('makes other sessions queue behind the migration for no longer than --lock-timeout', async () => {
     const { client } = await block();
     await workspace().write({ '001_alter.up.sql': 'ALTER TABLE orders ADD COLUMN total int;' });
     const run = startCli(['up', '--lock-timeout', '100ms'], workspace());

@@ -30,7 +30,7 @@ describe('a heartbeat', () => {
     });
 
   // Busy, so that nothing of the run's own may depend on the thread of the hook.
-  it('goes out well before the session would be ended, also while a hook keeps its thread busy', async function () {
+  it('is sent well before the server would end the idle session, even while a hook keeps its thread busy', async function () {
     this.timeout(120_000);
     const done = join(workspace().dir, 'done');
     await workspace().write({

@@ -11,12 +11,12 @@ const TABLES = ['schema_migrations', 'schema_migrations_journal'];
 /** The second keeps from writing only. */
 const MODES = ['ACCESS EXCLUSIVE', 'EXCLUSIVE'];
 
-describe('a table of ours that somebody has locked', () => {
+describe('a run whose history or journal is locked by another session', () => {
   const workspace = useWorkspace();
 
   for (const table of TABLES) {
     for (const mode of MODES) {
-      it(`${table} in ${mode} mode: a run with something to do names who it is, ends with 32, and the next one ends well`, async function () {
+      it(`names that session and exits with 32 when ${table} is locked in ${mode} mode; the next run succeeds`, async function () {
         this.timeout(120_000);
         await workspace().write(file(1, 'a', 'CREATE TABLE a ();'));
         await up(workspace());
@@ -40,7 +40,7 @@ describe('a table of ours that somebody has locked', () => {
     }
   }
 
-  it('while a run goes on: it says so, and what it had done is found by the next one', async function () {
+  it('reports it when the lock comes in the middle of the run, and the next run finds what was applied', async function () {
     this.timeout(120_000);
     await workspace().write(file(1, 'a', 'CREATE TABLE a (id int);'));
     await up(workspace());

@@ -36,7 +36,7 @@ describe('a server that is still starting up', () => {
     await chown(path, server.owner.uid, server.owner.gid);
   }
 
-  it('57P03: 30 after --connect-wait, in its words; once it has started it is used', async () => {
+  it('makes a run exit with 30 after --connect-wait, with its own message (57P03), and serves the next run once it has started', async () => {
     const result = await runCli(['up', '--connect-wait', '3s'], workspace);
     expectExit(result, 30);
     expect(result.stderr).to.include('57P03').and.include('--connect-wait=3s');
@@ -88,7 +88,7 @@ describe('a server with TLS', () => {
   }
 
   for (const manner of ['hangs-up', 'hangs-up-on-tls'] as const) {
-    it(`behind something that ${manner}: 30 after --connect-wait; once it answers it is used`, async () => {
+    it(`makes a run exit with 30 after --connect-wait when a proxy in front of it ${manner}, and is used once it answers`, async () => {
       const late = await door(server.url('trusted', `sslmode=verify-full&${ca()}`), manner);
       const env = environment({ DATABASE_URL: late.url });
       const result = await runCli(['wait', '--connect-wait', '3s'], { env });
@@ -124,7 +124,7 @@ describe('a server with TLS', () => {
     ],
   ];
   for (const [what, url, words] of REFUSALS) {
-    it(`that refuses us, for ${what}: 23 at once`, async () => {
+    it(`makes a run exit with 23 at once when it refuses the connection: ${what}`, async () => {
       const result = await runCli(['wait', '--connect-wait', '20s'], { env: environment({ DATABASE_URL: url() }) });
       expectExit(result, 23);
       expect(result.stderr).to.include(words);
@@ -167,7 +167,7 @@ describe('a server with TLS', () => {
   let late: LateDoor;
 
   for (const [what, { user, given, text }] of Object.entries(ROTATED)) {
-    it(`${what} that changes while we wait: the new one is used`, async () => {
+    it(`is reached when ${what} changes while the run waits`, async () => {
       late = await door(Object.assign(new URL(server.url(user)), { password: '' }).href);
       const path = join(folder, 'rotated');
       const env = environment({ DATABASE_URL: late.url, ...given(path) });

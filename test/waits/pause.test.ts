@@ -91,7 +91,7 @@ describe('a migration that fails in a release', () => {
     expect([await tries(), await tableLocks()]).to.deep.equal(before.map((count) => count + 1));
   }
 
-  it('twenty replicas that restart every half minute, for ten minutes: five tries', async function () {
+  it('is tried five times when twenty replicas restart every half minute for ten minutes', async function () {
     // Four hundred runs.
     this.timeout(240_000);
     const triesAt: number[] = [];
@@ -123,7 +123,7 @@ describe('a migration that fails in a release', () => {
     expect(await workspace().lockSessions()).to.deep.equal([]);
   });
 
-  it('the pause doubles from 30 s to 10 min', async () => {
+  it('is paused for 30 s first, then twice as long each time, up to 10 min', async () => {
     const pauses: number[] = [];
     for (let failures = 1; failures <= 7; failures += 1) {
       await expectTriedBy(() => up(POD));
@@ -139,7 +139,7 @@ describe('a migration that fails in a release', () => {
     expect(pauses).to.deep.equal([30, 60, 120, 240, 480, 600, 600]);
   });
 
-  it('processes too: twenty at the same moment try it once', async () => {
+  it('is tried once when twenty processes start at the same moment', async () => {
     const results = await Promise.all(
       Array.from({ length: REPLICAS }, (_, index) => runCli(['up'], releaseOf(POD, `web-${index}`))),
     );
@@ -158,7 +158,7 @@ describe('a migration that fails in a release', () => {
       expectPaused(await up(POD));
     });
 
-    it('by a Job, whose release has a revision, again and again', async () => {
+    it('by a Job whose release has a revision, every time', async () => {
       await expectTriedBy(() => up(JOB));
       await expectTriedBy(() => up(JOB));
     });
@@ -172,7 +172,7 @@ describe('a migration that fails in a release', () => {
     it('by a person at a terminal', () =>
       expectTriedBy(() => runInProcess(['up'], { ...releaseOf(POD), terminal: true })));
 
-    it('when the file has changed, and then the pause begins at 30 s again', async () => {
+    it('when the file has changed; the next pause is 30 s again', async () => {
       await workspace().write(
         file(
           2,
@@ -186,7 +186,7 @@ describe('a migration that fails in a release', () => {
       await expectTriedBy(() => up(POD));
     });
 
-    it('when the file is mended: it is applied', async () => {
+    it('and applied when the file is corrected', async () => {
       await workspace().write(file(2, 'bad', 'ALTER TABLE orders ADD COLUMN total int;'));
       const { code, stderr } = await up(POD);
       expect(code, stderr).to.equal(0);
@@ -194,14 +194,14 @@ describe('a migration that fails in a release', () => {
     });
   });
 
-  it('commands that only look are not paused', async () => {
+  it('does not pause commands that only read', async () => {
     await expectTriedBy(() => up(POD));
     expect((await up(POD, '--dry-run')).code).to.equal(0);
     expect((await runInProcess(['status', '--exit-code'], releaseOf(POD))).code).to.equal(33);
     expect((await runInProcess(['wait', '--timeout', '0'], releaseOf(POD))).code).to.equal(33);
   });
 
-  it('for a row lock pauses with 32, and --retry-now tries at once', async () => {
+  it('is paused with 32 when it waits for a row lock, and --retry-now tries it at once', async () => {
     const writer = await workspace().client();
     await workspace().query('CREATE TABLE held AS SELECT 1 AS id');
     await writer.query('BEGIN; UPDATE held SET id = 2');

@@ -22,7 +22,7 @@ describe('a statement that runs for long', () => {
     };
   };
 
-  it('says after 10 s, and then every 30 s, who blocks it', async () => {
+  it('reports who blocks it after 10 s and then every 30 s', async () => {
     await workspace().query('CREATE TABLE orders (id int)');
     const reader = await workspace().client({ application_name: 'long report' });
     await reader.query('BEGIN; SELECT * FROM orders');
@@ -44,7 +44,7 @@ describe('a statement that runs for long', () => {
     await run;
   });
 
-  it('says of an index how much of it is built', async () => {
+  it('reports how much of an index is built', async () => {
     await workspace().query(
       `CREATE FUNCTION slowly(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.005); RETURN n; END'`,
     );
@@ -64,7 +64,7 @@ describe('a statement that runs for long', () => {
     expect(percents.at(-1)).to.be.within(1, 100);
   });
 
-  it('says of a concurrent build for whom it waits', async () => {
+  it('reports which sessions a concurrent build waits for', async () => {
     await workspace().query('CREATE TABLE orders (id int)');
     const snapshot = await openSnapshot(workspace());
     await workspace().write({ '001_index.up.sql': 'CREATE INDEX CONCURRENTLY orders_id ON orders (id);' });
@@ -76,7 +76,7 @@ describe('a statement that runs for long', () => {
     await run;
   });
 
-  it('of a kind that the server has no progress of: says only for how long', async () => {
+  it('reports only the duration when the server has no progress for that kind of statement', async () => {
     await workspace().write({ '001_sleep.up.sql': 'SELECT pg_sleep(0.3);' });
     const { run, reporter } = start();
     const { progress, blockers, elapsedMs } = await reporter.next('statement.running');
@@ -85,7 +85,7 @@ describe('a statement that runs for long', () => {
     await run;
   });
 
-  it('is looked at by a second session only then, and that one goes away again', async () => {
+  it('is observed by a second session only after 10 s, and that session closes again', async () => {
     const watchers = (): Promise<object[]> =>
       workspace().query(`SELECT FROM pg_stat_activity WHERE application_name = 'lockstep-watch'`);
     const gate = await closeGate(workspace());
@@ -103,7 +103,7 @@ describe('a statement that runs for long', () => {
     await eventually('the second session to be gone', async () => (await watchers()).length === 0);
   });
 
-  it('by the command line, at its own pace: after 10 s, in the log, with the blocker', async () => {
+  it('is reported by the command line after 10 s, in the log, with the blocker', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '001_gate.up.sql': gate.sql });
     const startedAt = performance.now();
