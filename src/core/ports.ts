@@ -1,4 +1,4 @@
-/** What the engine needs from the world. Adapters implement it; tests fake it. */
+/** What the engine needs from the outside. Adapters implement it; tests have fakes. */
 import type { MigratorError } from './errors.ts';
 import type { MigratorEvent } from './events.ts';
 import type { NewFile, OldFile } from './convert/converted.ts';
@@ -64,9 +64,9 @@ export interface Database {
   secretChanged(signal: AbortSignal): Promise<void>;
 }
 
-/** What the nothing-pending message tells, in one round trip and without the exclusive lock. */
+/** The result of a check: one round trip, without the exclusive lock. */
 export interface Check {
-  /** Nobody held the lock exclusively at a moment before the history was read. */
+  /** The lock had no exclusive holder at a moment before the history was read. */
   readonly free: boolean;
   /** Undefined while not free: a try that failed without a holder; try again soon. */
   readonly holder: Holder | undefined;
@@ -85,7 +85,7 @@ export interface JournalLook {
   readonly inPart: readonly VersionInPart[];
 }
 
-/** One pinned connection. Every query of a run goes through it, one at a time. */
+/** One pinned connection. Every query of a run goes through it, in order. */
 export interface Session {
   readonly address: string;
   readonly database: string;
@@ -97,25 +97,30 @@ export interface Session {
   readonly executor: Executor;
   /** Aborts once the connection is gone; its reason is a MigratorError. */
   readonly lost: AbortSignal;
-  /** Somebody goes on with it after `close`: the caller whose it is, or a pooler. */
+  /** The session continues after `close`: it is a caller's, or a pooler keeps it. */
   readonly outlivesUs: boolean;
-  /** @throws MigratorError HISTORY_CONFLICT for another tool's table, CONFIG_INVALID for another lock key or a pooler. */
+  /**
+   * @throws MigratorError HISTORY_CONFLICT for another tool's table, CONFIG_INVALID for another lock key or a pooler.
+   */
   check(): Promise<Check>;
-  /** Session settings that make a dead holder's lock free in seconds; needed before the lock is tried. Only the first call sends them. */
+  /**
+   * Session settings that make a dead holder's lock free in seconds; needed before the lock is tried. Only the first
+   * call sends them.
+   */
   configure(): Promise<void>;
-  /** Looks at this session from another one, for as long as a statement runs. */
+  /** Looks at this session from another one while a statement runs. */
   observe(signal: AbortSignal): Promise<Observation>;
   /**
-   * Cancels, from another session and until the signal aborts, whoever blocks inside PostgreSQL on our key.
-   * Returns them; at once where there can be no second session.
+   * From another session and until the signal aborts, cancels sessions that block inside PostgreSQL on our key.
+   * Resolves with them; at once when there can be no second session.
    */
   keepWaitersAway(signal: AbortSignal): Promise<readonly Holder[]>;
   /**
-   * Looks from another session, until the signal aborts, whether this one waits for a table lock behind which readers or writers
-   * queue; once it has waited for `limitMs`, cancels its statement and resolves with who kept the lock.
+   * Looks from another session, until the signal aborts, whether this one waits for a table lock behind which readers
+   * or writers queue; once it has waited for `limitMs`, cancels its statement and resolves with who kept the lock.
    */
   cancelLongWait(limitMs: number, signal: AbortSignal): Promise<readonly Blocker[] | undefined>;
-  /** Ends the statement that runs, on the server too: soon every query of this session fails. */
+  /** Cancels the running statement on the server: every query of this session soon fails. */
   interrupt(): Promise<void>;
   close(): Promise<void>;
 }
@@ -155,10 +160,10 @@ export interface Waiter extends Holder {
 /** What is applied: the history table. */
 export interface History {
   /**
-   * Creates the history table and the journal, or completes those of the original Go runner; only under the lock. Resolves with
-   * warnings for the user.
-   * @throws MigratorError HISTORY_CONFLICT when this role must not write the tables: another role owns them, or something is
-   * attached to them.
+   * Creates the history table and the journal, or completes those of the original Go runner; only under the lock.
+   * Resolves with warnings for the user.
+   * @throws MigratorError HISTORY_CONFLICT when this role must not write the tables: another role owns them, or
+   * something is attached to them.
    */
   ensureTables(): Promise<readonly string[]>;
   read(): Promise<HistoryState>;
@@ -166,7 +171,10 @@ export interface History {
   /** Fills in checksums that rows of the original Go runner lack. */
   completeChecksums(migrations: readonly Migration[]): Promise<void>;
   repair(actions: readonly RepairAction[]): Promise<void>;
-  /** Who but the owner can change history and journal, or run SQL with the rights of whoever writes there: a sentence each. */
+  /**
+   * Who but the owner can change history and journal, or run SQL with the rights of whoever writes there: a sentence
+   * each.
+   */
   distrust(): Promise<readonly string[]>;
   /** A warning when the next run would look for the history in another schema. */
   placeOfNextRun(): Promise<string | undefined>;
@@ -176,7 +184,9 @@ export interface History {
 export interface Journal {
   /** All entries, oldest first. */
   read(): Promise<readonly JournalEntry[]>;
-  /** Records that this run starts. Resolves with earlier runs that never recorded their end, and records them as lost. */
+  /**
+   * Records that this run starts. Resolves with earlier runs that never recorded their end, and records them as lost.
+   */
   startRun(keepMs?: number): Promise<readonly JournalEntry[]>;
   endRun(error: MigratorError | undefined): Promise<void>;
   recordFailure(step: StepScript, error: MigratorError): Promise<void>;
@@ -209,13 +219,15 @@ export interface Journal {
 /** Other tools' tables. */
 export interface Takeover {
   /**
-   * The first of these tables that exists and is not ours. Where no schema is given, our schema comes first, then the search path.
-   * @throws MigratorError HISTORY_CONFLICT when another table has the name of ours, or the name that this one would get.
+   * The first of these tables that exists and is not ours. Where no schema is given, our schema comes first, then the
+   * search path.
+   * @throws MigratorError HISTORY_CONFLICT when another table has the name of ours, or the name that this one would
+   * get.
    */
   foreignTable(places: readonly TableName[]): Promise<ForeignTable | undefined>;
   /**
-   * In one transaction: creates our tables where needed, records what the other tool applied, and renames its table if that has
-   * the name of ours.
+   * In one transaction: creates our tables where needed, records what the other tool applied, and renames its table if
+   * that has the name of ours.
    * @throws MigratorError CONTENTION when the table has changed since it was read.
    */
   takeOver(table: ForeignTable, imported: readonly ImportedMigration[]): Promise<void>;
@@ -226,18 +238,18 @@ export interface Limits {
   readonly statementTimeoutMs: number;
 }
 
-/** How a concurrent index stands in the catalog. */
+/** The state of a concurrent index in the catalog. */
 export type IndexState = 'absent' | 'valid' | 'invalid' | 'being built';
 
 type Detachment = NonNullable<Unit['detaches']>;
 
 export interface Executor {
-  /** Resets what the last migration left in the session, and says in the journal what comes now. */
+  /** Resets what the last migration left in the session, and records the start of this step in the journal. */
   begin(step: StepScript): Promise<void>;
   /**
    * The history row, the script and the fence in one transaction and one message. The step is begun first, where it is
-   * not yet, in the same round trip. With `next`, that step is begun in the same way: journaled in the same transaction, and
-   * reset for behind it.
+   * not yet, in the same round trip. With `next`, that step is begun in the same way: journaled in the same
+   * transaction, and reset for behind it.
    * @throws MigratorError MIGRATION_FAILED, CONTENTION (rolled back), or OUTCOME_UNKNOWN.
    */
   transaction(step: StepScript, pieces: readonly SqlPiece[], limits: Limits, next?: StepScript): Promise<void>;
@@ -245,15 +257,15 @@ export interface Executor {
   statement(step: StepScript, unit: Unit, limits: Limits): Promise<void>;
   /** One statement outside a transaction; the journal says that it started. */
   statementAlone(step: StepScript, unit: Unit, limits: Limits): Promise<void>;
-  /** Says in the journal that the server has refused or cancelled a statement outside a transaction. */
+  /** Records in the journal that the server refused or cancelled a statement outside a transaction. */
   statementFailed(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>): Promise<void>;
-  /** Says in the journal, after the fence, that a statement outside a transaction is done. */
+  /** Records in the journal, after the fence, that a statement outside a transaction is done. */
   statementDone(step: StepScript, unit: Pick<Unit, 'index' | 'sql'>, durationMs: number): Promise<void>;
   /** The history row of a statement-by-statement script, after its last statement. */
   finish(step: StepScript, durationMs: number): Promise<void>;
-  /** Says in the journal of the step that was begun as `next`, if one was, that it will not run, and why. */
+  /** Records in the journal that the step begun as `next`, if any, will not run, and why. */
   withdraw(error: MigratorError): Promise<void>;
-  /** Who holds locks now on what these pieces name; for the report after a lock was not to be had. */
+  /** Who holds locks now on the relations that these pieces name; for the report after a lock timeout. */
   blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]>;
   indexState(index: ConcurrentIndex): Promise<IndexState>;
   dropIndex(index: ConcurrentIndex): Promise<void>;

@@ -1,4 +1,4 @@
-/** Opens sessions: on a connection of our own, or on a client of a pool that somebody gave us. */
+/** Opens sessions: on a connection of our own, or on a caller's client. */
 import type { Database, Reporter, Session } from '../../core/ports.ts';
 import { applicationName, type RunnerIdentity } from '../../core/runner.ts';
 import { boundedWords } from '../../core/server-words.ts';
@@ -8,19 +8,19 @@ import { whenAborted } from '../../core/until-aborted.ts';
 import { PostgresSession } from './session.ts';
 import { Wire } from './wire/wire.ts';
 
-/** Not one that `lock` would take for a runner. */
+/** A name that `lock` does not take for a runner's. */
 const WATCHER_NAME = 'lockstep-watch';
 
 export interface DatabaseOptions {
   readonly connect: Connect;
   /** A second connection for a moment, to look at a busy session; absent where there can be none. */
   readonly second?: Connect;
-  /** A pooler in between is no reason to refuse, if it pools by session. */
+  /** Accept a connection pooler that pools by session. */
   readonly allowPooler: boolean;
   readonly table: TableName;
   readonly lockKey: bigint | undefined;
   readonly role: string | undefined;
-  /** Resolves when what the last attempt to connect was refused for may have passed; absent where nothing tells. */
+  /** Resolves when the reason for the last refused attempt may be gone; absent where that cannot be known. */
   readonly secretChanged?: (signal: AbortSignal) => Promise<void>;
   readonly reporter: Reporter;
 }
@@ -77,7 +77,7 @@ export class PostgresDatabase implements Database {
   }
 }
 
-/** How long a second session may take where nothing else ends it. */
+/** How long a second session may take when nothing else ends it, in milliseconds. */
 const SECOND_SESSION_MS = 5_000;
 
 async function withSecondSession<T>(

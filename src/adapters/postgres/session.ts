@@ -26,9 +26,9 @@ export interface SessionOptions {
   readonly check: CheckOptions;
   readonly runner: RunnerIdentity;
   readonly role: string | undefined;
-  /** For a client of somebody's pool: the name to take while the run uses it. */
+  /** For a caller's client: the application_name to use during the run. */
   readonly borrowedName?: string;
-  /** The caller goes on with the session. */
+  /** The caller continues to use the session. */
   readonly givesBack: boolean;
   readonly onRefused: (setting: string, reason: string) => void;
   readonly close: (session: SessionState) => Promise<void>;
@@ -49,9 +49,9 @@ export class PostgresSession implements Session {
   readonly executor: PostgresExecutor;
   readonly #options: SessionOptions;
   readonly #context: SessionContext;
-  /** The first check's answer, which opening the session has already brought. */
+  /** The result of the first check, which opens the session. */
   #first: CheckResult | undefined;
-  /** What a check has found out about the tables, if there is nothing left to do to them. */
+  /** What a check found out about the tables, if they are complete. */
   #known: RelationFacts | undefined;
   #configured = false;
 
@@ -62,7 +62,7 @@ export class PostgresSession implements Session {
     this.database = first.database;
     options.wire.encoding = first.encoding;
     this.pid = first.backendPid;
-    // A role that somebody else has set in the session is part of what it came with.
+    // A role that the caller has set is part of the session's original state.
     const role = options.role ?? (options.borrowedName === undefined || first.role === 'none' ? undefined : first.role);
     this.#context = {
       wire: options.wire,
@@ -128,7 +128,7 @@ export class PostgresSession implements Session {
     if (this.#configured) return;
     this.#configured = true;
     const { wire, settings } = this.#context;
-    // Until now every message stood for itself; from here on the session must be one.
+    // Until now each message could go to another backend; from here on all must reach the same one.
     if (this.#context.pooled) {
       await requireSessionPooling(wire, this.pid, this.#options.secondSession);
       // RESET ALL would give the session the name that the pooler began it with.
@@ -145,7 +145,7 @@ export class PostgresSession implements Session {
     wire.keepAwake();
   }
 
-  /** Hosted servers refuse some settings: those are done without, and told. */
+  /** Hosted servers refuse some settings: the run goes on without them, and reports them. */
   async #configureOneByOne(wanted: ReadonlyMap<string, string>, cause: unknown): Promise<Set<string>> {
     if (!serverErrorOf(cause)) throw cause;
     const refused = new Set<string>();
@@ -208,7 +208,7 @@ export class PostgresSession implements Session {
     // It is as good as lost when it does not get its own back.
     if (callerSettings && this.#options.givesBack && !wire.lost.aborted)
       await restoreCallerSettings(wire, callerSettings, role).catch(() => undefined);
-    // A pooler lets us go before the backend is done, and a caller goes on with his session.
+    // A pooler drops us before the backend is done, and a caller continues to use the session.
     if (this.outlivesUs) await wire.endTransaction();
     wire.detach();
     const lost = this.lost.aborted;
@@ -219,7 +219,9 @@ export class PostgresSession implements Session {
   }
 }
 
-/** The id of a run is made when it is first asked for, by Node's cryptography, which takes a while to load: best while the server is at work. */
+/**
+ * The run's id is created on first use. Node's crypto module is slow to load, so this happens while the server works.
+ */
 function makeId(runner: RunnerIdentity): string {
   return runner.run;
 }

@@ -60,7 +60,10 @@ async function runUnit(unit: Unit, context: StatementsContext): Promise<void> {
   await executor.statementDone(step, unit, ports.clock.now() - startedAt);
 }
 
-/** For some statements, mostly of extensions, only the server knows that they cannot run in a transaction. @throws every other error. */
+/**
+ * For some statements, mostly of extensions, only the server knows that they cannot run in a transaction. @throws every
+ * other error.
+ */
 function orRefusedInTransaction(error: unknown, { step }: StatementsContext): true {
   if (
     step.script.directives.noTransaction &&
@@ -90,7 +93,8 @@ async function runAlone(unit: Unit, context: StatementsContext): Promise<void> {
       throw cutShort(error, unit, step);
     });
   } catch (error) {
-    // The first error is thrown, even if the clean-up fails. After a partial commit there is nothing that could be cleaned up safely.
+    // The first error is thrown, even if the clean-up fails. After a partial commit there is nothing that could be
+    // cleaned up safely.
     const isSettled = !(error instanceof MigratorError && error.code === 'MIGRATION_INCOMPLETE');
     if (isSettled && !session.lost.aborted) await clearAfter(unit, context).catch(() => undefined);
     throw error;
@@ -146,7 +150,10 @@ async function requireValid(unit: Unit, { session, step }: StatementsContext): P
   }
 }
 
-/** For a build that failed because a runner blocked on our key while it ran: keeps such runners away during the next try. */
+/**
+ * For a build that failed because a runner blocked on our key while it ran: keeps such runners away during the next
+ * try.
+ */
 async function guarded({ session, options, ports }: StatementsContext, body: () => Promise<void>): Promise<void> {
   if (!options.cancelBlockedWaiters) {
     await body();
@@ -164,7 +171,10 @@ async function guarded({ session, options, ports }: StatementsContext, body: () 
   }
 }
 
-/** A runner that blocks inside PostgreSQL on our key has a snapshot: the build would wait for it, and it would wait for us. */
+/**
+ * A runner that blocks inside PostgreSQL on our key has a snapshot: the build would wait for it, and it would wait for
+ * us.
+ */
 async function clearTheWay({ session, step, options, ports }: StatementsContext): Promise<void> {
   const { lock } = session;
   if (options.cancelBlockedWaiters) {

@@ -19,7 +19,10 @@ export interface Watched {
   readonly lockTimeoutMs: number;
 }
 
-/** Cancels the statement once it has waited for too long; resolves with the blockers, or undefined if it was not cancelled. */
+/**
+ * Cancels the statement once it has waited for too long; resolves with the blockers, or undefined if it was not
+ * cancelled.
+ */
 export async function cancelLongWait(
   { session, pieces, lockTimeoutMs }: Watched,
   clock: Clock,

@@ -13,6 +13,6 @@ export interface PlannedStep {
 
 export interface Begun {
   readonly inPart: VersionInPart;
-  /** The statement that was started, as its text was then; undefined when there is none, or when nobody knows. */
+  /** The statement that was started, with its text at that time; undefined when there is none, or it is unknown. */
   readonly started: Unit | undefined;
 }

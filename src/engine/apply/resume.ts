@@ -1,4 +1,6 @@
-/** Goes on with a version in part: settles the statement that its last run died in, and holds the file against what is done. */
+/**
+ * Resumes a version in part: settles the statement in which its last run died, and compares the file with what is done.
+ */
 import { MigratorError } from '../../core/errors.ts';
 import { waysOut, type VersionInPart } from '../../core/plan/in-part.ts';
 import { checksum } from '../../core/migration.ts';
@@ -27,7 +29,7 @@ export async function withProgress(
   return planned;
 }
 
-/** By its text: a statement that was moved is another one. */
+/** Identified by its text and place: a statement that was moved is another one. */
 function unitInFile({ plan }: PlannedStep, { started }: VersionInPart): Unit | undefined {
   if (!started || plan.mode === 'transaction') return undefined;
   const unit = plan.units[started.statement - 1];
@@ -54,8 +56,8 @@ interface ResumeContext {
 }
 
 /**
- * The checksums of the statements that are done. @throws MigratorError MIGRATION_INCOMPLETE when nobody can know how one ended,
- * HISTORY_CONFLICT when the file does not begin with what is done.
+ * The checksums of the statements that are done. @throws MigratorError MIGRATION_INCOMPLETE when the result of one is
+ * unknown, HISTORY_CONFLICT when the file does not begin with what is done.
  */
 export async function resume(planned: PlannedStep, { session, ports }: ResumeContext): Promise<readonly string[]> {
   const { step, begun } = planned;
@@ -79,14 +81,16 @@ async function afterSettling(
     return inPart.done.toSpliced(row.statement - 1, 1, row.checksum);
   }
   if (!isInFile) {
-    // Nobody else would clear it away: the file has another statement there now.
+    // No later statement would remove it: the file has another statement in its place now.
     await dropInvalid(started, context);
     await session.executor.statementFailed(step, started);
   }
   return inPart.done;
 }
 
-/** What is finished stays finished only if the file still begins with it. @throws MigratorError HISTORY_CONFLICT. */
+/**
+ * Finished statements stay finished only if the file still begins with them. @throws MigratorError HISTORY_CONFLICT.
+ */
 export function requireSameStatements(
   { step, plan }: PlannedStep,
   inPart: VersionInPart,

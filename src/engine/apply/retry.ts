@@ -1,4 +1,4 @@
-/** Tries a step again while its table locks are not to be had, and says who keeps them. */
+/** Retries a step while it cannot get its table locks, and names the sessions that hold them. */
 import { MigratorError } from '../../core/errors.ts';
 import type { Version } from '../../core/migration.ts';
 import type { Clock, Reporter, Session } from '../../core/ports.ts';
@@ -6,13 +6,13 @@ import { describeBlocker } from '../../core/runner.ts';
 import type { SqlPiece } from '../../core/sql/script-plan.ts';
 import { jitter } from '../session/jitter.ts';
 
-/** DDL that does not get its lock gives way to those who wait behind it, and comes back this often and this long. */
+/** DDL that does not get its lock gives way to the sessions behind it, and is retried this often and for this long. */
 const MAX_ATTEMPTS = 10;
 const MAX_RETRY_MS = 5 * 60_000;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 30_000;
 
-/** 57014 is a cancel or the statement timeout: another try would only take as long again. */
+/** 57014 is a cancel or the statement timeout: another attempt would take as long again. */
 const CANCELLED = '57014';
 
 export interface Attempt {
@@ -51,13 +51,13 @@ export async function retrying(
 function isContention(error: unknown): error is MigratorError {
   if (!(error instanceof MigratorError) || error.code !== 'CONTENTION') return false;
   const { server, blockers } = error.details;
-  // It was cancelled for the sake of others when these are known.
+  // Blockers are known when we cancelled the statement ourselves, to give way.
   return server !== undefined && (server.sqlstate !== CANCELLED || blockers !== undefined);
 }
 
 async function withBlockers(error: MigratorError, { session, pieces }: Attempt): Promise<MigratorError> {
   if (error.details.blockers) return error;
-  // Only told, so whatever keeps us from looking must not hide the error.
+  // Only for the message: a failure to look must not hide the error.
   const blockers = await session.executor.blockersOf(pieces).catch(() => []);
   if (blockers.length === 0) return error;
   const problems = [

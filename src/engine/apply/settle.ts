@@ -1,11 +1,11 @@
-/** Settles by the catalog what became of a statement whose run died in it. */
+/** Finds out from the catalog how a statement ended during which its run died, and removes what it left. */
 import { MigratorError } from '../../core/errors.ts';
 import type { Reporter, Session, StepScript } from '../../core/ports.ts';
 import { settleHint } from '../../core/plan/in-part.ts';
 import { describeBlocker } from '../../core/runner.ts';
 import type { ConcurrentIndex, Unit } from '../../core/sql/script-plan.ts';
 
-/** Statements that may simply run again when nobody knows whether they ended. */
+/** Statements that can simply run again when it is unknown whether they ended. */
 const REPEATABLE: ReadonlySet<string> = new Set(['VacuumStmt', 'ReindexStmt', 'ClusterStmt', 'AlterSystemStmt']);
 
 interface SettleContext {
@@ -15,8 +15,9 @@ interface SettleContext {
 }
 
 /**
- * True when the statement has done its work, false when it is to run (again); clears what it left.
- * @throws MigratorError MIGRATION_INCOMPLETE when nobody can know.
+ * True when the statement has done its work, false when it must run (again). Removes what a REINDEX left; what a build
+ * left is removed by `dropInvalid` before it runs again.
+ * @throws MigratorError MIGRATION_INCOMPLETE when the catalog cannot tell.
  */
 export async function settle(unit: Unit, context: SettleContext): Promise<boolean> {
   const { session, step } = context;
@@ -31,7 +32,7 @@ export async function settle(unit: Unit, context: SettleContext): Promise<boolea
   return true;
 }
 
-/** As `settle`, for a statement that the file does not have any more: what is half done can't be finished by running it again. */
+/** Like `settle`, for a statement that is no longer in the file: running it again cannot finish what is half done. */
 export async function settleGone(unit: Unit, context: SettleContext): Promise<boolean> {
   const { session, step } = context;
   if (unit.detaches && (await session.executor.detachState(unit.detaches)) === 'pending')
@@ -44,7 +45,7 @@ export async function settleGone(unit: Unit, context: SettleContext): Promise<bo
   return await settle(unit, context);
 }
 
-/** What the catalog says against a person's word that it did its work; undefined where it says nothing. */
+/** How the catalog contradicts a user who says that the statement did its work; undefined when it does not. */
 export async function contradiction(unit: Unit, { executor }: Session): Promise<string | undefined> {
   if (unit.detaches && (await executor.detachState(unit.detaches)) !== 'detached')
     return `partition ${unit.detaches.partition.name} is not detached`;
@@ -55,13 +56,13 @@ export async function contradiction(unit: Unit, { executor }: Session): Promise<
   return undefined;
 }
 
-/** Whether the catalog can tell how it ended, or it may simply run again. */
+/** Whether the catalog can tell how the statement ended, or it can simply run again. */
 export function isSettleable({ kind, detaches, concurrentIndexes }: Unit): boolean {
   return detaches !== undefined || concurrentIndexes.length > 0 || REPEATABLE.has(kind);
 }
 
 /**
- * An INVALID index of this name on this table would stop the build, or with IF NOT EXISTS be taken for a good one.
+ * An INVALID index of this name on this table would make the build fail, or with IF NOT EXISTS pass for a valid one.
  * @throws MigratorError CONTENTION while another session builds it.
  */
 export async function dropInvalid(unit: Unit, { session, step, ports }: SettleContext): Promise<void> {
@@ -91,7 +92,7 @@ async function builtByOthers(
   });
 }
 
-/** Only after a REINDEX of ours: what others have left is theirs. */
+/** Only after our own REINDEX: leftovers of other sessions are not ours to drop. */
 export async function dropReindexLeftovers(
   { reindexes }: Unit,
   { session, step, ports }: SettleContext,

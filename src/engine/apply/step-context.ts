@@ -4,7 +4,9 @@ import type { Clock, HookRunner, Limits, Reporter } from '../../core/ports.ts';
 export interface ApplyOptions {
   readonly limits: Limits;
   readonly hookTimeoutMs: number;
-  /** Cancel runners that block inside PostgreSQL on our key: a concurrent build would wait for them, and they for us. */
+  /**
+   * Cancel runners that block inside PostgreSQL on our key: a concurrent build would wait for them, and they for us.
+   */
   readonly cancelBlockedWaiters: boolean;
 }
 

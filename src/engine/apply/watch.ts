@@ -1,4 +1,7 @@
-/** Watches a statement while it runs: reports one that runs for long, and cancels one that keeps others waiting for a table. */
+/**
+ * Watches a statement while it runs: reports one that runs for long, and cancels one that keeps others waiting for a
+ * table.
+ */
 import type { Clock, Reporter } from '../../core/ports.ts';
 import { cancelLongWait, withBlockers, type Watched } from './give-way.ts';
 

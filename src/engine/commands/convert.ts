@@ -1,4 +1,4 @@
-/** `import --files`: writes another tool's files as ours, once every statement of theirs is known to be in them. */
+/** `import --files`: converts another tool's files to ours, after checking that every statement is still there. */
 import { convertFiles } from '../../core/convert/convert.ts';
 import type { ConvertedFile, NewFile } from '../../core/convert/converted.ts';
 import { fingerprints } from '../../core/convert/same-statements.ts';
@@ -19,7 +19,7 @@ export interface ConvertPorts {
   readonly reporter: Reporter;
 }
 
-/** @throws MigratorError MIGRATIONS_INVALID naming everything that has no counterpart; then nothing is written. */
+/** @throws MigratorError MIGRATIONS_INVALID listing everything that has no counterpart; then nothing is written. */
 export async function convert(
   { tool, dryRun }: ConvertOptions,
   { files, parser, reporter }: ConvertPorts,
@@ -48,7 +48,7 @@ export async function convert(
   return { dryRun, files: made.map(({ name }) => name).toSorted(), warnings: [...warnings, ...checked] };
 }
 
-/** @throws MigratorError INTERNAL where the two are not the same: a converter must never lose a statement. */
+/** @throws MigratorError INTERNAL when the statements differ: a converter must never lose one. */
 async function doubtsAbout({ path, sql, files }: ConvertedFile, parser: SqlParser): Promise<readonly string[]> {
   const before = fingerprints(await parser.parse(sql));
   const after: (string[] | undefined)[] = [];

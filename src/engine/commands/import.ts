@@ -1,4 +1,4 @@
-/** `import`: records as applied what another tool has applied, and takes its table out of the way. */
+/** `import`: records as applied what another tool applied, and renames its table if that has the name of ours. */
 import { MigratorError } from '../../core/errors.ts';
 import type { JournalEvent } from '../../core/history.ts';
 import type { ImportTool } from '../../core/import/foreign-history.ts';
@@ -15,7 +15,7 @@ import { interruptedBy } from '../session/interrupting.ts';
 
 export interface ImportOptions extends InspectOptions {
   readonly tool: ImportTool;
-  /** Where the tool's table is, if not where it is by default. */
+  /** The tool's table, if it is not in its default place. */
   readonly from: TableName | undefined;
   /** The history table. */
   readonly table: TableName;

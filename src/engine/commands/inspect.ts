@@ -1,4 +1,4 @@
-/** Commands that only look: `status`, `history`, `lock`. */
+/** Commands that only read: `status`, `history`, `lock`. */
 import type { AppliedVersion, JournalEntry } from '../../core/history.ts';
 import type { HeldVersion } from '../../core/plan/held-versions.ts';
 import { unfinished } from '../../core/plan/in-part.ts';
@@ -20,7 +20,7 @@ export interface InspectOptions {
   readonly signal: AbortSignal;
 }
 
-/** Every version that files or database know. */
+/** Every version in the files or the database. */
 export async function readStatus(
   options: InspectOptions,
   ports: ConnectPorts & { readonly source: MigrationSource; readonly parser: SqlParser },

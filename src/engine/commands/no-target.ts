@@ -1,16 +1,16 @@
-/** `down` without a target: refused, with the versions that a target could name. */
+/** `down` without a target: refused, with a list of versions that a target could name. */
 import { MigratorError } from '../../core/errors.ts';
 import { compareVersions } from '../../core/migration.ts';
 import { candidates } from '../../core/plan/plan-down.ts';
 import { connect, type ConnectPorts } from '../session/connect.ts';
 import type { InspectOptions } from './inspect.ts';
 
-/** The refusal; without the list where the database can't be asked. @throws the signal's reason. */
+/** The error to throw; without the list when the database cannot be read. @throws the signal's reason. */
 export async function withoutTarget(
   options: Pick<InspectOptions, 'runner' | 'signal'>,
   open: () => ConnectPorts,
 ): Promise<MigratorError> {
-  // Whatever keeps us from looking (also a wrong address): that there is no target comes first.
+  // Whatever fails here, even a wrong address: the missing target is the first problem to report.
   const list = await newestApplied(options, open).catch(() => '');
   options.signal.throwIfAborted();
   return new MigratorError('ROLLBACK_REFUSED', `down needs a target${list}`, {
@@ -22,7 +22,7 @@ async function newestApplied(
   { runner, signal }: Pick<InspectOptions, 'runner' | 'signal'>,
   open: () => ConnectPorts,
 ): Promise<string> {
-  // Only a help, so it is asked once.
+  // The list only helps, so there is just one attempt.
   const { session, check } = await connect({ runner, connectWaitMs: 0, writes: false }, open(), signal);
   await session.close();
   return candidates(check.history.applied.map(({ version }) => version).sort((a, b) => compareVersions(b, a)));

@@ -1,4 +1,4 @@
-/** `repair`: does to history and journal what a person asks for, says first what that is, and then what it leaves. */
+/** `repair`: changes history and journal as the user asks, reports each change first, and then what it leaves. */
 import { MigratorError } from '../../core/errors.ts';
 import { settleHint, unfinished, type VersionInPart } from '../../core/plan/in-part.ts';
 import type { MigrationSet, MigrationSource, Session } from '../../core/ports.ts';
@@ -78,7 +78,7 @@ async function readFacts({ history, journal }: Session, { migrations }: Migratio
   };
 }
 
-/** Where the catalog knows better, nobody's word is needed. @throws MigratorError HISTORY_CONFLICT. */
+/** Refuses what the catalog contradicts. @throws MigratorError HISTORY_CONFLICT. */
 async function refuseUntrue(
   actions: readonly RepairAction[],
   { inPart }: RepairFacts,
@@ -104,7 +104,7 @@ async function refuseUntrue(
   }
 }
 
-/** While a statement stands of which nobody can know, and nobody has said it now, this is no good end. */
+/** The error of a repair that leaves a statement whose result is unknown. */
 async function unsettled(inPart: readonly VersionInPart[], parser: SqlParser): Promise<MigratorError | undefined> {
   for (const one of inPart) {
     if (!one.started) continue;

@@ -1,4 +1,4 @@
-/** `validate`: everything about the files that can be told without a database. */
+/** `validate`: checks everything about the files that needs no database. */
 import { MigratorError, type ErrorCode } from '../../core/errors.ts';
 import type { SourceLocation } from '../../core/text/source-location.ts';
 import { equalNumbers, mixedNumbers } from '../../core/file-names.ts';

@@ -45,7 +45,7 @@ export async function waitUntilApplied(options: WaitOptions, ports: WaitPorts): 
       return migrations.map((migration) => migration.version);
     } catch (error) {
       options.signal.throwIfAborted();
-      // A server that restarts meanwhile is waited for as at the start.
+      // If the server restarts meanwhile, wait for it as at the start.
       if (!session.lost.aborted || ports.clock.now() >= deadline) throw error;
     } finally {
       await session.close();
@@ -77,7 +77,7 @@ async function poll(
     const pending = [...pendingVersions(migrations, check.history.applied), ...files.map(({ version }) => version)];
     const rollsBack = check.holder !== undefined && !onlyAddsToHistory(check.holder) ? check.holder : undefined;
     if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
-    // What a rollback leaves held, nobody of this release will apply.
+    // Versions that a rollback holds will not be applied by this release.
     if (pending.length > 0 && !rollsBack) {
       refuseHeldVersions(await ifVisible(session.journal.heldVersions(), [], warn), pending, {
         release: runner.release,
@@ -98,7 +98,7 @@ function waitingFor(pending: readonly Version[]): string {
   return `waiting for ${pending.length} pending: ${pending.slice(0, 5).join(', ')}${pending.length > 5 ? ', …' : ''}`;
 }
 
-/** What a rollback has left half-way: of these files, which is waited for, and of others. */
+/** Versions in part: of these files, which `wait` waits for, and of others. */
 function standing(
   { journal, history }: Check,
   migrations: readonly Migration[],

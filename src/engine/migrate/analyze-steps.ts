@@ -1,4 +1,4 @@
-/** Reads every script of a run before the first one runs, so that all that is refused is refused at once. */
+/** Parses every script of a run before the first one runs, so that all problems are reported together. */
 import { MigratorError } from '../../core/errors.ts';
 import type { SourceLocation } from '../../core/text/source-location.ts';
 import type { Reporter, StepScript } from '../../core/ports.ts';
@@ -29,13 +29,13 @@ export async function analyzeSteps(
   if (problems.length === 0) return planned;
   throw new MigratorError('MIGRATIONS_INVALID', 'these migrations cannot be run; nothing was run', {
     problems,
-    // Of the first, which is shown.
+    // The place of the first problem.
     location,
     hint: 'correct the files; "lockstep validate" finds the same without a database',
   });
 }
 
-/** What an `up` will store for rolling back, and could not run: nobody would notice before it is needed. */
+/** Warns of down files that an `up` stores and that could not run: otherwise this would show only at the rollback. */
 export async function warnOfDowns(
   steps: readonly StepScript[],
   { parser, reporter }: { readonly parser: SqlParser; readonly reporter: Reporter },

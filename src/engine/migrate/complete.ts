@@ -1,17 +1,17 @@
-/** Completes, for whoever holds the lock anyway, what earlier runners left out of history and journal. */
+/** Completes, in a run that holds the lock anyway, what earlier runners left out of history and journal. */
 import type { HistoryState } from '../../core/history.ts';
 import type { Direction, Migration } from '../../core/migration.ts';
 import type { Session } from '../../core/ports.ts';
 import { isIrreversible, lacksStoredDown } from '../../core/plan/stored-down.ts';
 
-/** Resolves with what a person should know. */
+/** Resolves with warnings for the user. */
 export async function complete(
   migrations: readonly Migration[],
   { applied }: HistoryState,
   { history, journal }: Session,
   direction: Direction,
 ): Promise<readonly string[]> {
-  // Rows of the original Go runner have no checksum: they compare as equal.
+  // Rows of the original Go runner have no checksum, and count as unchanged.
   const bare = new Set(applied.filter((row) => row.checksum === undefined).map(({ version }) => version));
   await history.completeChecksums(migrations.filter(({ version }) => bare.has(version)));
   if (direction === 'down') return [];

@@ -24,7 +24,9 @@ export async function checkHeldVersions(
   });
 }
 
-/** The holds that end for whoever applies these versions. @throws MigratorError HISTORY_CONFLICT when one forbids it. */
+/**
+ * The holds that end for whoever applies these versions. @throws MigratorError HISTORY_CONFLICT when one forbids it.
+ */
 export function refuseHeldVersions(
   holds: readonly HeldVersion[],
   versions: readonly Version[],
@@ -35,7 +37,10 @@ export function refuseHeldVersions(
   return ended;
 }
 
-/** For commands that only read: warns a role that may read the history but not the journal that it does not see everything. */
+/**
+ * For commands that only read: warns a role that may read the history but not the journal that it does not see
+ * everything.
+ */
 export async function ifVisible<T>(read: Promise<T>, otherwise: T, warn: (message: string) => void): Promise<T> {
   return await read.catch((error: unknown) => {
     if (!(error instanceof MigratorError) || error.code !== 'ACCESS_REFUSED') throw error;

@@ -1,11 +1,14 @@
-/** What commands that record without running do about versions in part: they touch none of them, and say so. */
+/** How commands that record without running treat versions in part: they leave them alone, and say so. */
 import { MigratorError } from '../../core/errors.ts';
 import type { AppliedVersion } from '../../core/history.ts';
 import { describeInPart, inPartRemarks, unfinished, waysOut, type VersionInPart } from '../../core/plan/in-part.ts';
 import type { Version } from '../../core/migration.ts';
 import type { Reporter } from '../../core/ports.ts';
 
-/** @throws MigratorError HISTORY_CONFLICT when one of `recording` is in part: its row would say that all of it was done. */
+/**
+ * @throws MigratorError HISTORY_CONFLICT when one of `recording` is in part: its row would say that it was applied in
+ * full.
+ */
 export function spareInPart(
   found: readonly VersionInPart[],
   { recording, applied }: { readonly recording: readonly Version[]; readonly applied: readonly AppliedVersion[] },

@@ -1,4 +1,4 @@
-/** Finds INVALID indexes of applied files: another runner may have recorded a concurrent build that had failed. */
+/** Finds INVALID indexes of applied files: another runner may have recorded a concurrent build that failed. */
 import type { Migration, Version } from '../../core/migration.ts';
 import type { Session } from '../../core/ports.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
@@ -6,7 +6,7 @@ import { analyze } from '../apply/analyze.ts';
 
 const quoted = (name: string): string => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
 
-/** By version, as the files name them. Only files that build an index concurrently are parsed. */
+/** Index names by version, as the files write them. Only files that build an index concurrently are parsed. */
 export async function invalidIndexes(
   applied: readonly Migration[],
   session: Session,
@@ -14,7 +14,7 @@ export async function invalidIndexes(
 ): Promise<ReadonlyMap<Version, readonly string[]>> {
   const found = new Map<Version, readonly string[]>();
   const files = applied.filter(({ up: { text } }) => /\bconcurrently\b/i.test(text));
-  // With the search_path that a run has.
+  // Sets the search_path that a run has.
   if (files.length > 0) await session.configure();
   for (const { version, up } of files) {
     const { plan } = await analyze(up, 'up', parser);

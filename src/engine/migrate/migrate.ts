@@ -1,4 +1,7 @@
-/** `up` and `down`: preview → lock → read again → plan again → apply → outcome. under-lock.ts does the part under the lock. */
+/**
+ * `up` and `down`: preview → lock → read again → plan again → apply → outcome. under-lock.ts does the part under the
+ * lock.
+ */
 import { judgeRemarks } from '../../core/file-names.ts';
 import { unfinished } from '../../core/plan/in-part.ts';
 import { pendingVersions } from '../../core/plan/plan.ts';
@@ -47,7 +50,9 @@ async function noteRelease({ session, options: { request } }: Run, { journal, wr
   await session.journal.noteRelease().catch(() => undefined);
 }
 
-/** Reads the files while the connection opens. Invalid files are reported at once, and then nothing about the server. */
+/**
+ * Reads the files while the connection opens. Invalid files are reported at once, and then nothing about the server.
+ */
 async function readAndConnect(
   options: ConnectOptions & Pick<MigrateOptions, 'strict'>,
   ports: MigratePorts & { readonly progress: Progress },
@@ -87,7 +92,8 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
   const meant = stepsMeant(run, check.history);
   const settled = async (now: Check): Promise<true | undefined> => {
     progress.sees(pendingVersions(migrations, now.history.applied));
-    // A plan made while another run rolls back is about a state that will not last; nor is a rollback's while another run applies.
+    // A plan made while another run rolls back is about a state that will not last; nor is a rollback's while another
+    // run applies.
     const lasts = now.free || (direction === 'up' && now.holder !== undefined && onlyAddsToHistory(now.holder));
     if (!lasts && !dryRun) return undefined;
     const inPart = now.journal?.inPart ?? [];

@@ -36,7 +36,10 @@ export async function planRun(run: Run, state: HistoryState, partial: readonly V
 /** The original Go runner's `down` keeps no journal, so one version may be gone without an entry. */
 const LOST_FROM = 2;
 
-/** @throws MigratorError HISTORY_CONFLICT when the history is empty although versions are applied according to the journal. */
+/**
+ * @throws MigratorError HISTORY_CONFLICT when the history is empty although versions are applied according to the
+ * journal.
+ */
 async function requireNothingLost({ applied }: HistoryState, { history, journal }: Session): Promise<void> {
   if (applied.length > 0) return;
   const known = await journal.appliedVersions();
@@ -73,8 +76,8 @@ export function stepsMeant(
 }
 
 /**
- * `--steps` counts from what is applied when the command starts. If that changed before the run got the lock, it would roll back
- * other versions than the user meant. @throws MigratorError ROLLBACK_REFUSED.
+ * `--steps` counts from what is applied when the command starts. If that changed before the run got the lock, it would
+ * roll back other versions than the user meant. @throws MigratorError ROLLBACK_REFUSED.
  */
 export function requireSameSteps(meant: readonly Version[], now: readonly Version[]): void {
   if (meant.join('\n') === now.join('\n')) return;

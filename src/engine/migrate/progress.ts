@@ -94,8 +94,8 @@ export class Progress {
   }
 
   /**
-   * An error that the file itself may have caused is the file's fault if the server then accepts our entry: so the server runs, and
-   * can be written to.
+   * An error that the file itself may have caused is the file's fault if the server then accepts our entry: so the
+   * server runs, and can be written to.
    */
   async #recordFailure(session: Session, step: StepScript, error: MigratorError): Promise<MigratorError> {
     if (session.lost.aborted) return error;

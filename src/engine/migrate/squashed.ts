@@ -1,4 +1,4 @@
-/** Asks the journal which versions without a file are squashed, only where there may be some. */
+/** Asks the journal which versions without a file are squashed, but only when there may be any. */
 import type { AppliedVersion } from '../../core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../core/migration.ts';
 import type { Journal } from '../../core/ports.ts';
@@ -14,6 +14,6 @@ export async function readSquashed(
   const [first] = older.toSorted(compareVersions);
   if (first === undefined) return new Set();
   const above = applied.map(({ version }) => version).filter((version) => compareVersions(version, first) > 0);
-  // A role that may not read the journal is told more than it needs.
+  // A role that may not read the journal gets more warnings than necessary.
   return squashedVersions(older, await ifVisible(journal.baselined(above), [], () => undefined));
 }

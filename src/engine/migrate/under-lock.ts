@@ -49,7 +49,10 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   if (elsewhere !== undefined) progress.warn([elsewhere]);
 }
 
-/** The steps, with the hold that each ends or begins. @throws MigratorError HISTORY_CONFLICT when a hold forbids the plan. */
+/**
+ * The steps, with the hold that each ends or begins. @throws MigratorError HISTORY_CONFLICT when a hold forbids the
+ * plan.
+ */
 async function withHolds(run: Run, plan: Plan): Promise<readonly StepScript[]> {
   const { session, options } = run;
   const { request, runner } = options;

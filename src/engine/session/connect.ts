@@ -1,4 +1,4 @@
-/** Waits for the database: opens a session, again and again with growing pauses, until a deadline. */
+/** Waits for the database: tries to open a session, with growing pauses, until a deadline. */
 import { MigratorError, toMigratorError } from '../../core/errors.ts';
 import type { Check, Clock, Database, Reporter, Session } from '../../core/ports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
@@ -6,7 +6,7 @@ import { jitter } from './jitter.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
-/** Also `--connect-wait=0` gives one attempt the time that it needs. */
+/** Even with `--connect-wait=0`, one attempt gets the time that it needs. */
 const SHORTEST_ATTEMPT_MS = 3_000;
 
 export interface ConnectOptions {
@@ -30,7 +30,7 @@ export interface Opened {
 
 /**
  * A session and its first check.
- * @throws MigratorError DATABASE_UNAVAILABLE after the deadline; at once for what waiting cannot mend.
+ * @throws MigratorError DATABASE_UNAVAILABLE after the deadline; at once when waiting cannot help.
  */
 export async function connect(
   options: ConnectOptions,
@@ -38,7 +38,7 @@ export async function connect(
   signal: AbortSignal,
 ): Promise<Opened> {
   const deadline = clock.now() + options.connectWaitMs;
-  // Until the session has its own settings, nobody but us notices a server that never answers.
+  // Until the session has its own settings, only this limit detects a server that never answers.
   const limitMs = Math.max(options.connectWaitMs, SHORTEST_ATTEMPT_MS);
   const limit = AbortSignal.any([signal, clock.deadline(limitMs)]);
   let last: MigratorError | undefined;
@@ -70,7 +70,7 @@ export async function connect(
   }
 }
 
-/** Ends early when another secret may let us in. */
+/** Ends early when a secret has changed and the next attempt may succeed. */
 async function pause(
   ms: number,
   { database, clock }: Pick<ConnectPorts, 'database' | 'clock'>,
@@ -86,7 +86,7 @@ function awaitsSecret({ details }: MigratorError): boolean {
   return details.awaitsSecret === true;
 }
 
-/** Somebody has the history locked, such as a VACUUM FULL, and is named. */
+/** Another session has the history locked, for example by VACUUM FULL, and the error names it. */
 function isTableLocked({ code, details }: MigratorError): boolean {
   return code === 'CONTENTION' && details.blockers !== undefined;
 }

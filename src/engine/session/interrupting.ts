@@ -1,8 +1,8 @@
-/** Ties a run to a signal: once it aborts, the statement that runs is ended on the server too. */
+/** Ties a run to a signal: once it aborts, the running statement is cancelled on the server too. */
 import { MigratorError } from '../../core/errors.ts';
 import type { Session } from '../../core/ports.ts';
 
-/** What a run that was told to stop fails with, instead of what failed because of it. */
+/** The error of an interrupted run, instead of the error that the interruption caused. */
 export function interruption({ reason }: AbortSignal): MigratorError {
   if (reason instanceof MigratorError) return reason;
   return new MigratorError('INTERRUPTED', 'the run was interrupted by its caller', {
@@ -13,7 +13,7 @@ export function interruption({ reason }: AbortSignal): MigratorError {
 
 export async function interruptedBy<T>(signal: AbortSignal, session: Session, body: () => Promise<T>): Promise<T> {
   const interrupt = (): void => {
-    // What comes of it shows in the query that fails.
+    // Its effect shows in the query that fails.
     session.interrupt().catch(() => undefined);
   };
   signal.addEventListener('abort', interrupt, { once: true });

@@ -1,4 +1,4 @@
-/** Waits idle for the lock, tells who holds it, leaves when nothing is left to do, and always releases. */
+/** Waits idle for the lock, reports who holds it, leaves when nothing is left to do, and always releases it. */
 import { MigratorError } from '../../core/errors.ts';
 import type { Check, Clock, Reporter, Session } from '../../core/ports.ts';
 import { describeHolder, type Holder } from '../../core/runner.ts';
@@ -6,16 +6,16 @@ import { jitter } from './jitter.ts';
 
 const FIRST_REPORT_MS = 5_000;
 const REPORT_EVERY_MS = 30_000;
-/** Woken by NOTIFY as a rule; polling is for holders that were killed. Jitter halves it at most. */
+/** NOTIFY usually wakes a waiter; polling is for holders that were killed. Jitter at most halves it. */
 const POLL_MS = 1_000;
-/** After a try that failed although nobody held the lock: other runners were looking at the same moment. */
+/** After an attempt that failed although the lock had no holder: other runners were checking it at the same moment. */
 const MISSED_MS = 50;
-/** More in a row are not chance: somebody holds the key in another mode. */
+/** More in a row are no coincidence: a session holds the key in another mode. */
 const MISSES_BY_CHANCE = 20;
 
 export interface WithLockOptions<T> {
   readonly session: Session;
-  /** The newest check; what it says is decided on first. */
+  /** The newest check, decided on first. */
   readonly check: Check;
   /** A result when the lock is not needed (any more). */
   readonly settled: (check: Check) => T | undefined | Promise<T | undefined>;
@@ -45,7 +45,7 @@ export async function withLock<T>(options: WithLockOptions<T>, ports: WithLockPo
       await wait.forRelease(check.holder);
     }
   } finally {
-    // Whoever goes on with the session must not wait in our place.
+    // Leave the queue: the session's next user would look like a waiter.
     if (session.outlivesUs && !session.lost.aborted) await wait.end().catch(() => undefined);
   }
 }
@@ -61,7 +61,7 @@ async function whileLocked<T>(
     reporter.report({ type: 'lock.acquired', key: lock.key, waitedMs: wait.elapsedMs });
     return await body(wait.elapsedMs);
   } finally {
-    // A lost session has released it already; an error here must not hide the one before it.
+    // A lost session has released the lock already; an error here must not hide an earlier one.
     if (!lost.aborted) {
       await lock.release().then(
         () => {
@@ -73,7 +73,7 @@ async function whileLocked<T>(
   }
 }
 
-/** One wait for the lock: since when, in the queue or not, and when to speak next. */
+/** One wait for the lock: since when, whether in the queue, and when to report next. */
 class Wait {
   readonly #session: Session;
   readonly #lockWaitMs: number;
@@ -112,7 +112,7 @@ class Wait {
     if (!this.#queued) {
       this.#queued = true;
       this.#report(holder);
-      // Checked once more after this, so that a release in between is not missed.
+      // The caller checks once more after this, so that a release in between is not missed.
       await lock.joinQueue();
       return;
     }

@@ -1,4 +1,4 @@
-/** How a DETACH PARTITION CONCURRENTLY stands in the catalog, and how one that was killed is ended. */
+/** The state of a DETACH PARTITION CONCURRENTLY in the catalog, and how to finish one that was killed. */
 import type { Unit } from '../../../core/sql/script-plan.ts';
 import { namedOid } from '../wire/named.ts';
 import { qualified } from '../wire/sql.ts';
@@ -12,7 +12,7 @@ export async function detachState(wire: Wire, detach: Detachment): Promise<'atta
   return found.pending ? 'pending' : 'attached';
 }
 
-/** By the names of the tables that were found, in their schemas. */
+/** Uses the qualified names of the tables that were found. */
 export async function finalizeDetach(wire: Wire, detach: Detachment): Promise<void> {
   const found = await find(wire, detach);
   if (!found) return;

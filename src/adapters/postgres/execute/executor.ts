@@ -40,8 +40,8 @@ export class PostgresExecutor implements Executor {
     const { pooled, wire } = this.#context;
     const start = this.#start;
     const unread = pieces.find((piece) => piece.unread)?.unread;
-    // A pooler takes a session for idle after the first answer, and keeps it if this run is killed before the second one. A
-    // message behind a file that could not be parsed may arrive as the data of its COPY.
+    // A pooler takes a session for idle after the first answer, and keeps it if this run is killed before the second
+    // one. A message behind a file that could not be parsed may arrive as the data of its COPY.
     const alone = pooled || unread !== undefined;
     await lookingCloser(async () => {
       if (pooled) await start.begin(step);

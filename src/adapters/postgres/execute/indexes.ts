@@ -1,4 +1,4 @@
-/** How a concurrent index stands in the catalog, and how a broken one is removed. */
+/** The state of a concurrent index in the catalog, and how to remove an invalid one. */
 import type { IndexState } from '../../../core/ports.ts';
 import type { ConcurrentIndex, Reindexed } from '../../../core/sql/script-plan.ts';
 import { namedOid } from '../wire/named.ts';
@@ -12,19 +12,20 @@ interface FoundIndex {
 }
 
 /**
- * Somebody is at work on the table who may be building the index: whoever builds or rebuilds one concurrently has this lock
- * until the end, which everybody may see (PostgreSQL manual, "Explicit Locking"; the progress view shows others' builds to few).
+ * Another session may be building the index: one that builds or rebuilds an index concurrently holds this lock until
+ * the end, and every role can see it (PostgreSQL manual, "Explicit Locking"); few roles see others' builds in the
+ * progress view.
  */
 function beingBuilt(table: string): string {
   return (
     `EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted` +
     ` AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.relation = ${table} AND l.pid <> pg_backend_pid()` +
-    // Autovacuum has it, too, and nobody's user id.
+    // Autovacuum holds the same lock, but has no user id.
     ` AND EXISTS (SELECT FROM pg_stat_get_activity(l.pid) a WHERE a.usesysid IS NOT NULL))`
   );
 }
 
-/** An index of another table under that name is none of ours: then it counts as absent. */
+/** An index with that name on another table is not ours, and counts as absent. */
 export async function indexState(wire: Wire, index: ConcurrentIndex): Promise<IndexState> {
   return (await find(wire, index))?.state ?? 'absent';
 }
@@ -56,8 +57,8 @@ export async function dropIndex(wire: Wire, index: ConcurrentIndex): Promise<voi
 
 /**
  * A REINDEX CONCURRENTLY that failed leaves the new index (`…_ccnew`) or, after the swap, the old one (`…_ccold`)
- * INVALID (PostgreSQL manual, "REINDEX", "Rebuilding Indexes Concurrently"): on the table itself, on its partitions, and
- * on the TOAST tables of these.
+ * INVALID (PostgreSQL manual, "REINDEX", "Rebuilding Indexes Concurrently"): on the table itself, on its partitions,
+ * and on the TOAST tables of these.
  */
 export async function dropReindexLeftovers(wire: Wire, of: Reindexed): Promise<readonly string[]> {
   const named = 'table' in of ? [of.table] : 'index' in of ? [of.index] : [{ name: 'pg_class' }];

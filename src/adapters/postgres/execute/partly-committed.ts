@@ -13,8 +13,9 @@ import type { Wire } from '../wire/wire.ts';
 const MAY_COMMIT: ReadonlySet<string> = new Set(['CallStmt', 'DoStmt']);
 
 /**
- * Call the result after the statement has failed. Each transaction of a session has its own number, also one that a procedure
- * begins, so a statement that committed nothing took just one (PostgreSQL manual, "Transactions and Identifiers").
+ * Call the result after the statement has failed. Each transaction of a session has its own number, also one that a
+ * procedure begins, so a statement that committed nothing took just one (PostgreSQL manual, "Transactions and
+ * Identifiers").
  */
 export async function watchCommits(wire: Wire, { kind }: Unit): Promise<() => Promise<boolean>> {
   if (!MAY_COMMIT.has(kind)) return () => Promise.resolve(false);
@@ -47,8 +48,8 @@ export function partlyCommitted(error: MigratorError, step: StepScript): Migrato
 }
 
 /**
- * For a file that could not be parsed, after it failed: if our change of the history is there all the same, the file has ended our
- * transaction by itself. Undoes the change, and resolves with the error that says so.
+ * For a file that could not be parsed, after it failed: if our change of the history is there all the same, the file
+ * has ended our transaction by itself. Undoes the change, and resolves with the error that says so.
  */
 export async function committedByFile(
   context: SessionContext,

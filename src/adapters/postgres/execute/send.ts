@@ -9,7 +9,9 @@ import { BEGIN, OWN_PATH } from '../wire/own-path.ts';
 import { resultsBefore } from '../wire/simple-query.ts';
 import { stepError } from './step-error.ts';
 
-/** The guard found something that may be harmless: the message must be made and sent again. Never leaves this folder. */
+/**
+ * The guard found something that may be harmless: the message must be made and sent again. Never leaves this folder.
+ */
 class LookCloser extends Error {}
 
 /** Tries once more when the guard found something that is harmless at a closer look; the first try left nothing. */

@@ -23,7 +23,7 @@ const HINTS: Readonly<Record<string, string>> = {
   '57014': 'it was cancelled, or ran into a statement_timeout (--statement-timeout): give it more time, or run again',
 };
 const INSIDE = 'this statement cannot run inside a function, procedure or DO block: write it by itself';
-/** In a file that nobody could split into statements the directive has no effect. */
+/** The directive has no effect in a file that could not be split into statements. */
 const UNREAD_HINTS: Readonly<Record<string, string>> = {
   '25001':
     'this statement cannot run in a transaction, and this file cannot be read and split: move the statement into a file of its own',
@@ -31,20 +31,20 @@ const UNREAD_HINTS: Readonly<Record<string, string>> = {
     'a procedure that commits cannot run in our transaction, and this file cannot be read and split: move the call into a file of its own',
 };
 
-/** Of a whole file, which is one transaction. */
+/** For a whole file, which is one transaction. */
 const NEXT: Partial<Record<ErrorCode, string>> = {
   MIGRATION_FAILED: 'correct the file and run again; nothing of it was applied',
   CONTENTION: 'run again when the other sessions are done; nothing of it was applied',
   DATABASE_UNAVAILABLE: 'run again; nothing of it was applied',
 };
 
-/** The text that failed is what the journal keeps: a corrected file differs from it. */
+/** What failed is the stored text: a corrected file differs from it. */
 const NEXT_OF_DOWN: typeof NEXT = {
   ...NEXT,
   MIGRATION_FAILED: 'correct the down file, then run the same again with --from files; nothing of it was rolled back',
 };
 
-/** Of one statement of a file. */
+/** For one statement of a file. */
 const NEXT_OF_STATEMENT: typeof NEXT = {
   MIGRATION_FAILED: 'correct this statement and run again',
   CONTENTION: 'run again when the other sessions are done; it goes on with this statement',
@@ -55,7 +55,7 @@ const NEXT_OF_STATEMENT: typeof NEXT = {
 interface ErrorFields {
   readonly position?: string;
   readonly internalQuery?: string;
-  /** We have refused to send rows, which the server calls a cancel. */
+  /** We refused to send rows; the server reports that as a cancel. */
   readonly copyRefused?: boolean;
 }
 
@@ -70,7 +70,7 @@ export function stepError(
     readonly unread?: Unread | undefined;
   },
 ): MigratorError {
-  // Who has one of our tables locked is known already.
+  // The session that has one of our tables locked is known already.
   if (error instanceof MigratorError && error.details.blockers) return error.with({ version: step.version });
   const server = serverErrorOf(error);
   if (!server) return withoutServerError(error, step);
@@ -82,9 +82,9 @@ export function stepError(
     ownError(sent.message.ownFailure(resultsBefore(error)), server.sqlstate, step, sent);
   if (ours) return ours;
   const code = codeOf(server, fields);
-  // Without a position (a constraint, a lock) the statement itself is the place: the one after those that are finished.
+  // An error without a position (a constraint, a lock) is located at its statement: the one after those that finished.
   const offset = position ?? sent.message.statementOffset(resultsBefore(error).length) ?? sent.unit?.offset;
-  // The text that may be quoted ends before the place; without a place it is any of it.
+  // The server may quote the text before the position; without a position, any of it.
   const before = position === undefined ? step.script.text : step.script.text.slice(0, position);
   return new MigratorError(code, what, {
     version: step.version,
@@ -113,7 +113,7 @@ function placeIn(message: Message, { position }: ErrorFields): number | undefine
   return position === undefined ? undefined : message.sourceOffset(Number(position));
 }
 
-/** A string or comment that nobody closes takes in what comes behind the file: the server's words would quote what is ours. */
+/** An unclosed string or comment swallows what we send behind the file: the server's message would quote our text. */
 function swallowed(
   { sqlstate, message: words }: ServerError,
   fields: ErrorFields,
@@ -139,7 +139,7 @@ function codeOf({ sqlstate }: ServerError, { copyRefused }: ErrorFields): ErrorC
   return (copyRefused === true ? undefined : codeForSqlstate(sqlstate, 'in-step')) ?? 'MIGRATION_FAILED';
 }
 
-/** Of a query that was put together while it ran; or of no place in the file, and it quotes what the file does not have. */
+/** The error is of a dynamic query; or it has no place in the file, and quotes text that is not in the file. */
 function mayQuoteRows(
   { sqlstate, message }: ServerError,
   { position, internalQuery }: ErrorFields,
@@ -199,7 +199,7 @@ function withoutServerError(error: unknown, step: StepScript): MigratorError {
 /** There is no such table, or schema. */
 const TABLE_GONE: ReadonlySet<string> = new Set(['42P01', '3F000']);
 
-/** Our statements around the file name nothing but our two tables. */
+/** Our statements around the file use only our two tables. */
 function tablesGone(step: StepScript, { schema, name }: Relation): MigratorError {
   return new MigratorError(
     'MIGRATION_FAILED',
@@ -222,7 +222,7 @@ function ownError(
   const { name } = relation;
   const refused = (why: string, hint: string): MigratorError =>
     new MigratorError('MIGRATION_FAILED', `${script.file} ${why}`, { version, hint });
-  // The server was stopped, or the session ended, while it was at a statement of ours.
+  // The server stopped, or the session ended, during a statement of ours.
   if (codeForSqlstate(sqlstate, 'in-step') !== undefined) return undefined;
   switch (failed) {
     case 'lock':

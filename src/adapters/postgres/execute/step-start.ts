@@ -56,7 +56,10 @@ export class StepStart {
     return ready.answered;
   }
 
-  /** A statement that fails (22012) when the session is not ready for this step: a message runs even if the one before it failed. */
+  /**
+   * A statement that fails (22012) when the session is not ready for this step: a message runs even if the one before
+   * it failed.
+   */
   unlessReady(step: StepScript): string {
     return `SELECT 1 / (pg_catalog.current_setting('${READY}', true) IS NOT DISTINCT FROM ${literal(this.#markOf(step))})::integer`;
   }

@@ -1,4 +1,4 @@
-/** The session-level advisory lock: tried for, never blocked on; its queue; its holder and waiters. */
+/** The session-level advisory lock, tried but never blocked on; its queue, holder and waiters. */
 import { setTimeout } from 'node:timers/promises';
 
 import type { AdvisoryLock, Waiter } from '../../../core/ports.ts';
@@ -11,10 +11,10 @@ import { advisoryLockIs, identifier, isAdvisoryKey } from '../wire/sql.ts';
 import { readTables } from '../state/use-tables.ts';
 import type { Wire } from '../wire/wire.ts';
 
-/** A session that is gone after this long will not be ended by asking again. */
+/** How long to wait for a terminated session to end; asking again would not help. */
 const TERMINATE_WAIT_MS = 5_000;
 
-/** A look at the lock is over by then. */
+/** By then, a runner that only checked the lock has released it. */
 const SECOND_LOOK_MS = 100;
 
 export class PostgresLock implements AdvisoryLock {
@@ -31,12 +31,14 @@ export class PostgresLock implements AdvisoryLock {
     return this.#context.relation.key;
   }
 
-  /** False when the server has said that we do not hold it. */
+  /** False when the server has confirmed that we do not hold it. */
   get mayHold(): boolean {
     return this.#mayHold;
   }
 
-  /** A waiter holds this one in shared mode, so that `lockstep lock` can list the queue. Nobody takes it exclusively. */
+  /**
+   * Waiters hold this key in shared mode, so that `lockstep lock` can list the queue. No session takes it exclusively.
+   */
   get #queueKey(): string {
     return derivedKey('lockstep queue', this.key);
   }
@@ -60,7 +62,7 @@ export class PostgresLock implements AdvisoryLock {
       return this.#mayHold;
     } catch (error) {
       if (error instanceof MigratorError && error.code === 'CONFIG_INVALID') throw error;
-      // It may have been cancelled when it had the lock already, which an error does not take back.
+      // A cancel may have come after the lock was acquired, and an error does not release it.
       await this.#message(`SELECT pg_advisory_unlock(${this.key}) ${this.#isHeld}`).catch(() => undefined);
       throw error;
     }
@@ -70,14 +72,14 @@ export class PostgresLock implements AdvisoryLock {
     return `FROM pg_locks l WHERE l.pid = pg_backend_pid() AND ${isAdvisoryKey(this.key)} AND l.mode = 'ExclusiveLock' AND l.granted`;
   }
 
-  /** Servers that only speak PostgreSQL's protocol may have these functions, and say that every try succeeds. */
+  /** Servers that only speak PostgreSQL's protocol may have these functions, and report success for every attempt. */
   async #noLocks(): Promise<MigratorError> {
     const [version] = await this.#message('SELECT version()');
     return withoutAdvisoryLocks(version?.rows[0]?.[0] ?? 'unknown');
   }
 
   async release(): Promise<void> {
-    // In one message, so that whoever is woken finds the lock free.
+    // In one message, so that a woken waiter finds the lock free.
     await this.#message(`SELECT pg_catalog.pg_advisory_unlock(${this.key}); NOTIFY ${identifier(this.#channel)}`);
     this.#mayHold = false;
   }
@@ -95,7 +97,7 @@ export class PostgresLock implements AdvisoryLock {
   }
 
   async nextRelease(): Promise<void> {
-    // A release that was announced while nobody asked counts for the next who asks.
+    // A release that was announced before this call counts, too.
     await this.#released.promise;
     this.#released = Promise.withResolvers();
   }
@@ -112,14 +114,14 @@ export class PostgresLock implements AdvisoryLock {
     return holder && { ...holder, ...(await this.#runOf(holder)) };
   }
 
-  /** What the journal knows of the run that goes on; nothing when a foreign runner holds the lock. */
+  /** What the journal says about the holder's run; nothing when another program holds the lock. */
   async #runOf(holder: Holder): Promise<Pick<Holder, 'since' | 'doing'>> {
     if (!holder.applicationName.startsWith('lockstep ')) return {};
-    // The table may not be there yet, or not be readable for this role: then nothing is known.
+    // The table may not exist yet, or this role may not read it: then nothing is known.
     const results = await readTables(this.#context, 'journal', [openRunsQuery(this.#context.relation.journal)]).catch(
       () => [],
     );
-    // A run that died without a word is open too, until somebody else starts one.
+    // A run that died counts as open too, until the next run starts.
     const own = (results[0]?.rows ?? []).find(([command, version, name]) => {
       const runner = { command: (command ?? '') as CommandName, productVersion: version ?? '', name: name ?? '' };
       return applicationName(runner) === holder.applicationName;
@@ -192,7 +194,7 @@ export async function cancelUntil(ended: AbortSignal, wire: Wire, key: string): 
   return cancelled;
 }
 
-/** Runs without an end, the newest first: whose, since when, and the step that was announced last. */
+/** Runs without an end, newest first: runner, start, and the step that started last. */
 function openRunsQuery(journal: string): string {
   return (
     `SELECT s.command, s.lockstep, s.runner, to_json(s.at) #>> '{}', (SELECT t.direction || ' ' || t.version FROM ${journal} t` +

@@ -1,4 +1,4 @@
-/** Who holds the lock, as the server tells it. */
+/** Who holds the lock, according to the server. */
 import type { Holder } from '../../../core/runner.ts';
 import { isAdvisoryKey } from '../wire/sql.ts';
 
@@ -6,17 +6,17 @@ interface Grant {
   readonly pid: number;
   readonly mode: string;
   readonly database: number;
-  /** Of the transaction that it is in; ends with /0 outside of any. */
+  /** The holder's transaction; ends with /0 outside a transaction. */
   readonly virtualtransaction: string;
   readonly name: string | null;
-  /** Ours. */
+  /** Our own database. */
   readonly here: number;
 }
 
 /**
- * Who has the key, in whatever database, as a JSON text; other roles see of it only its application name. The functions
- * are what stands behind pg_locks and pg_stat_activity: the views, and to choose here, cost a new session's planner more
- * than all the rest.
+ * Who has the key, in any database, as a JSON text; a role sees only the application name of other roles' sessions. The
+ * query uses the functions behind pg_locks and pg_stat_activity: the views, and a choice made in SQL, cost a new
+ * session's planner more than everything else.
  */
 export function holderQuery(key: string): string {
   const name = '(SELECT a.application_name FROM pg_stat_get_activity(l.pid) a) AS name';
@@ -25,7 +25,7 @@ export function holderQuery(key: string): string {
   return `SELECT json_agg(h) FROM (${grants}) h`;
 }
 
-/** The session that holds the key exclusively, else one that holds it in shared mode, which keeps us from it too. */
+/** The session that holds the key exclusively, else one that holds it in shared mode, which blocks us too. */
 export function readHolder(json: string | null | undefined, earlier?: string | null): Holder | undefined {
   const grants = here(json);
   const before = here(earlier);
@@ -41,7 +41,7 @@ export function readHolder(json: string | null | undefined, earlier?: string | n
   );
 }
 
-/** There are holders in shared mode of which only a second look can tell whether they are runners that look at the lock. */
+/** Whether a second look is needed to tell holders in shared mode from runners that only check the lock. */
 export function needsSecondLook(json: string | null | undefined): boolean {
   return !readHolder(json) && here(json).length > 0;
 }
@@ -50,7 +50,7 @@ function here(json: string | null | undefined): readonly Grant[] {
   return ((JSON.parse(json ?? 'null') ?? []) as readonly Grant[]).filter((grant) => grant.database === grant.here);
 }
 
-/** A runner that looks at the lock holds it in shared mode for the moment of one transaction. */
+/** A runner that checks the lock holds it in shared mode for one short transaction. */
 function isLook({ name, virtualtransaction }: Grant): boolean {
   return name?.startsWith('lockstep ') === true && !virtualtransaction.endsWith('/0');
 }

@@ -6,12 +6,12 @@ const HINT =
   'give the address of PostgreSQL itself, for example LOCKSTEP_DATABASE_URL=postgresql://user@postgres:5432/db;' +
   ' --allow-pooler is for a pooler that pools by session';
 
-/** Behind a pooler the pid of the start-up packet is the pooler's invention. */
+/** Behind a pooler, the pid announced at start-up is made up by the pooler. */
 export function isPooled(wire: Wire, backendPid: number): boolean {
   return wire.processId !== undefined && wire.processId !== backendPid;
 }
 
-/** A session-level lock would stay behind on a pooled backend. */
+/** A session-level lock would remain on a pooled backend. */
 export function poolerRefused(): MigratorError {
   return new MigratorError(
     'CONFIG_INVALID',
@@ -20,20 +20,21 @@ export function poolerRefused(): MigratorError {
   );
 }
 
-/** Once could be chance, where others use the pool too. */
+/** One round could succeed by chance when others use the pool too. */
 const ROUNDS = 3;
 
 /**
- * Two messages must meet the same backend, also while somebody else asks the pooler for one: a pooler by transaction
- * gives away the backend that we have just left.
- * @throws MigratorError CONFIG_INVALID when they do not, or when nobody can tell.
+ * Two messages must reach the same backend, even while another session asks the pooler for one: a pooler in transaction
+ * mode gives away the backend that we have just used.
+ * @throws MigratorError CONFIG_INVALID when they do not, or when it cannot be tested.
  */
 export async function requireSessionPooling(
   wire: Wire,
   backendPid: number,
   competitor: (<T>(body: (other: Wire) => Promise<T>) => Promise<T>) | undefined,
 ): Promise<void> {
-  // The first message also ends a transaction that the check may have left open, and with it a backend that was kept for us.
+  // The first message also ends a transaction that the check may have left open, so the pooler no longer keeps a
+  // backend for us.
   const same = async (): Promise<boolean> => (await pidOf(wire, 'SELECT pg_catalog.pg_backend_pid()')) === backendPid;
   const keptInSpiteOf = async (other: Wire): Promise<boolean> => {
     const taken = await pidOf(other, 'BEGIN; SELECT pg_catalog.pg_backend_pid()');

@@ -133,8 +133,8 @@ function findings(access: Access, oids: string, columns: (finding: Finding) => s
 }
 
 /**
- * The same in a tenth of the time, which finds too much: what is rare is not looked at more closely. `oids` is SQL for a list
- * of oids.
+ * The same in a tenth of the time, which finds too much: what is rare is not looked at more closely. `oids` is SQL for
+ * a list of oids.
  */
 function plainGuard(access: Access, oids: string): string {
   const table = [`relkind <> 'r' OR relpersistence = 't' OR relhassubclass OR relrowsecurity`];
@@ -166,7 +166,10 @@ function plainGuard(access: Access, oids: string): string {
 /** How closely to look: `plain` finds too much, `closely` takes ten times as long. */
 export type Care = 'plain' | 'closely';
 
-/** Fails (22012) when something is found; to be sent while the tables are locked, before they are used. `oids` is SQL for a list. */
+/**
+ * Fails (22012) when something is found; to be sent while the tables are locked, before they are used. `oids` is SQL
+ * for a list.
+ */
 export function guard(access: Access, oids: string, care: Care): string {
   const harmless = care === 'plain' ? plainGuard(access, oids) : `NOT EXISTS (${findings(access, oids, () => '')})`;
   return `SELECT 1 / (${harmless})::integer`;

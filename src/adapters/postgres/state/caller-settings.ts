@@ -1,4 +1,4 @@
-/** What a session that is somebody else's had before we came, and how it gets that back. */
+/** What a caller's session had before the run, and how it is restored. */
 import { BEGIN } from '../wire/own-path.ts';
 import { RESET_STATEMENTS, setStatement } from './settings.ts';
 import { identifier } from '../wire/sql.ts';
@@ -10,7 +10,7 @@ export interface CallerSettings {
 }
 
 export async function readCallerSettings(wire: Wire): Promise<CallerSettings> {
-  // Under the guest's own path, which is one of the settings.
+  // Under the caller's own search_path, which is one of the settings.
   const [settings, channels] = await wire.asIs(
     `SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'` +
       ` AND name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable']);\n` +
@@ -22,7 +22,7 @@ export async function readCallerSettings(wire: Wire): Promise<CallerSettings> {
   };
 }
 
-/** The driver knows which statements the caller has prepared, and the caller listens: those stay. */
+/** The driver remembers the caller's prepared statements, and the caller may be listening: both stay. */
 export const CALLER_RESET_STATEMENTS = RESET_STATEMENTS.filter((sql) => !/^(?:DEALLOCATE|UNLISTEN)/.test(sql));
 
 /** `role` is `none` for a session without one. */

@@ -19,7 +19,7 @@ export interface SessionContext {
   readonly pooled: boolean;
   /** The role that the session had before any migration; `none` without one. */
   readonly role: string;
-  /** What a session that is somebody else's had before. */
+  /** What a caller's session had before. */
   callerSettings: CallerSettings | undefined;
   /** Hygiene settings that the server accepted. */
   accepted: ReadonlyMap<string, string>;

@@ -6,8 +6,9 @@ import { Statements } from '../wire/statements.ts';
 import { identifier, literal } from '../wire/sql.ts';
 
 /**
- * The path that a new session gets: the most specific setting of role and database, else what the server gives everybody.
- * `reset_val` is what this session began with. Asked under the session's own path, which is part of the answer.
+ * The path that a new session gets: the most specific setting of role and database, else what the server gives
+ * everybody. `reset_val` is what this session began with. Asked under the session's own path, which is part of the
+ * answer.
  */
 const NEXT_PATH = `SELECT coalesce((SELECT pg_catalog.substr(c.setting, 13) FROM pg_catalog.pg_db_role_setting s
     CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) c(setting)

@@ -35,7 +35,10 @@ export async function observe(wire: Wire, pid: number): Promise<Observation> {
 /** Locks that conflict with what readers and writers take (PostgreSQL manual, "Table-Level Locks"). */
 const STRONG_LOCKS = `('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`;
 
-/** Until the signal aborts: once the session has waited for a strong lock on a table for `limitMs`, cancels its statement. */
+/**
+ * Until the signal aborts: once the session has waited for a strong lock on a table for `limitMs`, cancels its
+ * statement.
+ */
 export async function cancelLongWait(
   wire: Wire,
   pid: number,
@@ -55,7 +58,7 @@ export async function cancelLongWait(
   return undefined;
 }
 
-/** Who holds locks on these relations now; asked after a lock was not to be had. */
+/** Who holds locks on these relations now; asked after a lock timeout. */
 export async function lockHoldersOn(wire: Wire, relations: readonly Named[]): Promise<Blocker[]> {
   if (relations.length === 0) return [];
   const oids = relations.map((_relation, index) => namedOid(index)).join(', ');

@@ -1,12 +1,15 @@
 /**
- * In which schema a table without one is: asked under the user's path, kept in settings of the transaction, and used under
- * our own path. What is asked under the user's path has no operator, and names every function's schema.
+ * In which schema a table without one is: asked under the user's path, kept in settings of the transaction, and used
+ * under our own path. What is asked under the user's path has no operator, and names every function's schema.
  */
 import type { TableName } from '../../../core/table-name.ts';
 import type { Statements } from '../wire/statements.ts';
 import { escapeLiteral, qualified, regclass } from '../wire/sql.ts';
 
-/** What PostgreSQL calls a relation, as a FROM item with `type` and `schema` (quoted); one row of NULLs when there is none. */
+/**
+ * What PostgreSQL calls a relation, as a FROM item with `type` and `schema` (quoted); one row of NULLs when there is
+ * none.
+ */
 export function identified(relation: string): string {
   return `pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, ${relation}, 0)`;
 }
@@ -15,8 +18,8 @@ export function identified(relation: string): string {
 const SOURCE = `(SELECT s.source FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'search_path')`;
 
 /**
- * `current`: the schema where unqualified names are made, quoted, or ''. `found`: the one where the name is found, or ''.
- * Where the name is not in `current`, the second column says who chose the path.
+ * `current`: the schema where unqualified names are made, quoted, or ''. `found`: the one where the name is found, or
+ * ''. Where the name is not in `current`, the second column says who chose the path.
  */
 export function keepPlace(message: Statements, name: string): void {
   const current = `pg_catalog.quote_ident(pg_catalog.current_schema())`;
@@ -38,7 +41,7 @@ export function place(name: string): string {
   return `set_config('lockstep.place', CASE WHEN ${isMadeThere} THEN ${current} ELSE ${found} END, true)`;
 }
 
-/** Makes an unqualified name of a relation mean the one in that place. Under this path no operator is to be used. */
+/** Makes an unqualified name mean the relation in that place. Under this search_path, use no operators. */
 export const AT_PLACE = `SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', nullif(pg_catalog.current_setting('lockstep.place'), ''), 'pg_temp'), true)`;
 
 /** SQL for the regclass of a table in the place; null when there is none. */

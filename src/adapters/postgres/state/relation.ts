@@ -32,7 +32,10 @@ export interface RelationFacts {
   readonly journalOid: string | null;
   /** How closely it had to be looked at. */
   readonly care?: Care;
-  /** Where an unqualified name would be made, quoted, if not where the table was found; and who chose the path (`pg_settings.source`). */
+  /**
+   * Where an unqualified name would be made, quoted, if not where the table was found; and who chose the path
+   * (`pg_settings.source`).
+   */
   readonly madeIn?: { readonly schema: string; readonly source: string };
 }
 
@@ -86,7 +89,8 @@ interface ResolveOptions {
 
 /**
  * Accepts our table, the original Go runner's, or none yet.
- * @throws MigratorError CONFIG_INVALID for another key or an incompatible format; HISTORY_CONFLICT for another tool's table.
+ * @throws MigratorError CONFIG_INVALID for another key or an incompatible format; HISTORY_CONFLICT for another tool's
+ * table.
  */
 export function resolveRelation(
   table: TableName,
@@ -120,7 +124,8 @@ export function resolveRelation(
 }
 
 /**
- * On a path that somebody chose, objects would be made in one schema and recorded in another: nobody has said which is meant.
+ * On a path that somebody chose, objects would be made in one schema and recorded in another: nobody has said which is
+ * meant.
  * @throws MigratorError CONFIG_INVALID.
  */
 function requirePlace(table: TableName, found: string, madeIn: RelationFacts['madeIn']): void {
@@ -159,7 +164,9 @@ function requireComment(name: string, { comment, key }: RelationFacts): boolean 
   );
 }
 
-/** What speaks against another tool's table. @throws MigratorError HISTORY_CONFLICT for what is no table of a tool's. */
+/**
+ * What speaks against another tool's table. @throws MigratorError HISTORY_CONFLICT for what is no table of a tool's.
+ */
 function requireShape(name: string, shape: TableShape): MigratorError | undefined {
   const other = otherThanTable(shape);
   if (other !== undefined) {

@@ -1,7 +1,9 @@
 /** The session's settings: those that free a dead holder's lock in seconds, and the reset between migrations. */
 import { identifier, literal } from '../wire/sql.ts';
 
-/** How long our own statements wait for a lock on history or journal; then whoever has it is named. In milliseconds. */
+/**
+ * How long our own statements wait for a lock on history or journal, in milliseconds; then the error names its holder.
+ */
 export const OWN_LOCK_TIMEOUT_MS = 5_000;
 
 /** The first server that knows `transaction_timeout`. */
@@ -47,8 +49,8 @@ export function setStatement(settings: Iterable<readonly [name: string, value: s
 }
 
 /**
- * What the user asked for: the address's settings win over ours, and the role comes last. Of the isolation level nobody is
- * asked: above read committed a file's LOCK TABLE would come after the snapshot that its own statements read by
+ * What the user asked for: the address's settings win over ours, and the role comes last. Of the isolation level nobody
+ * is asked: above read committed a file's LOCK TABLE would come after the snapshot that its own statements read by
  * (PostgreSQL manual, "Transaction Isolation").
  */
 export function chosenStatements({ serverSettings, role }: SessionSettings): string[] {

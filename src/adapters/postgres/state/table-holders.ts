@@ -1,4 +1,4 @@
-/** Who has one of our tables locked, when a statement of ours has waited for it for too long. */
+/** Names the session that has one of our tables locked, after a statement of ours ran into the lock timeout. */
 import { MigratorError } from '../../../core/errors.ts';
 import { describeBlocker } from '../../../core/runner.ts';
 import { blockersQuery, readBlockers } from './observe.ts';
@@ -7,7 +7,7 @@ import type { Wire } from '../wire/wire.ts';
 
 const LOCK_NOT_AVAILABLE = '55P03';
 
-/** The error with who it was; any other stays as it is. `oids` is SQL for a list. */
+/** The error with the lock holders; any other error as it is. `oids` is SQL for a list. */
 export async function withHolders(
   wire: Wire,
   names: readonly string[],

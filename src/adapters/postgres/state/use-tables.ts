@@ -1,4 +1,4 @@
-/** History and journal are locked, looked at and used in one transaction: nobody can hang anything on them in between. */
+/** History and journal are locked, checked and used in one transaction: nothing can be attached to them in between. */
 import type { MigratorError } from '../../../core/errors.ts';
 import { asOurselves, type SessionContext } from './context.ts';
 import { findingsQuery, guard, GUARD_FAILED, readFindings, untrustedTables } from './attached-objects.ts';
@@ -38,7 +38,10 @@ export function ownLimits(context: SessionContext, lockTimeoutMs = OWN_LOCK_TIME
   return ['SET LOCAL statement_timeout = 0', `SET LOCAL lock_timeout = ${lockTimeoutMs}`, ...asOurselves(context)];
 }
 
-/** The results of the queries. @throws MigratorError HISTORY_CONFLICT, CONTENTION when somebody has a table locked. */
+/**
+ * The results of the queries. @throws MigratorError HISTORY_CONFLICT, CONTENTION when another session has a table
+ * locked.
+ */
 export function readTables(
   context: SessionContext,
   used: Used,
@@ -101,8 +104,8 @@ async function careful<T>(context: SessionContext, access: Access, used: Used, a
 }
 
 /**
- * For who has sent the guard in a message of its own, and seen it fail: what is with the tables. Undefined when nothing is, so
- * that the message, made again, looks more closely. @throws that error when it had done so.
+ * For who has sent the guard in a message of its own, and seen it fail: what is with the tables. Undefined when nothing
+ * is, so that the message, made again, looks more closely. @throws that error when it had done so.
  */
 export async function explainGuard(context: SessionContext, error: unknown): Promise<MigratorError | undefined> {
   const found = await lookClosely(context, 'write', 'both');
@@ -118,7 +121,7 @@ async function lookClosely(context: SessionContext, access: Access, used: Used):
   return readFindings((await context.wire.transaction('read', statements)).at(-1));
 }
 
-/** An error of our own statements; what was not a table lock that was not to be had stays as it is. */
+/** Adds the lock holders to an error of our own statements, if that is a lock timeout. */
 export async function withTableHolders(context: SessionContext, used: Used, error: unknown): Promise<unknown> {
   return await withHolders(context.wire, namesOf(context, used), oidsOf(context, used), error);
 }

@@ -52,7 +52,7 @@ export interface CheckResult extends Omit<Check, 'history'> {
   readonly untrusted?: MigratorError;
 }
 
-/** There is no such table, or schema; what has the name is none (an index, a sequence, a type). */
+/** The table or schema does not exist, or the name is not a table's (an index, a sequence, a type). */
 const NO_TABLE: ReadonlySet<string> = new Set(['42P01', '3F000', '42809']);
 
 /**
@@ -63,7 +63,7 @@ const NO_TABLE: ReadonlySet<string> = new Set(['42P01', '3F000', '42809']);
 function checkMessage(options: CheckOptions, known: RelationFacts | undefined, care: Care): Statements {
   const { table, lockKey } = options;
   const name: TableName = known?.schema == null ? table : { schema: known.schema, name: table.name };
-  // A role's limit is for its application; a client's deadline guards this.
+  // A role's statement_timeout is for its application; the client's deadline limits this message.
   const message = new Statements().add(BEGIN.read).add('SET LOCAL statement_timeout = 0');
   beforeOwnPath(message, options);
   if (name.schema === undefined) keepPlace(message, name.name);
@@ -71,7 +71,7 @@ function checkMessage(options: CheckOptions, known: RelationFacts | undefined, c
     .add(OWN_PATH)
     .add(sessionQuery(name, known ? `'${known.key}'::bigint` : keyExpression(name, lockKey)), 'session');
   for (const [what, sql] of Object.entries(known ? {} : relationQueries(name))) message.add(sql, what);
-  // Whoever has the table locked is named after a while.
+  // After this time, the error names the session that has the table locked.
   message.add(`SET LOCAL lock_timeout = ${OWN_LOCK_TIMEOUT_MS}`);
   const unqualified = name.schema === undefined;
   if (unqualified) message.add(AT_PLACE);
@@ -84,7 +84,7 @@ function checkMessage(options: CheckOptions, known: RelationFacts | undefined, c
   return message.add('COMMIT');
 }
 
-/** The look at the journal comes last: where this role may not read it, or where it is not ours, the history has been read. */
+/** The journal comes last: if this role may not read it, or it is not ours, the history has already been read. */
 function addLook(message: Statements, journal: TableName, { release }: CheckOptions, care: Care): void {
   const table = qualified(journal.schema, journal.name);
   const unqualified = journal.schema === undefined;
@@ -95,7 +95,7 @@ function addLook(message: Statements, journal: TableName, { release }: CheckOpti
   for (const [what, sql] of Object.entries(lookQueries(table, release))) message.add(sql, what);
 }
 
-/** What the address and `--role` say, before names are resolved. */
+/** Settings from the address and `--role`, before names are resolved. */
 function beforeOwnPath(message: Statements, { serverSettings, role }: CheckOptions): void {
   message.add(`SELECT pg_catalog.current_setting('role')`, 'role');
   if (role !== undefined) message.add(`SET LOCAL ROLE ${identifier(role)}`, '--role');
@@ -107,7 +107,7 @@ function beforeOwnPath(message: Statements, { serverSettings, role }: CheckOptio
   }
 }
 
-/** The place comes first, for the key is made of it. */
+/** The place comes first, because the key is derived from it. */
 function sessionQuery({ schema, name }: TableName, key: string): string {
   const where = schema === undefined ? place(name) : 'NULL';
   const lock = `SELECT place, key, pg_try_advisory_xact_lock_shared(key) AS free FROM (SELECT place, ${key} AS key FROM (SELECT ${where} AS place OFFSET 0) p OFFSET 0) k OFFSET 0`;
@@ -147,7 +147,7 @@ export async function runCheck(
   );
   const { results, failed } = await send(wire, message, options, lazy);
   const history = message.result('history', results);
-  // Somebody has dropped what was known.
+  // The known table was dropped.
   if (known && !history) return await runCheck(wire, options, { lazy });
   const checked = readCheck(message, results, known, care);
   if (failed !== 'guard') return { ...checked, applied: history ? readHistory(history, checked.encoding) : [] };
@@ -173,7 +173,8 @@ async function send(
     const sqlstate = serverErrorOf(error)?.sqlstate ?? '';
     const results = resultsBefore(error);
     const failed = message.nameAt(results.length);
-    // No history yet is an answer: the facts came before the table was looked for. Of a view the server locks the tables, too.
+    // No history yet is an answer: the facts came before the table was looked for. Of a view the server locks the
+    // tables, too.
     const isAnswer =
       message.result('history', results) !== undefined ||
       NO_TABLE.has(sqlstate) ||
@@ -187,14 +188,14 @@ async function send(
   }
 }
 
-/** The function does not exist, or does nothing here. */
+/** Advisory lock functions do not exist, or are not supported. */
 const NO_LOCKS: ReadonlySet<string> = new Set(['0A000', '42883']);
 
 async function versionOf(wire: Wire): Promise<string> {
   return (await wire.asIs('SELECT pg_catalog.version()'))[0]?.rows[0]?.[0] ?? 'unknown';
 }
 
-/** With the rights that read the table. */
+/** With the same rights as the read of the table. */
 async function lookClosely(wire: Wire, options: CheckOptions, { oid }: RelationFacts): Promise<string[]> {
   const message = new Statements().add(BEGIN.read);
   beforeOwnPath(message, options);
@@ -205,7 +206,7 @@ async function lookClosely(wire: Wire, options: CheckOptions, { oid }: RelationF
   return readFindings(message.result('findings', await wire.transactionAsIs(message.text)));
 }
 
-/** Unknown, not a possible value, not for this role, not now. */
+/** Unknown, invalid value, not for this role, not now. */
 const REFUSED_SETTING = /^(?:42704|42602|22|42501|55P02)/;
 
 function settingRefused({ role }: CheckOptions, failed: string | undefined, error: unknown): MigratorError | undefined {

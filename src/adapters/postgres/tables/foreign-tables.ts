@@ -1,4 +1,6 @@
-/** Finds another tool's table, and takes it over: its table out of the way, ours in its place, and all rows at once. */
+/**
+ * Finds another tool's table, and takes it over: renames it if needed, creates ours, and records all its rows together.
+ */
 import { MigratorError } from '../../../core/errors.ts';
 import type { ForeignRow, ForeignTable } from '../../../core/import/foreign-history.ts';
 import { setAside, type ImportedMigration } from '../../../core/import/plan-import.ts';
@@ -19,7 +21,10 @@ const NO_LOCKABLE_TABLE = '42809';
 /** For the other tool's table. */
 const LOCK_TIMEOUT = '5s';
 
-/** @throws MigratorError HISTORY_CONFLICT when another table has the name of ours, or the one that the found one would get. */
+/**
+ * @throws MigratorError HISTORY_CONFLICT when another table has the name of ours, or the one that the found one would
+ * get.
+ */
 export async function findForeignTable(
   context: SessionContext,
   places: readonly TableName[],
@@ -28,7 +33,7 @@ export async function findForeignTable(
   const names = places.flatMap(({ schema, name }) =>
     schema === undefined ? [{ schema: relation.schema, name }, { name }] : [{ schema, name }],
   );
-  // Who holds its table, such as the other tool, must not hold us up for ever.
+  // A session that has the table locked, such as the other tool, must not block us for ever.
   await wire.asIs(`SET lock_timeout = '${LOCK_TIMEOUT}'`);
   const [result] = await wire.messageAbout(names, placesQuery(names));
   const found = (result?.rows ?? [])
@@ -50,7 +55,7 @@ export async function findForeignTable(
   };
 }
 
-/** Reading runs what others hang on a table: as with ours, it is locked and looked at first. */
+/** Reading a table can run code that others attached to it, so it is locked and checked first, as ours are. */
 async function readForeign(
   context: SessionContext,
   found: Required<TableName>,
@@ -98,7 +103,7 @@ export async function takeOverTable(
   context.relation = { ...made, inTheWay: undefined };
 }
 
-/** The other tool writes nothing meanwhile. Who may only read it does without: it is read twice. */
+/** Keeps the other tool from writing meanwhile. A role that may only read takes no lock: the table is read twice. */
 async function lockTable(wire: Wire, { name: { schema, name }, renamedTo }: ForeignTable): Promise<void> {
   const table = qualified(schema, name);
   if (renamedTo) {
@@ -113,7 +118,7 @@ async function lockTable(wire: Wire, { name: { schema, name }, renamedTo }: Fore
   if (may?.rows[0]?.[0] === 't') await wire.message(`LOCK TABLE ${table} IN SHARE MODE`);
 }
 
-/** Its errors are about this table. */
+/** Adds the table's name and a hint to errors about it. */
 async function explained<T>({ schema, name }: TableName, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -172,7 +177,7 @@ function columnsQuery({ schema, name }: TableName): string {
   return `SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = ${escapeLiteral(qualified(schema, name))}::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`;
 }
 
-/** Every value as text: numbers of versions may have more digits than a number of JavaScript holds. */
+/** Every value as text: a version number may have more digits than a JavaScript number can hold. */
 function rowsQuery({ schema, name }: TableName): string {
   const row =
     '(SELECT pg_catalog.json_object_agg(c.key, c.value) FROM pg_catalog.json_each_text(pg_catalog.row_to_json(t)) c)';

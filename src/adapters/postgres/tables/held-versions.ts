@@ -1,4 +1,4 @@
-/** Holds in the journal: how they are written, and which of them stand. */
+/** Holds in the journal: how they are written, and which are in force. */
 import type { HeldVersion } from '../../../core/plan/held-versions.ts';
 import type { JournalEvent, JournalHeldVersion } from '../../../core/history.ts';
 import { compareVersions, type Version } from '../../../core/migration.ts';
@@ -16,7 +16,7 @@ interface HeldVersionFacts {
   readonly reason?: string | undefined;
 }
 
-/** What the journal's row says of a hold; the releases are those that the journal knows at this very moment. */
+/** The hold in a journal entry; its releases are the ones that the journal knows when the entry is written. */
 export function holdSql(
   journal: string,
   { release }: RunnerIdentity,
@@ -48,7 +48,7 @@ function appliedBy(journal: string, version: Version): string {
   return `(SELECT release FROM ${journal} WHERE version = ${literal(version)} AND event IN ('applied', 'baselined') ORDER BY id DESC LIMIT 1)`;
 }
 
-/** Of each version the newest row that says whether it is held. */
+/** For each version, the newest entry that says whether it is held. */
 function newestSayings(journal: string): string {
   return (
     `(SELECT DISTINCT ON (version) * FROM ${journalRows(journal)} j WHERE event IN ('applied', 'baselined', 'rolled back', 'held', 'hold ended')` +
@@ -56,7 +56,7 @@ function newestSayings(journal: string): string {
   );
 }
 
-/** Those newest rows that hold. */
+/** Versions that are held. */
 export function heldVersionsQuery(journal: string): string {
   return (
     `SELECT version, to_json(at) #>> '{}', runner, release, hold FROM ${newestSayings(journal)} newest` +

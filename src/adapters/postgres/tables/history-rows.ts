@@ -9,8 +9,8 @@ import { literal } from '../wire/sql.ts';
 import { journalInsert } from './journal-entries.ts';
 
 /**
- * Only columns that we use, by their names. One that the table lacks is null: its name then is the outer query's. No operator
- * stands here, as the path may be that of the place.
+ * Only columns that we use, by their names. One that the table lacks is null: its name then is the outer query's. No
+ * operator stands here, as the path may be that of the place.
  */
 export function historyQuery(table: string): string {
   const none = [

@@ -32,10 +32,10 @@ export interface JournalValues {
   readonly keepsStored?: true | 'irreversible';
 }
 
-/** Any image can roll back, also one that lacks the file. */
+/** These entries store down SQL, so that an image without the file can roll back too. */
 const KEEPS_DOWN: ReadonlySet<JournalEvent> = new Set(['applied', 'baselined', 'repaired', 'down stored']);
 
-/** A failure is kept for ever, and of each restart. */
+/** The journal keeps a failure of every restart, for ever. */
 const MAX_ERROR_BYTES = 2_000;
 
 /** An INSERT of one row. */
@@ -71,7 +71,7 @@ export function journalRow(
   };
 }
 
-/** Each statement, column and NULL costs the server something, so only what is there is named. */
+/** Names only columns that have a value: each statement, column and NULL costs the server time. */
 export function insertRows(journal: string, rows: readonly JournalRowSql[]): string {
   const columns = Object.keys(rows[0] ?? {}).filter((column) => rows.some((row) => row[column] !== 'NULL'));
   const lists = rows.map((row) => `(${columns.map((column) => row[column]).join(', ')})`);
@@ -91,7 +91,7 @@ function runnerColumns({ run, command, name, release, image, productVersion }: R
 
 type DownColumns = Record<'down_sql' | 'down_checksum' | 'irreversible', string>;
 
-/** As the newest row that stores something has them. */
+/** The values of the newest entry that stores down SQL. */
 function keptColumns(journal: string, { step, version, keepsStored }: JournalValues): DownColumns {
   const kept = (column: string): string => `(${newestStored(journal, column, step?.version ?? version ?? '')})`;
   return {
@@ -110,7 +110,7 @@ function downColumns({ event, step }: JournalValues): DownColumns {
   };
 }
 
-/** Readers of the journal may be more than those who may read the rows. */
+/** More roles may read the journal than may read the rows that an error can quote. */
 function errorText(error: MigratorError): string {
   const { summary, message } = publicWordsOf(error);
   const { server } = error.details;

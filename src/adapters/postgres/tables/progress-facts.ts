@@ -1,4 +1,4 @@
-/** What the journal knows of versions in part, and whether it knows a release. */
+/** Which versions are in part according to the journal, and whether it knows a release. */
 import type { Direction } from '../../../core/migration.ts';
 import { progressOf, type VersionInPart } from '../../../core/plan/in-part.ts';
 import type { JournalLook } from '../../../core/ports.ts';
@@ -7,7 +7,7 @@ import type { ResultSet } from '../wire/simple-query.ts';
 import type { Statements } from '../wire/statements.ts';
 import { literal } from '../wire/sql.ts';
 
-/** With these a version has come to its end, or its progress is forgotten. */
+/** Events that end a version, or reset its progress. */
 const VERSION_ENDS = `'applied', 'rolled back', 'baselined', 'progress reset'`;
 
 /** The path may be that of the place where the tables are (check.ts). */
@@ -15,11 +15,11 @@ const IS = 'OPERATOR(pg_catalog.=)';
 
 const STATEMENT_EVENTS = `'statement started', 'statement done', 'statement failed', 'statement reset'`;
 
-/** Statements since their versions last came to an end, oldest first. A journal that an early version made may lack `statement_sql`. */
+/** Statements since their versions last ended, oldest first. A journal of an early version may lack `statement_sql`. */
 export function inPartQuery(journal: string, { withSql }: { readonly withSql: boolean }): string {
   return (
     `SELECT s.version, s.direction, s.event, s.statement, s.checksum, ${withSql ? 's.statement_sql' : 'NULL'} FROM ${journal} s` +
-    // The first condition says no more than the second, but an index can have it.
+    // The second condition implies the first, but only the first can use an index.
     ` WHERE s.statement IS NOT NULL AND s.event ${IS} ANY (ARRAY[${STATEMENT_EVENTS}])` +
     ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version ${IS} s.version AND e.id OPERATOR(pg_catalog.>) s.id` +
     ` AND e.event ${IS} ANY (ARRAY[${VERSION_ENDS}])) ORDER BY s.id`
@@ -38,7 +38,7 @@ export function readInPart(result: ResultSet | undefined): VersionInPart[] {
   return progressOf(rows);
 }
 
-/** Two plain statements, as a new session's planner is quickest with such. */
+/** Two plain statements: a new session's planner is fastest with those. */
 export function lookQueries(
   journal: string,
   release: string | undefined,
@@ -60,7 +60,7 @@ export function readLook(
   return { releaseSeen: seen.rows[0]?.[0] === 't', inPart: readInPart({ ...inPart, rows }) };
 }
 
-/** Versions whose newest end is that they were applied or recorded. */
+/** Versions whose newest ending event says that they were applied or recorded. */
 export function appliedByJournalQuery(journal: string): string {
   return (
     `SELECT version FROM (SELECT DISTINCT ON (version) version, event FROM ${journal} WHERE event IN (${VERSION_ENDS}) AND event <> 'progress reset'` +
@@ -68,7 +68,7 @@ export function appliedByJournalQuery(journal: string): string {
   );
 }
 
-/** The id of the row with which this version last came to an end. */
+/** The id of the entry that last ended this version. */
 export function lastEnd(journal: string, version: string): string {
   return (
     `coalesce((SELECT pg_catalog.max(id) FROM ${journal} WHERE version = ${literal(version)}` +

@@ -1,12 +1,12 @@
-/** What of the journal is taken out again: rows of runs that changed nothing, when nobody needs them any more. */
+/** Which journal entries are deleted: old ones of runs that changed nothing. */
 
-/** They say nothing of what is applied, stored, held or in part. */
+/** Events that say nothing about what is applied, stored, held or in part. */
 const CHANGED_NOTHING = `'run started', 'run ended', 'run lost', 'started', 'failed'`;
 
-/** Looked at once a run, from the oldest on, so that a long journal keeps no run waiting. */
+/** How many of the oldest entries each run looks at, so that a long journal delays no run. */
 const OLDEST = 20_000;
 
-/** A release stays known: the oldest row that names it is kept. */
+/** Keeps the oldest entry of each release, so that the release stays known. */
 export function pruneStatement(journal: string, keepMs: number): string {
   return (
     `DELETE FROM ${journal} j USING (SELECT id FROM ${journal} ORDER BY id LIMIT ${OLDEST}) oldest` +

@@ -13,7 +13,7 @@ export function useTables(context: SessionContext, message: Message): Message {
   return message.addOwn('tables', lock).addOwn('guard', guard);
 }
 
-/** First in the transaction: a second, lockless runner stops at it before its DDL. */
+/** First in the transaction: a second runner without the lock fails here, before its DDL. */
 export function historyRow({ relation: { table } }: SessionContext, step: StepScript): string {
   const { version } = step;
   return step.direction === 'up'
@@ -21,7 +21,9 @@ export function historyRow({ relation: { table } }: SessionContext, step: StepSc
     : `DELETE FROM ${table} WHERE version = ${literal(version)}`;
 }
 
-/** What is deferred runs before the fence, with the file's own path and rights; then the rest is ours. */
+/**
+ * Deferred constraints and triggers run before the fence, with the file's own search_path and rights; the rest is ours.
+ */
 export function afterSource(context: SessionContext, message: Message): Message {
   const [keepPath = '', ownPath = ''] = ENTER_OWN_PATH;
   return message
@@ -36,15 +38,16 @@ export const DURATION_SQL = 'round(extract(epoch FROM clock_timestamp() - now())
 interface RecordOptions {
   /** SQL for the journal's `duration_ms`. */
   readonly durationSql?: string;
-  /** Whose row in the history is to be as this transaction made it. */
+  /** The step whose history row must be as this transaction wrote it. */
   readonly rowOf?: StepScript;
-  /** Begins when this one has ended. */
+  /** The step that begins when this one has ended. */
   readonly next?: StepScript | undefined;
 }
 
 /**
- * The journal's row, and then the fence, as what hangs on the journal may run with it. Each fails (22012) unless: the journal
- * took the row; the tables are those that the run knows, and so is the row in the history; this backend still holds the lock.
+ * The journal's row, and then the fence, as what hangs on the journal may run with it. Each fails (22012) unless: the
+ * journal took the row; the tables are those that the run knows, and so is the row in the history; this backend still
+ * holds the lock.
  */
 export function addRecord(
   context: SessionContext,
@@ -75,7 +78,10 @@ export function addRecord(
     .addOwn('lock', `SELECT 1 / coalesce(${ifStillHeld(relation.key, '1')}, 0)`);
 }
 
-/** After `up` the row is as it was written by this very transaction, which a file that the parser could not read may have ended. */
+/**
+ * After `up` the row is as it was written by this very transaction, which a file that the parser could not read may
+ * have ended.
+ */
 function isRecorded(table: string, step: StepScript): string {
   const { direction, version } = step;
   const row = `SELECT version, checksum, applied_at FROM ${table} WHERE version = ${literal(version)}`;

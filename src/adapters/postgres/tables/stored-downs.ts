@@ -7,12 +7,12 @@ import { literal } from '../wire/sql.ts';
 
 const STORING = `'applied', 'baselined', 'repaired', 'down stored'`;
 
-/** Of a version that is applied. */
+/** For a version that is applied. */
 export function newestStored(journal: string, column: string, version: Version): string {
   return `SELECT ${column} FROM ${journal} WHERE version = ${literal(version)} AND event IN (${STORING}) ORDER BY id DESC LIMIT 1`;
 }
 
-/** What was stored before a version was rolled back is not of the migration that was applied after it. */
+/** Down SQL stored before a rollback does not belong to what was applied after it. */
 export function storedDownsQuery(journal: string, withText: readonly Version[]): string {
   const text =
     withText.length === 0

@@ -9,23 +9,23 @@ import { escapeLiteral, identifier, literal } from '../wire/sql.ts';
 import { serverErrorOf } from '../wire/sqlstate.ts';
 import { writeTables } from '../state/use-tables.ts';
 
-/** Default privileges may have granted others to write what the migrator runs later. */
+/** Default privileges may allow other roles to write SQL that the migrator runs later. */
 function granteesQuery(table: string): string {
   return `SELECT DISTINCT CASE WHEN a.grantee = 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END
 FROM pg_class c, aclexplode(c.relacl) a
 WHERE c.oid = ${literal(table)}::regclass AND a.grantee <> c.relowner`;
 }
 
-/** The same name, in whichever catalog the server saw it first. */
+/** A duplicate name, in whichever catalog the server finds it first. */
 const MADE_MEANWHILE: ReadonlySet<string> = new Set(['23505', '42P07', '40P01']);
 
-/** Resolves with what a person should know. @throws MigratorError HISTORY_CONFLICT when the tables are not to be written. */
+/** Resolves with warnings for the user. @throws MigratorError HISTORY_CONFLICT when the tables must not be written. */
 export async function ensureTables(context: SessionContext): Promise<readonly string[]> {
   const { relation, wire } = context;
   const others = relation.exists ? [] : await otherHistories(context);
   if (!relation.complete) {
     const make = (): Promise<Relation> => wire.withTransaction(() => makeTables(context));
-    // Somebody with another lock key makes them at the same moment: then they are there, and say for which key.
+    // A run with another lock key creates them at the same moment: then they exist, and their comment has its key.
     context.relation = await make().catch((error: unknown) =>
       MADE_MEANWHILE.has(serverErrorOf(error)?.sqlstate ?? '') ? make() : Promise.reject(error as Error),
     );
@@ -39,7 +39,9 @@ export async function ensureTables(context: SessionContext): Promise<readonly st
     : others;
 }
 
-/** Logical replication and some restores bring rows, but not where their numbers end. A row when there was something to do. */
+/**
+ * Logical replication and some restores copy rows, but not the sequence. Returns a row when the sequence was behind.
+ */
 function catchUpSequence(journal: string): string {
   return (
     `SELECT setval(q.s, q.newest) FROM (SELECT pg_get_serial_sequence(${literal(journal)}, 'id')::regclass AS s, (SELECT max(id) FROM ${journal}) AS newest OFFSET 0) q` +
@@ -47,16 +49,16 @@ function catchUpSequence(journal: string): string {
   );
 }
 
-/** Inside a transaction. Gives the tables as they then are. */
+/** To be called in a transaction. Resolves with the tables as they are then. */
 export async function makeTables(context: SessionContext): Promise<Relation> {
   const { relation, wire } = context;
   const { table, journal } = relation;
   await wire.message(
     [
-      // A reader of the old table may hold us up, and whoever comes then would queue behind us.
+      // While we wait for a reader of the old table, later sessions queue behind us.
       `SET LOCAL lock_timeout = '5s'`,
       ...asOurselves(context),
-      // Somebody may have made it after we looked; with another lock key also after we got the lock.
+      // Another run may have created it since the check; one with another lock key even while we hold the lock.
       ...(relation.exists
         ? []
         : [
@@ -74,12 +76,15 @@ export async function makeTables(context: SessionContext): Promise<Relation> {
       `COMMENT ON TABLE ${table} IS ${literal(tableComment(relation.key))}`,
     ].join(';\n'),
   );
-  // The grants of a table that is taken over are its owner's choice.
+  // The grants of an existing table are its owner's choice.
   for (const one of relation.exists ? [journal] : [table, journal]) await revokeDefaultGrants(context, one);
   return { ...made, exists: true, hasJournal: true, complete: true };
 }
 
-/** Nothing changes any more. @throws MigratorError CONFIG_INVALID when somebody has made them for another key, HISTORY_CONFLICT. */
+/**
+ * The tables are locked, so nothing changes any more. @throws MigratorError CONFIG_INVALID when they were made for
+ * another key, HISTORY_CONFLICT.
+ */
 async function lookAgain({ relation, wire }: SessionContext): Promise<Relation> {
   const { schema, name, table, journal, key } = relation;
   const message = new Statements();
@@ -101,7 +106,7 @@ async function revokeDefaultGrants({ wire }: SessionContext, table: string): Pro
   if (grantees.length > 0) await wire.message(`REVOKE ALL ON ${table} FROM ${grantees.join(', ')}`);
 }
 
-/** A history of ours in another schema may be the one that was meant. */
+/** Histories in other schemas: the user may have meant one of them. */
 async function otherHistories({ relation, wire }: SessionContext): Promise<string[]> {
   const { schema, name } = relation;
   const [result] = await wire.message(

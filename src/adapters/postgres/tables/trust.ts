@@ -1,16 +1,16 @@
-/** Who but the owner may write history and journal, or have something run by whoever does. */
+/** Who besides the owner may write history and journal, or run code with the rights of those who do. */
 import type { Relation } from '../state/relation.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { escapeLiteral } from '../wire/sql.ts';
 
-/** With one of these a role could plant SQL that the migrator runs later. */
+/** With one of these privileges a role could plant SQL that the migrator runs later. */
 const WRITING = `('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')`;
 
 /**
  * A sentence per row. A superuser has everybody's rights, so for one the owner must be itself or another superuser:
  * whoever owns the tables could have written anything. Privileges: PostgreSQL manual, "Privileges"; policies run
- * expressions of their author as the one who reads. Of a group each member could have, but for one that may only grant it
- * (PostgreSQL 16 makes whoever creates a role such a member of it; older servers know no such options).
+ * expressions of their author as the one who reads. Of a group each member could have, but for one that may only grant
+ * it (PostgreSQL 16 makes whoever creates a role such a member of it; older servers know no such options).
  */
 export function distrustQuery({ schema, table, journal }: Relation): string {
   const grantee = `coalesce((SELECT 'role "' || rolname || '"' FROM pg_catalog.pg_roles WHERE oid = a.grantee), 'everybody (PUBLIC)')`;

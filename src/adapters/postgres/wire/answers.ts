@@ -1,4 +1,7 @@
-/** What an error answer, or the end of the connection, means before the first step; step-error.ts does the same for a step. */
+/**
+ * What an error answer, or the end of the connection, means before the first step; step-error.ts does the same for a
+ * step.
+ */
 import { MigratorError, type ErrorCode, type ServerError } from '../../../core/errors.ts';
 import { codeForSqlstate, isPooledByStatement, serverErrorOf } from './sqlstate.ts';
 

@@ -106,8 +106,8 @@ export class Channel {
   }
 
   /**
-   * Sends one message under the search_path that the session has: for the text of migrations, and for single statements that
-   * cannot run in a transaction. Statements of ours must then qualify every name and operator.
+   * Sends one message under the search_path that the session has: for the text of migrations, and for single statements
+   * that cannot run in a transaction. Statements of ours must then qualify every name and operator.
    * @throws MigratorError with the server's message, or DATABASE_UNAVAILABLE once the connection is lost.
    */
   async asIs(sql: string, options: MessageOptions = {}): Promise<readonly ResultSet[]> {

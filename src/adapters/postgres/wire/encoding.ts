@@ -1,6 +1,7 @@
 /**
- * What of our own texts a database can hold that is not UTF8: a character that its encoding lacks is written as {U+1F600}, and
- * read back. The text of migrations is sent as it is: what the database cannot hold of it is for the server to say.
+ * What of our own texts a database can hold that is not UTF8: a character that its encoding lacks is written as
+ * {U+1F600}, and read back. The text of migrations is sent as it is: what the database cannot hold of it is for the
+ * server to say.
  */
 
 export interface Encoding {
@@ -12,7 +13,10 @@ const asItIs = (text: string): string => text;
 /** Of UTF8, and of SQL_ASCII, which takes every byte. */
 const EVERYTHING: Encoding = { encode: asItIs, decode: asItIs };
 
-/** PostgreSQL's name → that of the Encoding Standard, whose decoders tell the characters (PostgreSQL manual, "Character Set Support"). */
+/**
+ * PostgreSQL's name → that of the Encoding Standard, whose decoders list the characters (PostgreSQL manual, "Character
+ * Set Support").
+ */
 const ISO: Readonly<Record<string, string>> = {
   LATIN1: 'iso-8859-1',
   LATIN2: 'iso-8859-2',
@@ -45,7 +49,10 @@ const WINDOWS: Readonly<Record<string, string>> = {
   KOI8U: 'koi8-u',
 };
 
-/** `name` is PostgreSQL's (`getdatabaseencoding()`). Of encodings with several bytes a character only ASCII is taken for sure. */
+/**
+ * `name` is PostgreSQL's (`getdatabaseencoding()`). Of encodings with several bytes a character only ASCII is taken for
+ * sure.
+ */
 export function encodingOf(name: string): Encoding {
   if (name === 'UTF8' || name === 'SQL_ASCII') return EVERYTHING;
   const known = charactersOf(name);

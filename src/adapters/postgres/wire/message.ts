@@ -3,7 +3,7 @@ import type { SqlPiece } from '../../../core/sql/script-plan.ts';
 import type { ResultSet } from './simple-query.ts';
 import { offsetOfCharacter } from '../../../core/text/source-location.ts';
 
-/** What a statement of ours stands for, whose failure says something of its own. */
+/** Statements of ours whose failure has a meaning of its own. */
 export type OwnStatement = 'tables' | 'guard' | 'row' | 'record' | 'lock' | 'journal';
 
 const MARK = 'lockstep: the file is done';
@@ -20,15 +20,15 @@ export class Message {
   readonly #encode: (text: string) => string;
   #text = '';
   readonly #sources: SourcePart[] = [];
-  /** Per statement of the message, where it begins in the file; undefined for one of ours, or when nobody knows. */
+  /** For each statement of the message, its offset in the file; undefined for one of ours, or when it is unknown. */
   readonly #statements: (number | undefined)[] = [];
-  /** Of statements of ours before the file's text, and after the mark behind it: what it means when one fails. */
+  /** What the failure of a statement of ours means: before the file's text, and after the mark behind it. */
   readonly #before = new Map<number, OwnStatement>();
   readonly #after: (OwnStatement | undefined)[] = [];
   #marked = false;
   #markedAt = 0;
 
-  /** `encode` is for what is ours; the file's text is sent as it is. */
+  /** `encode` applies to our statements; the file's text is sent unchanged. */
   constructor(encode: (text: string) => string = (text) => text) {
     this.#encode = encode;
   }
@@ -50,7 +50,7 @@ export class Message {
     return this;
   }
 
-  /** Adds statements whose failure means something of its own. */
+  /** Adds statements whose failure has a meaning of its own. */
   addOwn(what: OwnStatement, ...statements: readonly string[]): this {
     for (const statement of statements) {
       if (this.#marked) this.#after[this.#statements.length - this.#markedAt - 1] = what;
@@ -60,20 +60,25 @@ export class Message {
     return this;
   }
 
-  /** Behind a file of which nobody may know how many statements it has: `columns` are selected beside the mark. */
+  /** Marks the end of the file, whose number of statements may be unknown; selects `columns` beside the mark. */
   addMark(columns: string): this {
     this.#marked = true;
     this.#markedAt = this.#statements.length;
     return this.add(`SELECT '${MARK}', ${columns}`);
   }
 
-  /** Which statement of ours has failed, after these results; undefined for the file's and for all others of ours. */
+  /**
+   * Which statement of ours failed after these results; undefined for the file's statements and for unnamed ones of
+   * ours.
+   */
   ownFailure(results: readonly ResultSet[]): OwnStatement | undefined {
     const mark = results.findLastIndex(({ rows }) => rows.at(-1)?.[0] === MARK);
     return mark === -1 ? this.#before.get(results.length) : this.#after[results.length - mark - 1];
   }
 
-  /** Adds a migration's text. A newline ends it, for its last line may be a comment that would swallow the semicolon. */
+  /**
+   * Adds a migration's text. A newline ends it, for its last line may be a comment that would swallow the semicolon.
+   */
   addSource(piece: SqlPiece): this {
     this.#sources.push({
       messageStart: this.#text.length,
@@ -90,7 +95,10 @@ export class Message {
     return this.#statements[finished];
   }
 
-  /** The server's words on a syntax error at `position` of the file take in what comes behind the file, or are about nothing else. */
+  /**
+   * The server's words on a syntax error at `position` of the file take in what comes behind the file, or are about
+   * nothing else.
+   */
   quotesOurs(words: string, position: number | undefined): boolean {
     if (position === undefined) return true;
     const last = this.#sources.at(-1);
@@ -99,11 +107,14 @@ export class Message {
     );
   }
 
-  /** Where in the file the server's `position` (characters of the message, from 1) lies; undefined when it is in our text. */
+  /**
+   * Where in the file the server's `position` (characters of the message, from 1) lies; undefined when it is in our
+   * text.
+   */
   sourceOffset(position: number): number | undefined {
     const at = offsetOfCharacter(this.#text, position);
     const part = this.#sources.find((one) => at >= one.messageStart && at < one.messageStart + one.length + END.length);
-    // An error at the end of the file is told at the semicolon that we put there.
+    // The server reports an error at the end of the file at the semicolon that we add there.
     return part && part.sourceOffset + Math.min(at - part.messageStart, part.length);
   }
 }

@@ -1,4 +1,4 @@
-/** What a migration's names mean: resolved under its own path, and used under ours. */
+/** The relations that a migration names: resolved under its search_path, and used under ours. */
 import { regclass } from './sql.ts';
 
 /** A table, view or index as a statement names it. */
@@ -7,7 +7,10 @@ export interface Named {
   readonly name: string;
 }
 
-/** Its oid, kept for the transaction; '' where there is no such relation. No operator stands here. */
+/**
+ * Keeps its oid for the transaction; '' when there is no such relation. Uses no operator, which others could have
+ * planted.
+ */
 export function keepNamed({ schema, name }: Named, index: number): string {
   const oid = `${regclass(schema, name)}::pg_catalog.oid::pg_catalog.text`;
   return `pg_catalog.set_config('lockstep.named_${index}', coalesce(${oid}, ''), true)`;

@@ -16,7 +16,9 @@ interface WireConnection {
   sendCopyFail(message: string): void;
 }
 
-/** Resolves with a result per statement; rejects with the first error, which gets the results before it as `results`. */
+/**
+ * Resolves with a result per statement; rejects with the first error, which gets the results before it as `results`.
+ */
 export class SimpleQuery extends Query {
   readonly result: Promise<readonly ResultSet[]>;
   readonly #text: string;
@@ -45,7 +47,9 @@ export class SimpleQuery extends Query {
     this.#rows = [];
   }
 
-  /** A migration may SELECT a whole table: of what nobody reads, the last row is kept, for it may be a mark of ours. */
+  /**
+   * A migration may SELECT a whole table: of rows that nobody reads, only the last is kept, because it may be our mark.
+   */
   handleDataRow(message: { readonly fields: (string | null)[] }): void {
     if (this.#keepRows) this.#rows.push(message.fields);
     else this.#rows[0] = message.fields;
@@ -70,7 +74,7 @@ export class SimpleQuery extends Query {
   }
 
   handleCopyData(): void {
-    // COPY TO STDOUT: nobody is there to read it.
+    // COPY TO STDOUT: the data is dropped.
   }
 
   handleReadyForQuery(): void {

@@ -36,9 +36,9 @@ export function isAdvisoryKey(key: string, alias = 'l'): string {
 }
 
 /**
- * `value` while this session holds the key exclusively, otherwise NULL. The transaction takes the key for itself, so that
- * nobody gets it while the session gives it up, which tells whether it had it, and takes it again. Its own locks are all
- * that this looks at; the server's list of locks takes ten times as long.
+ * `value` while this session holds the key exclusively, otherwise NULL. The transaction takes the key too, so that no
+ * other session gets it while this one unlocks it, which says whether it held it, and locks it again. This uses only
+ * the session's own locks; reading the server's list of locks takes ten times as long.
  */
 export function ifStillHeld(key: string, value: string): string {
   const functions = ['pg_try_advisory_xact_lock', 'pg_advisory_unlock', 'pg_try_advisory_lock'];

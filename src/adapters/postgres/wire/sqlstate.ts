@@ -2,7 +2,9 @@
 import type { ErrorCode, ServerError } from '../../../core/errors.ts';
 import { MigratorError } from '../../../core/errors.ts';
 
-/** Before the first step a refusal is about access; inside a step the same SQLSTATE is about the migration's own SQL. */
+/**
+ * Before the first step a refusal is about access; inside a step the same SQLSTATE is about the migration's own SQL.
+ */
 export type RunPhase = 'before-steps' | 'in-step';
 
 const CONTENTION = new Set(['55P03', '40P01', '40001', '57014']);
@@ -13,7 +15,9 @@ const UNAVAILABLE = /^(08|53|58|57P0)|^25006$/;
 /** Authentication, missing database, permission. */
 const ACCESS = /^28|^3D000$|^42501$/;
 
-/** The code for a SQLSTATE (PostgreSQL manual, "PostgreSQL Error Codes"); undefined when it says nothing of the kind. */
+/**
+ * The code for a SQLSTATE (PostgreSQL manual, "PostgreSQL Error Codes"); undefined when it says nothing of the kind.
+ */
 export function codeForSqlstate(sqlstate: string, phase: RunPhase): ErrorCode | undefined {
   if (CONTENTION.has(sqlstate)) return 'CONTENTION';
   if (UNAVAILABLE.test(sqlstate)) return 'DATABASE_UNAVAILABLE';
@@ -32,9 +36,9 @@ export function isPooledByStatement({ sqlstate, message }: ServerError): boolean
 }
 
 /**
- * Whether a log-in failed for its password. PAM, LDAP and RADIUS, as for tokens of a cloud's IAM, answer 28000, as does a
- * server without a line in pg_hba.conf or for a role that may not log in: which it is, tells the function that reports it
- * (auth_failed in src/backend/libpq/auth.c), or its words where something in between keeps that to itself.
+ * Whether a log-in failed for its password. PAM, LDAP and RADIUS, as for tokens of a cloud's IAM, answer 28000, as does
+ * a server without a line in pg_hba.conf or for a role that may not log in: which it is, tells the function that
+ * reports it (auth_failed in src/backend/libpq/auth.c), or its words where something in between keeps that to itself.
  */
 export function isPasswordRefused({ sqlstate, message }: ServerError, error: unknown): boolean {
   if (sqlstate === '28P01') return true;

@@ -1,4 +1,7 @@
-/** Sends statements of ours, and transactions, over one connection; ours under a search_path where nobody can plant objects. */
+/**
+ * Sends transactions and single statements over one connection; our own under a search_path where others cannot plant
+ * objects.
+ */
 import type pg from 'pg';
 
 import { MigratorError } from '../../../core/errors.ts';
@@ -31,7 +34,10 @@ export class Wire extends Channel {
     return this.#decoded((await this.asIs(this.encoding.encode(`${OWN_PATH};\n${sql}`), options)).slice(1));
   }
 
-  /** The same, about relations that a migration names: `namedOid` is the oid of each, resolved under the migration's search_path. */
+  /**
+   * The same, about relations that a migration names: `namedOid` is the oid of each, resolved under the migration's
+   * search_path.
+   */
   async messageAbout(
     names: readonly Named[],
     sql: string,
@@ -69,8 +75,8 @@ export class Wire extends Channel {
   }
 
   /**
-   * `BEGIN; …; COMMIT` as one message, under the search_path that the session has. After an error the transaction is rolled back;
-   * an error of the rollback never hides the first one.
+   * `BEGIN; …; COMMIT` as one message, under the search_path that the session has. After an error the transaction is
+   * rolled back; an error of the rollback never hides the first one.
    */
   async transactionAsIs(sql: string, options: TransactionOptions = {}): Promise<readonly ResultSet[]> {
     try {
