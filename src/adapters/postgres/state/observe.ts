@@ -5,6 +5,7 @@ import type { Observation } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { namedOid, type Named } from '../wire/named.ts';
+import { intervalOf } from '../wire/sql.ts';
 import type { Wire } from '../wire/wire.ts';
 
 /** View, and what is done of what is to do (PostgreSQL manual, "Progress Reporting"). */
@@ -47,7 +48,7 @@ export async function cancelLongWait(
 ): Promise<readonly Blocker[] | undefined> {
   const waits =
     `FROM pg_locks l WHERE l.pid = ${pid} AND NOT l.granted AND l.locktype = 'relation' AND l.mode IN ${STRONG_LOCKS}` +
-    ` AND clock_timestamp() - l.waitstart >= interval '${limitMs} milliseconds'`;
+    ` AND clock_timestamp() - l.waitstart >= ${intervalOf(limitMs)}`;
   while (!ended.aborted) {
     const [blockers, cancelled] = await wire.message(
       `${blockersQuery(`pg_blocking_pids(${pid})`)};\nSELECT pg_cancel_backend(l.pid) ${waits}`,

@@ -9,6 +9,11 @@ export function literal(value: string | number | undefined): string {
   return typeof value === 'number' ? String(value) : escapeLiteral(value);
 }
 
+/** An interval. In milliseconds it could have no more than 24 days before PostgreSQL 15, which read that field as an integer. */
+export function intervalOf(ms: number): string {
+  return `make_interval(secs => ${ms / 1000})`;
+}
+
 /** `"schema"."name"` or `"name"`, each part quoted. */
 export function qualified(schema: string | undefined, name: string): string {
   return schema === undefined ? identifier(name) : `${identifier(schema)}.${identifier(name)}`;
