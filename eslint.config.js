@@ -94,7 +94,7 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     rules: {
       ...noProcess,
-      'max-lines': ['error', { max: 500 }],
+      'max-lines': ['error', { max: 300 }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
       'max-params': ['error', { max: 4 }],
       complexity: ['error', { max: 15 }],
