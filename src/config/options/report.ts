@@ -12,7 +12,7 @@ export const REPORT_OPTIONS = {
     type: 'boolean',
     group: 'Output',
     commands: ['up', 'down'],
-    help: 'Print each skipped migration, not only how many.',
+    help: 'Print each skipped migration, not only how many; on a terminal, also each step, and the lock key.',
   },
   logFormat: {
     type: 'choice',
