@@ -89,12 +89,16 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
   ].join('\n');
 }
 
-/** A table with columns as wide as their longest cell, without empty ones. If the terminal is narrower, the widest are cut. */
+/** A time that is cut says nothing. */
+const WHOLE: ReadonlySet<string> = new Set(['TIME', 'APPLIED AT']);
+
+/** Columns as wide as their longest cell; empty columns are left out. Where the terminal is narrower, the widest are cut. */
 function table(head: readonly string[], body: readonly (readonly string[])[], columns: number): string[] {
   const used = head.map((_, index) => index).filter((index) => body.some((row) => row[index] !== ''));
   const rows = [head, ...body.map((row) => row.map(printableLine))].map((row) => used.map((index) => row[index] ?? ''));
   const widths = used.map((_, index) => Math.max(...rows.map((row) => columnsOf(row[index] ?? ''))));
-  const limits = narrowed(widths, columns - GAP.length * (used.length - 1));
+  const whole = used.flatMap((column, index) => (WHOLE.has(head[column] ?? '') ? index : []));
+  const limits = narrowed(widths, columns - GAP.length * (used.length - 1), whole);
   return rows.map((row) =>
     row
       .map((cell, index) => fit(cell, limits[index] ?? 0))
@@ -105,14 +109,14 @@ function table(head: readonly string[], body: readonly (readonly string[])[], co
 }
 
 const GAP = '  ';
-/** A time of day still fits in it. */
-const LEAST_WIDTH = 8;
+/** A name that is cut to less cannot be known. */
+const LEAST_WIDTH = 6;
 
-/** As little as needed of the widest is taken away, until all are `room` wide together. */
-function narrowed(widths: readonly number[], room: number): readonly number[] {
-  const widest = Math.max(...widths);
+/** As little as needed of the widest is taken away, until all are `room` wide together; those in `whole` are left alone. */
+function narrowed(widths: readonly number[], room: number, whole: readonly number[]): readonly number[] {
+  const widest = Math.max(...widths.filter((_, index) => !whole.includes(index)));
   const sum = widths.reduce((total, width) => total + width, 0);
   if (sum <= room || widest <= LEAST_WIDTH) return widths;
-  const last = widths.lastIndexOf(widest);
-  return narrowed(widths.with(last, widest - 1), room);
+  const last = widths.findLastIndex((width, index) => width === widest && !whole.includes(index));
+  return narrowed(widths.with(last, widest - 1), room, whole);
 }

@@ -210,6 +210,7 @@ describe('tables on a terminal', () => {
     const table = formatHistory([{ ...entry, event: 'failed', error: 'MIGRATION_FAILED: '.repeat(9) }], COLUMNS);
     const [head, row] = table.split('\n');
     expect(head).to.match(/^TIME +EVENT +VERSION +TOOK +RUNNER +ERROR$/);
+    expect(row).to.match(/^2024-05-06T07:08:09\.000Z /);
     expect(columnsOf(row!)).to.be.at.most(COLUMNS);
   });
 });
