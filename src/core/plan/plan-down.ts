@@ -5,6 +5,7 @@ import { compareVersions, type Migration, type Version } from '../migration.ts';
 import { changedRemark, judge, statusOf, type Planned } from './plan.ts';
 import type { Problem } from './problem.ts';
 import type { DownStep } from './step.ts';
+import { namedVersion } from './named-version.ts';
 import { chooseDown, type DownChoice, type StoredDown } from './stored-down.ts';
 import type { DownTarget } from './target.ts';
 
@@ -31,10 +32,12 @@ export interface PlanDownOptions extends TargetOptions {
 export function leavingVersions(
   migrations: readonly Migration[],
   applied: readonly AppliedVersion[],
-  { target, database, squashed, inPart = [] }: TargetOptions,
+  { target: given, database, squashed, inPart = [] }: TargetOptions,
 ): { readonly leaving: readonly Version[]; readonly problems: readonly Problem[] } {
   const newestFirst = applied.map((row) => row.version).sort((a, b) => compareVersions(b, a));
   const begun = inPart.filter(({ direction }) => direction === 'up').map(({ version }) => version);
+  const target =
+    given.kind === 'version' ? { ...given, version: namedVersion(given.version, [...newestFirst, ...begun]) } : given;
   const problems = refuseTarget(target, { migrations, newestFirst, database, squashed });
   // The target itself is in part: show how to settle that.
   if (target.kind === 'version' && begun.includes(target.version))

@@ -3,7 +3,7 @@ import type { AppliedVersion } from '../history.ts';
 import type { Migration, Version } from '../migration.ts';
 import { compareVersions } from '../migration.ts';
 import { equalNumbers, mixedNumbers } from '../file-names.ts';
-import { nearest } from '../text/nearest.ts';
+import { namedVersion, versionGuess } from './named-version.ts';
 import type { ErrorCode } from '../errors.ts';
 import { MigratorError } from '../errors.ts';
 import type { HeldVersion } from './held-versions.ts';
@@ -102,19 +102,19 @@ export function planUp(
     readonly inPart?: readonly VersionInPart[];
   },
 ): Planned {
-  const { target, strict, reapply = [], squashed, inPart = [] } = options;
+  const { strict, reapply = [], squashed, inPart = [] } = options;
+  const versions = migrations.map(({ version }) => version);
+  const to = options.target.kind === 'version' ? namedVersion(options.target.version, versions) : undefined;
   const unknown = [
-    ...(target.kind === 'version' ? unknownVersion('--to', target.version, migrations) : []),
-    ...reapply.flatMap((version) => unknownVersion('--reapply', version, migrations)),
+    ...(to === undefined ? [] : unknownVersion('--to', to, versions)),
+    ...reapply.flatMap((version) => unknownVersion('--reapply', namedVersion(version, versions), versions)),
   ];
   if (unknown.length > 0) return { ok: false, problems: unknown };
   const status = statusOf(migrations, applied, { ...NO_JOURNAL, ...(squashed && { squashed }) });
   const isPending = new Set(
     status.filter((row) => row.state === 'pending' || row.state === 'out of order').map((row) => row.version),
   );
-  const inReach = migrations.filter(
-    ({ version }) => target.kind === 'latest' || compareVersions(version, target.version) <= 0,
-  );
+  const inReach = migrations.filter(({ version }) => to === undefined || compareVersions(version, to) <= 0);
   const steps = inReach
     .filter(({ version }) => isPending.has(version))
     .map((migration): StepScript => ({ version: migration.version, direction: 'up', script: migration.up, migration }));
@@ -155,11 +155,10 @@ export function planUp(
 /** A half-copied volume looks like this. Once recorded as applied, the complete file would never run. */
 export const ZERO_BYTES = 'is empty (zero bytes)';
 
-function unknownVersion(flag: string, version: Version, migrations: readonly Migration[]): Problem[] {
-  const versions = migrations.map((migration) => migration.version);
+function unknownVersion(flag: string, version: Version, versions: readonly Version[]): Problem[] {
   if (versions.includes(version)) return [];
-  const guess = nearest(version, versions) ?? versions.at(-1);
-  const message = `${flag} ${version}: there is no such migration${guess === undefined ? '' : `; did you mean ${guess}?`}`;
+  const guess = versionGuess(version, versions);
+  const message = `${flag} ${version}: there is no such migration${guess === undefined ? '' : `; ${guess}`}`;
   return [{ code: 'CONFIG_INVALID', message }];
 }
 

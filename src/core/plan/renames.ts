@@ -1,7 +1,7 @@
 /** Detects renamed files: the text is applied under the old name and must not run again under the new one. */
 import type { AppliedVersion } from '../history.ts';
 import { versionNumber, type Migration, type Version } from '../migration.ts';
-import { nearest } from '../text/nearest.ts';
+import { versionGuess } from './named-version.ts';
 
 export interface Rename {
   readonly from: Version;
@@ -94,6 +94,6 @@ export function wrongRenames(
 }
 
 function meant(version: Version, known: readonly Version[]): string {
-  const guess = nearest(version, known);
-  return guess === undefined ? '' : `; did you mean ${guess}?`;
+  const guess = versionGuess(version, known);
+  return guess === undefined ? '' : `; ${guess}`;
 }

@@ -4,7 +4,7 @@ import type { AppliedVersion } from '../history.ts';
 import { describeHeldVersion, type HeldVersion } from './held-versions.ts';
 import { describeInPart, settleHint, waysOut, type StartedStatement, type VersionInPart } from './in-part.ts';
 import type { Direction, Migration, Version } from '../migration.ts';
-import { nearest } from '../text/nearest.ts';
+import { versionGuess } from './named-version.ts';
 import { plannedRenames, wrongRenames, type Rename } from './renames.ts';
 import { downDiff, type StoredDown } from './stored-down.ts';
 
@@ -127,16 +127,17 @@ export function leftBy(actions: readonly RepairAction[], facts: RepairFacts, { o
 }
 
 /** The error if `only` is unknown; undefined if it can be repaired. */
-export function unknownOnly(
-  { migrations, applied, inPart, heldVersions: heldVersions }: RepairFacts,
-  only: Version | undefined,
-): MigratorError | undefined {
-  const known = [...new Set([...migrations, ...applied, ...inPart, ...heldVersions].map(({ version }) => version))];
+export function unknownOnly(facts: RepairFacts, only: Version | undefined): MigratorError | undefined {
+  const known = knownVersions(facts);
   if (only === undefined || known.includes(only)) return undefined;
-  const guess = nearest(only, known);
   return new MigratorError('CONFIG_INVALID', `--only ${only}: neither the files nor the history have this version`, {
-    hint: guess === undefined ? 'give a version as "lockstep status" shows it' : `did you mean ${guess}?`,
+    hint: versionGuess(only, known) ?? 'give a version as "lockstep status" shows it',
   });
+}
+
+/** Every version that files, history or journal know. */
+export function knownVersions({ migrations, applied, inPart, heldVersions }: RepairFacts): Version[] {
+  return [...new Set([...migrations, ...applied, ...inPart, ...heldVersions].map(({ version }) => version))];
 }
 
 /** The error if some `rename` is refused; undefined if all are valid. */

@@ -2,7 +2,7 @@
 import { MigratorError } from '../../core/errors.ts';
 import type { HistoryState } from '../../core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../core/migration.ts';
-import { nearest } from '../../core/text/nearest.ts';
+import { namedVersion, versionGuess } from '../../core/plan/named-version.ts';
 import type { Check, MigrationSource, Session } from '../../core/ports.ts';
 import { connect, type ConnectPorts } from '../session/connect.ts';
 import { withLock } from '../session/with-lock.ts';
@@ -73,12 +73,12 @@ function record(
   );
 }
 
-function upTo(to: Version, migrations: readonly Migration[]): Migration[] {
+function upTo(given: Version, migrations: readonly Migration[]): Migration[] {
   const versions = migrations.map((migration) => migration.version);
+  const to = namedVersion(given, versions);
   if (versions.includes(to)) return migrations.filter(({ version }) => compareVersions(version, to) <= 0);
-  const guess = nearest(to, versions);
   throw new MigratorError('CONFIG_INVALID', `--to ${to}: there is no such migration`, {
-    hint: guess === undefined ? 'give a version as "lockstep status" shows it' : `did you mean ${guess}?`,
+    hint: versionGuess(to, versions) ?? 'give a version as "lockstep status" shows it',
   });
 }
 

@@ -1,8 +1,10 @@
 /** `repair`: changes history and journal as the user asks, reports each change first, and then what it leaves. */
 import { MigratorError } from '../../core/errors.ts';
 import { settleHint, unfinished, type VersionInPart } from '../../core/plan/in-part.ts';
+import { namedVersion } from '../../core/plan/named-version.ts';
 import type { MigrationSet, MigrationSource, Session } from '../../core/ports.ts';
 import {
+  knownVersions,
   describeRepair,
   diffOf,
   leftBy,
@@ -35,14 +37,16 @@ interface RepairPorts extends ConnectPorts {
 }
 
 export async function repair(options: RepairOptions, ports: RepairPorts): Promise<RepairReport> {
-  const { wish, dryRun, lockWaitMs, signal } = options;
+  const { dryRun, lockWaitMs, signal } = options;
   const files = await ports.source.read();
   const { session, check } = await connect({ ...options, writes: true }, ports, signal);
   const body = async (): Promise<RepairReport> => {
     const { history } = session;
     if (!dryRun) await history.ensureTables();
     const facts = await readFacts(session, files);
-    const unknown = unknownOnly(facts, wish.only) ?? wrongRename(facts, wish.rename);
+    const only = options.wish.only && namedVersion(options.wish.only, knownVersions(facts));
+    const wish = { ...options.wish, ...(only !== undefined && { only }) };
+    const unknown = unknownOnly(facts, only) ?? wrongRename(facts, wish.rename);
     if (unknown) throw unknown;
     const actions = planRepair(facts, wish);
     await refuseUntrue(actions, facts, session, ports.parser);

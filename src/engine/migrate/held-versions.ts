@@ -8,6 +8,7 @@ import {
   type HeldCheck,
 } from '../../core/plan/held-versions.ts';
 import type { Version } from '../../core/migration.ts';
+import { namedVersion } from '../../core/plan/named-version.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Run } from './run.ts';
 
@@ -20,7 +21,7 @@ export async function checkHeldVersions(
   const versions = steps.map(({ version }) => version);
   return refuseHeldVersions(await session.journal.heldVersions(), versions, {
     release: runner.release,
-    reapply: request.reapply ?? [],
+    reapply: (request.reapply ?? []).map((given) => namedVersion(given, versions)),
   });
 }
 
