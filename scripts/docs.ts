@@ -1,7 +1,7 @@
 // Answers: what do the generated tables of the docs say? Writes them anew from the code; test/unit/docs.test.ts fails when they differ.
 import { readFile, writeFile } from 'node:fs/promises';
 import { REASONS } from '../src/adapters/kubernetes/reasons.ts';
-import { COMMAND_NAMES, COMMANDS } from '../src/cli/commands.ts';
+import { COMMAND_NAMES, COMMANDS, synopsisOf, TOPICS } from '../src/cli/commands.ts';
 import { MigratorError, type ErrorCode } from '../src/core/errors.ts';
 import type { CommandName } from '../src/core/runner.ts';
 import {
@@ -41,7 +41,10 @@ function replaceBlock(markdown: string, name: string, content: string): string {
 }
 
 function commands(): string {
-  const rows = COMMAND_NAMES.map((name) => [code(name === 'create' ? 'create NAME' : name), COMMANDS[name].summary]);
+  const rows = TOPICS.map((topic) => {
+    const { summary, details } = COMMANDS[topic];
+    return [code(synopsisOf(topic)), details === undefined ? summary : `${summary}: ${details}`];
+  });
   return table(['command', 'does'], rows);
 }
 
@@ -64,7 +67,8 @@ function isOn(key: OptionKey): boolean {
 }
 
 function flagCell(key: OptionKey): string {
-  return code(isOn(key) ? negatedFlagOf(key) : flagOf(key));
+  const { short } = optionEntry(key);
+  return `${code(isOn(key) ? negatedFlagOf(key) : flagOf(key))}${short === undefined ? '' : `, ${code(`-${short}`)}`}`;
 }
 
 function envCell(key: OptionKey): string {

@@ -46,7 +46,7 @@ function inRange(bytes: number): boolean {
 async function main(): Promise<number> {
   try {
     const { start } = await import('./start.ts');
-    return await start(argv, context, Math.min(process.stdout.columns || 100, 120));
+    return await start(argv, context, Math.min(process.stdout.columns || 80, 120));
   } catch (cause) {
     return await fail(cause);
   }

@@ -17,7 +17,8 @@ export async function otherAnswer(
   wiring: Wiring,
 ): Promise<Answer> {
   if (config.command === 'create') {
-    const files = await createMigration({ dir: config.dir, name: config.name, now: new Date() });
+    const { dir, name, timestamp } = config;
+    const files = await createMigration({ dir, name, timestamp, now: new Date() });
     return { document: createDocument(files), text: files.map(printableLine).join('\n') };
   }
   if (config.command === 'validate') {

@@ -1,5 +1,5 @@
 /** What does the command line say? The only reader of argv, driven by the OPTIONS table. */
-import { COMMAND_NAMES, isCommand } from './commands.ts';
+import { COMMAND_NAMES, FOREIGN_WORDS, isCommand, isTopic, TOPICS, type Topic } from './commands.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { CommandName } from '../core/runner.ts';
 import { nearest } from '../core/text/nearest.ts';
@@ -10,28 +10,59 @@ import {
   flagOf,
   flagsOf,
   keyOf,
+  negatedFlagOf,
   OPTION_KEYS,
   optionEntry,
   type OptionKey,
   type RawOptions,
 } from '../config/options.ts';
 
-export type Arguments = RawOptions | { readonly help: CommandName | 'lockstep' } | { readonly version: string };
+export type Arguments =
+  | RawOptions
+  | HelpRequest
+  | { readonly version: string }
+  /** Without a shell, for the one that is in use. */
+  | { readonly completion: string | undefined };
+
+export interface HelpRequest {
+  readonly help: Topic | 'lockstep';
+  /** Also flags that few need, every exit code, and whole explanations. */
+  readonly all: boolean;
+}
 
 /**
  * Checks words and flags; the values of flags are parsed together with the other settings.
  * @throws MigratorError CONFIG_INVALID for unknown commands, flags and words, all reported together.
  */
 export function parseArguments(argv: readonly string[]): Arguments {
-  if (argv[0] === '--version') return { version: VERSION };
-  if (argv[0] === '--help' || argv[0] === '-h') return { help: 'lockstep' };
+  const information = readInformation(argv);
+  if (information) return information;
   const { command, name, flags, asks, problems } = readWords(argv);
-  if (command === undefined || problems.length > 0) {
-    const hint = `run: lockstep ${command === undefined ? '' : `${command} `}--help`;
-    throw new MigratorError('CONFIG_INVALID', 'the command line is wrong', { problems, hint });
-  }
-  if (asks !== undefined) return asks === 'version' ? { version: VERSION } : { help: command };
+  if (command === undefined || problems.length > 0) throw invalid(problems, command);
+  if (asks !== undefined)
+    return asks === 'version' ? { version: VERSION } : { help: command, all: asks === 'all help' };
   return name === undefined ? { command, flags } : { command, name, flags };
+}
+
+function invalid(problems: readonly string[], topic?: Topic): MigratorError {
+  const hint = `run: lockstep ${topic === undefined ? '' : `${topic} `}--help`;
+  return new MigratorError('CONFIG_INVALID', 'the command line is wrong', { problems, hint });
+}
+
+/** The command lines that only ask for something to be printed. */
+function readInformation([first = '', ...words]: readonly string[]): Exclude<Arguments, RawOptions> | undefined {
+  const asks = first === 'help' ? 'help' : first === 'version' ? 'version' : asked(first);
+  if (asks === 'version') return { version: VERSION };
+  const all = [first, ...words].includes('--help-all');
+  if (asks !== undefined) {
+    const topic = first === 'help' ? words.find((word) => asked(word) === undefined) : undefined;
+    if (topic !== undefined && !isTopic(topic)) throw invalid([commandProblem(topic)]);
+    return { help: topic ?? 'lockstep', all };
+  }
+  if (first !== 'completion') return undefined;
+  if (words.some((word) => asked(word) !== undefined)) return { help: first, all };
+  if (words.length > 1) throw invalid([`"completion" takes one word, not ${words.length}`], first);
+  return { completion: words[0] };
 }
 
 export interface Words {
@@ -41,7 +72,7 @@ export interface Words {
   readonly name: string | undefined;
   /** Of a flag that is given twice, the first value. */
   readonly flags: RawOptions['flags'];
-  readonly asks: 'help' | 'version' | undefined;
+  readonly asks: 'help' | 'all help' | 'version' | undefined;
   readonly problems: readonly string[];
 }
 
@@ -91,7 +122,8 @@ function readFlags(words: readonly string[], command?: CommandName): Read {
 }
 
 function asked(word: string): Words['asks'] {
-  if (word === '--version') return 'version';
+  if (word === '--version' || word === '-V') return 'version';
+  if (word === '--help-all') return 'all help';
   return word === '--help' || word === '-h' ? 'help' : undefined;
 }
 
@@ -130,8 +162,9 @@ function isNegativeNumber(word: string): boolean {
 }
 
 function readBoolean(key: OptionKey, name: string, text: string | undefined): Pick<Flag, 'value' | 'problem'> {
-  if (text === undefined) return { value: name === flagOf(key) };
-  const value = name === flagOf(key) ? parseBoolean(text) : undefined;
+  const isNegated = name === negatedFlagOf(key);
+  if (text === undefined) return { value: !isNegated };
+  const value = isNegated ? undefined : parseBoolean(text);
   return value === undefined
     ? { problem: `${name} takes no such value; write ${flagsOf(key).join(' or ')}` }
     : { value };
@@ -144,13 +177,13 @@ function unknownFlag(
   if (command !== undefined && isNegativeNumber(word)) return { problem: extraWord(word, command), takesNext: false };
   if (asked(name) !== undefined) return { problem: `${name} takes no value`, takesNext: false };
   const own = OPTION_KEYS.filter((key) => command === undefined || belongsTo(key, command)).flatMap(flagsOf);
-  const guess = /\w/.test(name) ? nearest(name, [...own, '--help']) : undefined;
+  const guess = /\w/.test(name) ? nearest(name, [...own, '--help', '--help-all', '--version']) : undefined;
   return { problem: `unknown flag ${shown(name)}${guess === undefined ? '' : `; did you mean ${guess}?`}`, takesNext };
 }
 
 function extraWord(word: string, command: CommandName): string {
   const guess = keyOf(`--${word.toLowerCase()}`, command);
-  const isOwn = guess !== undefined && belongsTo(guess, command);
+  const isOwn = word === 'help' || (guess !== undefined && belongsTo(guess, command));
   return `"${command}" takes no word ${shown(word)}${isOwn ? `; did you mean --${word.toLowerCase()}?` : ''}`;
 }
 
@@ -158,6 +191,7 @@ function commandProblem(word: string | undefined): string {
   if (word === undefined) return `no command; give one of ${COMMAND_NAMES.join(', ')}`;
   if (word.startsWith('-') && !isNegativeNumber(word))
     return `the command comes first, then its flags; ${shown(splitAtEquals(word)[0])} is not a command`;
-  const guess = nearest(word, COMMAND_NAMES);
-  return `unknown command ${shown(word)}; ${guess === undefined ? `known are ${COMMAND_NAMES.join(', ')}` : `did you mean "${guess}"?`}`;
+  if (Object.hasOwn(FOREIGN_WORDS, word)) return `unknown command ${shown(word)}; in Lockstep: ${FOREIGN_WORDS[word]}`;
+  const guess = nearest(word, TOPICS);
+  return `unknown command ${shown(word)}; ${guess === undefined ? `known are ${TOPICS.join(', ')}` : `did you mean "${guess}"?`}`;
 }

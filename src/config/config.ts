@@ -110,7 +110,12 @@ type ValidateConfig = CommonConfig & {
   readonly files: FilesConfig;
   readonly json: boolean;
 };
-type CreateConfig = CommonConfig & { readonly command: 'create'; readonly dir: string; readonly name: string };
+type CreateConfig = CommonConfig & {
+  readonly command: 'create';
+  readonly dir: string;
+  readonly name: string;
+  readonly timestamp: boolean;
+};
 
 export type Config =
   | UpConfig

@@ -44,9 +44,9 @@ export function belongsTo(key: OptionKey, command: CommandName): boolean {
   return optionEntry(key).commands.includes(command);
 }
 
-/** The option that a flag, in either spelling, stands for: the command's own, else another's. */
+/** The option that a flag, in any spelling, stands for: the command's own, else another's. */
 export function keyOf(flag: string, command?: CommandName): OptionKey | undefined {
-  const keys = OPTION_KEYS.filter((key) => flagsOf(key).includes(flag));
+  const keys = OPTION_KEYS.filter((key) => flagsOf(key).includes(flag) || flag === `-${optionEntry(key).short}`);
   return keys.find((key) => command !== undefined && belongsTo(key, command)) ?? keys[0];
 }
 

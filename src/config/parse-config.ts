@@ -58,7 +58,7 @@ function convertConfig(
 function commandConfig({ command, name = '' }: RawOptions, values: OptionValues, warnings: readonly string[]): Config {
   const common = { ...reportingConfig(command, values), warnings };
   const files = { dir: values.dir, allowEmpty: values.allowEmpty, strict: values.strict };
-  if (command === 'create') return { command, ...common, dir: values.dir, name };
+  if (command === 'create') return { command, ...common, dir: values.dir, name, timestamp: values.timestamp };
   if (command === 'validate') return { command, ...common, files, json: values.json };
 
   const database = { ...common, connection: connectionConfig(values), json: values.json };

@@ -39,7 +39,7 @@ export async function runInProcess(
   const world = { env, home: undefined, hostname: 'in-process', stdout, stderr, terminal, signal };
   const run = async (): Promise<number> => {
     const parsed = parseArguments(args);
-    if ('help' in parsed || 'version' in parsed) return 0;
+    if (!('command' in parsed)) return 0;
     return await runCommand(parseConfig(parsed, env, { terminal }), world);
   };
   const code = await run().catch((cause: unknown) =>

@@ -264,6 +264,9 @@ describe('files', () => {
       ['goes on after the highest, in its width', ['0001_a', '0009_b', '0002_c'], '0010'],
       ['grows over its width', ['99_a', '9_b'], '100'],
       ['goes on with times', ['20240101000000_a'], '20240506070809'],
+      ['goes on with dates', ['20240101_a'], '20240506'],
+      ['goes on with seconds', ['1700000000_a'], '1714979289'],
+      ['goes on with milliseconds', ['1700000000000_a'], '1714979289000'],
       ['is higher also when the clock is behind', ['20990101000000_a'], '20990101000001'],
     ];
     for (const [name, existing, number] of table) {
@@ -274,6 +277,11 @@ describe('files', () => {
         expect((await read()).migrations.at(-1)).to.have.property('down');
       });
     }
+
+    it('numbers with the time when asked, also the first', async () => {
+      const files = await createMigration({ dir, name: 'x', now, timestamp: true });
+      expect(files[0]).to.equal(join(dir, '20240506070809_x.up.sql'));
+    });
 
     it('makes the directory', async () => {
       expect(await createMigration({ dir: join(dir, 'a', 'b'), name: 'x', now })).to.have.length(2);

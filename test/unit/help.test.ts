@@ -1,36 +1,56 @@
 import { expect } from 'chai';
 
-import { COMMAND_NAMES } from '../../src/cli/commands.ts';
+import { COMMAND_NAMES, COMMANDS, TOPICS, type Topic } from '../../src/cli/commands.ts';
 import { helpText } from '../../src/cli/help.ts';
-import { belongsTo, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry } from '../../src/config/options.ts';
+import { belongsTo, envOf, flagOf, negatedFlagOf, OPTION_KEYS, optionEntry } from '../../src/config/options.ts';
 import { ERRORS } from '../../src/core/errors.ts';
-import type { CommandName } from '../../src/core/runner.ts';
+
+const helpOf = (help: Topic | 'lockstep', all = false): Promise<string> => helpText({ help, all });
 
 describe('the help', () => {
-  const helpOf = (topic: CommandName | 'lockstep'): Promise<string> => helpText(topic, 100);
-
-  it('of Lockstep names every command and exit code', async () => {
-    const help = await helpOf('lockstep');
-    for (const command of COMMAND_NAMES) expect(help).to.match(new RegExp(`lockstep ${command}\\b`));
-    for (const { exit } of Object.values(ERRORS)) expect(help).to.match(new RegExp(`^ +${exit}  `, 'm'));
-    expect(help).to.contain('ENVIRONMENT').and.contain('EXIT CODES');
+  it('of Lockstep names every command, and with --help-all every exit code', async () => {
+    const [brief, all] = await Promise.all([helpOf('lockstep'), helpOf('lockstep', true)]);
+    for (const topic of TOPICS)
+      expect(brief).to.match(new RegExp(`lockstep ${topic}\\b.*${COMMANDS[topic].summary}$`, 'm'));
+    for (const { exit } of Object.values(ERRORS)) expect(all).to.match(new RegExp(`^ +${exit}  `, 'm'));
+    for (const heading of ['Commands:', 'Examples:', 'Environment:', 'Exit codes:']) expect(brief).to.contain(heading);
   });
 
   for (const command of COMMAND_NAMES) {
-    it(`of ${command} names its own flags and no others`, async () => {
-      const help = await helpOf(command);
+    it(`of ${command} names its own flags with their variables, and no others`, async () => {
+      const [brief, all] = await Promise.all([helpOf(command), helpOf(command, true)]);
       for (const key of OPTION_KEYS) {
         const flag = optionEntry(key).default === 'true' ? negatedFlagOf(key) : flagOf(key);
-        const expected = OPTION_KEYS.some((other) => flagOf(other) === flagOf(key) && belongsTo(other, command));
-        expect(new RegExp(`^ +${flag} `, 'm').test(help), flag).to.equal(expected);
+        const own = OPTION_KEYS.filter((other) => flagOf(other) === flagOf(key) && belongsTo(other, command));
+        const named = new RegExp(`^ +(?:-\\w, )?${flag} `, 'm');
+        expect(named.test(all), flag).to.equal(own.length > 0);
+        expect(named.test(brief), flag).to.equal(own.some((other) => optionEntry(other).rare === undefined));
+        if (own.includes(key)) expect(all).to.match(new RegExp(`\\b${envOf(key)}\\b`));
       }
-      expect(help)
+      expect(brief)
         .to.contain('Examples:')
-        .and.not.match(/\[string\]|\[boolean\]/);
+        .and.not.match(/\[string\]|\[boolean\]|undefined/);
     });
   }
 
-  it('keeps to the width of the terminal', async () => {
-    for (const line of (await helpOf('up')).split('\n')) expect(line.length).to.be.at.most(100);
+  it('names the values', async () => {
+    const text = await helpOf('up', true);
+    for (const words of [
+      '--role ROLE',
+      '-d, --dir DIR',
+      '--lock-wait DURATION',
+      '--log-format text|json',
+      '--to VERSION',
+    ])
+      expect(text).to.contain(` ${words} `);
+  });
+
+  it('has at most 50 lines of at most 80 columns, unless everything is asked for', async () => {
+    for (const topic of ['lockstep', ...TOPICS] as const) {
+      const lines = (await helpOf(topic)).split('\n');
+      expect(lines.length, topic).to.be.at.most(50);
+      for (const line of [...lines, ...(await helpOf(topic, true)).split('\n')])
+        expect(line.length, line).to.be.at.most(80);
+    }
   });
 });

@@ -42,5 +42,6 @@ describe('a version that is not there', () => {
 
   it('has no guess where nothing is known', () => {
     expect(versionGuess('1', [])).to.equal(undefined);
+    expect(versionGuess('something else', KNOWN)).to.equal(undefined);
   });
 });

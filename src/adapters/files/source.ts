@@ -79,7 +79,7 @@ function invalid(place: string, problems: readonly string[]): MigratorError {
 function noFiles(summary: string, remarks: readonly FileRemark[] = []): MigratorError {
   return new MigratorError('MIGRATIONS_INVALID', summary, {
     ...(remarks.length > 0 && { problems: remarks.map(({ message }) => message) }),
-    hint: 'check --dir (LOCKSTEP_DIR), and that the image or the volume holds the files there; --allow-empty accepts an empty directory',
+    hint: 'check --dir (LOCKSTEP_DIR), and that the image or the volume holds the files there; "lockstep create NAME" creates the first ones; --allow-empty accepts an empty directory',
   });
 }
 

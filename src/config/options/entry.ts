@@ -17,7 +17,7 @@ export type OptionType =
   | 'memory'
   | 'age';
 
-type OptionGroup = 'Target' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Identity' | 'Kubernetes';
+type OptionGroup = 'What to do' | 'Database' | 'Files' | 'Limits' | 'Output' | 'Who runs it' | 'Kubernetes';
 
 export interface OptionEntry {
   readonly type: OptionType;
@@ -25,6 +25,12 @@ export interface OptionEntry {
   readonly commands: readonly CommandName[];
   /** Where it is not the key's: two commands may have a flag in common that means something else for each. */
   readonly flag?: `--${string}`;
+  /** One letter that stands for the flag. */
+  readonly short?: string;
+  /** What the help calls the value, where that is not its type. */
+  readonly value?: string;
+  /** Left out of the help that is not asked for with --help-all. */
+  readonly rare?: true;
   /** One or two sentences, without the default; for a boolean that is true by default, about its `--no-` flag. */
   readonly help: string;
   /** In the same spelling as a user would give it. A boolean without one is false. */

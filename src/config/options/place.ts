@@ -1,5 +1,5 @@
 /** Which settings say where the database and the files are? */
-import { DATABASE, FILES, type OptionEntry } from './entry.ts';
+import { ALL, DATABASE, FILES, type OptionEntry } from './entry.ts';
 
 export const PLACE_OPTIONS = {
   databaseUrl: {
@@ -7,33 +7,47 @@ export const PLACE_OPTIONS = {
     group: 'Database',
     commands: DATABASE,
     standardEnv: 'DATABASE_URL',
-    help: 'postgresql://user@host:5432/database. A password on the command line can be seen in ps: prefer the variable or the file.',
+    value: 'URL',
+    help: 'postgresql://user@host:5432/database. Other users can see a password on the command line: prefer the variable or a file.',
     defaultHelp: 'PGHOST, PGDATABASE, …',
   },
   databaseUrlFile: {
     type: 'text',
     group: 'Database',
     commands: DATABASE,
+    value: 'FILE',
+    rare: true,
     help: 'A file with the address, read again at each connection attempt.',
   },
   passwordFile: {
     type: 'text',
     group: 'Database',
     commands: DATABASE,
+    value: 'FILE',
+    rare: true,
     help: 'A file with the password, read again at each connection attempt.',
   },
   passwordCommand: {
     type: 'words',
     group: 'Database',
     commands: DATABASE,
+    value: 'COMMAND',
+    rare: true,
     help: 'A program, with arguments, that prints the password; run without a shell at each connection attempt.',
   },
-  role: { type: 'text', group: 'Database', commands: DATABASE, help: 'Work as this role (SET ROLE).' },
+  role: {
+    type: 'text',
+    group: 'Database',
+    commands: DATABASE,
+    value: 'ROLE',
+    help: 'Work as this role (SET ROLE).',
+  },
   allowPooler: {
     type: 'boolean',
     group: 'Database',
     commands: DATABASE,
-    help: 'Go through a connection pooler that pools by session (checked); otherwise a pooler is refused.',
+    rare: true,
+    help: 'Allow a connection pooler in session mode (checked); without it every pooler is refused.',
   },
   connectWait: {
     type: 'duration',
@@ -41,40 +55,52 @@ export const PLACE_OPTIONS = {
     min: 0,
     group: 'Database',
     commands: DATABASE,
-    help: 'How long to wait for the server to be reachable; 0 tries once.',
+    help: 'How long to wait until the server can be reached; 0 tries once.',
   },
   table: {
     type: 'table',
     default: 'schema_migrations',
     group: 'Database',
     commands: DATABASE,
+    rare: true,
     help: 'The history table: name or schema.name.',
   },
   lockKey: {
     type: 'lock key',
     group: 'Database',
     commands: DATABASE,
-    help: 'The advisory lock to use: a signed 64-bit number, decimal or 0x hexadecimal.',
+    rare: true,
+    help: 'The key of the advisory lock: a signed 64-bit number, decimal or 0x hexadecimal.',
     defaultHelp: 'made from the table name',
   },
 
+  envFile: {
+    type: 'text',
+    group: 'Files',
+    commands: ALL,
+    value: 'FILE',
+    help: 'Read variables from this file; NAME=value lines, as for node --env-file. Variables that are set win, and no file is read unless it is named.',
+  },
   dir: {
     type: 'text',
     default: './migrations',
     group: 'Files',
     commands: [...FILES, 'create'],
-    help: 'The directory with the migration files.',
+    short: 'd',
+    value: 'DIR',
+    help: 'The directory of the migration files.',
   },
   allowEmpty: {
     type: 'boolean',
     group: 'Files',
     commands: FILES,
-    help: 'Accept a directory without any migration files.',
+    rare: true,
+    help: 'Accept a directory without migration files.',
   },
   strict: {
     type: 'boolean',
     group: 'Files',
     commands: ['up', 'down', 'validate'],
-    help: 'Refuse what is otherwise a warning: duplicate numbers, changed files, out of order, a database ahead of the files.',
+    help: 'Refuse what otherwise causes a warning: duplicate numbers, changed files, out of order, a database ahead of the files.',
   },
 } as const satisfies Record<string, OptionEntry>;

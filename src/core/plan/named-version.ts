@@ -18,7 +18,7 @@ function guessesFor(given: string, known: readonly Version[]): readonly Version[
   const alike = withNumberOf(given, known);
   const spelled = nearest(given, alike.length > 0 ? alike : /^\d+$/.test(given) ? [] : known);
   if (spelled !== undefined) return [spelled];
-  if (alike.length > 0) return alike;
+  if (alike.length > 0 || versionNumber(given) === undefined) return alike;
   const sorted = known.toSorted(compareVersions);
   const before = sorted.filter((version) => compareVersions(version, given) < 0).slice(-1);
   const after = sorted.filter((version) => compareVersions(version, given) > 0).slice(0, 1);
