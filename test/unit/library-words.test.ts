@@ -14,6 +14,7 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
     databaseUrlFile: 'no files with secrets',
     passwordFile: 'no files with secrets',
     passwordCommand: 'no programs',
+    envFile: 'no files of variables',
   },
 };
 
