@@ -31,7 +31,8 @@ COPY --from=cache /out /
 ENV LOCKSTEP_DIR=/migrations
 # A number, so that Kubernetes can see that it is not root. Any other one works too.
 USER 65532:65532
-ENTRYPOINT ["/nodejs/bin/node", "/app/lockstep.mjs"]
+# Behind -- no flag of ours is Node's, which has an --env-file of its own.
+ENTRYPOINT ["/nodejs/bin/node", "--", "/app/lockstep.mjs"]
 # Equal to the version in package.json.
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="Lockstep" \

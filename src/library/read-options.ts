@@ -46,22 +46,31 @@ export interface Identity {
 
 /** @throws MigratorError CONFIG_INVALID with every problem. */
 export function checkValidateOptions(options: ValidateOptions): void {
+  requireObject('validate', options);
   const problems = [...optionProblems(options, { shapes: VALIDATE_SHAPES, foreign: [] }), ...filesProblems(options)];
   if (problems.length > 0) throw wrongOptions('validate', problems);
 }
 
 /** @throws MigratorError CONFIG_INVALID with every problem. */
 export function readStatusOptions(name: string, options: StatusOptions): Identity {
+  requireObject(name, options);
   return readIdentity(name, options, optionProblems(options, { shapes: STATUS_SHAPES, foreign: [] }));
 }
 
 /** @throws MigratorError CONFIG_INVALID with every problem. */
 export function readRunOptions(options: RunMigrationsOptions): Identity {
+  requireObject('runMigrations', options);
   const foreign = options.direction === 'down' ? FOREIGN.down : FOREIGN.up;
   return readIdentity('runMigrations', options, [
     ...optionProblems(options, { shapes: RUN_SHAPES, foreign }),
     ...((options.direction as unknown) === undefined ? ['direction is needed: "up" or "down"'] : []),
   ]);
+}
+
+/** A caller without types may pass anything. */
+function requireObject(name: string, options: unknown): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new MigratorError('CONFIG_INVALID', `${name} takes one object with options, and was given something else`);
 }
 
 function readIdentity(name: string, options: StatusOptions, found: readonly string[]): Identity {

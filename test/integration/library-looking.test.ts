@@ -1,7 +1,7 @@
 /** `status`, `pending` and `validate`: what they find, and that they write nothing. */
 import { expect } from 'chai';
 
-import { pending, status, validate, type StatusOptions } from '../../src/index.ts';
+import { pending, runMigrations, status, validate, type StatusOptions } from '../../src/index.ts';
 import { FIVE_FILES, file, versionsOf } from '../support/migrations.ts';
 import { down, failure, proxyOf, up } from '../support/running.ts';
 import { useWorkspace } from '../support/workspace.ts';
@@ -91,6 +91,8 @@ describe('validate', () => {
     const { dir } = workspace();
     const { message } = await failure('CONFIG_INVALID', validate({ dir, strickt: true } as never));
     expect(message).to.include('did you mean strict?');
+    for (const look of [runMigrations, status, pending, validate])
+      await failure('CONFIG_INVALID', look(undefined as never));
     const { hint } = await failure('MIGRATIONS_INVALID', validate({ dir: `${dir}/nowhere` }));
     expect(hint).to.match(/^check dir, .*allowEmpty/);
     expect(await validate({ files: [], allowEmpty: true })).to.include({ valid: true, migrations: 0 });
