@@ -12,7 +12,7 @@ import { useWorkspace } from '../support/workspace.ts';
 
 const CACHE = /\.cjs\.v[\d.]+-\w+$/;
 
-describe('what V8 keeps of a run with nothing to do', function () {
+describe('the V8 code cache of a run with nothing pending', function () {
   this.timeout(60_000);
   const workspace = useWorkspace();
   let dist: string;
@@ -27,7 +27,7 @@ describe('what V8 keeps of a run with nothing to do', function () {
 
   afterEach(() => rm(dist, { recursive: true }));
 
-  /** Undefined where there is none for this Node; true where V8 does not want it. */
+  /** Undefined when this Node has no code cache; true when V8 rejects it. */
   async function isRejected(): Promise<string> {
     const chunk = pathToFileURL(cache.replace(/cjs\.[^/]*$/, 'mjs')).href;
     const { stdout } = await promisify(execFile)(process.execPath, [
@@ -47,18 +47,18 @@ describe('what V8 keeps of a run with nothing to do', function () {
     }
   }
 
-  it('is used by the Node that made it', async () => {
+  it('is used by the Node version that created it', async () => {
     expect(await isRejected()).to.equal('false');
     await expectToRun();
   });
 
-  it('is passed over when another Node made it', async () => {
+  it('is ignored when another Node version created it', async () => {
     await rename(cache, cache.replace(/v[\d.]+/, 'v24.0.0'));
     expect(await isRejected()).to.equal('undefined');
     await expectToRun();
   });
 
-  it('is passed over when it is not whole, or nothing of the kind', async () => {
+  it('is ignored when it is truncated or is not a code cache', async () => {
     await truncate(cache, 100_000);
     expect(await isRejected()).to.equal('true');
     await expectToRun();

@@ -1,4 +1,4 @@
-/** The commands, as people and scripts see them: the lines on stdout and the exit code. */
+/** The output of the commands for people and scripts: the lines on stdout and the exit code. */
 import { readdir } from 'node:fs/promises';
 import { expect } from 'chai';
 
@@ -17,14 +17,14 @@ describe('the command line', () => {
 
   const run = (...args: string[]): Promise<CliResult> => runCli(args, workspace());
 
-  /** Its lines on stdout; it must end with `exit`. */
+  /** The lines on stdout; the command must exit with `exit`. */
   async function lines(exit: number, ...args: string[]): Promise<string[]> {
     const { code, stdout, stderr } = await run(...args);
     expect(code, `lockstep ${args.join(' ')}\n${stdout}${stderr}`).to.equal(exit);
     return stdout.trimEnd().split('\n');
   }
 
-  it('up: a line for each version applied or skipped, and one with a count when all are', async () => {
+  it('up prints a line for each applied or skipped version, and one count when it skips all', async () => {
     expect(await lines(0, 'up', '--to', '002_orders')).to.deep.equal(['  up 001_accounts', '  up 002_orders', 'Done.']);
     expect(await lines(0, 'up')).to.deep.equal([
       ...['  skip 001_accounts (already applied)', '  skip 002_orders (already applied)'],
@@ -38,7 +38,7 @@ describe('the command line', () => {
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   });
 
-  it('down: a line for each version, newest first, by steps, to a version, and all', async () => {
+  it('down prints a line for each version, newest first, with --steps, --to and --all', async () => {
     await up(workspace());
     expect(await lines(0, 'down', '--steps', '1')).to.deep.equal(['  down 005_order_notes', 'Done.']);
     expect(await lines(0, 'down', '--to', '002_orders')).to.deep.equal([
@@ -64,7 +64,7 @@ describe('the command line', () => {
     ).to.deep.equal([]);
   });
 
-  it('a dry run of either direction says what would run, and changes nothing', async () => {
+  it('a dry run prints what would run in either direction, and changes nothing', async () => {
     expect(await lines(0, 'up', '--dry-run'))
       .to.include('  would apply 001_accounts')
       .and.not.include('Done.');
@@ -83,7 +83,7 @@ describe('the command line', () => {
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
-  it('status: every version and how it stands; --exit-code is 33 while something is pending', async () => {
+  it('status prints every version and its state; --exit-code exits with 33 while a version is pending', async () => {
     await up(workspace(), { to: '003_first_orders' });
     await workspace().query(`DELETE FROM schema_migrations WHERE version = '002_orders'`);
     await workspace().query(`INSERT INTO schema_migrations (version) VALUES ('099_of_a_newer_image')`);
@@ -102,7 +102,7 @@ describe('the command line', () => {
     await lines(0, 'status', '--exit-code');
   });
 
-  it('baseline: records without running, and says so', async () => {
+  it('baseline records versions without running them, and prints them', async () => {
     expect(await lines(0, 'baseline', '--to', '002_orders')).to.deep.equal([
       '  baseline 001_accounts',
       '  baseline 002_orders',
@@ -114,7 +114,7 @@ describe('the command line', () => {
     await lines(20, 'baseline', '--to', '002_order');
   });
 
-  it('history: who did what, and how it ended', async () => {
+  it('history prints who did what, and the result', async () => {
     expect(await lines(0, 'history')).to.deep.equal(['the journal is empty']);
     await workspace().write({ '006_wrong.up.sql': 'SELECT 1/0;' });
     const { code } = await runCli(['up'], {
@@ -130,7 +130,7 @@ describe('the command line', () => {
       .and.include('division by zero');
   });
 
-  it('validate: says what is wrong with the files, without a database', async () => {
+  it('validate prints the problems of the files, without a database', async () => {
     const env = { PATH: workspace().env['PATH']!, LOCKSTEP_DIR: workspace().dir };
     expect((await runCli(['validate'], { env })).stdout).to.match(/5 migrations, 0 errors, \d+ warnings?\n$/);
     await workspace().write({ '006_wrong.up.sql': 'SELECT 1;\nselec 2;', '005_twin.up.sql': 'SELECT 3;' });
@@ -142,7 +142,7 @@ describe('the command line', () => {
     expect((await runCli(['validate', '--strict'], { env })).code).to.equal(22);
   });
 
-  it('create: the next pair of files, which can be applied as it is', async () => {
+  it('create writes the next pair of files, which can be applied as they are', async () => {
     const env = { PATH: workspace().env['PATH']!, LOCKSTEP_DIR: workspace().dir };
     const { code, stdout, stderr } = await runCli(['create', 'add_users'], { env });
     expect(code, stderr).to.equal(0);
@@ -157,7 +157,7 @@ describe('the command line', () => {
     expect((await runCli(['create', '../x'], { env })).code).to.equal(20);
   });
 
-  it('wait: returns once nothing is pending, and 33 when its time is up', async () => {
+  it('wait returns once nothing is pending, and exits with 33 after its timeout', async () => {
     const { code, stderr } = await run('wait', '--timeout', '0');
     expect(code).to.equal(33);
     expect(stderr).to.include('005_order_notes');

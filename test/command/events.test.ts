@@ -1,4 +1,4 @@
-/** Kubernetes Events of a run, and an API server that misbehaves: never to the run's harm. */
+/** Kubernetes Events of a run; a misbehaving API server never affects the run. */
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ describe('Kubernetes Events', () => {
     return logs.filter(({ event }) => event === 'warning').map((line) => String(line['text']));
   }
 
-  it('are posted in order, one at a time, with the token and about the init container', async () => {
+  it('are posted in order, one at a time, with the token, and reference the init container', async () => {
     const { api, env } = await place([CREATED]);
     const result = await runCli(['up'], { env });
     expectExit(result, 0);
@@ -85,7 +85,7 @@ describe('Kubernetes Events', () => {
     expect(new Set(api.received.map(({ body }) => body.metadata.name)).size).to.equal(4);
   });
 
-  it('of a failure: what failed and why, no row and no line of SQL', async () => {
+  it('report what failed and why, without row values or SQL', async () => {
     const { api, env } = await place([CREATED]);
     await workspace().write({
       '003_c.up.sql': 'CREATE TABLE c (id int PRIMARY KEY);\nINSERT INTO c VALUES (4711), (4711); -- hunter2',
@@ -107,7 +107,7 @@ describe('Kubernetes Events', () => {
     });
   });
 
-  it('of settings that are wrong, also of a rollback without a target', async () => {
+  it('report invalid settings, including a rollback without a target', async () => {
     const { api, env } = await place([CREATED]);
     expectExit(await runCli(['up', '--lock-wait', 'long'], { env }), 20);
     expectExit(await runCli(['up', '--lock-wiat', '5m'], { env }), 20);
@@ -117,13 +117,13 @@ describe('Kubernetes Events', () => {
     expect(api.received[2]?.body['action']).to.equal('Rollback');
   });
 
-  it('a token that was replaced is used for the next Event', async () => {
+  it('use a replaced token from the next Event on', async () => {
     const { api, cluster, env } = await place([CREATED]);
     const gate = await closeGate(workspace());
     await workspace().write({ '002_b.up.sql': gate.sql });
     const run = startCli(['up'], { env });
     await gate.arrived();
-    // Events go out beside the work: the first one may still be on its way.
+    // Events are sent concurrently with the migrations: the first one may still be in flight.
     await eventually('the first Event', async () => Promise.resolve(api.received.length > 0));
     await cluster.replaceToken('second-token\n');
     await gate.open();
@@ -133,7 +133,7 @@ describe('Kubernetes Events', () => {
     expect(tokens.at(-1)).to.equal('Bearer second-token');
   });
 
-  it('429: the same Event once more, then the others', async () => {
+  it('are retried once after status 429, before the next Event', async () => {
     const { api, env } = await place([{ status: 429, headers: { 'retry-after': '1' } }, CREATED]);
     const result = await runCli(['up'], { env });
     expectExit(result, 0);
@@ -141,7 +141,7 @@ describe('Kubernetes Events', () => {
     expect(reasons(api)).to.deep.equal(['MigrationStarted', ...REASONS]);
   });
 
-  it('409: the same Event once more under another name', async () => {
+  it('are retried once under another name after status 409', async () => {
     const { api, env } = await place([{ status: 409 }, CREATED]);
     expectExit(await runCli(['up'], { env }), 0);
     const names = api.received.slice(0, 2).map(({ body }) => body.metadata.name);
@@ -150,7 +150,7 @@ describe('Kubernetes Events', () => {
   });
 
   for (const status of [401, 403]) {
-    it(`${status}: one try, one line in the log, and the exit code of the run`, async () => {
+    it(`are not retried after status ${status}: one log line, and the exit code stays that of the run`, async () => {
       const { api, env } = await place([{ status }]);
       await workspace().write({ '003_c.up.sql': 'SELECT nope;' });
       const result = await runCli(['up'], { env });
@@ -170,19 +170,19 @@ describe('Kubernetes Events', () => {
     Record<string, (place: Place) => Promise<Readonly<Record<string, string>>> | Readonly<Record<string, string>>>
   > = {
     'a server that never answers': ({ env }) => env,
-    'a server that is gone': async ({ api, env }) => {
+    'a server that refuses connections': async ({ api, env }) => {
       await api.stop();
       return env;
     },
-    'a server with a certificate of somebody else': async ({ env }) => {
+    'a server with a certificate of an unknown authority': async ({ env }) => {
       const stranger = await startApiDouble([CREATED]);
       workspace().defer(() => stranger.stop());
       return { ...env, KUBERNETES_SERVICE_PORT: new URL(stranger.url).port };
     },
-    'a server that cannot be named': ({ env }) => ({ ...env, KUBERNETES_SERVICE_HOST: 'nowhere.invalid' }),
+    'a server whose name cannot be resolved': ({ env }) => ({ ...env, KUBERNETES_SERVICE_HOST: 'nowhere.invalid' }),
   };
   for (const [name, lose] of Object.entries(LOST)) {
-    it(`${name}: the run does its work, ends by itself, and says it once`, async () => {
+    it(`do not affect the run with ${name}: it completes, exits by itself, and logs the problem once`, async () => {
       const env = await lose(await place([undefined]));
       const result = await runCli(['up'], { env });
       expectExit(result, 0);
@@ -192,7 +192,7 @@ describe('Kubernetes Events', () => {
     });
   }
 
-  it('a signal ends a run in order, also before a server that never answers', async () => {
+  it('do not delay an orderly end after a signal, even when the server never answers', async () => {
     const { env } = await place([undefined]);
     const gate = await closeGate(workspace());
     await workspace().write({ '002_b.up.sql': gate.sql });
@@ -203,31 +203,31 @@ describe('Kubernetes Events', () => {
     expect(await workspace().versions()).to.deep.equal(['001_a']);
   });
 
-  describe('where there is nothing to send them with', () => {
+  describe('without an API server or a service account', () => {
     const nowhere = { LOCKSTEP_SERVICE_ACCOUNT_DIR: '/nowhere' };
     const cluster = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
     const table: [name: string, env: Readonly<Record<string, string>>, warned: boolean][] = [
       ['outside a cluster', {}, false],
       ['without a service account', { ...cluster, ...nowhere }, false],
-      ['outside a cluster, --events=on', { LOCKSTEP_EVENTS: 'on' }, true],
-      ['without a service account, --events=on', { ...cluster, ...nowhere, LOCKSTEP_EVENTS: 'on' }, true],
+      ['outside a cluster with --events=on', { LOCKSTEP_EVENTS: 'on' }, true],
+      ['without a service account with --events=on', { ...cluster, ...nowhere, LOCKSTEP_EVENTS: 'on' }, true],
     ];
     for (const [name, env, warned] of table) {
-      it(`${name}: ${warned ? 'a warning' : 'not a word'}, and the run goes on`, async () => {
+      it(`${warned ? 'log a warning' : 'log nothing'} ${name}, and the run continues`, async () => {
         const result = await runCli(['up'], { env: { ...workspace().env, ...env } });
         expectExit(result, 0);
         expect(warnings(result)).to.have.length(warned ? 1 : 0);
       });
     }
 
-    it('--events=off sends none', async () => {
+    it('are not sent with --events=off', async () => {
       const { api, env } = await place([CREATED]);
       expectExit(await runCli(['up', '--events', 'off'], { env }), 0);
       expect(api.received).to.deep.equal([]);
     });
   });
 
-  describe('without their code', () => {
+  describe('without the Kubernetes client', () => {
     let dist = '';
     let removed: string[] = [];
 
@@ -239,7 +239,7 @@ describe('Kubernetes Events', () => {
     });
     after(() => rm(dist, { recursive: true, force: true }));
 
-    it('an init container with nothing to do does not miss it: it is never loaded', async () => {
+    it('an init container with nothing pending works: it never loads the client', async () => {
       expect(removed).to.have.length(2);
       const { api, env } = await place([CREATED]);
       expectExit(await runCli(['up', '--events', 'off'], { env }), 0);
@@ -247,7 +247,7 @@ describe('Kubernetes Events', () => {
       expectExit(result, 0);
       expect(warnings(result)).to.deep.equal([]);
       expect(api.received).to.deep.equal([]);
-      // It is missed where there is something to tell, and that harms nobody.
+      // A run that has an Event to send misses the client, and still succeeds.
       await workspace().write({ '003_c.up.sql': 'SELECT 1;' });
       const missed = await runCli(['up'], { env, dist });
       expectExit(missed, 0);
@@ -257,7 +257,7 @@ describe('Kubernetes Events', () => {
         .that.matches(/^no Kubernetes Events: /);
     });
 
-    it('a client that cannot be loaded, as on an older Node: one line in the log', async () => {
+    it('a client that cannot be loaded, as on an older Node, causes one log line', async () => {
       const client = removed.find((name) => name.startsWith('kubernetes-client-'))!;
       const broken = await mkdtemp(join(tmpdir(), 'lockstep-dist-'));
       workspace().defer(() => rm(broken, { recursive: true, force: true }));

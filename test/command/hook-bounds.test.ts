@@ -1,4 +1,4 @@
-/** What a hook can't do to a run: speak for it, fill its memory; and what is not the hook's fault: a connection that is not to be had. */
+/** A hook cannot send messages in the run's name or exhaust its memory, and is not blamed when it cannot get a connection. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -32,21 +32,21 @@ describe('a hook', () => {
     return result;
   }
 
-  describe('has no way to speak for us', () => {
+  describe('cannot forge messages to the run', () => {
     const threads = `import { isMainThread, parentPort, workerData } from 'node:worker_threads';`;
     const words = `[null, undefined, 'done', { type: 'done' }, { type: 'failed', message: 'no' }, { type: 'log' }, { type: 'nothing' }, 7]`;
     const ATTEMPTS: Readonly<Record<string, string>> = {
       'on the port of its thread': `${threads}\nexport default () => { for (const word of ${words}) parentPort.postMessage(word);`,
-      'on a port in what its thread was given': `${threads}\nexport default () => { for (const value of Object.values(workerData)) for (const word of ${words}) value?.postMessage?.(word);`,
+      'on a port in the workerData of its thread': `${threads}\nexport default () => { for (const value of Object.values(workerData)) for (const word of ${words}) value?.postMessage?.(word);`,
       'on a port that the thread holds open': `export default () => { for (const handle of process._getActiveHandles()) for (const word of ${words}) handle?.postMessage?.(word);`,
-      'by way of the prototype': `
+      'through the prototype': `
         const { postMessage } = MessagePort.prototype;
         const ports = new Set();
         MessagePort.prototype.postMessage = function (word, ...rest) { ports.add(this); return postMessage.call(this, word, ...rest); };
         export default ({ log }) => { log('hello'); for (const port of ports) for (const word of ${words}) postMessage.call(port, word);`,
     };
     for (const [how, text] of Object.entries(ATTEMPTS)) {
-      it(`${how}: it is done when it returns, and failed when it throws`, async () => {
+      it(`${how}: the hook still succeeds only when it returns, and fails when it throws`, async () => {
         await hook(`${text} throw new Error('the truth'); };`);
         const failed = await expectFailure([], 35);
         expect(failed.stderr).to.include('the truth');
@@ -56,16 +56,16 @@ describe('a hook', () => {
     }
   });
 
-  describe('has a bound', () => {
+  describe('has a memory limit', () => {
     const peak = `Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1])`;
     const LOUD: Readonly<Record<string, string>> = {
-      'its log': `for (let n = 0; n < 300_000; n += 1) log(n + ' ' + 'x'.repeat(90));`,
-      'what it prints': `for (let n = 0; n < 300_000; n += 1) console.log(n + ' ' + 'x'.repeat(90));`,
-      'what it prints without a line break': `for (let n = 0; n < 3_000; n += 1) process.stderr.write('x'.repeat(10_000));`,
-      'one line of it': `log('x'.repeat(20_000_000)); console.log('y'.repeat(20_000_000));`,
+      'log lines': `for (let n = 0; n < 300_000; n += 1) log(n + ' ' + 'x'.repeat(90));`,
+      'output on stdout': `for (let n = 0; n < 300_000; n += 1) console.log(n + ' ' + 'x'.repeat(90));`,
+      'output without a line break': `for (let n = 0; n < 3_000; n += 1) process.stderr.write('x'.repeat(10_000));`,
+      'a single line': `log('x'.repeat(20_000_000)); console.log('y'.repeat(20_000_000));`,
     };
     for (const [what, text] of Object.entries(LOUD)) {
-      it(`on the memory that ${what} takes; all lines arrive, the longest without their middle`, async function () {
+      it(`for ${what}; all lines arrive, and the longest are shortened in the middle`, async function () {
         if (process.platform !== 'linux') skip(this, 'How much a process takes is read from /proc.');
         await hook(
           `import { readFileSync } from 'node:fs';\nexport default ({ log }) => { ${text} log('peak ' + ${peak}); };`,
@@ -80,7 +80,7 @@ describe('a hook', () => {
       });
     }
 
-    /** Each ends by itself, so that a broken bound fills no machine. */
+    /** Each stops by itself, so that a broken limit does not exhaust the machine. */
     const HOGS: Readonly<Record<string, string>> = {
       objects: 'const all = []; while (all.length < 3e7) all.push({ n: all.length });',
       'a map': 'const all = new Map(); while (all.size < 1e7) all.set(all.size, {});',
@@ -89,14 +89,14 @@ describe('a hook', () => {
       rows: `const all = []; while (all.length < 300) all.push((await pool.query("SELECT g, repeat('x', 100) FROM generate_series(1, 10000) g")).rows);`,
     };
     for (const [what, text] of Object.entries(HOGS)) {
-      it(`on the memory that ${what} take: 35 with what to do`, async () => {
+      it(`for ${what}: the run exits with 35 and a hint`, async () => {
         await hook(`export default async ({ pool }) => { ${text} };`);
         const { stderr } = await expectFailure(['--hook-memory', '64Mi'], 35);
         expect(stderr).to.include('used more memory than --hook-memory=64Mi').and.include('in batches');
       });
     }
 
-    it('which garbage does not reach', async () => {
+    it('that garbage does not count towards', async () => {
       await hook(
         `export default () => { for (let n = 0; n < 40; n += 1) { const rows = Array.from({ length: 50_000 }, (_, id) => ({ id, name: 'row ' + id })); new Map(rows.map((row) => [row.id, row])); Buffer.alloc(10_000_000, 1); } };`,
       );
@@ -104,14 +104,14 @@ describe('a hook', () => {
     });
   });
 
-  describe('gets its connections as the run gets its own', () => {
+  describe('gets connections in the same way as the run', () => {
     const QUERY = `export default async ({ pool }) => { await pool.query('SELECT 1'); };`;
     const isRefused =
       (sqlstate: string) =>
       ({ event, error }: { readonly event: string; readonly error?: unknown }): boolean =>
         event === 'database.waiting' && (error as { sqlstate?: string }).sqlstate === sqlstate;
 
-    it('no free slot: tried again until there is one', async () => {
+    it('retries until a connection slot is free', async () => {
       const role = await createRole(workspace());
       await workspace().query(`ALTER ROLE ${role.name} CONNECTION LIMIT 1`);
       await hook(QUERY);
@@ -129,7 +129,7 @@ describe('a hook', () => {
         await pool.query('SELECT pg_terminate_backend($1, 5000)', [rows[0].pid]);
         try { for (;;) await client.query('SELECT 1'); } finally { client.release(); }`,
     })) {
-      it(`lost ${when}: 30, not the hook's fault, and the next run tries again at once`, async () => {
+      it(`a connection lost ${when} makes the run exit with 30, not 35, and the next run retries at once`, async () => {
         await hook(`export default async ({ pool }) => { ${text} };`);
         const env = { ...workspace().env, LOCKSTEP_RELEASE: 'web@1' };
         for (let run = 0; run < 2; run += 1) {
@@ -139,7 +139,7 @@ describe('a hook', () => {
       });
     }
 
-    it('lost, and the hook goes on with another one: what it fails for then is its own', async () => {
+    it('a hook that continues on another connection after a loss is blamed for its own later failure', async () => {
       await hook(`export default async ({ pool }) => {
         await pool.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
         await pool.query('SELECT 1');
@@ -154,7 +154,7 @@ describe('a hook', () => {
       'an error around it': `export default async ({ pool }) => { await pool.query('SELECT 1').catch((cause) => { throw new Error('no rows', { cause }); }); };`,
       'many at once': `export default async ({ pool }) => { await Promise.all(Array.from({ length: 9 }, () => pool.query('SELECT 1'))); };`,
     })) {
-      it(`no free slot to the end, by ${how}: 30, and not the hook's fault`, async () => {
+      it(`no free connection slot, with ${how}: the run exits with 30, not 35`, async () => {
         const role = await createRole(workspace());
         await workspace().query(`ALTER ROLE ${role.name} CONNECTION LIMIT 1`);
         await hook(text);
@@ -166,7 +166,7 @@ describe('a hook', () => {
       });
     }
 
-    it('what the hook does with its clients is its own', async () => {
+    it('a hook that exhausts its own pool is blamed for it', async () => {
       await hook(
         `export default async ({ pool }) => { await Promise.all([1, 2, 3, 4].map(() => pool.connect())); await pool.connect(); };`,
       );
@@ -175,7 +175,7 @@ describe('a hook', () => {
       await expectFailure([], 35, { env: { ...workspace().env, DATABASE_URL: url.href } });
     });
 
-    it('no timeout that the role has', async () => {
+    it('ignores the timeouts of the role', async () => {
       const timeouts = { statement_timeout: '150ms', lock_timeout: '150ms', idle_session_timeout: '150ms' };
       const role = await createRole(workspace(), { settings: timeouts });
       await hook(`export default async ({ pool, log }) => {
@@ -187,7 +187,7 @@ describe('a hook', () => {
       expect(said(result)).to.deep.equal(['0', '0', '0']);
     });
 
-    it('but the timeout that the address has', async () => {
+    it('keeps the timeouts in the address', async () => {
       await hook(
         `export default async ({ pool, log }) => log((await pool.query('SHOW statement_timeout')).rows[0].statement_timeout);`,
       );
@@ -199,7 +199,7 @@ describe('a hook', () => {
     });
   });
 
-  it('that is told to stop while it starts is not run, and the signal is not lost', async () => {
+  it('does not run when a signal arrives while it starts, and the run obeys the signal', async () => {
     await hook(
       `export default ({ log }) => { log('it runs'); return new Promise(() => setInterval(() => {}, 1_000)); };`,
     );

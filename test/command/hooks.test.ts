@@ -1,4 +1,4 @@
-/** Pre-migration hooks of the command line: a thread and a pool of their own, and no way to take the run down with them. */
+/** Pre-migration hooks of the command line: each has its own thread and pool, and cannot crash the run. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -36,7 +36,7 @@ describe('a pre-migration hook', () => {
     expect(await workspace().lockSessions()).to.deep.equal([]);
   }
 
-  it('gets a pool in the right schema, its version, a log and a signal; its SQL runs before the file, in other sessions', async () => {
+  it('receives a pool in the right schema, its version, a log and a signal; its SQL runs before the file, in other sessions', async () => {
     await body(`await pool.query("INSERT INTO t VALUES ('hook', $1, pg_backend_pid())", [version]);
       log('aborted: ' + signal.aborted);`);
     const { code, stdout, stderr, logs } = await runCli(['up'], workspace());
@@ -54,7 +54,7 @@ describe('a pre-migration hook', () => {
     });
   });
 
-  it('can take locks of its own, also table locks, and need not give back its clients', async () => {
+  it('can take its own locks, including table locks, and need not release its clients', async () => {
     await body(`const client = await pool.connect();
       await client.query('SELECT pg_advisory_lock(${BigInt(workspace().lockKey) - 1n})');
       await client.query('BEGIN; LOCK TABLE t; COMMIT');
@@ -63,7 +63,7 @@ describe('a pre-migration hook', () => {
     expect(code, stderr).to.equal(0);
   });
 
-  it('may forget to give its clients back, and may end the pool itself', async () => {
+  it('may leave clients unreleased, and may end the pool itself', async () => {
     await workspace().write({ '001_t.before.mjs': 'export default async ({ pool }) => { await pool.end(); };' });
     await body(`const client = await pool.connect();
       await client.query('BEGIN');
@@ -74,7 +74,7 @@ describe('a pre-migration hook', () => {
     expect(await workspace().query('SELECT what FROM t')).to.deep.equal([{ what: 'hook' }, { what: 'file' }]);
   });
 
-  it('does not run in a dry run, in validate, for down, or for what is applied', async () => {
+  it('does not run for a dry run, for validate, for down, or for an applied version', async () => {
     await body(`await pool.query("INSERT INTO t VALUES ('hook')");`);
     await runCli(['up', '--to', '001_t'], workspace());
     for (const args of [['up', '--dry-run'], ['validate'], ['up'], ['up'], ['down', '--steps', '1']]) {
@@ -83,7 +83,7 @@ describe('a pre-migration hook', () => {
     expect(await workspace().query('SELECT what FROM t')).to.deep.equal([{ what: 'hook' }]);
   });
 
-  it('that throws records nothing, and runs again with the next run', async () => {
+  it('records nothing when it throws, and runs again in the next run', async () => {
     await body(
       `await pool.query("INSERT INTO t VALUES ('hook')"); if (!(await pool.query('SELECT FROM t OFFSET 1')).rowCount) throw new Error('not yet');`,
     );
@@ -97,51 +97,51 @@ describe('a pre-migration hook', () => {
   });
 
   const FAILURES: Readonly<Record<string, readonly [text: string, what: string | RegExp]>> = {
-    'that throws something else than an Error': [`export default () => { throw 'plain words'; };`, 'plain words'],
-    'that throws, with the place in its file': [
+    'throws a value that is not an Error': [`export default () => { throw 'plain words'; };`, 'plain words'],
+    'throws an Error, whose location in the file is reported': [
       `\nexport default () => { throw new Error('here'); };`,
       /here \(002_hooked\.before\.mjs:2:\d+\)/,
     ],
-    'that calls process.exit(0)': ['export default () => process.exit(0);', 'ended its thread with code 0'],
-    'that throws later, when nobody listens': [
+    'calls process.exit(0)': ['export default () => process.exit(0);', 'ended its thread with code 0'],
+    'throws in a timer callback': [
       `export default () => new Promise(() => setTimeout(() => { throw new Error('late'); }, 10));`,
       'late',
     ],
-    'that forgets a rejected promise': [
+    'leaves a rejected promise unhandled': [
       `export default () => new Promise(() => { Promise.reject(new Error('forgotten')); setTimeout(() => {}, 60_000); });`,
       'forgotten',
     ],
-    'without a default export': ['export const up = () => {};', 'is not a function'],
-    'that cannot be imported': [`import './not-there.mjs';\nexport default () => {};`, 'not-there'],
-    'with a syntax error': ['\nexport default () => {', /Unexpected end of input.*002_hooked\.before\.mjs/],
-    'that does not wait for its queries': [
+    'has no default export': ['export const up = () => {};', 'is not a function'],
+    'cannot be imported': [`import './not-there.mjs';\nexport default () => {};`, 'not-there'],
+    'has a syntax error': ['\nexport default () => {', /Unexpected end of input.*002_hooked\.before\.mjs/],
+    'does not await its queries': [
       'export default ({ pool }) => { for (let n = 0; n < 9; n += 1) void pool.query("SELECT pg_sleep(0.1)").catch(() => {}); };',
       'await each of them',
     ],
-    'that leaves a transaction open': [
+    'leaves a transaction open': [
       `export default async ({ pool }) => (await pool.connect()).query("BEGIN; INSERT INTO t VALUES ('hook')").then(() => {});`,
       'left a transaction open',
     ],
-    'whose SQL fails': [`export default ({ pool }) => pool.query('SELECT nope');`, 'nope'],
+    'runs SQL that fails': [`export default ({ pool }) => pool.query('SELECT nope');`, 'nope'],
   };
   for (const [what, [text, message]] of Object.entries(FAILURES)) {
-    it(`${what}: exit 35, nothing recorded`, async () => {
+    it(`makes the run exit with 35 and record nothing when it ${what}`, async () => {
       await hook(text);
       await expectFailure(message, ['--hook-timeout', '3s']);
     });
   }
 
   for (const [what, text] of [
-    ['waits for ever', 'await new Promise(() => { setInterval(() => {}, 1000); });'],
+    ['waits forever', 'await new Promise(() => { setInterval(() => {}, 1000); });'],
     ['never yields', 'for (;;);'],
   ] as const) {
-    it(`that ${what} is ended after --hook-timeout: exit 35`, async () => {
+    it(`is ended after --hook-timeout with exit 35 when it ${what}`, async () => {
       await body(text);
       await expectFailure('did not finish within --hook-timeout=0.3s', ['--hook-timeout', '300ms']);
     });
   }
 
-  it('is told by its signal when its time is up', async () => {
+  it('receives an abort signal after --hook-timeout', async () => {
     await body(
       `await new Promise((done) => signal.addEventListener('abort', done)); log('stopped: ' + signal.reason.message);`,
     );
@@ -152,14 +152,14 @@ describe('a pre-migration hook', () => {
     expect(code).to.be.oneOf([0, 35]);
   });
 
-  it('that keeps its thread busy starves nobody: the run hears it, holds the lock, and obeys SIGTERM', async () => {
+  it('does not starve the run when it keeps its thread busy: the run logs its output, holds the lock, and obeys SIGTERM', async () => {
     await body(`log('busy'); const end = Date.now() + 2_000; while (Date.now() < end); log('done');`);
     const short = startCli(['up'], workspace());
     const { time } = await short.waitForLog('hook.log');
     expect(await workspace().lockSessions()).to.have.lengthOf(1);
     const { code, logs } = await short.exited;
     expect(code).to.equal(0);
-    // What it said first arrived while its thread was busy.
+    // Its first line arrived while its thread was busy.
     expect(Date.parse(logs.find(({ event }) => event === 'hook.finished')!.time) - Date.parse(time)).to.be.greaterThan(
       1_500,
     );
@@ -176,7 +176,7 @@ describe('a pre-migration hook', () => {
     await eventually('the lock to be free', async () => (await workspace().lockSessions()).length === 0);
   });
 
-  it('imports from its own folder, and what it prints never reaches stdout', async () => {
+  it('imports from its own directory, and its output never reaches stdout', async () => {
     const folder = join(workspace().dir, 'node_modules', 'greeting');
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'package.json'), '{"name":"greeting","main":"index.js"}');

@@ -1,4 +1,4 @@
-/** `import`, as a team does it that comes from another tool: its table as it made it, files renamed, then one command. */
+/** `import` takes over another tool's history: its own table, renamed files, and one command. */
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { stateOf } from '../support/state.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 
-/** What each tool has written once it has applied the first three files. */
+/** The table of each tool after it has applied the first three files. */
 const THREE: Readonly<Record<string, { readonly table: string; readonly rows: string; readonly columns: string }>> = {
   'golang-migrate': { table: 'schema_migrations', columns: FOREIGN_TABLES['golang-migrate']!, rows: '(3, false)' },
   goose: {
@@ -53,7 +53,7 @@ describe('import', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
-  /** It must end with `exit`. */
+  /** The command must exit with `exit`. */
   async function run(exit: number, ...args: string[]): Promise<CliResult> {
     const result = await runCli(args, workspace());
     expectExit(result, exit);
@@ -74,7 +74,7 @@ describe('import', () => {
   }
 
   for (const tool of Object.keys(THREE)) {
-    it(`--from ${tool}: what it has applied is recorded, and the rest is applied`, async () => {
+    it(`--from ${tool} records the versions that the tool has applied, and up applies the rest`, async () => {
       await make(tool);
       const first = await run(0, 'import', '--from', tool);
       expect(first.stdout).to.equal(
@@ -95,7 +95,7 @@ describe('import', () => {
     });
   }
 
-  it('renames a table that has the name of ours, with its rows, and says so', async () => {
+  it("renames the other tool's table when it has the name of the history, keeps its rows, and reports it", async () => {
     await make('dbmate');
     const [before] = await query(`SELECT 'schema_migrations'::regclass::oid AS oid`);
     const { logs } = await run(0, 'import', '--from', 'dbmate');
@@ -111,7 +111,7 @@ describe('import', () => {
     ]);
   });
 
-  it('does not rename what is not in the way, and finds it in another schema', async () => {
+  it('does not rename a table with another name, and finds it in another schema', async () => {
     await make('golang-migrate');
     const table = `${workspace().schema}.lockstep_migrations`;
     await run(0, 'import', '--from', 'golang-migrate', '--table', table);
@@ -122,7 +122,7 @@ describe('import', () => {
     expect(await workspace().versions()).to.deep.equal(VERSIONS.slice(0, 3));
   });
 
-  it('keeps when each was applied, and its down SQL', async () => {
+  it('keeps the time at which each version was applied, and its down SQL', async () => {
     await make('goose');
     await run(0, 'import', '--from', 'goose');
     const rows = await query(
@@ -141,7 +141,7 @@ describe('import', () => {
     );
   });
 
-  it('a dry run says what it would record, and changes nothing', async () => {
+  it('prints what it would record in a dry run, and changes nothing', async () => {
     await make('dbmate');
     const before = await stateOf(workspace());
     const { stdout } = await run(0, 'import', '--from', 'dbmate', '--dry-run');
@@ -159,7 +159,7 @@ describe('import', () => {
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
-  /** Nothing may have changed. */
+  /** The refusal must leave everything unchanged. */
   async function refused(exit: number, ...args: string[]): Promise<string> {
     const before = await stateOf(workspace());
     const { stderr } = await run(exit, 'import', ...args);
@@ -167,7 +167,7 @@ describe('import', () => {
     return stderr;
   }
 
-  it('is refused while the other tool has not finished, or has other versions than the files', async () => {
+  it('is refused when the other tool has not finished, or when its versions differ from the files', async () => {
     await make('golang-migrate');
     await query('UPDATE schema_migrations SET dirty = true');
     expect(await refused(22, '--from', 'golang-migrate'))
@@ -177,7 +177,7 @@ describe('import', () => {
     expect(await refused(22, '--from', 'golang-migrate')).to.include('8: no file has this number');
   });
 
-  it('is refused where there is no such table, or one of another tool', async () => {
+  it('is refused when the table does not exist or belongs to a different tool', async () => {
     expect(await refused(20, '--from', 'goose'))
       .to.include('goose_db_version')
       .and.include('--from-table');
@@ -185,19 +185,19 @@ describe('import', () => {
     expect(await refused(22, '--from', 'dbmate')).to.include('golang-migrate');
     expect(await refused(20, '--from', 'rails')).to.include('dbmate');
     expect(await refused(20)).to.include('--from: needed');
-    // Somebody else's table has the name of ours, and is not what is taken over.
+    // An unrelated table has the name of the history, and is not the table to import.
     await makeTable('goose');
     expect(await refused(22, '--from', 'goose')).to.include('schema_migrations belongs to golang-migrate');
   });
 
-  it('is refused where the name is taken that the table would get', async () => {
+  it('is refused when the new name of the table is taken', async () => {
     await make('dbmate');
     await query('CREATE TABLE schema_migrations_old (x int)');
     expect(await refused(22, '--from', 'dbmate')).to.include('schema_migrations_old');
     expect(await refused(22, '--from', 'dbmate', '--dry-run')).to.include('schema_migrations_old');
   });
 
-  it('needs no more than to read the table; to rename it, its owner', async () => {
+  it('needs only SELECT on the table; renaming it needs its owner', async () => {
     await make('goose');
     await makeTable('dbmate');
     const role = await createRole(workspace());
@@ -209,13 +209,13 @@ describe('import', () => {
     );
   });
 
-  it('every other command points at it', async () => {
+  it('is suggested by every other command', async () => {
     await make('dbmate');
     const { stderr } = await run(22, 'up');
     expect(stderr).to.include(`lockstep import --from dbmate --from-table ${workspace().schema}.schema_migrations`);
   });
 
-  it('waits for the other tool, which writes its table at that moment, and reads it again then', async () => {
+  it('waits while the other tool writes its table, and then reads the table again', async () => {
     await make('goose');
     const other = await workspace().client();
     await other.query('BEGIN');
@@ -261,7 +261,7 @@ describe('import', () => {
     const convert = (exit: number, ...more: string[]) =>
       run(exit, 'import', '--files', from, '--from', 'goose', '--dir', to, ...more);
 
-    it('writes them, once, without a database; a dry run only says so', async () => {
+    it('writes the files once, without a database; a dry run only prints their names', async () => {
       const env = { PATH: workspace().env['PATH'] ?? '' };
       const dry = await runCli(['import', '--files', from, '--from', 'goose', '--dir', to, '--dry-run'], { env });
       expectExit(dry, 0);
@@ -286,7 +286,7 @@ describe('import', () => {
       expect(await query(`SELECT to_regclass('accounts') AS a`)).to.deep.equal([{ a: null }]);
     });
 
-    it('takes over the history afterwards', async () => {
+    it('is followed by an import of the history', async () => {
       await convert(0);
       await query(`CREATE TABLE goose_db_version (${FOREIGN_TABLES['goose']!})`);
       await query(`INSERT INTO goose_db_version VALUES (1, 0, true, now()), (2, 1, true, now())`);
@@ -296,7 +296,7 @@ describe('import', () => {
       expect(await query('SELECT x FROM accounts')).to.deep.equal([{ x: 1 }]);
     });
 
-    it('is refused with 20 where the settings make no sense, with 21 where a file has no counterpart', async () => {
+    it('exits with 20 for invalid settings, and with 21 when a file has no counterpart', async () => {
       expect((await run(20, 'import', '--files', from, '--from', 'golang-migrate', '--dir', to)).stderr).to.include(
         'can stay as they are',
       );

@@ -1,4 +1,4 @@
-/** `--json`: exactly one document on stdout, valid by its schema, whatever the exit code. */
+/** `--json` prints exactly one document on stdout, valid by its schema, with every exit code. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -24,7 +24,7 @@ describe('--json', () => {
     return documentOf(schema, result);
   }
 
-  it('up: planned, applied, skipped', async () => {
+  it('up prints planned, applied and skipped versions', async () => {
     const dry = await document('outcome', 0, 'up', '--dry-run');
     expect(dry).to.deep.include({ command: 'up', dryRun: true, done: [], notRun: VERSIONS, pending: VERSIONS });
     const first = await document('outcome', 0, 'up', '--to', '004_bonus');
@@ -34,7 +34,7 @@ describe('--json', () => {
     expect(await document('outcome', 0, 'up', '--verbose')).to.deep.include({ done: [], skipped: VERSIONS });
   });
 
-  it('down: planned, rolled back, refused', async () => {
+  it('down prints planned, rolled back and refused versions', async () => {
     await up(workspace());
     expect(await document('outcome', 0, 'down', '--steps', '2', '--dry-run')).to.deep.include({
       command: 'down',
@@ -48,7 +48,7 @@ describe('--json', () => {
     expect(refused['error']).to.include({ code: 'ROLLBACK_REFUSED' });
   });
 
-  it('a failed migration: what is done, what failed, what is not run', async () => {
+  it('a failed migration prints what was applied, what failed, and what did not run', async () => {
     await workspace().write({ '004_bonus.up.sql': 'SELECT 1;\nSELECT nope;' });
     const failed = await document('outcome', 40, 'up');
     expect(failed).to.deep.include({
@@ -69,7 +69,7 @@ describe('--json', () => {
     ).to.deep.equal(['MIGRATION_FAILED', 'MIGRATION_FAILED']);
   });
 
-  it('status, history, lock, wait, baseline, validate', async () => {
+  it('status, history, lock, wait, baseline and validate print their documents', async () => {
     expect(await document('history', 0, 'history')).to.deep.equal({ command: 'history', exit: 0, entries: [] });
     expect(await document('status', 33, 'status', '--exit-code')).to.include({ upToDate: false });
     expect(await document('outcome', 33, 'wait', '--timeout', '0')).to.deep.include({
@@ -100,7 +100,7 @@ describe('--json', () => {
     expect(await document('validate', 21, 'validate')).to.include({ valid: false });
   });
 
-  it('a lock that is held: exit 31 with the holder', async () => {
+  it('a held lock prints the holder and exits with 31', async () => {
     const holder = await holdKey(workspace().serverUrl, workspace().lockKey, 'somebody else');
     workspace().defer(() => holder.release());
     const found = await document('outcome', 31, 'up', '--lock-wait', '0');
@@ -113,7 +113,7 @@ describe('--json', () => {
     });
   });
 
-  /** Each command that has the flag, one after the other in one schema. */
+  /** Runs each command that has the flag, in sequence, in one schema. */
   const COMMANDS: Readonly<
     Record<(typeof OPTIONS.json.commands)[number], [schema: string, exit: number, ...args: string[]]>
   > = {
@@ -129,7 +129,7 @@ describe('--json', () => {
     validate: ['validate', 0],
   };
 
-  it('of every command has the exit code, and fits its schema', async () => {
+  it('every command prints its exit code in a document that matches its schema', async () => {
     const old = join(workspace().dir, 'old');
     await mkdir(old);
     await writeFile(join(old, '001_a.sql'), '-- +goose Up\nSELECT 1;\n');
@@ -142,7 +142,7 @@ describe('--json', () => {
     }
   });
 
-  it('errors before there is anything else to tell', async () => {
+  it('errors before the run starts print a document too', async () => {
     const port = await closedPort();
     const cases: [schema: string, exit: number, args: string[]][] = [
       ['error', 20, ['up', '--table', '.']],

@@ -1,4 +1,4 @@
-/** Secrets that somebody else writes: late, never, another one soon; and how often one is tried that nobody changes. */
+/** Secrets that another process writes late, never, or replaces; and how often an unchanged wrong secret is retried. */
 import { once } from 'node:events';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -15,7 +15,7 @@ import { useWorkspace } from '../support/workspace.ts';
 const WRONG = 'st4le-one';
 const RIGHT = 'n3w-one';
 
-describe('a secret that comes late', () => {
+describe('a secret that is written late', () => {
   let server: Postgres;
   let radius: Radius;
   const workspace = useWorkspace(() => server.url);
@@ -53,7 +53,7 @@ describe('a secret that comes late', () => {
   const address = (user: string, password = ''): string =>
     Object.assign(new URL(workspace().url), { username: user, password }).href;
 
-  /** As kubelet and sidecars do it: whole, under its name. */
+  /** Replaces the file atomically, as the kubelet and sidecars do. */
   async function put(text: string): Promise<void> {
     await writeFile(`${path()}.new`, text);
     await rename(`${path()}.new`, path());
@@ -69,7 +69,7 @@ describe('a secret that comes late', () => {
     for (const secret of [WRONG, RIGHT]) expect(stdout + stderr).to.not.include(secret);
   }
 
-  /** Each way to give one: the environment, and what stands in the file. */
+  /** Each way to pass a secret: the environment, and the content of the file. */
   const WAYS: Readonly<
     Record<
       string,
@@ -101,7 +101,7 @@ describe('a secret that comes late', () => {
   for (const [way, of] of Object.entries(WAYS)) {
     const file = way.endsWith('FILE');
 
-    it(`${way}: missing, then empty, then there: it is used`, async () => {
+    it(`${way}: is used once it is written, after being absent and then empty`, async () => {
       const { env, text } = of('by_password');
       const run = startCli(['up'], { env: { ...workspace().env, ...env } });
       await run.waitForLog(waitingFor(file ? 'does not exist' : 'exited with 1'));
@@ -113,7 +113,7 @@ describe('a secret that comes late', () => {
       expectNoSecret(result);
     });
 
-    it(`${way}: missing to the end: 30, named`, async () => {
+    it(`${way}: makes the run exit with 30 and name it when it is never written`, async () => {
       const result = await runCli(['up', '--connect-wait', '1s'], {
         env: { ...workspace().env, ...of('by_password').env },
       });
@@ -124,7 +124,7 @@ describe('a secret that comes late', () => {
     });
 
     for (const [user, sqlstate] of Object.entries(users) as [User, string][]) {
-      it(`${way}: refused with ${sqlstate} to the end: 23, named, after three tries at most`, async () => {
+      it(`${way}: makes the run exit with 23 and name it after at most three tries when the server always refuses it with ${sqlstate}`, async () => {
         const { env, text } = of(user);
         await put(text(WRONG));
         const before = await refusals();
@@ -138,7 +138,7 @@ describe('a secret that comes late', () => {
         expect((await refusals()) - before).to.equal(3);
       });
 
-      it(`${way}: refused with ${sqlstate}, then another one: it is used`, async () => {
+      it(`${way}: is read again and used when it is replaced after a refusal with ${sqlstate}`, async () => {
         const { env, text } = of(user);
         await put(text(WRONG));
         const run = startCli(['up'], { env: { ...workspace().env, ...env } });
@@ -154,7 +154,7 @@ describe('a secret that comes late', () => {
 
   describe('when a hook connects', () => {
     const RENEWED = 'renew3d-one';
-    /** The run is connected; then the server takes another password only. */
+    /** The run connects; then the server accepts only another password. */
     async function hooked(args: readonly string[], env: Record<string, string>) {
       await workspace().write({
         '001_a.before.mjs': `export default async ({ pool, log }) => { log('here'); while (!(await import('node:fs')).existsSync(${JSON.stringify(`${path()}.go`)})) await new Promise((done) => setTimeout(done, 20)); await pool.query('SELECT 1'); };`,
@@ -175,14 +175,14 @@ describe('a secret that comes late', () => {
       'a password file': () => ({ LOCKSTEP_PASSWORD_FILE: path() }),
       'a command': () => ({ LOCKSTEP_PASSWORD_COMMAND: `cat ${path()}` }),
     })) {
-      it(`${way} that is stale then is waited for`, async () => {
+      it(`${way} with a stale password is read again until it is replaced`, async () => {
         const { run } = await hooked([], env());
         await run.waitForLog(REFUSED);
         await put(RENEWED);
         expectExit(await run.exited, 0);
       });
 
-      it(`${way} that stays stale: 23, after three tries at most`, async () => {
+      it(`${way} that stays stale makes the run exit with 23 after at most three tries`, async () => {
         const { run, before } = await hooked(['--connect-wait', '3s'], env());
         const result = await run.exited;
         expectExit(result, 23);
@@ -194,7 +194,7 @@ describe('a secret that comes late', () => {
     }
   });
 
-  it('in the address itself is not waited for, nor is what no secret mends', async () => {
+  it('is not waited for in the address itself, nor when no secret can fix the refusal', async () => {
     await put(RIGHT);
     const cases: Readonly<Record<string, Record<string, string>>> = {
       'a wrong password in the address': { DATABASE_URL: address('by_password', WRONG) },
@@ -214,14 +214,14 @@ describe('a secret that comes late', () => {
     }
   });
 
-  it('a command that never ends is ended with the attempt, and named', async () => {
+  it('a password command that never ends is killed with the attempt, and named', async () => {
     const env = { ...workspace().env, LOCKSTEP_PASSWORD_COMMAND: 'sleep 1000' };
     const result = await runCli(['up', '--connect-wait', '0'], { env });
     expectExit(result, 30);
     expect(result.stderr).to.include('--password-command: sleep printed nothing in time');
   });
 
-  it('--connect-wait 0 is one attempt of 3 s at most, also where nobody answers', async () => {
+  it('--connect-wait 0 makes one attempt of at most 3 s, even when the server never answers', async () => {
     const silent: Server = createServer().listen(0, '127.0.0.1');
     await once(silent, 'listening');
     workspace().defer(() => void silent.close());

@@ -1,4 +1,4 @@
-/** Who holds the lock, who waits for it, how its holder is ended, and what `wait` needs. */
+/** `lockstep lock` shows the holder and the waiters and ends the holder; `lockstep wait` needs few privileges. */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -16,7 +16,7 @@ describe('lockstep lock', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
-  it('tells of the holder what it runs and since when, and of everybody who waits', async () => {
+  it('shows what the holder runs and since when, and every waiter', async () => {
     await up(workspace());
     const gate = await closeGate(workspace());
     await workspace().write({ '006_slow.up.sql': gate.sql, '006_slow.down.sql': 'SELECT 1;' });
@@ -57,7 +57,7 @@ describe('lockstep lock', () => {
     expect((await waiter.exited).stdout).to.equal('  down 006_slow\nDone.\n');
   });
 
-  it('--terminate ends the holder, and the next runner goes on', async () => {
+  it('--terminate ends the holder, and the next runner continues', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '002_orders.up.sql': `${FIVE_FILES['002_orders.up.sql']}\n${gate.sql}` });
     const holder = startCli(['up'], workspace());
@@ -74,13 +74,13 @@ describe('lockstep lock', () => {
     expect(await workspace().versions()).to.deep.equal(versionsOf(FIVE_FILES));
   });
 
-  it('--terminate without a holder ends nobody', async () => {
+  it('--terminate without a holder ends no session', async () => {
     const { code, stdout } = await runCli(['lock', '--terminate'], workspace());
     expect(code).to.equal(0);
     expect(stdout).to.include('nobody holds it').and.not.include('terminated the holder');
   });
 
-  it('names who holds it in shared mode, which keeps runners from it too', async () => {
+  it('names the session that holds the lock in shared mode, which blocks runners too', async () => {
     const sharer = await holdKey(workspace().serverUrl, workspace().lockKey, 'sharer', 'shared');
     workspace().defer(() => sharer.release());
     const { code, stderr } = await runCli(['up', '--lock-wait', '1500ms'], workspace());
@@ -92,19 +92,19 @@ describe('lockstep lock', () => {
     expect((await runCli(['up'], workspace())).code).to.equal(0);
   });
 
-  /** Whatever it is called: a session, idle or in a transaction. */
+  /** Sessions with various names, idle or in a transaction. */
   const SHARERS: Readonly<Record<string, { readonly name: string; readonly begin?: string }>> = {
     psql: { name: 'psql' },
     'a session without a name': { name: '' },
     'a runner, idle': { name: 'lockstep up 0.1.0 x' },
     'a runner, in a transaction': { name: 'lockstep up 0.1.0 x', begin: 'BEGIN' },
-    'a runner, in a transaction that it has taken the key for': {
+    'a runner, in a transaction that holds the key until its end': {
       name: 'lockstep wait 0.1.0 x',
       begin: 'BEGIN; SELECT pg_advisory_xact_lock_shared(KEY)',
     },
   };
   for (const [what, { name, begin = '' }] of Object.entries(SHARERS)) {
-    it(`names who holds it in shared mode, and for good, and ends it: ${what}`, async () => {
+    it(`names and ends a session that holds the lock in shared mode: ${what}`, async () => {
       const sharer = await workspace().client({ application_name: name });
       const key = workspace().lockKey;
       const pid = await pidOf(sharer);
@@ -122,7 +122,7 @@ describe('lockstep lock', () => {
     });
   }
 
-  it('in shared mode keeps nobody waiting who has nothing to do', async () => {
+  it('does not block runs with nothing pending when it is held in shared mode', async () => {
     await up(workspace());
     const sharer = await holdKey(workspace().serverUrl, workspace().lockKey, 'sharer', 'shared');
     workspace().defer(() => sharer.release());
@@ -136,7 +136,7 @@ describe('lockstep lock', () => {
     }
   });
 
-  it('LOCK_TIMEOUT names the holder: exit 31', async () => {
+  it('shows the holder that LOCK_TIMEOUT (exit 31) names too', async () => {
     const holder = await holdKey(workspace().serverUrl, workspace().lockKey, 'somebody else');
     workspace().defer(() => holder.release());
     for (const args of [['up'], ['down', '--steps', '1'], ['baseline', '--to', '001_accounts']]) {
@@ -151,7 +151,7 @@ describe('lockstep wait', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
-  it('needs no more than SELECT, and returns when the last one is applied', async () => {
+  it('needs only SELECT, and returns once the last version is applied', async () => {
     await up(workspace(), { to: '001_accounts' });
     const reader = await createRole(workspace(), { grant: 'USAGE' });
     await workspace().query(`GRANT SELECT ON schema_migrations TO ${reader.name}`);
@@ -164,14 +164,14 @@ describe('lockstep wait', () => {
     expect((await runCli(['status', '--exit-code'], { env })).code).to.equal(0);
   });
 
-  it('waits for a table that is not there yet', async () => {
+  it('waits for a table that does not exist yet', async () => {
     const waiting = startCli(['wait'], workspace());
     await waiting.waitForLog('wait.pending');
     await up(workspace());
     expect((await waiting.exited).code).to.equal(0);
   });
 
-  it('does not return while a rollback goes on, though nothing is pending yet', async () => {
+  it('does not return during a rollback, even while nothing is pending yet', async () => {
     await up(workspace());
     const gate = await closeGate(workspace());
     await workspace().write({ '005_order_notes.down.sql': `${gate.sql}\n${FIVE_FILES['005_order_notes.down.sql']}` });

@@ -1,4 +1,4 @@
-/** The log is complete when the process ends, however slowly it is read. */
+/** The log is complete when the process ends, even with a slow reader. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,14 +8,14 @@ import { eventually, within } from '../support/bounded.ts';
 import { distFolder } from '../support/cli.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-/** More than a pipe and the stream behind it hold. */
+/** More than a pipe and its stream can buffer. */
 const LINES = 600;
 
 describe('the log', () => {
   const workspace = useWorkspace();
 
   for (const exit of [0, 40]) {
-    it(`loses no line before exit ${exit} when its reader comes late`, async () => {
+    it(`loses no line before exit ${exit} when its reader starts late`, async () => {
       await workspace().write({
         '001_talk.up.sql': `CREATE TABLE talk ();\nDO $$ BEGIN FOR n IN 1..${LINES} LOOP RAISE NOTICE 'line % %', n, repeat('x', 100); END LOOP; END $$;`,
         ...(exit === 40 && { '002_wrong.up.sql': 'SELECT nope;' }),
@@ -26,7 +26,7 @@ describe('the log', () => {
       });
       workspace().defer(() => child.kill('SIGKILL'));
       const exited = once(child, 'close') as Promise<[number | null]>;
-      // Nobody reads until the server has committed: the pipe is full by then, as there is more to say than it holds.
+      // The reader starts after the commit: by then the pipe is full, as the log is larger than its buffer.
       await eventually('the migration to be committed', async () => {
         const [found] = await workspace().query<{ there: boolean }>("SELECT to_regclass('talk') IS NOT NULL AS there");
         return found?.there;

@@ -1,4 +1,4 @@
-/** The memory of a run, whatever a server or a hook sends: below what the chart gives to its container. */
+/** The memory of a run stays below the chart's container limit, whatever a server or a hook sends. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { useWorkspace } from '../support/workspace.ts';
 
 const LIMIT_MIB = 256;
 
-/** Loaded before the program: writes what was the most, in KiB, when the process ends. */
+/** Loaded before the program: writes the peak, in KiB, when the process ends. */
 const WATCH = `process.on('exit', () => require('node:fs').writeFileSync(process.env.PEAK_FILE, String(process.resourceUsage().maxRSS)));`;
 
 interface Case {
@@ -32,7 +32,7 @@ const CASES: Readonly<Record<string, Case>> = {
     exit: 40,
     files: { '001_a.up.sql': "DO $$ BEGIN EXECUTE repeat('x', 5000000) || ' y z'; END $$;" },
   },
-  'a statement of its own that fails with 5 MB': {
+  'a statement outside a transaction that fails with 5 MB': {
     exit: 40,
     files: {
       '001_a.up.sql': "-- lockstep: no-transaction\nDO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 5000000); END $$;",
@@ -69,7 +69,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   '300 MB of rows': { exit: 0, files: { '001_a.up.sql': "SELECT repeat('x', 1000) FROM generate_series(1, 300000);" } },
   'a row of 30 MB': { exit: 0, files: { '001_a.up.sql': "SELECT repeat('x', 30000000);" } },
-  'a file as large as is parsed': {
+  'a file of the largest size that is parsed': {
     exit: 0,
     files: { '001_a.up.sql': `CREATE TABLE t (id int, v text);\n${rows(22_000)}` },
   },
@@ -90,7 +90,7 @@ describe('the memory of a run', () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   for (const [name, { exit, files }] of Object.entries(CASES)) {
-    it(`is below ${LIMIT_MIB} MiB: ${name}`, async () => {
+    it(`stays below ${LIMIT_MIB} MiB with ${name}`, async () => {
       await workspace().write(files);
       const peakFile = join(folder, 'peak');
       const run = await runCli(['up'], {

@@ -1,18 +1,18 @@
-/** Whose code is shipped stands in the notices beside it, with the terms. */
+/** The notices name the copyright holders and licenses of all code that is shipped. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { distFolder } from '../support/cli.ts';
 
-describe('the notices of what is shipped', () => {
+describe('the notices of shipped code', () => {
   let notices: readonly string[];
 
   before(async () => {
     notices = (await readFile(join(distFolder(), 'THIRD-PARTY-LICENSES.txt'), 'utf8')).split(/^-{80}$/m);
   });
 
-  it('name the packages and what the parser is made of', () => {
+  it('name the packages and the components of the parser', () => {
     const names = notices.map((notice) => notice.trim().split('\n\n')[0]!).join('\n');
     for (const name of [
       'pg 8',
@@ -31,7 +31,7 @@ describe('the notices of what is shipped', () => {
     }
   });
 
-  it('each say who holds the copyright, and the terms', () => {
+  it('each name the copyright holder and the license', () => {
     for (const notice of notices) {
       expect(notice)
         .to.match(/copyright|authors/i)

@@ -1,4 +1,4 @@
-/** A Node that is too old is told so, with 20 and without a stack: by the command, and at the import of the library. */
+/** On a Node that is too old, the command exits with 20 and no stack trace, and importing the library fails with the same reason. */
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,7 +12,7 @@ const run = promisify(execFile);
 
 const SENTENCE = 'Lockstep needs Node 22.19 or newer, and this is Node';
 
-/** As if this Node were another one. */
+/** Makes this Node report another version. */
 const posing = (version: string): string[] => [
   '--import',
   `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'${version}'})`,
@@ -25,7 +25,7 @@ describe('a Node that is too old', () => {
     });
   }
   for (const version of ['22.19.0', '22.20.1', '23.0.0', '24.21.0', '100.0.0']) {
-    it(`${version} will do`, () => {
+    it(`${version} is accepted`, () => {
       expect(nodeProblem(version)).to.equal(undefined);
     });
   }
@@ -42,7 +42,7 @@ describe('a Node that is too old', () => {
   }
 
   for (const args of [['up'], ['up', '--json'], ['--version'], ['nonsense'], []]) {
-    it(`ends "lockstep ${args.join(' ')}" with 20, as a line of the log`, async () => {
+    it(`makes "lockstep ${args.join(' ')}" exit with 20 and one log line`, async () => {
       const { code, stdout, stderr } = await failed([...posing('20.20.2'), cli, ...args]);
       expect(code).to.equal(20);
       expect(stdout).to.equal('');
@@ -56,7 +56,7 @@ describe('a Node that is too old', () => {
     });
   }
 
-  it('ends the command with 20, as text', async () => {
+  it('makes the command exit with 20 and an error in text format', async () => {
     const { code, stderr } = await failed([...posing('18.20.8'), cli, 'up', '--log-format', 'text']);
     expect(code).to.equal(20);
     expect(stderr).to.equal(
@@ -64,7 +64,7 @@ describe('a Node that is too old', () => {
     );
   });
 
-  it('cannot import the library, and is told why', async () => {
+  it('cannot import the library, and the error gives the reason', async () => {
     const library = pathToFileURL(resolve(import.meta.dirname, '../../lib/index.js')).href;
     const script = `await import(${JSON.stringify(library)}).catch(({ code, exit, message, stack }) => { console.log(JSON.stringify({ code, exit, message, lines: stack.split('\\n').length })); process.exit(exit); })`;
     const { code, stdout } = await failed([...posing('20.20.2'), '--input-type=module', '--eval', script]);

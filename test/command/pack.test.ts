@@ -1,4 +1,4 @@
-/** The npm package: made from a clean clone, it works alone, by import, by require and as a command, and its pages lead on. */
+/** The npm package, built from a clean clone, works on its own: by import, by require and as a command; the links of its pages resolve. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -26,7 +26,7 @@ const FILES = {
 };
 const VERSIONS = ['001_a', '002_b', '003_c'];
 
-/** What both ways to load the library do with it. */
+/** The program that both ways to load the library run. */
 const USE = `async function use({ MigratorError, pending, runMigrations, status, validate }) {
   const { connectionString, dir, lockKey } = JSON.parse(process.argv[2]);
   const place = { connectionString, dir, lockKey };
@@ -48,7 +48,7 @@ const WAYS = {
   'use.cjs': `const lockstep = require('lockstep');\n${USE}void use(lockstep);\n`,
 };
 
-/** As TypeScript has it in either kind of module. */
+/** Source that TypeScript checks in both module kinds. */
 const TYPED = `const outcome: Promise<Outcome> = runMigrations({ connectionString: 'x', direction: 'up', dir: 'db' });
 const open: Promise<readonly string[]> = pending({ connectionString: 'x', files: [] });
 const isOurs = (error: unknown): error is MigratorError => error instanceof MigratorError && error.code === 'PENDING';
@@ -74,7 +74,7 @@ describe('the npm package', () => {
   });
 
   for (const name of Object.keys(WAYS)) {
-    it(`works in ${name}, with what it depends on alone`, async () => {
+    it(`works in ${name} with only its own dependencies`, async () => {
       await workspace().write(FILES);
       const { dir, lockKey, url: connectionString, env } = workspace();
       const { stdout, stderr } = await run(
@@ -91,7 +91,7 @@ describe('the npm package', () => {
     });
   }
 
-  it('is one library, whether it is imported or required', async () => {
+  it('is the same library when imported and when required', async () => {
     const script = `import { createRequire } from 'node:module'; import * as one from 'lockstep';
       const other = createRequire(import.meta.url)('lockstep');
       console.log(Object.keys(one).filter((name) => name !== 'default').every((name) => one[name] === other[name]));`;
@@ -99,7 +99,7 @@ describe('the npm package', () => {
     expect((await run(process.execPath, ['both.mjs'], { cwd: packed.app })).stdout).to.equal('true\n');
   });
 
-  it('has types for both, however TypeScript looks for them', async () => {
+  it('has types for both, under every module resolution of TypeScript', async () => {
     const files = ['typed.mts', 'typed.cts'].map((name) => join(packed.app, name));
     for (const file of files) await writeFile(file, `import { ${NAMES} } from 'lockstep';\n${TYPED}`);
     for (const [module, moduleResolution] of [
@@ -110,7 +110,7 @@ describe('the npm package', () => {
         ...{ module, moduleResolution, target: ts.ScriptTarget.ES2024, strict: true, noEmit: true },
         ...{ types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] },
       });
-      // Of the rest, such as the types of Node, nobody doubts that they are right, and it takes long to see.
+      // Checking other declarations, such as the types of Node, takes long and proves nothing about the package.
       const ours = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(packed.app));
       expect(ours, 'declarations read').to.have.length.above(20);
       const problems = ours
@@ -120,7 +120,7 @@ describe('the npm package', () => {
     }
   }).timeout(40_000);
 
-  it('has the command, with its hooks in a thread', async () => {
+  it('contains the command, which runs hooks in a thread', async () => {
     await workspace().write(FILES);
     const { bin } = JSON.parse(await readFile(join(packed.package, 'package.json'), 'utf8')) as {
       bin: { lockstep: string };
@@ -133,7 +133,7 @@ describe('the npm package', () => {
     expect(await workspace().query('SELECT x FROM a ORDER BY x')).to.deep.equal([1, 2, 10, 20].map((x) => ({ x })));
   });
 
-  it('has pages whose links lead to what is in it', async () => {
+  it('contains pages whose links resolve within the package', async () => {
     const names = (await readdir(packed.package, { recursive: true })).filter((name) => !name.includes('node_modules'));
     const there = new Set(names);
     const links: string[] = [];
@@ -159,7 +159,7 @@ describe('the npm package', () => {
 
     const env = () => ({ PATH: process.env['PATH'] ?? '', DATABASE_URL: database() });
 
-    it('vitest: the set-up applies the migrations (its function is called here: vitest itself is not installed)', async () => {
+    it('the vitest set-up applies the migrations (this test calls its function: vitest is not installed)', async () => {
       const script = `const { setup } = await import('./test/global-setup.ts'); await setup();
         const { pending } = await import('lockstep');
         console.log(await pending({ connectionString: process.env.DATABASE_URL, dir: './db' }));`;
@@ -169,7 +169,7 @@ describe('the npm package', () => {
       expect(stdout).to.equal('[]\n');
     });
 
-    it('mocha: runs the test against a database that is up to date', async () => {
+    it('the mocha set-up runs the test against an up-to-date database', async () => {
       await writeFile(join(packed.app, 'db/002_b.up.sql'), FILES['002_b.up.sql']);
       const { stdout } = await run(process.execPath, [join(ROOT, 'node_modules/mocha/bin/mocha.js')], {
         ...{ cwd: packed.app, env: env() },
@@ -177,7 +177,7 @@ describe('the npm package', () => {
       expect(stdout).to.include('is up to date').and.include('1 passing');
     });
 
-    it('mocha: a failed migration fails the run, and says why', async () => {
+    it('the mocha set-up fails the run when a migration fails, and prints the reason', async () => {
       await writeFile(join(packed.app, 'db/003_c.up.sql'), 'SELECT nope;');
       const failed = await run(process.execPath, [join(ROOT, 'node_modules/mocha/bin/mocha.js')], {
         ...{ cwd: packed.app, env: env() },

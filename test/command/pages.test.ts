@@ -1,11 +1,11 @@
-/** The commands on the pages, run as they stand there. */
+/** The commands in README.md, run as they are written. */
 import { rm } from 'node:fs/promises';
 import { expect } from 'chai';
 
 import { useDatabase } from '../support/databases.ts';
 import { commandBlocks, freshClone, runBlocks, type CommandBlock } from '../support/page-commands.ts';
 
-/** First words of blocks that need more than a PostgreSQL. That their command lines can be given is seen in test/unit/docs.test.ts. */
+/** First words of blocks that need more than a PostgreSQL server; test/unit/docs.test.ts checks their command lines. */
 const NEEDS_MORE: Readonly<Record<string, string>> = {
   'helm ': 'a cluster and Helm; test/cluster installs the chart',
   'kubectl ': 'a cluster; test/cluster starts the rollback',
@@ -15,7 +15,7 @@ function needsMore({ text }: CommandBlock): boolean {
   return Object.keys(NEEDS_MORE).some((word) => text.startsWith(word));
 }
 
-/** Lines as they are whoever runs them, when and where. */
+/** Lines without the parts that depend on who runs them, when and where. */
 function timeless(text: string): string[] {
   return text
     .split('\n')
@@ -41,18 +41,18 @@ describe('the commands in README.md', () => {
     blocks = (await commandBlocks('README.md')).filter((block) => !needsMore(block));
     outputs = await runBlocks(blocks, {
       cwd: folder,
-      // On a terminal the log is text.
+      // The log is text on a terminal.
       env: { LOCKSTEP_LOG_FORMAT: 'text' },
       instead: { 'postgresql://app@localhost:5432/shop': database() },
     });
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('can all be given, one after the other', () => {
+  it('all succeed in order', () => {
     expect(outputs).to.have.length(blocks.length).and.to.have.length.at.least(3);
   });
 
-  it('say what the page shows', () => {
+  it('print the output that the page shows', () => {
     const shown = blocks
       .map((block, index) => ({ block, said: outputs[index]! }))
       .filter(({ block: { shown = '', text } }) => shown !== '' && text.includes('lockstep'));
@@ -61,7 +61,7 @@ describe('the commands in README.md', () => {
       expect(timeless(said), `line ${block.line}`).to.include.members(timeless(block.shown!));
   });
 
-  it('are left out only for a reason that there still is', async () => {
+  it('are skipped only for a reason that still applies', async () => {
     const all = await commandBlocks('README.md');
     for (const word of Object.keys(NEEDS_MORE))
       expect(
@@ -70,7 +70,7 @@ describe('the commands in README.md', () => {
       ).to.equal(true);
   });
 
-  it('would not pass if one failed', async () => {
+  it('fail the test when one of them fails', async () => {
     const wrong = [
       {
         line: 7,

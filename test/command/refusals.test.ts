@@ -1,4 +1,4 @@
-/** What is refused before anything is touched: wrong words and settings without a connection, wrong files, wrong rollbacks, no access. */
+/** Refusals before anything changes: invalid arguments and settings (without a connection), invalid files, invalid rollbacks, no access. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { createRole } from '../support/roles.ts';
 import { up } from '../support/running.ts';
 import { stateOf } from '../support/state.ts';
 
-describe('exit 20 without any connection', () => {
+describe('a refusal without any connection', () => {
   let connections = 0;
   let dir = '';
   const listener = createServer((socket) => {
@@ -59,8 +59,8 @@ describe('exit 20 without any connection', () => {
       ['down', '--steps', '1', '--to', '001_a'],
     ],
   ];
-  it('wrong words, flags and values', async () => {
-    // Two at once: each is mostly waiting for a process to start.
+  it('20: reports invalid commands, flags and values', async () => {
+    // Two at once: most of the time is spent waiting for a process to start.
     const results = await Promise.all([0, 1].map((half) => runEach(WRONG.filter((_, index) => index % 2 === half))));
     for (const { args, code, stdout, stderr } of results.flat()) {
       const told = `lockstep ${args.map((word) => JSON.stringify(word)).join(' ')}\n${stdout}${stderr}`;
@@ -77,7 +77,7 @@ describe('exit 20 without any connection', () => {
     return results;
   }
 
-  it('wrong variables, all of them at once', async () => {
+  it('20: reports all invalid variables together', async () => {
     const { code, stderr } = await runCli(['up'], {
       env: env({ LOCKSTEP_TABLE: 'a.b.c', LOCKSTEP_LOCK_WAIT: 'soon', LOCKSTEP_STRICT: 'maybe' }),
     });
@@ -86,7 +86,7 @@ describe('exit 20 without any connection', () => {
     expect(connections).to.equal(0);
   });
 
-  it('wrong settings and a wrong address, all of it at once', async () => {
+  it('20: reports invalid settings and an invalid address together', async () => {
     const wrong = {
       LOCKSTEP_LOCK_WAIT: 'soon',
       DATABASE_URL: 'postgres://u:hunter2@h:99999/d?sslmode=maybe',
@@ -102,30 +102,30 @@ describe('exit 20 without any connection', () => {
     expect(connections).to.equal(0);
   });
 
-  it('a rollback of everything that is not confirmed: exit 24', async () => {
+  it('24: reports an unconfirmed rollback of everything', async () => {
     expect((await runCli(['down', '--all'], { env: env() })).code).to.equal(24);
     expect(connections).to.equal(0);
   });
 
-  it('wrong files: exit 21; a listener that counts does count', async () => {
+  it('21: reports invalid files; the listener of this test does count connections', async () => {
     expect((await runCli(['up', '--no-allow-empty'], { env: env() })).code).to.equal(21);
     expect((await runCli(['up', '--dir', '/nowhere'], { env: env() })).code).to.equal(21);
     expect(connections).to.equal(0);
     expect((await runCli(['up'], { env: env() })).code).to.equal(30);
     expect(connections).to.be.greaterThan(0);
-    // Without a target it asks which there are, and is refused as well when there is no answer.
+    // Without a target it reads the available ones, and is refused as well when the server does not answer.
     expect((await runCli(['down'], { env: env() })).code).to.equal(24);
   });
 });
 
-describe('what the server or the history refuses', () => {
+describe('a refusal by the files, the server or the history', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
   const exitOf = async (args: readonly string[], env: Record<string, string> = {}): Promise<number | null> =>
     (await runCli(args, { env: { ...workspace().env, ...env } })).code;
 
-  it('21: every wrong file is named at once, and nothing is run', async () => {
+  it('21: names all invalid files together, and runs nothing', async () => {
     await workspace().write({
       'notes.sql': 'SELECT 1;',
       '006_lonely.down.sql': 'SELECT 1;',
@@ -138,7 +138,7 @@ describe('what the server or the history refuses', () => {
     expect(await stateOf(workspace())).to.deep.equal({ relations: [], rows: {} });
   });
 
-  it('21: also without a server, of which nothing is told then', async () => {
+  it('21: is reported without a server too, and then mentions no server', async () => {
     await workspace().write({ 'notes.sql': 'SELECT 1;' });
     const { code, stderr } = await runCli(['up'], {
       env: { ...workspace().env, DATABASE_URL: `postgres://u@127.0.0.1:${await closedPort()}/d` },
@@ -147,7 +147,7 @@ describe('what the server or the history refuses', () => {
     expect(stderr).to.include('notes.sql').and.not.include('reach');
   });
 
-  it('23: a database or a right that is not there, without waiting', async () => {
+  it('23: reports a database or privilege that does not exist, without waiting', async () => {
     const missing = new URL(workspace().url);
     missing.pathname = `/nope_${workspace().schema}`;
     expect(await exitOf(['up'], { DATABASE_URL: missing.href })).to.equal(23);
@@ -160,7 +160,7 @@ describe('what the server or the history refuses', () => {
     expect(await workspace().versions()).to.deep.equal(['001_accounts']);
   });
 
-  it('24: a rollback that cannot be made whole is not begun', async () => {
+  it('24: does not start a rollback that cannot be completed', async () => {
     await workspace().write({
       '006_final.up.sql': '-- lockstep: irreversible\nSELECT 1;',
       '006_final.down.sql': 'SELECT 1;',
@@ -173,7 +173,7 @@ describe('what the server or the history refuses', () => {
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
-  it('30: a server that is not there, and a read-only one', async () => {
+  it('30: reports an unreachable server and a read-only one', async () => {
     const port = await closedPort();
     expect(await exitOf(['up', '--connect-wait', '0'], { DATABASE_URL: `postgres://u@127.0.0.1:${port}/d` })).to.equal(
       30,
@@ -183,7 +183,7 @@ describe('what the server or the history refuses', () => {
     expect(await stateOf(workspace())).to.deep.equal({ relations: [], rows: {} });
   });
 
-  it('35: a hook that throws; nothing is recorded', async () => {
+  it('35: reports a hook that throws, and records nothing', async () => {
     await workspace().write({ '003_first_orders.before.mjs': 'export default () => { throw new Error("not yet"); };' });
     const { code, stderr } = await runCli(['up'], workspace());
     expect(code).to.equal(35);

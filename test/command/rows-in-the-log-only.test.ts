@@ -1,4 +1,4 @@
-/** Values of rows: the log shows them, and nothing else does, whatever the server's message quotes. */
+/** Row values that the server's message quotes appear in the log, and in no other output. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,10 +9,10 @@ import { expectExit, runCli } from '../support/cli.ts';
 import { inCluster } from '../support/in-cluster.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-/** Letters and digits that stand in every value, and nowhere else. */
+/** Letters and digits that occur in every value, and nowhere else. */
 const CANARY = /canary|7307307/i;
 
-/** SQLSTATE, the value of the row, and what a file does with it, which is `v` of `t` (one row; the value is not in the file). */
+/** SQLSTATE, the row's value, and the SQL of a file that reads it as `v` of `t` (one row; the file does not contain the value). */
 const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[] = [
   // Class 22, data exceptions.
   ['22P02', 'canary@example.com', 'ALTER TABLE t ALTER v TYPE int USING v::int;'],
@@ -47,7 +47,7 @@ const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[
   ['22023', 'canary canary', 'SELECT parse_ident(v) FROM t;'],
   ['22023', 'canary', "SELECT has_table_privilege('t', v) FROM t;"],
   ['2203A', '$.canary', "SELECT jsonb_path_query('{}', ('strict ' || v)::jsonpath) FROM t;"],
-  // Class 23: the row is in DETAIL.
+  // Class 23: DETAIL contains the row.
   ['23505', 'canary', 'INSERT INTO t SELECT v FROM t; CREATE UNIQUE INDEX t_v ON t (v);'],
   ['23502', 'canary', 'CREATE TABLE n (a text, b int NOT NULL); INSERT INTO n SELECT v, NULL FROM t;'],
   ['23503', 'canary', 'CREATE TABLE p (v text PRIMARY KEY); ALTER TABLE t ADD FOREIGN KEY (v) REFERENCES p;'],
@@ -58,11 +58,11 @@ const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[
     'canary',
     "CREATE TABLE e (a inet, b text, EXCLUDE USING gist (a inet_ops WITH &&)); INSERT INTO e SELECT '10.0.0.0/8'::inet, v FROM t; INSERT INTO e SELECT '10.7.30.7'::inet, v FROM t;",
   ],
-  // Statement by statement.
+  // Outside a transaction.
   ['22P02', 'canary', '-- lockstep: no-transaction\nSELECT v::int FROM t;'],
   ['22P02', 'canary', 'CREATE INDEX CONCURRENTLY t_v ON t ((v::int));'],
   ['23505', 'canary', 'INSERT INTO t SELECT v FROM t; CREATE UNIQUE INDEX CONCURRENTLY t_v ON t (v);'],
-  // Others that take a value for something else.
+  // Other errors, in which a value is parsed as something else.
   ['42601', 'canary canary', 'SELECT v::tsquery FROM t;'],
   ['42P01', 'canary', 'SELECT v::regclass FROM t;'],
   ['42704', 'canary', 'SELECT v::regtype FROM t;'],
@@ -73,10 +73,10 @@ const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[
   ['42601', "'canary", "DO $$ BEGIN EXECUTE 'SELECT ' || (SELECT v FROM t); END $$;"],
   ['22P02', 'canary', 'DO $$ DECLARE i int; BEGIN SELECT v INTO i FROM t; END $$;'],
 ];
-/** Messages without the value: the log has it in DETAIL, or nobody has. */
+/** Messages without the value: it is in the log's DETAIL, or nowhere. */
 const NOT_EVEN_THERE = new Set(['22001', '22012', '23P01']);
 
-describe('values of rows are in the log only', () => {
+describe('row values appear only in the log', () => {
   const workspace = useWorkspace();
   let folder = '';
 
@@ -109,7 +109,7 @@ describe('values of rows are in the log only', () => {
         termination: await readFile(terminationLog, 'utf8'),
         events: JSON.stringify(api.received.map(({ body }) => body)),
         journal: JSON.stringify(await workspace().query('SELECT * FROM schema_migrations_journal')),
-        // What they say of a failure is in the journal: once for each SQLSTATE is enough.
+        // These commands print the failure from the journal: once for each SQLSTATE is enough.
         ...(CASES.findIndex(([other]) => other === sqlstate) === index && {
           history: (await runCli(['history'], { env })).stdout,
           historyDocument: (await runCli(['history', '--json'], { env })).stdout,

@@ -1,4 +1,4 @@
-/** The termination message: there and valid however a run ends, and no harm where it cannot be written. */
+/** The termination message exists and is valid however a run ends; a run that cannot write it is not affected. */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ describe('the termination message', () => {
     return { ...workspace().env, LOCKSTEP_TERMINATION_LOG: file };
   }
 
-  /** What the file says, which must fit the schema and the exit code. */
+  /** The content of the file, which must match the schema and the exit code. */
   async function message({ code }: CliResult): Promise<Record<string, unknown>> {
     const text = await readFile(file, 'utf8');
     expect(Buffer.byteLength(text)).to.be.at.most(MAX_BYTES);
@@ -52,7 +52,7 @@ describe('the termination message', () => {
     return await message(result);
   }
 
-  it('up, up again, down', async () => {
+  it('reports up, a second up, and down', async () => {
     expect(await after(0, ['up']))
       .to.deep.include({ command: 'up', applied: VERSIONS, appliedCount: 5, pending: [], pendingCount: 0 })
       .and.not.have.property('code');
@@ -65,7 +65,7 @@ describe('the termination message', () => {
     expect(await after(0, ['up', '--dry-run'])).to.deep.include({ dryRun: true, applied: [], pendingCount: 2 });
   });
 
-  it('a failed migration: what is applied, what failed, where and why, what is pending', async () => {
+  it('reports what a failed run applied, what failed, where and why, and what is pending', async () => {
     await workspace().write({
       '004_bonus.up.sql': "SELECT 1;\nINSERT INTO accounts (name) VALUES ('hunter2'), (NULL);",
     });
@@ -84,7 +84,7 @@ describe('the termination message', () => {
     expect(JSON.stringify(found)).to.not.include('hunter2');
   });
 
-  it('a lock that is held: by whom', async () => {
+  it('names the holder of a held lock', async () => {
     const holder = await holdKey(workspace().serverUrl, workspace().lockKey, 'somebody else');
     workspace().defer(() => holder.release());
     const found = await after(31, ['up', '--lock-wait', '0']);
@@ -95,7 +95,7 @@ describe('the termination message', () => {
     });
   });
 
-  it('wrong settings, before there is a configuration: each of them, no secret', async () => {
+  it('lists all invalid settings, without secrets, before there is a configuration', async () => {
     const found = await after(20, ['up'], {
       LOCKSTEP_LOCK_WAIT: 'long',
       LOCKSTEP_TABLE: 'a.b.c',
@@ -161,7 +161,7 @@ describe('the termination message', () => {
     ],
   ];
   for (const [exit, code, args, prepare] of FAILURES) {
-    it(`${exit} ${code}: lockstep ${args.join(' ')}`, async () => {
+    it(`reports ${exit} ${code} for lockstep ${args.join(' ')}`, async () => {
       const found = await after(exit, args, await prepare?.());
       expect(found).to.include({ code, command: args[0] });
       expect(found['summary']).to.be.a('string').and.not.empty;
@@ -169,7 +169,7 @@ describe('the termination message', () => {
     });
   }
 
-  it('a signal: what was committed before it', async () => {
+  it('reports what was committed before a signal', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '003_first_orders.up.sql': gate.sql });
     const run = startCli(['up'], { env: env() });
@@ -183,12 +183,12 @@ describe('the termination message', () => {
     });
   });
 
-  it('replaces what an earlier container has left', async () => {
+  it('replaces the message of an earlier container', async () => {
     await writeFile(file, 'x'.repeat(10_000));
     await after(0, ['up']);
   });
 
-  it('many versions: cut, and counted', async () => {
+  it('cuts a long list of versions, and gives their number', async () => {
     const many = Object.fromEntries(
       Array.from({ length: 150 }, (_, index) => [
         `${index + 100}_a_version_with_a_name_of_some_length_so_that_not_all_fit.up.sql`,
@@ -201,16 +201,16 @@ describe('the termination message', () => {
     expect((found['applied'] as string[]).length).to.be.within(5, 154);
   });
 
-  describe('that cannot be written', () => {
+  describe('when it cannot be written', () => {
     async function warningsOf(exit: number, args: readonly string[]): Promise<string[]> {
       const result = await runCli(args, { env: env() });
       expectExit(result, exit);
       const warnings = result.logs.filter(({ event }) => event === 'warning').map((line) => String(line['text']));
-      // Other tests have their own histories in this database.
+      // Other tests keep their own histories in this database.
       return warnings.filter((text) => !text.startsWith('this run begins a history'));
     }
 
-    it('says so in the log; the exit code is that of the run', async () => {
+    it('causes a log line, and the exit code stays that of the run', async () => {
       file = join(folder, 'no such folder', 'log');
       for (const [exit, args] of [
         [0, ['up']],
@@ -223,12 +223,12 @@ describe('the termination message', () => {
       }
     });
 
-    it('a pipe that nobody reads does not hold the run up', async () => {
+    it('does not delay the run when the path is a pipe without a reader', async () => {
       execFileSync('mkfifo', [file]);
       expect(await warningsOf(0, ['up'])).to.have.length(1);
     });
 
-    it('the usual place is not made where it is not', async () => {
+    it('is not written to the default path when that does not exist', async () => {
       const there = existsSync('/dev/termination-log');
       expectExit(await runCli(['up'], workspace()), 0);
       expect(existsSync('/dev/termination-log')).to.equal(there);

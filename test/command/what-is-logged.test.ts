@@ -1,4 +1,4 @@
-/** docs/logs.md: what it says of passwords in logs and in the journal is so. */
+/** docs/logs.md describes correctly which passwords appear in logs and in the journal. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -26,7 +26,7 @@ describe('docs/logs.md', () => {
     await server.stop();
   });
 
-  /** What there is to read after a run of this line fails: in the log, and everywhere else. */
+  /** The output of a run that fails in this line: the log, and everything else. */
   async function afterFailureOf(line: string): Promise<{ log: string; others: string }> {
     await workspace().write({ '001_a.up.sql': `${line} SELECT nope;` });
     const env = { ...workspace().env, LOCKSTEP_TERMINATION_LOG: join(folder, 'termination') };
@@ -44,7 +44,7 @@ describe('docs/logs.md', () => {
     return { log: json.stderr + text.stderr, others };
   }
 
-  it('shows no password in what it says is masked', async () => {
+  it('lists as masked only what is masked', async () => {
     const lines = blocks[0]!.split('\n');
     expect(lines.length).to.be.at.least(7);
     for (const line of lines) {
@@ -54,7 +54,7 @@ describe('docs/logs.md', () => {
     }
   });
 
-  it('shows other secrets in the log alone', async () => {
+  it('lists correctly the secrets that appear in the log and nowhere else', async () => {
     const lines = blocks[1]!.split('\n');
     expect(lines.length).to.be.at.least(2);
     for (const line of lines) {
@@ -64,7 +64,7 @@ describe('docs/logs.md', () => {
     }
   });
 
-  it("has down files in the journal as they are, and failing messages in the server's log unless the role is kept from it", async () => {
+  it("describes down files in the journal unmasked, and failing messages in the server's log unless the role's settings prevent it", async () => {
     const down = "ALTER ROLE report PASSWORD 'of the down file';\n";
     await workspace().write({ '001_a.up.sql': 'SELECT 1;', '001_a.down.sql': down });
     expectExit(await runCli(['up'], workspace()), 0);

@@ -1,6 +1,6 @@
 /**
- * A run is struck at every single message that it sends to the server, and at every wait that a statement of it comes to:
- * the next plain run finishes the work without a person, and what is there then is what a run without a fault leaves.
+ * A fault hits a run at every single message that it sends to the server, and at every wait of its statements:
+ * the next plain run completes without intervention, and the result equals that of a run without a fault.
  */
 import { inDatabase } from '../support/databases.ts';
 import { testServer } from '../support/server.ts';
@@ -9,12 +9,12 @@ import { sideBySide } from './support/side-by-side.ts';
 import { findStops, record, tryPoint, type Point, type Recording, type Stop } from './support/trial.ts';
 import { WALKED_FILES } from './support/walked-files.ts';
 
-/** More trials than cores: they wait for one another's death a good part of the time. */
+/** More trials than cores, as they spend much time waiting for processes to end. */
 const LANES = Number(process.env['LOCKSTEP_FAULT_LANES'] ?? 4);
-/** Only points whose name contains this are tried: to look at one again. */
+/** Tries only the points whose name contains this text, to repeat a single one. */
 const ONLY = process.env['LOCKSTEP_FAULT_POINT'] ?? '';
 
-describe('a run that is struck', function () {
+describe('a run with one fault', function () {
   this.timeout(10 * 60_000);
   let serverUrl: string;
   let recording: Recording;
@@ -63,12 +63,13 @@ describe('a run that is struck', function () {
   }
 
   for (const fault of AT_MESSAGES) {
-    it(`at every message: ${fault.name}`, () =>
+    it(`is completed by the next run: ${fault.name}, at every message`, () =>
       tryAll(recording.steps.filter(({ type }) => fault.at?.(type) ?? true).map((step) => ({ step, fault }))));
   }
 
   for (const fault of IN_THE_MIDDLE) {
-    it(`at every stop of a statement: ${fault.name}`, () => tryAll(stops.map((stop) => ({ ...stop, fault }))));
+    it(`is completed by the next run: ${fault.name}, at every wait of a statement`, () =>
+      tryAll(stops.map((stop) => ({ ...stop, fault }))));
   }
 });
 

@@ -1,4 +1,4 @@
-/** How long it takes until the lock of a holder that is gone is free: killed, frozen, or lost with its machine. */
+/** The time until the lock of a killed, frozen or lost holder is free. */
 import { expect } from 'chai';
 
 import type { Postgres } from '../../scripts/postgres/server.ts';
@@ -20,23 +20,23 @@ import { expectDocumented } from './support/aftermath.ts';
 import { skipUnless, startElsewhere } from '../support/elsewhere.ts';
 import { makeNodes, serverForNodes, whyNoNode, type Node } from './support/lost-node.ts';
 
-/** Not 35: a hook that fails because its machine is cut off is not what failed. */
+/** Not 35: a hook that fails because its machine lost the network is not at fault. */
 const LOST = [30, 34];
 
 interface Holder {
   /** The exit code once it has ended; null when a signal ended it. */
   readonly exited: Promise<number | null>;
   readonly strike: () => Promise<unknown>;
-  /** What was frozen thaws, what was lost comes back: it must find out that it is no holder any more. */
+  /** Thaws or reconnects the holder, which must detect that it no longer holds the lock. */
   readonly comeBack: () => Promise<unknown>;
 }
 
 interface Loss {
   readonly name: string;
-  /** Documented in general words: seconds, half a minute, a minute; on a slow machine somewhat more. */
+  /** The documentation says seconds, half a minute or a minute; slow machines need somewhat more. */
   readonly boundMs: number;
   readonly exits: readonly (number | null)[];
-  /** The server can't tell while a statement runs, and needs its time only from the end of it. */
+  /** The server cannot detect the loss while a statement runs; the time counts from the statement's end. */
   readonly countsFromItsEnd: boolean;
   readonly start: (workspace: Workspace) => Promise<Holder>;
 }
@@ -69,7 +69,7 @@ function frozen(workspace: Workspace): Promise<Holder> {
   });
 }
 
-/** A network that takes everything and delivers nothing: not even TCP can tell. */
+/** A network that accepts everything and delivers nothing: even TCP cannot detect it. */
 async function silenced(workspace: Workspace): Promise<Holder> {
   const proxy = await WireProxy.start(workspace.url);
   workspace.defer(() => proxy.stop());
@@ -94,7 +94,7 @@ function onNode(node: () => Node): Loss['start'] {
 
 type Where = 'while a statement runs' | 'while it is idle';
 
-/** Holders come to the gate, in a migration or in a hook of it, and are struck there. */
+/** Holders wait at the gate, in a migration or in its hook, and are struck there. */
 function filesOf(where: Where, gate: string): Files {
   const make = 'CREATE TABLE half AS SELECT 1 AS one;';
   return where === 'while a statement runs'
@@ -135,7 +135,7 @@ async function measure(server: Postgres, loss: Loss, where: Where): Promise<Time
       async () => (await workspace.lockSessions()).every(({ pid }) => pid !== lock!.pid),
       loss.boundMs,
     ).then(() => performance.now() - struckAt);
-    // When nothing is left to do the waiter need not take it.
+    // A waiter with nothing pending need not acquire the lock.
     const [freeMs, takenMs] = await Promise.all([
       freed,
       Promise.race([taken, waiter.exited.then(() => performance.now() - struckAt)]),
@@ -166,7 +166,7 @@ async function expectAppliedOnce(workspace: Workspace, versions: readonly string
 
 const WHERE: readonly Where[] = ['while a statement runs', 'while it is idle'];
 
-/** They wait for the server most of the time, so all of them wait at once. */
+/** All cases run at once, as they mostly wait for the server. */
 function measureAll(losses: readonly Loss[], server: () => Postgres): void {
   const running = new Map<string, Promise<Times>>();
   const cases = losses.flatMap((loss) => WHERE.map((where) => ({ loss, where, name: `${loss.name}, ${where}` })));
@@ -191,7 +191,7 @@ function measureAll(losses: readonly Loss[], server: () => Postgres): void {
   }
 }
 
-describe('a holder that is gone', function () {
+describe('a killed, cut off or frozen holder', function () {
   this.timeout(180_000);
   let server: Postgres;
   before(async () => {
@@ -208,7 +208,7 @@ describe('a holder that is gone', function () {
   );
 });
 
-describe('a holder that is lost with its machine', function () {
+describe('a holder on a lost machine', function () {
   this.timeout(180_000);
   let server: Postgres;
   let nodes: Node[];

@@ -1,4 +1,4 @@
-/** An import that is cut off or killed at each message of it: the other tool's history is taken over whole or not at all, and the next one does it. */
+/** An import that is cut off or killed at each of its messages takes over the history completely or not at all; the next one completes it. */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -9,7 +9,7 @@ import { WireProxy, type ProxyRule } from '../support/wire-proxy.ts';
 
 const APPLIED = versionsOf(FIVE_FILES).slice(0, 3);
 
-/** How it may end, whatever was struck: done, nobody there, nobody knows. */
+/** The possible results of a struck import: done, unavailable, unknown. */
 const EXITS = [0, 30, 34];
 
 describe('an import', function () {
@@ -38,7 +38,7 @@ describe('an import', function () {
     ).map(({ name }) => name);
 
   async function expectWholeOrNot(round: string): Promise<void> {
-    // What is under way on the server when its client dies may still end.
+    // A statement that is running on the server when its client dies may still complete.
     await eventually(`${round}: the session to be gone`, async () => (await workspace().lockSessions()).length === 0);
     const found = await tables();
     const rows = await workspace().versions();
@@ -61,7 +61,7 @@ describe('an import', function () {
     );
   }
 
-  it('gives up after five seconds where somebody keeps the table, and leaves all as it is', async () => {
+  it('gives up after five seconds when another session locks the table, and changes nothing', async () => {
     await makeTable();
     const other = await workspace().client();
     await other.query('BEGIN; LOCK TABLE schema_migrations IN ROW EXCLUSIVE MODE');
@@ -73,7 +73,7 @@ describe('an import', function () {
     await expectNextDoesIt('given up');
   });
 
-  /** How many messages an import sends after its log-in. */
+  /** The number of messages that an import sends after login. */
   async function countMessages(): Promise<number> {
     await makeTable();
     const before = proxy.queries.length;
@@ -93,7 +93,7 @@ describe('an import', function () {
   };
 
   for (const [what, { rule, kills }] of Object.entries(STRIKES)) {
-    it(`that is ${what} each of its messages`, async () => {
+    it(`that is ${what} each of its messages is completed by the next one`, async () => {
       const count = await countMessages();
       for (let at = 1; at <= count; at += 1) {
         const round = `${what} message ${at} of ${count}`;

@@ -1,4 +1,4 @@
-/** A cancel request that comes late: the statement has ended by itself, and nothing that follows it may be met instead. */
+/** A late cancel request: the statement has already ended, and the request must not cancel the next one. */
 import { expect } from 'chai';
 
 import { expectExit, runCli, startCli } from '../support/cli.ts';
@@ -7,10 +7,10 @@ import { file, FIVE_FILES, versionsOf } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { StepProxy, type Step } from './support/step-proxy.ts';
 
-describe('a cancel request that comes late', () => {
+describe('a late cancel request', () => {
   const workspace = useWorkspace();
 
-  it('is waited for: until then nothing more is sent on the session', async () => {
+  it('delays further messages on the session until it has been processed', async () => {
     const files = { ...FIVE_FILES, ...file(6, 'slow', 'SELECT 1;'), ...file(7, 'never', 'CREATE TABLE never ();') };
     const gate = await closeGate(workspace());
     await workspace().write({ ...files, ...file(6, 'slow', gate.sql) });
@@ -29,7 +29,7 @@ describe('a cancel request that comes late', () => {
     const sent = steps.length;
     await gate.open();
     await run.waitForLog(({ event, ...line }) => event === 'migration.applied' && line['version'] === '006_slow');
-    // By the time that another process has come and gone it would have sent something.
+    // A runner without this delay sends its next message before another process has started and ended.
     expectExit(await runCli(['status'], workspace()), 0);
     expect(steps.slice(sent).map((step) => step.message.text)).to.deep.equal([]);
     link.forward(message).catch(() => undefined);

@@ -1,4 +1,4 @@
-/** As PID 1, as in a container: the kernel ignores a signal that nobody listens to, so the runner must. */
+/** The runner as PID 1, as in a container: the kernel ignores signals without a handler, so the runner must install its own. */
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
@@ -21,7 +21,7 @@ import { skipUnless, startElsewhere, whyNot, type Elsewhere } from '../support/e
 
 const BOUND_MS = 5_000;
 
-/** `--user` where we are not root: some systems let nobody but root. */
+/** `--user` without root: some systems allow only root. */
 const UNSHARE = [
   'unshare',
   ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
@@ -60,7 +60,7 @@ describe('PID 1', () => {
     expect(exitedAt - sentAt, 'milliseconds from the signal to the exit').to.be.lessThan(boundMs);
   }
 
-  /** Nothing runs on the server any more, and the next run finds the work where it was left. */
+  /** Nothing runs on the server any more, and the next run continues the work. */
   async function expectNextRun(more: Files): Promise<void> {
     expect(await workspace().lockSessions()).to.deep.equal([]);
     expect(
@@ -78,7 +78,7 @@ describe('PID 1', () => {
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const) {
-    it(`${signal} in a transaction: ${exit}, cancelled on the server, nothing recorded`, async () => {
+    it(`exits with ${exit} after ${signal} in a transaction, which is cancelled on the server and not recorded`, async () => {
       const gate = await closeGate(workspace());
       const more = file(6, 'half', `CREATE TABLE half (id int);\n${gate.sql}`);
       await workspace().write({ ...FIVE_FILES, ...more });
@@ -91,7 +91,7 @@ describe('PID 1', () => {
       await expectNextRun(more);
     });
 
-    it(`${signal} in a concurrent build: ${exit}`, async () => {
+    it(`exits with ${exit} after ${signal} in a concurrent build`, async () => {
       const more = file(6, 'index', 'CREATE INDEX CONCURRENTLY orders_total ON orders (total);');
       await workspace().write({ ...FIVE_FILES, ...more });
       const snapshot = await openSnapshot(workspace());
@@ -103,7 +103,7 @@ describe('PID 1', () => {
       await expectNextRun(more);
     });
 
-    it(`${signal} in a hook that never yields: ${exit}`, async () => {
+    it(`exits with ${exit} after ${signal} in a hook that never yields`, async () => {
       const more = file(6, 'hooked', 'CREATE TABLE hooked ();');
       await workspace().write({
         ...FIVE_FILES,
@@ -118,7 +118,7 @@ describe('PID 1', () => {
       await expectNextRun(more);
     });
 
-    it(`${signal} while it waits for the lock: ${exit}`, async () => {
+    it(`exits with ${exit} after ${signal} while it waits for the lock`, async () => {
       await workspace().write(FIVE_FILES);
       const holder = await holdKey(workspace().serverUrl, workspace().lockKey);
       workspace().defer(() => holder.release());
@@ -129,14 +129,14 @@ describe('PID 1', () => {
       await expectNextRun({});
     });
 
-    it(`${signal} while it waits for the database: ${exit}`, async () => {
+    it(`exits with ${exit} after ${signal} while it waits for the database`, async () => {
       await workspace().write(FIVE_FILES);
       const run = start({ DATABASE_URL: `postgres://postgres@127.0.0.1:${await closedPort()}/postgres` });
       await run.says('database.waiting');
       await expectExitWithin(run, await send(run, signal), exit);
     });
 
-    it(`${signal} at the first moment at which it is listened to: ${exit}`, async () => {
+    it(`exits with ${exit} after ${signal} as soon as its handler is installed`, async () => {
       const gate = await closeGate(workspace());
       const more = file(6, 'gate', gate.sql);
       await workspace().write({ ...FIVE_FILES, ...more });
@@ -149,7 +149,7 @@ describe('PID 1', () => {
       await expectNextRun(more);
     });
 
-    it(`${signal} twice: the second one ends it at once`, async () => {
+    it(`exits at once after a second ${signal}`, async () => {
       const more = file(6, 'hooked', 'CREATE TABLE hooked ();');
       await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': STUBBORN_HOOK });
       const run = start();
@@ -167,14 +167,14 @@ describe('PID 1', () => {
   }
 });
 
-/** The last of its pids, as the kernel counts from the outermost namespace to its own. */
+/** The last of its pids: the kernel lists them from the outermost namespace to the process's own. */
 async function ownPid(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^NSpid:.*\t(\d+)$/m.exec(status)?.[1]);
 }
 
 /**
- * Whether src/main.ts has begun: it gives the process its title as soon as it listens. Until then a signal to PID 1 is
+ * Whether src/main.ts has started: it sets the process title once its signal handlers are installed. Until then a signal to PID 1 is
  * lost: Node's own first handler raises it again for the kernel to end the process, which the kernel does not do to PID 1.
  */
 async function listens(pid: number): Promise<boolean> {

@@ -1,4 +1,4 @@
-/** A real PgBouncer between runner and server: refused before anything is touched, or let through if it pools by session. */
+/** A real PgBouncer between runner and server is refused before anything changes, or accepted if it pools by session. */
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -24,7 +24,7 @@ const COMMANDS = [
   ['lock'],
 ];
 
-/** A backend's settings that a run changes. */
+/** Settings of a backend that a run changes. */
 const SETTINGS = `SELECT current_setting('search_path') AS path, current_setting('idle_session_timeout') AS idle, current_setting('lock_timeout') AS lock`;
 const DEFAULTS = { path: '"$user", public', idle: '0', lock: '0' };
 
@@ -48,7 +48,7 @@ describe('PgBouncer', () => {
   const run = (bouncer: PgBouncer, ...args: readonly string[]): Promise<CliResult> =>
     runCli(args, { env: through(bouncer) });
 
-  /** Somebody else who comes to the same backends. */
+  /** Another client of the same backends. */
   async function ask<R extends object>({ url }: PgBouncer, sql: string): Promise<R[]> {
     const client = new pg.Client({ connectionString: url });
     client.on('error', () => undefined);
@@ -64,20 +64,20 @@ describe('PgBouncer', () => {
     holder.kill(signal);
     expectExit(await holder.exited, signal === 'SIGTERM' ? 143 : 130);
     await expectNoLock();
-    // Not cut off: there was time to say how it ended.
+    // The run was not cut off: it had time to record its result.
     const ends = await workspace().query(
       `SELECT event, code FROM schema_migrations_journal WHERE event IN ('run ended', 'run lost')`,
     );
     expect(ends).to.deep.equal([{ event: 'run ended', code: 'INTERRUPTED' }]);
   }
 
-  /** Keeps a backend in the pool, so that there is one to come back to. */
+  /** Keeps a backend in the pool, so that the run can get the same one again. */
   async function warmUp(bouncer: PgBouncer): Promise<void> {
     await ask(bouncer, 'SELECT 1');
     expect(await bouncer.backends()).to.have.lengthOf(1);
   }
 
-  /** No lock of ours, in the moment in which the process has ended; the pooler did nothing for it. */
+  /** No lock of the run remains at the moment its process has ended; the pooler did not clean up. */
   async function expectNoLock(): Promise<void> {
     expect(
       await workspace().query(`SELECT l.pid, l.mode, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -85,7 +85,7 @@ describe('PgBouncer', () => {
     ).to.deep.equal([]);
   }
 
-  /** No lock and no setting of ours on a backend that others will get. */
+  /** No lock and no setting of the run remains on a backend that other clients will get. */
   async function expectNothingLeft(bouncer: PgBouncer): Promise<void> {
     const pids = await bouncer.backends();
     expect(
@@ -127,7 +127,7 @@ describe('PgBouncer', () => {
 
   beforeEach(() => workspace().write(FILES));
 
-  it('none in between: --allow-pooler changes nothing', async () => {
+  it('may be absent: --allow-pooler changes nothing', async () => {
     expectExit(await runCli(['up', '--allow-pooler'], workspace()), 0);
     await expectAllApplied();
     expectExit(await runCli(['up', '--allow-pooler'], workspace()), 0);
@@ -135,7 +135,7 @@ describe('PgBouncer', () => {
 
   for (const mode of MODES) {
     describe(`pooling by ${mode}`, () => {
-      it('is refused by every command before anything is touched', async () => {
+      it('is refused by every command before anything changes', async () => {
         const bouncer = await pooler(mode);
         for (const command of COMMANDS) {
           expectRefused(await run(bouncer, ...command));
@@ -143,7 +143,7 @@ describe('PgBouncer', () => {
         }
       });
 
-      it('is refused also when nothing is pending, and when the address has no parameters', async () => {
+      it('is refused when nothing is pending, and when the address has no parameters', async () => {
         expectExit(await runCli(['up'], workspace()), 0);
         const bouncer = await pooler(mode);
         await warmUp(bouncer);
@@ -158,7 +158,7 @@ describe('PgBouncer', () => {
   }
 
   describe('pooling by session, with --allow-pooler', () => {
-    it('is used: a concurrent index, waiters, and nothing is left on the backends', async () => {
+    it('supports a concurrent index and waiters, and nothing is left on the backends', async () => {
       const bouncer = await pooler('session');
       const snapshot = await openSnapshot(workspace());
       const holder = startCli(['up', '--allow-pooler'], { env: through(bouncer) });
@@ -167,12 +167,12 @@ describe('PgBouncer', () => {
       await Promise.all(waiters.map((waiter) => waiter.waitForLog('lock.waiting')));
       await snapshot.end();
       for (const result of await Promise.all([holder, ...waiters].map(({ exited }) => exited))) expectExit(result, 0);
-      // The tables are where the address's search_path says.
+      // The tables are in the schema of the address's search_path.
       await expectAllApplied();
       await expectNothingLeft(bouncer);
     });
 
-    it('SIGKILL of the holder frees the lock; the next run finishes the work', async () => {
+    it('frees the lock after SIGKILL of the holder, and the next run completes', async () => {
       const bouncer = await pooler('session');
       const gate = await closeGate(workspace());
       await workspace().write(file(7, 'half', `CREATE TABLE half ();\n${gate.sql}`));
@@ -189,7 +189,7 @@ describe('PgBouncer', () => {
     });
 
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      it(`${signal} in a transaction: the server has rolled back and the lock is free when the run has ended`, async () => {
+      it(`has rolled back and freed the lock by the time a run ends after ${signal} in a transaction`, async () => {
         const bouncer = await pooler('session', { resets: false });
         const gate = await closeGate(workspace());
         await workspace().write(file(7, 'half', `CREATE TABLE half ();\n${gate.sql}`));
@@ -204,7 +204,7 @@ describe('PgBouncer', () => {
       });
     }
 
-    it('SIGTERM in a concurrent build, with no backend to spare in the pool', async () => {
+    it('cancels a concurrent build after SIGTERM, with no spare backend in the pool', async () => {
       const bouncer = await pooler('session', { size: 2, resets: false });
       const snapshot = await openSnapshot(workspace());
       const holder = startCli(['up', '--allow-pooler'], { env: through(bouncer) });
@@ -222,7 +222,7 @@ describe('PgBouncer', () => {
       await expectAllApplied();
     });
 
-    it('SIGTERM of a waiter, and one that gives up: neither keeps its place in the queue', async () => {
+    it('removes a waiter from the queue after SIGTERM and after its timeout', async () => {
       const bouncer = await pooler('session', { resets: false });
       const gate = await closeGate(workspace());
       await workspace().write(file(7, 'half', `CREATE TABLE half ();\n${gate.sql}`));
@@ -244,10 +244,10 @@ describe('PgBouncer', () => {
       expectExit(await holder.exited, 0);
     });
 
-    it('a try for the lock that is cancelled when it has it: the lock does not stay behind', async () => {
+    it('does not keep the lock when the attempt is cancelled just after it acquired the lock', async () => {
       const bouncer = await pooler('session', { resets: false });
       const gate = await closeGate(workspace());
-      // As if the server took long to say what it has done.
+      // Simulates a server whose answer arrives late.
       const proxy = await StepProxy.start(bouncer.url, async ({ link, message }) => {
         link.forward(slowly(message, gate.sql.replace(';', ''))).catch(() => undefined);
       });
@@ -260,7 +260,7 @@ describe('PgBouncer', () => {
       await expectNoLock();
     });
 
-    it('and no backend to spare: it says so, and changes nothing', async () => {
+    it('reports a pool without a spare backend, and changes nothing', async () => {
       const bouncer = await pooler('session', { size: 1 });
       const result = await run(bouncer, 'up', '--allow-pooler');
       expect(result.code, result.stderr).to.be.oneOf([20, 30]);
@@ -304,7 +304,7 @@ describe('PgBouncer', () => {
   }
 });
 
-/** The same query, but the row that says that the lock was had comes only after `wait`. */
+/** The same query, but the row that reports the acquired lock arrives only after `wait`. */
 function slowly(message: FrontendMessage, wait: string): FrontendMessage {
   if (message.type !== 'Q' || !message.text.includes('pg_try_advisory_lock(')) return message;
   const text = Buffer.from(

@@ -1,8 +1,8 @@
 /**
- * Runners come and go at random against one server, and anything may happen to them at any message: whatever the order,
- * each file is applied once, each run ends with a true reason, and nothing is left behind.
- * LOCKSTEP_SEED=<number> makes the same decisions again (what the server makes of them is its affair),
- * LOCKSTEP_WALK_ROUND=<number> begins with that round, LOCKSTEP_WALK_SECONDS=<number> says how long to walk.
+ * Runners start and end at random against one server, with random faults at random messages: in every order,
+ * each file is applied once, each run reports its true result, and no session or lock is left behind.
+ * LOCKSTEP_SEED=<number> repeats the same decisions (the server may react differently),
+ * LOCKSTEP_WALK_ROUND=<number> starts with that round, LOCKSTEP_WALK_SECONDS=<number> sets the duration.
  */
 import { expect } from 'chai';
 
@@ -19,14 +19,14 @@ const FIRST_ROUND = Number(process.env['LOCKSTEP_WALK_ROUND'] ?? 1);
 const SECONDS = Number(process.env['LOCKSTEP_WALK_SECONDS'] ?? 60);
 
 describe('a random walk', function () {
-  // The last round goes on to its end.
+  // The last round runs to its end.
   this.timeout((SECONDS + 240) * 1000);
   let server: Postgres;
   before(async () => {
     server = await ownServer();
   });
 
-  it('decides the same with the same seed, and in time everything', () => {
+  it('makes the same decisions with the same seed, and covers every act over time', () => {
     const rounds = Array.from({ length: 50 }, (_, index) => planRound(SEED, index));
     expect(rounds.map(({ round }) => planRound(SEED, round))).to.deep.equal(rounds);
     expect(planRound(SEED + 1, 0)).to.not.deep.equal(rounds[0]);
@@ -35,7 +35,7 @@ describe('a random walk', function () {
     ]);
   });
 
-  it(`goes on for ${SECONDS} s`, async () => {
+  it(`applies each file once in rounds over ${SECONDS} s`, async () => {
     console.log(`      seed ${SEED} (LOCKSTEP_SEED)`);
     const { state } = await record(server.url, WALKED_FILES);
     const tally = new WalkTally();

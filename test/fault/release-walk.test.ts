@@ -1,6 +1,6 @@
 /**
- * The walk of test/support/release-walk.ts on a real server, round after round.
- * LOCKSTEP_SEED=<number> is that of the first round, LOCKSTEP_WALK_SECONDS=<number> says how long to walk.
+ * Runs the walk of test/support/release-walk.ts on a real server, in rounds.
+ * LOCKSTEP_SEED=<number> sets the seed of the first round, LOCKSTEP_WALK_SECONDS=<number> the duration.
  */
 import { expect } from 'chai';
 
@@ -14,15 +14,15 @@ const SEED = Number(process.env['LOCKSTEP_SEED'] ?? Date.now() % 1_000_000);
 const SECONDS = Number(process.env['LOCKSTEP_WALK_SECONDS'] ?? 60);
 const ACTS = 60;
 
-describe('a walk of releases and rollbacks, round after round', function () {
-  // The last round goes on to its end.
+describe('a random walk of releases and rollbacks', function () {
+  // The last round runs to its end.
   this.timeout((SECONDS + 120) * 1000);
   let server: Postgres;
   before(async () => {
     server = await ownServer();
   });
 
-  it(`goes on for ${SECONDS} s`, async () => {
+  it(`matches its model in rounds over ${SECONDS} s`, async () => {
     const tally = new Map<string, number>();
     const startedAt = performance.now();
     let rounds = 0;

@@ -1,4 +1,4 @@
-/** Sessions and servers that end under a run, wherever it is: it says so with 30 or 34, and the next run finishes the work. */
+/** A session or server that ends at any place of a run makes it exit with 30 or 34, and the next run completes. */
 import { expect } from 'chai';
 
 import type { Postgres } from '../../scripts/postgres/server.ts';
@@ -18,9 +18,9 @@ import { expectDocumented } from './support/aftermath.ts';
 
 interface Place {
   readonly files: Files;
-  /** Resolves when the run is there. */
+  /** Resolves once the run has reached the place. */
   readonly reached: () => Promise<unknown>;
-  /** Lets it go on; not possible after a restart, nor needed. */
+  /** Lets the run continue; neither possible nor needed after a restart. */
   readonly open: () => Promise<unknown>;
 }
 
@@ -84,7 +84,7 @@ describe('a run whose server or session ends', () => {
     readonly waiter: CliProcess;
   }
 
-  /** A holder that has come to its place, and a waiter behind it. */
+  /** A holder that has reached its place, and a waiter. */
   async function setUp(where: string): Promise<Scene> {
     const place = await PLACES[where]!(workspace());
     const files = { ...FIVE_FILES, ...place.files, ...file(7, 'last', 'CREATE TABLE last AS SELECT 1 AS one;') };
@@ -129,7 +129,7 @@ describe('a run whose server or session ends', () => {
   }
 
   for (const where of Object.keys(PLACES)) {
-    it(`${where}: the holder's session is terminated, the waiter finishes the work`, async () => {
+    it(`${where}: the holder's session is terminated, and the waiter completes`, async () => {
       const { place, files, holder, waiter } = await setUp(where);
       await terminateHolder();
       expectDocumented('the holder', await holder.exited, LOST);
@@ -138,7 +138,7 @@ describe('a run whose server or session ends', () => {
       await expectFinished(files);
     });
 
-    it(`${where}: the waiter's session is terminated, the holder goes on`, async () => {
+    it(`${where}: the waiter's session is terminated, and the holder continues`, async () => {
       const { place, files, holder, waiter } = await setUp(where);
       await terminateWaiter();
       expectDocumented('the waiter', await waiter.exited, [30]);
@@ -148,9 +148,9 @@ describe('a run whose server or session ends', () => {
     });
 
     for (const mode of ['fast', 'immediate'] as const) {
-      it(`${where}: the server restarts (${mode}), and a run that comes meanwhile finishes the work`, async () => {
+      it(`${where}: the server restarts (${mode}), and a run that starts meanwhile completes`, async () => {
         const { files, holder, waiter } = await setUp(where);
-        // Who holds us up is gone with the server's sessions.
+        // The blocking session ended with the server.
         const restarted = server.restart(mode);
         const [held, waited] = await Promise.all([holder.exited, waiter.exited]);
         const next = runCli(['up'], workspace());

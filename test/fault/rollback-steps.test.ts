@@ -1,4 +1,4 @@
-/** A rollback that is cut off or killed at each message of it: the next one finishes it, and nothing is undone twice. */
+/** A rollback that is cut off or killed at each of its messages: the next one completes it, and nothing is undone twice. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -16,7 +16,7 @@ CREATE TABLE tally (n int);
 INSERT INTO tally VALUES (0);`,
 };
 
-/** Each way in which a down script runs; each counts itself. */
+/** Each way in which a down script runs; each script counts its runs. */
 const FILES: Files = {
   ...OLD_FILES,
   '002_column.up.sql': 'ALTER TABLE items ADD COLUMN price int;',
@@ -33,7 +33,7 @@ UPDATE tally SET n = n + 100;`,
 };
 const VERSIONS = versionsOf(FILES);
 const GONE = VERSIONS.slice(1);
-/** What a cut connection may end in. */
+/** The possible results of a cut connection. */
 const LOST = ['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN'];
 
 describe('a rollback from stored SQL', function () {
@@ -63,7 +63,7 @@ describe('a rollback from stored SQL', function () {
   const rollBack = (more: Readonly<Record<string, unknown>> = {}): Promise<string> =>
     run('down', { dir: old, to: '001_base', release: 'shop/8@1', reason: 'it is slow', ...more });
 
-  /** Everything is applied, as if for the first time. */
+  /** Applies everything, as if for the first time. */
   async function begin(round: number): Promise<void> {
     await workspace().query('DROP INDEX IF EXISTS items_back');
     if (round > 0) await workspace().query('UPDATE tally SET n = 0');
@@ -91,7 +91,7 @@ describe('a rollback from stored SQL', function () {
     expect(await run('up', { release: 'shop@2' }), `${round}: held`).to.equal('HISTORY_CONFLICT');
   }
 
-  /** How many messages a rollback sends after its log-in. */
+  /** The number of messages that a rollback sends after login. */
   async function countMessages(): Promise<number> {
     await begin(0);
     const before = proxy.queries.length;
@@ -102,7 +102,7 @@ describe('a rollback from stored SQL', function () {
     return count;
   }
 
-  /** Does `strike` at the message `at` after log-in, once. */
+  /** Calls `strike` once, at message `at` after login. */
   function strikeAt(at: number, strike: () => ReturnType<ProxyRule>): void {
     const before = proxy.queries.length;
     let struck = false;
@@ -114,7 +114,7 @@ describe('a rollback from stored SQL', function () {
   }
 
   for (const action of ['cut', 'cut-after'] as const) {
-    it(`whose connection is ${action === 'cut' ? 'cut before' : 'cut after'} each of its messages`, async () => {
+    it(`whose connection is cut ${action === 'cut' ? 'before' : 'after'} each of its messages is completed by the next one`, async () => {
       const count = await countMessages();
       for (let at = 1; at <= count; at += 1) {
         const round = `${action} at message ${at} of ${count}`;
@@ -128,7 +128,7 @@ describe('a rollback from stored SQL', function () {
     });
   }
 
-  it('that is killed at each of its messages', async () => {
+  it('that is killed at each of its messages is completed by the next one', async () => {
     const count = await countMessages();
     const env = {
       ...workspace().env,

@@ -1,10 +1,10 @@
-/** Versions left in part: (up or down) x (failed, killed, 41) x (what comes next). Each cell is in support/half-done.ts. */
+/** Partly applied or rolled back versions: (up or down) x (failed, killed, 41) x (next command). support/half-done.ts has the cells. */
 import type { Postgres } from '../../scripts/postgres/server.ts';
 import { ownServer } from '../support/server.ts';
 import { CELLS } from './support/half-done.ts';
 import { tryCell } from './support/half-done-cell.ts';
 
-describe('a version that was left in part', () => {
+describe('a partly applied or rolled back version', () => {
   let server: Postgres;
   before(async () => {
     server = await ownServer();

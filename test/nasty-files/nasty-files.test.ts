@@ -1,6 +1,6 @@
 /**
- * Ten thousand files with nasty names and contents: `validate` and `up` always end, with a code that is documented, and
- * show no secret. LOCKSTEP_SEED=<number> tries others than CI does.
+ * Ten thousand files with nasty names and contents: `validate` and `up` always end with a documented exit code, and
+ * show no secret. LOCKSTEP_SEED=<number> generates other files than CI.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,15 +16,15 @@ import { useWorkspace } from '../support/workspace.ts';
 import { runInProcess } from '../support/in-process.ts';
 
 const SEED = Number(process.env['LOCKSTEP_SEED'] ?? 20_240_501);
-/** Names are nasty: many in one directory, most of which are refused. */
+/** Nasty names: many in one directory, most of which are refused. */
 const MANY = { directories: 150, files: 60 };
-/** Contents are nasty, names are not: a few in one directory, so that they are run. */
+/** Nasty contents with ordinary names: a few in one directory, so that they run. */
 const FEW = { directories: 250, files: 4 };
 const BY_COMMAND_LINE = 12;
 
 const CANARY = 'c4nary-s3cret';
 
-/** What the table of exit codes has for these commands; 1 would be a bug. */
+/** The documented exit codes of these commands; 1 is a bug. */
 const VALIDATE_CODES = [0, 21, 22];
 const UP_CODES = [0, 21, 22, 23, 30, 32, 34, 40, 41];
 
@@ -124,7 +124,7 @@ const KIND = fc.oneof(
   NASTY_WORDS,
 );
 
-/** What a file may be called at all: no slash, no NUL, 255 bytes. */
+/** Limits a text to a valid file name: no slash, no NUL, 255 bytes. */
 function asName(bytes: Buffer): Buffer {
   const name = Buffer.from(bytes.filter((byte) => byte !== 0 && byte !== 0x2f)).subarray(0, 255);
   return name.length === 0 || name.equals(Buffer.from('.')) || name.equals(Buffer.from('..'))
@@ -146,7 +146,7 @@ const NASTY_NAME: fc.Arbitrary<Buffer> = fc.oneof(
       .map(([bytes, kind]) => asName(Buffer.concat([Buffer.from('7_'), bytes, Buffer.from(kind)]))),
   },
 );
-/** Always a migration, but for what the words make of it. */
+/** Usually the name of a migration, unless the random words change it. */
 const PLAIN_NAME = fc
   .tuple(
     fc.nat({ max: 99 }),
@@ -154,7 +154,7 @@ const PLAIN_NAME = fc
   )
   .map(([number, word]) => asName(Buffer.from(`${number}_${word}.up.sql`)));
 
-/** Each names a role that is not there, so that it fails after it was read. */
+/** Each names a role that does not exist, so that it fails after parsing. */
 const SECRETS = text(
   ...[
     `'${CANARY}'`,
@@ -185,7 +185,7 @@ const SECRETS = text(
   `SELECT 'host=db user=app password=${CANARY}'::int`,
 );
 
-/** Refused before anything runs, as a rule. */
+/** Usually refused before anything runs. */
 const REFUSED = text(
   ...[
     'COPY t FROM STDIN;\n1\n2\n\\.\n',
@@ -212,7 +212,7 @@ const REFUSED = text(
     "U&'\\zzzz'",
   ],
 );
-/** The server is asked. */
+/** Reaches the server. */
 const SQL = text(
   ...[
     'SELECT 1',
@@ -329,7 +329,7 @@ const SCRIPT = statements(
   { weight: 3, arbitrary: SECRETS.map(ended) },
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
 );
-/** Gets as far as the server as a rule, and often past some of its statements. */
+/** Usually reaches the server, and often completes some of its statements. */
 const ACCEPTED = fc.oneof(
   statements({ weight: 3, arbitrary: SQL.map(ended) }, { weight: 1, arbitrary: SECRETS.map(ended) }),
   statements(
@@ -356,7 +356,7 @@ const directory = (
   content: fc.Arbitrary<Buffer>,
   files: number,
 ): fc.Arbitrary<NastyFile[]> => fc.array(fc.record({ name, content }), { minLength: files, maxLength: files });
-/** Most contents are harmless there, so that a name can be what decides. */
+/** Most contents are harmless here, so that the name decides. */
 const MANY_FILES = directory(
   NASTY_NAME,
   fc.oneof({ weight: 20, arbitrary: fc.constant(Buffer.from('SELECT 1;')) }, NASTY_CONTENT),
@@ -410,7 +410,7 @@ describe('nasty files', function () {
   function expectSound({ code, stdout, stderr }: Said, codes: readonly number[], format: 'text' | 'json'): void {
     expect(codes, `exit ${code}\n${stderr.slice(-2_000)}`).to.include(code);
     for (const said of [stdout, stderr]) expect(said).to.not.include(CANARY);
-    // A name or a text must not steer the terminal of whoever reads it.
+    // A name or a text must not control the reader's terminal.
     expect(/[^\n\P{Cc}]|[\u2028-\u202e\u2066-\u2069]/u.exec(stdout + stderr), 'control characters').to.equal(null);
     if (format === 'text') return;
     expect(JSON.parse(stdout)).to.be.an('object');
@@ -422,7 +422,7 @@ describe('nasty files', function () {
 
   let turn = 0;
 
-  /** Each in one of the two formats. */
+  /** Runs each command in one of the two log formats. */
   async function tryBoth(dir: string): Promise<void> {
     const env = {
       ...workspace().env,
@@ -442,7 +442,7 @@ describe('nasty files', function () {
     for (const error of await journalErrors()) expect(error).to.not.include(CANARY);
   }
 
-  /** What the journal keeps for everybody who may read it; a file may have dropped the journal. */
+  /** The journal's texts, which every reader of the table sees; a file may have dropped the journal. */
   async function journalErrors(): Promise<string[]> {
     const journal = `${workspace().schema}.schema_migrations_journal`;
     const [found] = await workspace().query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [

@@ -1,4 +1,4 @@
-/** `repair`: changed files, replaced down SQL, and statements of which only a person knows whether they took effect. */
+/** `repair`: changed files, replaced down SQL, and statements whose effect only an operator can determine. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -22,7 +22,7 @@ describe('repair', () => {
     return result;
   }
 
-  /** What it says on stdout. */
+  /** The command's stdout. */
   async function repair(...args: readonly string[]): Promise<string[]> {
     return (await expectRun(0, 'repair', ...args)).stdout.trimEnd().split('\n');
   }
@@ -104,7 +104,7 @@ describe('repair', () => {
     });
 
     it('prints what it will do before it does it', async () => {
-      // The row is kept from it: what has been said by then was said before.
+      // Its row is locked, so everything printed by now was printed before the change.
       const other = await workspace().client();
       await other.query('BEGIN; SELECT * FROM schema_migrations FOR UPDATE');
       const process = startCli(['repair'], workspace());
@@ -270,7 +270,7 @@ describe('repair', () => {
           await expectIncomplete();
           expect(await counted()).to.deep.equal([2]);
         }
-        // Without the answer it is nobody's to settle.
+        // Without the answer no run may settle it.
         const unanswered = await expectRun(41, 'repair');
         expect(unanswered.stdout).to.match(
           /^Nothing was repaired\.\n {2}left as it is: 001_half is applied in part: .*--only 001_half --statement done.*--only 001_half --reset/,
@@ -284,7 +284,7 @@ describe('repair', () => {
         expect(await workspace().journalCounts('statement started')).to.deep.equal({ '001_half': 1 });
       });
 
-      it('continues after the statement, which never runs again, when the answer is "done"', async () => {
+      it('continues after the statement without running it again when the answer is "done"', async () => {
         await expectIncomplete();
         expect(await repair('--only', '001_half', '--statement', 'done')).to.deep.equal([
           '  repair 001_half: treat statement 2 as done',
@@ -350,7 +350,7 @@ describe('repair', () => {
         await expectIncomplete();
       });
 
-      it('does not take a statement that was changed meanwhile for the one that ran', async () => {
+      it('does not mistake a statement that was changed meanwhile for the one that ran', async () => {
         await workspace().write(
           file(
             1,

@@ -1,4 +1,4 @@
-/** The bench runs, counts what it says it counts, and leaves its figures. */
+/** The benchmark runs, counts correctly, and writes its figures. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

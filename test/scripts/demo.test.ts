@@ -1,4 +1,4 @@
-/** `npm start`, as a newcomer runs it: without a terminal here, on its own server and on a given one. */
+/** `npm start` without a terminal, on its own server and on the server of DATABASE_URL. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
@@ -38,7 +38,7 @@ describe('the demo (npm start)', () => {
     });
     after(() => server.stop());
 
-    it('works in a schema of its own, and shows no password', async () => {
+    it('works in its own schema, and shows no password', async () => {
       const { exit, output } = await runDemo({ DATABASE_URL: server.url });
       expect(exit, output).to.equal(0);
       expect(output).to.include('DROP SCHEMA lockstep_demo CASCADE').and.to.not.include(server.password);
@@ -50,7 +50,7 @@ describe('the demo (npm start)', () => {
       expect(await query(server, 'SELECT version FROM lockstep_demo.migrations')).to.have.lengthOf(versions.length);
     });
 
-    it('leaves a schema alone that it did not make', async () => {
+    it('does not touch a schema that it did not create', async () => {
       await query(
         server,
         'DROP SCHEMA IF EXISTS lockstep_demo CASCADE; CREATE SCHEMA lockstep_demo; CREATE TABLE lockstep_demo.precious ()',
@@ -61,7 +61,7 @@ describe('the demo (npm start)', () => {
       await query(server, 'SELECT FROM lockstep_demo.precious');
     });
 
-    it('says in one message that the database cannot be reached', async () => {
+    it('reports in one message that the database cannot be reached', async () => {
       const { exit, output } = await runDemo({
         DATABASE_URL: `postgres://app:secret@127.0.0.1:${await closedPort()}/app`,
       });
@@ -89,7 +89,7 @@ async function runDemo(env: Record<string, string>): Promise<{ exit: number | nu
   return { exit, output, pid: child.pid ?? 0 };
 }
 
-/** The lines that tell of an applied migration, in the order of the versions. */
+/** The lines that report an applied migration, in the order of the versions. */
 function appliedIn(output: string): { replica: string; version: string }[] {
   return [...output.matchAll(/(web-\d+) +applied +(\S+)/g)]
     .map(([, replica = '', version = '']) => ({ replica, version }))

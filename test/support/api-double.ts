@@ -1,11 +1,11 @@
-/** An HTTPS server in the place of the Kubernetes API, for what a real one does not do when it is asked: refuse, hurry, fall silent. */
+/** An HTTPS server in place of the Kubernetes API, for answers that a real one does not give on demand: errors, throttling, silence. */
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 import { issue, makeAuthority } from './certificates.ts';
 
-/** What to do with the next request; undefined is silence. */
+/** The answer to the next request; undefined means none. */
 export type Answer = { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | undefined;
 
 interface Received {
@@ -29,7 +29,7 @@ export interface ApiDouble {
   stop(): Promise<void>;
 }
 
-/** The last answer is given for ever. */
+/** The last answer is repeated forever. */
 export async function startApiDouble(answers: readonly Answer[]): Promise<ApiDouble> {
   const authority = makeAuthority('api double');
   const certificate = issue(authority, 'kubernetes', ['127.0.0.1']);

@@ -1,10 +1,10 @@
-/** Waits that end: each is bounded, and says what did not come. */
+/** Bounded waits, each of which names what it waited for when it times out. */
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Longer than anything takes on a slow machine, shorter than mocha's own limit of 60 s. */
+/** Longer than any wait takes on a slow machine, shorter than mocha's own limit of 60 s. */
 const PATIENCE_MS = 30_000;
 
-/** `work`, or an Error that says "not within 30 s: <what>". `what` may be a function that looks at the last moment. */
+/** `work`, or an Error that says "not within 30 s: <what>". `what` may be a function that is called on timeout. */
 export async function within<T>(work: Promise<T>, what: string | (() => string), ms = PATIENCE_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_resolve, reject) => {
@@ -20,7 +20,7 @@ export async function within<T>(work: Promise<T>, what: string | (() => string),
   }
 }
 
-/** Looks again and again, for what no event tells (pg_locks, pg_stat_activity), until there is something to give. */
+/** Polls state that has no event (pg_locks, pg_stat_activity) until `look` returns a value. */
 export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined | false>,

@@ -1,4 +1,4 @@
-/** Certificates for tests, made here so that no openssl program is needed: X.509 version 3, ECDSA with P-256 and SHA-256. */
+/** Creates certificates for tests without the openssl program: X.509 version 3, ECDSA with P-256 and SHA-256. */
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
 
@@ -10,7 +10,7 @@ export interface Certificate {
   keyPem(passphrase?: string): string;
 }
 
-/** A certificate authority that has signed itself. */
+/** A self-signed certificate authority. */
 export function makeAuthority(name: string): Certificate {
   return make({ name, subjects: [], isAuthority: true });
 }

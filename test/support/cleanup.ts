@@ -1,4 +1,4 @@
-/** What the whole mocha process has to put away at its end; run by root-hooks.ts. */
+/** Cleanups at the end of the mocha process; run by root-hooks.ts. */
 
 const cleanups: (() => Promise<unknown>)[] = [];
 
@@ -7,7 +7,7 @@ export function atEnd(cleanup: () => Promise<unknown>): void {
   cleanups.push(cleanup);
 }
 
-/** Runs every cleanup, also after one has failed. @throws the first failure. */
+/** Runs every cleanup, even after one has failed. @throws the first failure. */
 export async function cleanUp(): Promise<void> {
   const failures: unknown[] = [];
   for (let next = cleanups.pop(); next !== undefined; next = cleanups.pop()) {

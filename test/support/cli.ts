@@ -1,4 +1,4 @@
-/** Runs the built command line in processes of their own: LOCKSTEP_DIST (a folder), else ./dist. */
+/** Runs the built command line in separate processes, from the directory LOCKSTEP_DIST, else ./dist. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -24,15 +24,15 @@ export interface CliResult {
   readonly logs: readonly LogLine[];
   /** From spawn to exit. */
   readonly durationMs: number;
-  /** By performance.now(). */
+  /** A performance.now() time. */
   readonly exitedAt: number;
 }
 
 export interface CliOptions {
-  /** The whole environment; `workspace().env` as a rule. Nothing is inherited. */
+  /** The whole environment, usually `workspace().env`. Nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** The folder of another build than the one under test. */
+  /** The directory of a build other than the one under test. */
   readonly dist?: string;
   /** The process is killed after this long, and `exited` rejects. */
   readonly timeoutMs?: number;
@@ -40,16 +40,16 @@ export interface CliOptions {
 
 export interface CliProcess {
   readonly pid: number;
-  /** Rejects only when the time is up. */
+  /** Rejects only on timeout. */
   readonly exited: Promise<CliResult>;
-  /** The first line with this `event`, or that fits the predicate, already written or still to come. Bounded. */
+  /** The first line with this `event`, or that matches the predicate: a past one, or the next one. Bounded. */
   readonly waitForLog: (which: string | ((line: LogLine) => boolean)) => Promise<LogLine>;
   readonly kill: (signal: NodeJS.Signals) => void;
 }
 
 const TIMEOUT_MS = 60_000;
 
-/** A test that failed early may leave some; they must not outlive the tests. */
+/** Processes that a failed test may leave running; they are killed after the tests. */
 let running: Set<ChildProcess> | undefined;
 
 function track(child: ChildProcess): void {
@@ -61,7 +61,7 @@ function track(child: ChildProcess): void {
   child.on('close', () => running?.delete(child));
 }
 
-/** The folder of the build under test. @throws Error when there is none. */
+/** The directory of the build under test. @throws Error when there is none. */
 export function distFolder(): string {
   const given = process.env['LOCKSTEP_DIST'] ?? '';
   const folder = given === '' ? resolve(import.meta.dirname, '../../dist') : given;
@@ -76,7 +76,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
   return await startCli(args, options).exited;
 }
 
-/** @throws Error that begins with the reason the process gave, and ends with all that it said. */
+/** @throws Error that begins with the process's reason, and ends with all of its output. */
 export function expectExit({ code, signal, stdout, stderr, logs }: CliResult, expected: number): void {
   if (code === expected) return;
   const failed = logs.find(({ event }) => event === 'run.failed')?.['error'] as
@@ -117,12 +117,12 @@ export function startCli(
       tell();
     });
   });
-  const told = (): string => `lockstep ${args.join(' ')} to end; it said:\n${stdout}${stderr}`;
-  const exited = within(closed, told, timeoutMs).catch((error: unknown) => {
+  const unfinished = (): string => `lockstep ${args.join(' ')} to end; it said:\n${stdout}${stderr}`;
+  const exited = within(closed, unfinished, timeoutMs).catch((error: unknown) => {
     child.kill('SIGKILL');
     throw error;
   });
-  // Whoever awaits it sees the failure; nobody has to.
+  // Awaiting it is optional; this prevents an unhandled rejection.
   exited.catch(() => undefined);
   return {
     pid: child.pid ?? 0,
@@ -151,7 +151,7 @@ export function startCli(
 }
 
 function parseLogs(text: string): LogLine[] {
-  // The last piece may be half a line.
+  // The last piece may be an incomplete line.
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
   return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
 }

@@ -1,10 +1,10 @@
-/** Databases of one's own on a server: for keys and settings that belong to a whole database, or for a crowd that shall not meet. */
+/** Separate databases on a server: for lock keys and settings of a whole database, or to isolate parallel trials. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
 import { testServer } from './server.ts';
 
-/** In a `describe`: a database for its tests; gives its address. */
+/** In a `describe`: creates a database for its tests, and returns a function for its address. */
 export function useDatabase(): () => string {
   const name = `lockstep_test_${randomBytes(6).toString('hex')}`;
   let server = '';
@@ -18,7 +18,7 @@ export function useDatabase(): () => string {
   return () => addressOf(server, name);
 }
 
-/** A database that exists only meanwhile. */
+/** A database that exists only while `body` runs. */
 export async function inDatabase<T>(
   serverUrl: string,
   name: string,

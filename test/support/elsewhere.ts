@@ -1,4 +1,4 @@
-/** Runs the built command line behind another command that gives it namespaces of its own. */
+/** Runs the built command line through another command that gives it its own namespaces. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -11,23 +11,23 @@ import { skip } from './skip.ts';
 interface ElsewhereResult {
   readonly code: number | null;
   readonly output: string;
-  /** By performance.now(). */
+  /** A performance.now() time. */
   readonly exitedAt: number;
 }
 
 export interface Elsewhere {
-  /** The process itself, not the command before it, as this process sees it. */
+  /** The pid of the runner itself, not of the wrapper command, as this process sees it. */
   readonly pid: () => Promise<number>;
   readonly exited: Promise<ElsewhereResult>;
-  /** Resolves once the output has this text. */
+  /** Resolves once the output contains this text. */
   readonly says: (text: string) => Promise<void>;
-  /** The command before it; whatever it has started ends with it. */
+  /** The wrapper command; everything that it started ends with it. */
   readonly end: () => void;
 }
 
 const script = join(process.env['LOCKSTEP_DIST'] ?? resolve(import.meta.dirname, '../../dist'), 'lockstep.mjs');
 
-/** `before` is a command and its arguments, which gets the runner's command as its last arguments. */
+/** `before` is a wrapper command and its arguments, which receives the runner's command as its last arguments. */
 export function startElsewhere(
   before: readonly string[],
   args: readonly string[],
@@ -67,7 +67,7 @@ export function startElsewhere(
   };
 }
 
-/** Children and grandchildren with what they were called by: the process's title, once it has set one. */
+/** Children and grandchildren with their command lines, or the process's title once it has set one. */
 async function descendants(pid: number): Promise<{ pid: number; line: string }[]> {
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
   const found: { pid: number; line: string }[] = [];
@@ -78,11 +78,11 @@ async function descendants(pid: number): Promise<{ pid: number; line: string }[]
     const line = await readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => '');
     found.push({ pid: child, line }, ...(await descendants(child)));
   }
-  // The command that was asked to start it names it too.
+  // The wrapper's own command line contains it too.
   return found.filter(({ line }) => !/^(unshare|ip|nsenter)\0/.test(line));
 }
 
-/** Undefined when the command ran well, else why it did not. */
+/** Undefined when the command succeeded, else the reason for the failure. */
 export async function whyNot(command: string, ...args: readonly string[]): Promise<string | undefined> {
   return await promisify(execFile)(command, [...args]).then(
     () => undefined,
@@ -91,7 +91,7 @@ export async function whyNot(command: string, ...args: readonly string[]): Promi
   );
 }
 
-/** Runs a command that must run well. */
+/** Runs a command that must succeed. */
 export async function run(command: string, ...args: readonly string[]): Promise<void> {
   const failure = await whyNot(command, ...args);
   if (failure !== undefined) throw new Error(failure);

@@ -1,4 +1,4 @@
-/** The columns of other tools' tables, as the tools make them. */
+/** The columns of other tools' tables, as the tools create them. */
 export const FOREIGN_TABLES: Readonly<Record<string, string>> = {
   'golang-migrate': 'version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL',
   dbmate: 'version varchar(128) PRIMARY KEY',

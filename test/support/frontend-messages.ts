@@ -1,7 +1,7 @@
-/** Cuts what a client sends to PostgreSQL into messages (PostgreSQL manual, "Frontend/Backend Protocol", "Message Formats"). */
+/** Splits a client's stream to PostgreSQL into messages (PostgreSQL manual, "Frontend/Backend Protocol", "Message Formats"). */
 
 export interface FrontendMessage {
-  /** Which connection to the proxy, counted from 1. */
+  /** The number of the connection to the proxy, counted from 1. */
   readonly connection: number;
   /** The protocol's letter (`Q` query, `P` parse, `p` password, `X` terminate …), or the word for a message without one. */
   readonly type: 'startup' | 'ssl-request' | 'gss-request' | 'cancel-request' | (string & {});
@@ -19,14 +19,14 @@ const UNTYPED: Readonly<Record<number, FrontendMessage['type']>> = {
 export class MessageReader {
   readonly #connection: number;
   #buffer = Buffer.alloc(0);
-  /** Start-up packets have no letter. */
+  /** Startup packets have no type letter. */
   #typed = false;
 
   constructor(connection: number) {
     this.#connection = connection;
   }
 
-  /** The messages that are complete now. */
+  /** The messages that are complete so far. */
   read(chunk: Buffer): FrontendMessage[] {
     this.#buffer = Buffer.concat([this.#buffer, chunk]);
     const messages: FrontendMessage[] = [];

@@ -1,20 +1,20 @@
-/** Makes a migration, a hook or a build wait until the test lets it go on. */
+/** Makes a migration, a hook or a build wait until the test releases it. */
 import { eventually } from './bounded.ts';
 import { holdKey } from './holder.ts';
 import type { Workspace } from './workspace.ts';
 
 export interface Gate {
-  /** A statement that waits at the gate: to be the text, or a part, of a migration. */
+  /** A statement that waits at the gate, for use in a migration. */
   readonly sql: string;
-  /** Resolves with the backend's pid once somebody waits there. */
+  /** Resolves with the backend's pid once a session waits at the gate. */
   readonly arrived: () => Promise<number>;
-  /** Lets everybody through, now and later. A second call does nothing. */
+  /** Releases all current and future waiters. A second call does nothing. */
   readonly open: () => Promise<void>;
 }
 
 /** Opens at the end of the test at the latest. */
 export async function closeGate(workspace: Workspace): Promise<Gate> {
-  // The neighbour of the test's lock key: nobody else uses it either.
+  // Adjacent to the test's lock key, so no other test uses it.
   const key = String(BigInt(workspace.lockKey) - 1n);
   const holder = await holdKey(workspace.serverUrl, key, 'gate');
   workspace.defer(() => holder.release());
@@ -34,13 +34,13 @@ export async function closeGate(workspace: Workspace): Promise<Gate> {
 }
 
 export interface OldSnapshot {
-  /** Resolves with the pid of a concurrent build that waits for this snapshot to go. */
+  /** Resolves with the pid of a concurrent build that waits for this snapshot to end. */
   readonly awaited: () => Promise<number>;
   /** Ends the transaction. A second call does nothing. */
   readonly end: () => Promise<void>;
 }
 
-/** A transaction with a snapshot, as a long report has one: every concurrent build waits for its end. */
+/** A transaction with a snapshot, like a long report: every concurrent build waits for its end. */
 export async function openSnapshot(workspace: Workspace): Promise<OldSnapshot> {
   const client = await workspace.client({ application_name: 'long report' });
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');

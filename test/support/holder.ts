@@ -5,11 +5,11 @@ import { eventually, within } from './bounded.ts';
 
 export interface KeyHolder {
   readonly pid: number;
-  /** Gives the key up and ends the session. A second call does nothing. */
+  /** Releases the key and ends the session. A second call does nothing. */
   release(): Promise<void>;
 }
 
-/** Takes the advisory key at once. @throws Error when somebody has it. */
+/** Acquires the advisory key at once. @throws Error when another session holds it. */
 export async function holdKey(
   url: string,
   key: string,
@@ -28,12 +28,12 @@ export async function holdKey(
 
 export interface BlockedWaiter {
   readonly pid: number;
-  /** How its `SELECT pg_advisory_lock(key)` ended: `acquired` (and at once given up again), or the SQLSTATE. */
+  /** The result of its `SELECT pg_advisory_lock(key)`: `acquired` (and released at once), or the SQLSTATE. */
   readonly ended: Promise<string>;
   close(): Promise<void>;
 }
 
-/** Sends `SELECT pg_advisory_lock(key)`, as golang-migrate and others do, and resolves once the server blocks it. */
+/** Sends `SELECT pg_advisory_lock(key)`, like golang-migrate and others, and resolves once the server blocks it. */
 export async function blockOnKey(url: string, key: string, applicationName = 'older runner'): Promise<BlockedWaiter> {
   const { client, pid } = await connect(url, applicationName);
   const ended = client.query('SELECT pg_advisory_lock($1::bigint)', [key]).then(

@@ -1,6 +1,6 @@
-/** Hooks for tests of signals, as the text of a module. */
+/** Hook sources for tests of signals. */
 
-/** Says `ready`, and `told` when its signal comes; but goes on. */
+/** Logs `ready`, and `told` when its signal aborts, but continues. */
 export const STUBBORN_HOOK = `export default ({ log, signal }) => {
   log('ready');
   signal.addEventListener('abort', () => log('told'));

@@ -1,4 +1,4 @@
-/** What the kubelet gives to a container: a service account's files, and the variables of the downward API. */
+/** The kubelet's contributions to a container: a service account's files, and the variables of the downward API. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export interface ServiceAccount {
 export interface InCluster {
   /** To be added to the environment of a run. */
   readonly env: Readonly<Record<string, string>>;
-  /** As the kubelet does before the old one expires. */
+  /** Replaces the token, as the kubelet does before the old one expires. */
   replaceToken(token: string): Promise<void>;
   remove(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Runs the command line and the engine in this process: hundreds of runs in seconds, and a clock that can be hurried. */
+/** Runs the command line and the engine in this process: hundreds of runs in seconds, and a clock that can run faster. */
 import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 
@@ -25,11 +25,11 @@ export interface InProcessResult {
 
 interface InProcessOptions {
   readonly env: Readonly<Record<string, string>>;
-  /** As if stderr were a terminal. */
+  /** Treats stderr as a terminal. */
   readonly terminal?: boolean;
 }
 
-/** What src/main.ts does with these arguments. */
+/** Does the same as src/main.ts with these arguments. */
 export async function runInProcess(
   args: readonly string[],
   { env, terminal = false }: InProcessOptions,
@@ -63,7 +63,7 @@ interface EngineOptions {
   readonly limits?: Partial<Limits>;
 }
 
-/** `up` by the engine, on a real session of the workspace. */
+/** Runs the engine's `up` on a real session of the workspace. */
 export async function upByEngine(
   { url, dir, lockKey }: Workspace,
   { clock, reporter, limits }: EngineOptions,
@@ -103,13 +103,13 @@ export async function upByEngine(
 
 const NO_HOOKS: HookRunner = { has: () => false, run: () => Promise.resolve() };
 
-/** Everything but the server goes this many times faster. */
+/** Everything except the server runs this many times faster. */
 export function hurried(factor: number): Clock {
   const startedAt = systemClock.now();
   return {
     now: () => startedAt + (systemClock.now() - startedAt) * factor,
     sleep: (ms, signal) => systemClock.sleep(ms / factor, signal),
-    // Of connecting, which goes at its own speed.
+    // Connecting runs at its own speed.
     deadline: (ms) => systemClock.deadline(ms),
     random: () => systemClock.random(),
   };

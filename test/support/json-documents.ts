@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type { CliResult } from './cli.ts';
 
 const folder = new URL('../../docs/schemas/', import.meta.url);
-/** As `Date.toISOString()` writes it. */
+/** The format of `Date.toISOString()`. */
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** By name; `error` is the one of error.schema.json. */
@@ -17,11 +17,11 @@ export const SCHEMAS: ReadonlyMap<string, { readonly $id?: string }> = new Map(
   ]),
 );
 
-// Strict: a keyword or a format that it does not know is an error, so that none is passed over.
+// Strict: an unknown keyword or format is an error, so that none is ignored.
 const ajv = new Ajv2020({ allErrors: true, strict: true, formats: { 'date-time': MOMENT } });
 for (const schema of SCHEMAS.values()) ajv.addSchema(schema);
 
-/** What of this value its schema forbids; empty where it fits. */
+/** The violations of the schema in this value; empty when it is valid. */
 export function violations(name: string, value: unknown): string[] {
   const validate = ajv.getSchema(`urn:lockstep:schema:${name}`);
   if (!validate) throw new Error(`there is no schema ${name}`);
@@ -31,7 +31,7 @@ export function violations(name: string, value: unknown): string[] {
   );
 }
 
-/** Standard output, which must be one document of that schema and a line break; the exit code must be the document's. */
+/** Parses stdout, which must be one document of that schema and a line break; the exit code must equal the document's. */
 export function documentOf(name: string, { stdout, code }: CliResult): Record<string, unknown> {
   expect(stdout).to.match(/\n$/);
   const document = valid(name, stdout);
@@ -39,7 +39,7 @@ export function documentOf(name: string, { stdout, code }: CliResult): Record<st
   return document;
 }
 
-/** The JSON of `text`, which must be one document of that schema. */
+/** Parses `text`, which must be one document of that schema. */
 export function valid(name: string, text: string): Record<string, unknown> {
   const document = JSON.parse(text) as Record<string, unknown>;
   expect(violations(name, document), text).to.deep.equal([]);

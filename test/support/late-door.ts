@@ -1,19 +1,19 @@
-/** A TCP port before a server that is not ready yet: it turns everybody away, in one of several ways, until it is opened. */
+/** A TCP port in front of a server that is not ready yet: it rejects every client, in one of several ways, until it is opened. */
 import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 
 import { within } from './bounded.ts';
 import { openTcpFront } from './tcp-front.ts';
 
-/** `hangs-up`: at once; `hangs-up-on-tls`: it agrees to TLS, and then closes, as a proxy does whose certificate is not there yet. */
+/** `hangs-up` closes at once; `hangs-up-on-tls` accepts TLS and then closes, like a proxy without its certificate yet. */
 export type Manner = 'hangs-up' | 'hangs-up-on-tls';
 
 export interface LateDoor {
-  /** The same address, through the door. */
+  /** The server's address, through this port. */
   readonly url: string;
-  /** Resolves with the next one who is turned away. */
+  /** Resolves with the next rejected client. */
   readonly turnedAway: () => Promise<void>;
-  /** From now on everybody gets through. */
+  /** Accepts every client from now on. */
   readonly open: () => void;
   readonly stop: () => Promise<void>;
 }

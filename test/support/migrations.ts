@@ -27,7 +27,7 @@ CREATE TABLE notes AS SELECT id AS order_id, 'note' AS text FROM orders;`,
   '005_order_notes.down.sql': 'DROP TABLE notes;\nALTER TABLE orders DROP COLUMN note;',
 };
 
-/** What FIVE_FILES leave, each applied once, as `SELECT` in their schema gives it. */
+/** The rows that FIVE_FILES leave when each is applied once, as a `SELECT` in their schema returns them. */
 export const FIVE_FILES_FACTS = `SELECT (SELECT count(*) FROM accounts)::int AS accounts, (SELECT count(*) FROM orders)::int AS orders,
   (SELECT sum(total) FROM orders)::int AS total, (SELECT count(*) FROM notes)::int AS notes`;
 export const FIVE_FILES_APPLIED = { accounts: 10, orders: 10, total: 560, notes: 10 };
@@ -45,7 +45,7 @@ INSERT INTO events SELECT n, n % 97, '2024-01-01'::timestamptz + n * interval '1
   '005_event_log.up.sql': 'CREATE TABLE event_log (id int PRIMARY KEY);\nINSERT INTO event_log VALUES (1);',
 };
 
-/** The number of a file of one's own among others: `file(6, 'slow', 'SELECT 1')`. */
+/** An extra file with a number: `file(6, 'slow', 'SELECT 1')`. */
 export function file(number: number, name: string, sql: string): Files {
   return { [`${String(number).padStart(3, '0')}_${name}.up.sql`]: `${sql}\n` };
 }

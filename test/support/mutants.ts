@@ -1,4 +1,4 @@
-/** What is broken on purpose, and what must notice. */
+/** Deliberate defects, and the tests that must detect each of them. */
 import type { Replacement } from './mutation.ts';
 
 export interface Mutant {

@@ -1,4 +1,4 @@
-/** Builds the command line with something broken on purpose, by replacing exact pieces of its source. */
+/** Builds the command line with a deliberate defect, by replacing exact pieces of its source. */
 import { readFile } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
@@ -6,16 +6,16 @@ import type { Plugin } from 'esbuild';
 import { buildBundle } from '../../scripts/build.ts';
 
 export interface Replacement {
-  /** From the root of the repository. */
+  /** Relative to the root of the repository. */
   readonly file: string;
-  /** Must be there exactly once. */
+  /** Must occur exactly once. */
   readonly from: string;
   readonly to: string;
 }
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** A line for each piece that is not in its file exactly once. */
+/** A line for each piece that does not occur exactly once in its file. */
 export async function misfits(replacements: readonly Replacement[]): Promise<string[]> {
   const found = await Promise.all(
     replacements.map(async ({ file, from }) => (await readFile(resolve(root, file), 'utf8')).split(from).length - 1),
@@ -25,7 +25,7 @@ export async function misfits(replacements: readonly Replacement[]): Promise<str
   );
 }
 
-/** @throws Error naming each piece that is not in its file, or not in the bundle: then the mutation has to follow the source. */
+/** @throws Error that names each piece that is not in its file or not in the bundle: then the mutation must be updated to the source. */
 export async function buildMutant(outDir: string, replacements: readonly Replacement[]): Promise<void> {
   const problems = await misfits(replacements);
   if (problems.length > 0) throw new Error(problems.join('\n'));

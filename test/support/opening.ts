@@ -1,4 +1,4 @@
-/** Opens sessions from an address, as the product does, and tells how it went. */
+/** Opens sessions from an address in the same way as the product, and returns the result. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
@@ -27,7 +27,7 @@ export async function open(
   return await openClient({ ...parsed.settings!, ...settings }, { applicationName: 'lockstep test', signal: limit });
 }
 
-/** The error that opening ends in; it never shows the password. */
+/** The error of a failed attempt to open a session; it never contains the password. */
 export async function failure(databaseUrl: string, options?: OpenOptions): Promise<MigratorError> {
   const error = await open(databaseUrl, options).then(
     async ({ client }) => {
@@ -41,7 +41,7 @@ export async function failure(databaseUrl: string, options?: OpenOptions): Promi
   return error;
 }
 
-/** Whether the session is encrypted, as the server sees it. */
+/** Whether the session is encrypted, according to the server. */
 export async function isEncrypted(client: pg.ClientBase): Promise<boolean> {
   const { rows } = await client.query<{ ssl: boolean }>('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
   return rows[0]!.ssl;
@@ -59,7 +59,7 @@ export async function encryption(databaseUrl: string, options?: OpenOptions): Pr
   }
 }
 
-/** A port of 127.0.0.1 where nobody listens. */
+/** A closed port of 127.0.0.1. */
 export async function closedPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

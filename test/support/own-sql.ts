@@ -1,4 +1,4 @@
-/** Reads the SQL that a runner has sent with PostgreSQL's own grammar: what in it is looked up along a path that others can write to? */
+/** Parses the SQL that a runner has sent with PostgreSQL's own grammar, and finds names that are resolved along a path that others can write to. */
 import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
 import {
   children,
@@ -11,10 +11,10 @@ import {
 
 const OURS = 'pg_catalog, pg_temp';
 
-/** What an expression calls besides functions, by its kind: each is an operator that is looked up by its name. */
+/** The implicit calls of an expression, by its kind: each is an operator that is resolved by name. */
 const WITH_OPERATOR: ReadonlySet<string> = new Set(['A_Expr', 'SubLink', 'SortBy']);
 
-/** The path that a statement leaves behind; undefined when it sets none. */
+/** The path that a statement sets; undefined when it sets none. */
 function pathAfter(kind: string, node: TreeNode): string | undefined {
   if (kind === 'TransactionStmt')
     return ['TRANS_STMT_COMMIT', 'TRANS_STMT_ROLLBACK'].includes(textOf(node, 'kind') ?? '') ? '' : undefined;
@@ -24,7 +24,7 @@ function pathAfter(kind: string, node: TreeNode): string | undefined {
   return set && (constantText(set.args[1]) ?? '');
 }
 
-/** Every name in the statement that does not say where it is, with the names that it defines itself. */
+/** Every unqualified name in the statement, and the names that it defines itself. */
 function* unqualified(kind: string, node: TreeNode): Generator<string> {
   if (kind === 'FuncCall' && nameParts(node, 'funcname').length < 2)
     yield `function ${nameParts(node, 'funcname').join('.')}`;
@@ -46,7 +46,7 @@ function* unqualified(kind: string, node: TreeNode): Generator<string> {
       if (typeof one !== 'object' || one === null) continue;
       const entries = Object.entries(one as TreeNode);
       const [wrapped] = entries;
-      // A node in a list, or where its type is not fixed, is wrapped in its kind; elsewhere the field tells.
+      // A node in a list, or in a field without a fixed type, is wrapped in its kind; elsewhere the field implies the kind.
       if (entries.length === 1 && wrapped && /^[A-Z]/.test(wrapped[0]))
         yield* unqualified(wrapped[0], wrapped[1] as TreeNode);
       else yield* unqualified(KINDS[field] ?? field, one as TreeNode);
@@ -58,8 +58,8 @@ function* unqualified(kind: string, node: TreeNode): Generator<string> {
 const KINDS: Readonly<Record<string, string>> = { typeName: 'TypeName', relation: 'RangeVar', setof: 'TypeName' };
 
 /**
- * Each name of each statement of a message that is looked up along a path which is not ours. `isFile` tells statements of
- * migrations, whose path is the user's; `places` are tables that are looked up in a schema which was chosen before.
+ * Each name in each statement of a message that is resolved along a path which Lockstep did not set. `isFile` recognizes statements of
+ * migrations, whose path is the user's; `places` are tables that are resolved in a schema which was chosen before.
  */
 export async function strayNames(
   message: string,

@@ -1,4 +1,4 @@
-/** The package as npm would publish it, made from a clean clone and unpacked where only its own dependencies are. */
+/** The package as npm would publish it, built from a clean clone and unpacked next to only its own dependencies. */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const PACK_MS = 120_000;
 
 export interface Packed {
-  /** An application's folder, with the package in its node_modules. */
+  /** An application's directory, with the package in its node_modules. */
   readonly app: string;
   /** `node_modules/lockstep` in it. */
   readonly package: string;
@@ -21,7 +21,7 @@ interface PackageJson {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** Of the last commit. @throws Error when packing has not ended after two minutes; it takes about ten seconds. */
+/** Packs the last commit. @throws Error when packing has not ended after two minutes; it takes about ten seconds. */
 export async function packAndUnpack(): Promise<Packed> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'lockstep-pack-')));
   const [clone, app] = [join(folder, 'clone'), join(folder, 'app')];
@@ -37,7 +37,7 @@ export async function packAndUnpack(): Promise<Packed> {
   return { app, package: home, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** Copies: from behind a link, a package would find what only we have installed. */
+/** Copies instead of links: a linked package would resolve modules that are installed only in the repository. */
 async function copyDependencies(of: string, to: string, seen = new Set<string>()): Promise<void> {
   const { dependencies = {} } = JSON.parse(await readFile(join(of, 'package.json'), 'utf8')) as PackageJson;
   for (const name of Object.keys(dependencies)) {

@@ -1,6 +1,6 @@
 /**
- * The blocks of commands on a page of the docs, and running them as a reader does: as they stand there, in order, in one
- * shell, in one directory that was fresh at the beginning.
+ * Reads the blocks of commands on a page of the docs, and runs them like a reader: as written, in order, in one
+ * shell, in one initially fresh directory.
  *
  *     const blocks = await commandBlocks('docs/rollback.md');
  *     await runBlocks(blocks, { cwd: await freshClone(), env, instead: { 'postgresql://app@localhost/shop': url } });
@@ -20,13 +20,13 @@ const RUN_MS = 120_000;
 export interface CommandBlock {
   /** The number of its first line on the page. */
   readonly line: number;
-  /** As it stands there, without the indentation of a list. */
+  /** Its text, without the indentation of a list. */
   readonly text: string;
-  /** What the page shows as its output: the block without a language that comes next, if there is nothing in between. */
+  /** The output that the page shows: the next block, if it has no language and follows directly. */
   readonly shown: string | undefined;
 }
 
-/** Of a page of the repository, in order. */
+/** The blocks of a page of the repository, in order. */
 export async function commandBlocks(page: string): Promise<CommandBlock[]> {
   const text = await readFile(join(ROOT, page), 'utf8');
   return [...text.matchAll(/^( *)```(?:sh|bash|shell|console)\n(.*?)^\1```$(?:\n\n\1```\n(.*?)^\1```$)?/gms)].map(
@@ -38,10 +38,10 @@ export async function commandBlocks(page: string): Promise<CommandBlock[]> {
   );
 }
 
-/** Words of npm that are done already in a clone for tests, or would run the tests in themselves. */
+/** npm commands that a clone for tests does not need, or that would run the tests recursively. */
 const DONE = ['ci', 'run build', 'cit'];
 
-/** A directory like a clone, with the packages and the build under test; whatever is written into it is its own. Without `db`, `.git`. */
+/** A directory like a clone, with the packages and the build under test; writes do not affect the repository. Without `db`, `.git`. */
 export async function freshClone(): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'lockstep-page-')));
   const entries = (await readdir(ROOT)).filter((name) => !['.git', 'dist', 'db'].includes(name));
@@ -59,13 +59,13 @@ export async function freshClone(): Promise<string> {
 
 export interface PageRun {
   readonly cwd: string;
-  /** Beside PATH and HOME. */
+  /** In addition to PATH and HOME. */
   readonly env: Readonly<Record<string, string>>;
-  /** What a reader puts in instead of an example's text, such as an address. Each must be there. */
+  /** Replacements for example text, such as an address. Each must occur. */
   readonly instead?: Readonly<Record<string, string>>;
 }
 
-/** The output of each block, stdout and stderr as they come. @throws Error with that of the block in which a command failed. */
+/** The output of each block, stdout and stderr interleaved. @throws Error with the output of the block in which a command failed. */
 export async function runBlocks(
   blocks: readonly CommandBlock[],
   { cwd, env, instead = {} }: PageRun,

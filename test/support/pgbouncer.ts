@@ -14,31 +14,31 @@ import { skip } from './skip.ts';
 type PoolMode = 'session' | 'transaction' | 'statement';
 
 export interface PgBouncer {
-  /** The server's address through the pooler, with whatever parameters it had. */
+  /** The server's address through the pooler, with the original parameters. */
   readonly url: string;
-  /** The pids of the backends that the pooler keeps now. */
+  /** The pids of the pooler's current backends. */
   backends(): Promise<number[]>;
   stop(): Promise<void>;
 }
 
 interface PgBouncerOptions {
   readonly mode: PoolMode;
-  /** Backends at most; 20 by default. */
+  /** The maximum number of backends; 20 by default. */
   readonly size?: number;
-  /** False: what a client leaves on its backend stays there. PgBouncer says DISCARD ALL by default, when the client has gone. */
+  /** False keeps a client's session state on its backend. By default PgBouncer sends DISCARD ALL after the client has left. */
   readonly resets?: boolean;
 }
 
-/** As which user the pooler's own console is asked. */
+/** The user of the pooler's own console. */
 const ADMIN = 'pooler_admin';
 
-/** On the PATH, or where Debian's package puts it. */
+/** On the PATH, or in the directory of Debian's package. */
 function program(): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
   return folders.map((folder) => join(folder, 'pgbouncer')).find((file) => existsSync(file));
 }
 
-/** Skips the tests of a machine without PgBouncer, and says so; with LOCKSTEP_NO_SKIP, as in CI, they fail. */
+/** Skips the tests on a machine without PgBouncer, with the reason; with LOCKSTEP_NO_SKIP, as in CI, they fail. */
 export function requirePgBouncer(context: Mocha.Context): void {
   if (program() !== undefined) return;
   skip(
@@ -47,7 +47,7 @@ export function requirePgBouncer(context: Mocha.Context): void {
   );
 }
 
-/** @throws Error with PgBouncer's own words when it does not start. */
+/** @throws Error with PgBouncer's own message when it does not start. */
 export async function startPgBouncer(
   url: string,
   { mode, size = 20, resets = true }: PgBouncerOptions,
@@ -161,7 +161,7 @@ async function freePort(): Promise<number> {
 async function end(process: ChildProcess): Promise<void> {
   if (hasEnded(process)) return;
   const closed = once(process, 'close');
-  // SIGTERM ends it at once, SIGINT when its clients have gone.
+  // SIGTERM ends it at once, SIGINT once its clients have left.
   process.kill('SIGTERM');
   await closed;
 }

@@ -1,7 +1,7 @@
-/** Plants what a role can plant that may create in one schema of the path: everything that our own statements could meet by its name. */
+/** Plants every object that a role with CREATE in one schema of the path can create and that Lockstep's statements could resolve by name. */
 import pg from 'pg';
 
-/** Types of which our statements have values, and those to which the server converts these. */
+/** Types of values in Lockstep's statements, and the types to which the server converts them. */
 const TYPES = [
   ...[
     'oid',
@@ -41,7 +41,7 @@ const TYPES = [
   ],
 ];
 
-/** Every operator that PostgreSQL has under a name of ours, for every pair of those types. */
+/** Every operator of PostgreSQL with a name that Lockstep uses, for every pair of those types. */
 const OPERATORS = [
   '=',
   '<>',
@@ -73,7 +73,7 @@ const OPERATORS = [
 
 const BODY = `LANGUAGE plpgsql AS $b$ BEGIN RETURN NULL; END $b$`;
 
-/** With the rights of a role that may create in `public`. */
+/** Runs with the privileges of a role that may create in `public`. */
 const PLANT = `
 SET search_path = pg_catalog;
 SET check_function_bodies = off;
@@ -137,7 +137,7 @@ export interface Planted {
 }
 
 /**
- * Plants in `public` with the rights of `role`, and has the server count from now on whether anything planted runs: the calls of
+ * Plants in `public` with the privileges of `role`, and makes the server count from now on whether anything planted runs: calls of
  * functions are counted in read-only transactions, too, and in those that are rolled back.
  */
 export async function plant(databaseUrl: string, role: string): Promise<Planted> {
@@ -150,13 +150,13 @@ export async function plant(databaseUrl: string, role: string): Promise<Planted>
       (SELECT count(*)::int FROM pg_operator WHERE oprnamespace = 'public'::regnamespace) AS operators,
       (SELECT count(*)::int FROM pg_class WHERE relnamespace = 'public'::regnamespace) AS relations,
       (SELECT count(*)::int FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype = 'd') AS types`);
-    // From now on what is planted comes first.
+    // From now on the planted objects come first on the path.
     await client.query(`RESET ROLE; ALTER DATABASE ${rows[0]!.name} SET search_path = public, pg_catalog`);
     return counts.rows[0]!;
   });
 }
 
-/** Every function of `schema` that has run since `plant`, by name. Sessions tell it at their end. */
+/** Every function of `schema` that has run since `plant`, by name. Sessions report their counts when they end. */
 export async function callsOf(databaseUrl: string, schema = 'public'): Promise<Record<string, number>> {
   return await withClient(databaseUrl, async (client) => {
     await client.query('SET search_path = pg_catalog');

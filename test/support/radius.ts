@@ -1,4 +1,4 @@
-/** A RADIUS server (RFC 2865): by it a PostgreSQL refuses a password with 28000, as it does by PAM, where clouds take tokens. */
+/** A RADIUS server (RFC 2865): with it PostgreSQL refuses a password with 28000, as with PAM, which clouds use for tokens. */
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ const REJECT = 3;
 export interface Radius {
   /** For pg_hba.conf. */
   readonly method: string;
-  /** How often somebody was asked about. */
+  /** The number of requests for a user. */
   readonly asked: number;
   accepts: boolean;
   close(): void;

@@ -1,4 +1,4 @@
-/** A Reporter that keeps every event, and lets a test wait for the ones to come. */
+/** A Reporter that keeps every event, and lets a test wait for later ones. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../src/core/events.ts';
 import type { Reporter } from '../../src/core/ports.ts';
 import { within } from './bounded.ts';
@@ -17,7 +17,7 @@ export class Recorder implements Reporter {
     return this.events.filter((event): event is MigratorEventOf<T> => event.type === type);
   }
 
-  /** The first such event that `next` has not given yet: one that is here already, or the next to come. Bounded. */
+  /** The first such event that `next` has not returned yet: a past one, or the next one. Bounded. */
   async next<T extends MigratorEventType>(
     type: T,
     predicate: (event: MigratorEventOf<T>) => boolean = () => true,

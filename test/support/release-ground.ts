@@ -1,4 +1,4 @@
-/** Where releases walk on a real server: the library applies and rolls back, the command repairs. */
+/** Runs the release walk on a real server: the library applies and rolls back, the command repairs. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 

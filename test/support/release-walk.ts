@@ -1,19 +1,19 @@
 /**
- * Releases, pods, Jobs, rollbacks, repairs and upgrades in a random order, and a model that says who may apply what:
- * what a person has rolled back is applied again only by a later release of that name, or by a person.
+ * Releases, pods, Jobs, rollbacks, repairs and upgrades in a random order, and a model of which run may apply what:
+ * a version that an operator has rolled back is applied again only by a later release of that name, or by an operator.
  */
 import { expect } from 'chai';
 
 import type { Migration, Version } from '../../src/core/migration.ts';
 import { migration } from './fakes/files.ts';
 
-/** How a run ended. */
+/** The result of a run. */
 export interface Ended {
   readonly exit: number;
   readonly summary: string;
 }
 
-/** Where the walk takes place. */
+/** The environment of the walk. */
 export interface Ground {
   up(image: Image, release: string | undefined, reapply: readonly Version[]): Promise<Ended>;
   down(
@@ -33,7 +33,7 @@ export interface Image {
 const [A, B, C, D] = ['001_a', '002_b', '003_c', '004_d'] as const;
 const good = (version: Version): Migration =>
   migration(version, `CREATE TABLE t_${version} ()`, `DROP TABLE t_${version}`);
-/** The same migration in other words; and one that fails. */
+/** The same migration with other text; and one that fails. */
 const reworded = (version: Version): Migration =>
   migration(version, `CREATE TABLE t_${version} (); SELECT 2`, `DROP TABLE t_${version}`);
 const broken = (version: Version): Migration => migration(version, 'SELECT 1/0', `DROP TABLE t_${version}`);
@@ -50,7 +50,7 @@ export const IMAGES: readonly Image[] = [
 interface Held {
   /** The releases that had run by then. */
   readonly ran: ReadonlySet<string>;
-  /** Whose later release ends it; undefined for anybody's. */
+  /** The name whose later release ends it; undefined for any name. */
   readonly names: readonly string[];
 }
 
@@ -74,9 +74,9 @@ export class ReleaseWalk {
   readonly #appliedBy = new Map<Version, string | undefined>();
   readonly #rolledBack = new Set<Version>();
   #revision = 0;
-  /** What was done, for who has to find out. */
+  /** The acts so far, for diagnosis. */
   readonly story: string[] = [];
-  /** How often each act came to something. */
+  /** How often each act had an effect. */
   readonly tally = new Map<string, number>();
 
   constructor(ground: Ground, seed: number) {
@@ -122,7 +122,7 @@ export class ReleaseWalk {
     await this.#up(image, release, []);
   }
 
-  /** A Job that is tried again, or one of its pods. */
+  /** A retried Job, or one of its pods. */
   async #restart(): Promise<void> {
     if (this.#deployed.length === 0) return;
     const { release, image } = this.#one(this.#deployed);
@@ -154,7 +154,7 @@ export class ReleaseWalk {
       this.#appliedBy.set(version, release);
     }
     const bound = pending.filter((version) => !this.#mayApply(version, release, reapply));
-    // Nobody is refused for nothing, and nobody is let in beside what binds them.
+    // No run is refused without a reason, and no run ignores a hold that applies to it.
     expect(
       / (is|are) held: /.test(summary),
       `refused as held, with ${bound.join() || 'nothing'} held for it${this.#end()}`,
@@ -186,7 +186,7 @@ export class ReleaseWalk {
       return;
     }
     expect(left, `what is left${this.#end()}`).to.deep.equal(before.filter((version) => version <= to));
-    // The one that it runs in is known by then.
+    // By then the release that it runs in is known.
     const holds = hold ?? (this.#ran.size > 0 || release !== undefined);
     this.#count('down', gone.length === 0 ? 'nothing' : holds ? 'holds' : 'holds nothing');
     for (const version of gone) this.#rolledBack.add(version);
@@ -234,7 +234,7 @@ function isChanged(summary: string): boolean {
   return /disagree/.test(summary);
 }
 
-/** A Job, and the pods that belong to it. */
+/** A Job and its pods. */
 function withPod(release: string): string[] {
   return [release, release.replace(/\/\d+@/, '@')];
 }

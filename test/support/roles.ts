@@ -10,9 +10,9 @@ export interface TestRole {
 }
 
 interface RoleOptions {
-  /** Rights in the workspace's schema; everything by default. */
+  /** Privileges in the workspace's schema; all by default. */
   readonly grant?: 'ALL' | 'USAGE';
-  /** Settings that its sessions begin with. */
+  /** Initial settings of its sessions. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -25,7 +25,7 @@ export async function createRole(
   const password = randomBytes(12).toString('hex');
   await workspace.query(`CREATE ROLE ${name} LOGIN PASSWORD '${password}'`);
   workspace.defer(async () => {
-    // What it owns may be all that is left to look at after a failure.
+    // After a failure, the objects that it owns may be needed for diagnosis.
     await workspace.query(`REASSIGN OWNED BY ${name} TO CURRENT_USER`);
     await workspace.query(`DROP OWNED BY ${name}`);
     await workspace.query(`DROP ROLE ${name}`);

@@ -1,7 +1,7 @@
-/** Mocha's root hooks, named in .mocharc.json: nothing of the developer's PostgreSQL settings comes in, and no server stays behind. */
+/** Mocha's root hooks, named in .mocharc.json: the developer's PostgreSQL settings do not affect tests, and no server is left running. */
 import { cleanUp } from './cleanup.ts';
 
-// The driver would take PGOPTIONS, PGSSLMODE and the like for its own; DATABASE_URL says all that counts.
+// The driver reads PGOPTIONS, PGSSLMODE and the like; only DATABASE_URL may configure tests.
 for (const name of Object.keys(process.env)) {
   if (name.startsWith('PG')) Reflect.deleteProperty(process.env, name);
 }

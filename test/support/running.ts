@@ -6,14 +6,14 @@ import type { Workspace } from './workspace.ts';
 
 type Place = 'pool' | 'connection' | 'connectionString';
 
-/** What a test may want otherwise than the workspace has it. */
+/** Overrides of the workspace's settings. */
 export type RunOptions = Partial<Omit<RunMigrationsOptions, Place | 'direction' | 'lockKey'>> & {
   readonly connectionString?: string;
-  /** Undefined is the key that belongs to the table's name. */
+  /** Undefined means the key derived from the table's name. */
   readonly lockKey?: string | undefined;
 };
 
-/** `up` in the workspace; whatever is given wins. */
+/** `up` in the workspace, with these overrides. */
 export function up(workspace: Workspace, options: RunOptions = {}): Promise<Outcome> {
   return run(workspace, 'up', options);
 }
@@ -27,7 +27,7 @@ async function run({ url, dir, lockKey }: Workspace, direction: 'up' | 'down', o
   return await runMigrations({ connectionString: url, dir, lockKey, ...options, direction } as RunMigrationsOptions);
 }
 
-/** The error that `work` ends in, which must have this code. @throws whatever else comes of it. */
+/** The error that `work` rejects with, which must have this code. @throws any other error. */
 export async function failure(code: ErrorCode, work: Promise<unknown>): Promise<MigratorError> {
   const error = await work.then(
     (value) => {
@@ -39,12 +39,12 @@ export async function failure(code: ErrorCode, work: Promise<unknown>): Promise<
   return error;
 }
 
-/** The versions that a run has done, in order. */
+/** The versions that a run has applied or rolled back, in order. */
 export function done(outcome: Outcome | undefined): string[] {
   return (outcome?.done ?? []).map((step) => step.version);
 }
 
-/** A proxy before the workspace's server, stopped with the test. Its address has the workspace's schema. */
+/** A proxy in front of the workspace's server, stopped with the test. Its address contains the workspace's schema. */
 export async function proxyOf(workspace: Workspace, url = workspace.url): Promise<WireProxy> {
   const proxy = await WireProxy.start(url);
   workspace.defer(() => proxy.stop());

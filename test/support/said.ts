@@ -1,7 +1,7 @@
-/** What no output may have. */
+/** Patterns that no output may contain. */
 import { expect } from 'chai';
 
-/** Of Node, of our own code or of a bundle; the place in a hook is one that its author looks for. */
+/** A stack frame of Node, of Lockstep's code or of a bundle; a location in a hook is allowed, as its author needs it. */
 export function expectNoStack(...said: readonly string[]): void {
   for (const text of said) expect(text).to.not.match(/^ +at .+:\d+:\d+\)?$|(?<!\.before)\.mjs:\d+|node:internal/m);
 }

@@ -1,9 +1,9 @@
-/** A workspace's schema as its users see it: what an up and its down must leave as it was. */
+/** A workspace's schema as its users see it: an up and its down must leave it unchanged. */
 import type { Workspace } from './workspace.ts';
 
 const CATALOG: Readonly<Record<string, string>> = {
   relations: `SELECT relname, relkind FROM pg_class WHERE relnamespace = $1::regnamespace ORDER BY 1`,
-  // A dropped column keeps its number for ever.
+  // A dropped column keeps its number forever.
   columns: `SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, pg_get_expr(d.adbin, d.adrelid) AS initial
     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2`,
@@ -13,7 +13,7 @@ const CATALOG: Readonly<Record<string, string>> = {
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace = $1::regnamespace ORDER BY 1`,
 };
 
-/** Everything but our own two tables. */
+/** Everything except Lockstep's own two tables. */
 export async function schemaOf(workspace: Workspace): Promise<unknown> {
   const schema: Record<string, unknown> = {};
   for (const [what, sql] of Object.entries(CATALOG)) {

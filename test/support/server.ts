@@ -1,13 +1,13 @@
-/** Where tests get their PostgreSQL from: the one at DATABASE_URL, else an embedded one per mocha process. */
+/** The PostgreSQL server of the tests: the one at DATABASE_URL, else an embedded one per mocha process. */
 import pg from 'pg';
 
 import { startPostgres, type Postgres, type PostgresOptions } from '../../scripts/postgres/server.ts';
 import { atEnd } from './cleanup.ts';
 
 export interface TestServer {
-  /** Without server settings of ours; tests work in a schema of their own, see workspace.ts. */
+  /** Without test-specific server settings; each test works in its own schema, see workspace.ts. */
   readonly url: string;
-  /** Undefined for a server that others own, which is never stopped, restarted or changed beyond one's own schema. */
+  /** Undefined for an external server, which tests never stop, restart or change outside their own schemas. */
   readonly postgres: Postgres | undefined;
 }
 
@@ -16,8 +16,8 @@ class ServerUnreachable extends Error {}
 let shared: Promise<TestServer> | undefined;
 
 /**
- * The server that all tests of this process share, started by the first who asks. When DATABASE_URL
- * names one that cannot be reached, that is said once and the tests are skipped (those that give
+ * The server that all tests of this process share, started on first use. When DATABASE_URL
+ * names one that cannot be reached, that is printed once and the tests are skipped (those that pass
  * their mocha context), or failed with LOCKSTEP_NO_SKIP, as in CI.
  */
 export async function testServer(context?: Mocha.Context): Promise<TestServer> {
@@ -31,7 +31,7 @@ export async function testServer(context?: Mocha.Context): Promise<TestServer> {
   }
 }
 
-/** A server of the test's own, to fill, restart or break; always embedded. Stopped at the end at the latest. */
+/** A separate server that the test may fill, restart or break; always embedded. Stopped at the end at the latest. */
 export async function ownServer(options: PostgresOptions = {}): Promise<Postgres> {
   const postgres = await startPostgres(options);
   atEnd(() => postgres.stop());
@@ -64,7 +64,7 @@ async function start(): Promise<TestServer> {
   return { url, postgres: undefined };
 }
 
-/** For messages. */
+/** The server's name in messages. */
 export function withoutPassword(url: string): string {
   return url.replace(/(:\/\/[^:@/]*):[^@/]*@/, '$1@');
 }

@@ -1,4 +1,4 @@
-/** Bare sessions, to try what PostgreSQL itself does. */
+/** Plain sessions, to test PostgreSQL's own behaviour. */
 import type pg from 'pg';
 
 import { eventually } from './bounded.ts';
@@ -25,7 +25,7 @@ export async function pidOf(client: pg.ClientBase): Promise<number> {
   return rows[0]!.pid;
 }
 
-/** What pg_stat_activity says of a session. */
+/** A session's row in pg_stat_activity. */
 export async function activityOf(workspace: Workspace, pid: number): Promise<Record<string, unknown> | undefined> {
   const [row] = await workspace.query(
     'SELECT backend_xmin::text AS xmin, state, wait_event FROM pg_stat_activity WHERE pid = $1',

@@ -1,7 +1,7 @@
-/** Everything in a workspace's schema, so that a test can say that nothing has changed. */
+/** The full state of a workspace's schema, so that a test can check that nothing has changed. */
 import type { Workspace } from './workspace.ts';
 
-/** Every row with the place where it lies (ctid, xmin), every relation with its file, rights and comment. */
+/** Every row with its physical location (ctid, xmin), every relation with its file, privileges and comment. */
 export async function stateOf(workspace: Workspace): Promise<unknown> {
   const relations = await workspace.query<{ relname: string; relkind: string }>(
     `SELECT c.relname, c.relkind, c.relfilenode, c.relowner, c.relacl::text, obj_description(c.oid, 'pg_class') AS comment,

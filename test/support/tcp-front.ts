@@ -1,15 +1,15 @@
-/** A TCP port before a server: what the proxies of the tests stand on. */
+/** A TCP port in front of a server: the base of the tests' proxies. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export interface TcpFront {
   /** The server's address, through the front. */
   readonly url: string;
-  /** Lets nobody in any more. Resolves when all who are in have left. */
+  /** Stops accepting clients. Resolves when all connected clients have left. */
   close(): Promise<void>;
 }
 
-/** Hands each client to `accept`; `reach` makes a connection to the server, whose address is `url`. */
+/** Passes each client to `accept`; `reach` opens a connection to the server, whose address is `url`. */
 export async function openTcpFront(
   url: string,
   accept: (client: Socket, reach: () => Socket) => void,

@@ -1,4 +1,4 @@
-/** A PostgreSQL with TLS, with users for each way to log in, and the files that a client may need. */
+/** A PostgreSQL server with TLS, a user for each authentication method, and the files that a client may need. */
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ export const PASSWORD = 'p@ss/w:rd %';
 export const SERVER_NAME = 'db.test';
 export const KEY_PASSPHRASE = 'key secret';
 
-/** The first line that fits decides; `reject` and no line at all are both answered by 28000. */
+/** The first matching line decides; the server answers 28000 for `reject` and without a matching line. */
 const PG_HBA = `
 local     all  all                     trust
 hostnossl all  only_tls  127.0.0.1/32  reject
@@ -28,9 +28,9 @@ const USERS = ['only_tls', 'only_clear', 'by_cert', 'in_clear', 'trusted', 'read
 
 export interface TlsServer {
   readonly postgres: Postgres;
-  /** An address with the password in it, to which parameters can be added. */
+  /** An address that contains the password, to which parameters can be appended. */
   readonly url: (user: string, parameters?: string, host?: string) => string;
-  /** Also the folder of its unix socket. */
+  /** Also the directory of its Unix socket. */
   readonly folder: string;
   readonly files: Readonly<
     Record<'ca' | 'otherCa' | 'cert' | 'key' | 'encryptedKey' | 'otherCert' | 'otherKey' | 'garbage', string>
@@ -40,7 +40,7 @@ export interface TlsServer {
 
 export async function startTlsServer(): Promise<TlsServer> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-tls-'));
-  // The server runs as another user, and puts its socket here.
+  // The server runs as another user, and creates its socket here.
   await chmod(folder, 0o777);
   const postgres = await startPostgres({ auth: 'scram-sha-256', settings: { unix_socket_directories: folder } });
   const stop = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-/** A TCP proxy before a PostgreSQL server: it records what clients send, message by message, and can break the connection at any of them. */
+/** A TCP proxy in front of a PostgreSQL server that records each client message, and can break the connection at any of them. */
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -9,7 +9,7 @@ import { openTcpFront, type TcpFront } from './tcp-front.ts';
 export type { FrontendMessage };
 
 /**
- * What to do with a message: `pass` it; `cut` the connection instead; `cut-after` passing it, so that the
+ * The action for a message: `pass` it; `cut` the connection instead; `cut-after` passing it, so that the
  * answer never arrives; fall `silent`, with both sides left open; pass it after a delay; or pass a query of other text.
  */
 type ProxyAction = 'pass' | 'cut' | 'cut-after' | 'silent' | { readonly delayMs: number } | { readonly sql: string };
@@ -17,9 +17,9 @@ type ProxyAction = 'pass' | 'cut' | 'cut-after' | 'silent' | { readonly delayMs:
 export type ProxyRule = (message: FrontendMessage, index: number) => ProxyAction;
 
 export class WireProxy {
-  /** Everything that clients sent, in order. */
+  /** All messages of the clients, in order. */
   readonly messages: FrontendMessage[] = [];
-  /** Decides about each message; `index` is its place in `messages`. */
+  /** Decides about each message; `index` is its position in `messages`. */
   rule: ProxyRule = () => 'pass';
   readonly #links = new Set<Link>();
   readonly #watchers = new Set<() => void>();
@@ -27,7 +27,7 @@ export class WireProxy {
   #silent = false;
   #front!: TcpFront;
 
-  /** `url` is the server's address; the proxy speaks to it without TLS, and answers for it that there is none. */
+  /** `url` is the server's address; the proxy connects without TLS, and refuses TLS to its clients. */
   static async start(url: string): Promise<WireProxy> {
     const proxy = new WireProxy();
     proxy.#front = await openTcpFront(url, (client, reach) => {
@@ -41,12 +41,12 @@ export class WireProxy {
     return this.#front.url;
   }
 
-  /** What was sent after the log-in: everything but start-up, passwords and the farewell. */
+  /** The messages after login: everything except startup, passwords and Terminate. */
   get queries(): readonly FrontendMessage[] {
     return this.messages.filter(({ type }) => type.length === 1 && type !== 'p' && type !== 'X');
   }
 
-  /** The first such message, already sent or still to come. Bounded. */
+  /** The first such message: a past one, or the next one. Bounded. */
   async nextMessage(what: string, predicate: (message: FrontendMessage) => boolean): Promise<FrontendMessage> {
     const found = Promise.withResolvers<FrontendMessage>();
     const look = (): void => {
@@ -62,7 +62,7 @@ export class WireProxy {
     }
   }
 
-  /** Ends every connection that there is now, on both sides. */
+  /** Ends every current connection, on both sides. */
   cut(): void {
     for (const link of this.#links) link.cut();
   }
@@ -87,7 +87,7 @@ export class WireProxy {
       return this.rule(message, this.messages.length - 1);
     });
     this.#links.add(link);
-    // While it is silent the client may be gone and the server not know it.
+    // While the proxy is silent, the client may have left without the server noticing.
     for (const socket of [client, server]) {
       socket.once('close', () => {
         if (client.closed && server.closed) this.#links.delete(link);
@@ -97,13 +97,13 @@ export class WireProxy {
   }
 }
 
-/** One client's connection and the one to the server that belongs to it. */
+/** A client's connection and its connection to the server. */
 class Link {
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #decide: (message: FrontendMessage) => ProxyAction;
   #silent = false;
-  /** Messages keep their order, also behind a delayed one. */
+  /** Messages keep their order, even after a delayed one. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(client: Socket, server: Socket, number: number, decide: (message: FrontendMessage) => ProxyAction) {
@@ -123,7 +123,7 @@ class Link {
       [client, server],
       [server, client],
     ] as const) {
-      // A reset shows as a close.
+      // A reset also emits a close event.
       from.on('error', () => undefined);
       from.on('close', () => {
         this.#last = this.#last.then(() => {
@@ -160,7 +160,7 @@ class Link {
       if (action !== 'cut-after') return;
       this.silence();
       this.#client.destroy();
-      // The server reads the message, and then that nobody is there any more.
+      // The server reads the message, and then the end of the connection.
       this.#server.end();
     }
   }

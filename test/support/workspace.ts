@@ -1,5 +1,5 @@
 /**
- * A throwaway place for one test: a schema, a lock key, a folder for migration files, an environment for processes.
+ * A temporary workspace for one test: a schema, a lock key, a directory for migration files, an environment for processes.
  *
  *     describe('…', () => {
  *       const workspace = useWorkspace();
@@ -20,10 +20,10 @@ import { testServer, withoutPassword } from './server.ts';
 
 export class Workspace {
   readonly schema: string;
-  /** Signed 64-bit, in decimal; nobody else uses it. */
+  /** Signed 64-bit, in decimal; no other test uses it. */
   readonly lockKey: string;
   readonly dir: string;
-  /** The server as it was given, without a search_path. */
+  /** The server's original address, without a search_path. */
   readonly serverUrl: string;
   /** With `search_path=<schema>`, which Lockstep sets in its sessions. The driver `pg` ignores it: see `client`, `pool`. */
   readonly url: string;
@@ -92,7 +92,7 @@ export class Workspace {
     return rows.map(({ version }) => version);
   }
 
-  /** How often the journal has this event, by version. */
+  /** The number of journal rows with this event, by version. */
   async journalCounts(event: string, table = 'schema_migrations'): Promise<Record<string, number>> {
     const rows = await this.query<{ version: string; count: number }>(
       `SELECT version, count(*)::int FROM ${table}_journal WHERE event = $1 AND version IS NOT NULL GROUP BY version ORDER BY version`,
@@ -111,7 +111,7 @@ export class Workspace {
     return rows.map(({ relname }) => relname);
   }
 
-  /** Sessions that hold our lock key or wait for it inside PostgreSQL. */
+  /** Sessions that hold the workspace's lock key or wait for it inside PostgreSQL. */
   async lockSessions(): Promise<{ pid: number; granted: boolean; mode: string; name: string }[]> {
     return await this.query(
       `SELECT l.pid, l.granted, l.mode, a.application_name AS name FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
@@ -127,7 +127,7 @@ export class Workspace {
     this.#deferred.push(cleanup);
   };
 
-  /** Ends what the test has opened; drops what this workspace has made, unless it is to be kept. */
+  /** Closes everything that the test has opened; drops everything that this workspace has created, unless it is kept. */
   async close({ keep }: { readonly keep: boolean }): Promise<void> {
     const failures: unknown[] = [];
     for (const cleanup of this.#deferred.reverse()) {
@@ -152,8 +152,8 @@ export class Workspace {
 }
 
 /**
- * In a `describe`: a workspace of its own for each of the tests. It is kept, and named in the output,
- * when the test fails. `server` gives the address of another server than the shared one.
+ * In a `describe`: a separate workspace for each of the tests. It is kept, and named in the output,
+ * when the test fails. `server` returns the address of a server other than the shared one.
  */
 export function useWorkspace(server?: () => string): () => Workspace {
   let current: Workspace | undefined;

@@ -1,4 +1,4 @@
-/** Databases whose encoding cannot hold every character: names of versions, pods and releases, reasons, and stored down SQL. */
+/** Databases whose encoding lacks characters of version, pod and release names, reasons, or stored down SQL. */
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { expect } from 'chai';
@@ -9,7 +9,7 @@ import { expectExit, runCli } from '../support/cli.ts';
 import { withClient } from '../support/planted.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-/** Of each kind: one that has é and no emoji, one of Cyrillic letters, one with several bytes a character, and UTF8. */
+/** One of each kind: with é but no emoji, Cyrillic, multibyte, and UTF8. */
 const ENCODINGS = ['LATIN1', 'WIN1251', 'EUC_JP', 'UTF8', 'SQL_ASCII'];
 const NAMES = ['001_plain', '002_é', '003_🚀_→', '004_привет'];
 
@@ -17,7 +17,7 @@ describe('a database that is not UTF8', () => {
   const workspace = useWorkspace();
 
   for (const encoding of ENCODINGS) {
-    it(`${encoding}: whatever is ours can be written and is read back as it was`, async () => {
+    it(`${encoding}: Lockstep's own texts are written, and read back unchanged`, async () => {
       const own = workspace();
       const name = `lockstep_test_${randomBytes(6).toString('hex')}`;
       await own.query(`CREATE DATABASE ${name} ENCODING '${encoding}' TEMPLATE template0 LOCALE 'C'`);
@@ -28,7 +28,7 @@ describe('a database that is not UTF8', () => {
         Object.fromEntries(
           NAMES.flatMap((version, index) => [
             [`${version}.up.sql`, `CREATE TABLE t${index} ();`],
-            // The arrow is in a comment of the down file alone.
+            // Only a comment of the down file contains the arrow.
             [`${version}.down.sql`, `-- back → there\nDROP TABLE t${index};`],
           ]),
         ),
@@ -60,7 +60,7 @@ describe('a database that is not UTF8', () => {
     });
   }
 
-  it('what an encoding holds is written as it is, and everything comes back', () => {
+  it('keeps characters of its encoding as they are, escapes the others, and restores all of them', () => {
     for (const [name, text, written] of [
       ['LATIN1', 'é→🚀', 'é{U+2192}{U+1F680}'],
       ['WIN1252', '€é→', '€é{U+2192}'],

@@ -1,4 +1,4 @@
-/** The fence: whatever a file does to the tables that record it or to its session, it is recorded rightly or not at all. */
+/** The fence: whatever a file does to the history, the journal or its session, it is recorded correctly or not at all. */
 import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';
@@ -16,10 +16,10 @@ const DEFERRED = (body: string): string =>
   `CREATE TABLE d (x int); ${TRIGGER(`${body}; RETURN NULL`)}
    CREATE CONSTRAINT TRIGGER later AFTER INSERT ON d DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f(); INSERT INTO d VALUES (1);`;
 
-/** `blocking`: rightly recorded, and what follows is refused (22), naming what is in the way. */
+/** `blocking`: recorded correctly, and later files are refused (22) with the obstacle. */
 type End = 'recorded' | 'refused' | 'blocking';
 
-/** What a file does, and how it ends: as one transaction, and statement by statement. */
+/** The SQL of a file, and how it ends: as one transaction, and statement by statement. */
 interface Case {
   readonly sql: (names: { readonly schema: string; readonly role: string }) => string;
   readonly transaction: End;
@@ -31,19 +31,19 @@ const both = (end: End, sql: Case['sql'] | string): Case => ({
   transaction: end,
   statement: end,
 });
-/** Statement by statement, the tables are looked at after each. */
+/** Statement by statement, the tables are checked after each statement. */
 const blocking = (sql: Case['sql'] | string): Case => ({ ...both('refused', sql), transaction: 'blocking' });
-/** Its row is there only in the one transaction. */
+/** The file can see its own row only within one transaction. */
 const ownRow = (sql: string): Case => ({ sql: () => sql, transaction: 'refused', statement: 'recorded' });
 
 const CASES: Readonly<Record<string, Case>> = {
   'deletes its row': ownRow(`DELETE FROM schema_migrations WHERE ${ROW};`),
-  'gives its row another version': ownRow(`UPDATE schema_migrations SET version = '009_y' WHERE ${ROW};`),
-  'gives its row another checksum': ownRow(`UPDATE schema_migrations SET checksum = 'none' WHERE ${ROW};`),
+  'changes the version of its row': ownRow(`UPDATE schema_migrations SET version = '009_y' WHERE ${ROW};`),
+  'changes the checksum of its row': ownRow(`UPDATE schema_migrations SET checksum = 'none' WHERE ${ROW};`),
   'updates its row within a savepoint': ownRow(
     `DO $d$ BEGIN UPDATE schema_migrations SET checksum = checksum WHERE ${ROW}; EXCEPTION WHEN OTHERS THEN NULL; END $d$;`,
   ),
-  'deletes its row later': ownRow(DEFERRED(`DELETE FROM schema_migrations WHERE ${ROW}`)),
+  'deletes its row in a deferred trigger': ownRow(DEFERRED(`DELETE FROM schema_migrations WHERE ${ROW}`)),
   'truncates the history': ownRow(
     "TRUNCATE schema_migrations; INSERT INTO schema_migrations SELECT version FROM schema_migrations_journal WHERE event = 'applied';",
   ),
@@ -68,7 +68,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'drops the journal': both('refused', 'DROP TABLE schema_migrations_journal;'),
   'drops the schema': both('refused', ({ schema }) => `DROP SCHEMA ${schema} CASCADE;`),
   'drops a column of the history': both('refused', 'ALTER TABLE schema_migrations DROP COLUMN checksum;'),
-  'drops a column of the journal that early ones lack': both(
+  'drops a column of the journal that early versions lack': both(
     'recorded',
     'ALTER TABLE schema_migrations_journal DROP COLUMN hold;',
   ),
@@ -91,12 +91,12 @@ const CASES: Readonly<Record<string, Case>> = {
     'refused',
     `${TRIGGER(`DELETE FROM schema_migrations WHERE ${ROW}; RETURN NULL`)} CREATE TRIGGER t AFTER INSERT ON schema_migrations_journal FOR EACH ROW EXECUTE FUNCTION f();`,
   ),
-  'turns row security on, which hides nothing from this role': both(
+  'enables row security, which hides nothing from this role': both(
     'recorded',
     'ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;',
   ),
   'makes a child of the history': blocking('CREATE TABLE child () INHERITS (schema_migrations);'),
-  'gives the lock up': both('refused', 'DO $d$ BEGIN PERFORM pg_advisory_unlock_all(); END $d$;'),
+  'releases the lock': both('refused', 'DO $d$ BEGIN PERFORM pg_advisory_unlock_all(); END $d$;'),
   'keeps the lock in shared mode only': both(
     'refused',
     () => `CREATE FUNCTION g(k bigint) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
@@ -105,8 +105,11 @@ const CASES: Readonly<Record<string, Case>> = {
   ),
   'makes its transaction read-only': { ...both('refused', 'SET TRANSACTION READ ONLY;'), statement: 'refused' },
 
-  'refers to the history': both('recorded', 'CREATE TABLE notes (version text REFERENCES schema_migrations);'),
-  'fires later, under its own path': both(
+  'references the history in a foreign key': both(
+    'recorded',
+    'CREATE TABLE notes (version text REFERENCES schema_migrations);',
+  ),
+  'uses a deferred trigger under its own path': both(
     'recorded',
     `CREATE TABLE seen (x int); ${DEFERRED('INSERT INTO seen SELECT x FROM d')}`,
   ),
@@ -119,7 +122,7 @@ const CASES: Readonly<Record<string, Case>> = {
     'recorded',
     `SET lock_timeout = '1ms'; SET statement_timeout = '1s'; SET idle_in_transaction_session_timeout = '1s';`,
   ),
-  'leaves other texts behind': both(
+  'leaves other text formats behind': both(
     'recorded',
     `SET standard_conforming_strings = on; SET client_encoding = 'LATIN1'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'sql_standard'; SET quote_all_identifiers = on;`,
   ),
@@ -129,13 +132,13 @@ const CASES: Readonly<Record<string, Case>> = {
     'recorded',
     'CREATE TEMP TABLE schema_migrations (version text); CREATE TEMP TABLE pg_class (x int);',
   ),
-  'discards what is temporary': both('recorded', 'CREATE TEMP TABLE x (); DISCARD TEMP; DISCARD PLANS;'),
+  'discards temporary tables': both('recorded', 'CREATE TEMP TABLE x (); DISCARD TEMP; DISCARD PLANS;'),
 };
 
-/** Of what goes down, before it drops what its up has made. */
+/** SQL of a down file, before it drops the objects of its up file. */
 const DOWN: typeof CASES = {
   'puts its row back': both('refused', `INSERT INTO schema_migrations (version) VALUES ('002_x');`),
-  'puts its row back later': ownRow(
+  'puts its row back in a deferred trigger': ownRow(
     DEFERRED(`DELETE FROM schema_migrations WHERE ${ROW}; INSERT INTO schema_migrations (version) VALUES ('002_x')`),
   ),
   'keeps rows from being deleted': blocking('CREATE RULE r AS ON DELETE TO schema_migrations DO INSTEAD NOTHING;'),
@@ -146,7 +149,7 @@ const DOWN: typeof CASES = {
     ),
   ),
 };
-/** In a file that is not parsed, as it is too large: it ends our transaction. */
+/** In a file that is too large to be parsed: each ends Lockstep's transaction. */
 const ENDINGS = [
   'COMMIT',
   'COMMIT AND CHAIN',
@@ -163,7 +166,7 @@ const LARGE = `-- ${'x'.repeat(100)}\n`.repeat(20_500);
 describe('the fence', () => {
   const workspace = useWorkspace();
 
-  /** Everything but what the journal is there for: to say that something was tried. */
+  /** All state except the journal's records of attempts. */
   async function state(): Promise<unknown> {
     const { relations, rows } = (await stateOf(workspace())) as {
       relations: { relname: string }[];
@@ -177,7 +180,7 @@ describe('the fence', () => {
 
   async function begin(here: Workspace, sql: Case['sql']): Promise<string> {
     const { schema } = here;
-    // Most need neither a role nor a place to move to.
+    // Most cases need neither a role nor a target schema.
     const name = sql.length === 0 ? '' : (await createRole(here)).name;
     if (name !== '') here.defer(() => here.query(`DROP SCHEMA IF EXISTS ${schema}_old CASCADE`));
     await here.write({ '001_a.up.sql': 'CREATE TABLE a (x int);', '003_z.up.sql': 'CREATE TABLE z (x int);' });
@@ -209,18 +212,18 @@ describe('the fence', () => {
     ).to.deep.equal([{ made: true }]);
     expect(await workspace().versions()).to.include.members(['002_x', '003_z']);
     expect(await workspace().journalCounts('applied')).to.deep.equal({ '001_a': 1, '002_x': 1, '003_z': 1 });
-    // What follows finds all as it is to be.
+    // The next file finds the expected state.
     expect(done(await up(workspace()))).to.deep.equal([]);
   }
 
   for (const [what, { sql, transaction, statement }] of Object.entries(CASES)) {
-    it(`a file that ${what}: ${transaction}`, async () => {
+    it(`a file that ${what} is ${transaction}`, async () => {
       const text = await begin(workspace(), sql);
       await workspace().write({ '002_x.up.sql': text });
       await expectEnd(transaction, await state(), up(workspace()));
     });
 
-    it(`statements of which one ${what}: ${statement}`, async () => {
+    it(`a no-transaction file in which one statement ${what} is ${statement}`, async () => {
       await workspace().write({ '002_x.up.sql': `-- lockstep: no-transaction\n${await begin(workspace(), sql)}\n` });
       await expectEnd(statement, await state(), up(workspace()));
     });
@@ -228,7 +231,7 @@ describe('the fence', () => {
 
   for (const [what, { sql, ...ends }] of Object.entries(DOWN)) {
     for (const mode of ['transaction', 'statement'] as const) {
-      it(`a down that ${what}, by ${mode}: ${ends[mode]}`, async () => {
+      it(`a rollback by ${mode} that ${what} is ${ends[mode]}`, async () => {
         const text = await begin(workspace(), sql);
         const head = mode === 'statement' ? '-- lockstep: no-transaction\n' : '';
         const sqls = ends[mode] === 'refused' ? [text, 'DROP TABLE x;'] : ['DROP TABLE x;', text];
@@ -260,7 +263,7 @@ describe('the fence', () => {
 
   for (const ending of ENDINGS) {
     for (const rest of ['CREATE TABLE y ();', 'SELECT 1 / 0;']) {
-      it(`a file too large to be parsed: ${ending}; ${rest}`, async () => {
+      it(`a file too large to be parsed is refused: ${ending}; ${rest}`, async () => {
         await begin(workspace(), () => '');
         await workspace().write({ '002_x.up.sql': `${LARGE}CREATE TABLE x ();\n${ending};\n${rest}` });
         await failure('MIGRATION_FAILED', up(workspace()));
@@ -271,7 +274,7 @@ describe('the fence', () => {
   }
 
   for (const ending of ENDINGS) {
-    it(`a down too large to be parsed: ${ending}, and then a failure`, async () => {
+    it(`a down file too large to be parsed is refused: ${ending}, and then a failure`, async () => {
       await begin(workspace(), () => '');
       await workspace().write({
         '002_x.up.sql': 'CREATE TABLE x ();',

@@ -1,4 +1,4 @@
-/** Nobody queues for long behind a migration that waits for a table lock, in whatever way it takes it. */
+/** A migration that waits for a table lock does not block other sessions for long, whatever statement takes the lock. */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -15,7 +15,7 @@ describe('a migration that waits for a table lock', () => {
     workspace().query('CREATE TABLE t AS SELECT 1 AS id; CREATE TABLE u (id int); CREATE INDEX t_id ON t (id)'),
   );
 
-  /** A session that reads `t`, and goes on only when it is told to. */
+  /** A session that reads `t`, and stays open until released. */
   async function reading(): Promise<() => Promise<unknown>> {
     const reader = await workspace().client({ application_name: 'report' });
     await reader.query('BEGIN; SELECT * FROM t');
@@ -43,13 +43,13 @@ describe('a migration that waits for a table lock', () => {
     'DDL in a procedure': `CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN ALTER TABLE t ADD COLUMN v int; END $$;\nCALL p();`,
   };
   for (const [what, sql] of Object.entries(RETRIED)) {
-    it(`${what}: gives way, lets readers pass, comes back, and does its work`, async () => {
+    it(`leaves the lock queue, lets readers pass, retries, and succeeds: ${what}`, async () => {
       await workspace().write({ '001_a.up.sql': sql });
       const stop = await reading();
       const { run, reporter } = start();
       const { error } = await reporter.next('migration.retrying');
       expect(JSON.stringify(error.details.blockers)).to.include('report');
-      // Who comes now does not queue behind the waiting migration for longer than its limit.
+      // A new reader does not queue behind the waiting migration for longer than --lock-timeout.
       await workspace().query('SELECT * FROM t');
       await stop();
       expect(done(await run)).to.deep.equal(['001_a']);
@@ -62,7 +62,7 @@ describe('a migration that waits for a table lock', () => {
     'REINDEX of a schema': 'REINDEX SCHEMA HERE;',
   };
   for (const [what, sql] of Object.entries(NOT_RETRIED)) {
-    it(`${what}: gives way, and is not begun anew: 32`, async () => {
+    it(`leaves the lock queue and exits with 32 without a retry: ${what}`, async () => {
       await workspace().write({ '001_a.up.sql': sql.replace('HERE', workspace().schema) });
       const stop = await reading();
       const { run, reporter } = start();
@@ -73,7 +73,7 @@ describe('a migration that waits for a table lock', () => {
     });
   }
 
-  it('a DO block outside a transaction is cancelled: 41, as nobody knows what it had committed', async () => {
+  it('is cancelled with exit 41 in a DO block outside a transaction, as its commits are unknown', async () => {
     await workspace().write({
       '001_a.up.sql': `-- lockstep: no-transaction\nDO $$ BEGIN INSERT INTO t VALUES (2); COMMIT; ALTER TABLE t ADD COLUMN v int; END $$;`,
     });
@@ -92,7 +92,7 @@ describe('a migration that waits for a table lock', () => {
     'an UPDATE': 'UPDATE t SET id = 2;',
   };
   for (const [what, sql] of Object.entries(EXEMPT)) {
-    it(`${what} is exempt: it waits`, async () => {
+    it(`keeps waiting without a limit: ${what}`, async () => {
       await workspace().write({ '001_a.up.sql': sql });
       const other = await workspace().client();
       await other.query(

@@ -1,4 +1,4 @@
-/** A history that somebody has emptied from outside while its journal is whole: nothing runs, in either direction. */
+/** A history that was emptied from outside while its journal is complete: nothing runs, in either direction. */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';
@@ -19,10 +19,10 @@ const LOSSES: Readonly<Record<string, string>> = {
   TRUNCATE: 'TRUNCATE schema_migrations',
   'DELETE of all rows': 'DELETE FROM schema_migrations',
   'DROP TABLE': 'DROP TABLE schema_migrations',
-  "DROP TABLE, and the original Go runner's in its place": `DROP TABLE schema_migrations; CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`,
+  "replacement by the original Go runner's table": `DROP TABLE schema_migrations; CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`,
 };
 
-describe('a history that is lost', () => {
+describe('a lost history', () => {
   const workspace = useWorkspace();
 
   beforeEach(async () => {
@@ -49,7 +49,7 @@ describe('a history that is lost', () => {
   };
 
   for (const [loss, sql] of Object.entries(LOSSES)) {
-    it(`by ${loss}: 22 from ${Object.keys(COMMANDS).join(', ')}; rows and journal as they were`, async () => {
+    it(`after ${loss} makes ${Object.keys(COMMANDS).join(', ')} exit with 22, and leaves rows and journal unchanged`, async () => {
       await workspace().query(sql);
       const before = await stateOf(workspace());
       for (const [what, command] of Object.entries(COMMANDS)) {
@@ -62,7 +62,7 @@ describe('a history that is lost', () => {
   }
 
   for (const [loss, sql] of Object.entries(LOSSES)) {
-    it(`by ${loss}: repair records again what the journal says, or takes it for not applied`, async () => {
+    it(`after ${loss} is repaired: versions are recorded again from the journal, or treated as not applied`, async () => {
       const before = await workspace().query('SELECT version, checksum FROM schema_migrations ORDER BY version');
       await workspace().query(sql);
       expectExit(await runCli(['repair'], workspace()), 0);
@@ -84,7 +84,7 @@ describe('a history that is lost', () => {
     });
   }
 
-  it('is one also when its newest version was rolled back before, and none when all were', async () => {
+  it('is detected when only its newest version had been rolled back, and not when all had been', async () => {
     expectExit(await runCli(['down', '--steps', '1', '--no-hold'], workspace()), 0);
     const { rows } = { rows: await workspace().query('SELECT * FROM schema_migrations') };
     await workspace().query('TRUNCATE schema_migrations');
@@ -105,26 +105,26 @@ describe('a history that is lost', () => {
     expect(done(await up(workspace()))).to.deep.equal(['001_a', '002_b', '003_c']);
   });
 
-  it('is one also when baseline has recorded its versions', async () => {
+  it('is detected when baseline had recorded its versions', async () => {
     await workspace().query('DROP TABLE schema_migrations, schema_migrations_journal, a, b, c');
     expectExit(await runCli(['baseline', '--to', '002_b'], workspace()), 0);
     await workspace().query('TRUNCATE schema_migrations');
     expectExit(await runCli(['up'], workspace()), 22);
   });
 
-  it('single rows that are gone are applied again', async () => {
+  it('is not assumed when single rows are missing: those versions are applied again', async () => {
     await workspace().query(`DELETE FROM schema_migrations WHERE version <> '001_a'; DROP TABLE b, c`);
     expect(done(await up(workspace()))).to.deep.equal(['002_b', '003_c']);
     expect(await workspace().journalCounts('applied')).to.deep.equal({ '001_a': 1, '002_b': 2, '003_c': 2 });
   });
 
-  it('the only version is applied again', async () => {
+  it('is not assumed when the only version is missing: it is applied again', async () => {
     expectExit(await runCli(['down', '--to', '001_a', '--no-hold'], workspace()), 0);
     await workspace().query('TRUNCATE schema_migrations; DROP TABLE a');
     expect(done(await up(workspace()))).to.deep.equal(['001_a', '002_b', '003_c']);
   });
 
-  it('both tables gone are a database without a history', async () => {
+  it('is not assumed when both tables are missing: the database has no history', async () => {
     await workspace().query('DROP TABLE schema_migrations, schema_migrations_journal, a, b, c');
     expect(done(await up(workspace()))).to.deep.equal(['001_a', '002_b', '003_c']);
   });

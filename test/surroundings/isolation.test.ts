@@ -1,4 +1,4 @@
-/** Every migration runs at read committed, whoever has set another default: a row that is committed while a file waits for its LOCK is there. */
+/** Every migration runs at read committed, whatever sets another default: a file sees rows that were committed while it waited for its LOCK. */
 import { expect } from 'chai';
 
 import { runMigrations } from '../../src/index.ts';
@@ -12,7 +12,7 @@ import { useWorkspace } from '../support/workspace.ts';
 const SETTING = 'default_transaction_isolation';
 const LEVELS = ['repeatable read', 'serializable'];
 
-/** The table is made anew while others write to it. */
+/** Recreates the table while other sessions write to it. */
 const REMAKE = [
   'LOCK TABLE orders;',
   `CREATE TABLE orders_new AS SELECT * FROM orders;`,
@@ -26,7 +26,7 @@ const TABLES = {
   '001_orders.up.sql': 'CREATE TABLE orders (id int); INSERT INTO orders VALUES (1); CREATE TABLE levels (level text);',
 };
 
-/** How a file runs. */
+/** Each way in which a file runs. */
 const FILES: Readonly<
   Record<string, { readonly direction: 'up' | 'down'; readonly files: Readonly<Record<string, string>> }>
 > = {
@@ -36,7 +36,7 @@ const FILES: Readonly<
     direction: 'up',
     files: { '002_remake.up.sql': `CREATE INDEX CONCURRENTLY levels_level ON levels (level);\n${IN_BLOCK}` },
   },
-  'after others that set it': {
+  'after files that set it': {
     direction: 'up',
     files: {
       '002_a.up.sql': `DO $$ BEGIN EXECUTE 'SET ${SETTING} = serializable'; END $$;`,
@@ -63,7 +63,7 @@ const FILES: Readonly<
   },
 };
 
-describe('another isolation level as the default', () => {
+describe('another default isolation level', () => {
   const database = useDatabase();
   const workspace = useWorkspace(database);
 
@@ -90,7 +90,7 @@ describe('another isolation level as the default', () => {
 
   type Start = (direction: Direction) => Promise<unknown>;
 
-  /** By whom it is set; gives what runs the migrations. */
+  /** Each way to set the level; returns the function that runs the migrations. */
   const WAYS: Readonly<Record<string, (level: string) => Promise<Start> | Start>> = {
     'the role': async (level) => {
       const role = await createRole(workspace(), { settings: { [SETTING]: level } });
@@ -124,7 +124,7 @@ describe('another isolation level as the default', () => {
       await connection.query(`SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL ${level}`);
       return async (direction) => {
         await lent({ connection }, direction);
-        // It is the caller's again.
+        // The session has the caller's setting again.
         expect((await connection.query(`SELECT current_setting('${SETTING}') AS level`)).rows).to.deep.equal([
           { level },
         ]);
@@ -134,9 +134,9 @@ describe('another isolation level as the default', () => {
 
   for (const [by, set] of Object.entries(WAYS)) {
     for (const [how, { direction, files }] of Object.entries(FILES)) {
-      // The levels differ in what they keep others from, not in when they take their snapshot.
+      // Both levels take one snapshot per transaction, so each combination runs with one of them.
       const level = LEVELS[(Object.keys(WAYS).indexOf(by) + Object.keys(FILES).indexOf(how)) % LEVELS.length]!;
-      it(`${level} by ${by}; ${how}: the row is not lost`, async () => {
+      it(`loses no row: ${level} set by ${by}; ${how}`, async () => {
         await workspace().write(TABLES);
         await up(workspace());
         await workspace().write(files);
@@ -151,7 +151,7 @@ describe('another isolation level as the default', () => {
           );
           return lock !== undefined;
         });
-        // Whatever ends before is an error, and is shown.
+        // A run that ends earlier has failed, and its error is shown.
         await Promise.race([waiting, running]);
         await waiting;
         await application.query('COMMIT');
@@ -193,7 +193,7 @@ describe('another isolation level as the default', () => {
     });
   }
 
-  it('may be set for a role or a database, by a file', async () => {
+  it('may be set by a file for a role or a function', async () => {
     const role = await createRole(workspace());
     await workspace().write({
       '001_a.up.sql': `ALTER ROLE ${role.name} SET ${SETTING} = 'serializable'; CREATE FUNCTION f() RETURNS int LANGUAGE sql SET ${SETTING} = 'serializable' AS 'SELECT 1';`,

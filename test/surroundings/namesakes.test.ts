@@ -1,4 +1,4 @@
-/** Objects of the same name in other schemas of the path, and builds of other roles: nothing of others is dropped, or taken for ours. */
+/** Objects with the same name in other schemas of the path, and builds of other roles, are not dropped and not mistaken for the migration's own. */
 import { expect } from 'chai';
 
 import { openSnapshot } from '../support/gate.ts';
@@ -7,7 +7,7 @@ import { createRole } from '../support/roles.ts';
 import { done, failure, up } from '../support/running.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-/** Where the namesakes are on the path, beside the schema in which the file's objects are. */
+/** The position of the namesakes' schema on the path, relative to the schema of the file's objects. */
 const SIDES = ['before', 'behind'] as const;
 type Side = (typeof SIDES)[number];
 
@@ -24,7 +24,7 @@ describe('namesakes', () => {
     here.defer(() => here.query(`DROP SCHEMA ${others} CASCADE`));
   });
 
-  /** The history is mine, whatever comes first. */
+  /** The history is in `mine`, whichever schema comes first. */
   function run(side: Side, sql: string, files = {}) {
     const url = new URL(workspace().url);
     url.searchParams.set('search_path', side === 'before' ? `${others},${mine}` : `${mine},${others}`);
@@ -36,7 +36,7 @@ describe('namesakes', () => {
 
   const query = (sql: string): Promise<Record<string, unknown>[]> => workspace().query(sql);
 
-  /** What is in the other schema, object by object with its oid. */
+  /** The objects of the other schema, each with its oid. */
   async function othersNow(): Promise<unknown> {
     return await query(
       `SELECT c.oid::int, c.relname, c.relfilenode::int, i.indisvalid, p.inhdetachpending FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
@@ -44,7 +44,7 @@ describe('namesakes', () => {
     );
   }
 
-  /** A build that fails, in a schema: what is left has this name. */
+  /** A build that fails in a schema; the INVALID index that it leaves has this name. */
   async function leaveInvalid(schema: string, sql: string): Promise<void> {
     await workspace().query(`SET search_path = ${schema}`);
     await workspace()
@@ -62,7 +62,7 @@ describe('namesakes', () => {
       )
     )[0];
 
-  /** What has the index's name in the other schema; the file builds on a table that only this one has. */
+  /** The object with the index's name in the other schema; the file builds on a table that exists only in `mine`. */
   const NAMESAKES: Readonly<Record<string, () => Promise<unknown>>> = {
     'a good index': () => query(`CREATE TABLE ${others}.o (x int); CREATE INDEX t_x ON ${others}.o (x)`),
     'a constraint': () => query(`CREATE TABLE ${others}.o (x int CONSTRAINT t_x UNIQUE)`),
@@ -76,7 +76,7 @@ describe('namesakes', () => {
   for (const side of SIDES) {
     for (const [what, make] of Object.entries(NAMESAKES)) {
       for (const ifNotExists of ['', 'IF NOT EXISTS ']) {
-        it(`${side}, ${what}: CREATE UNIQUE INDEX CONCURRENTLY ${ifNotExists}with duplicates takes its own back, and is built without`, async () => {
+        it(`${side}, ${what}: CREATE UNIQUE INDEX CONCURRENTLY ${ifNotExists}drops only its own index after duplicates, and succeeds without them`, async () => {
           await query(TABLE(mine, '(1), (1)'));
           await make();
           const before = await othersNow();
@@ -92,7 +92,7 @@ describe('namesakes', () => {
       }
     }
 
-    it(`${side}, a table of the same name too: the file means the first of the path, and what is INVALID is dropped there alone`, async () => {
+    it(`${side}, a table of the same name too: the file uses the first of the path, and only its INVALID index is dropped`, async () => {
       for (const schema of [mine, others]) {
         await query(TABLE(schema, '(1), (1)'));
         await leaveInvalid(schema, 'CREATE UNIQUE INDEX CONCURRENTLY t_x ON t (x)');
@@ -104,7 +104,7 @@ describe('namesakes', () => {
       expect(await stateOfIndex(other)).to.deep.include({ valid: false });
     });
 
-    it(`${side}: DROP INDEX CONCURRENTLY drops what the path means, and the qualified one`, async () => {
+    it(`${side}: DROP INDEX CONCURRENTLY drops the index that the path resolves to, or the qualified one`, async () => {
       for (const schema of [mine, others]) await query(`${TABLE(schema, '(1)')}; CREATE INDEX t_x ON ${schema}.t (x)`);
       expect(done(await run(side, 'DROP INDEX CONCURRENTLY t_x;'))).to.deep.equal(['001_x']);
       const [meant, other] = side === 'before' ? [others, mine] : [mine, others];
@@ -117,7 +117,7 @@ describe('namesakes', () => {
     });
 
     for (const rest of ['', ' FINALIZE']) {
-      it(`${side}: DETACH PARTITION CONCURRENTLY${rest} that was cancelled is ended where it was begun`, async () => {
+      it(`${side}: DETACH PARTITION CONCURRENTLY${rest} is finished on the table where it was cancelled`, async () => {
         const partitioned = (schema: string): string =>
           `CREATE TABLE ${schema}.p (x int) PARTITION BY LIST (x); CREATE TABLE ${schema}.p1 PARTITION OF ${schema}.p FOR VALUES IN (1)`;
         await query(`${partitioned(mine)}; CREATE TABLE ${others}.p (x int); CREATE TABLE ${others}.p1 (x int)`);
@@ -148,8 +148,8 @@ describe('namesakes', () => {
       });
     }
 
-    it(`${side}: what a failed REINDEX CONCURRENTLY leaves is dropped, and namesakes of others stay`, async () => {
-      // The function of the index fails for a row that came in while it did not.
+    it(`${side}: the leftovers of a failed REINDEX CONCURRENTLY are dropped, and other namesakes stay`, async () => {
+      // The index's function fails for a row that was inserted while it did not fail.
       const dividing = `CREATE OR REPLACE FUNCTION ${mine}.f(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN 1 / x; END $$`;
       await query(
         `${dividing.replace('1 / x', 'x')}; CREATE TABLE ${mine}.r (x int); CREATE INDEX r_x ON ${mine}.r (${mine}.f(x)); INSERT INTO ${mine}.r VALUES (0); ${dividing}`,
@@ -167,7 +167,7 @@ describe('namesakes', () => {
     });
   }
 
-  /** The build is a superuser's, whose progress the migrator's role does not see; a snapshot holds it open. */
+  /** A superuser runs the build, so the migrator's role cannot see its progress; a snapshot keeps it running. */
   const BUILDS: Readonly<Record<string, { readonly theirs: string; readonly ours: string }>> = {
     'CREATE INDEX': {
       theirs: 'CREATE INDEX CONCURRENTLY t_x ON t (x)',
@@ -180,7 +180,7 @@ describe('namesakes', () => {
     REINDEX: { theirs: 'REINDEX INDEX CONCURRENTLY t_x', ours: 'REINDEX INDEX CONCURRENTLY t_x;' },
   };
   for (const [what, { theirs, ours }] of Object.entries(BUILDS)) {
-    it(`another role's ${what} CONCURRENTLY, at work: it is left alone, and its index is the one that is there`, async () => {
+    it(`another role's running ${what} CONCURRENTLY is left alone, and its index stays`, async () => {
       const role = await createRole(workspace());
       await query(`${TABLE(mine, '(1)')}; ALTER TABLE ${mine}.t OWNER TO ${role.name}`);
       if (what === 'REINDEX') await query(`CREATE INDEX t_x ON ${mine}.t (x)`);

@@ -1,4 +1,4 @@
-/** What a file does wrong is exit 40, also when its SQLSTATE usually means the server; what the server does is not. */
+/** A file's own error exits with 40, even when its SQLSTATE usually means a server failure; a server failure does not. */
 import { expect } from 'chai';
 
 import { done, failure, up } from '../support/running.ts';
@@ -13,7 +13,7 @@ interface Fault {
 
 const raise = (sqlstate: string): string => `DO $$ BEGIN RAISE EXCEPTION 'mine' USING ERRCODE = '${sqlstate}'; END $$;`;
 
-/** A SQLSTATE of every class of the manual's appendix that the run would otherwise take for the server's, or for others'. */
+/** A SQLSTATE of every class of the manual's appendix that the run otherwise attributes to the server or to other sessions. */
 const RAISED = [
   '08000',
   '08006',
@@ -48,12 +48,12 @@ const RAISED = [
 ];
 
 const FAULTS: Readonly<Record<string, Fault>> = {
-  'COPY from a file that is not there': {
+  'COPY from a file that does not exist': {
     sql: `COPY t FROM '/no/such/file';`,
     sqlstate: '58P01',
     code: 'MIGRATION_FAILED',
   },
-  'a function whose library is not there': {
+  'a function whose library does not exist': {
     sql: `CREATE FUNCTION f() RETURNS int LANGUAGE c AS '/no/such/library', 'f';`,
     sqlstate: '58P01',
     code: 'MIGRATION_FAILED',
@@ -77,7 +77,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   ),
 };
 
-describe('what a file does wrong', () => {
+describe('an error of a migration file', () => {
   const workspace = useWorkspace();
 
   beforeEach(() => workspace().query('CREATE TABLE t (x int)'));
@@ -87,9 +87,9 @@ describe('what a file does wrong', () => {
       ['in one transaction', ''],
       ['statement by statement', 'CREATE INDEX CONCURRENTLY t_x ON t (x);\n'],
     ] as const) {
-      // SET of a transaction means nothing to the next one.
+      // SET TRANSACTION has no effect on the next transaction.
       if (more !== '' && sqlstate === '25006' && !sql.startsWith('DO')) continue;
-      it(`${what}, ${how}: ${code}, written down as such`, async function () {
+      it(`ends the run with ${code}, also in the journal: ${what}, ${how}`, async function () {
         this.timeout(60_000);
         await workspace().write({ '001_a.up.sql': more + sql });
         const error = await failure(code, up(workspace()));
@@ -104,7 +104,7 @@ describe('what a file does wrong', () => {
   }
 
   for (const sqlstate of ['40001', '40P01', '55P03']) {
-    it(`RAISE with ${sqlstate} is retried: the next try may end well`, async () => {
+    it(`is retried when it is RAISE with ${sqlstate}, as the next try may succeed`, async () => {
       await workspace().query('CREATE SEQUENCE tries');
       await workspace().write({
         '001_a.up.sql': `DO $$ BEGIN IF nextval('tries') = 1 THEN RAISE EXCEPTION 'once' USING ERRCODE = '${sqlstate}'; END IF; END $$;\nCREATE TABLE made ();`,
@@ -113,8 +113,8 @@ describe('what a file does wrong', () => {
     });
   }
 
-  it('a statement that the server refuses in a transaction runs alone in its message, in a file that says no-transaction', async () => {
-    // As an extension's that begins with PreventInTransactionBlock: the first try has other statements beside it.
+  it('does not occur when the server rejects a statement in a transaction and the file says no-transaction: it runs in its own message', async () => {
+    // Like a statement of an extension that calls PreventInTransactionBlock: the first try sends other statements in the same message.
     await workspace().query('CREATE SEQUENCE tries');
     await workspace().query(`CREATE FUNCTION refuses() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
       IF nextval('tries') = 1 THEN RAISE EXCEPTION 'refuses() cannot run inside a transaction block' USING ERRCODE = '25001'; END IF; RETURN 1; END $$`);

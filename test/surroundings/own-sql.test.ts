@@ -1,4 +1,4 @@
-/** A lint of what is really sent: no statement of ours looks up a name along a path that others can write to. */
+/** A lint of the SQL that is really sent: no statement of Lockstep resolves a name along a path that others can write to. */
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -27,12 +27,12 @@ const SQL: Readonly<Record<string, string>> = {
   '006_detach.down.sql': 'DROP TABLE p1',
 };
 
-describe('what is sent', () => {
+describe('the SQL that is sent', () => {
   const workspace = useWorkspace();
   const texts = Object.values(SQL).flatMap((text) => text.replace(/^--.*\n/, '').split(';\n'));
   const isFile = (sql: string): boolean => texts.includes(sql);
 
-  /** Messages of this kind were seen, so that the lint has something to read. */
+  /** The lint must have read messages of each of these kinds. */
   const SEEN = [
     'pg_try_advisory_xact_lock_shared',
     'pg_try_advisory_lock',
@@ -46,7 +46,7 @@ describe('what is sent', () => {
     'row_to_json',
   ];
 
-  it('has no name that is looked up along the path of the user', async function () {
+  it("has no name that is resolved along the user's search_path", async function () {
     this.timeout(60_000);
     await workspace().write(SQL);
     const proxy = await proxyOf(workspace());
@@ -64,7 +64,7 @@ describe('what is sent', () => {
     await run('history');
     await run('wait', '--timeout', '0');
     await run('repair');
-    // A migration that fails, one whose table is locked, one that is held, a waiter.
+    // A failing migration, one whose table is locked, a held one, and a waiter.
     await workspace().write(file(7, 'wrong', 'SELECT nope'));
     await run('up');
     await workspace().write(file(7, 'wrong', 'ALTER TABLE t ADD w int'));
@@ -94,7 +94,7 @@ describe('what is sent', () => {
     ]);
     await client.end();
 
-    // A role whose path is its own setting, so that a run may change it.
+    // A role with its own search_path setting, which a run may change.
     const role = await createRole(workspace(), { settings: { search_path: workspace().schema } });
     const url = new URL(proxy.url);
     [url.username, url.password] = [role.name, new URL(role.url).password];

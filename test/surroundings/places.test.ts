@@ -1,4 +1,4 @@
-/** Where the history is and where objects go, by the path: whoever has set it, however its schemas are called, and whatever is there already. */
+/** The search_path decides where the history and new objects are: whatever sets it, whatever its schemas' names, and whatever exists already. */
 import { expect } from 'chai';
 
 import { derivedKey } from '../../src/adapters/postgres/state/relation.ts';
@@ -11,16 +11,16 @@ const FILES = { '001_a.up.sql': 'CREATE TABLE made (x int);', '001_a.down.sql': 
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 const pathOf = (...schemas: readonly string[]): string => schemas.map(quoted).join(', ');
-/** As libpq reads `options`. */
+/** Escapes a value as libpq parses `options`. */
 const escaped = (text: string): string => text.replaceAll(/[\\ ]/g, '\\$&');
 
 const NAMES = ['Ten ant', 'te"nant', "it's, a.b", 'a\\b', 'größer', '$user'];
 
-describe("the history's place", () => {
+describe('the schema of the history', () => {
   const database = useDatabase();
   const workspace = useWorkspace(database);
   let role: TestRole;
-  /** The first schema of the path, and the one behind it. */
+  /** The first schema of the path, and the second one. */
   let tenant: string;
   let behind: string;
 
@@ -56,7 +56,7 @@ describe("the history's place", () => {
     here.defer(() => here.query(`ALTER ${what} RESET search_path`));
   }
 
-  /** By whom a path is set, before the run. */
+  /** Each way to set a path before the run. */
   const WAYS: Readonly<Record<string, (path: string) => Promise<Run> | Run>> = {
     'the address': (path) => runner({ search_path: path }),
     "the address's options": (path) => runner({ options: `-c search_path=${escaped(path)}` }),
@@ -66,7 +66,7 @@ describe("the history's place", () => {
       await alter(`ROLE ${role.name} IN DATABASE ${databaseName()}`, path), runner()
     ),
     'the database': async (path) => (await alter(`DATABASE ${databaseName()}`, path), runner()),
-    'everybody in the database, with quoted identifiers': async (path) => {
+    'ALTER ROLE ALL in the database, with quoted identifiers': async (path) => {
       await alter(`ROLE ALL IN DATABASE ${databaseName()}`, path);
       return runner({ quote_all_identifiers: 'on' });
     },
@@ -97,7 +97,7 @@ describe("the history's place", () => {
       .map(({ text }) => String(text))
       .join('\n');
 
-  /** One after the other: some write. */
+  /** Runs the commands in sequence: some write. */
   async function expectAll(run: Run, names = Object.keys(COMMANDS)): Promise<void> {
     for (const name of names) {
       const result = await run(COMMANDS[name]!);
@@ -105,7 +105,7 @@ describe("the history's place", () => {
     }
   }
 
-  /** At once: none of them does anything. */
+  /** Runs the commands in parallel: none of them changes anything. */
   async function expectAllRefused(run: Run, names: readonly string[], words: readonly string[]): Promise<void> {
     const commands = { ...COMMANDS, import: ['import', '--from', 'goose'] };
     const results = await Promise.all([...names, 'import'].map((name) => run(commands[name as keyof typeof commands])));
@@ -116,11 +116,11 @@ describe("the history's place", () => {
   }
 
   for (const [by, set] of Object.entries(WAYS)) {
-    describe(`on a path by ${by}`, () => {
-      // How a command looks for its tables does not depend on who has set the path.
+    describe(`with a path set by ${by}`, () => {
+      // The way in which a command finds its tables does not depend on what set the path.
       const names = ['the address', 'the role'].includes(by) ? Object.keys(COMMANDS) : ['up', 'status', 'down'];
 
-      it('is the first schema, with what the files make; a history behind it does not count; every command finds it', async () => {
+      it('is the first schema, as for new objects; a history in a later schema is ignored; every command finds it', async () => {
         await createSchema(tenant);
         const run = await set(pathOf(tenant, behind));
         const first = await run(['up']);
@@ -133,7 +133,7 @@ describe("the history's place", () => {
         expect(await schemasOf('made')).to.deep.equal([behind]);
       });
 
-      it('is not guessed where the history is behind the first schema: 20 from every command, naming both', async () => {
+      it('is ambiguous when only a later schema has a history: every command exits with 20 and names both', async () => {
         expectExit(await runner({ search_path: behind })(['up']), 0);
         await createSchema(tenant);
         const run = await set(pathOf(tenant, behind));
@@ -152,7 +152,7 @@ describe("the history's place", () => {
         expectExit(await run(['status', '--exit-code']), 0);
       });
 
-      it('is the first schema that exists, and a file that makes the missing one is told what comes of it', async () => {
+      it('is the first schema that exists; a file that creates an earlier one causes a warning', async () => {
         const run = await set(pathOf(tenant, behind));
         expectExit(await run(['up']), 0);
         expect(await schemasOf('schema_migrations')).to.deep.equal([behind]);
@@ -167,7 +167,7 @@ describe("the history's place", () => {
         expectExit(await run(['up', '--table', `${behind}.schema_migrations`]), 0);
       });
 
-      it('is none where no schema exists: 20', async () => {
+      it('does not exist when the path has no existing schema: exit 20', async () => {
         const result = await (await set(pathOf(tenant)))(['up']);
         expectExit(result, 20);
         expect(result.stderr).to.include('no schema of the search_path exists');
@@ -176,9 +176,9 @@ describe("the history's place", () => {
   }
 
   for (const name of NAMES) {
-    it(`of a schema called ${name}: found, made, refused and named as it is called`, async () => {
+    it(`can be named ${name}: commands create it, find it, refuse it and report it under that name`, async () => {
       await createSchema(name);
-      // Quoted, it is a name like any other, but for "$user", which stands for the role's.
+      // A quoted name is an ordinary name, except "$user", which stands for the role's.
       if (name === '$user') await createSchema(role.name);
       const schema = name === '$user' ? role.name : name;
       const path = pathOf(name, behind);
@@ -200,7 +200,7 @@ describe("the history's place", () => {
     });
   }
 
-  describe("on the server's default path", () => {
+  describe("with the server's default path", () => {
     beforeEach(async () => {
       await query(`GRANT ALL ON SCHEMA public TO ${role.name}`);
       const here = workspace();
@@ -209,7 +209,7 @@ describe("the history's place", () => {
       );
     });
 
-    it('is public; it goes on being used when there is a schema called like the role, where objects then go', async () => {
+    it("is public, and stays public when a schema with the role's name appears, in which new objects are created", async () => {
       expectExit(await runner()(['up']), 0);
       expect(await schemasOf('schema_migrations')).to.deep.equal(['public']);
       await createSchema(role.name);
@@ -223,7 +223,7 @@ describe("the history's place", () => {
       await expectAll(runner());
     });
 
-    it('is the schema called like the role, or like the one of --role', async () => {
+    it('is the schema with the name of the role, or of the role of --role', async () => {
       await createSchema(role.name);
       expectExit(await runner()(['up']), 0);
       expect(await schemasOf('schema_migrations')).to.deep.equal([role.name]);
@@ -238,41 +238,46 @@ describe("the history's place", () => {
     });
   });
 
-  describe('after a run that changes the path', () => {
+  describe('after a run that changes a path', () => {
     const CHANGES: Readonly<
       Record<
         string,
-        { readonly sql: () => string; readonly told: boolean; readonly address?: boolean; readonly path?: () => string }
+        {
+          readonly sql: () => string;
+          readonly reported: boolean;
+          readonly address?: boolean;
+          readonly path?: () => string;
+        }
       >
     > = {
-      'of the role': { sql: () => `ALTER ROLE ${role.name} SET search_path = ${tenant}`, told: true },
+      'of the role': { sql: () => `ALTER ROLE ${role.name} SET search_path = ${tenant}`, reported: true },
       'of the role in the database': {
         sql: () => `ALTER ROLE ${role.name} IN DATABASE ${databaseName()} SET search_path = ${tenant}, ${behind}`,
-        told: true,
+        reported: true,
       },
-      'of the database': { sql: () => `ALTER DATABASE ${databaseName()} SET search_path = ${tenant}`, told: true },
-      'of the database, for a role with one of its own': {
+      'of the database': { sql: () => `ALTER DATABASE ${databaseName()} SET search_path = ${tenant}`, reported: true },
+      'of the database, for a role with its own path': {
         sql: () => `ALTER DATABASE ${databaseName()} SET search_path = ${tenant}`,
-        told: false,
+        reported: false,
         path: () => behind,
       },
-      'of the role, when the address has one': {
+      'of the role, when the address sets one': {
         sql: () => `ALTER ROLE ${role.name} SET search_path = ${tenant}`,
-        told: false,
+        reported: false,
         address: true,
       },
-      'of the role, to where it was': {
+      'of the role, with the same first schema': {
         sql: () => `ALTER ROLE ${role.name} SET search_path = ${behind}, ${tenant}`,
-        told: false,
+        reported: false,
       },
       'of another role': {
         sql: () =>
           `CREATE ROLE ${role.name}_b; ALTER ROLE ${role.name}_b SET search_path = ${tenant}; DROP ROLE ${role.name}_b`,
-        told: false,
+        reported: false,
       },
     };
-    for (const [what, { sql, told, address, path }] of Object.entries(CHANGES)) {
-      it(`${what}: ${told ? 'it is told, with what to set' : 'nothing is told'}`, async () => {
+    for (const [what, { sql, reported, address, path }] of Object.entries(CHANGES)) {
+      it(`${reported ? 'is reported with a --table to set' : 'is not reported'}: the path ${what}`, async () => {
         await createSchema(tenant);
         const here = workspace();
         await here.query(`ALTER ROLE ${role.name} SUPERUSER`);
@@ -284,9 +289,9 @@ describe("the history's place", () => {
         const result = await run(['up']);
         expectExit(result, 0);
         expect(/--table \S+/.exec(warningsOf(result))?.[0]).to.equal(
-          told ? `--table ${behind}.schema_migrations` : undefined,
+          reported ? `--table ${behind}.schema_migrations` : undefined,
         );
-        const next = await run(['up', ...(told ? ['--table', `${behind}.schema_migrations`] : [])]);
+        const next = await run(['up', ...(reported ? ['--table', `${behind}.schema_migrations`] : [])]);
         expectExit(next, 0);
         expect(next.stdout).to.include('skip');
         expect(await schemasOf('schema_migrations')).to.deep.equal([behind]);

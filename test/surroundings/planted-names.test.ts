@@ -1,4 +1,4 @@
-/** Nothing that another role has planted runs: operators, functions, views and types in a schema that comes first on the path. */
+/** Operators, functions, views and types that another role has planted in the first schema of the path never run. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { expectExit, runCli } from '../support/cli.ts';
 import { useDatabase } from '../support/databases.ts';
 import { callsOf, plant, withClient } from '../support/planted.ts';
 
-/** Without a name that is looked up along the path: the text of a migration has the path that the user has chosen. */
+/** All names are qualified: the text of a migration runs with the user's search_path. */
 const FILES: Readonly<Record<string, string>> = {
   '001_a.up.sql': 'CREATE TABLE public.a (id int, part int);',
   '001_a.down.sql': 'DROP TABLE public.a;',
@@ -22,7 +22,7 @@ const FILES: Readonly<Record<string, string>> = {
   '004_detach.down.sql': 'ALTER TABLE public.p ATTACH PARTITION public.p1 FOR VALUES IN (1);',
 };
 
-/** Every command that asks the server, in an order in which each has something to do. */
+/** Every command that queries the server, in an order in which each has work. */
 const COMMANDS: readonly (readonly [args: string, exit: number])[] = [
   ['status', 0],
   ['up --dry-run', 0],
@@ -30,7 +30,7 @@ const COMMANDS: readonly (readonly [args: string, exit: number])[] = [
   ['baseline --to 001_a --table based', 0],
   ['repair --table based', 0],
   ['down --all --confirm DATABASE --dry-run --table based', 0],
-  // Its table was never made.
+  // Its table was never created.
   ['down --all --confirm DATABASE --reason test --table based', 40],
   ['up', 0],
   ['up', 0],
@@ -49,7 +49,7 @@ const COMMANDS: readonly (readonly [args: string, exit: number])[] = [
   ['repair --dry-run', 0],
 ];
 
-describe('what another role has planted', () => {
+describe('an object that another role has planted', () => {
   const database = useDatabase();
   const app = `lockstep_test_app_${randomBytes(4).toString('hex')}`;
   const owner = `lockstep_test_owner_${randomBytes(4).toString('hex')}`;
@@ -94,7 +94,7 @@ describe('what another role has planted', () => {
     });
   }
 
-  it('would run in a statement that names neither schema nor path (the test can fail)', async () => {
+  it('runs in a statement without qualified names and without a path (proof that the test can fail)', async () => {
     await withClient(database(), async (client) => {
       await client.query('SELECT 1::numeric * 2, upper($1::pg_catalog.text), 1::pg_catalog.oid = 1::pg_catalog.oid', [
         'x',
@@ -106,7 +106,7 @@ describe('what another role has planted', () => {
   });
 
   for (const who of ['a superuser', 'the owner of its tables'] as const) {
-    it(`never runs, whatever command ${who} runs`, async function () {
+    it(`never runs in any command of ${who}`, async function () {
       this.timeout(120_000);
       const url = new URL(database());
       if (who !== 'a superuser') [url.username, url.password] = [owner, 'o'];

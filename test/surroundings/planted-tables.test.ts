@@ -1,4 +1,4 @@
-/** A history that others have prepared: what hangs on it never runs, and what is harmless keeps nobody from working. */
+/** A history table that another role has prepared: its triggers, rules and functions never run, and harmless objects do not block a run. */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';
@@ -11,7 +11,7 @@ import { useWorkspace } from '../support/workspace.ts';
 type Answer = 'works' | 'is refused';
 
 interface Hanging {
-  /** `T` is the table, `E` the schema of whoever planted it. */
+  /** `T` is the table, `E` the schema of the role that planted it. */
   readonly sql: string;
   readonly read: Answer;
   readonly write: Answer;
@@ -24,19 +24,17 @@ const always = (sql: string): Hanging => ({ sql, read: 'is refused', write: 'is 
 const HANGING: Readonly<Record<string, Hanging>> = {
   nothing: harmless('SELECT 1'),
   'a trigger': onWriting('CREATE TRIGGER t BEFORE INSERT ON T FOR EACH ROW EXECUTE FUNCTION E.swallow()'),
-  'a trigger that is deferred': onWriting(
+  'a deferred trigger': onWriting(
     'CREATE CONSTRAINT TRIGGER t AFTER INSERT ON T DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION E.swallow()',
   ),
-  'a trigger that is off': harmless(
+  'a disabled trigger': harmless(
     'CREATE TRIGGER t BEFORE INSERT ON T FOR EACH ROW EXECUTE FUNCTION E.swallow(); ALTER TABLE T DISABLE TRIGGER t',
   ),
-  'a rule instead': onWriting('CREATE RULE r AS ON INSERT TO T DO INSTEAD NOTHING'),
-  'a rule also': onWriting('CREATE RULE r AS ON INSERT TO T DO ALSO SELECT E.run()'),
-  'a policy that is not active': harmless(
-    'CREATE POLICY p ON T USING (E.run() = 1); ALTER TABLE T ENABLE ROW LEVEL SECURITY',
-  ),
-  'a default of a function': onWriting('ALTER TABLE T ADD x int; ALTER TABLE T ALTER x SET DEFAULT E.run()'),
-  'a default of an operator': onWriting(
+  'a DO INSTEAD rule': onWriting('CREATE RULE r AS ON INSERT TO T DO INSTEAD NOTHING'),
+  'a DO ALSO rule': onWriting('CREATE RULE r AS ON INSERT TO T DO ALSO SELECT E.run()'),
+  'an inactive policy': harmless('CREATE POLICY p ON T USING (E.run() = 1); ALTER TABLE T ENABLE ROW LEVEL SECURITY'),
+  'a default that calls a function': onWriting('ALTER TABLE T ADD x int; ALTER TABLE T ALTER x SET DEFAULT E.run()'),
+  'a default that calls an operator': onWriting(
     'ALTER TABLE T ADD x boolean; ALTER TABLE T ALTER x SET DEFAULT (1 OPERATOR(E.===) 1)',
   ),
   'a default that runs SQL': onWriting(
@@ -82,11 +80,11 @@ CREATE CAST (E.mood AS json) WITH FUNCTION E.to_json(E.mood);
 CREATE TABLE E.parent ();
 `;
 
-describe('a history that others have prepared', () => {
+describe('a history that another role has prepared', () => {
   const workspace = useWorkspace();
   let evil = '';
 
-  /** Calls of functions are counted, also in transactions that are read only or rolled back. */
+  /** The server counts function calls, even in transactions that are read-only or rolled back. */
   const counting = (): string => {
     const url = new URL(workspace().url);
     url.searchParams.set('track_functions', 'all');
@@ -115,7 +113,7 @@ describe('a history that others have prepared', () => {
 
   for (const table of ['schema_migrations', 'schema_migrations_journal']) {
     for (const [name, { sql: text, read, write }] of Object.entries(HANGING)) {
-      it(`${name}, on ${table}: reading ${read}, writing ${write}, and nothing of it runs`, async () => {
+      it(`with ${name} on ${table}: reading ${read}, writing ${write}, and no planted function runs`, async () => {
         // Both have columns of that name.
         for (const statement of sql(text, table).split(/;(?=\s)/)) await workspace().query(statement);
         const before = await callsOf(workspace().serverUrl, evil);
@@ -124,7 +122,7 @@ describe('a history that others have prepared', () => {
         await expectAnswer(read, () =>
           down(workspace(), { ...run, steps: 1, dryRun: true, from: 'stored', trustStored: true }).catch(
             (error: unknown) => {
-              // It has no down script.
+              // The version has no down script.
               if ((error as { code?: string }).code !== 'ROLLBACK_REFUSED') throw error;
             },
           ),
@@ -145,15 +143,15 @@ describe('a history that others have prepared', () => {
     'a partitioned table': 'CREATE TABLE T (version text, applied_at timestamptz) PARTITION BY LIST (version)',
     'a foreign table': 'CREATE FOREIGN TABLE T (version text, applied_at timestamptz) SERVER E',
     'a temporary view': 'CREATE VIEW T AS SELECT version, applied_at FROM E.rows WHERE E.run() = 1',
-    'a domain for version':
+    'a table with a domain for version':
       'CREATE TABLE T (version E.checked PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
-    'an enum for checksum':
+    'a table with an enum for checksum':
       'CREATE TABLE T (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now(), checksum E.mood)',
-    'row security that is forced':
+    'a table with forced row security':
       'CREATE TABLE T (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()); ALTER TABLE T ENABLE ROW LEVEL SECURITY; ALTER TABLE T FORCE ROW LEVEL SECURITY; CREATE POLICY p ON T USING (E.run() = 2)',
   };
   for (const [name, text] of Object.entries(KINDS)) {
-    it(`${name} in its place is refused by every command, and nothing of it runs`, async () => {
+    it(`is refused by every command when it is ${name}, and no planted function runs`, async () => {
       const owner = await createRole(workspace(), { settings: { track_functions: 'all' } });
       await workspace().query('DROP TABLE schema_migrations, schema_migrations_journal');
       await workspace().query(sql('CREATE TABLE E.rows (version text, applied_at timestamptz)'));
@@ -181,25 +179,25 @@ describe('a history that others have prepared', () => {
   }
 });
 
-describe('whose the history is', () => {
+describe('the owner of the history', () => {
   const workspace = useWorkspace();
 
-  /** Who runs, whom the tables belong to, and whether it may write. */
+  /** The role that runs, the owner of the tables, and whether the role may write. */
   const OWNERS: Readonly<
     Record<
       string,
       { runs: 'superuser' | 'role'; owner: 'itself' | 'a group' | 'another' | 'a superuser'; write: Answer }
     >
   > = {
-    'a superuser, its own': { runs: 'superuser', owner: 'itself', write: 'works' },
-    'a superuser, an application role': { runs: 'superuser', owner: 'another', write: 'is refused' },
-    'a role, its own': { runs: 'role', owner: 'itself', write: 'works' },
-    'a role, a group that it is in': { runs: 'role', owner: 'a group', write: 'works' },
-    'a role, another one, which lets it write': { runs: 'role', owner: 'another', write: 'is refused' },
-    'a role, a superuser, which lets it write': { runs: 'role', owner: 'a superuser', write: 'is refused' },
+    'a superuser, tables of its own': { runs: 'superuser', owner: 'itself', write: 'works' },
+    'a superuser, tables of an application role': { runs: 'superuser', owner: 'another', write: 'is refused' },
+    'a role, tables of its own': { runs: 'role', owner: 'itself', write: 'works' },
+    'a role, tables of a group that it is a member of': { runs: 'role', owner: 'a group', write: 'works' },
+    'a role, tables of another role that grants it writing': { runs: 'role', owner: 'another', write: 'is refused' },
+    'a role, tables of a superuser that grants it writing': { runs: 'role', owner: 'a superuser', write: 'is refused' },
   };
   for (const [name, { runs, owner, write }] of Object.entries(OWNERS)) {
-    it(`${name}: nothing pending works, writing ${write}`, async () => {
+    it(`${name}: a run with nothing pending works, writing ${write}`, async () => {
       const role = await createRole(workspace());
       const other = await createRole(workspace());
       await workspace().write(file(1, 'a', 'CREATE TABLE a ();'));
@@ -221,7 +219,7 @@ describe('whose the history is', () => {
         expect(error.details.problems!.join('\n')).to.match(/schema_migrations.*belongs to/);
         expect(error.hint).to.include('role OWNER').and.include('OWNER TO');
         expect(await workspace().query(`SELECT to_regclass('b') AS made`)).to.deep.equal([{ made: null }]);
-        // As the hint says.
+        // Follows the hint.
         if (owner === 'another')
           expect(done(await up(workspace(), { connectionString: workspace().url, role: other.name }))).to.deep.equal([
             '002_b',
@@ -230,7 +228,7 @@ describe('whose the history is', () => {
     });
   }
 
-  it('SELECT alone is enough while nothing is pending', async () => {
+  it('needs to grant only SELECT while nothing is pending', async () => {
     const reader = await createRole(workspace(), { grant: 'USAGE' });
     await workspace().write(file(1, 'a', 'CREATE TABLE a ();'));
     await up(workspace());

@@ -1,4 +1,4 @@
-/** Row security on the history or the journal: what it may hide from a role is never taken for what is not there. */
+/** Row security on the history or the journal: rows that it may hide from a role are never treated as absent. */
 import { expect } from 'chai';
 
 import { expectExit, runCli, type CliResult } from '../support/cli.ts';
@@ -25,7 +25,7 @@ const COMMANDS: Readonly<Record<string, (database: string) => string[]>> = {
   'down --all': (database) => ['down', '--all', '--confirm', database, '--no-hold'],
 };
 
-/** Whether row security is active for a role (`row_security_active`): for an owner only by FORCE, never for who bypasses it. */
+/** Whether row security is active for a role (`row_security_active`): for an owner only with FORCE, never for a role with BYPASSRLS. */
 const ROLES = ['owner', 'member of the owner', 'other', 'BYPASSRLS', 'superuser'] as const;
 type Who = (typeof ROLES)[number];
 const isActive = (who: Who, force: boolean): boolean =>
@@ -56,7 +56,7 @@ describe('row security', () => {
   });
 
   const run = (who: Who, args: readonly string[]): Promise<CliResult> => {
-    // The tables' owner is no superuser: to write them, a superuser takes its role.
+    // The tables' owner is not a superuser: a superuser switches to its role to write.
     const role =
       who === 'superuser' && !['status', 'wait'].includes(args[0]!) && !args.includes('--dry-run')
         ? ['--role', owner.name]
@@ -70,10 +70,10 @@ describe('row security', () => {
   })) {
     for (const force of forces) {
       for (const who of ROLES) {
-        // As the owner, FORCE counts for it again.
+        // FORCE applies again once it acts as the owner.
         const hidden = (what: string): boolean =>
           isActive(who === 'superuser' && !/status|wait|dry-run/.test(what) ? 'owner' : who, force);
-        it(`${force ? 'FORCE ' : ''}on ${table}, as ${who}: ${isActive(who, force) ? 'refused, naming it' : 'as without'}`, async () => {
+        it(`${force ? 'FORCE ' : ''}on ${table}, as ${who}: ${isActive(who, force) ? 'commands are refused and name it' : 'has no effect'}`, async () => {
           await workspace().query(
             `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY${force ? ', FORCE ROW LEVEL SECURITY' : ''}`,
           );
@@ -81,11 +81,11 @@ describe('row security', () => {
           for (const [what, command] of Object.entries(COMMANDS)) {
             const args = command(new URL(workspace().url).pathname.slice(1));
             const result = await run(who, args);
-            // Where nothing is to be written, these need the history alone.
+            // Commands that write nothing need only the history.
             const readsOnly =
               table === 'schema_migrations_journal' && ['wait', 'up', 'up --dry-run', 'baseline'].includes(what);
             if (hidden(what) && !readsOnly) {
-              // Who may not write at all may be told that first.
+              // A role without the right to write may get that error first.
               if (who !== 'other' || result.code !== 23) {
                 expectExit(result, 22);
                 expect(result.stderr, what).to.include('row security').and.include(table);
@@ -94,7 +94,7 @@ describe('row security', () => {
             } else if (who !== 'other') {
               expectExit(result, 0);
             } else {
-              // It may only read: what it would write is refused, and what is there is never said to be missing.
+              // The role may only read: writing is refused, and existing rows are never reported as absent.
               expect([0, 22, 23], `${what}: ${result.stderr}`).to.include(result.code);
               expect(result.stdout.replace('Nothing is pending', ''), what).to.not.match(/pending|not applied/);
               expect(await stateOf(workspace()), what).to.deep.equal(before);

@@ -1,4 +1,4 @@
-/** Servers that only look like PostgreSQL, namesakes of our tables, and texts that swallow what comes behind them. */
+/** Servers that only resemble PostgreSQL, application tables with the history's name, and files with an unterminated quote or comment. */
 import { expect } from 'chai';
 
 import { done, failure, proxyOf, up } from '../support/running.ts';
@@ -9,10 +9,10 @@ describe('a server whose advisory locks do nothing', () => {
 
   const SERVERS: Readonly<Record<string, (sql: string) => string>> = {
     'every try succeeds': (sql) => sql.replace(/pg_catalog\.pg_try_advisory_lock\([^)]*\)/, 'true'),
-    'the function is not there': (sql) => sql.replace('pg_try_advisory_xact_lock_shared(', 'pg_no_such_lock('),
+    'the function does not exist': (sql) => sql.replace('pg_try_advisory_xact_lock_shared(', 'pg_no_such_lock('),
   };
   for (const [what, change] of Object.entries(SERVERS)) {
-    it(`${what}: 20, with the server's name, and nothing is run`, async () => {
+    it(`makes the run exit with 20, name the server and run nothing when ${what}`, async () => {
       await workspace().write({ '001_a.up.sql': 'CREATE TABLE a ();' });
       const proxy = await proxyOf(workspace());
       proxy.rule = ({ type, text }) => (type === 'Q' && change(text) !== text ? { sql: change(text) } : 'pass');
@@ -26,7 +26,7 @@ describe('a server whose advisory locks do nothing', () => {
 describe("an application's own table of the same name", () => {
   const workspace = useWorkspace();
 
-  it('may refuse a row without being taken for the history', async () => {
+  it('can reject a row without being mistaken for the history', async () => {
     const ops = `${workspace().schema}_ops`;
     const own = workspace();
     await own.query(
@@ -48,7 +48,7 @@ describe("an application's own table of the same name", () => {
   });
 });
 
-describe('a text that swallows what comes behind it', () => {
+describe('a file with an unterminated token', () => {
   const workspace = useWorkspace();
 
   for (const [what, text] of Object.entries({
@@ -58,7 +58,7 @@ describe('a text that swallows what comes behind it', () => {
     'a dollar quote': 'SELECT $x$ abc;\n',
     'an escaped quote': "SELECT E'abc\\\n",
   })) {
-    it(`${what}: is told with its place, and none of ours`, async () => {
+    it(`fails at its own location without showing SQL of Lockstep: ${what}`, async () => {
       await workspace().write({ '001_a.up.sql': `CREATE TABLE a ();\n${text}` });
       const error = await failure('MIGRATION_FAILED', up(workspace()));
       expect(error.details.location).to.include({ file: '001_a.up.sql', line: 2 });

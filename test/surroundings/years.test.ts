@@ -1,4 +1,4 @@
-/** A history that lives for years: restores, replication, settings of role and database, failing pods. */
+/** A history in production for years: restores, replication, settings of role and database, failing pods. */
 import { expect } from 'chai';
 
 import { documentOf } from '../support/json-documents.ts';
@@ -11,7 +11,7 @@ import { useWorkspace } from '../support/workspace.ts';
 
 const JOURNAL = 'schema_migrations_journal';
 
-describe('a history that lives for years', () => {
+describe('a history in production for years', () => {
   const workspace = useWorkspace();
 
   beforeEach(async () => {
@@ -20,7 +20,7 @@ describe('a history that lives for years', () => {
     await workspace().write({ ...file(2, 'b', 'CREATE TABLE b ();'), '002_b.down.sql': 'DROP TABLE b;' });
   });
 
-  it('has its sequence set right when it is behind its rows', async () => {
+  it("has its journal's sequence corrected when it is behind the rows", async () => {
     await workspace().query(`SELECT setval(pg_get_serial_sequence('${JOURNAL}', 'id'), 1, false)`);
     const reporter = new Recorder();
     expect(done(await up(workspace(), { reporter }))).to.deep.equal(['002_b']);
@@ -33,7 +33,7 @@ describe('a history that lives for years', () => {
     expect(done(await down(workspace(), { steps: 1 }))).to.deep.equal(['002_b']);
   });
 
-  it('loses rows of runs that changed nothing after a while, and no other', async () => {
+  it('drops old journal rows of runs that changed nothing, and no others', async () => {
     await workspace().write(file(2, 'b', 'SELECT nope;'));
     for (let run = 0; run < 3; run += 1) await failure('MIGRATION_FAILED', up(workspace(), { release: 'shop/2@2' }));
     const rows = (): Promise<{ event: string; release: string | null }[]> =>
@@ -46,12 +46,12 @@ describe('a history that lives for years', () => {
     expect(after.length).to.be.lessThan(before.length);
     expect(after.filter(({ event }) => event === 'failed')).to.deep.equal([]);
     expect(after.filter(({ event }) => event === 'applied')).to.have.lengthOf(1);
-    // The release goes on being known.
+    // The release is still known.
     expect(after.filter(({ release }) => release === 'shop/2@2')).to.have.lengthOf(1);
     expectExit(await runCli(['down', '--steps', '1', '--journal-keep', '0'], workspace()), 0);
   });
 
-  it('is no more asked of when its clock was set back: a failure from the future pauses nobody', async () => {
+  it('does not pause a run for a failure with a time in the future, as after the clock was set back', async () => {
     await workspace().write(file(2, 'b', 'SELECT nope;'));
     const env = { ...workspace().env, LOCKSTEP_RELEASE: 'shop@2' };
     expectExit(await runCli(['up'], { env }), 40);
@@ -61,7 +61,7 @@ describe('a history that lives for years', () => {
     expect((await runCli(['up'], { env })).stderr).to.not.include('next try');
   });
 
-  it('of two first runs with other lock keys at once one ends with 20, and nothing runs twice', async () => {
+  it('makes one of two concurrent first runs with different lock keys exit with 20, and nothing runs twice', async () => {
     await workspace().query('DROP TABLE schema_migrations, schema_migrations_journal, a');
     await workspace().write({
       '001_a.up.sql':
@@ -79,7 +79,7 @@ describe('a history that lives for years', () => {
 describe('settings of role and database', () => {
   const workspace = useWorkspace();
 
-  /** What anybody may set, at both ends of what is possible; those that no migrator can work with are refused before anything runs. */
+  /** User settings at both ends of their range; settings that a migrator cannot work with are refused before anything runs. */
   const SETTINGS = `SELECT name, vartype, min_val, max_val, enumvals FROM pg_settings
     WHERE context = 'user' AND name NOT LIKE 'debug%' AND name !~ '^(plpgsql|role|session_authorization|search_path|temp_tablespaces|default_tablespace|default_transaction_read_only)' AND name !~ '^transaction_' ORDER BY name`;
   const DATES = ['German', 'SQL, DMY', 'Postgres, MDY', 'ISO, YMD'];
@@ -100,13 +100,13 @@ describe('settings of role and database', () => {
     if (name === 'DateStyle') return DATES;
     if (vartype === 'bool') return ['on', 'off'];
     if (vartype === 'enum') return enumvals ?? [];
-    // A limit of one unit keeps everybody from working, and the largest waits for ever.
+    // A limit of one unit blocks all work, and the largest one waits forever.
     if (vartype === 'integer' || vartype === 'real')
       return name.endsWith('_timeout') || name.includes('limit') ? [] : [min ?? '', max ?? ''];
     return [];
   }
 
-  it('change neither what is done nor what is said', async function () {
+  it('change neither the result nor the output of a run', async function () {
     this.timeout(180_000);
     await workspace().write({
       ...file(1, 'a', 'CREATE TABLE a ();'),
@@ -128,7 +128,7 @@ describe('settings of role and database', () => {
           (await up(workspace(), run)).skipped,
           done(await down(workspace(), { ...run, steps: 2, hold: false })),
         ])().catch((error: unknown) => (error as { code?: string }).code);
-        // A server may refuse a value of a setting, which is told.
+        // A server may reject a value of a setting, which is printed.
         if (
           outcome !== 'CONFIG_INVALID' &&
           JSON.stringify(outcome) !==
@@ -147,7 +147,7 @@ describe('settings of role and database', () => {
   });
 
   for (const style of DATES) {
-    it(`DateStyle ${style} by the role: times are read as they were written`, async () => {
+    it(`DateStyle ${style} of the role: times are read back as they were written`, async () => {
       const role = await createRole(workspace(), {
         settings: { datestyle: style, intervalstyle: 'postgres_verbose', extra_float_digits: '-15' },
       });
@@ -165,7 +165,7 @@ describe('settings of role and database', () => {
     });
   }
 
-  it('a statement_timeout of the role is for its application: the run has none', async () => {
+  it('do not limit statements: the run ignores a statement_timeout of the role', async () => {
     await workspace().write(file(1, 'a', 'CREATE TABLE a ();'));
     const role = await createRole(workspace(), { settings: { statement_timeout: '1' } });
     const result = await runCli(['up'], { env: { ...workspace().env, DATABASE_URL: role.url } });

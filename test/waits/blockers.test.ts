@@ -1,4 +1,4 @@
-/** Somebody holds a table that a migration needs: who is told of it, what is tried again, what waits, and how it ends. */
+/** Another session holds a table that a migration needs: the run reports it, retries or waits, and ends with the right exit code. */
 import { expect } from 'chai';
 import type pg from 'pg';
 
@@ -28,14 +28,14 @@ describe('a session that holds the table of a migration', () => {
     await workspace().query('INSERT INTO orders SELECT generate_series(1, 100)');
   });
 
-  /** A report that reads the table in a transaction which goes on. */
+  /** A report that reads the table in a transaction that stays open. */
   async function block(lock = ''): Promise<{ client: pg.Client; pid: number }> {
     const client = await workspace().client({ application_name: 'long report' });
     await client.query('BEGIN');
     if (lock !== '') await client.query(lock);
     await client.query(BLOCKING_QUERY);
     const { rows } = await client.query<{ pid: number }>(`SELECT pg_backend_pid() AS pid`);
-    // The last query is the one to be told.
+    // The run reports the last query.
     await client.query(BLOCKING_QUERY);
     return { client, pid: rows[0]!.pid };
   }
@@ -196,7 +196,7 @@ describe('a session that holds the table of a migration', () => {
     await workspace().write({ '001_alter.up.sql': 'ALTER TABLE orders ADD COLUMN total int;' });
     const run = startCli(['up', '--lock-timeout', '100ms'], workspace());
     await run.waitForLog('migration.retrying');
-    // A reader that comes now is let through though the report goes on; behind the migration it would wait for both.
+    // A new reader passes while the report continues; behind the migration it would wait for both.
     const reader = await workspace().client();
     await reader.query(`SET statement_timeout = '2s'`);
     for (let read = 1; read <= 10; read += 1) await reader.query('SELECT count(*) FROM orders');

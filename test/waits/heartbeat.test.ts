@@ -1,4 +1,4 @@
-/** A holder whose hook takes its time keeps its session, and with it the lock, from being ended as idle. */
+/** A holder with a slow hook keeps its session, and with it the lock, from being terminated as idle. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -8,13 +8,13 @@ import { expectExit, startCli } from '../support/cli.ts';
 import { file } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-/** The server would end a session that says nothing for so long. */
+/** The server terminates a session that is idle for this long. */
 const IDLE_LIMIT_MS = 60_000;
 
 describe('a heartbeat', () => {
   const workspace = useWorkspace();
 
-  /** The last message of the session that holds the lock, and how long the one before it was ago. */
+  /** The last message of the session that holds the lock, and the time since the previous one. */
   async function lastMessage(): Promise<{ query: string; at: Date }> {
     const [row] = await workspace().query<{ query: string; at: Date }>(
       `SELECT query, state_change AS at FROM pg_stat_activity WHERE pid = $1 AND state = 'idle'`,
@@ -29,7 +29,7 @@ describe('a heartbeat', () => {
       return query === 'SELECT 1' && at > before && at;
     });
 
-  // Busy, so that nothing of the run's own may depend on the thread of the hook.
+  // The hook keeps its thread busy, so that the heartbeat must not depend on that thread.
   it('is sent well before the server would end the idle session, even while a hook keeps its thread busy', async function () {
     this.timeout(120_000);
     const done = join(workspace().dir, 'done');

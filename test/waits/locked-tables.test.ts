@@ -1,4 +1,4 @@
-/** Somebody has history or journal locked: whoever waits for it says for whom after some seconds, and does not wait for ever. */
+/** Another session locks the history or the journal: a waiting run names that session after some seconds, and does not wait forever. */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -8,7 +8,7 @@ import { up } from '../support/running.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 const TABLES = ['schema_migrations', 'schema_migrations_journal'];
-/** The second keeps from writing only. */
+/** The second mode blocks only writing. */
 const MODES = ['ACCESS EXCLUSIVE', 'EXCLUSIVE'];
 
 describe('a run whose history or journal is locked by another session', () => {
@@ -40,7 +40,7 @@ describe('a run whose history or journal is locked by another session', () => {
     }
   }
 
-  it('reports it when the lock comes in the middle of the run, and the next run finds what was applied', async function () {
+  it('reports that session when the lock is taken in the middle of the run, and the next run finds the applied versions', async function () {
     this.timeout(120_000);
     await workspace().write(file(1, 'a', 'CREATE TABLE a (id int);'));
     await up(workspace());

@@ -1,4 +1,4 @@
-/** A database that is not ready yet is waited for; one that says no is not; what is read from files is read again at each try. */
+/** A run waits for a database that is not ready yet, not for one that refuses it, and reads files again at each attempt. */
 import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ describe('a server that is still starting up', () => {
     expect(waits(result)).to.be.greaterThan(1);
     const waiting = startCli(['up'], workspace);
     await waiting.waitForLog('database.waiting');
-    // What pg_ctl promote does.
+    // Does the same as pg_ctl promote.
     await writeOwned('promote');
     process.kill(server.postmasterPid, 'SIGUSR1');
     const late = await waiting.exited;
@@ -135,7 +135,7 @@ describe('a server with TLS', () => {
 
   interface Rotated {
     readonly user: string;
-    /** How the path of the file is given. */
+    /** The way in which the path of the file is set. */
     readonly given: (path: string) => Record<string, string>;
     /** The file with the right password, or with a wrong one. */
     readonly text: (password: string) => string | Promise<string>;
@@ -175,7 +175,7 @@ describe('a server with TLS', () => {
       const waiting = startCli(['wait'], { env });
       await waiting.waitForLog('database.waiting');
       await writeFile(path, await text(PASSWORD));
-      // A try that was under way may have read the old one; all that begin after it read the new one.
+      // An attempt that is already running may have read the old file; all later ones read the new one.
       await late.turnedAway();
       late.open();
       const result = await waiting.exited;

@@ -1,4 +1,4 @@
-/** A migration that failed is not hammered by replicas that restart: the journal answers for a while. */
+/** Restarting replicas do not retry a failed migration at once: the journal pauses it for a while. */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';
@@ -8,7 +8,7 @@ import { runInProcess, type InProcessResult } from '../support/in-process.ts';
 
 const REPLICAS = 20;
 const GOOD = file(1, 'orders', 'CREATE TABLE orders (id int);\nCREATE SEQUENCE table_locks;');
-/** Each try keeps everybody from the table for as long as it lasts. A sequence is not rolled back: it counts them all. */
+/** Each try locks the table for its duration. A sequence is not rolled back, so it counts all tries. */
 const BAD = file(
   2,
   'bad',
@@ -35,12 +35,12 @@ describe('a migration that fails in a release', () => {
   const up = (release: string, ...more: readonly string[]): Promise<InProcessResult> =>
     runInProcess(['up', ...more], releaseOf(release));
 
-  /** How often the migration was run, and so its table locked. */
+  /** How often the migration ran, and so locked its table. */
   async function tries(): Promise<number> {
     return (await workspace().journalCounts('started'))['002_bad'] ?? 0;
   }
 
-  /** How often its table was locked, whatever the journal says. */
+  /** How often its table was locked, independent of the journal. */
   async function tableLocks(): Promise<number> {
     const [found] = await workspace().query<{ count: number }>(
       'SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int AS count FROM table_locks',
@@ -48,7 +48,7 @@ describe('a migration that fails in a release', () => {
     return found!.count;
   }
 
-  /** As if everything in the journal had happened so much earlier; the server's clock is the one that counts. */
+  /** Moves everything in the journal back in time, by the server's clock. */
   async function pass(seconds: number): Promise<void> {
     await workspace().query(`UPDATE schema_migrations_journal SET at = at - make_interval(secs => $1)`, [seconds]);
   }
@@ -58,7 +58,7 @@ describe('a migration that fails in a release', () => {
     return found!.now;
   }
 
-  /** As if everything in the round that began then had happened at its beginning, and that were so long ago now: however fast we are. */
+  /** Moves everything in the round that started then to its start, and that start back in time, independent of the test's speed. */
   async function endRound(beganAt: Date, seconds: number): Promise<Date> {
     const endedAt = await serverTime();
     await workspace().query(
@@ -131,7 +131,7 @@ describe('a migration that fails in a release', () => {
       expectPaused(paused);
       const next = /not before (\S+Z)/.exec(paused.stderr)?.[1] ?? '';
       pauses.push(Math.round((Date.parse(next) - (await lastFailure()).getTime()) / 5_000) * 5);
-      // All but a little: still not; and then a little more.
+      // Just before the end of the pause: still paused; and then just after it.
       await pass(pauses.at(-1)! - 10);
       expectPaused(await up(POD));
       await pass(11);
@@ -186,7 +186,7 @@ describe('a migration that fails in a release', () => {
       await expectTriedBy(() => up(POD));
     });
 
-    it('and applied when the file is corrected', async () => {
+    it('and is applied when the file is corrected', async () => {
       await workspace().write(file(2, 'bad', 'ALTER TABLE orders ADD COLUMN total int;'));
       const { code, stderr } = await up(POD);
       expect(code, stderr).to.equal(0);

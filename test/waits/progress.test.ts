@@ -1,4 +1,4 @@
-/** A statement that runs for long says so after 10 s and then every 30 s: how far it is, and who blocks it. */
+/** A long-running statement is reported after 10 s and then every 30 s, with its progress and its blockers. */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -11,7 +11,7 @@ import { hurried, upByEngine } from '../support/in-process.ts';
 /** 10 s are 100 ms. */
 const FACTOR = 100;
 
-describe('a statement that runs for long', () => {
+describe('a long-running statement', () => {
   const workspace = useWorkspace();
 
   const start = (): { run: Promise<unknown>; reporter: Recorder } => {
@@ -22,7 +22,7 @@ describe('a statement that runs for long', () => {
     };
   };
 
-  it('reports who blocks it after 10 s and then every 30 s', async () => {
+  it('reports its blockers after 10 s and then every 30 s', async () => {
     await workspace().query('CREATE TABLE orders (id int)');
     const reader = await workspace().client({ application_name: 'long report' });
     await reader.query('BEGIN; SELECT * FROM orders');
@@ -54,7 +54,7 @@ describe('a statement that runs for long', () => {
     await workspace().write({ '001_index.up.sql': 'CREATE INDEX wide_n ON wide (slowly(n));' });
     const { run, reporter } = start();
     await run;
-    // The last look may come when it is built.
+    // The last check may come when the index is complete.
     const seen = reporter.of('statement.running').flatMap(({ progress }) => progress ?? []);
     expect(seen.length).to.be.greaterThan(1);
     for (const { phase } of seen) expect(phase).to.match(/^building index/);

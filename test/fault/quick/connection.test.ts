@@ -1,4 +1,4 @@
-/** Sessions that the server ends, servers that cannot be reached, passwords that are wrong. */
+/** Terminated sessions, unreachable servers and wrong passwords. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -24,7 +24,7 @@ describe('pg_terminate_backend', () => {
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   }
 
-  it('of the holder, in a transaction: 30 or 34', async () => {
+  it('of the holder in a transaction makes it exit with 30 or 34', async () => {
     const gate = await closeGate(workspace());
     const files = { ...FIVE_FILES, ...file(6, 'half', `CREATE TABLE half (id int);\n${gate.sql}`) };
     await workspace().write(files);
@@ -45,7 +45,7 @@ describe('pg_terminate_backend', () => {
     ],
     ['never yields', 'log("ready"); for (;;);', ['ready']],
   ] as const) {
-    it(`of the holder, during a hook that ${which}: 30, and the hook is not followed by its migration`, async () => {
+    it(`of the holder during a hook that ${which} makes it exit with 30 without running the hook's migration`, async () => {
       const files = { ...FIVE_FILES, ...file(6, 'hooked', 'CREATE TABLE hooked (id int);') };
       await workspace().write({
         ...files,
@@ -64,7 +64,7 @@ describe('pg_terminate_backend', () => {
     });
   }
 
-  it('of a waiter: 30, and the holder goes on', async () => {
+  it('of a waiter makes it exit with 30, and the holder continues', async () => {
     const gate = await closeGate(workspace());
     const files = { ...FIVE_FILES, ...file(6, 'gate', gate.sql) };
     await workspace().write(files);
@@ -94,7 +94,7 @@ describe('a server that crashes', () => {
   after(() => server.stop());
   const workspace = useWorkspace(() => server.url);
 
-  it('under a holder and a waiter: 30 or 34 each, and a run that starts meanwhile applies everything', async () => {
+  it('makes a holder and a waiter exit with 30 or 34, and a run that starts meanwhile applies everything', async () => {
     const gate = await closeGate(workspace());
     const files = { ...FIVE_FILES, ...file(6, 'half', `CREATE TABLE half (id int);\n${gate.sql}`) };
     await workspace().write(files);
@@ -102,7 +102,7 @@ describe('a server that crashes', () => {
     await gate.arrived();
     const waiter = startCli(['up'], workspace());
     await waiter.waitForLog('lock.waiting');
-    // The gate is gone with the server's sessions.
+    // The gate's session ended with the server.
     const restarted = server.restart('immediate');
     const [held, waited] = await Promise.all([holder.exited, waiter.exited]);
     expect(held.code, held.stderr).to.be.oneOf([30, 34]);
@@ -115,7 +115,7 @@ describe('a server that crashes', () => {
   });
 });
 
-describe('a database that does not let us in', () => {
+describe('a database that cannot be connected to', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
@@ -128,14 +128,14 @@ describe('a database that does not let us in', () => {
   const WRONG = 'wrong-s3cret';
 
   for (const format of ['json', 'text'] as const) {
-    it(`wrong password: 23 at once, and it is not printed (${format})`, async () => {
+    it(`with a wrong password makes the run exit with 23 at once, without printing the password (${format})`, async () => {
       const passwordFile = join(workspace().dir, 'password');
       await writeFile(passwordFile, WRONG);
       const bare = `postgres://${server.user}@${server.host}:${server.port}/${server.database}`;
       for (const env of [
         { DATABASE_URL: bare.replace('@', `:${WRONG}@`) },
         { DATABASE_URL: bare, PGPASSWORD: WRONG },
-        // Which may have another one in a moment.
+        // The file may contain a new password a moment later.
         { DATABASE_URL: bare, LOCKSTEP_PASSWORD_FILE: passwordFile, LOCKSTEP_CONNECT_WAIT: '0' },
       ]) {
         const result = await runCli(['up', '--log-format', format, '--log-level', 'debug'], {
@@ -150,7 +150,7 @@ describe('a database that does not let us in', () => {
     });
   }
 
-  it('nobody listens there: 30 after --connect-wait', async () => {
+  it('with a closed port makes the run exit with 30 after --connect-wait', async () => {
     const DATABASE_URL = `postgres://someone:${WRONG}@127.0.0.1:${await closedPort()}/postgres`;
     const result = await runCli(['up', '--connect-wait', '1s'], { env: { ...workspace().env, DATABASE_URL } });
     expectExit(result, 30);

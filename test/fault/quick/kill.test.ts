@@ -1,4 +1,4 @@
-/** SIGKILL in the middle of a run: the next plain run finishes the work, without a person, and nothing is applied twice. */
+/** SIGKILL in the middle of a run: the next plain run completes without intervention, and nothing is applied twice. */
 import { expect } from 'chai';
 
 import { expectExit, runCli, startCli, type CliProcess } from '../../support/cli.ts';
@@ -41,7 +41,7 @@ describe('SIGKILL', () => {
   const HALF = (sql: string): string =>
     `CREATE TABLE half (id int);\nINSERT INTO half VALUES (1);\n${sql}\nINSERT INTO half VALUES (2);`;
 
-  it('in the middle of a transaction: it is rolled back and done again', async () => {
+  it('in the middle of a transaction: it is rolled back and repeated', async () => {
     const gate = await closeGate(workspace());
     const versions = await writeAll(file(6, 'half', HALF(gate.sql)));
     const holder = startCli(['up'], workspace());
@@ -56,7 +56,7 @@ describe('SIGKILL', () => {
     expect(await workspace().query('SELECT id FROM half ORDER BY id')).to.deep.equal([{ id: 1 }, { id: 2 }]);
   });
 
-  it('in the middle of a transaction that the server then commits: it is not done again', async () => {
+  it('in the middle of a transaction that the server then commits: it is not repeated', async () => {
     const gate = await closeGate(workspace());
     const versions = await writeAll(file(6, 'half', HALF(gate.sql)));
     const holder = startCli(['up'], workspace());

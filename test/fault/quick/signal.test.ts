@@ -1,4 +1,4 @@
-/** SIGTERM and SIGINT: exit 143 and 130 within seconds, rolled back, the lock free; the next run goes on. */
+/** SIGTERM and SIGINT: exit 143 and 130 within seconds, rolled back, lock free; the next run continues. */
 import { expect } from 'chai';
 
 import { eventually } from '../../support/bounded.ts';
@@ -38,7 +38,7 @@ for (const [signal, exit] of [
       return result.stdout;
     }
 
-    /** A plain run afterwards ends well, with everything applied once. */
+    /** A plain run afterwards succeeds, with everything applied once. */
     async function expectNextRun(more: Files): Promise<void> {
       expect(await workspace().lockSessions()).to.deep.equal([]);
       expectExit(await runCli(['up'], workspace()), 0);
@@ -71,7 +71,7 @@ for (const [signal, exit] of [
       await expectNextRun(more);
     });
 
-    it('in the middle of a statement that works for long', async () => {
+    it('in the middle of a long-running statement', async () => {
       const more = file(6, 'long', `CREATE TABLE half (id int);\nSELECT pg_sleep(3600);`);
       await workspace().write({ ...FIVE_FILES, ...more });
       const run = startCli(['up'], workspace());
@@ -87,7 +87,7 @@ for (const [signal, exit] of [
       await expectNextRun(more);
     });
 
-    it('twice: the second one ends it at once', async () => {
+    it('twice: the second one ends the run at once', async () => {
       const more = file(6, 'hooked', 'CREATE TABLE hooked ();');
       await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': STUBBORN_HOOK });
       const run = startCli(['up'], workspace());
@@ -116,7 +116,7 @@ for (const [signal, exit] of [
     });
 
     for (const [which, hook] of [
-      // It ends without an error, and its work may be half done: its migration must not follow.
+      // The hook returns without an error, but may be incomplete: its migration must not run.
       [
         'obeys its signal',
         'export default ({ log, signal }) => { log("ready"); return new Promise((done) => signal.addEventListener("abort", done)); };',
@@ -135,7 +135,7 @@ for (const [signal, exit] of [
       });
     }
 
-    it('while it waits for the lock', async () => {
+    it('while the run waits for the lock', async () => {
       await workspace().write(FIVE_FILES);
       const holder = await holdKey(workspace().serverUrl, workspace().lockKey);
       workspace().defer(() => holder.release());
@@ -146,7 +146,7 @@ for (const [signal, exit] of [
       await expectNextRun({});
     });
 
-    it('while it waits for the database', async () => {
+    it('while the run waits for the database', async () => {
       await workspace().write(FIVE_FILES);
       const DATABASE_URL = `postgres://postgres@127.0.0.1:${await closedPort()}/postgres`;
       const run = startCli(['up'], { env: { ...workspace().env, DATABASE_URL } });

@@ -1,4 +1,4 @@
-/** A sample of what way-back-matrix.test.ts tries in whole. LOCKSTEP_SEED=<number> takes the same cells again. */
+/** A sample of the cells of way-back-matrix.test.ts. LOCKSTEP_SEED=<number> selects the same cells again. */
 import fc from 'fast-check';
 
 import type { Postgres } from '../../../scripts/postgres/server.ts';
@@ -8,7 +8,7 @@ import { tryCell } from '../support/half-done-cell.ts';
 
 const SEED = Number(process.env['LOCKSTEP_SEED'] ?? Date.now() % 1_000_000);
 
-describe('a version that was left in part, a sample', () => {
+describe('a partly applied or rolled back version, a sample', () => {
   let server: Postgres;
   before(async () => {
     server = await ownServer();

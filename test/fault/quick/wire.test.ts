@@ -1,4 +1,4 @@
-/** The connection breaks at every single message of a run: the run says so, and the next one finishes the work. */
+/** The connection breaks at every single message of a run: the run reports it, and the next run completes. */
 import { expect } from 'chai';
 
 import { runMigrations, type Outcome } from '../../../src/index.ts';
@@ -15,7 +15,7 @@ const FILES = {
 };
 const VERSIONS = versionsOf(FILES);
 
-/** A run through a proxy with this rule; gives its error, if it has one. */
+/** Runs through a proxy with this rule, and returns the run's error, if any. */
 async function runThrough(
   { url, lockKey, dir, defer }: Workspace,
   rule: ProxyRule,
@@ -36,7 +36,7 @@ function runPlainly({ url, lockKey, dir }: Workspace): Promise<Outcome> {
   return runMigrations({ connectionString: url, lockKey, dir, direction: 'up' });
 }
 
-/** Also before there are tables. */
+/** Works before the tables exist, too. */
 async function appliedIn(workspace: Workspace): Promise<string[]> {
   const [table] = await workspace.query(`SELECT FROM pg_class WHERE oid = to_regclass('schema_migrations')`);
   return table ? await workspace.versions() : [];
@@ -52,14 +52,14 @@ async function expectAppliedOnce(workspace: Workspace): Promise<void> {
   expect(await workspace.lockSessions()).to.deep.equal([]);
 }
 
-describe('a connection that breaks', () => {
+describe('a broken connection', () => {
   const workspace = useWorkspace();
 
   for (const [action, when] of [
     ['cut', 'before'],
     ['cut-after', 'after'],
   ] as const) {
-    it(`${when} any message of a run: the next run finishes, and nothing is applied twice`, async function () {
+    it(`${when} any message of a run: the next run completes, and nothing is applied twice`, async function () {
       const { url } = await testServer(this);
       await workspace().write(FILES);
       const { proxy } = await runThrough(workspace(), () => 'pass');
@@ -71,7 +71,7 @@ describe('a connection that breaks', () => {
         try {
           await place.write(FILES);
           const { error } = await runThrough(place, (_, now) => (now === index ? action : 'pass'));
-          // Connecting is tried again, and a farewell matters to nobody.
+          // Connecting is retried, and losing the Terminate message has no effect.
           if (error !== undefined)
             expect((error as MigratorError).code, what).to.be.oneOf(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
           await runPlainly(place);
@@ -85,7 +85,7 @@ describe('a connection that breaks', () => {
     });
   }
 
-  it('by falling silent in the middle of a migration: a signal still ends the run in seconds', async () => {
+  it('that delivers nothing in the middle of a migration: a signal still ends the run in seconds', async () => {
     await workspace().write(FILES);
     const ended = new AbortController();
     const interrupted = new MigratorError('INTERRUPTED', 'interrupted', { signal: 'SIGTERM' });
@@ -99,7 +99,7 @@ describe('a connection that breaks', () => {
     const { proxy, error } = await runThrough(workspace(), rule, ended.signal);
     expect((error as MigratorError).code).to.equal('INTERRUPTED');
     expect(performance.now() - abortedAt, 'milliseconds from the signal to the end').to.be.lessThan(5_000);
-    // The network comes back, and with it the end of the connection.
+    // The network recovers and delivers the end of the connection.
     proxy.cut();
     await runPlainly(workspace());
     await expectAppliedOnce(workspace());
@@ -109,7 +109,7 @@ describe('a connection that breaks', () => {
 describe('a signal', () => {
   const workspace = useWorkspace();
 
-  it('at any message ends the run in seconds; it says what is applied, and the next run finishes', async function () {
+  it('at any message ends the run in seconds; it reports what is applied, and the next run completes', async function () {
     const { url } = await testServer(this);
     await workspace().write(FILES);
     const { proxy } = await runThrough(workspace(), () => 'pass');
@@ -145,7 +145,7 @@ describe('a signal', () => {
         await place.close({ keep: false });
       }
     }
-    // All but the last few, when everything is done.
+    // All messages except the last few, which follow the last commit.
     expect(interruptions).to.be.greaterThan(proxy.messages.length / 2);
   });
 });

@@ -1,4 +1,4 @@
-/** What a database looks like when everybody has left: schema, rows, history, journal, locks, sessions. */
+/** The state of a database after all runners have ended: schema, rows, history, journal, locks, sessions. */
 import { expect } from 'chai';
 
 import { runMigrations } from '../../../src/index.ts';
@@ -11,7 +11,7 @@ import { NEXT_RELEASE } from './walked-files.ts';
 const OF_SCHEMA = `IN (SELECT oid FROM pg_class WHERE relnamespace = $1::regnamespace
   UNION ALL SELECT reltoastrelid FROM pg_class WHERE relnamespace = $1::regnamespace)`;
 
-/** Each gives rows that are the same after every good run of the same files. TOAST tables are named by what they belong to. */
+/** Each query returns the same rows after every successful run of the same files. TOAST tables are named after their tables. */
 const CATALOG: Readonly<Record<string, string>> = {
   relations: `SELECT relname, relkind, relispartition FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind <> 'i' ORDER BY 1`,
   columns: `SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, pg_get_expr(d.adbin, d.adrelid) AS initial
@@ -31,7 +31,7 @@ const CATALOG: Readonly<Record<string, string>> = {
 
 export type State = Readonly<Record<string, unknown>>;
 
-/** Everything but times and the journal, with the schema's own name taken out. */
+/** Everything except times and the journal, without the schema's name. */
 export async function readState(workspace: Workspace): Promise<State> {
   const state: Record<string, unknown> = {};
   for (const [what, sql] of Object.entries(CATALOG)) {
@@ -49,7 +49,7 @@ export async function readState(workspace: Workspace): Promise<State> {
   return JSON.parse(JSON.stringify(state).replaceAll(workspace.schema, 'the_schema')) as State;
 }
 
-/** Row by row what differs: chai's own words cut it short. */
+/** The rows that differ; chai's own message truncates them. */
 export function expectSameState(actual: State, expected: State): void {
   const differences = Object.keys(expected).flatMap((part) => {
     const [here, there] = [rowsOf(actual[part]), rowsOf(expected[part])];
@@ -69,10 +69,10 @@ function rowsOf(part: unknown): string[] {
   return rows.map((row) => JSON.stringify(row));
 }
 
-/** How a run may end that lost its connection, its session or its hook's connection: nobody has to do anything about it. */
+/** The exit codes of a run that lost its connection, its session or its hook's connection; none needs an operator. */
 export const LOST = [30, 34, 35];
 
-/** An exit code of the list, and the reason with it. A run that ended well says so. */
+/** The run exits with a code of the list and reports the matching reason; a successful run reports success. */
 export function expectDocumented(
   who: string,
   { code, signal, logs, stderr }: CliResult,
@@ -87,15 +87,15 @@ export function expectDocumented(
     ).to.include('run.finished');
     return;
   }
-  const told = logs.find(({ event }) => event === 'run.failed')?.['error'] as
+  const error = logs.find(({ event }) => event === 'run.failed')?.['error'] as
     | { code: keyof typeof ERRORS; summary: string; next: string }
     | undefined;
-  expect(told?.summary, `why ${who} failed\n${stderr}`).to.be.a('string').and.not.equal('');
-  expect(told?.next, `what to do about ${who}\n${stderr}`).to.be.a('string').and.not.equal('');
-  expect(code === 130 ? 143 : code, `exit for ${told!.code}`).to.equal(ERRORS[told!.code].exit);
+  expect(error?.summary, `why ${who} failed\n${stderr}`).to.be.a('string').and.not.equal('');
+  expect(error?.next, `what to do about ${who}\n${stderr}`).to.be.a('string').and.not.equal('');
+  expect(code === 130 ? 143 : code, `exit for ${error!.code}`).to.equal(ERRORS[error!.code].exit);
 }
 
-/** No session of a runner and no advisory lock stays in the database; what was killed a moment ago may need one. */
+/** No session of a runner and no advisory lock remains in the database; a session that was just killed may need a moment to end. */
 export async function expectEverybodyGone(workspace: Workspace): Promise<void> {
   let left: unknown[] = [];
   const look = async (): Promise<boolean> => {
@@ -110,10 +110,10 @@ export async function expectEverybodyGone(workspace: Workspace): Promise<void> {
   });
 }
 
-/** A SET: whoever resumes the file needs it again. */
+/** A SET, which a resumed file must repeat. */
 const DONE_AGAIN = '005_online 1';
 
-/** Each version was recorded once, each statement was finished once; the next release's run says how the runs before it ended. */
+/** Each version was recorded once, each statement was finished once; the next release's run reports how earlier runs ended. */
 export async function expectSoundJournal(workspace: Workspace, versions: readonly string[]): Promise<void> {
   expect(await workspace.versions(), 'the history').to.deep.equal(versions);
   expect(await workspace.journalCounts('applied'), 'how often each version was applied').to.deep.equal(

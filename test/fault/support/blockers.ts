@@ -1,18 +1,18 @@
-/** Sessions of others in whose way a statement comes to a stop half-way, at one of its waits. */
+/** Other sessions that block a statement at one of its waits. */
 import type pg from 'pg';
 
 import { eventually } from '../../support/bounded.ts';
 import type { Workspace } from '../../support/workspace.ts';
 
 /**
- * `reader` and `writer`: a transaction that has read or written every table there is. `report`: one with an old snapshot.
- * Each concurrent statement waits for some of them, in another of its phases.
+ * `reader` and `writer`: a transaction that has read or written every table. `report`: one with an old snapshot.
+ * Each concurrent statement waits for some of them, in different phases.
  */
 export const BLOCKERS = ['reader', 'writer', 'report'] as const;
 export type BlockerKind = (typeof BLOCKERS)[number];
 
 export interface OpenBlocker {
-  /** True once the backend waits for this session; false when it was `answered` first, for nothing was in its way. */
+  /** True once the backend waits for this session; false when it was `answered` first, without blocking. */
   stops(backend: number, answered: Promise<void>): Promise<boolean>;
   /** A second call does nothing. */
   end(): Promise<void>;
@@ -57,6 +57,6 @@ async function begin(client: pg.Client, workspace: Workspace, kind: BlockerKind)
   );
   if (tables.length === 0) return;
   const mode = kind === 'reader' ? 'ACCESS SHARE' : 'ROW EXCLUSIVE';
-  // The command itself leaves no snapshot behind.
+  // The command itself keeps no snapshot.
   await client.query(`LOCK TABLE ${tables.map(({ relname }) => relname).join(', ')} IN ${mode} MODE`);
 }

@@ -1,4 +1,4 @@
-/** What can happen to a runner at a message: killed, cut off, its session ended; at once, after it, or while it runs. */
+/** The faults of a runner at a message: killed, cut off, session terminated; before, after or during the message. */
 import { eventually } from '../../support/bounded.ts';
 import type { CliProcess } from '../../support/cli.ts';
 import type { Workspace } from '../../support/workspace.ts';
@@ -11,18 +11,18 @@ interface Victim {
   readonly step: Step;
   readonly run: CliProcess;
   readonly workspace: Workspace;
-  /** Whom its statement waits for when it is struck in the middle. */
+  /** The session that its statement waits for when the fault strikes in the middle. */
   readonly blocker?: BlockerKind | undefined;
 }
 
 export interface Fault {
   readonly name: string;
   readonly rivals: RivalKind;
-  /** How the victim may end; `killed` is by SIGKILL. */
+  /** The allowed results of the victim; `killed` means by SIGKILL. */
   readonly exits: 'killed' | readonly number[];
-  /** Types of message that it can be tried at; without it, all. */
+  /** Message types that the fault applies to; undefined means all. */
   readonly at?: (type: string) => boolean;
-  /** Deals with the message too. False when there was nothing to strike. */
+  /** Also forwards or drops the message. Returns false when there was nothing to strike. */
   readonly strike: (victim: Victim) => Promise<boolean>;
 }
 
@@ -40,7 +40,7 @@ async function killBefore(victim: Victim): Promise<boolean> {
   return true;
 }
 
-/** The server works on, with nobody there to hear of it. */
+/** The server continues, without a client to receive the result. */
 async function killAfter(victim: Victim): Promise<boolean> {
   const { link, message } = victim.step;
   link.hold();
@@ -62,7 +62,7 @@ async function cutAfter({ step }: Victim): Promise<boolean> {
   return Promise.resolve(true);
 }
 
-/** At the same moment as the message: what comes first is the server's affair. */
+/** At the same moment as the message: the server decides which comes first. */
 async function terminateDuring({ step: { link, message }, workspace }: Victim): Promise<boolean> {
   const { backend } = link;
   link.forward(message).catch(() => undefined);
@@ -71,7 +71,7 @@ async function terminateDuring({ step: { link, message }, workspace }: Victim): 
   return true;
 }
 
-/** When the server has done what the message says, and before the client has heard of it. */
+/** After the server has processed the message, and before the client has the answer. */
 async function terminateAfter({ step: { link, message }, workspace }: Victim): Promise<boolean> {
   link.hold();
   await link.forward(message);
@@ -81,15 +81,15 @@ async function terminateAfter({ step: { link, message }, workspace }: Victim): P
   return backend !== undefined;
 }
 
-/** Before the log-in there is no backend. */
+/** Before login there is no backend. */
 const loggedIn = (type: string): boolean => type.length === 1;
 const loggedInAfter = (type: string): boolean => type !== 'ssl-request';
 
-/** Every message of a run is struck in each of these ways. */
+/** The faults to try at every message of a run. */
 export const AT_MESSAGES: readonly Fault[] = [
   { name: 'SIGKILL before it', rivals: 'library', exits: 'killed', strike: killBefore },
-  { name: 'SIGKILL after it, two processes wait', rivals: 'processes', exits: 'killed', strike: killAfter },
-  { name: 'SIGKILL after it, nobody waits', rivals: 'none', exits: 'killed', strike: killAfter },
+  { name: 'SIGKILL after it, with two waiting processes', rivals: 'processes', exits: 'killed', strike: killAfter },
+  { name: 'SIGKILL after it, without waiters', rivals: 'none', exits: 'killed', strike: killAfter },
   { name: 'connection cut before it', rivals: 'library', exits: CUT, strike: cutBefore },
   { name: 'connection cut after it', rivals: 'library', exits: CUT, strike: cutAfter },
   { name: 'backend terminated with it', rivals: 'library', exits: CUT, at: loggedIn, strike: terminateDuring },
@@ -113,7 +113,7 @@ interface Stopped {
   readonly unblock: () => Promise<void>;
 }
 
-/** The message is forwarded, its statement comes to a stop in somebody's way, and then it happens. */
+/** Forwards the message, waits until its statement is blocked by another session, and then strikes. */
 function whileStopped(strike: (victim: Victim, stopped: Stopped) => Promise<void>): Fault['strike'] {
   return async (victim) => {
     const { link, message } = victim.step;
@@ -127,7 +127,7 @@ function whileStopped(strike: (victim: Victim, stopped: Stopped) => Promise<void
   };
 }
 
-/** Statements of a migration are struck in each of these ways at each wait that they come to. */
+/** The faults to try at each wait of a migration's statements. */
 export const IN_THE_MIDDLE: readonly Fault[] = [
   {
     name: 'SIGKILL, and the server notices',
@@ -139,7 +139,7 @@ export const IN_THE_MIDDLE: readonly Fault[] = [
     }),
   },
   {
-    name: 'SIGKILL, and the server goes on to its end',
+    name: 'SIGKILL, and the server completes the statement',
     rivals: 'none',
     exits: 'killed',
     strike: whileStopped(async (victim, { answered, unblock }) => {
@@ -169,7 +169,7 @@ export const IN_THE_MIDDLE: readonly Fault[] = [
     }),
   },
   {
-    name: 'statement cancelled by a person',
+    name: 'statement cancelled by an administrator',
     rivals: 'none',
     exits: CANCELLED,
     strike: whileStopped(async ({ workspace }, { backend, answered }) => {

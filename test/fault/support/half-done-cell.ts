@@ -1,11 +1,11 @@
-/** One cell of the matrix: what comes next after a version was left in part, what is told then, and that it comes to a good end. */
+/** Tries one cell of the matrix: the next command after a partly executed version, its messages, and that the version can be completed. */
 import { expect } from 'chai';
 
 import { expectExit, type CliResult } from '../../support/cli.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { expected, HalfDone, PART, type Cell } from './half-done.ts';
 
-/** @throws Error naming what is amiss. */
+/** @throws Error that names the problem. */
 export async function tryCell(serverUrl: string, cell: Cell): Promise<void> {
   const workspace = await Workspace.create(serverUrl);
   try {
@@ -30,7 +30,7 @@ async function runNext(made: HalfDone): Promise<void> {
   const before = await made.catalog();
   const result = await made.run(image?.(files, cell) ?? files, ...args);
   expectExit(result, exit);
-  // Whatever does not end it says that it is there, and nothing besides is done in silence.
+  // A command that does not complete the version reports it, and does nothing else silently.
   if (!end && !args.includes('--statement')) expect(result.stdout + result.stderr, 'what it says').to.include(PART);
   if (exit !== 0) expectNextStep(result);
   if (changes !== true && !end) expect(await made.catalog(), 'the catalog').to.equal(before);
@@ -41,7 +41,7 @@ function expectNextStep({ stderr }: CliResult): void {
   expect(stderr, 'what to do next').to.match(/^next: .*(--reset|--statement|correct)/m);
 }
 
-/** The commands that only look. */
+/** The read-only commands. */
 async function expectTold(made: HalfDone, inPart: boolean): Promise<void> {
   const { cell, files } = made;
   const status = JSON.parse((await made.run(files, 'status', '--json')).stdout) as {
@@ -60,7 +60,7 @@ async function expectTold(made: HalfDone, inPart: boolean): Promise<void> {
   expect(history.stdout).to.include(PART);
 }
 
-/** By the ways that are named: both directions end where a run would have ended that nothing happened to. */
+/** Completes the version by the suggested commands: both directions end in the state of a run without a fault. */
 async function finish(made: HalfDone): Promise<void> {
   const { cell, corrected, workspace } = made;
   const { way, how } = cell;
@@ -71,7 +71,7 @@ async function finish(made: HalfDone): Promise<void> {
   if (isForgotten) await undo(made);
   else if (how === '41') await made.run(corrected, 'repair', '--only', PART, '--statement', 'done');
   expectExit(await made.run(corrected, ...last), 0);
-  // By then it is applied in whole, or gone.
+  // The version is now completely applied, or completely rolled back.
   expect((await workspace.versions()).includes(PART)).to.equal(way === 'up');
   await expectTold(made, false);
   if (isBelow) return;
@@ -80,12 +80,12 @@ async function finish(made: HalfDone): Promise<void> {
             (SELECT count(*)::int FROM a WHERE id = 7) AS sevens, (SELECT count(*)::int FROM pg_index WHERE indrelid = 'a'::regclass AND indisvalid) AS indexes,
             (SELECT count(*)::int FROM pg_index WHERE indrelid = 'a'::regclass AND NOT indisvalid) AS invalid`,
   );
-  // What a person lets run again runs again.
+  // A statement that the operator repeats runs again.
   const sevens = how !== '41' ? 0 : cell.next === 'repair --statement again' ? 2 : 1;
   expect(facts[0]).to.deep.equal({ w: way === 'up' ? 1 : 0, sevens, indexes: how === '41' ? 0 : 1, invalid: 0 });
 }
 
-/** By hand, as the hint says. */
+/** Fixes the version by hand, following the hint. */
 async function undo({ workspace, cell }: HalfDone): Promise<void> {
   await workspace.query(cell.way === 'up' ? 'ALTER TABLE a DROP COLUMN w' : 'ALTER TABLE a ADD COLUMN w int');
   await workspace.query('DELETE FROM a WHERE id = 7');

@@ -1,4 +1,4 @@
-/** Versions in part, of every kind, and what may come next: the table of what each next command ends with and leaves. */
+/** Partly executed versions of every kind, and the table of exit codes and effects of each possible next command. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -9,14 +9,14 @@ import { schemaOf } from '../../support/schema.ts';
 import type { Workspace } from '../../support/workspace.ts';
 
 type Way = 'up' | 'down';
-/** Its statement failed, its run was killed in a build, or in what commits in its middle. */
+/** The statement failed, or the run was killed in a build, or in a statement that commits in its middle. */
 export type How = 'failed' | 'killed' | '41';
 export const HOWS: readonly How[] = ['failed', 'killed', '41'];
 
-/** The version in part is the second of three. */
+/** The partly executed version is the second of three. */
 export const PART = '002_b';
 
-/** How the half-done file ends when it is begun, as it was, and as it should have been. */
+/** The last statement of the partly executed file: as it was, and corrected. */
 function half(how: How, gate: Gate): { readonly asItWas: string; readonly corrected: string } {
   switch (how) {
     case 'failed':
@@ -63,14 +63,14 @@ export interface Cell {
 }
 
 export interface Next {
-  /** The image that runs it, made of the files as they were. */
+  /** The files of the image that runs it, derived from the original files. */
   readonly image?: (files: Files, cell: Cell) => Files;
   readonly args: readonly string[];
   /** Exit codes for failed, killed, 41. */
   readonly exits: readonly [number, number, number];
-  /** The version has come to its end, or its progress is forgotten; for failed, killed, 41. */
+  /** The version is completed, or its progress is discarded; for failed, killed, 41. */
   readonly ends?: readonly [boolean, boolean, boolean];
-  /** Runs something else besides, or clears what a killed build has left; else the catalog stays as it is. */
+  /** Runs other work too, or removes the leftovers of a killed build; otherwise the catalog is unchanged. */
   readonly changes?: true;
   readonly prepare?: (workspace: Workspace) => Promise<unknown>;
 }
@@ -94,7 +94,7 @@ const goose = (workspace: Workspace): Promise<unknown> =>
   );
 const IMPORT = ['import', '--from', 'goose'] as const;
 
-/** 001 and 003 are applied, 002 is in part up. */
+/** 001 and 003 are applied, 002 is partly applied. */
 const AFTER_UP: Readonly<Record<string, Next>> = {
   up: { args: ['up'], exits: [40, 0, 41], ends: [false, true, false], changes: true },
   'up, corrected': {
@@ -141,7 +141,7 @@ const AFTER_UP: Readonly<Record<string, Next>> = {
   'edited into one transaction': { image: oneTransaction, args: ['up'], exits: [22, 22, 41], changes: true },
 };
 
-/** 001 and 002 were applied, 002 is in part down. */
+/** 001 and 002 were applied, 002 is partly rolled back. */
 const AFTER_DOWN: Readonly<Record<string, Next>> = {
   up: { args: ['up'], exits: [22, 22, 22] },
   'up with nothing else': { image: (files) => without(files, '003'), args: ['up'], exits: [22, 22, 22] },
@@ -205,7 +205,7 @@ export function expected({ way, how, next }: Cell): Next & { readonly exit: numb
   return { ...row, exit: row.exits[column]!, end: (row.ends ?? NEVER)[column]! };
 }
 
-/** A workspace in which the second version is in part. */
+/** A workspace in which the second version is partly executed. */
 export class HalfDone {
   readonly workspace: Workspace;
   readonly cell: Cell;
@@ -234,7 +234,7 @@ export class HalfDone {
     });
   }
 
-  /** Everything but our two tables, whatever the schema is called. */
+  /** Everything except Lockstep's two tables, independent of the schema's name. */
   async catalog(): Promise<string> {
     return JSON.stringify(await schemaOf(this.workspace)).replaceAll(this.workspace.schema, 'schema');
   }
@@ -257,7 +257,7 @@ export class HalfDone {
     await this.#gate.open();
   }
 
-  /** In the middle of its statement. The server has noticed when this resolves. */
+  /** Kills the run in the middle of its statement. Resolves once the server has noticed. */
   async #kill(args: readonly string[]): Promise<void> {
     const { workspace, cell } = this;
     const snapshot = cell.how === 'killed' ? await openSnapshot(workspace) : undefined;

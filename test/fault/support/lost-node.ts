@@ -1,4 +1,4 @@
-/** A machine of its own for a runner, as far as the network goes: a network namespace whose cable can be pulled. */
+/** A separate machine for a runner, as far as the network is concerned: a network namespace that can be disconnected. */
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -9,16 +9,16 @@ import { ownServer } from '../../support/server.ts';
 import { run, whyNot } from '../../support/elsewhere.ts';
 
 export interface Node {
-  /** Before a command: it runs on that machine then. */
+  /** A command prefix that runs a command on that machine. */
   readonly prefix: readonly string[];
-  /** `url` as that machine reaches it. */
+  /** The server's address `url` as seen from that machine. */
   readonly address: (url: string) => string;
-  /** Packets vanish from now on in both directions, and nobody is told. */
+  /** From now on packets are dropped silently in both directions. */
   readonly pullCable: () => Promise<void>;
   readonly plugIn: () => Promise<void>;
 }
 
-/** Why there can be no such machine here; undefined when there can. */
+/** The reason why this system cannot create such a machine; undefined when it can. */
 export async function whyNoNode(): Promise<string | undefined> {
   const name = `lockstep-probe-${process.pid}`;
   const reason = await whyNot('ip', 'netns', 'add', name);
@@ -26,7 +26,7 @@ export async function whyNoNode(): Promise<string | undefined> {
   return reason;
 }
 
-/** Machines are numbered from 0; they end with the tests. */
+/** Machines are numbered from 0, and removed after the tests. */
 export async function makeNodes(count: number): Promise<readonly Node[]> {
   return await Promise.all(Array.from({ length: count }, (_, number) => makeNode(number)));
 }
@@ -51,7 +51,7 @@ async function makeNode(number: number): Promise<Node> {
   };
 }
 
-/** A server that these machines reach. */
+/** A server that these machines can reach. */
 export async function serverForNodes(): Promise<Postgres> {
   const server = await ownServer({ settings: { listen_addresses: '*' } });
   await appendFile(join(server.dataDir, 'pg_hba.conf'), '\nhost all all 10.213.0.0/16 trust\n');

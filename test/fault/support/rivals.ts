@@ -1,19 +1,19 @@
-/** Two more runners of the same release, in the queue behind the one that is to die, or come in its place. */
+/** Two more runners of the same release, which wait behind the victim or replace it. */
 import { runMigrations, type MigratorError } from '../../../src/index.ts';
 import { startCli, type CliProcess } from '../../support/cli.ts';
 import { Recorder } from '../../support/recorder.ts';
 import type { Workspace } from '../../support/workspace.ts';
 import { expectDocumented } from './aftermath.ts';
 
-/** `library`: the same engine and adapters, called in the test's own process, which costs less. */
+/** `library`: the same engine and adapters in the test's own process, which is cheaper. */
 export type RivalKind = 'processes' | 'library' | 'none';
 
 export interface Rivals {
-  /** Starts them if they are not there yet. */
+  /** Starts them if they are not running yet. */
   start(): void;
   /** Starts them, and resolves when both wait for the lock. */
   queue(): Promise<void>;
-  /** Resolves when both have ended, and ended well. */
+  /** Resolves when both have succeeded. */
   ended(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** Runs many trials, a few at once, each of these in a database of its own: a concurrent build waits for snapshots of its own database. */
+/** Runs many trials, a few at once, each in its own database, as a concurrent build waits for all snapshots of its database. */
 import { randomBytes } from 'node:crypto';
 
 import { inDatabase } from '../../support/databases.ts';
@@ -6,7 +6,7 @@ import { inDatabase } from '../../support/databases.ts';
 export interface SideBySide<T> {
   readonly serverUrl: string;
   readonly items: readonly T[];
-  /** How many at once. */
+  /** The number of trials at once. */
   readonly lanes: number;
   readonly each: (item: T, databaseUrl: string) => Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** A TCP proxy before a PostgreSQL server that stops at every message of its clients, and asks what is to become of it. */
+/** A TCP proxy in front of a PostgreSQL server that stops at every client message, and asks the test what to do with it. */
 import type { Socket } from 'node:net';
 
 import { MessageReader, type FrontendMessage } from '../../support/frontend-messages.ts';
@@ -11,11 +11,11 @@ export interface Step {
   readonly link: Link;
 }
 
-/** Nothing that the client sends later passes before this has resolved. It forwards the message, or does not. */
+/** Forwards the message or drops it. Later messages of the client wait until this has resolved. */
 export type AtStep = (step: Step) => Promise<void>;
 
 export class StepProxy {
-  /** What `at` threw; its connection was cut. */
+  /** The error that `at` threw; its connection was cut. */
   readonly failures: unknown[] = [];
   readonly #at: AtStep;
   readonly #links: Link[] = [];
@@ -25,7 +25,7 @@ export class StepProxy {
     this.#at = at;
   }
 
-  /** `url` is the server's address; the proxy speaks to it without TLS, and answers for it that there is none. */
+  /** `url` is the server's address; the proxy connects without TLS, and refuses TLS to its clients. */
   static async start(url: string, at: AtStep): Promise<StepProxy> {
     const proxy = new StepProxy(at);
     proxy.#front = await openTcpFront(url, (client, reach) => {
@@ -39,7 +39,7 @@ export class StepProxy {
     return this.#front.url;
   }
 
-  /** Ends every connection that there is now, on both sides. */
+  /** Ends every current connection, on both sides. */
   cut(): void {
     for (const link of this.#links) link.cut();
   }
@@ -62,7 +62,7 @@ export class StepProxy {
   }
 }
 
-/** One client's connection and the one to the server that belongs to it. */
+/** A client's connection and its connection to the server. */
 export class Link {
   readonly #client: Socket;
   readonly #server: Socket;
@@ -90,7 +90,7 @@ export class Link {
       if (this.#holding) this.#held.push(chunk);
       else client.write(chunk);
     });
-    // A reset shows as a close.
+    // A reset also emits a close event.
     for (const socket of [client, server]) socket.on('error', () => undefined);
     client.on('close', () => {
       last = last.then(() => void server.end());
@@ -103,12 +103,12 @@ export class Link {
     }
   }
 
-  /** The pid that the server gave at the log-in. */
+  /** The backend's pid, from the server's login answer. */
   get backend(): number | undefined {
     return this.#answers.backend;
   }
 
-  /** Passes the message on. Resolves when the server has answered it in full (or, at the log-in, at all), or has closed. */
+  /** Forwards the message. Resolves when the server has answered it completely (during login: at all), or has closed. */
   forward(message: FrontendMessage): Promise<void> {
     const { type, bytes } = message;
     if (type === 'ssl-request' || type === 'gss-request') {
@@ -118,18 +118,18 @@ export class Link {
     const answered = this.#answers.next(type === 'startup' || type === 'p' ? 'anything' : 'ready');
     this.#server.write(bytes);
     this.#passing.get(message)?.();
-    // The parts of an extended query are answered together, at its end.
+    // The server answers the parts of an extended query together, after Sync.
     return 'PBDECHF'.includes(type) ? Promise.resolve() : answered;
   }
 
-  /** Resolves when the message is passed on: what the client has sent behind it must not overtake it. */
+  /** Resolves when the message is forwarded: later messages of the client must not overtake it. */
   passed(message: FrontendMessage): Promise<void> {
     return new Promise((resolve) => {
       this.#passing.set(message, resolve);
     });
   }
 
-  /** Keeps answers from the client until `letGo`. */
+  /** Holds back answers to the client until `letGo`. */
   hold(): void {
     this.#holding = true;
   }
@@ -147,7 +147,7 @@ export class Link {
     this.#server.destroy();
   }
 
-  /** The client's side ends at once; the server reads what was sent, and then that nobody is there any more. */
+  /** Closes the client's side at once; the server reads what was sent, and then the end of the connection. */
   hangUp(): void {
     this.#over = true;
     this.#holding = true;
@@ -156,7 +156,7 @@ export class Link {
   }
 }
 
-/** Follows what a server sends (PostgreSQL manual, "Frontend/Backend Protocol", "Message Formats"). */
+/** Parses the server's messages (PostgreSQL manual, "Frontend/Backend Protocol", "Message Formats"). */
 class AnswerReader {
   backend: number | undefined;
   ended = false;
@@ -190,8 +190,8 @@ class AnswerReader {
   }
 
   #tell(whom: (waiting: { readonly for: 'anything' | 'ready' }) => boolean): void {
-    const told = this.#waiting.filter(whom);
-    this.#waiting = this.#waiting.filter((one) => !told.includes(one));
-    for (const { resolve } of told) resolve();
+    const notified = this.#waiting.filter(whom);
+    this.#waiting = this.#waiting.filter((one) => !notified.includes(one));
+    for (const { resolve } of notified) resolve();
   }
 }

@@ -1,7 +1,7 @@
-/** Counts messages as they pass, and tells when so many more have. */
+/** Counts messages as they pass, and resolves after a given number of further ones. */
 import { within } from '../../support/bounded.ts';
 
-/** Longer than any pause of a runner: it polls every second, and comes back to a server after 5 s at most. */
+/** Longer than any pause of a runner: it polls every second, and reconnects after at most 5 s. */
 const SILENCE_MS = 45_000;
 
 export class Traffic {
@@ -13,12 +13,12 @@ export class Traffic {
     this.look();
   }
 
-  /** Something else has changed: whoever waits looks again. */
+  /** Wakes up all waiters to check again after another change. */
   look(): void {
     for (const watcher of this.#watchers) watcher();
   }
 
-  /** Resolves after `messages` more, or when there is nobody left who would send any. */
+  /** Resolves after `messages` more, or when no runner is left to send any. */
   async more(messages: number, nobodyMoves: () => boolean): Promise<void> {
     const until = this.#count + messages;
     const there = Promise.withResolvers<undefined>();

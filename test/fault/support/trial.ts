@@ -1,4 +1,4 @@
-/** One run with one fault at one step, its rivals, the plain run after it, and what must hold then. */
+/** One run with one fault at one step, its rivals, the plain run after it, and the conditions that must hold then. */
 import { expect } from 'chai';
 
 import { runCli, startCli, type CliProcess, type CliResult } from '../../support/cli.ts';
@@ -13,11 +13,11 @@ import { StepProxy, type AtStep, type Step } from './step-proxy.ts';
 interface RecordedStep {
   readonly name: string;
   readonly type: string;
-  /** Without what differs from run to run. */
+  /** Without the parts that differ between runs. */
   readonly text: string;
 }
 
-/** What a run does when nothing happens to it. */
+/** The steps of a run without a fault. */
 export interface Recording {
   readonly files: Files;
   readonly steps: readonly RecordedStep[];
@@ -28,7 +28,7 @@ export interface Recording {
 
 function describeStep({ name, message: { type, text } }: Step, { schema }: Workspace): RecordedStep {
   const uuid = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
-  // The start-up packet names the database, which every lane has its own of.
+  // The startup packet names the database, which differs between lanes.
   if (type === 'startup') return { name, type, text: '' };
   return { name, type, text: text.replaceAll(schema, 'the_schema').replaceAll(uuid, 'uuid').replaceAll(/\d+/g, '#') };
 }
@@ -51,7 +51,7 @@ async function runThrough(
   return result;
 }
 
-/** Makes the recording, and proves that its run is a good one. */
+/** Records a run, and verifies that it succeeds. */
 export async function record(serverUrl: string, files: Files): Promise<Recording> {
   return await inWorkspace(serverUrl, files, async (workspace) => {
     const steps: RecordedStep[] = [];
@@ -68,13 +68,13 @@ export async function record(serverUrl: string, files: Files): Promise<Recording
   });
 }
 
-/** A statement of a migration, and somebody whom it waits for when he is there. */
+/** A statement of a migration, and the kind of session that blocks it. */
 export interface Stop {
   readonly step: RecordedStep;
   readonly blocker: BlockerKind;
 }
 
-/** Every stop that the run can come to: each of its statements meets each of the blockers. */
+/** Every possible wait of the run: each of its statements with each of the blockers. */
 export async function findStops(serverUrl: string, recording: Recording): Promise<Stop[]> {
   const stops: Stop[] = [];
   const statements = new Set(statementsOf(recording).map(({ name }) => name));
@@ -96,7 +96,7 @@ export async function findStops(serverUrl: string, recording: Recording): Promis
   return stops;
 }
 
-/** Messages that carry text of a migration file, and so may come to wait for others. */
+/** Messages that contain SQL of a migration file, and so may wait for other sessions. */
 function statementsOf({ steps, files }: Recording): Recording['steps'] {
   const texts = Object.entries(files)
     .filter(([name]) => name.endsWith('.sql'))
@@ -107,7 +107,7 @@ function statementsOf({ steps, files }: Recording): Recording['steps'] {
   return steps.filter(({ type, text }) => type === 'Q' && lines.some((line) => text.includes(line)));
 }
 
-/** Our own messages have `BEGIN` and the like too. */
+/** Lockstep's own messages contain `BEGIN` and the like too. */
 const SHORTEST_STATEMENT = 12;
 
 export interface Point {
@@ -116,7 +116,7 @@ export interface Point {
   readonly blocker?: BlockerKind;
 }
 
-/** @throws Error when a person would be needed, or anything is amiss. */
+/** @throws Error when the next run needs an operator, or a condition is violated. */
 export async function tryPoint(
   serverUrl: string,
   { files, locked, state }: Recording,
@@ -132,11 +132,11 @@ export async function tryPoint(
       rivals.start();
       const passed = now.link.passed(now.message);
       struck = fault.strike({ step: now, run, workspace, blocker });
-      // A statement that was stopped half-way is struck beside the messages that follow.
+      // The fault on a blocked statement strikes in parallel with the messages that follow.
       await (blocker === undefined ? struck : Promise.race([struck, passed]));
     });
     expect(await struck, 'whether there was something to strike').to.equal(true);
-    // To the farewell there is no answer to wait for: by the time that it is struck there, the process may have ended by itself.
+    // Terminate has no answer to wait for: the process may have ended by itself before the fault strikes.
     const hasEnded = step.type === 'X' && result.signal === null;
     if (fault.exits !== 'killed') expectDocumented('the victim', result, fault.exits);
     else if (hasEnded) expectDocumented('the victim', result, [0]);

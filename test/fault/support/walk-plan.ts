@@ -1,8 +1,8 @@
-/** What happens in a round of the random walk: decided by the seed alone, before anything runs. */
+/** The plan of a round of the random walk: the seed alone decides it, before anything runs. */
 
 export type Release = 'old' | 'new';
 
-/** What happens to one of the runners that are there. */
+/** An act on one of the current runners. */
 export type Blow =
   | 'SIGKILL'
   | 'SIGTERM'
@@ -15,20 +15,20 @@ export type Blow =
 
 export type Act =
   | { readonly kind: 'come'; readonly release: Release }
-  /** `pick` chooses among those whom it can happen to at that moment. */
+  /** `pick` chooses among the runners that the act can apply to at that moment. */
   | { readonly kind: 'strike'; readonly blow: Blow; readonly pick: number }
   | { readonly kind: 'end holder' }
   | { readonly kind: 'restart'; readonly mode: 'fast' | 'immediate' };
 
 interface Decision {
-  /** How many messages the runners send before it comes to this. */
+  /** The number of messages that the runners send before this act. */
   readonly afterMessages: number;
   readonly act: Act;
 }
 
 export interface RoundPlan {
   readonly round: number;
-  /** How many runners may be there at once. */
+  /** The maximum number of runners at once. */
   readonly places: number;
   readonly decisions: readonly Decision[];
 }
@@ -36,9 +36,9 @@ export interface RoundPlan {
 const DECISIONS = 40;
 const MOST_PLACES = 5;
 const PICKS = 60;
-/** Most things come in quick succession; a run of all files sends about a hundred messages. */
+/** Most acts follow in quick succession; a run of all files sends about a hundred messages. */
 const PAUSES = [0, 1, 1, 2, 3, 5, 8, 13, 21, 34] as const;
-/** Out of a hundred. */
+/** In percent. */
 const WEIGHTS = [
   ['come', 40],
   ['SIGKILL', 13],
@@ -53,7 +53,7 @@ const WEIGHTS = [
   ['restart immediate', 2],
 ] as const;
 
-/** The name of each act; what freezes is thawed, so that has no weight of its own. */
+/** The name of each act; a freeze includes its thaw, which has no weight of its own. */
 export const NAMES: readonly string[] = [...WEIGHTS.map(([name]) => name), 'SIGCONT'];
 
 export function nameOf(act: Act): string {
@@ -64,12 +64,12 @@ export function nameOf(act: Act): string {
 export function planRound(seed: number, round: number): RoundPlan {
   const chance = new Chance(seed, round);
   const places = 2 + chance.below(MOST_PLACES - 1);
-  // A round begins with a crowd.
+  // A round starts with the maximum number of runners.
   const decisions: Decision[] = Array.from({ length: places }, () => ({ afterMessages: 0, act: come(chance) }));
   while (decisions.length < DECISIONS) {
     const act = drawAct(chance);
     decisions.push({ afterMessages: chance.of(PAUSES), act });
-    // A session that is idle for half a minute is ended by the server, so a freeze is short.
+    // The server ends a session that is idle for half a minute, so a freeze is short.
     if (nameOf(act) === 'SIGSTOP')
       decisions.push({ afterMessages: 1 + chance.below(5), act: strike('SIGCONT', chance) });
   }
@@ -92,7 +92,7 @@ function drawAct(chance: Chance): Act {
   return name === 'restart immediate' ? { kind: 'restart', mode: 'immediate' } : strike(name, chance);
 }
 
-/** The generator "mulberry32": small, and the same everywhere. */
+/** The generator "mulberry32": small and portable. */
 class Chance {
   #state: number;
 

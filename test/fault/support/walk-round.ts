@@ -1,4 +1,4 @@
-/** A round of the random walk: runners come and go by its plan, until all files are applied; then nothing may be amiss. */
+/** A round of the random walk: runners start and end by its plan until all files are applied; then every condition must hold. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ import type { WalkTally } from './walk-tally.ts';
 import { OLD_FILES, WALKED_FILES } from './walked-files.ts';
 import { appliedBy, Walker } from './walker.ts';
 
-/** For one runner at a time. */
+/** For a single runner. */
 interface Place {
   readonly proxy: WireProxy;
   walker: Walker | undefined;
@@ -32,12 +32,12 @@ interface Place {
 
 export interface WalkOptions {
   readonly server: Postgres;
-  /** What a run without a fault leaves. */
+  /** The state after a run without a fault. */
   readonly state: State;
   readonly tally: WalkTally;
 }
 
-/** @throws Error with all that was done in the round, and what was amiss. */
+/** @throws Error with all acts of the round, and the violated conditions. */
 export async function walkRound(plan: RoundPlan, { server, state, tally }: WalkOptions): Promise<void> {
   const workspace = await Workspace.create(server.url);
   const round = new Round(workspace, server, tally);
@@ -121,7 +121,7 @@ class Round {
     };
   }
 
-  /** Who was struck; undefined when there was nobody. */
+  /** The runner that was hit; undefined when there was none. */
   async #act(act: Act, oldDir: string): Promise<string | undefined> {
     switch (act.kind) {
       case 'come':
@@ -170,7 +170,7 @@ class Round {
     }
   }
 
-  /** What it says that it has applied is there; ended well, all of its release is; ended by SIGTERM, it has left the lock. */
+  /** Checks a runner's end: what it reports as applied is recorded; after success, so is its whole release; after SIGTERM, the lock is free. */
   async #expectTrueWords(walker: Walker, result: CliResult): Promise<void> {
     const applied = appliedBy(result);
     this.#applied.push(...applied);
@@ -233,7 +233,7 @@ class Round {
     };
   }
 
-  /** Of this runner, or of whoever holds the lock. */
+  /** The session of this runner, or of the holder of the lock. */
   async #endSession(of: Walker | undefined): Promise<string | undefined> {
     const sessions = await this.#ask(() =>
       this.#workspace.query<{ pid: number; name: string }>(
@@ -256,7 +256,7 @@ class Round {
     return `${this.#walkers.filter(({ ended }) => !ended).length} runners`;
   }
 
-  /** The server may have restarted meanwhile, and our own session with it. */
+  /** The server may have restarted meanwhile, which ended this session. */
   async #ask<T>(question: () => Promise<T>): Promise<T> {
     return await eventually('the server to answer', async () => await question().catch(isLost));
   }
@@ -264,12 +264,12 @@ class Round {
 
 function canStrike(kind: Blow, walker: Walker): boolean {
   if (kind === 'SIGCONT') return walker.isFrozen;
-  // A second SIGTERM ends the process without a word.
+  // A second SIGTERM ends the process without output.
   if (kind === 'SIGTERM' && walker.wasTold) return false;
   return walker.isOnline && !(kind === 'SIGSTOP' && walker.isFrozen);
 }
 
-/** SQLSTATE class 57 (operator intervention), or no server's word at all. @throws every other error. */
+/** Ignores SQLSTATE class 57 (operator intervention) and errors without a SQLSTATE. @throws every other error. */
 function isLost(error: unknown): undefined {
   const { code = '' } = error as { code?: string };
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith('57P')) throw error;

@@ -1,4 +1,4 @@
-/** Keeps count of a random walk: runs by how they ended, acts by whether they struck anybody. */
+/** Counts the runs of a random walk by result, and its acts by whether they hit a runner. */
 import type { CliResult } from '../../support/cli.ts';
 
 export class WalkTally {

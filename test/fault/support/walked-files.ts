@@ -1,7 +1,7 @@
-/** The migration files of the walk: every way in which a file is run, and nothing in them may happen twice. */
+/** The migration files of the walk: every way in which a file runs, with no statement that may run twice. */
 import { file, type Files } from '../../support/migrations.ts';
 
-/** A hook may run twice, so it is idempotent: what it leaves is the same then. */
+/** A hook may run twice, so it is idempotent. */
 const hook = (name: string): string => `export default async ({ pool, version }) => {
   await pool.query("INSERT INTO marks VALUES ('hook of ' || $1) ON CONFLICT DO NOTHING", [version]);
   await pool.query("UPDATE marks SET name = name WHERE name = '${name}'");
@@ -83,8 +83,8 @@ UPDATE tally SET n = n + 1;`,
   ),
 };
 
-/** What an older release has of them. */
+/** The files of an older release. */
 export const OLD_FILES: Files = Object.fromEntries(Object.entries(WALKED_FILES).filter(([name]) => name < '006'));
 
-/** What the next release brings: its run says how the runs before it ended. */
+/** The files of the next release, whose run reports how earlier runs ended. */
 export const NEXT_RELEASE: Files = file(9, 'next_release', 'CREATE TABLE next_release ();');

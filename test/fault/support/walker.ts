@@ -1,4 +1,4 @@
-/** One runner of the random walk: what has happened to it, and whether it may end as it did. */
+/** One runner of the random walk: the acts on it, and whether its result is allowed. */
 import { expect } from 'chai';
 
 import { startCli, type CliProcess, type CliResult } from '../../support/cli.ts';
@@ -6,12 +6,12 @@ import type { WireProxy } from '../../support/wire-proxy.ts';
 import { expectDocumented, LOST } from './aftermath.ts';
 import type { Release } from './walk-plan.ts';
 
-/** What decides how a run may end. */
-type Fate = 'killed' | 'told to stop' | 'lost its connection';
+/** The facts that decide which results are allowed. */
+type Fate = 'killed' | 'interrupted' | 'lost its connection';
 
-/** A session may be ended after 30 s, and an answer that lay there for 30 s be overdue; well below these. */
+/** The server may end a session after 30 s, and an answer may be overdue after 30 s; this is well below both. */
 const LONG_FREEZE_MS = 20_000;
-/** Nobody waits that long for the lock in a walk; what does is stuck. */
+/** No runner of a walk waits this long for the lock unless it is stuck. */
 const STUCK_MS = 120_000;
 
 interface WalkerPlace {
@@ -32,7 +32,7 @@ export class Walker {
   #ended = false;
   #frozenAt: number | undefined;
   #longestFreezeMs = 0;
-  #toldAt: number | undefined;
+  #interruptedAt: number | undefined;
 
   constructor(name: string, { env, proxy, release }: WalkerPlace) {
     this.name = name;
@@ -61,12 +61,12 @@ export class Walker {
   }
 
   get wasTold(): boolean {
-    return this.#fates.has('told to stop');
+    return this.#fates.has('interrupted');
   }
 
-  /** Until then a signal meets a Node process that has not read its program, and a cut meets nothing. */
+  /** Before this, a signal would hit Node before it has loaded the program, and a cut would find no connection. */
   get isOnline(): boolean {
-    // The one that was there before may have left messages that pass only now.
+    // Messages of the previous runner may pass only now.
     this.#online ||= this.#proxy.messages
       .slice(this.#messagesBefore)
       .some(({ type, text }) => type === 'startup' && text.split(' ').includes(this.name));
@@ -84,8 +84,8 @@ export class Walker {
   }
 
   tellToStop(): void {
-    this.#fates.add('told to stop');
-    this.#toldAt = performance.now();
+    this.#fates.add('interrupted');
+    this.#interruptedAt = performance.now();
     this.#run.kill('SIGTERM');
   }
 
@@ -99,22 +99,22 @@ export class Walker {
     const frozenMs = performance.now() - this.#frozenAt;
     this.#longestFreezeMs = Math.max(this.#longestFreezeMs, frozenMs);
     this.#frozenAt = undefined;
-    if (this.#toldAt !== undefined) this.#toldAt += frozenMs;
+    if (this.#interruptedAt !== undefined) this.#interruptedAt += frozenMs;
     this.#run.kill('SIGCONT');
   }
 
-  /** How long it took to end after SIGTERM, freezes left out. */
+  /** The time from SIGTERM to the end, without freezes. */
   stoppedAfterMs({ exitedAt, code }: CliResult): number | undefined {
-    return this.#toldAt === undefined || code !== 143 ? undefined : exitedAt - this.#toldAt;
+    return this.#interruptedAt === undefined || code !== 143 ? undefined : exitedAt - this.#interruptedAt;
   }
 
   get wasOnlyToldToStop(): boolean {
-    return this.#fates.size === 1 && this.#fates.has('told to stop') && this.#longestFreezeMs === 0;
+    return this.#fates.size === 1 && this.#fates.has('interrupted') && this.#longestFreezeMs === 0;
   }
 
   expectGoodEnd(result: CliResult): void {
     if (result.signal === 'SIGKILL' && this.#fates.has('killed')) return;
-    // Node gives up its signal handlers a moment before its process is gone: by then everything was said and done.
+    // Node removes its signal handlers a moment before its process ends; the run has finished by then.
     if (
       result.signal === 'SIGTERM' &&
       this.wasTold &&
@@ -122,14 +122,14 @@ export class Walker {
     )
       return;
     const allowed = [0];
-    if (this.#fates.has('told to stop')) allowed.push(143);
+    if (this.#fates.has('interrupted')) allowed.push(143);
     if (this.#fates.has('lost its connection') || this.#longestFreezeMs > LONG_FREEZE_MS) allowed.push(...LOST);
     expectDocumented(`${this.name} (${[...this.#fates].join(', ') || 'nothing happened to it'})`, result, allowed);
     expect(result.stderr, `log of ${this.name}`).to.not.include('"level":"fatal"');
   }
 }
 
-/** What a run says that it has applied. */
+/** The versions that a run reports as applied. */
 export function appliedBy({ logs }: CliResult): string[] {
   return logs.filter(({ event }) => event === 'migration.applied').map((line) => String(line['version']));
 }

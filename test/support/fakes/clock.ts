@@ -1,4 +1,4 @@
-/** Clocks for tests: one that stands still until it is moved, and one that a scheduler moves. */
+/** Clocks for tests: one that a test advances, and one that a scheduler advances. */
 import type { Clock } from '../../../src/core/ports.ts';
 
 interface Sleeper {
@@ -45,7 +45,7 @@ export class FakeClock implements Clock {
     return controller.signal;
   }
 
-  /** Moves on, and lets everybody act who wakes up on the way. */
+  /** Advances the clock, and runs every sleeper that wakes up on the way. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     await settle();
@@ -56,7 +56,7 @@ export class FakeClock implements Clock {
     this.#now = end;
   }
 
-  /** Moves on from one sleeper to the next until `work` has ended. @throws Error when it waits for something else. */
+  /** Advances from one sleeper to the next until `work` has ended. @throws Error when it waits for something else. */
   async until<T>(work: Promise<T>): Promise<T> {
     const progress = { ended: false };
     const end = (): void => {
@@ -84,12 +84,12 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Resolves when everything has happened that needs no time. */
+/** Resolves when all work that needs no time has run. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Puts off what follows, for as long as it likes. */
+/** Delays the next call, for any duration. */
 export type Turn = (label: string) => Promise<unknown>;
 
 /** Time passes only by sleeping, and `turn` decides who wakes up when. No deadline ever comes. */

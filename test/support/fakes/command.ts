@@ -1,4 +1,4 @@
-/** What a test of one command works with, all of it in memory. */
+/** The in-memory environment for a test of one command. */
 import { Recorder } from '../recorder.ts';
 import { FakeClock } from './clock.ts';
 import { FakeDatabase } from './database.ts';

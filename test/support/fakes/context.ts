@@ -1,4 +1,4 @@
-/** What the parts of one fake session share. */
+/** The state that the parts of one fake session share. */
 import type { JournalEntry } from '../../../src/core/history.ts';
 import type { RunnerIdentity } from '../../../src/core/runner.ts';
 import type { FakeServer, Peer } from './server.ts';

@@ -11,9 +11,9 @@ import { FakeLock } from './lock.ts';
 import type { FakeServer } from './server.ts';
 import { FakeTakeover } from './takeover.ts';
 
-/** One run's way to the server. */
+/** One run's connection to the server. */
 export class FakeDatabase implements Database {
-  /** What the next attempts end in, first to last. */
+  /** The results of the next attempts, in order. */
   readonly refusals: MigratorError[] = [];
   readonly opened: FakeSession[] = [];
   attempts = 0;
@@ -23,7 +23,7 @@ export class FakeDatabase implements Database {
     this.#server = server;
   }
 
-  /** Resolves the wait of whoever pauses between two attempts. */
+  /** Ends the pause between two attempts. */
   changeSecret = (): void => undefined;
 
   async secretChanged(signal: AbortSignal): Promise<void> {
@@ -143,7 +143,7 @@ export class FakeSession implements Session {
     this.#context.server.dismiss(this.#context.peer);
   }
 
-  /** The connection ends: the server gives up the session's lock, and every call fails. */
+  /** Ends the connection: the server releases the session's lock, and every call fails. */
   lose(): void {
     this.#context.server.dismiss(this.#context.peer);
     const reason = new MigratorError('DATABASE_UNAVAILABLE', 'the connection to the database was lost');
@@ -156,7 +156,7 @@ export class FakeSession implements Session {
     this.lost.throwIfAborted();
     if (this.closed) throw new Error(`${call} after the session was closed`);
     server.calls.push(`${this.pid} ${call}`);
-    // Asked for first, for the turn may be what interrupts.
+    // Checked before the turn, because the turn itself may interrupt.
     const interrupted = this.#interrupted.promise;
     await Promise.race([interrupted, server.turn(`${this.pid} ${call}`)]);
     this.lost.throwIfAborted();

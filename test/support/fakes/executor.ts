@@ -31,7 +31,7 @@ export class FakeExecutor implements Executor {
 
   async transaction(step: StepScript, pieces: readonly SqlPiece[], _limits: Limits, next?: StepScript): Promise<void> {
     this.#context.lost.throwIfAborted();
-    // Both are on their way together: of a connection that is lost now nobody knows which of the two it still carried.
+    // Both are in flight together: if the connection is lost now, it is unknown which of the two arrived.
     const begun = this.#begun === step ? undefined : this.begin(step);
     await begun?.catch((error: unknown) => {
       throw stepError(error, step);
@@ -174,7 +174,7 @@ export class FakeExecutor implements Executor {
     server.storeDown(step.migration);
   }
 
-  /** Of the journal's row. */
+  /** The fields of the journal's row. */
   #holdOf(step: StepScript): Pick<JournalEntry, 'hold'> {
     const { server, runner } = this.#context;
     if (step.direction === 'up') return step.ends ? { hold: { reason: step.ends.because } } : {};

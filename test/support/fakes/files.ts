@@ -1,4 +1,4 @@
-/** Migrations, a source of them, hooks, and a parser that knows three words. */
+/** Migrations, a source of them, hooks, and a parser that recognizes three keywords. */
 import { checksum, parseDirectives, type Migration, type Version } from '../../../src/core/migration.ts';
 import type { HookRunner, MigrationSource } from '../../../src/core/ports.ts';
 import type { DownStep, StepScript } from '../../../src/core/plan/step.ts';
@@ -37,7 +37,7 @@ export function source(files: readonly Migration[]): MigrationSource {
   return { read: () => Promise.resolve({ migrations: files, remarks: [] }) };
 }
 
-/** Hooks given as functions, by version. */
+/** Hooks as functions, by version. */
 export class FakeHooks implements HookRunner {
   readonly #hooks: Readonly<Record<Version, (signal: AbortSignal) => unknown>>;
 
@@ -54,7 +54,7 @@ export class FakeHooks implements HookRunner {
   }
 }
 
-/** One statement per semicolon. What is not listed in `read` is a CREATE TABLE to it. */
+/** One statement per semicolon. Statements that `read` does not list count as CREATE TABLE. */
 export const fakeParser: SqlParser = { parse: (text) => Promise.resolve(parse(text)) };
 
 function parse(text: string): ParseResult {

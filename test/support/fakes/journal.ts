@@ -147,7 +147,7 @@ export class FakeJournal implements Journal {
 
   async heldVersions(): Promise<readonly HeldVersion[]> {
     const { server, reach } = this.#context;
-    // Nobody is asked where there is no journal.
+    // Without a journal there is nothing to read.
     if (server.contents.journal.length === 0) return [];
     await reach('journal.heldVersions');
     return [...this.#newestHoldEvents()]

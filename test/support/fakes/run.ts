@@ -1,4 +1,4 @@
-/** One runner with everything that it needs, in memory. */
+/** One runner with all its ports in memory. */
 import { randomUUID } from 'node:crypto';
 
 import type { Migration, Version } from '../../../src/core/migration.ts';
@@ -83,7 +83,7 @@ export class FakeRun {
   }
 }
 
-/** The error in which `work` ends. */
+/** The error that `work` rejects with. */
 export async function failure<E = unknown>(work: Promise<unknown>): Promise<E> {
   const value = await work.then(
     (result: unknown) => ({ result }),

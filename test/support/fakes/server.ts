@@ -1,4 +1,4 @@
-/** A server in memory, as far as the ports show one: the lock, the tables, and what migrations have made. Sessions share it. */
+/** An in-memory server, as far as the ports expose one: the lock, the tables, and the objects of migrations. Sessions share it. */
 import type { AppliedVersion, JournalEntry, JournalEvent, JournalHeldVersion } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { progressOf, type VersionInPart } from '../../../src/core/plan/in-part.ts';
@@ -7,19 +7,19 @@ import type { Check, IndexState, Observation } from '../../../src/core/ports.ts'
 import { isIrreversible, type StoredDown } from '../../../src/core/plan/stored-down.ts';
 import type { Turn } from './clock.ts';
 
-/** A session, as others see it. */
+/** A session, as seen by others. */
 export interface Peer {
   readonly pid: number;
   readonly applicationName: string;
   /** Its connection ends. */
   lose(): void;
-  /** A release is announced to it. */
+  /** It receives the notification of a lock release. */
   wake(): void;
   /** Its wait inside PostgreSQL is cancelled. */
   cancel?(): void;
 }
 
-/** An error as the server answers it. */
+/** An error answer of the server. */
 export class Refusal extends Error {
   readonly sqlstate: string;
 
@@ -31,7 +31,7 @@ export class Refusal extends Error {
 
 export type PartitionState = 'attached' | 'pending' | 'detached';
 
-/** What a transaction changes, and a rollback restores. */
+/** The state that a transaction changes, and a rollback restores. */
 interface Contents {
   /** Undefined while there is no table. */
   readonly history: ReadonlyMap<Version, AppliedVersion> | undefined;
@@ -56,7 +56,7 @@ const NOTHING = {
   hold: undefined,
 };
 
-/** With these a version has come to its end, or its progress is forgotten. */
+/** Events that complete a version or discard its progress. */
 export const VERSION_ENDS: readonly JournalEvent[] = ['applied', 'rolled back', 'baselined', 'progress reset'];
 
 export class FakeServer {
@@ -66,30 +66,30 @@ export class FakeServer {
   foreign: readonly ForeignTable[] = [];
   contents: Contents = { history: undefined, journal: [], tables: new Set(), indexes: new Map() };
   writesRefused: Check['writesRefused'];
-  /** What there is to see of a statement that runs, or that did not get its lock. */
+  /** The observable state of a statement that runs, or that did not get its lock. */
   observation: Observation = { blockers: [] };
   holder: Peer | undefined;
-  /** Look at the lock right now, which makes others' tries fail. */
+  /** Sessions that check the lock at this moment, which makes other attempts fail. */
   readonly lookers = new Set<Peer>();
   readonly queue = new Set<Peer>();
   readonly listeners = new Set<Peer>();
-  /** Block inside PostgreSQL on the key. */
+  /** Sessions that are blocked on the key inside PostgreSQL. */
   readonly blocked = new Set<Peer>();
   readonly peers = new Map<number, Peer>();
-  /** What the journal keeps for rolling back. */
+  /** The journal's data for rollbacks. */
   readonly storedDowns = new Map<Version, StoredDown>();
   /** The texts of statements outside a transaction, by checksum. */
   readonly startedSql = new Map<string, string>();
-  /** Who else may write the tables. */
+  /** Other roles that may write the tables. */
   distrust: readonly string[] = [];
   /** Estimated rows by table. */
   readonly rows = new Map<string, number>();
   readonly partitions = new Map<string, PartitionState>();
-  /** What sessions were asked for, in order, for example `1 lock.release`. */
+  /** The calls of the sessions, in order, for example `1 lock.release`. */
   readonly calls: string[] = [];
   /** Awaited before each call takes effect. */
   turn: Turn;
-  /** Sees each piece of SQL before it takes effect; throws what the server is to answer. */
+  /** Receives each piece of SQL before it takes effect; may throw the server's answer. */
   beforeSql: (sql: string) => unknown = () => undefined;
   readonly now: () => number;
   #nextPid = 1;
@@ -111,7 +111,7 @@ export class FakeServer {
     return this.admit(applicationName, { lose: () => undefined, wake: () => undefined });
   }
 
-  /** The end of a session gives up all that it held, and announces nothing. */
+  /** Ends a session, which releases everything that it held without a notification. */
   dismiss(peer: Peer): void {
     if (this.holder === peer) this.holder = undefined;
     for (const set of [this.lookers, this.queue, this.listeners, this.blocked]) set.delete(peer);
@@ -201,7 +201,7 @@ export class FakeServer {
     this.contents = { ...this.contents, indexes };
   }
 
-  /** Understands as much SQL as tests of the order of things need. */
+  /** Interprets the little SQL that tests of the order of calls need. */
   execute(sql: string, peer: Peer): void {
     for (const statement of sql.split(';')) this.#executeOne(statement.trim(), peer);
   }
@@ -211,7 +211,7 @@ export class FakeServer {
     const [, what, name] =
       /^(CREATE TABLE|DROP TABLE|CREATE INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY) (\w+)/.exec(statement) ?? [];
     if (statement === 'SELECT 1/0') throw new Refusal('22012', 'division by zero');
-    // Is not undone by a rollback.
+    // A rollback does not undo this.
     if (statement === 'SELECT pg_advisory_unlock_all()' && this.holder === peer) this.holder = undefined;
     if (name === undefined) return;
     if (what === 'CREATE TABLE' && tables.has(name)) throw new Refusal('42P07', `relation "${name}" already exists`);
