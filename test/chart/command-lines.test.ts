@@ -10,10 +10,13 @@ import { commandBlocks } from '../support/page-commands.ts';
 import { requireHelm } from './support/helms.ts';
 import { ciName, lockstepIn, podsIn, renderCi, type Pod } from './support/manifests.ts';
 
-/** What the kubelet would put in. */
+/** Values that the kubelet would fill in. */
 const FROM_ELSEWHERE: Readonly<Record<string, string>> = { DATABASE_URL: 'postgresql://shop@postgres/shop' };
 
-/** What Lockstep makes of the container's arguments and variables. @throws MigratorError where it refuses them. */
+/**
+ * The configuration that Lockstep reads from the container's arguments and variables. @throws MigratorError when they
+ * are invalid.
+ */
 function configOf(pod: Pod, more: Readonly<Record<string, string>> = {}): Config {
   const { args = [], env = [] } = lockstepIn(pod);
   const raw = parseArguments([...args]);
@@ -29,7 +32,7 @@ describe('the command lines of the chart', () => {
     helm = await requireHelm(this);
   });
 
-  it('are accepted, and work as their release in the directory that was named', async () => {
+  it('are accepted, with the release and the configured directory', async () => {
     const commands = new Set<string>();
     for (const path of await ciValues()) {
       for (const pod of podsIn(await renderCi(helm, ciName(path)))) {
@@ -46,7 +49,7 @@ describe('the command lines of the chart', () => {
     expect([...commands].toSorted()).to.deep.equal(['down', 'status', 'up']);
   });
 
-  it('of the hook give up on another runner before Helm gives up on them', async () => {
+  it('of the hook time out on another runner before Helm times out on them', async () => {
     const [job] = podsIn(await renderCi(helm, 'minimal')).filter(({ of }) => of.startsWith('Job/'));
     expect(configOf(job!)).to.have.nested.property('limits.lockWaitMs', 240_000);
   });
@@ -64,7 +67,7 @@ describe('the command lines of the chart', () => {
   });
 
   for (const page of ['README.md', 'docs/helm.md', 'charts/lockstep/README.md']) {
-    it(`that install it can be given as ${page} has them`, async () => {
+    it(`that install it work as ${page} shows them`, async () => {
       const lines = (await commandBlocks(page))
         .flatMap(({ text }) => text.replaceAll('\\\n', ' ').split('\n'))
         .filter((line) => line.startsWith('helm upgrade --install '));
@@ -79,14 +82,14 @@ describe('the command lines of the chart', () => {
     });
   }
 
-  it('of the rollback are a dry run to the files of the image, until variables say otherwise', async () => {
+  it('of the rollback are a dry run to the files of the image, unless variables override that', async () => {
     const [pod] = podsIn(await renderCi(helm, 'minimal')).filter(({ of }) => of.startsWith('CronJob/'));
     expect(configOf(pod!)).to.deep.include({ command: 'down', dryRun: true, target: { kind: 'files' } });
     const said = configOf(pod!, { LOCKSTEP_TO: '042_x', LOCKSTEP_DRY_RUN: 'false' });
     expect(said).to.deep.include({ command: 'down', dryRun: false, target: { kind: 'version', version: '042_x' } });
   });
 
-  it('of the rollback without the CronJob go back to the version that stays, as a dry run until somebody says otherwise', async () => {
+  it('of the rollback without the CronJob roll back to the version that stays, as a dry run unless variables override that', async () => {
     const [pod] = podsIn(parseManifests((await plainManifests(helm)).get('rollback-job.yaml')!));
     expect(configOf(pod!)).to.deep.include({
       command: 'down',

@@ -5,7 +5,7 @@ import { renderExample, withExample } from '../../scripts/chart/plain-manifests.
 import { requireHelm, requireHelm3 } from './support/helms.ts';
 import { envValue, lockstepIn, one, podsIn, type Container, type Pod } from './support/manifests.ts';
 
-describe('the init container in a chart of somebody else', () => {
+describe('the init container in a chart of your own', () => {
   let helm: Helm;
 
   before(async function () {
@@ -16,7 +16,7 @@ describe('the init container in a chart of somebody else', () => {
   const podOf = (manifests: readonly Manifest[]): Pod => podsIn([one(manifests, 'Deployment')])[0]!;
   const initContainer = async (...set: string[]): Promise<Container> => lockstepIn(podOf(await rendered(...set)));
 
-  it('is one item of the list, which runs "up" and says that it is an init container', async () => {
+  it('is one item of the list, which runs "up" and identifies itself as an init container', async () => {
     const pod = podOf(await rendered());
     expect(pod.spec.initContainers?.map(({ name, args }) => ({ name, args }))).to.deep.equal([
       { name: 'lockstep', args: ['up'] },
@@ -37,7 +37,7 @@ describe('the init container in a chart of somebody else', () => {
     expect(container.resources?.limits?.memory).to.equal('256Mi');
   });
 
-  it('only waits where a Job does the work, unless told otherwise', async () => {
+  it('only waits where a Job migrates, unless configured otherwise', async () => {
     for (const [set, command] of [
       [['lockstep.mode=hook'], 'wait'],
       [['lockstep.mode=job'], 'wait'],
@@ -56,7 +56,7 @@ describe('the init container in a chart of somebody else', () => {
     ]);
   });
 
-  it('has the token for itself: the application gets none', async () => {
+  it('is the only container with the token: the application gets none', async () => {
     const { spec } = podOf(await rendered());
     expect(spec.automountServiceAccountToken).to.equal(false);
     expect(spec.volumes?.map(({ name }) => name)).to.deep.equal(['lockstep-token']);
@@ -64,7 +64,7 @@ describe('the init container in a chart of somebody else', () => {
     expect(lockstepIn(podOf(await rendered())).volumeMounts?.map(({ name }) => name)).to.deep.equal(['lockstep-token']);
   });
 
-  it('may create Events, as the account of the pods is bound to the role', async () => {
+  it('may create Events, because the role is bound to the service account of the pods', async () => {
     const manifests = await rendered();
     const binding = one(manifests, 'RoleBinding', 'shop-lockstep-shop');
     expect(binding['subjects']).to.deep.equal([
@@ -80,13 +80,13 @@ describe('the init container in a chart of somebody else', () => {
     expect(envValue(lockstepIn(podOf(manifests)), 'LOCKSTEP_EVENTS')).to.equal('off');
   });
 
-  it('mounts the files where they are mounted, and brings the volume', async () => {
+  it('mounts the files where the values say, and includes the volume', async () => {
     const pod = podOf(await rendered('lockstep.migrations.configMap=files'));
     expect(pod.spec.volumes?.map(({ name }) => name)).to.deep.equal(['lockstep-token', 'lockstep-migrations']);
     expect(lockstepIn(pod).volumeMounts?.map(({ mountPath }) => mountPath)).to.include('/migrations');
   });
 
-  it('is no other after an upgrade that changes nothing, so that no pod restarts', async () => {
+  it('does not change in an upgrade that changes nothing, so that no pod restarts', async () => {
     const deployment = async (...set: string[]): Promise<Manifest> =>
       one(await rendered('lockstep.mode=hook', ...set), 'Deployment');
     const first = await deployment('lockstep.revision=r1');
@@ -101,7 +101,7 @@ describe('the init container in a chart of somebody else', () => {
     );
   });
 
-  it('is of another release with another digest of the same tag', async () => {
+  it('has another release for another digest of the same tag', async () => {
     const release = async (digit: string): Promise<string | undefined> =>
       envValue(await initContainer(`lockstep.image.digest=sha256:${digit.repeat(64)}`), 'LOCKSTEP_RELEASE');
     expect([await release('0'), await release('1')]).to.deep.equal(
@@ -109,7 +109,7 @@ describe('the init container in a chart of somebody else', () => {
     );
   });
 
-  it('takes resources and variables of its own, and another name', async () => {
+  it('accepts resources, variables and another name', async () => {
     const container = await initContainer(
       'lockstep.initContainer.name=migrate',
       'lockstep.initContainer.resources.limits.memory=512Mi',
@@ -124,7 +124,7 @@ describe('the init container in a chart of somebody else', () => {
     ]).to.deep.equal(['migrate', 'migrate', '512Mi', '1m']);
   });
 
-  it('refuses wrong values as the chart does', async () => {
+  it('refuses invalid values as the chart does', async () => {
     const words = await rendered('lockstep.database.existingSecret=').catch(
       (error: unknown) => (error as Error).message,
     );

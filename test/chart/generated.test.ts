@@ -7,8 +7,8 @@ import { requireHelm } from './support/helms.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
-describe('what is made of the chart', () => {
-  it('is as the chart has it: README, k8s/, golden files (else: npm run chart)', async function () {
+describe('files generated from the chart', () => {
+  it('are up to date: README, k8s/, golden files (else: npm run chart)', async function () {
     const stale: string[] = [];
     const files = await generatedFiles(await requireHelm(this));
     for (const [path, text] of files)

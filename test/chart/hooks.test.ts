@@ -16,7 +16,7 @@ function annotation(manifest: Manifest, name: string): string {
   return manifest.metadata.annotations?.[name] ?? '';
 }
 
-/** In the order in which Helm makes them: by weight. */
+/** Hooks in the order in which Helm creates them: by weight. */
 function hooksFor(manifests: readonly Manifest[], event: string): Manifest[] {
   const hooks = manifests.filter((manifest) => annotation(manifest, HOOK).split(',').includes(event));
   return hooks.toSorted((a, b) => Number(annotation(a, WEIGHT)) - Number(annotation(b, WEIGHT)));
@@ -35,7 +35,7 @@ describe('the hooks', () => {
     for (const path of await ciValues()) all.set(ciName(path), await renderCi(helm, ciName(path)));
   });
 
-  it('of an install and an upgrade are made in this order, the Job last', () => {
+  it('of an install and an upgrade are created in this order, the Job last', () => {
     for (const event of ['pre-install', 'pre-upgrade']) {
       const kinds = (name: string): string[] => hooksFor(all.get(name)!, event).map(({ kind }) => kind);
       expect(kinds('minimal')).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'Job']);
@@ -46,7 +46,7 @@ describe('the hooks', () => {
     }
   });
 
-  it('have explicit weights, each its own, those of what the Job needs below its own', () => {
+  it('have distinct explicit weights, lower ones for what the Job needs', () => {
     let seen = 0;
     for (const [name, manifests] of all) {
       const hooks = hooksFor(manifests, 'pre-install');
@@ -59,7 +59,7 @@ describe('the hooks', () => {
     expect(annotation(one(all.get('everything')!, 'Job'), WEIGHT)).to.equal('20');
   });
 
-  it('are replaced before the next run and stay until then, and the logs of Jobs are shown', () => {
+  it('are replaced before the next run and stay until then, and Helm shows the logs of Jobs', () => {
     for (const [name, manifests] of all) {
       for (const manifest of manifests.filter((each) => annotation(each, HOOK) !== '')) {
         expect(annotation(manifest, POLICY), `${name} ${idOf(manifest)}`).to.equal('before-hook-creation');
@@ -91,7 +91,7 @@ describe('the hooks', () => {
     }
   });
 
-  it('use an account that is there already as it is, and never make it', () => {
+  it('use an existing service account unchanged, and never create it', () => {
     const manifests = all.get('account')!;
     expect(manifests.filter(({ kind }) => kind === 'ServiceAccount')).to.deep.equal([]);
     expect(podsIn(manifests).map(({ spec }) => spec.serviceAccountName)).to.deep.equal([
@@ -101,7 +101,7 @@ describe('the hooks', () => {
     ]);
   });
 
-  it('get the address from a copy that is there before them, pods from the ordinary one', () => {
+  it('get the connection URL from a copy that is created before them, pods from the ordinary Secret', () => {
     const manifests = all.get('url')!;
     const secretOf = (kind: string): string | undefined =>
       envValue(lockstepIn(podsIn(manifests).find(({ of }) => of.startsWith(kind))!), 'DATABASE_URL');
@@ -114,7 +114,7 @@ describe('the hooks', () => {
     expect(annotation(one(manifests, 'Secret', 'shop-lockstep'), HOOK)).to.equal('');
   });
 
-  it('render no Secret for one that is there, nor anything of its content', () => {
+  it('render no Secret where one exists, nor any of its content', () => {
     for (const [name, manifests] of all) {
       const inline = ['url', 'job-url', 'argocd', 'argocd-job', 'auto-rollback'].includes(name);
       expect(
@@ -125,13 +125,13 @@ describe('the hooks', () => {
   });
 
   describe('before a rollback', () => {
-    it('are there only with rollback.auto', () => {
+    it('exist only with rollback.auto', () => {
       for (const [name, manifests] of all) {
         expect(hooksFor(manifests, 'pre-rollback').length > 0, name).to.equal(name === 'auto-rollback');
       }
     });
 
-    it('roll back what the files of that image do not know, after what the Job needs', () => {
+    it('roll back the versions that the image has no files for, after what the Job needs', () => {
       const hooks = hooksFor(all.get('auto-rollback')!, 'pre-rollback');
       expect(hooks.map(({ kind }) => kind)).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'Secret', 'Job']);
       expect(distinct(hooks.map((hook) => annotation(hook, WEIGHT)))).to.be.true;
@@ -181,7 +181,7 @@ describe('the hooks', () => {
       });
     }
 
-    it('are not needed by an ordinary Job, which comes in a wave after what it needs', () => {
+    it('do not exist for an ordinary Job, which comes in a wave after what it needs', () => {
       const inWaves = all.get('argocd-job')!.filter((each) => annotation(each, WAVE) !== '');
       const ordered = inWaves.toSorted((a, b) => Number(annotation(a, WAVE)) - Number(annotation(b, WAVE)));
       expect(ordered.map(({ kind }) => kind)).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'Secret', 'Job']);
@@ -189,7 +189,7 @@ describe('the hooks', () => {
       expect(inWaves.every((each) => annotation(each, ARGO_HOOK) === '')).to.be.true;
     });
 
-    it('name the release after what Argo CD says, as it has no revision', () => {
+    it("name the release by Argo CD's revision, because Helm's is missing", () => {
       expect(
         envValue(lockstepIn(podsIn(all.get('argocd')!).find(({ of }) => of.startsWith('Job/'))!), 'LOCKSTEP_RELEASE'),
       ).to.equal('shop/3f2a9c1@1.4.0');

@@ -5,7 +5,7 @@ import type { Helm, Manifest } from '../../scripts/chart/helm.ts';
 import { requireHelm } from './support/helms.ts';
 import { ciName, envValue, idOf, jobsIn, lockstepIn, one, podsIn, renderCi } from './support/manifests.ts';
 
-/** As long as Helm allows, and alike but for the end. */
+/** As long as Helm allows, and different only at the end. */
 const LONG = 'the-shop-of-the-far-north-with-a-name-that-is-long-';
 const LABEL = /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
 
@@ -16,7 +16,7 @@ describe('the names in the chart', () => {
     helm = await requireHelm(this);
   });
 
-  it('are short enough with the longest release name, also where a Job and a pod get more characters', async () => {
+  it('are short enough with the longest release name, also where Kubernetes appends characters for a Job and a pod', async () => {
     for (const path of await ciValues()) {
       for (const set of [
         [],
@@ -34,10 +34,10 @@ describe('the names in the chart', () => {
     }
   });
 
-  it('are different for two releases in one namespace, also when these begin alike', async () => {
+  it('are different for two releases in one namespace, also when their names begin alike', async () => {
     for (const path of await ciValues()) {
       const name = ciName(path);
-      // It says its full name itself.
+      // This manifest contains its own full name.
       if (name === 'everything') continue;
       const ids = [
         ...(await renderCi(helm, name, { release: `${LONG}a1` })),
@@ -50,7 +50,7 @@ describe('the names in the chart', () => {
     }
   });
 
-  it('are used where they are meant: accounts, roles and Secrets that are made', async () => {
+  it('match between definition and use: service accounts, roles and Secrets', async () => {
     for (const path of await ciValues()) {
       const name = ciName(path);
       if (name === 'account') continue;
@@ -77,13 +77,13 @@ describe('the names in the chart', () => {
     const jobName = async (ci: string, ...set: string[]): Promise<string> =>
       one(jobsIn(await renderCi(helm, ci, { set })), 'Job').metadata.name;
 
-    it('say the revision, and change with it', async () => {
+    it('contain the revision, and change with it', async () => {
       expect(await jobName('job')).to.match(/^shop-lockstep-1-[0-9a-f]{6}$/);
       expect(await jobName('job', 'revision=r2')).to.match(/^shop-lockstep-r2-[0-9a-f]{6}$/);
       expect(await jobName('job', 'revision=Feature/New_Thing.2')).to.match(/^shop-lockstep-feature-new-[0-9a-f]{6}$/);
     });
 
-    it('change with whatever a Job does not let change, and with nothing else', async () => {
+    it('change with every field that is immutable in a Job, and with nothing else', async () => {
       const names = [
         await jobName('job'),
         await jobName('job', 'image.tag=1.4.1'),
@@ -94,7 +94,7 @@ describe('the names in the chart', () => {
       expect(await jobName('job', 'rollback.enabled=false')).to.equal(names[0]);
     });
 
-    it('stay the same for a hook, which is deleted before it is made again', async () => {
+    it('stay the same for a hook, which is deleted before it is created again', async () => {
       const names = async (...set: string[]): Promise<string> =>
         one(await renderCi(helm, 'minimal', { set }), 'Job').metadata.name;
       expect([await names(), await names('image.tag=1.4.1')]).to.deep.equal([

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { CHART, runHelm, type Helm } from '../../scripts/chart/helm.ts';
 import { requireHelm4 } from './support/helms.ts';
 
-/** What Helm says after an install; without a cluster. */
+/** The notes that Helm prints after an install; without a cluster. */
 async function notes(helm: Helm, ci: string): Promise<string> {
   const { code, stdout, stderr } = await runHelm(helm, [
     'install',
@@ -27,7 +27,7 @@ describe('the notes after an install', () => {
     helm = await requireHelm4(this);
   });
 
-  it('say where to look, how long Helm has to wait, and how to roll back', async () => {
+  it('say where to look, how long Helm must wait, and how to roll back', async () => {
     const text = await notes(helm, 'minimal');
     expect(text).to.include('kubectl -n web logs job/shop-lockstep-migrate -c lockstep');
     expect(text).to.include('kubectl -n web events --for job/shop-lockstep-migrate');
@@ -38,20 +38,20 @@ describe('the notes after an install', () => {
     expect(text).not.to.include('undefined').and.not.to.include('%!');
   });
 
-  it('wait longer than the deadline that was chosen', async () => {
+  it('wait longer than the configured deadline', async () => {
     expect(await notes(helm, 'everything'))
       .to.include('--timeout 300s')
       .and.to.include('job/shop-migrations-migrate');
   });
 
-  it('say nothing of what is not there', async () => {
+  it('leave out what is disabled', async () => {
     expect(await notes(helm, 'no-events')).not.to.match(/rollback|events|Roll back/);
     expect(await notes(helm, 'argocd')).not.to.match(/helm|--timeout/);
     expect(await notes(helm, 'none')).not.to.match(/--timeout|kubectl.*logs/);
     expect(await notes(helm, 'job')).not.to.match(/--timeout/);
   });
 
-  it('warn of a rollback that asks nobody, and of an address in the values, which they do not show', async () => {
+  it('warn of a rollback without confirmation, and of a connection URL in the values, which they do not show', async () => {
     expect(await notes(helm, 'auto-rollback'))
       .to.include('deletes data without asking')
       .and.to.include('Prefer database.existingSecret')

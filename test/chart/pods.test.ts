@@ -20,7 +20,7 @@ import {
 } from './support/manifests.ts';
 
 const TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount';
-/** Where the pod says who it is: for Events. */
+/** The variables that identify the pod, for Events. */
 
 function containersOf({ spec }: Pod): Container[] {
   return [...(spec.initContainers ?? []), ...spec.containers];
@@ -54,7 +54,7 @@ describe('the pods of the chart', () => {
   const container = (ci: string, kind: string): Container =>
     lockstepIn(podsIn(all.get(ci)!).find(({ of }) => of.startsWith(`${kind}/`))!);
 
-  it('have every field that Pod Security "restricted" asks for', () => {
+  it('have every field that Pod Security "restricted" requires', () => {
     each((pod, where) => {
       expect(pod.spec.securityContext, where).to.deep.equal({
         runAsNonRoot: true,
@@ -68,14 +68,14 @@ describe('the pods of the chart', () => {
     });
   });
 
-  it('have memory for the parser, and leave their last words', () => {
+  it('have memory for the parser, and a termination message', () => {
     each((pod, where) => {
       expect(mebibytes(lockstepIn(pod).resources?.limits?.memory), where).to.be.at.least(256);
       expect(lockstepIn(pod).terminationMessagePolicy, where).to.equal('FallbackToLogsOnError');
     });
   });
 
-  it('are not evicted, get no sidecar of a mesh, and have labels that a NetworkPolicy can name', () => {
+  it('are not evicted, get no service mesh sidecar, and have labels for a NetworkPolicy to select', () => {
     each((pod, where) => {
       expect(pod.annotations, where).to.include({
         'karpenter.sh/do-not-disrupt': 'true',
@@ -104,7 +104,7 @@ describe('the pods of the chart', () => {
     ).to.be.true;
   });
 
-  it('give a token to the one container that posts Events, and to no other', () => {
+  it('mount a token in the one container that posts Events, and in no other', () => {
     each((pod, where) => {
       const posts = envValue(lockstepIn(pod), 'LOCKSTEP_EVENTS') === 'auto';
       const mounts = (one: Container): boolean =>
@@ -132,7 +132,7 @@ describe('the pods of the chart', () => {
     }
   });
 
-  it('mount what they use, and only what is there', () => {
+  it('mount every volume, and no volume that does not exist', () => {
     each((pod, where) => {
       const volumes = pod.spec.volumes?.map(({ name }) => name) ?? [];
       const mounted = containersOf(pod).flatMap(({ volumeMounts }) => volumeMounts?.map(({ name }) => name) ?? []);
@@ -140,7 +140,7 @@ describe('the pods of the chart', () => {
     });
   });
 
-  it('set variables that Lockstep reads, each once', () => {
+  it('set only variables that Lockstep reads, each once', () => {
     const known = [...OPTION_KEYS.map(envOf), 'DATABASE_URL'];
     each((pod, where) => {
       const names = lockstepIn(pod).env!.map(({ name }) => name);
@@ -155,7 +155,7 @@ describe('the pods of the chart', () => {
     });
   });
 
-  it('say who they are: release, image, pod, container, Job', () => {
+  it('identify themselves: release, image, pod, container, Job', () => {
     const job = container('minimal', 'Job');
     const expected = {
       LOCKSTEP_RELEASE: 'shop/1@1.4.0',
@@ -176,13 +176,13 @@ describe('the pods of the chart', () => {
     );
   });
 
-  it('take a variable of the user instead of their own, and fill in templates', () => {
+  it("let the user's variables override their own, and expand templates", () => {
     expect(envValue(container('everything', 'Job'), 'LOCKSTEP_LOCK_WAIT')).to.equal('3m');
     expect(envValue(container('account', 'Job'), 'PGHOST')).to.equal('postgres.web.svc');
     expect(envValue(container('account', 'Job'), 'DATABASE_URL')).to.equal(undefined);
   });
 
-  it('get the address from the Secret and the key that was named', () => {
+  it('get the connection URL from the configured Secret and key', () => {
     const variable = (ci: string): unknown =>
       container(ci, 'Job').env!.find(({ name }) => name === 'DATABASE_URL')!.valueFrom!.secretKeyRef;
     expect(variable('minimal')).to.deep.equal({ name: 'shop-db', key: 'url' });
@@ -190,13 +190,13 @@ describe('the pods of the chart', () => {
     expect(variable('job-url')).to.deep.equal({ name: 'shop-lockstep', key: 'url' });
   });
 
-  it('run the image that was asked for', () => {
+  it('run the configured image', () => {
     expect(container('configmap', 'Job').image).to.match(/^registry\.example\.com\/lockstep:\d+\.\d+\.\d+$/);
     expect(container('volume', 'Job').image).to.match(/^registry\.example\.com:5000\/lockstep@sha256:0{64}$/);
     expect(envValue(container('volume', 'Job'), 'LOCKSTEP_RELEASE')).to.match(/^shop\/1@sha256:0{64}$/);
   });
 
-  it('are of another release with another digest, also under the same tag', async () => {
+  it('have another release for another digest, also under the same tag', async () => {
     const digests = ['0', '1'].map((digit) => `image.digest=sha256:${digit.repeat(64)}`);
     const releases = async (...set: string[]): Promise<(string | undefined)[]> =>
       podsIn(await renderCi(helm, 'minimal', { set })).map((pod) => envValue(lockstepIn(pod), 'LOCKSTEP_RELEASE'));
@@ -223,7 +223,7 @@ describe('the pods of the chart', () => {
       '/migrations',
     ],
   ] as const) {
-    it(`read the files where they are mounted: ${ci}`, () => {
+    it(`read the files at the configured path: ${ci}`, () => {
       for (const pod of podsIn(all.get(ci)!)) {
         expect(pod.spec.volumes, pod.of).to.deep.include({ name: 'lockstep-migrations', ...volume });
         expect(lockstepIn(pod).volumeMounts, pod.of).to.deep.include({
@@ -258,7 +258,7 @@ describe('the Jobs of the chart', () => {
     expect(jobs.length).to.be.greaterThan(20);
   });
 
-  it('give up at once for just the exit codes that src/core/errors.ts says', () => {
+  it('fail at once for exactly the exit codes that src/core/errors.ts names', () => {
     const codes = Object.keys(ERRORS) as ErrorCode[];
     const final = codes.filter((code) => ERRORS[code].job === 'FailJob').flatMap(exitsOf);
     expect(final)
@@ -273,7 +273,7 @@ describe('the Jobs of the chart', () => {
     }
   });
 
-  it('never restart a container in its pod, which the policy needs, and end in time', () => {
+  it('never restart a container in its pod, as the podFailurePolicy requires, and end in time', () => {
     for (const { name, job } of jobs) {
       const { template, podReplacementPolicy, activeDeadlineSeconds, ttlSecondsAfterFinished, backoffLimit } =
         jobSpec(job);

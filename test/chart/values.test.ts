@@ -31,7 +31,7 @@ describe('the values of the chart', () => {
     helm = await requireHelm(this);
   });
 
-  /** What Helm says when it refuses; empty when it doesn't. */
+  /** The error of Helm when it refuses the values; empty when it accepts them. */
   async function refusal(...set: string[]): Promise<string> {
     return renderText(helm, { set: [...ENOUGH, ...set] }).then(
       () => '',
@@ -39,7 +39,7 @@ describe('the values of the chart', () => {
     );
   }
 
-  it('are refused where the name is not known, at every level', async () => {
+  it('are refused where the name is unknown, at every level', async () => {
     const objects = objectsIn(schema);
     expect(objects).to.include('image').and.to.include('');
     for (const object of objects) {
@@ -48,7 +48,7 @@ describe('the values of the chart', () => {
     }
   });
 
-  it('may come from a parent chart, with what Helm and a condition add', async () => {
+  it('may come from a parent chart, which adds the values of Helm and of a condition', async () => {
     expect(await refusal('global.imageRegistry=x', 'enabled=true')).to.equal('');
   });
 
@@ -69,12 +69,12 @@ describe('the values of the chart', () => {
     ['extraEnv[0].value=x', 'extraEnv'],
     ['revision=7', 'revision'],
   ] as const) {
-    it(`are refused when they are wrong: ${set}`, async () => {
+    it(`are refused when they are invalid: ${set}`, async () => {
       expect(await refusal(set)).to.include(words);
     });
   }
 
-  it('need an image, for which there is no default', async () => {
+  it('need an image, which has no default', async () => {
     expect(
       await renderText(helm, { set: ENOUGH.slice(1) }).catch((error: unknown) => (error as Error).message),
     ).to.include('repository');
@@ -85,7 +85,7 @@ describe('the values of the chart', () => {
     ).to.match(/image/);
   });
 
-  it('need an address, and only one; every problem is told at once', async () => {
+  it('need exactly one connection URL; all problems are reported together', async () => {
     const words = await refusal(
       'database.existingSecret=',
       'migrations.image=a/b:1',
@@ -116,7 +116,7 @@ describe('the values of the chart', () => {
       expect(bare.stdout + bare.stderr).to.include('/image/repository');
     });
 
-    it('give the same in Helm 3 and Helm 4', async function () {
+    it('render the same in Helm 3 and Helm 4', async function () {
       const helm3 = await requireHelm3(this);
       expect(helm3.version).to.match(/^v3\./);
       for (const path of await ciValues()) {

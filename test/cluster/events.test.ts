@@ -1,4 +1,4 @@
-/** Kubernetes Events as a real API server takes them, and as people find them with kubectl. */
+/** Kubernetes Events as a real API server accepts them, and as people find them with kubectl. */
 import { expect } from 'chai';
 
 import { MAX_NOTE_BYTES } from '../../src/output/events/notes.ts';
@@ -60,7 +60,7 @@ describe('Kubernetes Events in a cluster', () => {
   });
   beforeEach(() => workspace().write(FILES));
 
-  /** A Job or a Pod of its own; nothing runs in it. */
+  /** A Job or a Pod of its own; no container runs in it. */
   async function object(kind: 'job' | 'pod'): Promise<{ name: string; uid: string }> {
     const name = `shop-${kind}-${(count += 1)}`;
     const container = { name: 'migrate', image: 'shop-migrations:1.4.0' };
@@ -100,7 +100,7 @@ describe('Kubernetes Events in a cluster', () => {
     };
   }
 
-  /** Oldest first. Some of a Job's own may be among them. */
+  /** Sorted by time, oldest first; may include Events of the Job controller. */
   async function eventsOf(name: string): Promise<FoundEvent[]> {
     const list = JSON.parse(
       await api.kubectl([
@@ -126,7 +126,7 @@ describe('Kubernetes Events in a cluster', () => {
     return logs.filter(({ event }) => event === 'warning').map((line) => String(line['text']));
   }
 
-  it('in a Job: kubectl describe and kubectl events tell the whole story, with the right to create Events alone', async () => {
+  it('in a Job: kubectl describe and kubectl events show every step, with permission only to create Events', async () => {
     const job = await object('job');
     const env = await environment(account, inJob(job));
     const first = await runCli(['up'], { env });
@@ -158,7 +158,7 @@ describe('Kubernetes Events in a cluster', () => {
     expect(`${described}${listed}`).to.not.include(account.token);
   });
 
-  it('in an init container: on the pod, with the field path; nothing when there is nothing to do', async () => {
+  it('in an init container: on the pod, with the field path; none when there is nothing to do', async () => {
     const pod = await object('pod');
     const env = await environment(account, {
       LOCKSTEP_POD: pod.name,
@@ -228,7 +228,7 @@ describe('Kubernetes Events in a cluster', () => {
       await api.kubectl(['create', '--raw', strict, '-f', '-'], body('MigrationFailed', place, note));
     for (const reason of Object.keys(REASONS) as Reason[])
       await api.kubectl(['create', '--raw', strict, '-f', '-'], body(reason, places[0]!, reason));
-    // It does validate: one byte more, one field more.
+    // The server does validate: one byte or one field more is rejected.
     const refusals = [
       body('MigrationFailed', places[0]!, 'x'.repeat(MAX_NOTE_BYTES + 1)),
       body('MigrationFailed', places[0]!, 'x').replace('{', '{"nonsense":1,'),
@@ -239,7 +239,7 @@ describe('Kubernetes Events in a cluster', () => {
     }
   }).timeout(120_000);
 
-  it('without the right: one line in the log, and the exit code of the run', async () => {
+  it('without permission: one line in the log, and the exit code of the run', async () => {
     const job = await object('job');
     const stranger = await createServiceAccount(api, namespace, `stranger-${count}`, []);
     await workspace().write({ '003_bad.up.sql': 'SELECT nope;' });
@@ -252,7 +252,7 @@ describe('Kubernetes Events in a cluster', () => {
     expect(await reasonsOf(job.name)).to.deep.equal([]);
   });
 
-  it('a token that is no token: one line in the log', async () => {
+  it('an invalid token: one line in the log', async () => {
     const result = await runCli(['up'], {
       env: await environment({ namespace, token: 'nonsense' }, inJob(await object('job'))),
     });
@@ -260,7 +260,7 @@ describe('Kubernetes Events in a cluster', () => {
     expect(warnings(result)).to.deep.equal(['this run sends no more Kubernetes Events: the API server answered 401']);
   });
 
-  it('a token that was replaced, when the old one is worth nothing any more', async () => {
+  it('a replaced token, when the old one is no longer valid', async () => {
     const job = await object('job');
     const bound = await boundToken('old');
     const cluster = await inCluster(api, { namespace, token: bound });
@@ -270,7 +270,7 @@ describe('Kubernetes Events in a cluster', () => {
     const run = startCli(['up'], { env: { ...workspace().env, ...cluster.env, ...inJob(job) }, timeoutMs: 110_000 });
     await gate.arrived();
     await eventually('the first Events', async () => (await reasonsOf(job.name)).length === 2);
-    // First the new one: a statement that runs for long sends Events meanwhile.
+    // Renew the token first: a long statement sends Events meanwhile.
     await cluster.replaceToken(account.token);
     await api.kubectl(['delete', 'secret', 'old', '-n', namespace]);
     await eventually('the old token to be refused', async () => (await statusOf(api, '/api', bound)) === 401, 60_000);
@@ -281,7 +281,7 @@ describe('Kubernetes Events in a cluster', () => {
     expect((await reasonsOf(job.name)).at(-1)).to.equal('MigrationsCompleted');
   }).timeout(120_000);
 
-  it('a server that falls silent, and speaks again: the run goes on all the time', async function () {
+  it('an API server that stops responding and recovers: the run continues throughout', async function () {
     const { freeze } = await ownApiServer(this);
     const job = await object('job');
     const gate = await closeGate(workspace());
@@ -302,7 +302,7 @@ describe('Kubernetes Events in a cluster', () => {
     expect((await reasonsOf(job.name)).at(-1)).to.equal('MigrationsCompleted');
   }).timeout(120_000);
 
-  /** A token that ends with a Secret of this name. */
+  /** A token that becomes invalid when the Secret of this name is deleted. */
   async function boundToken(name: string): Promise<string> {
     await api.kubectl(['create', 'secret', 'generic', name, '-n', namespace]);
     return (

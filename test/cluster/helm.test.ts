@@ -24,7 +24,7 @@ for (const [version, find] of [
     let namespace: string;
 
     before(async function () {
-      // With controllers, Jobs would end by themselves, for want of the image.
+      // With controllers, Jobs would end by themselves, because the image does not exist.
       api = await ownApiServer(this);
       helm = await find(this);
     });
@@ -76,7 +76,7 @@ for (const [version, find] of [
         );
       }
 
-      /** An upgrade whose Job ends like this. */
+      /** An upgrade whose Job ends with this outcome. */
       async function release(
         values: string,
         tag: string,
@@ -89,7 +89,7 @@ for (const [version, find] of [
         return done;
       }
 
-      it('in an empty namespace, with all that it needs, before anything of the release is made', async () => {
+      it('in an empty namespace, with all that it needs, before any object of the release is created', async () => {
         const done = upgrade('url', '1.4.0');
         const job = await nextJob(api, namespace, MIGRATE);
         for (const kind of BEFORE_HOOK) {
@@ -148,7 +148,7 @@ for (const [version, find] of [
         expect(imageOf(await there('cronjob', ROLLBACK))).to.match(/:1\.4\.0$/);
       });
 
-      it('whose objects an uninstall leaves as the README says, and its command deletes', async () => {
+      it('whose objects stay after an uninstall, as the README says, until its command deletes them', async () => {
         await succeeds(release('url', '1.4.0'));
         await succeeds(run('uninstall', 'shop'));
         const left = (): Promise<string[]> => names('job,cronjob,serviceaccount,role,rolebinding,secret,pod');
@@ -163,7 +163,7 @@ for (const [version, find] of [
       });
     });
 
-    it('makes a new Job in an upgrade that changes nothing, and touches no pod', async () => {
+    it('creates a new Job in an upgrade that changes nothing, and changes no pod', async () => {
       const upgrade = (chart: string): Promise<void> =>
         succeeds(run('upgrade', '--install', 'shop', chart, '--set', 'lockstep.mode=job'));
       const generation = (): Promise<string> =>
@@ -185,7 +185,7 @@ for (const [version, find] of [
       expect(await names('jobs,cronjobs,serviceaccounts,deployments')).to.deep.equal([]);
     });
 
-    it('applies everything at once, with variables that replace ours', async () => {
+    it('applies all values at once, with variables that override those of the chart', async () => {
       await succeeds(
         run('install', 'shop', CHART, '--values', join(CHART, 'ci/everything-values.yaml'), '--set', 'mode=job'),
       );

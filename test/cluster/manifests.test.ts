@@ -12,7 +12,7 @@ import { createNamespace, ownApiServer, type ApiServer } from './support/api-ser
 
 const root = resolve(import.meta.dirname, '../..');
 
-/** Pod Security refuses pods, and only warns of what makes them: so the pods themselves. */
+/** Pod Security rejects pods, and only warns about their controllers: so the pods themselves. */
 function podsOf(manifests: readonly Manifest[]): Manifest[] {
   return podsIn(manifests).map(({ of, spec, labels, annotations }, index) => ({
     apiVersion: 'v1',
@@ -28,7 +28,7 @@ describe('a real API server', () => {
   let namespace: string;
 
   before(async function () {
-    // Which fields and pods a cluster takes, its feature gates and admission plugins say too.
+    // Which fields and pods a cluster accepts also depends on its feature gates and admission plugins.
     api = await ownApiServer(this);
     helm = await requireHelm(this);
     namespace = await createNamespace(api);
@@ -39,7 +39,7 @@ describe('a real API server', () => {
       'pod-security.kubernetes.io/enforce=restricted',
       'pod-security.kubernetes.io/warn=restricted',
     ]);
-    // A pod with a class that is not there would be refused for that.
+    // The server would reject a pod whose class does not exist.
     const { metadata } = { metadata: { name: 'migrations' } };
     await api.kubectl(
       ['apply', '-f', '-'],
@@ -48,7 +48,9 @@ describe('a real API server', () => {
     atEnd(() => api.kubectl(['delete', 'priorityclass', metadata.name]));
   });
 
-  /** What the server says to these manifests: nothing is kept, but everything is checked. Empty when it has nothing against them. */
+  /**
+   * The server's errors and warnings for these manifests, in a dry run with full validation. Empty when there are none.
+   */
   async function objections(manifests: readonly Manifest[]): Promise<string> {
     if (manifests.length === 0) return '';
     const stream = manifests.map((manifest) => JSON.stringify(manifest)).join('\n---\n');
@@ -64,7 +66,7 @@ describe('a real API server', () => {
     expect(await objections(podsOf(manifests)), `pods of ${what}`).to.equal('');
   }
 
-  it('accepts all that the chart makes, and each pod under Pod Security "restricted"', async function () {
+  it('accepts all manifests of the chart, and each pod under Pod Security "restricted"', async function () {
     this.timeout(300_000);
     for (const values of await ciValues()) await acceptsAll(await render(helm, { values, namespace }), ciName(values));
   });
@@ -99,7 +101,7 @@ describe('a real API server', () => {
       await acceptsAll(await render(helm, { values: join(CHART, `ci/${ci}-values.yaml`), release, namespace }), ci);
   });
 
-  it('would refuse a pod that is not restricted, a policy that needs another pod, and a field that is not there', async () => {
+  it('would reject a pod that is not restricted, a policy that needs another pod, and an unknown field', async () => {
     const manifests = await render(helm, { values: join(CHART, 'ci/minimal-values.yaml'), namespace });
     const [pod] = podsOf(manifests);
     expect(await objections([{ ...pod!, spec: { ...podsIn(manifests)[0]!.spec, securityContext: {} } }])).to.match(

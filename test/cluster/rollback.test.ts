@@ -10,7 +10,7 @@ import { blockOf, shellOf, type Said } from './support/person.ts';
 
 const PAGE = join(resolve(import.meta.dirname, '../..'), 'docs/kubernetes.md');
 
-describe('a rollback as docs/kubernetes.md says, by somebody with the rights that it names', () => {
+describe('a rollback as docs/kubernetes.md describes it, by a user with the permissions that it lists', () => {
   let api: ApiServer;
   let namespace: string;
   let shell: (script: string) => Promise<Said>;
@@ -40,7 +40,7 @@ describe('a rollback as docs/kubernetes.md says, by somebody with the rights tha
     return { job: job!, container: lockstepIn(podsIn([job!])[0]!) };
   }
 
-  it('can be looked at first: a dry run', async () => {
+  it('can run dry first', async () => {
     const block = await blockOf(PAGE, 'sh', 'create job rb-look');
     await succeeds(block.split('\n')[0]!);
     const { job, container } = await made('rb-look');
@@ -54,7 +54,7 @@ describe('a rollback as docs/kubernetes.md says, by somebody with the rights tha
     expect(job.metadata.ownerReferences?.map(({ name }) => name)).to.deep.equal(['shop-lockstep-rollback']);
   });
 
-  it('is made by one pipe, with the target that was named, and of everything else as the CronJob has it', async () => {
+  it('is created by one pipe, with the target that was named, and everything else from the CronJob', async () => {
     await succeeds(await blockOf(PAGE, 'sh', 'create job rb '));
     const [{ job, container }, first] = [await made('rb'), await made('rb-look')];
     expect([envValue(container, 'LOCKSTEP_TO'), envValue(container, 'LOCKSTEP_DRY_RUN')]).to.deep.equal([
@@ -70,7 +70,7 @@ describe('a rollback as docs/kubernetes.md says, by somebody with the rights tha
     expect(jobSpec(job).backoffLimit).to.equal(0);
   });
 
-  it('gives no other right: not to read a Secret, to change the CronJob, or to end a Job', async () => {
+  it('needs no other permission: not to read a Secret, to change the CronJob, or to delete a Job', async () => {
     for (const script of [
       'kubectl get secrets',
       'kubectl delete cronjob shop-lockstep-rollback',

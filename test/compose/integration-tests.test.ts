@@ -1,4 +1,4 @@
-/** examples/integration-tests, run as its README says: what passes, and what must not look as if it had passed. */
+/** examples/integration-tests, run as its README says: what passes, and which failures must not look like success. */
 import { expect } from 'chai';
 
 import { skipUnless } from '../support/elsewhere.ts';
@@ -33,7 +33,7 @@ const UP_IN_ONE = [
 const FAILING_TEST = `import { it } from 'node:test';\nit('fails', () => { throw new Error('this test fails'); });\n`;
 const FAILING_MIGRATION = 'CREATE TABLE broken (id inte);\n';
 
-/** Of nobody's tests. */
+/** A record that belongs to no test. */
 const ADD_RECORD = `await pool.query("INSERT INTO products (name, price_cents) VALUES ('of somebody else', 1)");`;
 const COUNT_RECORDS = `const { rows } = await pool.query('SELECT (SELECT count(*) FROM products) AS products, (SELECT count(*) FROM orders) AS orders');
 console.log('records left:', rows[0].products, rows[0].orders);`;
@@ -46,7 +46,7 @@ const script = (body: string): string[] => [
   `import pg from 'pg';\nconst pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });\n${body}\nawait pool.end();`,
 ];
 
-it('can be run here', function () {
+it('can run here', function () {
   skipUnless(this, 'nothing runs compose files', engines.length > 0 ? undefined : reasons.join('; '));
   for (const reason of reasons) console.log(`      not with ${reason}`);
 });
@@ -74,7 +74,7 @@ function describeExample(engine: ComposeEngine): void {
       expect({ code, testsBegan }, output).to.deep.equal(expected);
     }
 
-    it('(a) migrates by a service of its own, then tests, and leaves the records of others', async () => {
+    it('(a) migrates in a service of its own, then tests, and keeps other records', async () => {
       expectEnd(await shop.compose(...RUN_MIGRATE), { code: 0, testsBegan: false });
       expectEnd(await shop.compose(...script(ADD_RECORD)), { code: 0, testsBegan: false });
       const tests = await shop.compose(...RUN_TESTS);

@@ -7,7 +7,7 @@ import { within } from '../support/bounded.ts';
 import { contractOf } from './contract.ts';
 
 contractOf('AdvisoryLock', (given) => {
-  it('is had by one session at a time', async () => {
+  it('belongs to one session at a time', async () => {
     const [a, b] = [await given.open(), await given.open()];
     expect(a.lock.key).to.equal(b.lock.key);
     expect(await a.lock.tryAcquire()).to.equal(true);
@@ -17,13 +17,13 @@ contractOf('AdvisoryLock', (given) => {
     expect(await a.lock.tryAcquire()).to.equal(false);
   });
 
-  it('is had by one of many who try at once', async () => {
+  it('goes to exactly one of many sessions that try at once', async () => {
     const sessions = await Promise.all(Array.from({ length: 5 }, () => given.open()));
     const had = await Promise.all(sessions.map(({ lock }) => lock.tryAcquire()));
     expect(had.filter(Boolean)).to.have.length(1);
   });
 
-  it('is free again when its session ends, in order or not', async () => {
+  it('is free again when its session ends, cleanly or not', async () => {
     const [a, b, c] = [await given.open(), await given.open(), await given.open()];
     await a.lock.tryAcquire();
     await a.close();
@@ -32,7 +32,7 @@ contractOf('AdvisoryLock', (given) => {
     expect(await c.lock.tryAcquire()).to.equal(true);
   });
 
-  it('is not had by a check, which tells who has it', async () => {
+  it('is not taken by a check, which returns its holder', async () => {
     const [a, b] = [await given.open('down', 'pod-a'), await given.open()];
     expect(await b.check()).to.deep.include({ free: true, holder: undefined });
     expect(await a.lock.tryAcquire()).to.equal(true);
@@ -45,7 +45,7 @@ contractOf('AdvisoryLock', (given) => {
   });
 
   describe('its queue', () => {
-    it('is woken by a release', async () => {
+    it('wakes all waiters on a release', async () => {
       const [a, b, c] = [await given.open(), await given.open(), await given.open()];
       await a.lock.tryAcquire();
       await b.lock.joinQueue();
@@ -56,7 +56,7 @@ contractOf('AdvisoryLock', (given) => {
       expect(await b.lock.tryAcquire()).to.equal(true);
     });
 
-    it('does not miss a release that comes before anybody asks', async () => {
+    it('does not miss a release that comes before nextRelease is called', async () => {
       const [a, b] = [await given.open(), await given.open()];
       await a.lock.tryAcquire();
       await b.lock.joinQueue();
@@ -65,7 +65,7 @@ contractOf('AdvisoryLock', (given) => {
       await within(b.lock.nextRelease(), 'the waiter to be woken');
     });
 
-    it('is woken by each release anew', async () => {
+    it('wakes a waiter on each release', async () => {
       const [a, b] = [await given.open(), await given.open()];
       await b.lock.joinQueue();
       for (let release = 1; release <= 3; release += 1) {
@@ -76,7 +76,7 @@ contractOf('AdvisoryLock', (given) => {
       }
     });
 
-    it('lists who waits in it, and who blocks on the key, by pid', async () => {
+    it('lists the sessions that wait in it or block on the key, with their pids', async () => {
       const a = await given.open('up', 'pod-a');
       await a.lock.tryAcquire();
       const b = await given.open('up', 'pod-b');
@@ -92,21 +92,21 @@ contractOf('AdvisoryLock', (given) => {
       expect((await a.lock.waiters()).map(({ pid }) => pid)).to.deep.equal([older.pid]);
     });
 
-    it('forgets sessions that end', async () => {
+    it('drops sessions that end', async () => {
       const [a, b] = [await given.open(), await given.open()];
       await b.lock.joinQueue();
       await given.place.kill(b);
       expect(await a.lock.waiters()).to.deep.equal([]);
     });
 
-    it('is empty for somebody who only looks', async () => {
+    it('is empty when a session only checks', async () => {
       const a = await given.open();
       await a.check();
       expect(await a.lock.waiters()).to.deep.equal([]);
     });
   });
 
-  it('cancels those who block on the key, and nobody else', async () => {
+  it('cancels sessions that block on the key, and no others', async () => {
     const a = await given.open();
     await a.lock.tryAcquire();
     const b = await given.open();
@@ -121,19 +121,19 @@ contractOf('AdvisoryLock', (given) => {
   describe('its holder', () => {
     const step = stepOf(migration('007_x'));
 
-    it('is nobody while it is free', async () => {
+    it('is undefined while the lock is free', async () => {
       const session = await given.open();
       expect(await session.lock.holder()).to.equal(undefined);
     });
 
-    it('is told by application name and pid', async () => {
+    it('has an application name and a pid', async () => {
       const stranger = await given.place.holdLock('golang-migrate');
       const session = await given.open();
       expect(await session.lock.holder()).to.deep.equal({ pid: stranger.pid, applicationName: 'golang-migrate' });
       await stranger.end();
     });
 
-    it('is told with what the journal knows of its run', async () => {
+    it('includes what the journal records about its run', async () => {
       const holder = await given.holder('pod-a');
       await holder.journal.startRun();
       const observer = await given.open();
@@ -146,7 +146,7 @@ contractOf('AdvisoryLock', (given) => {
       expect(await observer.lock.holder()).to.deep.include({ since: undefined, doing: undefined });
     });
 
-    it('is not told with what the journal knows of a run that died before', async () => {
+    it('does not include what the journal records about a run that died before', async () => {
       const dead = await given.holder('pod-a');
       await dead.journal.startRun();
       await dead.executor.begin(step);
@@ -158,7 +158,7 @@ contractOf('AdvisoryLock', (given) => {
       expect([holder?.since, holder?.doing]).to.deep.equal([undefined, undefined]);
     });
 
-    it('is not told with what the journal knows of others, when it is a stranger', async () => {
+    it('does not include what the journal records about other runs, when it is not a Lockstep session', async () => {
       const dead = await given.holder('pod-a');
       await dead.journal.startRun();
       await given.place.kill(dead);
@@ -168,7 +168,7 @@ contractOf('AdvisoryLock', (given) => {
       await stranger.end();
     });
 
-    it('is told also where there is no journal yet, and the session goes on', async () => {
+    it('is returned also where there is no journal yet, and the session can continue', async () => {
       const holder = await given.open('up', 'pod-a');
       await holder.lock.tryAcquire();
       const observer = await given.open();
@@ -176,7 +176,7 @@ contractOf('AdvisoryLock', (given) => {
       expect(await observer.check()).to.deep.include({ free: false });
     });
 
-    it('can be ended, which frees the lock', async () => {
+    it('can be terminated, which frees the lock', async () => {
       const [a, b] = [await given.open(), await given.open()];
       await a.lock.tryAcquire();
       const holder = await b.lock.holder();
@@ -189,7 +189,7 @@ contractOf('AdvisoryLock', (given) => {
     });
   });
 
-  it('is nothing for a lost session, whose calls all fail', async () => {
+  it('fails every call of a lost session', async () => {
     const session = await given.holder();
     await given.place.kill(session);
     expect(session.lost.reason).to.be.instanceOf(MigratorError).and.include({ code: 'DATABASE_UNAVAILABLE' });

@@ -17,7 +17,7 @@ export function contractOf(port: string, suite: (given: Given) => void): void {
   });
 }
 
-/** The place of the test that runs, and short ways to what it needs. */
+/** The place of the current test, and shortcuts to what it needs. */
 export class Given {
   #place: Place | undefined;
 
@@ -44,7 +44,7 @@ export class Given {
   ): Promise<Session> {
     const session = await this.place.open({ ...runner(command, name), ...more });
     await session.check();
-    // A check that finds no table says so before its transaction has given up the lock that it looked with.
+    // A check that finds no table returns before its transaction has released the lock that it tried.
     await session.lock.holder();
     return session;
   }
@@ -58,7 +58,7 @@ export class Given {
     return session;
   }
 
-  /** As another session sees it. */
+  /** The applied versions, as another session sees them. */
   async applied(): Promise<readonly AppliedVersion[]> {
     const session = await this.open('status');
     return (await session.check()).history.applied;
@@ -69,7 +69,7 @@ export class Given {
     return await session.journal.read();
   }
 
-  /** The journal in short: event, version, statement. */
+  /** The journal's entries, each as event, version and statement. */
   async events(): Promise<string[]> {
     const entries = await this.journal();
     return entries.map(({ event, version, statement }) =>

@@ -35,7 +35,7 @@ contractOf('Executor', (given) => {
   const transaction = (...sql: readonly string[]): Promise<void> =>
     session.executor.transaction(UP, sql.map(piece), LIMITS);
 
-  it('says in the journal what comes now', async () => {
+  it('journals which migration starts', async () => {
     await session.executor.begin(UP);
     expect((await given.journal()).at(-1)).to.deep.include({
       event: 'started',
@@ -59,7 +59,7 @@ contractOf('Executor', (given) => {
       expect(entry!.durationMs).to.be.within(0, 60_000);
     });
 
-    it('of a rollback takes the record away', async () => {
+    it('of a rollback deletes the record', async () => {
       await transaction('CREATE TABLE a (a int)');
       await session.executor.transaction(DOWN, [piece('DROP TABLE a')], LIMITS);
       expect(await given.place.hasTable('a')).to.equal(false);
@@ -73,7 +73,7 @@ contractOf('Executor', (given) => {
       });
     });
 
-    it('keeps the down SQL', async () => {
+    it('stores the down SQL', async () => {
       await transaction();
       expect(await session.journal.storedDowns()).to.deep.equal([
         { version: '001_a', checksum: A.down!.checksum, irreversible: false },
@@ -85,7 +85,7 @@ contractOf('Executor', (given) => {
       expect(await versions()).to.deep.equal(['001_a']);
     });
 
-    it('that fails leaves nothing, and the session can go on', async () => {
+    it('that fails leaves nothing, and the session stays usable', async () => {
       const error = await failure<MigratorError>(transaction('CREATE TABLE a (a int)', 'SELECT 1/0'));
       expect(error).to.include({ code: 'MIGRATION_FAILED', exit: 40 });
       expect(error.details).to.include({ version: '001_a' });
@@ -99,7 +99,7 @@ contractOf('Executor', (given) => {
       expect(await versions()).to.deep.equal(['001_a']);
     });
 
-    it('says in the journal what comes next, once', async () => {
+    it('journals which migration starts next, once', async () => {
       const { executor } = session;
       await executor.transaction(UP, [], LIMITS, NEXT);
       expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a', 'started 002_b']);
@@ -108,7 +108,7 @@ contractOf('Executor', (given) => {
       expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a', 'started 002_b', 'applied 002_b']);
     });
 
-    it('says in the journal of what it has announced that it will not run', async () => {
+    it('journals that the announced migration will not run', async () => {
       const { executor } = session;
       await executor.withdraw(new MigratorError('INTERRUPTED', 'interrupted by SIGTERM'));
       await executor.transaction(UP, [], LIMITS, NEXT);
@@ -117,7 +117,7 @@ contractOf('Executor', (given) => {
       expect((await given.journal()).at(-1)).to.include({ code: 'INTERRUPTED', error: 'interrupted by SIGTERM' });
     });
 
-    it('that fails does not say what comes next, until another try is done', async () => {
+    it('that fails does not journal the next start before a retry succeeds', async () => {
       const { executor } = session;
       await failure(executor.transaction(UP, [piece('SELECT 1/0')], LIMITS, NEXT));
       expect(await given.events()).to.deep.equal(['started 001_a']);
@@ -126,7 +126,7 @@ contractOf('Executor', (given) => {
       expect(await given.events()).to.deep.equal(['started 001_a', 'applied 001_a', 'started 002_b', 'applied 002_b']);
     });
 
-    it('of a rollback that fails leaves all as it was', async () => {
+    it('of a rollback that fails changes nothing', async () => {
       await transaction('CREATE TABLE a (a int)');
       const error = await failure<MigratorError>(
         session.executor.transaction(DOWN, [piece('DROP TABLE a'), piece('SELECT 1/0')], LIMITS),
@@ -137,7 +137,7 @@ contractOf('Executor', (given) => {
       expect(await versions()).to.deep.equal(['001_a']);
     });
 
-    it('of a version that is recorded already does not run', async () => {
+    it('of a version that is already recorded does not run', async () => {
       await given.place.applyAsOriginal('001_a');
       const error = await failure<MigratorError>(transaction('CREATE TABLE a (a int)'));
       expect(error).to.include({ code: 'HISTORY_CONFLICT', exit: 22 });
@@ -164,7 +164,7 @@ contractOf('Executor', (given) => {
     const first = unit(1, 'CREATE TABLE a (a int)');
     const alone = unit(2, 'SELECT 2', { transactional: false });
 
-    it('writes each into the journal, and the record at the end', async () => {
+    it('journals each statement, and records the version at the end', async () => {
       await session.executor.statement(UP, first, LIMITS);
       expect(await versions()).to.deep.equal([]);
       await session.executor.statementAlone(UP, alone, LIMITS);
@@ -183,7 +183,7 @@ contractOf('Executor', (given) => {
       expect((await given.applied())[0]).to.include({ version: '001_a', checksum: A.up.checksum });
     });
 
-    it('of a rollback takes the record away at the end', async () => {
+    it('of a rollback deletes the record at the end', async () => {
       await session.history.baseline([A]);
       await session.executor.statementAlone(DOWN, unit(1, 'SELECT 1', { transactional: false }), LIMITS);
       expect(await versions()).to.deep.equal(['001_a']);
@@ -202,7 +202,7 @@ contractOf('Executor', (given) => {
       expect(await given.events()).to.deep.equal([]);
     });
 
-    it('says of a statement outside a transaction that it started, and that it failed', async () => {
+    it('journals that a statement outside a transaction started, and that it failed', async () => {
       const failing = unit(1, 'SELECT 1/0', { transactional: false });
       const error = await failure<MigratorError>(session.executor.statementAlone(UP, failing, LIMITS));
       expect(error).to.include({ code: 'MIGRATION_FAILED' });
@@ -212,7 +212,7 @@ contractOf('Executor', (given) => {
       expect(await given.events()).to.deep.equal(['statement started 001_a 1', 'statement failed 001_a 1']);
     });
 
-    it('is not done without the lock', async () => {
+    it('does not run without the lock', async () => {
       await session.executor.statementAlone(UP, unit(1, UNLOCK, { transactional: false }), LIMITS);
       for (const call of [
         () => session.executor.statementDone(UP, unit(1, UNLOCK), 1),
@@ -226,7 +226,7 @@ contractOf('Executor', (given) => {
       expect(await given.events()).to.deep.equal(['statement started 001_a 1']);
     });
 
-    it('records nothing that is recorded already', async () => {
+    it('does not record a version that is already recorded', async () => {
       await given.place.applyAsOriginal('001_a');
       expect(await failure<MigratorError>(session.executor.finish(UP, 1))).to.include({ code: 'HISTORY_CONFLICT' });
     });
@@ -270,25 +270,25 @@ contractOf('Executor', (given) => {
       await session.executor.dropIndex(index('x_a', 'x'));
     });
 
-    it('is nobody to drop after a REINDEX that left nothing', async () => {
+    it('drops no index after a REINDEX that left nothing', async () => {
       expect(await session.executor.dropReindexLeftovers({ table: { name: 'x' } })).to.deep.equal([]);
       expect(await session.executor.dropReindexLeftovers({ index: { name: 'x_a' } })).to.deep.equal([]);
       expect(await session.executor.dropReindexLeftovers({ schema: 'x' })).to.deep.equal([]);
     });
   });
 
-  it('knows nobody who blocks what nobody locks', async () => {
+  it('finds no blockers of tables that no session locks', async () => {
     expect(
       await session.executor.blockersOf([{ ...piece('ALTER TABLE a'), blocking: true, relations: [{ name: 'a' }] }]),
     ).to.deep.equal([]);
     expect(await session.executor.blockersOf([])).to.deep.equal([]);
   });
 
-  it('leaves the outcome unknown when the connection is lost in a migration', async () => {
+  it('reports an unknown outcome when the connection is lost in a migration', async () => {
     const sent = failure<MigratorError>(transaction('CREATE TABLE a (a int)', 'SELECT pg_sleep(60)'));
     await given.place.kill(session);
     const error = await sent;
-    // A server that says why it ends the session has rolled back.
+    // A server that sends the reason when it ends the session has rolled back.
     expect(error.code).to.be.oneOf(['OUTCOME_UNKNOWN', 'DATABASE_UNAVAILABLE']);
     expect(error.details.version).to.equal('001_a');
     expect(await versions()).to.deep.equal([]);

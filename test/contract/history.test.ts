@@ -14,14 +14,14 @@ contractOf('History', (given) => {
   const versions = async (): Promise<string[]> => (await given.applied()).map(({ version }) => version).sort();
 
   describe('its tables', () => {
-    it('are not there at first, which is an answer', async () => {
+    it('do not exist at first, and a check reports that', async () => {
       const session = await given.open();
       expect(await session.check()).to.deep.include({ history: { exists: false, applied: [] } });
       expect(await session.history.read()).to.deep.equal({ exists: false, applied: [] });
       expect(await session.journal.read()).to.deep.equal([]);
     });
 
-    it('are there once made, for others too', async () => {
+    it('exist once created, for other sessions too', async () => {
       const [other, session] = [await given.open('status'), await given.holder()];
       expect(await session.history.read()).to.deep.equal({ exists: true, applied: [] });
       for (const look of [1, 2])
@@ -29,19 +29,19 @@ contractOf('History', (given) => {
       expect(await other.check()).to.deep.include({ history: { exists: true, applied: [] } });
     });
 
-    it('are made once, however often one asks', async () => {
+    it('are created once, however often ensureTables is called', async () => {
       const session = await given.holder();
       await session.history.baseline([A]);
       await session.history.ensureTables();
       await session.close();
-      // This one knows them from its check.
+      // This session knows the tables from its check.
       const next = await given.holder();
       await next.history.ensureTables();
       expect(await versions()).to.deep.equal(['001_a']);
       expect(await given.events()).to.deep.equal(['baselined 001_a']);
     });
 
-    it('may have been made since one looked, by one who had the lock in between', async () => {
+    it('may have been created since the check, by another session that held the lock in between', async () => {
       const session = await given.open();
       const other = await given.holder('pod-b');
       await other.history.baseline([A]);
@@ -76,7 +76,7 @@ contractOf('History', (given) => {
   });
 
   describe('checksums', () => {
-    it('that rows lack are filled in, and others stay', async () => {
+    it('are filled in for rows that have none, and stay the same for others', async () => {
       await given.place.makeOriginalTable('001_a');
       const session = await given.holder();
       const changed = migration('002_b', 'another text');
@@ -89,7 +89,7 @@ contractOf('History', (given) => {
       ]);
     });
 
-    it('need nothing when there is nothing to fill in', async () => {
+    it('cause no write when none is missing', async () => {
       const session = await given.holder();
       await session.history.completeChecksums([]);
       expect(await versions()).to.deep.equal([]);
@@ -119,7 +119,7 @@ contractOf('History', (given) => {
       expect(await versions()).to.deep.equal(['002_b', '003_c']);
     });
 
-    it('of nothing is nothing', async () => {
+    it('of no versions writes nothing', async () => {
       const session = await given.holder();
       await session.history.baseline([]);
       expect(await given.events()).to.deep.equal([]);
@@ -138,7 +138,7 @@ contractOf('History', (given) => {
       ]);
     });
 
-    it('may mark a version as irreversible, which keeps its down SQL', async () => {
+    it('may mark a version as irreversible, and keeps its down SQL', async () => {
       const session = await given.holder();
       await session.history.baseline([A, B]);
       await session.journal.markIrreversible(['001_a']);
@@ -149,7 +149,7 @@ contractOf('History', (given) => {
       ]);
     });
 
-    it('replaces stored down SQL, and leaves the history as it is', async () => {
+    it('replaces stored down SQL, and does not change the history', async () => {
       const session = await given.holder();
       await session.history.baseline([A, B]);
       const checksums = async () =>

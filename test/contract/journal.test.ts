@@ -24,7 +24,7 @@ contractOf('Journal', (given) => {
   const versions = async (): Promise<string[]> => (await given.applied()).map(({ version }) => version).sort();
 
   describe('a run', () => {
-    it('is written with who runs it', async () => {
+    it('is recorded with its runner', async () => {
       const session = await given.holder('pod-a', { release: 'shop/3@1.0', image: 'shop:1.0' });
       await session.journal.startRun();
       await session.journal.endRun(undefined);
@@ -36,7 +36,7 @@ contractOf('Journal', (given) => {
       expect(Math.abs(Date.now() - start!.at.getTime())).to.be.lessThan(60_000);
     });
 
-    it('is written with how it failed, in the words of the server but without rows', async () => {
+    it("is recorded with its error, with the server's message but without rows", async () => {
       const session = await given.holder();
       await session.journal.startRun();
       const server = {
@@ -59,7 +59,7 @@ contractOf('Journal', (given) => {
       expect(ended).to.deep.include({ ...words, event: 'run ended', version: undefined });
     });
 
-    it('that never said how it ended is told to the next, once', async () => {
+    it('that ended without a record is reported to the next run, once', async () => {
       const dead = await given.holder('pod-a');
       await dead.journal.startRun();
       await dead.executor.begin(stepOf(A));
@@ -78,7 +78,7 @@ contractOf('Journal', (given) => {
       expect((await last.journal.startRun()).map(({ runner }) => runner)).to.deep.equal(['pod-b']);
     });
 
-    it('that ended, well or not, is no news', async () => {
+    it('that ended, with success or failure, is not reported', async () => {
       const first = await given.holder();
       await first.journal.startRun();
       await first.journal.endRun(undefined);
@@ -102,7 +102,7 @@ contractOf('Journal', (given) => {
       session = await given.holder();
     });
 
-    /** Of the one version that is in part. */
+    /** The progress of the one version that is in part. */
     const progress = async () => {
       const [one, ...others] = await session.journal.inPart();
       expect(others).to.deep.equal([]);
@@ -110,7 +110,7 @@ contractOf('Journal', (given) => {
     };
     const sums = (...units: readonly Unit[]): string[] => units.map(({ sql }) => checksum(sql));
 
-    it('are none at first', async () => {
+    it('are empty at first', async () => {
       expect(await progress()).to.deep.equal({ done: [], startedIndex: undefined });
     });
 
@@ -123,15 +123,15 @@ contractOf('Journal', (given) => {
       expect(await progress()).to.deep.equal({ done: sums(one, alone), startedIndex: undefined });
     });
 
-    it('stay started while others are done again', async () => {
+    it('stay started while others run again', async () => {
       await session.executor.statement(step, one, LIMITS);
       await session.executor.statementAlone(step, alone, LIMITS);
-      // A later run does the session's statements again, and dies.
+      // A later run repeats the statements that only changed the session, and dies.
       await session.executor.statement(step, one, LIMITS);
       expect(await progress()).to.deep.equal({ done: sums(one), startedIndex: 2 });
     });
 
-    it('are over when the server has said that they failed', async () => {
+    it('are closed when the server has reported that they failed', async () => {
       await session.executor.statementAlone(step, { ...alone, sql: 'SELECT 1/0' }, LIMITS).catch(() => undefined);
       await session.executor.statementFailed(step, alone);
       expect(await session.journal.inPart()).to.deep.equal([]);
@@ -145,7 +145,7 @@ contractOf('Journal', (given) => {
       });
     }
 
-    it('of other versions and directions are others', async () => {
+    it('are separate for each version and direction', async () => {
       await session.executor.statement(step, one, LIMITS);
       await session.executor.statementAlone(step, alone, LIMITS);
       await session.executor.statement(stepOf(B, 'down'), one, LIMITS);
@@ -158,7 +158,7 @@ contractOf('Journal', (given) => {
         },
         { version: '002_b', direction: 'down', done: sums(one) },
       ]);
-      // A check sees the same, but for the texts.
+      // A check returns the same, but without the texts.
       expect((await session.check()).journal?.inPart).to.deep.equal([
         {
           version: '001_a',
@@ -170,13 +170,13 @@ contractOf('Journal', (given) => {
       ]);
     });
 
-    it('are forgotten when the version has come to an end', async () => {
+    it('are discarded when the version is complete', async () => {
       await session.executor.statement(step, one, LIMITS);
       await session.executor.finish(step, 5);
       expect(await progress()).to.deep.equal({ done: [], startedIndex: undefined });
     });
 
-    it('are a part of their version and its direction, until the version comes to an end', async () => {
+    it('mark their version and direction as in part, until the version is complete', async () => {
       const inPart = async (): Promise<object> =>
         Object.fromEntries((await session.journal.inPart()).map(({ version, direction }) => [version, direction]));
       expect(await inPart()).to.deep.equal({});
@@ -190,7 +190,7 @@ contractOf('Journal', (given) => {
       expect(await inPart()).to.deep.equal({ '001_a': 'down' });
     });
 
-    it('are in no part of anything where there is no journal yet', async () => {
+    it('are empty where there is no journal yet', async () => {
       expect(await (await given.open()).journal.inPart()).to.deep.equal([]);
     });
 
@@ -206,7 +206,7 @@ contractOf('Journal', (given) => {
       expect(await progress()).to.deep.equal({ done: sums(one, alone), startedIndex: undefined });
     });
 
-    it('can be forgotten', async () => {
+    it('can be reset', async () => {
       await session.executor.statement(step, one, LIMITS);
       await session.executor.statementAlone(step, alone, LIMITS);
       const [inPart] = await session.journal.inPart();
@@ -219,7 +219,7 @@ contractOf('Journal', (given) => {
     const failed = new MigratorError('MIGRATION_FAILED', '001_a.up.sql failed');
     const release = 'shop@1.0';
 
-    it('are counted in a release', async () => {
+    it('are counted for a release', async () => {
       const session = await given.holder('pod-a', { release });
       expect(await session.journal.failuresOf(A)).to.equal(undefined);
       await session.journal.recordFailure(stepOf(A), failed);
@@ -229,7 +229,7 @@ contractOf('Journal', (given) => {
       expect(failures!.agoMs).to.be.within(0, 60_000);
     });
 
-    it('are not those of another release, text, version, direction or code', async () => {
+    it('do not count for another release, text, version, direction or code', async () => {
       const session = await given.holder('pod-a', { release });
       const other = await given.open('up', 'pod-b', { release: 'shop@2.0' });
       const unreleased = await given.open('up', 'pod-c');
@@ -243,14 +243,14 @@ contractOf('Journal', (given) => {
       expect(await session.journal.failuresOf(B)).to.equal(undefined);
     });
 
-    it('are forgotten when the version was applied', async () => {
+    it('are discarded when the version is applied', async () => {
       const session = await given.holder('pod-a', { release });
       await session.journal.recordFailure(stepOf(A), failed);
       await session.history.baseline([A]);
       expect(await session.journal.failuresOf(A)).to.equal(undefined);
     });
 
-    it('are none where there is no journal yet', async () => {
+    it('are empty where there is no journal yet', async () => {
       const session = await given.open('up', 'pod-a', { release });
       expect(await session.journal.failuresOf(A)).to.equal(undefined);
     });
@@ -262,7 +262,7 @@ contractOf('Journal', (given) => {
     const irreversible = migration('002_b', '-- lockstep: irreversible\nSELECT 1', null);
     const downOf = (one: typeof A, hold?: { hold: boolean; reason: string | undefined }) => stepOf(one, 'down', hold);
 
-    it('is kept as it was, with whether it may be used', async () => {
+    it('is stored unchanged, with whether it is reversible', async () => {
       const session = await given.holder();
       expect(await session.journal.storedDowns(['001_a'])).to.deep.equal([]);
       await session.executor.transaction(stepOf(odd), [], LIMITS);
@@ -275,11 +275,11 @@ contractOf('Journal', (given) => {
       expect(checksum(text)).to.equal(odd.down!.checksum);
     });
 
-    it('is none for whom there is no journal', async () => {
+    it('is empty where there is no journal', async () => {
       expect(await (await given.open()).journal.storedDowns(['001_a'])).to.deep.equal([]);
     });
 
-    it('is forgotten with the rollback, for the next to be applied may be another', async () => {
+    it('is discarded with the rollback, because the version may be applied with another text next', async () => {
       const session = await given.holder();
       await session.history.baseline([A, B]);
       await session.executor.transaction(downOf(A), [], LIMITS);
@@ -288,7 +288,7 @@ contractOf('Journal', (given) => {
       expect((await session.journal.storedDowns(['001_a'])).map(({ version }) => version)).to.deep.equal(['002_b']);
     });
 
-    it('can be completed for versions that somebody else has recorded', async () => {
+    it('can be added for versions that another runner has recorded', async () => {
       await given.place.makeOriginalTable('001_a');
       const session = await given.holder();
       expect(await session.journal.storedDowns()).to.deep.equal([]);
@@ -299,7 +299,7 @@ contractOf('Journal', (given) => {
       expect(await versions()).to.deep.equal(['001_a']);
     });
 
-    it('is written by nobody else as things stand', async () => {
+    it('cannot be written by another role by default', async () => {
       const session = await given.holder();
       expect(await session.history.distrust()).to.deep.equal([]);
       expect(await (await given.open()).history.distrust()).to.deep.equal([]);
@@ -322,14 +322,14 @@ contractOf('Journal', (given) => {
       return session;
     };
 
-    it('are none where there is no journal, or nothing was rolled back', async () => {
+    it('are empty where there is no journal, or nothing was rolled back', async () => {
       expect(await (await given.open()).journal.heldVersions()).to.deep.equal([]);
       const session = await given.holder();
       await session.history.baseline([A]);
       expect(await session.journal.heldVersions()).to.deep.equal([]);
     });
 
-    it('say who, when, why, and which releases were known', async () => {
+    it('contain who, when, why, and which releases were known', async () => {
       const session = await rolledBack('shop/8@1');
       const [hold, ...others] = await session.journal.heldVersions();
       expect(others).to.deep.equal([]);
@@ -350,7 +350,7 @@ contractOf('Journal', (given) => {
       });
     });
 
-    it('are written without a release and a reason, too', async () => {
+    it('are also written without a release and a reason', async () => {
       const session = await rolledBack(undefined, { hold: true, reason: undefined });
       expect((await session.journal.heldVersions())[0]).to.deep.include({
         release: undefined,
@@ -359,7 +359,7 @@ contractOf('Journal', (given) => {
       });
     });
 
-    it('are not what was rolled back without one; its reason is kept', async () => {
+    it('are not created by a rollback without a hold; the journal keeps its reason', async () => {
       const session = await rolledBack('shop/8@1', { hold: false, reason: 'trying' });
       expect(await session.journal.heldVersions()).to.deep.equal([]);
       expect((await given.journal()).find(({ event }) => event === 'rolled back')?.hold).to.deep.equal({
@@ -376,7 +376,7 @@ contractOf('Journal', (given) => {
       ]);
     });
 
-    it('end in the transaction that applies the version, which says why', async () => {
+    it('end in the transaction that applies the version, which records why', async () => {
       const session = await rolledBack('shop/8@1');
       const [hold] = await session.journal.heldVersions();
       const ends = { hold: hold!, because: 'new release' } as const;
@@ -395,7 +395,7 @@ contractOf('Journal', (given) => {
       });
     });
 
-    it('can come later', async () => {
+    it('can be added later', async () => {
       const session = await rolledBack('shop/8@1', { hold: false, reason: undefined });
       expect(await session.journal.rolledBack()).to.deep.equal(['001_a']);
       await session.journal.holdVersions(['001_a'], 'it is slow');
@@ -413,7 +413,7 @@ contractOf('Journal', (given) => {
       expect(await session.journal.rolledBack()).to.deep.equal(['001_a']);
     });
 
-    it('need to know whether there are releases, and a check whether this one is', async () => {
+    it('depend on whether there are releases, and a check returns whether this one was seen', async () => {
       const session = await given.holder('pod-a', { release: 'shop/7@2' });
       expect(await session.journal.knowsReleases()).to.equal(false);
       expect((await session.check()).journal?.releaseSeen).to.equal(false);
@@ -432,7 +432,7 @@ contractOf('Journal', (given) => {
       expect(await session.journal.heldVersions()).to.deep.equal([]);
     });
 
-    it('end when the version is applied or recorded again', async () => {
+    it('end when the version is recorded again', async () => {
       const session = await rolledBack('shop/8@1');
       await session.history.baseline([A]);
       expect(await session.journal.heldVersions()).to.deep.equal([]);

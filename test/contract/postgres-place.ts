@@ -8,7 +8,7 @@ import { Recorder } from '../support/recorder.ts';
 import { useWorkspace, type Workspace } from '../support/workspace.ts';
 import type { Place } from './place.ts';
 
-/** To be called in a `describe`. */
+/** Must be called in a `describe`. */
 export function postgresPlaces(): () => Place {
   const workspace = useWorkspace();
   return () => postgresPlace(workspace());
@@ -71,7 +71,7 @@ function postgresPlace(workspace: Workspace): Place {
     async makeInvalidIndex(name) {
       await workspace.query(`CREATE TABLE ${name} AS SELECT 1 AS a FROM generate_series(1, 2)`);
       await workspace.query(`CREATE UNIQUE INDEX CONCURRENTLY ${name}_a ON ${name} (a)`).catch(() => undefined);
-      // The answer to this comes when the failed build is cleared away.
+      // The server answers this query only after it has cleaned up the failed build.
       await workspace.query('SELECT 1');
     },
     async close() {

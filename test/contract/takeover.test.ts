@@ -19,7 +19,7 @@ contractOf('Takeover', (given) => {
   };
   const imported = (...files: readonly (typeof A)[]) => files.map((one) => ({ migration: one, label: one.version }));
 
-  it('is the first one that exists, with its columns and rows', async () => {
+  it('finds the first table that exists, with its columns and rows', async () => {
     await given.place.makeForeignTable('theirs', '1', '2');
     await given.place.makeForeignTable('others');
     const { takeover } = await importer();
@@ -34,7 +34,7 @@ contractOf('Takeover', (given) => {
     expect(await takeover.foreignTable([{ schema: 'nowhere', name: 'others' }])).to.equal(undefined);
   });
 
-  it('is taken over: our tables, checksums, down SQL and journal', async () => {
+  it('creates our tables, checksums, down SQL and journal', async () => {
     await given.place.makeForeignTable('theirs', '1');
     const { journal, takeover } = await importer();
     const found = await takeover.foreignTable([{ name: 'theirs' }]);
@@ -49,7 +49,7 @@ contractOf('Takeover', (given) => {
     expect((await takeover.foreignTable([{ name: 'theirs' }]))?.rows).to.deep.equal([{ version: '1' }]);
   });
 
-  it('is renamed when it has the name of ours', async () => {
+  it("renames a table that has our table's name", async () => {
     await given.place.makeForeignTable('schema_migrations', '1');
     const { history, takeover } = await importer();
     const found = await takeover.foreignTable([{ name: 'schema_migrations' }]);
@@ -61,7 +61,7 @@ contractOf('Takeover', (given) => {
     expect((await takeover.foreignTable([{ name: 'schema_migrations_old' }]))?.rows).to.deep.equal([{ version: '1' }]);
   });
 
-  it('is taken over in full or not at all', async () => {
+  it('is atomic', async () => {
     await given.place.makeForeignTable('theirs', '1');
     const { history, takeover } = await importer();
     const found = await takeover.foreignTable([{ name: 'theirs' }]);

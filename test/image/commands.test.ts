@@ -1,4 +1,4 @@
-/** Every command, in a container as strict as can be. */
+/** Every command, in the most restricted container. */
 import { chown, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -100,7 +100,7 @@ describe('the image', () => {
     });
   }
 
-  it('lets one of several containers migrate, and the others skip', async () => {
+  it('makes one of several containers migrate, and the others skip', async () => {
     await workspace().write(FIVE_FILES);
     const results = await Promise.all([1, 2, 3].map(() => run('up', '--verbose')));
     expect(
@@ -116,7 +116,7 @@ describe("the image's exit code is the command's:", () => {
   const image = useLockstepImage();
   const workspace = useSharedWorkspace();
 
-  it('20 for a flag that there is not, as JSON', async () => {
+  it('20 for an unknown flag, as JSON', async () => {
     const { code, logs } = await image().runIn(workspace(), ['up', '--lock-weight']);
     expect(code).to.equal(20);
     expect(logs.at(-1)).to.include({ event: 'run.failed', level: 'error' });
@@ -126,13 +126,13 @@ describe("the image's exit code is the command's:", () => {
     expect((await image().run([])).code).to.equal(20);
   });
 
-  it('21 when nothing is mounted', async () => {
+  it('21 when no directory is mounted', async () => {
     const { code, stderr } = await image().run(['validate']);
     expect(code).to.equal(21);
     expect(stderr).to.include('there are no migration files in /migrations');
   });
 
-  it('30 when there is no server', async () => {
+  it('30 when the server does not exist', async () => {
     await workspace().write(FIVE_FILES);
     const { code } = await image().runIn(workspace(), ['up', '--connect-wait', '0'], {
       env: { DATABASE_URL: 'postgresql://app@127.0.0.1:1/app' },

@@ -1,4 +1,4 @@
-/** What is in the image, how large it is, and that it is the same for every processor. */
+/** The content of the image, its size, and that it is the same for every processor. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -7,7 +7,7 @@ import { buildLockstep, LOCKSTEP, REPOSITORY, useLockstepImage } from './support
 import { makeRuntimes, RUNTIMES } from './support/stand-ins.ts';
 import { output } from './support/tool.ts';
 
-/** Bytes; docs/image.md names them. */
+/** In bytes; docs/image.md names them. */
 const MAX_UNPACKED = 4_000_000;
 const MAX_COMPRESSED = 1_200_000;
 
@@ -81,7 +81,7 @@ describe('the layers of the image', () => {
     ]);
   });
 
-  it('belong to root, and nobody can write /app', () => {
+  it('belong to root, and no other user can write /app', () => {
     for (const { path, owner, mode } of layout!.layers[1]!.entries) {
       expect(owner, path).to.equal('0/0');
       if (path.startsWith('app/'))
@@ -99,7 +99,7 @@ describe('the layers of the image', () => {
     expect(compressed).to.be.greaterThan(100_000).and.at.most(MAX_COMPRESSED);
   });
 
-  it('come with a numeric user, the directory, labels, and no command', async () => {
+  it('have a numeric user, the directory, labels, and no command', async () => {
     const { version } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as { version: string };
     const { User, Env, Entrypoint, Cmd, Labels } = layout!.config.config;
     expect(User).to.equal('65532:65532');

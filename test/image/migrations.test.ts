@@ -1,4 +1,4 @@
-/** The ways in which a user's migrations get to the image, as docs/image.md shows them. */
+/** How a user's migrations get into the image, as docs/image.md shows. */
 import { chmod, mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
@@ -25,7 +25,7 @@ const HOOKED: Files = {
   'near.mjs': `export const found = 'what the hook imports';\n`,
 };
 
-/** The same with a package. */
+/** The same hook with a package. */
 const HOOKED_BY_PACKAGE: Files = {
   '006_hooked.up.sql': 'CREATE TABLE hooked ();',
   '006_hooked.before.mjs': hookThatImports('near'),
@@ -64,7 +64,7 @@ describe('migrations get to the image', () => {
     return await image().run(['up'], { ...more, env: { ...databaseOf(workspace()), ...more.env } });
   }
 
-  it('by FROM and COPY, whatever the files may be read by', async () => {
+  it('by FROM and COPY, whatever the permissions of the files', async () => {
     const context = await folderWith({ ...FIVE_FILES, ...HOOKED_BY_PACKAGE }, 0o600);
     await image().store.build(OWN, {
       context,
@@ -73,7 +73,7 @@ describe('migrations get to the image', () => {
     await expectApplied(await up({ image: OWN }));
   });
 
-  it('by COPY without --chmod only if everybody may read them: else exit 21 says which', async () => {
+  it('by COPY without --chmod only if every user may read them: else exit 21 names the file', async () => {
     const context = await folderWith(FIVE_FILES, 0o600);
     await image().store.build(OWN, { context, dockerfile: `FROM ${LOCKSTEP}\nCOPY migrations/ /migrations/\n` });
     const { code, stderr } = await up({ image: OWN });

@@ -1,11 +1,13 @@
-/** Any user, nothing writable, no rights, no home, no /tmp, no shell; and PID 1 ends in order. */
+/**
+ * A container with any user, nothing writable, no capabilities, no home, no /tmp and no shell; and PID 1 exits cleanly.
+ */
 import { expect } from 'chai';
 
 import { closeGate } from '../support/gate.ts';
 import { file, FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, versionsOf } from '../support/migrations.ts';
 import { useLockstepImage, useSharedWorkspace } from './support/lockstep-image.ts';
 
-/** What the process sees of its container, as JSON. */
+/** How the process sees its container, as JSON. */
 const LOOK = `const { existsSync, readFileSync } = require('node:fs');
 const status = readFileSync('/proc/self/status', 'utf8');
 console.log(JSON.stringify({
@@ -18,7 +20,7 @@ console.log(JSON.stringify({
   root: readFileSync('/proc/self/mountinfo', 'utf8').split('\\n').find((line) => line.split(' ')[4] === '/').split(' ')[5].split(',')[0],
 }))`;
 
-/** Undefined is the image's own; the second is what OpenShift gives. */
+/** Undefined is the image's own user; the second is an OpenShift user. */
 const USERS = [undefined, '1000650000:0', '12345:54321'] as const;
 
 const HOOK = `import { isMainThread } from 'node:worker_threads';
@@ -28,14 +30,14 @@ export default async ({ pool, log }) => {
 };
 `;
 
-describe('a strict container', () => {
+describe('a restricted container', () => {
   const image = useLockstepImage();
   const workspace = useSharedWorkspace();
 
   for (const user of USERS) {
     const who = user ?? '65532:65532';
 
-    it(`is what these tests run in (as ${who})`, async () => {
+    it(`is where these tests run (as ${who})`, async () => {
       expect(JSON.parse(await image().probe(LOOK, user === undefined ? {} : { user }))).to.deep.equal({
         pid: 1,
         user: who,
@@ -47,7 +49,7 @@ describe('a strict container', () => {
       });
     });
 
-    it(`is enough for migrations and a hook (as ${who})`, async () => {
+    it(`can run migrations and a hook (as ${who})`, async () => {
       const more = file(6, 'hooked', "UPDATE accounts SET name = upper(name) WHERE name LIKE 'by%';");
       await workspace().write({ ...FIVE_FILES, ...more, '006_hooked.before.mjs': HOOK });
       const { code, stderr, logs } = await image().runIn(workspace(), ['up'], user === undefined ? {} : { user });
@@ -61,7 +63,7 @@ describe('a strict container', () => {
     });
   }
 
-  it('sees only lines of JSON in the log', async () => {
+  it('logs only lines of JSON', async () => {
     await workspace().write(FIVE_FILES);
     const { stderr, logs } = await image().runIn(workspace(), ['up']);
     expect(stderr.trimEnd().split('\n')).to.have.length(logs.length);
@@ -77,7 +79,7 @@ describe('PID 1 of a container', () => {
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const) {
-    it(`ends at ${signal} with ${exit}, rolls back and gives the lock up`, async () => {
+    it(`ends at ${signal} with ${exit}, rolls back and releases the lock`, async () => {
       const gate = await closeGate(workspace());
       const more = file(6, 'half', `CREATE TABLE half (id int);\n${gate.sql}`);
       await workspace().write({ ...FIVE_FILES, ...more });

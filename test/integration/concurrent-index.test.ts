@@ -1,4 +1,6 @@
-/** CREATE INDEX CONCURRENTLY: recognised without a word, resumed, and never recorded over an INVALID index. */
+/**
+ * CREATE INDEX CONCURRENTLY is recognised without a directive, resumed, and never recorded while its index is INVALID.
+ */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -22,7 +24,7 @@ describe('a concurrent index', () => {
     return row?.valid;
   };
 
-  it('is built without anyone having to say so, its file statement by statement', async () => {
+  it('runs without a directive: its file runs statement by statement', async () => {
     await workspace().write({
       ...TABLE,
       '002_i.up.sql': 'INSERT INTO t VALUES (3);\nCREATE INDEX CONCURRENTLY t_x ON t (x);\nINSERT INTO t VALUES (4);',
@@ -40,7 +42,7 @@ describe('a concurrent index', () => {
     ).to.deep.equal([{ rows: 4, transactions: 3 }]);
   });
 
-  it('that fails to be unique leaves no INVALID index, and is built once the rows are', async () => {
+  it('that violates uniqueness leaves no INVALID index, and builds once the rows are unique', async () => {
     await workspace().write({ ...DUPLICATES, '002_i.up.sql': 'CREATE UNIQUE INDEX CONCURRENTLY t_x ON t (x);' });
     const reporter = new Recorder();
     const error = await failure('MIGRATION_FAILED', up(workspace(), { reporter }));
@@ -54,7 +56,7 @@ describe('a concurrent index', () => {
   });
 
   for (const ifNotExists of ['IF NOT EXISTS ', '']) {
-    it(`that an earlier, killed run left INVALID is built again: ${ifNotExists}t_x`, async () => {
+    it(`rebuilds an index that an earlier, killed run left INVALID: ${ifNotExists}t_x`, async () => {
       await workspace().write(DUPLICATES);
       await up(workspace());
       await workspace()
@@ -68,7 +70,7 @@ describe('a concurrent index', () => {
     });
   }
 
-  it('whose name another table has is never taken for built: IF NOT EXISTS', async () => {
+  it('does not count as built when another table has an index of that name: IF NOT EXISTS', async () => {
     await workspace().write({
       '001_t.up.sql': 'CREATE TABLE t (x int); CREATE TABLE u (x int); CREATE INDEX t_x ON u (x);',
       '002_i.up.sql': 'CREATE INDEX CONCURRENTLY IF NOT EXISTS t_x ON t (x);',
@@ -83,7 +85,7 @@ describe('a concurrent index', () => {
     ).to.deep.equal([{ table: 'u' }]);
   });
 
-  it("that is INVALID by design is left alone: ON ONLY a partitioned table, also under the build's name elsewhere", async () => {
+  it("does not touch an index that is INVALID by design: ON ONLY a partitioned table, also under the build's name elsewhere", async () => {
     await workspace().write({
       '001_p.up.sql': `CREATE TABLE p (x int) PARTITION BY RANGE (x); CREATE TABLE p1 PARTITION OF p DEFAULT;
                        CREATE INDEX p_x ON ONLY p (x);`,
@@ -96,7 +98,7 @@ describe('a concurrent index', () => {
     expect(await workspace().invalidIndexes()).to.deep.equal([]);
   });
 
-  it('on another schema than the search path names', async () => {
+  it('can be in a schema that the search path does not name', async () => {
     await workspace().write({
       ...TABLE,
       '002_i.up.sql': `SET search_path TO pg_catalog;\nCREATE INDEX CONCURRENTLY t_x ON ${workspace().schema}.t (x);`,
@@ -112,7 +114,7 @@ describe('a concurrent index', () => {
     expect(await workspace().query(`SELECT to_regclass('t') AS t`)).to.deep.equal([{ t: null }]);
   });
 
-  it('that waits for an old snapshot is not cut short by the lock timeout', async () => {
+  it('may wait for an old snapshot for longer than the lock timeout', async () => {
     await workspace().write({ ...TABLE });
     await up(workspace());
     await workspace().write({
@@ -132,7 +134,7 @@ describe('a concurrent index', () => {
     expect(done(await run)).to.deep.equal(['002_i']);
   });
 
-  it('cancels a runner that blocks inside PostgreSQL on the key; without leave to do so it gives up, naming it', async () => {
+  it('cancels a runner that blocks inside PostgreSQL on the key; without permission to cancel, it gives up and names that runner', async () => {
     await workspace().write(TABLE);
     await up(workspace());
     await workspace().write({ '003_i.up.sql': 'CREATE INDEX CONCURRENTLY t_x ON t (x);' });

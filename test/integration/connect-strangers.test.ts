@@ -5,10 +5,12 @@ import { expect } from 'chai';
 import type { MigratorError } from '../../src/core/errors.ts';
 import { failure, open, type OpenOptions } from '../support/opening.ts';
 
-describe('connecting to something else', () => {
+describe('connecting to a server that is not PostgreSQL or misbehaves', () => {
   type Answer = string | Buffer | undefined | ((packet: Buffer) => string | Buffer | undefined);
 
-  /** Gives the same answer to each packet, or what a function makes of it; undefined hangs up. */
+  /**
+   * Answers each packet with the same bytes, or with what a function returns for it; undefined closes the connection.
+   */
   async function scripted(answer: Answer): Promise<{ url: string; server: Server; stop: () => Promise<void> }> {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
@@ -46,7 +48,7 @@ describe('connecting to something else', () => {
     return Buffer.concat([head, fields]);
   }
 
-  it('refuses words that slip in before the TLS handshake', async () => {
+  it('refuses bytes that arrive before the TLS handshake', async () => {
     const error = await failureWhen(
       Buffer.concat([Buffer.from('S'), errorResponse('28000', 'injected')]),
       'sslmode=require',
@@ -55,13 +57,13 @@ describe('connecting to something else', () => {
     expect(error.summary).to.include('unencrypted data').and.not.include('injected');
   });
 
-  it('does not show an error that came unencrypted instead of TLS', async () => {
+  it('does not show an error that arrived unencrypted instead of TLS', async () => {
     const error = await failureWhen(errorResponse('28000', 'injected'), 'sslmode=require');
     expect(error.code).to.equal('DATABASE_UNAVAILABLE');
     expect(error.summary).to.not.include('injected');
   });
 
-  it('goes on in clear on the same connection when TLS is not offered', async () => {
+  it('continues unencrypted on the same connection when the server offers no TLS', async () => {
     let connections = 0;
     const answer = (packet: Buffer): string | Buffer => {
       if (packet.length > 8) return errorResponse('28P01', 'wrong password');
@@ -72,7 +74,7 @@ describe('connecting to something else', () => {
     expect(connections).to.equal(1);
   });
 
-  it('a handshake that is cut off is a refusal of TLS where clear text may follow, else a lost connection', async () => {
+  it('treats an interrupted handshake as a refusal of TLS where an unencrypted connection is allowed, else as a lost connection', async () => {
     const answer = (packet: Buffer): string | Buffer | undefined => {
       if (packet.length === 8) return 'S';
       return packet[0] === 0x16 ? undefined : errorResponse('28P01', 'wrong password');
@@ -83,13 +85,13 @@ describe('connecting to something else', () => {
     expect((await failureWhen(answer, 'sslmode=require')).code).to.equal('DATABASE_UNAVAILABLE');
   });
 
-  it('tries again what hangs up', async () => {
+  it('retries when the server closes the connection', async () => {
     for (const parameters of ['sslmode=disable', 'sslmode=prefer', 'sslmode=require']) {
       expect((await failureWhen(undefined, parameters)).code, parameters).to.equal('DATABASE_UNAVAILABLE');
     }
   });
 
-  it('maps what the server says at start-up', async () => {
+  it('maps the start-up errors of the server to error codes', async () => {
     for (const [sqlstate, message, code] of [
       ['57P03', 'the database system is starting up', 'DATABASE_UNAVAILABLE'],
       ['53300', 'sorry, too many clients already', 'DATABASE_UNAVAILABLE'],
@@ -107,7 +109,7 @@ describe('connecting to something else', () => {
     }
   });
 
-  it('gives up on silence after connect_timeout', async () => {
+  it('times out after connect_timeout without an answer', async () => {
     for (const parameters of ['sslmode=disable', 'sslmode=require']) {
       const error = await failureWhen('', parameters, { settings: { connectTimeoutMs: 50 } });
       expect(error.code).to.equal('DATABASE_UNAVAILABLE');
@@ -115,7 +117,7 @@ describe('connecting to something else', () => {
     }
   });
 
-  it("ends at once with the signal's reason", async () => {
+  it('ends at once with the reason of its abort signal', async () => {
     for (const parameters of ['sslmode=disable', 'sslmode=require']) {
       const { url, server, stop } = await scripted('');
       const stopping = new AbortController();

@@ -8,7 +8,7 @@ import { cancelRequest, poolConfig, type ResolvedTarget } from '../../src/adapte
 import { failure, isEncrypted, open } from '../support/opening.ts';
 import { PASSWORD, SERVER_NAME, startTlsServer, type TlsServer } from '../support/tls-server.ts';
 
-describe('a session that was opened', () => {
+describe('an open session', () => {
   let server: TlsServer;
   let at: TlsServer['url'];
 
@@ -49,7 +49,7 @@ describe('a session that was opened', () => {
     const SHOW = `SELECT current_setting('statement_timeout') AS timeout, current_setting('application_name') AS name, current_setting('search_path') AS path`;
     const expected = { timeout: '0', name: 'lockstep test', path: '"$user", public' };
 
-    it('sends none of them, and no setting of the address either', async () => {
+    it('sends none of them, and no setting of the connection URL either', async () => {
       const { client } = await open(at('readonly', 'search_path=app&statement_timeout=9s'));
       try {
         expect((await client.query(SHOW)).rows[0]).to.deep.equal(expected);
@@ -59,7 +59,7 @@ describe('a session that was opened', () => {
       }
     });
 
-    it('nor does a pool that another thread makes', async () => {
+    it('sends none of them from a pool that another thread creates', async () => {
       const { client, target } = await open(
         at('readonly', `search_path=app&sslmode=verify-full&${ca()}&${named(SERVER_NAME)}`),
       );
@@ -75,7 +75,7 @@ describe('a session that was opened', () => {
       }
     });
 
-    it('does not ask ~/.pgpass behind our back', async () => {
+    it('does not read ~/.pgpass', async () => {
       const home = await mkdtemp(join(server.folder, 'home-'));
       await writeFile(join(home, '.pgpass'), `*:*:*:*:${PASSWORD}`, { mode: 0o600 });
       process.env['HOME'] = home;
@@ -85,7 +85,7 @@ describe('a session that was opened', () => {
     });
   });
 
-  it('a pool verifies as the session did', async () => {
+  it('creates a pool that verifies the server as the session did', async () => {
     const { client, target } = await open(at('trusted', `sslmode=verify-full&${ca()}`));
     await client.end();
     const moved = { ...target, tls: target.tls && { ...target.tls, host: 'other.test' } };
@@ -115,7 +115,7 @@ describe('a session that was opened', () => {
 
 function poolTo(target: ResolvedTarget, max: number): pg.Pool {
   const pool = new pg.Pool(poolConfig(target, { max }));
-  // Its end() does not wait for the goodbyes: the server may be stopped before it has heard them.
+  // pool.end() does not wait until the server has closed its connections: the server may stop first.
   pool.on('error', () => undefined);
   return pool;
 }

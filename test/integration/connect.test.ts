@@ -29,7 +29,7 @@ describe('connecting to a server with TLS', () => {
     ['prefer', true],
     ['require', true],
   ] as const) {
-    it(`sslmode=${mode} is ${encrypted ? 'encrypted' : 'in clear'}, and trusts any certificate`, async () => {
+    it(`sslmode=${mode} is ${encrypted ? 'encrypted' : 'unencrypted'}, and trusts any certificate`, async () => {
       expect(await encryption(at('trusted', `sslmode=${mode}`))).to.equal(encrypted);
     });
   }
@@ -38,19 +38,19 @@ describe('connecting to a server with TLS', () => {
     expect(await encryption(at('trusted'))).to.equal(true);
   });
 
-  it('sslmode=allow goes on to TLS where the server refuses clear text', async () => {
+  it('sslmode=allow falls back to TLS when the server refuses an unencrypted connection', async () => {
     expect(await encryption(at('only_tls', 'sslmode=allow'))).to.equal(true);
   });
 
-  it('sslmode=prefer goes back to clear text where the server refuses TLS', async () => {
+  it('sslmode=prefer falls back to an unencrypted connection when the server refuses TLS', async () => {
     expect(await encryption(at('only_clear', 'sslmode=prefer'))).to.equal(false);
   });
 
-  it('sslmode=prefer goes back to clear text where a root certificate does not fit', async () => {
+  it('sslmode=prefer falls back to an unencrypted connection when the root certificate does not match', async () => {
     expect(await encryption(at('trusted', `sslmode=prefer&sslrootcert=${server.files.otherCa}`))).to.equal(false);
   });
 
-  it('tells of both tries when none is accepted', async () => {
+  it('reports both attempts when neither succeeds', async () => {
     const error = await failure(at('only_tls', `sslmode=prefer&sslrootcert=${server.files.otherCa}`));
     expect(error.code).to.equal('ACCESS_REFUSED');
     expect(error.details.problems).to.have.lengthOf(2);
@@ -58,14 +58,14 @@ describe('connecting to a server with TLS', () => {
     expect(error.details.problems![1]).to.include('pg_hba.conf rejects');
   });
 
-  it('sslmode=require verifies the chain, not the name, once there is a root certificate', async () => {
+  it('sslmode=require verifies the chain but not the name, once there is a root certificate', async () => {
     expect(await encryption(at('trusted', `sslmode=require&${ca()}&${named('other.test')}`))).to.equal(true);
     const error = await failure(at('trusted', `sslmode=require&sslrootcert=${server.files.otherCa}`));
     expect(error.code).to.equal('ACCESS_REFUSED');
     expect(error.hint).to.include('sslrootcert');
   });
 
-  it('finds root.crt in the home folder', async () => {
+  it('finds root.crt in the home directory', async () => {
     const home = await mkdtemp(join(server.folder, 'home-'));
     await mkdir(join(home, '.postgresql'));
     await writeFile(join(home, '.postgresql', 'root.crt'), 'no certificate');
@@ -73,14 +73,14 @@ describe('connecting to a server with TLS', () => {
     expect(await encryption(at('trusted', `sslmode=verify-full&${ca()}`), { home })).to.equal(true);
   });
 
-  it('sslmode=verify-ca verifies the chain, not the name', async () => {
+  it('sslmode=verify-ca verifies the chain but not the name', async () => {
     expect(await encryption(at('trusted', `sslmode=verify-ca&${ca()}&${named('other.test')}`))).to.equal(true);
     expect((await failure(at('trusted', `sslmode=verify-ca&sslrootcert=${server.files.otherCa}`))).code).to.equal(
       'ACCESS_REFUSED',
     );
   });
 
-  it('sslmode=verify-full verifies the name or the IP address too', async () => {
+  it('sslmode=verify-full also verifies the name or the IP address', async () => {
     expect(await encryption(at('trusted', `sslmode=verify-full&${ca()}&${named(SERVER_NAME)}`))).to.equal(true);
     expect(await encryption(at('trusted', `sslmode=verify-full&${ca()}`))).to.equal(true);
     const error = await failure(at('trusted', `sslmode=verify-full&${ca()}&${named('other.test')}`));
@@ -91,7 +91,7 @@ describe('connecting to a server with TLS', () => {
 
   it('verifies against the trusted roots of the machine with sslrootcert=system', async () => {
     expect((await failure(at('trusted', 'sslrootcert=system'))).hint).to.include('sslrootcert');
-    // OpenSSL reads its variables once, so it takes a process of its own to trust our authority.
+    // OpenSSL reads its variables once, so a process of its own is needed to trust this authority.
     const opening = new URL('../support/opening.ts', import.meta.url);
     const script = `import { encryption } from '${opening.href}'; console.log(await encryption('${at('trusted', 'sslrootcert=system')}'));`;
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
@@ -101,7 +101,7 @@ describe('connecting to a server with TLS', () => {
     expect(stdout.trim()).to.equal('true');
   });
 
-  it('verifies nothing without a root certificate: that is refused, not done', async () => {
+  it('refuses to verify without a root certificate', async () => {
     for (const parameters of [
       'sslmode=verify-ca',
       'sslmode=verify-full',
@@ -113,7 +113,7 @@ describe('connecting to a server with TLS', () => {
     }
   });
 
-  it('negotiates TLS directly with PostgreSQL 17 and newer; older ones hang up', async () => {
+  it('negotiates TLS directly with PostgreSQL 17 and newer; older servers close the connection', async () => {
     const { client } = await open(at('trusted'));
     const { rows } = await client.query<{ major: number }>(
       `SELECT current_setting('server_version_num')::int / 10000 AS major`,
@@ -137,7 +137,7 @@ describe('connecting to a server with TLS', () => {
     ).to.equal(false);
   });
 
-  it('looks up a host name, and names it where it is not known', async () => {
+  it('resolves a host name, and names it when it is unknown', async () => {
     const { client, target } = await open(at('trusted', '', 'localhost'));
     await client.end();
     expect(target).to.deep.include({ host: 'localhost', address: '127.0.0.1' });
@@ -146,7 +146,7 @@ describe('connecting to a server with TLS', () => {
     expect(error.summary).to.include('nowhere.invalid');
   });
 
-  it('goes on to the next host when one is not available', async () => {
+  it('tries the next host when one is unavailable', async () => {
     const { port } = server.postgres;
     const closed = await closedPort();
     const { client, target } = await open(
@@ -160,7 +160,7 @@ describe('connecting to a server with TLS', () => {
     expect(error.details.problems).to.have.lengthOf(2);
   });
 
-  it('target_session_attrs passes over a server that does not fit', async () => {
+  it('target_session_attrs skips a server that does not match', async () => {
     expect(await encryption(at('readonly', 'target_session_attrs=primary'))).to.equal(true);
     const error = await failure(at('readonly', 'target_session_attrs=read-write'));
     expect(error.code).to.equal('DATABASE_UNAVAILABLE');
@@ -185,7 +185,7 @@ describe('connecting to a server without TLS', () => {
   });
 
   for (const mode of ['disable', 'allow', 'prefer']) {
-    it(`sslmode=${mode} is in clear`, async () => {
+    it(`sslmode=${mode} is unencrypted`, async () => {
       expect(await encryption(at(`sslmode=${mode}`))).to.equal(false);
     });
   }
@@ -198,7 +198,7 @@ describe('connecting to a server without TLS', () => {
     });
   }
 
-  it('direct negotiation says what it needs', async () => {
+  it('direct negotiation names its requirements', async () => {
     expect((await failure(at('sslmode=require&sslnegotiation=direct'))).hint).to.include('PostgreSQL 17');
   });
 });

@@ -1,4 +1,4 @@
-/** What the messages rely on, asked of PostgreSQL itself: several statements in one message, and what a session keeps. */
+/** Facts about PostgreSQL that the messages rely on: several statements in one message, and what a session keeps. */
 import { expect } from 'chai';
 
 import { RESET_STATEMENTS } from '../../src/adapters/postgres/state/settings.ts';
@@ -16,7 +16,7 @@ describe('PostgreSQL: messages of several statements', () => {
     expect(await sqlstateOf(message(client, 'CREATE INDEX CONCURRENTLY t_x ON t (x);'))).to.equal('ok');
   });
 
-  it('a syntax error anywhere in a message means that nothing of it ran', async () => {
+  it('a syntax error anywhere in a message means that none of its statements ran', async () => {
     await workspace().query('CREATE SEQUENCE s');
     const client = await workspace().client();
     expect(
@@ -34,14 +34,14 @@ describe('PostgreSQL: messages of several statements', () => {
     expect(Number((error as { position: string }).position)).to.equal([...sql].length - 'nope'.length + 1);
   });
 
-  it('a comment at the end of a file swallows what follows on its line', async () => {
+  it('a comment at the end of a file comments out what follows on its line', async () => {
     const client = await workspace().client();
     const file = 'SELECT 1 AS x -- done';
     expect(await message(client, `${file}; SELECT 2 AS x`)).to.have.lengthOf(1);
     expect(await message(client, `${file}\n; SELECT 2 AS x`)).to.have.lengthOf(2);
   });
 
-  it('a table that is not there fails the whole message, after what came before it was answered', async () => {
+  it('a missing table fails the whole message, after the statements before it were answered', async () => {
     const client = await workspace().client();
     expect(
       await sqlstateOf(message(client, 'BEGIN READ ONLY; SELECT 1; SELECT version FROM schema_migrations; COMMIT')),
@@ -49,7 +49,7 @@ describe('PostgreSQL: messages of several statements', () => {
     await client.query('ROLLBACK');
   });
 
-  it('to_jsonb reads any shape of table, where a column by its name would fail (42703)', async () => {
+  it('to_jsonb reads a table of any columns, where a column by name fails (42703)', async () => {
     await workspace().query(`CREATE TABLE t AS SELECT '001_a' AS version`);
     expect(
       await workspace().query(
@@ -59,13 +59,13 @@ describe('PostgreSQL: messages of several statements', () => {
     expect(await sqlstateOf(workspace().query('SELECT checksum FROM t'))).to.equal('42703');
   });
 
-  it('a COMMIT of a failed transaction is answered by ROLLBACK, without an error', async () => {
+  it('the server answers COMMIT of a failed transaction with ROLLBACK, without an error', async () => {
     const client = await workspace().client();
     await sqlstateOf(message(client, 'BEGIN; SELECT 1/0'));
     expect((await client.query('COMMIT')).command).to.equal('ROLLBACK');
   });
 
-  it('a message with COMMIT is committed though its client is gone', async () => {
+  it('the server commits a message with COMMIT although its client has disconnected', async () => {
     await workspace().query('CREATE TABLE t (x int)');
     const gate = await workspace().client();
     await gate.query('BEGIN; LOCK TABLE t');
@@ -86,7 +86,7 @@ describe('PostgreSQL: messages of several statements', () => {
 describe('PostgreSQL: what a session keeps', () => {
   const workspace = useWorkspace();
 
-  /** Each leaves something that `leaks` then finds. */
+  /** Each statement leaves something that `leaks` then finds. */
   const LEAVE = `SET search_path TO pg_catalog; SET session_replication_role = replica; SET default_transaction_read_only = on;
     PREPARE p AS SELECT 1; LISTEN c; SET statement_timeout = '1min'; SET lock_timeout = '1min'`;
   const LEAKS = `SELECT (SELECT count(*)::int FROM pg_prepared_statements) AS prepared, (SELECT count(*)::int FROM pg_cursors WHERE name <> '') AS cursors,
@@ -116,7 +116,7 @@ describe('PostgreSQL: what a session keeps', () => {
     return client;
   }
 
-  it('everything that a migration may leave, until it is reset: the reset keeps the lock', async () => {
+  it('a reset clears everything that a migration may leave, and keeps the lock', async () => {
     const client = await left();
     const [before] = (await client.query(LEAKS)).rows;
     for (const [name, value] of Object.entries(CLEAN)) expect(before, name).to.not.have.property(name, value);
@@ -126,14 +126,14 @@ describe('PostgreSQL: what a session keeps', () => {
   });
 
   for (const sql of ['DISCARD ALL', 'SELECT pg_advisory_unlock_all()']) {
-    it(`${sql} frees the lock too`, async () => {
+    it(`${sql} also frees the lock`, async () => {
       const client = await left();
       await client.query(sql);
       expect(await workspace().lockSessions()).to.deep.equal([]);
     });
   }
 
-  it('default_transaction_read_only: resetting it inside a transaction does not make that transaction writable', async () => {
+  it('resetting default_transaction_read_only inside a transaction does not make that transaction writable', async () => {
     const client = await workspace().client();
     await client.query('CREATE TABLE t (x int); SET default_transaction_read_only = on');
     expect(await sqlstateOf(message(client, 'BEGIN; RESET ALL; INSERT INTO t VALUES (1); COMMIT'))).to.equal('25006');

@@ -1,4 +1,4 @@
-/** What the lock relies on, asked of PostgreSQL itself: locks, snapshots and sessions. */
+/** Facts about PostgreSQL that the lock relies on: locks, snapshots and sessions. */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -12,10 +12,10 @@ describe('PostgreSQL: locks and snapshots', () => {
   const workspace = useWorkspace();
   const key = (): string => workspace().lockKey;
 
-  it('a session that blocks in pg_advisory_lock has a snapshot: with a concurrent build of the holder that is a deadlock, and an INVALID index', async () => {
+  it('a session that blocks in pg_advisory_lock has a snapshot: a concurrent build by the holder deadlocks with it, and leaves an INVALID index', async () => {
     await workspace().query('CREATE TABLE t AS SELECT 1 AS x');
     const holder = await workspace().client();
-    // The holder is the one that finds the deadlock, and dies of it.
+    // The holder detects the deadlock, and is its victim.
     await holder.query(`SET deadlock_timeout = '50ms'`);
     await holder.query('SELECT pg_advisory_lock($1::bigint)', [key()]);
     const waiter = await blockOnKey(workspace().serverUrl, key());
@@ -27,7 +27,7 @@ describe('PostgreSQL: locks and snapshots', () => {
     expect(await waiter.ended).to.equal('acquired');
   });
 
-  it('an idle session has no snapshot, also after LISTEN and inside a READ COMMITTED transaction: a concurrent build passes it by', async () => {
+  it('an idle session has no snapshot, not even after LISTEN or inside a READ COMMITTED transaction: a concurrent build does not wait for it', async () => {
     await workspace().query('CREATE TABLE t AS SELECT 1 AS x');
     const listening = await workspace().client();
     await listening.query('LISTEN somebody; SELECT count(*) FROM t');
@@ -43,7 +43,7 @@ describe('PostgreSQL: locks and snapshots', () => {
     expect(await sqlstateOf(workspace().query('CREATE INDEX CONCURRENTLY t_x ON t (x)'))).to.equal('ok');
   });
 
-  it('shared and exclusive advisory locks meet: any number may share, one excludes', async () => {
+  it('shared and exclusive advisory locks conflict: any number of sessions may share, one excludes the others', async () => {
     const [a, b, c] = [await workspace().client(), await workspace().client(), await workspace().client()];
     const tried = async (client: typeof a, how: string): Promise<unknown> =>
       (await client.query(`SELECT pg_try_advisory_${how}(${key()}) AS got`)).rows[0].got;
@@ -60,7 +60,7 @@ describe('PostgreSQL: locks and snapshots', () => {
     ]);
   });
 
-  it('whether a session holds the key is told by giving it up, while its transaction keeps it from others, also from who is queued', async () => {
+  it('the result of pg_advisory_unlock shows whether the session holds the key; a transaction-level lock meanwhile keeps others out, queued ones too', async () => {
     const holder = await workspace().client();
     await holder.query(`SELECT pg_advisory_lock(${key()})`);
     const waiter = await blockOnKey(workspace().serverUrl, key());
@@ -80,7 +80,7 @@ describe('PostgreSQL: locks and snapshots', () => {
       await holder.query(end);
       expect(await holders()).to.deep.equal([await pidOf(holder)]);
     }
-    // It would get the key otherwise.
+    // The waiter would get the key otherwise.
     await workspace().query('SELECT pg_terminate_backend($1, 5000)', [waiter.pid]);
     await holder.query('SELECT pg_advisory_unlock_all(); BEGIN');
     expect([await asked('try_advisory_xact_lock'), await asked('advisory_unlock')]).to.deep.equal([true, false]);
@@ -88,7 +88,7 @@ describe('PostgreSQL: locks and snapshots', () => {
     expect(await holders()).to.deep.equal([]);
   });
 
-  it('a queued, blocking, exclusive waiter makes shared tries fail too, though nobody holds the key exclusively', async () => {
+  it('a queued, blocking, exclusive waiter makes shared tries fail too, although no session holds the key exclusively', async () => {
     const sharing = await workspace().client();
     await sharing.query(`SELECT pg_advisory_lock_shared(${key()})`);
     const waiter = await blockOnKey(workspace().serverUrl, key());
@@ -100,7 +100,7 @@ describe('PostgreSQL: locks and snapshots', () => {
     expect(await waiter.ended).to.equal('acquired');
   });
 
-  it('each statement of a message has a snapshot of its own at READ COMMITTED; within one statement it is older than the lock', async () => {
+  it('each statement of a message has its own snapshot at READ COMMITTED; within one statement the snapshot is older than the lock', async () => {
     await workspace().query('CREATE TABLE history (version text)');
     const look = async (sql: string): Promise<unknown> => {
       const holder = await workspace().client();
@@ -121,7 +121,7 @@ describe('PostgreSQL: locks and snapshots', () => {
     expect(await look(`WITH l AS MATERIALIZED (SELECT ${lock}) SELECT (${count}) AS count FROM l`)).to.equal(0);
   });
 
-  it('the message that unlocks and then notifies wakes a waiter that finds the lock free', async () => {
+  it('a message that unlocks and then notifies wakes a waiter that finds the lock free', async () => {
     const holder = await holdKey(workspace().serverUrl, key());
     await holder.release();
     const releasing = await workspace().client();
@@ -152,7 +152,7 @@ describe('PostgreSQL: keys belong to a database', () => {
   const database = useDatabase();
   const workspace = useWorkspace();
 
-  it('a bigint key shows in pg_locks as two halves with objsubid 1, also a negative one; another database has its own', async () => {
+  it('a bigint key appears in pg_locks as two halves with objsubid 1, also a negative one; another database has its own', async () => {
     for (const key of [workspace().lockKey, `-${workspace().lockKey}`]) {
       const holder = await holdKey(workspace().serverUrl, key);
       workspace().defer(() => holder.release());
@@ -171,12 +171,12 @@ describe('PostgreSQL: keys belong to a database', () => {
 describe('PostgreSQL: sessions', () => {
   const workspace = useWorkspace();
 
-  it("a direct connection's pid from the start-up packet is the backend's", async () => {
+  it('the pid in the start-up packet of a direct connection is that of the backend', async () => {
     const client = await workspace().client();
     expect((client as unknown as { processID: number }).processID).to.equal(await pidOf(client));
   });
 
-  it("any role may SET what frees a dead client's lock", async () => {
+  it('any role may SET the parameters that free the lock of a dead client', async () => {
     const role = await createRole(workspace());
     const client = await workspace().client({ connectionString: role.url });
     for (const setting of [
@@ -194,7 +194,7 @@ describe('PostgreSQL: sessions', () => {
     }
   });
 
-  it('idle_session_timeout ends an idle session and frees its lock; one that is idle in a transaction outlives it', async () => {
+  it('idle_session_timeout ends an idle session and frees its lock, but not one that is idle in a transaction', async () => {
     const { lockKey } = workspace();
     const [idle, inTransaction] = [await workspace().client(), await workspace().client()];
     await inTransaction.query(`SET idle_session_timeout = '100ms'; BEGIN`);
@@ -208,7 +208,7 @@ describe('PostgreSQL: sessions', () => {
     expect(await sqlstateOf(inTransaction.query('SELECT 1'))).to.equal('ok');
   });
 
-  it('transaction_timeout ends the session and its lock; servers before 17 do not know it', async () => {
+  it('transaction_timeout ends the session and frees its lock; servers before 17 do not have it', async () => {
     const [row] = await workspace().query<{ version: number }>(
       `SELECT current_setting('server_version_num')::int AS version`,
     );

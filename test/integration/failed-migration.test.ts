@@ -1,4 +1,4 @@
-/** What is told of a migration that failed: where, why, what next, and what is kept to the log. */
+/** What Lockstep reports about a failed migration: where, why, what to do next, and what only the log contains. */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -8,7 +8,7 @@ import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { done, failure, up } from '../support/running.ts';
 
-describe('the place of an error', () => {
+describe('the location of an error', () => {
   const workspace = useWorkspace();
 
   const PLACES: readonly (readonly [what: string, text: string, line: number, column: number, shown: string])[] = [
@@ -31,28 +31,28 @@ describe('the place of an error', () => {
       `SELECT '😀', nope;`,
     ],
     [
-      'of a row that breaks a constraint, for which the server names no place',
+      'of a row that violates a constraint, for which the server gives no position',
       `CREATE TABLE t (x int UNIQUE);\n\nINSERT INTO t VALUES (1), (1);\nSELECT 1;`,
       3,
       1,
       'INSERT INTO t VALUES (1), (1);',
     ],
     [
-      'of such a row after é and an emoji on its line',
+      'of such a row, after é and an emoji on its line',
       `CREATE TABLE t (x int UNIQUE);\nSELECT 'é😀'; INSERT INTO t VALUES (1), (1);`,
       2,
       14,
       `SELECT 'é😀'; INSERT INTO t VALUES (1), (1);`,
     ],
     [
-      'of a statement outside a transaction after é and an emoji on its line',
+      'of a statement outside a transaction, after é and an emoji on its line',
       `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`,
       1,
       14,
       `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`,
     ],
     [
-      'of a statement outside a transaction, which has no place of its own',
+      'of a statement outside a transaction, for which the server gives no position',
       'CREATE TABLE t (x int);\nDROP INDEX CONCURRENTLY nope;',
       2,
       1,
@@ -67,7 +67,7 @@ describe('the place of an error', () => {
     });
   }
 
-  /** What the command says, as it is shown: the line of SQL, and from the caret on what stands above it. */
+  /** The output of the command: the line of SQL, and the part of it from the caret on. */
   async function shown(
     text: string,
     args: readonly string[],
@@ -82,7 +82,7 @@ describe('the place of an error', () => {
     return { stderr, pointedAt: lines[caret - 1]!.slice(lines[caret]!.indexOf('^')).join('') };
   }
 
-  it('is shown with a caret under it', async () => {
+  it('has a caret under it', async () => {
     const { stderr, pointedAt } = await shown(`SELECT 'é😀', nope;`, ['up'], 40);
     expect(pointedAt).to.equal('nope;');
     expect(stderr)
@@ -93,13 +93,13 @@ describe('the place of an error', () => {
 
   for (const [what, text, args, pointed] of [
     [
-      'that the server names no place for',
+      'for which the server gives no position',
       `SELECT 'é😀'; DROP INDEX CONCURRENTLY nope;`,
       ['up'],
       'DROP INDEX CONCURRENTLY nope;',
     ],
     ['of a refused statement', `-- é\r\nSELECT 'é😀'; DISCARD ALL;\r\n`, ['up'], 'DISCARD ALL;'],
-    ['of a command of psql', `SELECT 'é😀' \\gexec`, ['up'], '\\gexec'],
+    ['of a psql command', `SELECT 'é😀' \\gexec`, ['up'], '\\gexec'],
     ['of a syntax error, offline', `SELECT 'é😀'; selec 1;`, ['validate'], 'selec 1;'],
     [
       'of a refused statement, offline',
@@ -108,17 +108,17 @@ describe('the place of an error', () => {
       'SELECT pg_advisory_unlock_all();',
     ],
   ] as const) {
-    it(`is shown so too where the parser knows it: ${what}`, async () => {
+    it(`has a caret also where the parser knows it: ${what}`, async () => {
       const { pointedAt } = await shown(text, args, pointed.startsWith('DROP') ? 40 : 21);
       expect(pointedAt).to.equal(pointed);
     });
   }
 });
 
-describe('what is told of a failure', () => {
+describe('the report of a failure', () => {
   const workspace = useWorkspace();
 
-  it('the words of the server, its SQLSTATE, detail and hint: to people, and in the log', async () => {
+  it("contains the server's message, SQLSTATE, detail and hint, in the output and in the log", async () => {
     await workspace().write({
       '001_raise.up.sql': `DO $$ BEGIN RAISE EXCEPTION 'no more orders' USING ERRCODE = 'P0042', DETAIL = 'the shop is closed', HINT = 'open the shop'; END $$;`,
     });
@@ -137,7 +137,7 @@ describe('what is told of a failure', () => {
     });
   });
 
-  it('rows and lines of SQL go to the log, never into --json', async () => {
+  it('puts rows and lines of SQL into the log, never into --json', async () => {
     await workspace().write({
       '001_t.up.sql': 'CREATE TABLE t (name text PRIMARY KEY);',
       '002_rows.up.sql': `INSERT INTO t VALUES ('Ada of row one'), ('Ada of row one');`,
@@ -153,7 +153,7 @@ describe('what is told of a failure', () => {
     expect(history).to.include('002_rows').and.not.include('Ada of');
   });
 
-  it('a syntax error brings no warning of the server about a transaction that never began', async () => {
+  it('contains no server warning about a transaction that never began, after a syntax error', async () => {
     await workspace().write({ '001_a.up.sql': 'CREATE TABLE a (x int) nonsense;' });
     const reporter = new Recorder();
     await failure('MIGRATION_FAILED', up(workspace(), { reporter }));
@@ -162,7 +162,7 @@ describe('what is told of a failure', () => {
     expect(done(await up(workspace()))).to.deep.equal(['001_a']);
   });
 
-  it('the string after PASSWORD is shown nowhere', async () => {
+  it('never shows the string after PASSWORD', async () => {
     await workspace().write({
       '001_a.up.sql': `CREATE ROLE nope_${workspace().schema} LOGIN PASSWORD 'hunter2' NOPE;`,
     });
@@ -180,7 +180,7 @@ describe('what is told of a failure', () => {
     );
   });
 
-  it('what was applied before it stays, what comes after it is named', async () => {
+  it('names the migrations that stay applied, and those that did not run', async () => {
     await workspace().write({
       '001_a.up.sql': 'SELECT 1;',
       '002_b.up.sql': 'SELECT 1/0;',
@@ -195,14 +195,14 @@ describe('what is told of a failure', () => {
   });
 });
 
-describe('a migration that does not get its table lock', () => {
+describe('a migration that cannot get its table lock', () => {
   const workspace = useWorkspace();
   beforeEach(async () => {
     await workspace().write({ '001_t.up.sql': 'CREATE TABLE t (x int); INSERT INTO t VALUES (1);' });
     await up(workspace());
   });
 
-  it('gives way, says who blocks it, and is tried again', async () => {
+  it('times out, names who blocks it, and is retried', async () => {
     await workspace().write({ '002_alter.up.sql': '-- lockstep: lock-timeout=50ms\nALTER TABLE t ADD COLUMN y int;' });
     const reader = await workspace().client({ application_name: 'long report' });
     await reader.query('BEGIN; SELECT * FROM t');
@@ -220,7 +220,7 @@ describe('a migration that does not get its table lock', () => {
     ['in a transaction', ''],
     ['statement by statement', '-- lockstep: no-transaction\n'],
   ] as const) {
-    it(`is tried again also where the file sets lock_timeout itself, ${how}`, async () => {
+    it(`is also retried where the file itself sets lock_timeout, ${how}`, async () => {
       await workspace().write({
         '002_alter.up.sql': `${start}SET lock_timeout = '50ms';\nALTER TABLE t ADD COLUMN y int;`,
       });
@@ -235,7 +235,7 @@ describe('a migration that does not get its table lock', () => {
     });
   }
 
-  it('data statements are exempt: they wait', async () => {
+  it('waits for data statements without a lock timeout', async () => {
     const writer = await workspace().client();
     await writer.query('BEGIN; UPDATE t SET x = 3');
     const gate = await closeGate(workspace());
@@ -255,7 +255,7 @@ describe('a migration that does not get its table lock', () => {
     expect(reporter.of('migration.retrying')).to.deep.equal([]);
   });
 
-  it('a statement that takes too long is not tried again: exit 32', async () => {
+  it('is not retried when a statement takes too long: exit 32', async () => {
     await workspace().write({ '002_slow.up.sql': '-- lockstep: statement-timeout=50ms\nSELECT pg_sleep(20);' });
     const reporter = new Recorder();
     const error = await failure('CONTENTION', up(workspace(), { reporter }));

@@ -1,4 +1,6 @@
-/** Files and history that disagree: what is let pass with a warning, what is refused, and that all of it is told at once. */
+/**
+ * Files and history that disagree: which conflicts are warnings, which are errors, and that all are reported together.
+ */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -9,7 +11,7 @@ import { useWorkspace } from '../support/workspace.ts';
 import { documentOf } from '../support/json-documents.ts';
 import { stateOf } from '../support/state.ts';
 
-/** After 001, 003 and 004 were applied. */
+/** Conflicts that arise after 001, 003 and 004 were applied. */
 const CONFLICTS: Readonly<Record<string, { make: 'change' | 'add' | 'remove' | 'double'; told: RegExp }>> = {
   changed: { make: 'change', told: /003_c/ },
   'out of order': { make: 'add', told: /002_b/ },
@@ -47,7 +49,7 @@ describe('files and history that disagree', () => {
     return result;
   }
 
-  /** The conflicts that the error names, one each. */
+  /** The conflicts that the error names, one entry each. */
   function expectAllTold(result: CliResult, told: readonly RegExp[]): void {
     const { problems } = result.logs.at(-1)!['error'] as { problems?: string[] };
     expect(problems, result.stderr).to.have.lengthOf(told.length);
@@ -73,21 +75,21 @@ describe('files and history that disagree', () => {
       ]);
     });
 
-    it(`${what}, with --strict: 22, and nothing is done`, async () => {
+    it(`${what}, with --strict: exit 22, and nothing changes`, async () => {
       await make(kind);
       const result = await expectUnchanged(() => runCli(['up', '--strict'], workspace()), 22);
       expectAllTold(result, [told]);
     });
   }
 
-  it('changed, with something else to apply or to roll back: 22 also without --strict', async () => {
+  it('changed, with something else to apply or to roll back: exit 22 also without --strict', async () => {
     await make('change');
     await workspace().write({ ...file(5, 'e', 'CREATE TABLE e ();'), '004_d.down.sql': 'DROP TABLE d;' });
     expectAllTold(await expectUnchanged(() => runCli(['up'], workspace()), 22), [/003_c/]);
     expectAllTold(await expectUnchanged(() => runCli(['down', '--steps', '1'], workspace()), 22), [/003_c/]);
   });
 
-  it('all at once, with --strict: each is told, to people, in the log and in the document', async () => {
+  it('all together, with --strict: the output, the log and the document report each', async () => {
     for (const { make: kind } of Object.values(CONFLICTS)) await make(kind);
     const all = Object.values(CONFLICTS).map(({ told }) => told);
     const json = await expectUnchanged(() => runCli(['up', '--strict', '--json'], workspace()), 22);

@@ -1,4 +1,4 @@
-/** `runMigrations` as a guest: the caller's pool, client and settings are afterwards as they were before. */
+/** `runMigrations` on the caller's pool or client leaves the pool, the client and their settings as they were. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
@@ -13,7 +13,7 @@ import { done, failure, up } from '../support/running.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 
-/** Everything of a session that a later user of it would notice. */
+/** Everything in a session that a later user of it would notice. */
 async function sessionOf(client: Pick<pg.ClientBase, 'query'>): Promise<unknown> {
   const { rows } = await client.query<Record<string, unknown>>(
     `SELECT pg_backend_pid() AS pid, current_user AS role, (SELECT json_object_agg(name, current_setting(name) ORDER BY name) FROM pg_settings
@@ -51,7 +51,7 @@ describe("a caller's pool", () => {
     }
   }
 
-  it('gets the very same client back, untouched, when nothing was pending', async () => {
+  it('gets the same client back, unchanged, when nothing was pending', async () => {
     await up(workspace());
     const pool = workspace().pool({ max: 1 });
     const before = await look(pool);
@@ -93,11 +93,11 @@ describe("a caller's pool", () => {
     expect(await workspace().lockSessions()).to.deep.equal([]);
   });
 
-  it('has settings of its own, made when it connects: they survive from one migration to the next', async () => {
+  it('keeps the settings that it makes when it connects, from one migration to the next', async () => {
     const { serverUrl, schema } = workspace();
     const pool = new pg.Pool({ connectionString: serverUrl, max: 1, application_name: 'the shop' });
     workspace().defer(() => pool.end());
-    // The driver sends what is asked of a new client before anything else.
+    // The driver sends the queries of a new client before any others.
     const settings = `SET search_path TO ${schema}; SET work_mem = '7MB'; SET statement_timeout = '55s'`;
     pool.on('connect', (client) => {
       client.query(settings).catch(() => undefined);
@@ -116,7 +116,7 @@ describe("a caller's pool", () => {
     expect((await pool.query(`SHOW application_name`)).rows).to.deep.equal([{ application_name: 'the shop' }]);
   });
 
-  it('shows others the name of the runner, not that of the application', async () => {
+  it('shows the name of the runner in pg_stat_activity, not that of the application', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '001_accounts.up.sql': `${FIVE_FILES['001_accounts.up.sql']}\n${gate.sql}` });
     const run = runMigrations({
@@ -145,8 +145,8 @@ describe("a caller's client or pool", () => {
   );
 
   for (const kind of ['pool', 'connection'] as const) {
-    it(`of the kind ${kind} is used without a warning of the driver`, async () => {
-      // In a process of its own, for the driver warns once a process.
+    it(`of the kind ${kind} causes no warning of the driver`, async () => {
+      // A process of its own, because the driver warns once a process.
       const { dir, lockKey, serverUrl, schema } = workspace();
       const script = `import pg from 'pg';
         import { runMigrations } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)};
@@ -170,7 +170,7 @@ describe("a caller's client", () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
-  it('stays open, with its settings, its role and its listeners, after a run and after nothing', async () => {
+  it('stays open, with its settings, its role and its listeners, after a run and after an idle run', async () => {
     const role = await createRole(workspace());
     const connection = await workspace().client({ application_name: 'the shop' });
     await connection.query(`SET work_mem = '7MB'; SET ROLE ${role.name}`);
@@ -183,7 +183,7 @@ describe("a caller's client", () => {
     }
   });
 
-  it('is in no transaction after a look at a table that has no journal yet', async () => {
+  it('is in no transaction after a check of a table that has no journal yet', async () => {
     await workspace().query(
       'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
     );
@@ -202,7 +202,7 @@ describe("a caller's client", () => {
     expect(await backend()).to.deep.equal(before);
   });
 
-  it('can go on to use the statements that it has prepared', async () => {
+  it('can still use the statements that it has prepared', async () => {
     const connection = await workspace().client();
     const prepared = { name: 'one', text: 'SELECT 1 AS one' };
     await connection.query(prepared);
@@ -211,7 +211,7 @@ describe("a caller's client", () => {
     expect((await connection.query(prepared)).rows).to.deep.equal([{ one: 1 }]);
   });
 
-  it('has no pool for a hook: refused before anything is applied, and only if a hook is to run', async () => {
+  it('has no pool for a hook: an error before anything is applied, and only if a hook is to run', async () => {
     const connection = await workspace().client();
     const { dir, lockKey } = workspace();
     const options = { connection, dir, lockKey, direction: 'up' } as const;
@@ -230,13 +230,13 @@ describe("a caller's client", () => {
     );
   });
 
-  it('inside a transaction is refused: the lock and the records would be part of it', async () => {
+  it('inside a transaction is refused: the lock and the records would be part of that transaction', async () => {
     const connection = await workspace().client();
     await connection.query('BEGIN; CREATE TABLE mine (x int)');
     const { dir, lockKey } = workspace();
     const error = await runMigrations({ connection, dir, lockKey, direction: 'up' }).catch((thrown: unknown) => thrown);
     expect(error).to.be.instanceOf(Error).and.to.include({ code: 'CONFIG_INVALID' });
-    // What the caller has begun is still the caller's.
+    // The transaction is still open: only the caller may end it.
     expect((await connection.query(`SELECT to_regclass('mine') IS NOT NULL AS mine`)).rows).to.deep.equal([
       { mine: true },
     ]);

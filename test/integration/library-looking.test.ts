@@ -17,7 +17,7 @@ describe('status and pending', () => {
     return { connectionString, dir, lockKey };
   };
 
-  it('name every version and how it stands, from nothing to up to date', async () => {
+  it('report the state of every version, from an empty database to an up-to-date one', async () => {
     expect(await pending(options())).to.deep.equal(VERSIONS);
     expect(await workspace().query(`SELECT to_regclass('schema_migrations') AS found`)).to.deep.equal([
       { found: null },
@@ -35,7 +35,7 @@ describe('status and pending', () => {
     expect(await pending(options())).to.deep.equal([]);
   });
 
-  it('say who holds a version, and count it as pending', async () => {
+  it('name who holds a version, and count it as pending', async () => {
     await up(workspace(), { release: 'shop/1@1' });
     await down(workspace(), { steps: 1, release: 'shop/2@2', reason: 'too slow' });
     const { migrations } = await status(options());
@@ -55,7 +55,7 @@ describe('status and pending', () => {
     expect(await pid()).to.deep.equal(before);
   });
 
-  it('refuse what they do not know, before any connection is made', async () => {
+  it('refuse unknown options before any connection is made', async () => {
     const proxy = await proxyOf(workspace());
     for (const look of [status, pending]) {
       const wrong = { ...options(), connectionString: proxy.url, tabel: 'x', direction: 'up', table: '.' };
@@ -71,7 +71,7 @@ describe('validate', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
-  it('asks no database, and finds what is wrong by file, line and column', async () => {
+  it('connects to no database, and reports file, line and column of each problem', async () => {
     const { dir } = workspace();
     expect(await validate({ dir })).to.deep.equal({ valid: true, migrations: 5, findings: [] });
     await workspace().write(file(6, 'wrong', 'SELECT 1;\nSELEC 2;'));
@@ -80,14 +80,14 @@ describe('validate', () => {
     expect(findings[0]).to.include({ severity: 'error', line: 2, column: 1 });
   });
 
-  it('takes warnings for errors when it is strict', async () => {
+  it('treats warnings as errors when it is strict', async () => {
     await workspace().write({ '007_i.up.sql': 'CREATE INDEX on_id ON accounts (id);', '007_j.up.sql': 'SELECT 1;' });
     const { dir } = workspace();
     expect(await validate({ dir })).to.include({ valid: true });
     expect(await validate({ dir, strict: true })).to.include({ valid: false });
   });
 
-  it('refuses options that it does not know, and a directory without migrations', async () => {
+  it('refuses unknown options, and a directory without migrations', async () => {
     const { dir } = workspace();
     const { message } = await failure('CONFIG_INVALID', validate({ dir, strickt: true } as never));
     expect(message).to.include('did you mean strict?');

@@ -1,4 +1,4 @@
-/** `runMigrations` as an application calls it: every way in, every refusal, and what comes out. */
+/** `runMigrations` as an application calls it: every way to connect, every refusal, and every outcome. */
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -21,7 +21,7 @@ describe('runMigrations', () => {
     connectionString: async () => ({ connectionString: workspace().url }),
   };
   for (const [way, place] of Object.entries(WAYS)) {
-    it(`applies and rolls back by ${way}, and tells each outcome`, async () => {
+    it(`applies and rolls back by ${way}, and returns each outcome`, async () => {
       const { dir, lockKey } = workspace();
       const options = { ...(await place()), dir, lockKey } as RunMigrationsOptions;
       const first = await runMigrations({ ...options, direction: 'up', to: '003_first_orders' });
@@ -46,7 +46,7 @@ describe('runMigrations', () => {
     });
   }
 
-  it('takes single files, from any folder', async () => {
+  it('accepts single files from any directory', async () => {
     const { dir } = workspace();
     const files = ['001_accounts.up.sql', '002_orders.up.sql', '002_orders.down.sql'].map((name) => `${dir}/${name}`);
     expect(done(await up(workspace(), { dir: undefined, files } as never))).to.deep.equal([
@@ -55,7 +55,7 @@ describe('runMigrations', () => {
     ]);
   });
 
-  it('takes a table with its schema, also with odd characters, and keeps to it', async () => {
+  it('accepts a table with its schema, also with special characters, and uses only that one', async () => {
     const here = workspace();
     await here.query(`CREATE SCHEMA "${here.schema} Odd"`);
     here.defer(() => here.query(`DROP SCHEMA "${here.schema} Odd" CASCADE`));
@@ -81,7 +81,7 @@ describe('runMigrations', () => {
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
   });
 
-  it('reports what happens, in order', async () => {
+  it('reports events in order', async () => {
     const reporter = new Recorder();
     await up(workspace(), { to: '001_accounts', reporter });
     const types = reporter.events.map(({ type }) => type).filter((type) => type !== 'server.notice');
@@ -95,11 +95,11 @@ describe('runMigrations', () => {
     throws: () => {
       throw new Error('no disk');
     },
-    'rejects, though nobody waits for it': () => Promise.reject(new Error('no disk')),
+    'rejects, although its promise is not awaited': () => Promise.reject(new Error('no disk')),
   };
   for (const [how, fail] of Object.entries(FAILING)) {
     const report = fail;
-    it(`goes on where a reporter ${how}, and warns of it`, async () => {
+    it(`continues when a reporter ${how}, and warns`, async () => {
       const outcome = await up(workspace(), { reporter: { report } });
       expect(done(outcome)).to.deep.equal(VERSIONS);
       expect(outcome.warnings).to.deep.equal(['the reporter failed: no disk']);
@@ -108,7 +108,7 @@ describe('runMigrations', () => {
     });
   }
 
-  it('takes the largest numbers that are exact for a lock key', async () => {
+  it('accepts the largest integers that are exact as a lock key', async () => {
     for (const lockKey of [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]) {
       const reporter = new Recorder();
       await up(workspace(), {
@@ -121,7 +121,7 @@ describe('runMigrations', () => {
     }
   });
 
-  it('runs hooks in the thread of the caller, with a pool of their own', async () => {
+  it("runs hooks in the caller's thread, with a pool of their own", async () => {
     const pool = workspace().pool({ max: 1 });
     const { dir, lockKey } = workspace();
     const seen: unknown[] = [];
@@ -146,7 +146,7 @@ describe('runMigrations', () => {
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
   });
 
-  it('ends when its signal aborts: rolled back, the lock free, an error that says so', async () => {
+  it('rolls back, frees the lock and rejects when its signal aborts', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '002_orders.up.sql': `${FIVE_FILES['002_orders.up.sql']}\n${gate.sql}` });
     for (const way of Object.values(WAYS)) {
@@ -165,7 +165,7 @@ describe('runMigrations', () => {
     }
   });
 
-  it('an error carries the outcome, the exit code and the cause', async () => {
+  it('throws an error with the outcome, the exit code and the cause', async () => {
     await workspace().write({ '003_first_orders.up.sql': 'SELECT nope;' });
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error).to.be.instanceOf(MigratorError).and.be.instanceOf(Error);
@@ -192,7 +192,7 @@ describe('runMigrations refuses before any connection is made', () => {
     'a lock key': ['', 'x', '1.5', 2n ** 63n, 1.5, Number.NaN, 2 ** 53, -(2 ** 53), 7_244_554_146_635_925_501].map(
       (lockKey) => ({ lockKey }),
     ),
-    'a place': [
+    'a target': [
       { connectionString: undefined },
       { pool: new pg.Pool() },
       { connectionString: 'postgres://h/d?nonsense=1' },
@@ -204,7 +204,7 @@ describe('runMigrations refuses before any connection is made', () => {
       { hookTimeoutMs: ms },
       { connectWaitMs: ms },
     ]),
-    'an option that nobody knows': [{ rease: 'x' }, { dryrun: true }, { '': 1 }],
+    'an unknown option': [{ rease: 'x' }, { dryrun: true }, { '': 1 }],
     'an option of the other direction': [
       { steps: 1 },
       { all: true, confirm: 'postgres' },
@@ -214,7 +214,7 @@ describe('runMigrations refuses before any connection is made', () => {
       { reason: 'x' },
       { direction: 'down', steps: 1, reapply: ['001_accounts'] },
     ],
-    'a word or a type': [
+    'an enumerated value or a type': [
       ...[
         { direction: 'down', steps: 1, from: 'Stored' },
         { reapply: '003_first_orders' },
@@ -235,7 +235,7 @@ describe('runMigrations refuses before any connection is made', () => {
     'a client that is not connected': [{ connectionString: undefined, connection: new pg.Client() }],
   };
   for (const [what, options] of Object.entries(WRONG)) {
-    it(`wrong: ${what}`, async () => {
+    it(`invalid: ${what}`, async () => {
       const proxy = await proxyOf(workspace());
       const { dir, lockKey } = workspace();
       for (const wrong of options) {
@@ -259,7 +259,7 @@ describe('runMigrations refuses before any connection is made', () => {
     });
   }
 
-  it('names every problem, with what may be meant', async () => {
+  it('names every problem, and suggests what may be meant', async () => {
     const wrong = {
       connectionString: 'postgres://h/d',
       dir: 'x',

@@ -17,7 +17,7 @@ describe('logging in', () => {
   });
   after(() => server.stop());
 
-  it('logs in by a client certificate, whose key may be encrypted', async () => {
+  it('authenticates with a client certificate, whose key may be encrypted', async () => {
     const { cert, key, encryptedKey } = server.files;
     expect(await encryption(at('by_cert', `sslmode=require&sslcert=${cert}&sslkey=${key}`))).to.equal(true);
     const passphrase = encodeURIComponent(KEY_PASSPHRASE);
@@ -28,7 +28,7 @@ describe('logging in', () => {
     ).to.equal(true);
   });
 
-  it('says what is wrong with a client certificate', async () => {
+  it('reports what is wrong with a client certificate', async () => {
     const { cert, key, encryptedKey, otherCert, otherKey, garbage } = server.files;
     const code = async (parameters: string): Promise<string> =>
       (await failure(at('by_cert', `sslmode=require&${parameters}`))).code;
@@ -39,7 +39,7 @@ describe('logging in', () => {
     expect(await code(`sslcert=${cert}&sslkey=${garbage}`)).to.equal('CONFIG_INVALID');
   });
 
-  it('takes the password from the address, the environment or a password file', async () => {
+  it('takes the password from the connection URL, the environment or a password file', async () => {
     const bare = `postgres://readonly@127.0.0.1:${server.postgres.port}/postgres`;
     const passfile = join(server.folder, 'passfile');
     await writeFile(passfile, `127.0.0.1:*:postgres:readonly:${PASSWORD.replace(/[:\\]/g, '\\$&')}\n`, { mode: 0o644 });
@@ -48,7 +48,7 @@ describe('logging in', () => {
     expect(await encryption(bare, { env: { PGPASSFILE: passfile } })).to.equal(true);
   });
 
-  it('refuses a wrong password, no password, and a database that is not there, each without a second try', async () => {
+  it('reports a wrong password, a missing password and a missing database, each without a retry', async () => {
     const { port } = server.postgres;
     for (const url of [
       `postgres://readonly:wrong@127.0.0.1:${port},127.0.0.1:${port}/postgres`,
@@ -62,12 +62,12 @@ describe('logging in', () => {
   });
 
   for (const parameters of ['channel_binding=require', 'channel_binding=prefer', 'channel_binding=disable']) {
-    it(`logs in by SCRAM with ${parameters}`, async () => {
+    it(`authenticates with SCRAM and ${parameters}`, async () => {
       expect(await encryption(at('readonly', parameters))).to.equal(true);
     });
   }
 
-  it('channel_binding=require gives the password to nobody who does not prove to know it', async () => {
+  it('with channel_binding=require, sends the password only to a server that proves to know it', async () => {
     for (const url of [
       at('in_clear', 'channel_binding=require'),
       at('trusted', 'channel_binding=require'),

@@ -1,4 +1,7 @@
-/** Databases that the real tools have made (scripts/record-moved.sh), and their files: taken over, and migrated further, down and up again. */
+/**
+ * Databases that the real tools created (scripts/record-moved.sh), and their files: imported, and migrated further,
+ * down and up again.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -9,7 +12,7 @@ import { useWorkspace } from '../support/workspace.ts';
 
 const FOLDER = join(import.meta.dirname, '../fixtures/moved');
 
-/** How many of its migrations are applied in the recorded database, and whether it has a way down. */
+/** How many of its migrations are applied in the recorded database, and whether they have down scripts. */
 const TOOLS: Readonly<
   Record<string, { readonly applied: number; readonly down: boolean; readonly converted: boolean }>
 > = {
@@ -22,7 +25,7 @@ const TOOLS: Readonly<
 
 const PEOPLE = ['Ada', 'Grace', 'Edsger'].map((name, index) => ({ id: index + 1, name }));
 
-describe('a database that the real tool has made', () => {
+describe('a database that another tool created', () => {
   const workspace = useWorkspace();
 
   async function run(...args: string[]): Promise<CliResult> {
@@ -32,7 +35,7 @@ describe('a database that the real tool has made', () => {
   }
 
   for (const [tool, { applied, down, converted }] of Object.entries(TOOLS)) {
-    it(`${tool}: import, up, down --all, up; the same schema as from nothing`, async () => {
+    it(`${tool}: import, up, down --all and up give the same schema as on an empty database`, async () => {
       const old = join(FOLDER, tool, 'old');
       const dir = converted ? join(workspace().dir, 'new') : old;
       if (converted) await run('import', '--files', old, '--from', tool, '--dir', dir);

@@ -1,4 +1,7 @@
-/** Directories as other tools' users have them: each runs as it is, down and up again, or is refused by name. */
+/**
+ * Migration directories of other tools' users: each runs unchanged, down and up again, or is refused with the tool's
+ * name.
+ */
 import { expect } from 'chai';
 
 import type { MigratorEvent } from '../../src/core/events.ts';
@@ -6,7 +9,7 @@ import { done, down, failure, up } from '../support/running.ts';
 import { schemaOf } from '../support/schema.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-/** What another tool has written; each is refused while it is pending. */
+/** Files of other tools; each is refused while it is pending. */
 const FOREIGN: Readonly<Record<string, string>> = {
   goose: '-- +goose Up\nCREATE TABLE a (x int);\n-- +goose Down\nDROP TABLE a;\n',
   dbmate: '-- migrate:up\nCREATE TABLE a (x int);\n\n-- migrate:down\nDROP TABLE a;\n',
@@ -22,7 +25,7 @@ describe('directories of other tools', () => {
   const warnings = (): string[] => events.flatMap((event) => (event.type === 'warning' ? event.message : []));
   beforeEach(() => events.splice(0));
 
-  it('pairs by number: up, down --all, up again, with one warning for all of them', async () => {
+  it('pair by number: up, down --all, up again, with one warning for all of them', async () => {
     await workspace().write({
       '1_add_a.up.sql': 'CREATE TABLE a (x int PRIMARY KEY);',
       '1_drop_a.down.sql': 'DROP TABLE a;',
@@ -41,7 +44,7 @@ describe('directories of other tools', () => {
     expect(await schemaOf(workspace())).to.deep.equal(first);
   });
 
-  it('a file of zero bytes is refused while it is pending; whole, it is applied', async () => {
+  it('with a file of zero bytes are refused while it is pending; once it has content, it is applied', async () => {
     await workspace().write({ '1_a.up.sql': 'CREATE TABLE a (x int);', '2_b.up.sql': '', '2_b.down.sql': '' });
     const error = await failure('MIGRATIONS_INVALID', up(workspace()));
     expect(error.details.problems).to.deep.equal(['2_b.up.sql: is empty (zero bytes)']);
@@ -56,7 +59,7 @@ describe('directories of other tools', () => {
   });
 
   for (const [tool, text] of Object.entries(FOREIGN)) {
-    it(`a file of ${tool} under our name is refused while it is pending, and left alone once it is applied`, async () => {
+    it(`with a file of ${tool} under our name are refused while it is pending, and accepted once it is applied`, async () => {
       await workspace().write({ '1_a.up.sql': text });
       const error = await failure('MIGRATIONS_INVALID', up(workspace()));
       expect(error.details.problems?.[0])
@@ -69,7 +72,7 @@ describe('directories of other tools', () => {
     });
   }
 
-  it('names that another tool would apply are a warning, with strict a refusal', async () => {
+  it('with names that another tool would apply cause a warning, and an error with strict', async () => {
     await workspace().write({ '1_a.up.sql': 'CREATE TABLE a (x int);', '2_b.up.go': 'package migrations' });
     expect((await failure('MIGRATIONS_INVALID', up(workspace(), { strict: true }))).details.problems?.[0]).to.include(
       '2_b.up.go',
@@ -79,7 +82,7 @@ describe('directories of other tools', () => {
   });
 });
 
-describe('what to do next, where a team has just moved', () => {
+describe('the next step after a move from another tool', () => {
   const workspace = useWorkspace();
 
   const MADE: Readonly<Record<string, string>> = {
@@ -91,7 +94,7 @@ describe('what to do next, where a team has just moved', () => {
     'schema, statement by statement': '-- lockstep: no-transaction\nCREATE VIEW made AS SELECT 1',
   };
   for (const [what, sql] of Object.entries(MADE)) {
-    it(`a ${what} that is there already, on a database without history: baseline and import`, async () => {
+    it(`a ${what} that exists already, on a database without history: baseline and import`, async () => {
       await workspace().query('CREATE TABLE t (x int)');
       await workspace().query(sql.replace(/^--.*\n/, ''));
       await workspace().write({ '1_a.up.sql': sql });
@@ -108,7 +111,7 @@ describe('what to do next, where a team has just moved', () => {
     ['in one transaction', ''],
     ['statement by statement', '-- lockstep: no-transaction\n'],
   ]) {
-    it(`a down file that fails ${how}, and is corrected: --from files, said at once`, async () => {
+    it(`a down file that fails ${how}, and is corrected: the error suggests --from files at once`, async () => {
       await workspace().write({
         '1_a.up.sql': 'CREATE TABLE a (x int);',
         '1_a.down.sql': `${directive}DROP TABLE aa;`,
@@ -121,7 +124,7 @@ describe('what to do next, where a team has just moved', () => {
     });
   }
 
-  it('a table that may be of Rails: Rails comes first', async () => {
+  it('a table that may belong to Rails: the hint names Rails first', async () => {
     await workspace().query('CREATE TABLE schema_migrations (version varchar PRIMARY KEY)');
     await workspace().write({ '1_a.up.sql': 'SELECT 1;' });
     const { hint = '' } = await failure('HISTORY_CONFLICT', up(workspace()));

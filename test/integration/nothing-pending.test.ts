@@ -1,4 +1,4 @@
-/** What a runner that has nothing to do asks of the server: one message, and no exclusive lock. */
+/** What a runner that has nothing to do sends to the server: one message, and no exclusive lock. */
 import { expect } from 'chai';
 
 import { runMigrations } from '../../src/index.ts';
@@ -25,7 +25,7 @@ function expectOneLook(proxy: WireProxy): void {
 describe('the nothing-pending message', () => {
   const workspace = useWorkspace();
 
-  it('is the only one when everything is applied', async () => {
+  it('is the only message when everything is applied', async () => {
     await workspace().write(FIVE_FILES);
     await up(workspace());
     const proxy = await proxyOf(workspace());
@@ -33,7 +33,7 @@ describe('the nothing-pending message', () => {
     expectOneLook(proxy);
   });
 
-  it('takes a table that is not there for an answer: with no files that is all', async () => {
+  it('accepts a missing table as an answer, and is the only message when there are no files', async () => {
     const proxy = await proxyOf(workspace());
     expect((await up(workspace(), { connectionString: proxy.url, allowEmpty: true })).skipped).to.deep.equal([]);
     expectOneLook(proxy);
@@ -42,7 +42,7 @@ describe('the nothing-pending message', () => {
     ]);
   });
 
-  it('takes a table that is not there for an answer: with files pending the same session goes on', async () => {
+  it('accepts a missing table as an answer, and the same session applies the pending files', async () => {
     await workspace().write(FIVE_FILES);
     const proxy = await proxyOf(workspace());
     expect(done(await up(workspace(), { connectionString: proxy.url }))).to.deep.equal(VERSIONS);
@@ -61,7 +61,7 @@ describe('the nothing-pending message', () => {
     expectOneLook(proxy);
   });
 
-  it('takes no exclusive lock: it is answered while somebody has the key in shared mode', async () => {
+  it('takes no exclusive lock: the server answers while another session holds the key in shared mode', async () => {
     await workspace().write(FIVE_FILES);
     await up(workspace());
     const other = await workspace().client();
@@ -72,12 +72,12 @@ describe('the nothing-pending message', () => {
   });
 
   for (const isolation of ['repeatable read', 'serializable']) {
-    it(`sees what was committed after its look at the lock, also when sessions default to ${isolation}`, async () => {
+    it(`sees what was committed after its check of the lock, also when sessions default to ${isolation}`, async () => {
       const role = await createRole(workspace(), { settings: { default_transaction_isolation: isolation } });
       await workspace().write(FIVE_FILES);
       await up(workspace(), { to: '004_bonus' });
       await workspace().query(`GRANT SELECT ON schema_migrations TO ${role.name}`);
-      // The history is read only once this is over; the look at the lock comes before.
+      // The message reads the history only after this has ended; it checks the lock before.
       const writer = await workspace().client();
       await writer.query('BEGIN; LOCK TABLE schema_migrations');
       await writer.query(`INSERT INTO schema_migrations (version) VALUES ('005_order_notes')`);
@@ -97,7 +97,7 @@ describe('the nothing-pending message', () => {
   }
 });
 
-describe('the nothing-pending message while somebody holds the lock', () => {
+describe('the nothing-pending message while another session holds the lock', () => {
   const workspace = useWorkspace();
 
   beforeEach(async () => {
@@ -105,7 +105,7 @@ describe('the nothing-pending message while somebody holds the lock', () => {
     await up(workspace());
   });
 
-  it('ends well beside a runner that applies: that one only adds', async () => {
+  it('ends with success beside a runner that applies, which only adds versions', async () => {
     const gate = await closeGate(workspace());
     const files = Object.keys(FIVE_FILES).map((name) => `${workspace().dir}/${name}`);
     await workspace().write(file(6, 'slow', gate.sql));
@@ -120,7 +120,7 @@ describe('the nothing-pending message while somebody holds the lock', () => {
     expect(done(await holder)).to.deep.equal(['006_slow']);
   });
 
-  it('waits beside a runner that rolls back, and then applies again what is gone', async () => {
+  it('waits beside a runner that rolls back, and then applies what that removed', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '005_order_notes.down.sql': `${gate.sql}\n${FIVE_FILES['005_order_notes.down.sql']}` });
     const rollback = down(workspace(), { steps: 1, from: 'files' });
@@ -136,7 +136,7 @@ describe('the nothing-pending message while somebody holds the lock', () => {
   });
 
   for (const name of ['lockstep import 0.1.0 a', 'migrate', '']) {
-    it(`waits beside a holder that calls itself "${name}", and leaves without ever trying for the lock`, async () => {
+    it(`waits beside a holder named "${name}", and ends without trying for the lock`, async () => {
       const holder = await holdKey(workspace().serverUrl, workspace().lockKey, name);
       workspace().defer(() => holder.release());
       const proxy = await proxyOf(workspace());
@@ -149,7 +149,7 @@ describe('the nothing-pending message while somebody holds the lock', () => {
     });
   }
 
-  it('takes a try that failed without a holder for bad luck, not for a held lock', async () => {
+  it('does not take a failed try without a holder for a held lock', async () => {
     await workspace().write(file(6, 'late', 'SELECT 1;'));
     const other = await workspace().client();
     await other.query('SELECT pg_advisory_lock_shared($1::bigint)', [workspace().lockKey]);

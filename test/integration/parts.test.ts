@@ -1,4 +1,7 @@
-/** Files with BEGIN … COMMIT beside other statements: they leave what one message to the server leaves, which is how golang-migrate sends them. */
+/**
+ * Files with BEGIN … COMMIT beside other statements have the same effect as when sent in one message, as golang-migrate
+ * does.
+ */
 import { expect } from 'chai';
 
 import { expectExit, runCli, startCli } from '../support/cli.ts';
@@ -11,7 +14,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   'statements after a block':
     'BEGIN;\nCREATE TABLE a (x int PRIMARY KEY);\nINSERT INTO a VALUES (1);\nCOMMIT;\nALTER TABLE a ADD COLUMN y int DEFAULT 7;\n',
   'statements before a block': 'CREATE TABLE a (x int);\nBEGIN;\nINSERT INTO a VALUES (1);\nCOMMIT;\n',
-  'around, and between two': `CREATE TABLE a (x int);
+  'statements around and between blocks': `CREATE TABLE a (x int);
 BEGIN; INSERT INTO a VALUES (1); COMMIT;
 INSERT INTO a VALUES (2);
 BEGIN; INSERT INTO a SELECT x + 10 FROM a; END;
@@ -20,10 +23,10 @@ CREATE INDEX a_x ON a (x);`,
   'a new enum value, committed before it is used': `CREATE TYPE mood AS ENUM ('ok');
 BEGIN; ALTER TYPE mood ADD VALUE 'fine'; COMMIT;
 CREATE TABLE a (m mood DEFAULT 'fine'); INSERT INTO a VALUES ('fine');`,
-  'what one part does to the session, the next one sees': `CREATE TEMP TABLE seen AS SELECT 5 AS x; SET lockstep_test.y = '6';
+  'a session change that the next part sees': `CREATE TEMP TABLE seen AS SELECT 5 AS x; SET lockstep_test.y = '6';
 BEGIN; CREATE TABLE a (x int, y int); COMMIT;
 INSERT INTO a SELECT x, current_setting('lockstep_test.y')::int FROM seen;`,
-  'functions with such words in them': `CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;
+  'functions whose bodies contain BEGIN and END': `CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;
 BEGIN; CREATE TABLE a (x int DEFAULT f()); COMMIT; -- BEGIN;
 INSERT INTO a DEFAULT VALUES;`,
 };
@@ -37,7 +40,7 @@ describe('BEGIN … COMMIT beside other statements', () => {
   }
 
   for (const [name, text] of Object.entries(SHAPES)) {
-    it(`${name}: up, and the same as in one message`, async () => {
+    it(`${name}: up has the same effect as one message`, async () => {
       await workspace().write({ '1_a.up.sql': text });
       expect(done(await up(workspace()))).to.deep.equal(['1_a']);
       const ours = await schemaOf(workspace());
@@ -48,7 +51,7 @@ describe('BEGIN … COMMIT beside other statements', () => {
     });
   }
 
-  it('a down file likewise', async () => {
+  it('a down file runs in parts, too', async () => {
     await workspace().write({
       '1_a.up.sql': SHAPES['only blocks']!,
       '1_a.down.sql': 'BEGIN; DELETE FROM a; COMMIT; DROP TABLE a;',
@@ -58,7 +61,7 @@ describe('BEGIN … COMMIT beside other statements', () => {
     expect(await workspace().query(`SELECT to_regclass('a') AS a`)).to.deep.equal([{ a: null }]);
   });
 
-  it('each part is a transaction with its row: a later one that fails is gone on with, and no earlier one is done again', async () => {
+  it('each part is a transaction with its row: after a failure in a later part the run resumes there, and repeats no earlier part', async () => {
     const text = (last: string): string =>
       `CREATE TABLE a (x int);\nBEGIN; INSERT INTO a VALUES (1); COMMIT;\nINSERT INTO a VALUES (2);\n${last};`;
     await workspace().write({ '1_a.up.sql': text('SELECT 1/0') });
@@ -73,7 +76,7 @@ describe('BEGIN … COMMIT beside other statements', () => {
   });
 
   for (const killed of [1, 2, 3, 4]) {
-    it(`SIGKILL in part ${killed} of 4: the next run goes on there, with the session as it was`, async () => {
+    it(`SIGKILL in part ${killed} of 4: the next run resumes there, with the same session state`, async () => {
       const gate = await closeGate(workspace());
       const at = (part: number): string => (part === killed ? gate.sql : '');
       await workspace().write({
@@ -103,7 +106,7 @@ INSERT INTO a SELECT 4, current_setting('lockstep_test.y')::int; ${at(4)}`,
     });
   }
 
-  it('killed twice, in two parts', async () => {
+  it('resumes after two kills, in two parts', async () => {
     const { sql, open } = await closeGate(workspace());
     await open();
     await workspace().write({

@@ -1,4 +1,4 @@
-/** A REINDEX CONCURRENTLY that was cancelled or killed leaves nothing behind in the end, wherever its indexes are. */
+/** A cancelled or killed REINDEX CONCURRENTLY leaves nothing behind in the end, wherever its indexes are. */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';
@@ -36,7 +36,7 @@ describe('REINDEX CONCURRENTLY', () => {
     return rows.map(({ name }) => name);
   }
 
-  /** The pid of a REINDEX that waits for an old snapshot to go, at whatever table of the database it begins with. */
+  /** The pid of a REINDEX that waits for an old snapshot, whichever table of the database it starts with. */
   function stopped(): Promise<number> {
     return eventually('a REINDEX to wait for the snapshot', async () => {
       const [found] = await workspace().query<{ pid: number }>(
@@ -55,7 +55,7 @@ describe('REINDEX CONCURRENTLY', () => {
         await workspace().write(file(2, 'reindex', sql()));
       });
 
-      it('cancelled: the run itself clears up', async () => {
+      it('cancelled: the run itself drops the leftovers', async () => {
         const snapshot = await openSnapshot(workspace());
         const run = startCli(['up'], workspace());
         const pid = await stopped();
@@ -68,7 +68,7 @@ describe('REINDEX CONCURRENTLY', () => {
         expect(await leftovers()).to.deep.equal([]);
       });
 
-      it('killed: the next run clears up', async () => {
+      it('killed: the next run drops the leftovers', async () => {
         const snapshot = await openSnapshot(workspace());
         const run = startCli(['up'], workspace());
         const pid = await stopped();
@@ -85,7 +85,7 @@ describe('REINDEX CONCURRENTLY', () => {
     });
   }
 
-  it('leaves alone what others have left', async () => {
+  it('does not touch leftovers of other sessions', async () => {
     await workspace().write(file(1, 'tables', TABLES));
     expectExit(await runCli(['up'], workspace()), 0);
     const snapshot = await openSnapshot(workspace());

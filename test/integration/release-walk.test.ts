@@ -1,4 +1,7 @@
-/** The walk of test/support/release-walk.ts on a real server: one round, another one each time. LOCKSTEP_SEED=<number> walks the same way again. */
+/**
+ * One round of test/support/release-walk.ts on a real server, a different one each time. LOCKSTEP_SEED=<number> repeats
+ * a walk.
+ */
 import { expect } from 'chai';
 
 import { groundIn } from '../support/release-ground.ts';
@@ -11,7 +14,7 @@ const ACTS = 40;
 describe('a walk of releases and rollbacks', () => {
   const workspace = useWorkspace();
 
-  it(`seed ${SEED}, ${ACTS} acts: what was rolled back is applied again only by a later release of that name, or by a person`, async () => {
+  it(`seed ${SEED}, ${ACTS} acts: only a later release of that name, or a person, applies a rolled-back version again`, async () => {
     const walk = new ReleaseWalk(await groundIn(workspace(), IMAGES), SEED);
     await walk.walk(ACTS);
     expect(walk.story).to.have.length.greaterThan(ACTS / 2);

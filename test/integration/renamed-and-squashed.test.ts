@@ -1,4 +1,4 @@
-/** Files that got another name, and old files that were put together into one: nothing runs twice, nothing is told for ever. */
+/** Renamed files, and old files squashed into one: nothing runs twice, and no warning stays for ever. */
 import { expect } from 'chai';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ describe('renamed and squashed files', () => {
   );
 
   for (const to of ['002_seed', '0002_sed', '003_sed']) {
-    it(`002_sed becomes ${to}: refused naming both, settled by repair --rename, and rolled back under the new name`, async () => {
+    it(`002_sed becomes ${to}: up refuses and names both, repair --rename settles it, and down uses the new name`, async () => {
       await up(workspace());
       const [before] = await workspace().query(`SELECT applied_at FROM schema_migrations WHERE version = '002_sed'`);
       await remove('002_sed.up.sql', '002_sed.down.sql');
@@ -51,14 +51,14 @@ describe('renamed and squashed files', () => {
       documentOf('history', await cli(0, 'history', '--json'));
       expect((await up(workspace())).done).to.deep.equal([]);
       expect(await rows()).to.equal(3);
-      // Its down file is gone; what was stored of it has moved with it.
+      // Its down file is missing; its stored down SQL has moved with it.
       await cli(0, 'down', '--steps', '1', '--from', 'stored');
       expect(await rows()).to.equal(0);
       expect(await workspace().versions()).to.deep.equal(['001_settings']);
     });
   }
 
-  it('the same number with another text is a hotfix: a warning, and it runs', async () => {
+  it('the same number with a different text is a hotfix: a warning, and it runs', async () => {
     await up(workspace());
     await remove('002_sed.up.sql', '002_sed.down.sql');
     await workspace().write({ '002_hotfix.up.sql': 'ALTER TABLE settings ADD COLUMN value int; -- it is another one' });
@@ -68,7 +68,7 @@ describe('renamed and squashed files', () => {
     expect((await cli(0, 'up')).stderr).to.include('002_hotfix (applied: 002_sed)');
   });
 
-  it('refuses renames that are none with 20, all at once', async () => {
+  it('refuses all invalid renames together, with 20', async () => {
     await up(workspace());
     const { stderr } = await cli(20, 'repair', '--rename', '002_sed=002_seed,009_x=002_nope');
     for (const words of ['002_sed has a file here', 'there is no 002_seed.up.sql', '009_x is not applied'])
@@ -76,7 +76,7 @@ describe('renamed and squashed files', () => {
     await cli(20, 'repair', '--rename', '002_sed');
   });
 
-  it('squashed: after baseline the older rows are no news, in no command', async () => {
+  it('squashed: after baseline no command reports the older rows', async () => {
     await up(workspace());
     await remove('001_settings.up.sql', '002_sed.up.sql', '002_sed.down.sql');
     await workspace().write({ '100_squashed.up.sql': `CREATE TABLE settings (name int);\n${SEED}` });
@@ -99,7 +99,7 @@ describe('renamed and squashed files', () => {
     expect(await workspace().versions()).to.deep.equal(['001_settings', '002_sed', '100_squashed']);
   });
 
-  it('what is gone without having been squashed stays news', async () => {
+  it('up still reports missing files that were not squashed', async () => {
     await up(workspace());
     await workspace().write({ '003_c.up.sql': 'CREATE TABLE c (x int);' });
     await up(workspace());

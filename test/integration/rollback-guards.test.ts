@@ -1,4 +1,4 @@
-/** A wrong mount never becomes lost data: each of these would roll back rows that somebody needs. */
+/** A wrong mount never loses data: each of these commands would roll back versions that are still in use. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -64,7 +64,7 @@ describe('a rollback that would lose data by mistake', () => {
     await refused(21, /does not exist/, ['--to-files', '--dir', join(workspace().dir, 'nothing'), '--allow-empty']);
   });
 
-  it('--to-files with the newest file not applied: these are not files of an older release', async () => {
+  it('--to-files with the newest file not applied: these are not the files of an older release', async () => {
     const dir = await mounted({ ...only('001'), '001_other.up.sql': 'SELECT 1;', '001_other.down.sql': 'SELECT 1;' });
     await refused(24, /001_other, the newest file, is not applied; the newest applied are 005_order_notes/, [
       '--to-files',
@@ -92,11 +92,11 @@ describe('a rollback that would lose data by mistake', () => {
     await refused(24, /--all needs --confirm/, [], { LOCKSTEP_ALL: 'true' });
   });
 
-  it('--to a version that is not applied, or misspelt', async () => {
+  it('--to with a version that is not applied, or misspelt', async () => {
     await refused(24, /002_order is not applied.*the newest applied are 005_order_notes/, ['--to', '002_order']);
   });
 
-  it('no target: told which there are', async () => {
+  it('no target: the error lists the targets', async () => {
     await refused(
       24,
       /down needs a target; the newest applied are 005_order_notes, 004_bonus, 003_first_orders, 002_orders, 001_accounts/,

@@ -1,4 +1,4 @@
-/** What was rolled back stays so: for the releases that are known, until something new comes. */
+/** A rolled-back version stays rolled back for all known releases, until a later one applies it. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -30,13 +30,13 @@ describe('a version that was rolled back', () => {
     return dir;
   }
 
-  /** As the chart sets it. */
+  /** The runner's name and release, as the chart sets them. */
   function run(dir: string, release: string | undefined, pod: string, ...args: string[]): Promise<CliResult> {
     const identity = { LOCKSTEP_POD: pod, ...(release !== undefined && { LOCKSTEP_RELEASE: release }) };
     return runCli(args, { env: { ...workspace().env, LOCKSTEP_DIR: dirs[dir] ?? dir, ...identity } });
   }
 
-  /** Released, then rolled back by a person's Job that runs the older image. */
+  /** A release, then a rollback by a person's Job that runs the older image. */
   async function rolledBack(): Promise<void> {
     expectExit(await run('old', 'shop/6@1', 'shop-migrate-6', 'up'), 0);
     expectExit(await run('new', 'shop/7@2', 'shop-migrate-7', 'up'), 0);
@@ -49,7 +49,7 @@ describe('a version that was rolled back', () => {
     });
   }
 
-  it('is left alone by ten restarted init containers, which say why; the older image starts; the next release goes on', async () => {
+  it('is not applied by ten restarted init containers, which log why; the older image starts; the next release applies it', async () => {
     await rolledBack();
     const before = await stateOf(workspace());
     const pods = await Promise.all(
@@ -71,7 +71,7 @@ describe('a version that was rolled back', () => {
 
     expectExit(await run('old', 'shop@1', 'web-old', 'up'), 0);
     expect(await workspace().versions()).to.deep.equal(OLD);
-    // The first pod of a release says that it was here, every later one nothing.
+    // The first pod of a release records the release, later pods record nothing.
     const seen = await stateOf(workspace());
     expect(
       await workspace().query('SELECT release FROM schema_migrations_journal WHERE event = $1', ['release seen']),
@@ -90,7 +90,7 @@ describe('a version that was rolled back', () => {
     expectExit(await run('new', 'shop@2', 'web-1', 'up'), 0);
   });
 
-  it('is told by status and wait', async () => {
+  it('is reported by status and wait', async () => {
     await rolledBack();
     const status = await run('new', 'shop@2', 'web-1', 'status', '--json');
     const { migrations, upToDate } = documentOf('status', status) as {
@@ -111,7 +111,7 @@ describe('a version that was rolled back', () => {
     expectExit(await run('old', 'shop@1', 'web-1', 'wait', '--timeout', '0'), 0);
   });
 
-  it('is not applied by a person without a release either, unless with --reapply or after repair', async () => {
+  it('is not applied by a person without a release either, except with --reapply or after repair', async () => {
     await rolledBack();
     const person = await run('new', undefined, 'laptop', 'up');
     expectExit(person, 22);
@@ -128,7 +128,7 @@ describe('a version that was rolled back', () => {
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
   });
 
-  it('is not applied in a changed file of a known release; one of a later release ends the hold when it is applied, not before', async () => {
+  it('is not applied in a changed file of a known release; a later release ends the hold when it applies the file, not before', async () => {
     await rolledBack();
     const changed = await image('changed', {
       ...FIVE_FILES,
@@ -158,7 +158,7 @@ describe('a version that was rolled back', () => {
     expectExit(await run('new', 'shop@3', 'web-1', 'up'), 0);
   });
 
-  it('is not held with --no-hold, nor where no release is known, which is said', async () => {
+  it('is not held with --no-hold, nor where no release is known, and the log says so', async () => {
     await workspace().write(FIVE_FILES);
     const not = async (...args: string[]): Promise<void> => {
       const result = await runCli(['down', '--steps', '1', ...args], workspace());
@@ -174,7 +174,7 @@ describe('a version that was rolled back', () => {
     expectExit(await runCli(['up', '--release', 'shop@2'], workspace()), 0);
   });
 
-  it('is held by a shell without a release where one is known, and later where it was not at first', async () => {
+  it('is held by a shell without a release if a release is known, and can be held later', async () => {
     await workspace().write(FIVE_FILES);
     await up(workspace(), { release: 'shop/7@2' });
     const shell = await runCli(['down', '--to', '004_bonus'], workspace());
@@ -201,7 +201,7 @@ describe('without a release', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
-  it('a migration is written in rounds of up, down, edit, up', async () => {
+  it('a developer can repeat up, down, edit, up', async () => {
     await up(workspace());
     for (const column of ['first', 'second', 'third']) {
       await workspace().write({
@@ -211,7 +211,7 @@ describe('without a release', () => {
       expect(done(await up(workspace()))).to.deep.equal(['006_draft']);
       expect(done(await down(workspace(), { steps: 1 }))).to.deep.equal(['006_draft']);
     }
-    // The down file alone was edited between: there it asks which one is meant.
+    // Only the down file was edited in between: up asks which text applies.
     expect(done(await up(workspace()))).to.deep.equal(['006_draft']);
     await workspace().write({ '006_draft.down.sql': 'ALTER TABLE orders DROP COLUMN IF EXISTS third;' });
     expect(done(await down(workspace(), { steps: 1, from: 'files' }))).to.deep.equal(['006_draft']);

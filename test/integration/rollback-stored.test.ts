@@ -1,4 +1,4 @@
-/** Any image can roll back: also one that lacks the files, from what the journal has stored. */
+/** Any image can roll back, even one that lacks the files, with the down SQL that the journal has stored. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -13,7 +13,7 @@ import { done, down, failure, up } from '../support/running.ts';
 import { schemaOf } from '../support/schema.ts';
 import { stateOf } from '../support/state.ts';
 
-/** The newest three need a transaction, a statement of its own outside one, and directives. */
+/** The newest three need a transaction, a statement outside a transaction, and directives. */
 const FILES: Files = {
   ...FIVE_FILES,
   '006_view.up.sql': 'CREATE VIEW rich AS SELECT * FROM orders WHERE total > 50;',
@@ -30,7 +30,7 @@ const OLD_FILES: Files = Object.fromEntries(Object.entries(FILES).filter(([name]
 describe('rolling back from stored SQL', () => {
   const workspace = useWorkspace();
 
-  /** The directory of another image. */
+  /** The migration directory of another image. */
   async function image(name: string, files: Files): Promise<string> {
     const dir = join(workspace().dir, name);
     await mkdir(dir);
@@ -42,7 +42,7 @@ describe('rolling back from stored SQL', () => {
     up(workspace(), { dir: await image('new', FILES), release: 'shop/7@2' });
 
   for (const target of [{ to: '005_order_notes' }, { toFiles: true }, { steps: 3 }]) {
-    it(`an image without the files of the newest three rolls them back: ${JSON.stringify(target)}`, async () => {
+    it(`rolls back the newest three in an image without their files: ${JSON.stringify(target)}`, async () => {
       const dir = await image('old', OLD_FILES);
       await up(workspace(), { dir });
       const before = await schemaOf(workspace());
@@ -61,7 +61,7 @@ describe('rolling back from stored SQL', () => {
     });
   }
 
-  it('a dry run shows the SQL in order, where it is from, and what it would destroy; and changes nothing', async () => {
+  it('shows in a dry run the SQL in order, its source, and what it would destroy; and changes nothing', async () => {
     const dir = await image('old', {
       ...OLD_FILES,
       '006_view.up.sql': FILES['006_view.up.sql']!,
@@ -94,7 +94,7 @@ describe('rolling back from stored SQL', () => {
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
-  it('estimates rows of a table that nobody has analysed, of a partitioned one, and of none', async () => {
+  it('estimates the rows of a partitioned table from its analysed partitions; a missing table has no estimate', async () => {
     await workspace().write({
       '001_parts.up.sql': `CREATE TABLE parts (id int) PARTITION BY RANGE (id);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
@@ -111,7 +111,7 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
     ]);
   });
 
-  it('is refused where file and stored text differ, showing both; --from chooses', async () => {
+  it('is refused where file and stored text differ, and shows both; --from chooses', async () => {
     await applyAll();
     const dir = await image('edited', {
       ...FILES,
@@ -134,7 +134,7 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
     expect(row).to.deep.equal({ checksum: checksum(FILES['008_status.down.sql']!) });
   });
 
-  it('is refused whole when one of them has no down script or is irreversible, also without its file', async () => {
+  it('is refused as a whole when one version has no down script or is irreversible, also without its file', async () => {
     await applyAll();
     const more = {
       ...FILES,
@@ -152,7 +152,7 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
     expect(await workspace().versions()).to.have.length(10);
   });
 
-  it('works for what the original Go runner has applied, once an up of ours has held the lock', async () => {
+  it('works for versions that the original Go runner applied, once an up by Lockstep has held the lock', async () => {
     await workspace().query(
       'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
     );
@@ -179,7 +179,7 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
     expect(await schemaOf(workspace())).to.deep.include({ rows: {} });
   });
 
-  it('completes a journal that an early version made, and reads it before', async () => {
+  it('completes a journal that an early version created, and can read it before', async () => {
     const dir = await image('new', FILES);
     await up(workspace(), { dir, to: '006_view' });
     await workspace().query('ALTER TABLE schema_migrations_journal DROP COLUMN irreversible, DROP COLUMN hold');
@@ -196,11 +196,11 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
     ).to.deep.equal([{ irreversible: false }]);
   });
 
-  it('goes on from the stored text where a run with it was killed', async () => {
+  it('resumes from the stored text after a run with it was killed', async () => {
     await applyAll();
     const dir = await image('old', OLD_FILES);
     await down(workspace(), { dir, steps: 1 });
-    // As a run leaves it that died after the index was gone.
+    // The state that a run leaves when it dies after it dropped the index.
     const text = 'DROP INDEX CONCURRENTLY orders_total';
     await workspace().query('DROP INDEX orders_total');
     await workspace().query(

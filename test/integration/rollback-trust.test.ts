@@ -1,4 +1,4 @@
-/** Stored SQL runs only if nobody but the owner could have written it. */
+/** Stored SQL runs only if no role but the owner could have written it. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -30,7 +30,7 @@ describe('stored SQL', () => {
   const grantDefaults = () =>
     workspace().query(`ALTER DEFAULT PRIVILEGES IN SCHEMA ${workspace().schema} GRANT ALL ON TABLES TO ${app.name}`);
 
-  it('of an application role with default privileges is never planted, nor a trigger', async () => {
+  it('of an application role with default privileges cannot be planted, nor a trigger', async () => {
     await grantDefaults();
     await up(workspace());
     const attacker = await workspace().client({ connectionString: app.url });
@@ -58,9 +58,9 @@ describe('stored SQL', () => {
     expect(await workspace().query(`SELECT FROM pg_roles WHERE rolname = $1`, [`${app.name}_owned`])).to.deep.equal([]);
   });
 
-  it('that the application role could plant in a table which was taken over is refused, and does not run', async () => {
+  it('that the application role could plant in a table before Lockstep took it over is refused, and does not run', async () => {
     await grantDefaults();
-    // The original Go runner's table has the grants that the defaults give.
+    // The original Go runner's table has the grants of the default privileges.
     await workspace().query(
       'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
     );
@@ -95,7 +95,7 @@ describe('stored SQL', () => {
       (role) => `GRANT TRUNCATE ON schema_migrations TO ${role}`,
       /may TRUNCATE on \w+\.schema_migrations$/,
     ],
-    'a grant to everybody': [() => `GRANT DELETE ON ${JOURNAL} TO PUBLIC`, /everybody \(PUBLIC\) may DELETE/],
+    'a grant to PUBLIC': [() => `GRANT DELETE ON ${JOURNAL} TO PUBLIC`, /everybody \(PUBLIC\) may DELETE/],
     'a grant of one column': [
       (role) => `GRANT UPDATE (down_sql, hold) ON ${JOURNAL} TO ${role}`,
       /role "\w+" may UPDATE column down_sql, hold of/,
@@ -112,7 +112,7 @@ describe('stored SQL', () => {
   for (const [name, [sql, words]] of Object.entries(OPENINGS)) {
     it(`is refused with ${name}, and runs with --trust-stored`, async () => {
       await up(workspace());
-      // Made when the rows are there: an odd one might change them.
+      // Created after the rows: an odd one might change them.
       await workspace().query(sql(app.name));
       const error = await failure('ROLLBACK_REFUSED', fromStored());
       expect(error.details.problems).to.have.length(1);
@@ -128,7 +128,7 @@ describe('stored SQL', () => {
     });
   }
 
-  it('is trusted when others may only read, and when the owner is a role that we are a member of', async () => {
+  it('is trusted when other roles may only read, and when the owner is a role that the migrator is a member of', async () => {
     const owner = await createRole(workspace());
     await up(workspace(), { connectionString: owner.url });
     await workspace().query(`GRANT SELECT, REFERENCES ON ${JOURNAL}, schema_migrations TO ${app.name}`);
@@ -137,7 +137,10 @@ describe('stored SQL', () => {
     expect(done(await fromStored({ connectionString: app.url }))).to.deep.equal(['004_bonus']);
   });
 
-  /** Of the group that owns the tables and that the migrator is in, too: who else counts, given the other role and the server's version. */
+  /**
+   * Who else counts as a writer for tables whose owner is a group that includes the migrator, by role and server
+   * version.
+   */
   const MEMBERS: Readonly<
     Record<
       string,
@@ -151,7 +154,7 @@ describe('stored SQL', () => {
     'a member of a member': {
       sql: (group, role) => `CREATE ROLE ${role}_b; GRANT ${group} TO ${role}_b; GRANT ${role}_b TO ${role}`,
     },
-    'a member that may only become it': {
+    'a member that may only SET ROLE': {
       sql: (group, role) => `GRANT ${group} TO ${role} WITH INHERIT FALSE, SET TRUE`,
       since: 160_000,
     },
@@ -173,7 +176,7 @@ describe('stored SQL', () => {
         `SELECT current_setting('server_version_num')::int AS number`,
       );
       if (version!.number < since) {
-        // Such members came with that server.
+        // These membership options exist from that version on.
         expect(await sqlstateOf(here.query(sql(app.name, app.name)))).to.equal('42601');
         return;
       }
@@ -199,20 +202,20 @@ describe('stored SQL', () => {
     });
   }
 
-  it('is for a superuser what its owner is: another role could have written anything', async () => {
+  it('is refused for a superuser when another role owns the tables: the owner could have written anything', async () => {
     const owner = await createRole(workspace());
     await up(workspace(), { connectionString: owner.url });
     expect((await failure('ROLLBACK_REFUSED', fromStored())).details.problems!.join()).to.match(/role "\w+" owns/);
     expect(done(await fromStored({ role: owner.name }))).to.deep.equal(['005_order_notes']);
   });
 
-  it('runs with --trust-stored although others could have written it', async () => {
+  it('runs with --trust-stored although other roles could have written it', async () => {
     await up(workspace());
     await workspace().query(`GRANT INSERT ON ${JOURNAL} TO ${app.name}`);
     expect(done(await fromStored({ trustStored: true }))).to.deep.equal(['005_order_notes']);
   });
 
-  it('is not asked for where the files have the same text', async () => {
+  it('needs no trust where the files have the same text', async () => {
     await up(workspace());
     await workspace().query(`GRANT INSERT ON ${JOURNAL} TO ${app.name}`);
     expect(done(await down(workspace(), { steps: 1 }))).to.deep.equal(['005_order_notes']);

@@ -1,4 +1,4 @@
-/** A server that cannot take writes, or is not there yet: commands that write wait for it, commands that look do their work. */
+/** A server that cannot take writes, or is not up yet: commands that write wait for it, commands that only read run. */
 import { appendFile, chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -24,14 +24,14 @@ describe('a standby', () => {
     workspace = await Workspace.create(server.url);
     await workspace.write(FIVE_FILES);
     await up(workspace, { to: '004_bonus' });
-    // Without a primary it waits for more to replay, for ever.
+    // A standby without a primary keeps waiting for more WAL to replay.
     const signal = join(server.dataDir, 'standby.signal');
     await writeFile(signal, '');
     await chown(signal, server.owner.uid, server.owner.gid);
     await server.restart('fast');
   });
   after(async () => {
-    // It is promoted in the end.
+    // The last test has promoted the server, so it takes writes.
     await workspace.close({ keep: false });
     await server.stop();
   });
@@ -42,7 +42,7 @@ describe('a standby', () => {
     return await sqlstateOf(client.query(sql)).finally(() => client.end());
   }
 
-  it('refuses LISTEN, but gives anybody an advisory lock: what its primary holds is unknown to it', async () => {
+  it('refuses LISTEN, but grants any advisory lock: it does not see the locks of its primary', async () => {
     expect(await ask('LISTEN somebody')).to.equal('25006');
     expect(await ask('SELECT 1 / pg_try_advisory_lock(1)::int')).to.equal('ok');
   });
@@ -56,7 +56,7 @@ describe('a standby', () => {
     expect((await runCli(['up', '--dry-run'], workspace)).code).to.equal(0);
   });
 
-  it('is not there yet for commands that write: exit 30, and until then they wait for it to be promoted', async () => {
+  it('makes commands that write exit with 30, or wait until it is promoted', async () => {
     for (const args of [['up'], ['down', '--steps', '1'], ['baseline', '--to', '005_order_notes']]) {
       const { code, stderr } = await runCli([...args, '--connect-wait', '0'], workspace);
       expect(code, stderr).to.equal(30);
@@ -79,7 +79,7 @@ describe('a read-only server', () => {
   after(() => server.stop());
   const workspace = useWorkspace(() => server.url);
 
-  it('is waited for by commands that write, and read by the others', async () => {
+  it('makes commands that write wait, and answers the others', async () => {
     await workspace().write(FIVE_FILES);
     await up(workspace());
     await workspace().write(file(6, 'more', 'CREATE TABLE more (x int);'));
@@ -96,7 +96,7 @@ describe('a read-only server', () => {
 });
 
 describe('a server that starts late', () => {
-  it('is waited for', async () => {
+  it('makes commands wait for it', async () => {
     const port = await closedPort();
     const env = {
       PATH: process.env['PATH'] ?? '',

@@ -1,4 +1,4 @@
-/** Whatever a migration leaves in the session: the next one does not see it, and the lock stays. */
+/** Whatever a migration leaves in the session does not affect the next one, and the lock stays. */
 import { expect } from 'chai';
 
 import { useWorkspace } from '../support/workspace.ts';
@@ -7,12 +7,12 @@ import { done, failure, up } from '../support/running.ts';
 
 interface Leak {
   readonly what: string;
-  /** Run before, in a file of its own. */
+  /** The file that runs before, on its own. */
   readonly given?: string;
   readonly leak: string;
-  /** The next file: what the leak would harm. */
+  /** The next file, which the leak would affect. */
   readonly next: string;
-  /** One row that tells that it was not harmed. */
+  /** A query whose one row shows that the leak did not affect it. */
   readonly look: string;
   readonly unharmed: object;
 }
@@ -91,7 +91,7 @@ const LEAKS: readonly Leak[] = [
   },
 ];
 
-/** A file's statement that counts how often the session that runs it holds the key exclusively. */
+/** A file whose statement counts how often its own session holds the key exclusively. */
 const heldBy = (key: string): string =>
   `CREATE TABLE held AS SELECT count(*)::int AS count FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
      AND mode = 'ExclusiveLock' AND pid = pg_backend_pid() AND ((classid::bigint << 32) | objid::bigint) = ${key};`;
@@ -117,7 +117,7 @@ describe('what a migration leaves in the session', () => {
   }
 
   for (const change of ['SET ROLE', 'SET SESSION AUTHORIZATION']) {
-    it(`${change}: recorded in spite of it, and gone with the next file`, async () => {
+    it(`${change}: the migration is recorded all the same, and the next file runs as the original role`, async () => {
       const other = await createRole(workspace());
       await workspace().write({
         '001_other.up.sql': `${change} ${other.name};\nCREATE TABLE theirs (x int);`,
@@ -135,7 +135,7 @@ describe('what a migration leaves in the session', () => {
   }
 
   for (const way of ['', '-- lockstep: no-transaction\n']) {
-    it(`client_encoding, ${way === '' ? 'in a transaction' : 'statement by statement'}: names that are not ASCII stay what they are`, async () => {
+    it(`client_encoding, ${way === '' ? 'in a transaction' : 'statement by statement'}: non-ASCII names stay unchanged`, async () => {
       const schema = `${workspace().schema}_ü`;
       const here = workspace();
       await here.query(`CREATE SCHEMA "${schema}"`);
@@ -183,7 +183,7 @@ describe('what a migration leaves in the session', () => {
     expect(done(await up(workspace()))).to.deep.equal(['001_last']);
   });
 
-  it('is gone while a hook runs, too', async () => {
+  it('does not affect a hook either', async () => {
     await workspace().write({
       '001_leak.up.sql': `SET idle_session_timeout = '300ms';`,
       '002_hook.before.mjs': 'export default () => new Promise((resolve) => setTimeout(resolve, 800));',
@@ -195,7 +195,7 @@ describe('what a migration leaves in the session', () => {
     expect(done(await up(workspace()))).to.have.lengthOf(4);
   });
 
-  it('--role is taken again for each file, whatever the one before did', async () => {
+  it('--role is set again for each file, whatever the one before did', async () => {
     const role = await createRole(workspace());
     await workspace().write({
       '001_away.up.sql': 'RESET ROLE;',
@@ -227,7 +227,7 @@ describe('a migration that gives up the lock', () => {
   };
 
   for (const [how, giveUp] of Object.entries(WAYS)) {
-    it(`in a transaction, by ${how}: rolled back, not recorded, and nothing after it runs`, async () => {
+    it(`in a transaction, by ${how}, is rolled back and not recorded, and nothing after it runs`, async () => {
       await workspace().write({
         '001_a.up.sql': 'CREATE TABLE a (x int);',
         '002_free.up.sql': `CREATE TABLE b (x int);\n${giveUp()}`,
@@ -244,7 +244,7 @@ describe('a migration that gives up the lock', () => {
     });
   }
 
-  it('statement by statement: nothing after that statement runs', async () => {
+  it('statement by statement, stops: no later statement runs', async () => {
     await workspace().write({
       '001_free.up.sql': `-- lockstep: no-transaction\nCREATE TABLE a (x int);\n${GIVE_UP}\nCREATE TABLE b (x int);`,
     });
@@ -256,7 +256,7 @@ describe('a migration that gives up the lock', () => {
     ).to.deep.equal([{ a: false, b: true }]);
   });
 
-  it('openly: refused before anything runs', async () => {
+  it('with a plain call is refused before anything runs', async () => {
     await workspace().write({
       '001_a.up.sql': 'CREATE TABLE a (x int);',
       '002_free.up.sql': 'SELECT pg_advisory_unlock_all();',

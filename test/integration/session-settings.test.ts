@@ -1,4 +1,4 @@
-/** What a migration's session is set to, as the migration sees it; and a server that refuses some of it. */
+/** The settings of a migration's session, as the migration sees them; and a server that refuses some of them. */
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -7,7 +7,7 @@ import { Workspace } from '../support/workspace.ts';
 import { useDatabase } from '../support/databases.ts';
 import { up, type RunOptions } from '../support/running.ts';
 
-/** Of the database, and other than ours, so that it shows which of both a session has. */
+/** Defaults of the database, unlike those of Lockstep, so that a test can tell which of the two a session has. */
 const DEFAULTS = {
   client_connection_check_interval: '33s',
   idle_session_timeout: '33min',
@@ -15,7 +15,7 @@ const DEFAULTS = {
   tcp_keepalives_idle: '33',
   tcp_keepalives_interval: '33',
   tcp_keepalives_count: '33',
-  // The server shows it in milliseconds, without a unit.
+  // The server shows this one in milliseconds, without a unit.
   tcp_user_timeout: '33000',
   synchronous_commit: 'off',
   lock_timeout: '33s',
@@ -38,17 +38,17 @@ const OURS: Readonly<Record<Setting, string>> = {
   transaction_timeout: '0',
 };
 
-/** Of a file with DDL, with SET LOCAL: a server that refuses to set it in the session still takes that. */
+/** Set with SET LOCAL for a file with DDL: takes effect even where the server refuses to set it for the session. */
 const PER_MIGRATION: Partial<Record<Setting, string>> = { lock_timeout: '5s' };
 
-/** The first server that knows transaction_timeout. */
+/** The first server version that has transaction_timeout. */
 const VERSION_17 = 170_000;
 
 /** A file with DDL. */
 const RECORD = (settings: readonly string[]): string =>
   `CREATE TABLE seen AS SELECT name, current_setting(name) AS value FROM unnest('{${settings.join(',')}}'::text[]) name;`;
 
-/** Stands before PostgreSQL's own function, and refuses as a hosted server does. */
+/** Replaces PostgreSQL's own function, and refuses settings as a hosted server does. */
 const REFUSE = (refused: readonly string[]): string => `
   ALTER FUNCTION pg_catalog.set_config(text, text, boolean) RENAME TO set_config_of_the_server;
   CREATE FUNCTION pg_catalog.set_config(setting text, value text, local boolean) RETURNS text LANGUAGE plpgsql AS $$
@@ -86,7 +86,7 @@ describe("a migration's session", () => {
 
   interface Seen {
     readonly values: Record<string, string>;
-    /** What was told of settings that were refused. */
+    /** The settings that an event reported as refused. */
     readonly refused: string[];
   }
 
@@ -107,14 +107,14 @@ describe("a migration's session", () => {
     }
   }
 
-  /** All of ours, but what the server keeps to itself. */
+  /** Lockstep's values, except for the settings that the server refuses. */
   function expected(refused: readonly Setting[] = []): Record<string, string> {
     const value = (name: Setting): string =>
       PER_MIGRATION[name] ?? (refused.includes(name) ? DEFAULTS[name] : OURS[name]);
     return Object.fromEntries(settings.map((name) => [name, value(name)]));
   }
 
-  it('has every setting of ours, whatever the database says, and our name', async () => {
+  it('has every setting of Lockstep, whatever the database says, and its application name', async () => {
     const { values, refused } = await seenByMigration();
     const { application_name: name, ...others } = values;
     expect(others).to.deep.equal(expected());
@@ -128,7 +128,7 @@ describe("a migration's session", () => {
   });
 
   for (const name of Object.keys(DEFAULTS) as Setting[]) {
-    it(`does without ${name} where the server refuses it, and says so`, async () => {
+    it(`goes without ${name} where the server refuses it, and reports that`, async () => {
       if (!settings.includes(name)) {
         expect(await ask(`SELECT current_setting('${name}', true) AS value`), 'not known to this server').to.deep.equal(
           [{ value: null }],
@@ -146,7 +146,7 @@ describe("a migration's session", () => {
     });
   }
 
-  it('does without all of them', async () => {
+  it('goes without all of them where the server refuses all', async () => {
     await ask(REFUSE(settings));
     try {
       const { values, refused } = await seenByMigration();

@@ -14,7 +14,7 @@ interface Kind {
   readonly sql: string;
   readonly look: string;
   readonly found: object;
-  /** In the migration's transaction after all. */
+  /** Runs in the migration's transaction after all. */
   readonly transactional?: true;
 }
 
@@ -75,7 +75,7 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-describe('statements that know their own way', () => {
+describe('statements that cannot run in a transaction', () => {
   const workspace = useWorkspace();
 
   for (const { what, given, sql, look, found, transactional } of KINDS) {
@@ -89,7 +89,7 @@ describe('statements that know their own way', () => {
     });
   }
 
-  it('journals each statement: what runs alone when it starts, what runs in a transaction when it is done', async () => {
+  it('journals a statement that runs alone when it starts, and one that runs in a transaction when it is done', async () => {
     await workspace().write({
       '001_a.up.sql': 'CREATE TABLE t (x int);\nCREATE INDEX CONCURRENTLY t_x ON t (x);\nINSERT INTO t VALUES (1);',
     });
@@ -115,7 +115,7 @@ describe('a statement-by-statement file that failed half-way', () => {
     expect(error.details.problems?.[0]).to.include('statement 4');
   });
 
-  it('is resumed: finished statements are not run again, what only the session knew is', async () => {
+  it('is resumed: finished statements do not run again, except for those that only changed the session', async () => {
     await workspace().write({
       '001_a.up.sql': STOPPED.replace(
         'INSERT INTO t SELECT 1/0;',
@@ -128,7 +128,7 @@ describe('a statement-by-statement file that failed half-way', () => {
     expect(await workspace().journalCounts('statement started')).to.deep.equal({ '001_a': 1 });
   });
 
-  it('is shown by status until it has come to its end, whichever way it goes', async () => {
+  it('appears in status until it is complete, in both directions', async () => {
     const inPart = async (): Promise<unknown> =>
       (JSON.parse((await runCli(['status', '--json'], workspace())).stdout) as StatusDocument).migrations[0]?.inPart;
     expect((await runCli(['status'], workspace())).stdout).to.include(
@@ -159,14 +159,14 @@ describe('a statement-by-statement file that failed half-way', () => {
     expect((await failure('HISTORY_CONFLICT', up(workspace()))).exit).to.equal(22);
   });
 
-  it('made a transactional file by the correction is refused too: its first statements are committed', async () => {
+  it('that was changed into a transactional file is refused too: its first statements are committed', async () => {
     await workspace().write({ '001_a.up.sql': 'CREATE TABLE u (x int);' });
     expect((await failure('HISTORY_CONFLICT', up(workspace()))).exit).to.equal(22);
     expect(await workspace().query(`SELECT to_regclass('u') AS u`)).to.deep.equal([{ u: null }]);
   });
 });
 
-describe('a statement that may commit in its midst', () => {
+describe('a statement that may commit before it ends', () => {
   const workspace = useWorkspace();
   const DO = (body: string): string => `-- lockstep: no-transaction\nDO $$ BEGIN ${body} END $$;`;
   const rows = async (): Promise<number> => (await workspace().query('SELECT FROM t')).length;
@@ -178,7 +178,7 @@ describe('a statement that may commit in its midst', () => {
     );
   });
 
-  it('and has not when it fails is rolled back: 40, and the next run runs it again', async () => {
+  it('is rolled back when it fails before a commit: exit 40, and the next run runs it again', async () => {
     await workspace().write({
       '001_a.up.sql': DO(
         'INSERT INTO t VALUES (1); BEGIN PERFORM 1/0; EXCEPTION WHEN division_by_zero THEN NULL; END; PERFORM 1/0;',
@@ -193,15 +193,15 @@ describe('a statement that may commit in its midst', () => {
 
   const FAILING: Readonly<Record<string, readonly [sql: string, sqlstate: string]>> = {
     'by an error': [DO('INSERT INTO t VALUES (1); COMMIT; PERFORM 1/0;'), '22012'],
-    'by an error, called': ['-- lockstep: no-transaction\nCALL half();', '22012'],
+    'by an error in a procedure': ['-- lockstep: no-transaction\nCALL half();', '22012'],
     'by an error after a ROLLBACK of its own': [
       DO('INSERT INTO t VALUES (1); COMMIT; INSERT INTO t VALUES (1); ROLLBACK; PERFORM 1/0;'),
       '22012',
     ],
-    'at a limit': [DO('INSERT INTO t VALUES (1); COMMIT; PERFORM pg_sleep(60);'), '57014'],
+    'by a timeout': [DO('INSERT INTO t VALUES (1); COMMIT; PERFORM pg_sleep(60);'), '57014'],
   };
   for (const [how, [sql, sqlstate]] of Object.entries(FAILING)) {
-    it(`and has, and then fails ${how}, is not run again until a person has answered: 41`, async () => {
+    it(`does not run again when it commits and then fails ${how}, until a person has decided: exit 41`, async () => {
       await workspace().write({ '001_a.up.sql': sql });
       const error = await failure('MIGRATION_INCOMPLETE', up(workspace(), { statementTimeoutMs: 500 }));
       expect(error).to.include({ exit: 41 });
@@ -215,7 +215,7 @@ describe('a statement that may commit in its midst', () => {
     });
   }
 
-  it('and has when a signal ends it, is not run again either', async () => {
+  it('does not run again when it has committed and a signal ends it', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({
       '001_a.up.sql': DO(`INSERT INTO t VALUES (1); COMMIT; ${gate.sql.replace('SELECT', 'PERFORM')}`),

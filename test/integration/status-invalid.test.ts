@@ -1,4 +1,4 @@
-/** `status` names INVALID indexes of applied files: an older runner may have recorded a build that had failed. */
+/** `status` names INVALID indexes of applied files: an older runner may have recorded a build that failed. */
 import { expect } from 'chai';
 
 import { expectExit, runCli, type CliResult } from '../support/cli.ts';
@@ -14,7 +14,7 @@ describe('status and INVALID indexes', () => {
     return result;
   }
 
-  it('names those of applied files, and how to build them again; then they are gone', async () => {
+  it('names those of applied files, and how to rebuild them, until they are rebuilt', async () => {
     await workspace().write({
       '1_t.up.sql': 'CREATE TABLE t (x int, y int, p int);',
       '2_bad.up.sql': 'CREATE UNIQUE INDEX CONCURRENTLY t_x ON t (x);\nCREATE INDEX CONCURRENTLY t_y ON t (y);',
@@ -36,7 +36,7 @@ describe('status and INVALID indexes', () => {
       'CREATE INDEX parts_x ON ONLY parts (x)',
     ])
       await workspace().query(sql);
-    // As a runner leaves it that takes no notice of the failure.
+    // An older runner that ignores the failure leaves this state.
     for (const name of ['t_x', '"T x"', 't_p'])
       await workspace()
         .query(`CREATE UNIQUE INDEX CONCURRENTLY ${name} ON t (${name === 't_p' ? 'p' : 'x'})`)

@@ -1,4 +1,4 @@
-/** The two tables: whose they are, what they say of themselves, and when they are refused. */
+/** The two tables: who owns them, what their comments say, and when they are refused. */
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import pg from 'pg';
@@ -26,7 +26,7 @@ describe('the tables', () => {
     return row!.comment;
   };
 
-  it("are the owner's alone, whatever the default privileges give away", async () => {
+  it('grant nothing to other roles, whatever the default privileges grant', async () => {
     const app = await createRole(workspace());
     await workspace().query(
       `ALTER DEFAULT PRIVILEGES IN SCHEMA ${workspace().schema} GRANT ALL ON TABLES TO ${app.name}`,
@@ -41,13 +41,13 @@ describe('the tables', () => {
       [workspace().schema],
     );
     expect(grants).to.deep.equal([]);
-    // The migrations' own tables have what the defaults give.
+    // The migrations' own tables have the default privileges.
     expect(
       await workspace().query(`SELECT has_table_privilege($1, 'accounts', 'INSERT') AS may`, [app.name]),
     ).to.deep.equal([{ may: true }]);
   });
 
-  it('leave the grants of a table that is taken over to its owner', async () => {
+  it('keep the grants of a table that is taken over', async () => {
     const app = await createRole(workspace());
     await workspace().query(
       'CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
@@ -59,14 +59,14 @@ describe('the tables', () => {
     ).to.deep.equal([{ may: true }]);
   });
 
-  it('say in their comment which key locks them and which format they have', async () => {
+  it('state in their comment which key locks them and which format they have', async () => {
     await up(workspace());
     expect(await commentOf())
       .to.match(/format \d+, readable since \d+/)
       .and.include(`lock key ${workspace().lockKey}`);
   });
 
-  it('are locked by that key alone: another --lock-key is refused with 20, naming both', async () => {
+  it('are locked only by that key: another --lock-key is refused with 20, and the error names both', async () => {
     await up(workspace());
     const before = await stateOf(workspace());
     const error = await failure('CONFIG_INVALID', up(workspace(), { lockKey: '42' }));
@@ -78,7 +78,7 @@ describe('the tables', () => {
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
-  it('of a newer, compatible format are used; of an incompatible one refused with 20, naming both versions', async () => {
+  it('of a newer, compatible format are used; of an incompatible one refused with 20, and the error names both versions', async () => {
     await up(workspace(), { to: '003_first_orders' });
     const comment = await commentOf();
     const set = (text: string) => workspace().query(`COMMENT ON TABLE schema_migrations IS '${text}'`);
@@ -97,7 +97,7 @@ describe('the tables', () => {
     expect(await workspace().versions()).to.deep.equal(VERSIONS.slice(0, 4));
   });
 
-  it('have a key of their own under another name, the same from every search path', async () => {
+  it('have a different key under another name, the same with every search path', async () => {
     const names = ['history', `${workspace().schema}.history`];
     const keys: string[] = [];
     for (const table of names) {
@@ -126,7 +126,7 @@ describe('the tables', () => {
   });
 
   for (const kind of ['App', 'my-app', 'a "b" c', 'schü']) {
-    it(`may be in a schema whose name must be quoted, found by the search path: ${kind}`, async () => {
+    it(`may be in a schema whose name needs quotes, found by the search path: ${kind}`, async () => {
       const schema = `${workspace().schema} ${kind}`;
       const quoted = pg.escapeIdentifier(schema);
       await workspace().query(`CREATE SCHEMA ${quoted}`);
@@ -135,7 +135,7 @@ describe('the tables', () => {
       const { LOCKSTEP_LOCK_KEY: _, ...env } = here.env;
       const url = new URL(here.url);
       url.searchParams.set('search_path', quoted);
-      // As libpq reads it, a plus sign is one.
+      // libpq reads a plus sign as a plus sign, not as a space.
       const address = { connectionString: url.href.replaceAll('+', '%20'), table: 'hist', lockKey: undefined };
       await up(here, { ...address, to: '002_orders' });
       await up(here, address);
@@ -155,7 +155,7 @@ describe('the tables', () => {
           String(key),
         ]),
       ).to.deep.equal([{ fits: true }]);
-      // By its whole name, too.
+      // Also by its qualified name.
       expect((await up(here, { table: `${schema}.hist`, lockKey: undefined })).skipped).to.deep.equal(VERSIONS);
     });
   }
@@ -172,7 +172,7 @@ describe('the tables', () => {
     ).to.deep.equal([{ runs: 1 }]);
   });
 
-  it('are not made in a schema that does not exist: 20, naming it', async () => {
+  it('are not created in a schema that does not exist: exit 20, and the error names the schema', async () => {
     const error = await failure('CONFIG_INVALID', up(workspace(), { table: 'no such schema.history' }));
     expect(error.summary).to.include('"no such schema"');
   });
@@ -184,7 +184,7 @@ describe('the journal', () => {
 
   const rows = () => workspace().query('SELECT * FROM schema_migrations_journal ORDER BY id');
 
-  it('has a row per event of a run, with who did it, how long it took, and the down script', async () => {
+  it('has a row for each event of a run, with who ran it, how long it took, and the down script', async () => {
     await up(workspace(), { to: '002_orders', runnerName: 'shop-1', release: 'shop/7@1.2', image: 'shop:1.2' });
     const all = await rows();
     expect(all.map(({ event, version }) => `${String(event)} ${String(version)}`)).to.deep.equal([
@@ -207,7 +207,7 @@ describe('the journal', () => {
     expect(all.at(-1)).to.include({ event: 'run ended', error: null });
   });
 
-  it('keeps what failed, with the words of the server but no rows', async () => {
+  it("records failures with the server's message but without rows", async () => {
     await workspace().write({
       '002_orders.up.sql': `CREATE TABLE u (name text UNIQUE); INSERT INTO u VALUES ('Ada of row one'), ('Ada of row one');`,
     });
@@ -220,7 +220,7 @@ describe('the journal', () => {
     expect(JSON.stringify(all)).to.not.include('Ada of');
   });
 
-  it('only grows: rows of earlier runs stay as they were', async () => {
+  it('is append-only: rows of earlier runs do not change', async () => {
     await up(workspace());
     const before = await rows();
     await down(workspace(), { steps: 2 });
@@ -229,7 +229,7 @@ describe('the journal', () => {
     expect(await workspace().journalCounts('rolled back')).to.deep.equal({ '004_bonus': 1, '005_order_notes': 1 });
   });
 
-  it('has nothing of a run that had nothing to do', async () => {
+  it('has no row of a run that had nothing to do', async () => {
     await up(workspace());
     const before = await rows();
     await up(workspace());
@@ -237,7 +237,7 @@ describe('the journal', () => {
     expect(await rows()).to.deep.equal(before);
   });
 
-  it('is told by the next holder how a run ended that was killed', async () => {
+  it('gets a row from the next holder about a run that was killed', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '002_orders.up.sql': `${FIVE_FILES['002_orders.up.sql']}\n${gate.sql}` });
     const killed = startCli(['up', '--pod', 'killed'], workspace());

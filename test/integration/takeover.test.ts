@@ -1,4 +1,7 @@
-/** A change-over from another tool: the original Go runner's table is used in place, every other tool's is left alone (but for `import`). */
+/**
+ * A migration from another tool: Lockstep uses the original Go runner's table in place, and changes no other tool's
+ * table (except for `import`).
+ */
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -15,7 +18,7 @@ import { stateOf } from '../support/state.ts';
 
 const VERSIONS = versionsOf(FIVE_FILES);
 
-/** What the original Go runner sends, statement for statement. */
+/** The statements that the original Go runner sends. */
 const ORIGINAL = {
   key: '7244554146635925501',
   create:
@@ -31,7 +34,7 @@ describe("the original Go runner's database", () => {
   const database = useDatabase();
   const workspace = useWorkspace(database);
 
-  /** In the workspace's files, but under the key that belongs to the table's name: the one that both use. */
+  /** Runs on the workspace's files, but under the key of the table's name, which both runners use. */
   const upHere = (options: RunOptions = {}) => up(workspace(), { ...options, lockKey: undefined });
 
   beforeEach(async () => {
@@ -43,7 +46,7 @@ describe("the original Go runner's database", () => {
     }
   });
 
-  it('is taken over in place: what it has applied stays applied, and its statements work afterwards', async () => {
+  it('is taken over in place: its versions stay applied, and its statements still work', async () => {
     const [before] = await workspace().query('SELECT oid FROM pg_class WHERE oid = $1::regclass', [
       'schema_migrations',
     ]);
@@ -52,7 +55,7 @@ describe("the original Go runner's database", () => {
     expect(
       await workspace().query('SELECT oid FROM pg_class WHERE oid = $1::regclass', ['schema_migrations']),
     ).to.deep.equal([before]);
-    // Rows that had no checksum have one now.
+    // Rows without a checksum have one now.
     expect(
       await workspace().query('SELECT count(*)::int AS bare FROM schema_migrations WHERE checksum IS NULL'),
     ).to.deep.equal([{ bare: 0 }]);
@@ -66,7 +69,7 @@ describe("the original Go runner's database", () => {
     expect((await upHere()).skipped).to.deep.equal([...VERSIONS, '006_theirs']);
   });
 
-  it('while the Go runner has the lock we wait, and then skip what it did', async () => {
+  it('makes us wait while the Go runner has the lock, and then skip what it applied', async () => {
     const go = await workspace().client({ application_name: 'go-migrate' });
     await go.query(ORIGINAL.lock, [ORIGINAL.key]);
     const reporter = new Recorder();
@@ -81,7 +84,7 @@ describe("the original Go runner's database", () => {
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   });
 
-  it('while we have the lock the Go runner waits, and then finds everything applied', async () => {
+  it('makes the Go runner wait while we have the lock, and then find everything applied', async () => {
     const gate = await closeGate(workspace());
     await workspace().write({ '004_bonus.up.sql': `${FIVE_FILES['004_bonus.up.sql']}\n${gate.sql}` });
     const run = upHere();
@@ -104,7 +107,7 @@ describe("the original Go runner's database", () => {
     await go.query(ORIGINAL.unlock, [ORIGINAL.key]);
   });
 
-  it('by the command line too, whatever schema the table is in', async () => {
+  it('is taken over by the command line too, whatever schema the table is in', async () => {
     const { LOCKSTEP_LOCK_KEY: _, ...env } = workspace().env;
     const holder = new pg.Client({ connectionString: database() });
     await holder.connect();
@@ -120,12 +123,12 @@ describe("the original Go runner's database", () => {
   });
 });
 
-describe('a table of our name in the shape of another tool', () => {
+describe('a table with our name and the columns of another tool', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
   for (const [tool, columns] of Object.entries(FOREIGN_TABLES)) {
-    it(`of ${tool} is refused, naming it, and left as it is`, async () => {
+    it(`of ${tool} is refused by name, and stays unchanged`, async () => {
       await workspace().query(`CREATE TABLE schema_migrations (${columns})`);
       const before = await stateOf(workspace());
       const error = await failure('HISTORY_CONFLICT', up(workspace()));
@@ -151,14 +154,14 @@ describe('a table of our name in the shape of another tool', () => {
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
-  it('is no obstacle under another name', async () => {
+  it('does not matter when Lockstep uses another table name', async () => {
     await workspace().query(`CREATE TABLE schema_migrations (${FOREIGN_TABLES['golang-migrate']})`);
     expect(done(await up(workspace(), { table: 'lockstep_migrations' }))).to.deep.equal(VERSIONS);
     expect(await workspace().versions('lockstep_migrations')).to.deep.equal(VERSIONS);
   });
 });
 
-describe('what has our name and cannot be our table', () => {
+describe("an object with the table's name that cannot be the history table", () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
@@ -178,7 +181,7 @@ describe('what has our name and cannot be our table', () => {
     schema_migrations_journal: 'CREATE TABLE schema_migrations_journal (x int)',
   };
   for (const [words, sql] of Object.entries(OTHERS)) {
-    it(`is refused with 22, before anything is made: ${words}`, async () => {
+    it(`is refused with 22, before anything is created: ${words}`, async () => {
       await workspace().query(sql);
       const before = await stateOf(workspace());
       const error = await failure('HISTORY_CONFLICT', up(workspace()));
@@ -188,7 +191,7 @@ describe('what has our name and cannot be our table', () => {
     });
   }
 
-  it('but a version of another string type, and further columns that may be empty, are fine', async () => {
+  it('is accepted with a version of another string type and further nullable columns', async () => {
     await workspace().query(
       'CREATE TABLE schema_migrations (id int GENERATED ALWAYS AS IDENTITY, version varchar(200) NOT NULL UNIQUE, applied_at timestamp DEFAULT now(), note text)',
     );

@@ -1,4 +1,4 @@
-/** Files that end our transaction themselves: what they did is never told otherwise than it is. */
+/** Files that end the migration's transaction themselves: Lockstep reports exactly what they did. */
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -6,7 +6,7 @@ import { Wire } from '../../src/adapters/postgres/wire/wire.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { failure, up } from '../support/running.ts';
 
-/** As long as more than 1 MB of SQL: not parsed, so that the transaction control in it is not found beforehand. */
+/** Larger than 1 MB with the SQL: not parsed, so Lockstep does not find the transaction control in it beforehand. */
 const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(10_300);
 
 describe('transaction control inside a migration', () => {
@@ -27,7 +27,7 @@ describe('transaction control inside a migration', () => {
     });
   }
 
-  it('in a file too large to be parsed: a ROLLBACK takes the history row away, and the run fails', async () => {
+  it('in a file too large to be parsed: a ROLLBACK undoes the history row, and the run fails', async () => {
     await workspace().write({
       '001_a.up.sql': `${PADDING}CREATE TABLE a (x int);\nROLLBACK;\nCREATE TABLE b (x int);`,
     });
@@ -39,7 +39,7 @@ describe('transaction control inside a migration', () => {
     ]);
   });
 
-  it('in a file too large to be parsed: after a COMMIT in its middle, a failure is not told as rolled back', async () => {
+  it('in a file too large to be parsed: after a COMMIT in its middle, a failure is not reported as rolled back', async () => {
     await workspace().write({ '001_a.up.sql': `${PADDING}CREATE TABLE a (x int);\nCOMMIT;\nSELECT 1/0;` });
     const error = await up(workspace()).then(
       () => undefined,
@@ -53,7 +53,7 @@ describe('transaction control inside a migration', () => {
     });
   });
 
-  it('a COMMIT that the server answers by ROLLBACK is a failure', async () => {
+  it('a COMMIT that the server answers with ROLLBACK is a failure', async () => {
     const client = new pg.Client({ connectionString: workspace().serverUrl });
     await client.connect();
     workspace().defer(() => client.end());
@@ -64,10 +64,10 @@ describe('transaction control inside a migration', () => {
   });
 });
 
-describe('what the server says can only be run otherwise', () => {
+describe('statements that the server refuses to run in this transaction', () => {
   const workspace = useWorkspace();
 
-  it('25001 in a file that is too large to be split: the hint does not send one in circles', async () => {
+  it('25001 in a file that is too large to be split: the hint does not suggest what cannot help', async () => {
     const large = `-- lockstep: no-transaction\n${'-- filling\n'.repeat(200_000)}`;
     await workspace().write({
       '001_large.up.sql': `${large}CREATE TABLE t (x int);\nCREATE INDEX CONCURRENTLY t_x ON t (x);`,
@@ -77,7 +77,7 @@ describe('what the server says can only be run otherwise', () => {
     expect(error.hint).to.include('file of its own').and.not.include('no-transaction');
   });
 
-  it('25001: add no-transaction; then it runs', async () => {
+  it('25001: with no-transaction the file runs', async () => {
     const sql = 'REINDEX TABLE parts;';
     await workspace().write({
       '001_parts.up.sql':
@@ -96,7 +96,7 @@ describe('what the server says can only be run otherwise', () => {
     ['CALL', 'CALL p();'],
     ['DO', 'DO $$ BEGIN COMMIT; END $$;'],
   ] as const) {
-    it(`2D000, ${what} that commits: add no-transaction; then it runs`, async () => {
+    it(`2D000, ${what} that commits: with no-transaction the file runs`, async () => {
       const procedure = `CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN COMMIT; END';`;
       await workspace().write({ '001_p.up.sql': procedure, '002_call.up.sql': call });
       const error = await failure('MIGRATION_FAILED', up(workspace()));

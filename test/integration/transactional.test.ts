@@ -9,13 +9,13 @@ import { Recorder } from '../support/recorder.ts';
 import { useWorkspace } from '../support/workspace.ts';
 import { done, failure, proxyOf, up } from '../support/running.ts';
 
-/** As long as more than 1 MB of SQL: not parsed. */
+/** Larger than 1 MB with the SQL: not parsed. */
 const PADDING = `-- ${'x'.repeat(100)}\n`.repeat(10_300);
 
-/** Which transaction made the row of `recorded`, and which the history row. */
+/** Whether the same transaction inserted the row of `recorded` and the history row. */
 const SAME_TRANSACTION = `SELECT h.xmin = r.xmin AS same FROM schema_migrations h, recorded r WHERE h.version = '001_a'`;
 
-/** Of other tests' schemas in the same database. */
+/** Warnings about other tests' schemas in the same database. */
 const OTHER_SCHEMA = /^this run begins a history in schema/;
 
 describe('a migration in a transaction', () => {
@@ -26,7 +26,7 @@ describe('a migration in a transaction', () => {
   const SHAPES: Readonly<Record<string, string>> = {
     'several statements': 'CREATE TABLE recorded (x int);\nINSERT INTO recorded VALUES (1);',
     'BEGIN … COMMIT': 'BEGIN;\nCREATE TABLE recorded (x int);\nINSERT INTO recorded VALUES (1);\nCOMMIT;',
-    'START TRANSACTION … END, in comments':
+    'START TRANSACTION … END, between comments':
       '-- first\nSTART TRANSACTION;\nCREATE TABLE recorded AS SELECT 1 AS x;\nEND; -- last',
     'no semicolon, and a comment as the last line':
       'CREATE TABLE recorded (x int);\nINSERT INTO recorded VALUES (1) -- done',
@@ -44,12 +44,12 @@ describe('a migration in a transaction', () => {
     });
   }
 
-  it('more than 1 MB: not parsed, which is told', async () => {
+  it('more than 1 MB: not parsed, with a warning', async () => {
     await file(SHAPES['more than 1 MB']!);
     await expectWarning('larger than 1 MB');
   });
 
-  it("what PostgreSQL 18's parser can't read, but this server can: one transaction, which is told", async () => {
+  it("SQL that PostgreSQL 18's parser cannot read, but this server can: one transaction, with a warning", async () => {
     // A server setting decides whether the quote after the backslash ends the string.
     await file(String.raw`CREATE TABLE recorded AS SELECT 'it\'s' AS x;`);
     await expectWarning("parser can't read", `${workspace().url}&standard_conforming_strings=off`);
@@ -63,7 +63,7 @@ describe('a migration in a transaction', () => {
     'code that empties every table': `DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP EXECUTE 'TRUNCATE ' || quote_ident(t); END LOOP; END $$;`,
   };
   for (const [how, sql] of Object.entries(FORGETTING)) {
-    it(`that takes its own record away, by ${how}, is rolled back: 40, and all records are there`, async () => {
+    it(`that deletes its own record, by ${how}, is rolled back with exit 40, and all records stay`, async () => {
       await file('CREATE TABLE recorded (x int);');
       await file(sql, '002_b');
       const error = await failure('MIGRATION_FAILED', up(workspace()));
@@ -72,7 +72,7 @@ describe('a migration in a transaction', () => {
     });
   }
 
-  it('that fails at its COMMIT for want of a lock is tried again, also if it is the last', async () => {
+  it('that fails at its COMMIT with a serialization failure is retried, also if it is the last', async () => {
     await workspace().query('CREATE SEQUENCE tries');
     await workspace().query(`CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       IF nextval('tries') = 1 THEN RAISE EXCEPTION 'not now' USING ERRCODE = '40001'; END IF; RETURN NULL; END $$`);
@@ -83,18 +83,18 @@ describe('a migration in a transaction', () => {
     expect(await workspace().query(SAME_TRANSACTION)).to.deep.equal([{ same: true }]);
   });
 
-  it('may delete and update what it likes elsewhere', async () => {
+  it('may delete and update anything in other tables', async () => {
     await file(
       'CREATE TABLE recorded (x int); INSERT INTO recorded VALUES (1); UPDATE recorded SET x = 2; DELETE FROM recorded; DROP TABLE recorded; SELECT 1;',
     );
     expect(done(await up(workspace()))).to.deep.equal(['001_a']);
   });
 
-  describe('is sent in one round trip with what makes the session ready for it, and has no effect when that', () => {
+  describe('is sent in one round trip with the statements that prepare the session, and has no effect when that transaction', () => {
     const BROKEN: Readonly<Record<string, string>> = {
       fails: `BEGIN; SELECT 1/0; COMMIT`,
-      'is not even begun': 'SELEC',
-      'is taken back': 'BEGIN; ROLLBACK',
+      'has a syntax error': 'SELEC',
+      'is rolled back': 'BEGIN; ROLLBACK',
     };
     for (const [how, sql] of Object.entries(BROKEN)) {
       for (const applied of [[], ['000_before']]) {
@@ -129,7 +129,7 @@ describe('a migration in a transaction', () => {
       .and.include('one transaction');
   }
 
-  it('keeps what a savepoint keeps, and nothing else', async () => {
+  it('keeps exactly what a savepoint keeps', async () => {
     await file(
       'CREATE TABLE t (x int);\nSAVEPOINT a;\nINSERT INTO t VALUES (1);\nROLLBACK TO a;\nINSERT INTO t VALUES (2);\nRELEASE a;',
     );
@@ -152,7 +152,7 @@ describe('a migration in a transaction', () => {
     const error = await failure('MIGRATION_FAILED', up(workspace()));
     expect(error.details).to.deep.include({ location: { file: '001_a.up.sql', line: 3, column: 1, text: 'selec 1;' } });
     expect(error.details.server).to.include({ sqlstate: '42601' });
-    // Not even what no rollback undoes has happened.
+    // Not even effects that no rollback undoes are there.
     expect(await workspace().query(`SELECT to_regclass('s') AS s`)).to.deep.equal([{ s: null }]);
   });
 
@@ -179,7 +179,7 @@ describe('a migration in a transaction', () => {
     ).to.deep.equal(['001_a.up.sql:1:1: the file contains no statements']);
   });
 
-  it('that was recorded meanwhile by a runner without the lock stops before its DDL', async () => {
+  it('that a runner without the lock has recorded meanwhile stops before its DDL', async () => {
     await file("CREATE SEQUENCE s; SELECT setval('s', 99);");
     await file('SELECT 1;', '000_first');
     await up(workspace(), { to: '000_first' });
@@ -208,7 +208,7 @@ describe('a migration in a transaction', () => {
     expect(done(await up(workspace(), { strict: true }))).to.deep.equal(['002_b']);
   });
 
-  it('is not the same file with another text: refused while something is pending, else a warning', async () => {
+  it('is a different file with another text: an error while something is pending, else a warning', async () => {
     await file('SELECT 1;');
     await up(workspace());
     await file('SELECT 2;');

@@ -1,4 +1,7 @@
-/** The way back, in small: what is told of down files, what binds later, and what a start with nothing to do leaves. */
+/**
+ * Rolling back, in detail: warnings about down files, what applies to later runs, and what a start with nothing to do
+ * records.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -16,7 +19,7 @@ const FILES: Files = {
   '003_c.down.sql': 'DROP TABLE c;',
 };
 
-describe('the way back', () => {
+describe('rolling back', () => {
   const workspace = useWorkspace();
 
   async function run(exit: number, ...args: readonly string[]): Promise<CliResult> {
@@ -30,7 +33,7 @@ describe('the way back', () => {
     await run(0, 'up');
   });
 
-  it('a down file that can not run is warned of when it is stored, and is an error of validate', async () => {
+  it('warns about a down file that cannot run when it is stored; validate reports an error', async () => {
     const downs = {
       '004_d.down.sql': 'DROPP TABLE d;',
       '005_e.down.sql': 'SELECT 1;\nDISCARD ALL;',
@@ -52,7 +55,7 @@ describe('the way back', () => {
       .and.match(/005_e\.down\.sql:2:1: error/);
   });
 
-  it('--steps says when what it rolls back is not what was applied last', async () => {
+  it('with --steps, warns when it rolls back something other than what was applied last', async () => {
     await workspace().write({ '002_b.up.sql': 'CREATE TABLE b ();', '002_b.down.sql': 'DROP TABLE b;' });
     await run(0, 'up');
     const { stderr } = await run(0, 'down', '--steps', '1', '--dry-run');
@@ -63,7 +66,7 @@ describe('the way back', () => {
     expect((await run(0, 'down', '--to', '002_b', '--dry-run')).stderr).to.not.include('out of order');
   });
 
-  it('"irreversible" binds from when it is said: for stored SQL at once, and for every image once a run has seen it', async () => {
+  it('obeys "irreversible" at once for stored SQL, and in every image once a run has read it', async () => {
     await workspace().write({ '003_c.down.sql': '-- lockstep: irreversible\nDROP TABLE c;' });
     for (const from of [[], ['--from', 'stored'], ['--from', 'files']]) {
       expect((await run(24, 'down', '--to', '001_a', ...from)).stderr).to.include(
@@ -84,13 +87,13 @@ describe('the way back', () => {
         'down stored',
       ]),
     ).to.deep.equal([{ down_sql: 'DROP TABLE c;', irreversible: true }]);
-    // Taken back by a file that does not say so any more, where a person chooses it.
+    // A file without the directive revokes it, where a person chooses that file.
     await workspace().write({ '003_c.down.sql': 'DROP TABLE c;\n-- again' });
     await run(24, 'down', '--to', '001_a');
     await run(0, 'down', '--to', '001_a', '--from', 'files');
   });
 
-  it('a dry run of a version in part marks what is done already, and names only the losses that are still to come', async () => {
+  it('in a dry run of a partly done version, marks the finished statements, and names only the remaining losses', async () => {
     const down = 'ALTER TABLE c DROP COLUMN gone;\nDROP INDEX CONCURRENTLY nope;\nDROP TABLE c;';
     await workspace().query('ALTER TABLE c ADD COLUMN gone int');
     await workspace().write({ '003_c.down.sql': down });
@@ -108,12 +111,12 @@ describe('the way back', () => {
       await run(0, 'down', '--to', '001_a', '--from', 'files', '--dry-run', '--json'),
     ) as { wouldRun: { statements: { done: boolean }[] }[] };
     expect(wouldRun[0]!.statements.map(({ done }) => done)).to.deep.equal([true, false, false]);
-    // A file that does not begin with what is done is refused by the dry run, too.
+    // The dry run also refuses a file that does not begin with the finished statements.
     await workspace().write({ '003_c.down.sql': 'DROP TABLE c;' });
     await run(22, 'down', '--to', '001_a', '--from', 'files', '--dry-run');
   });
 
-  it('a down that drops the schema of the tables says so, and drops nothing', async () => {
+  it('reports a down file that drops the schema of the tables, and drops nothing', async () => {
     await workspace().write({ '003_c.down.sql': `DROP SCHEMA ${workspace().schema} CASCADE;` });
     const { stderr } = await run(40, 'down', '--to', '001_a', '--from', 'files');
     expect(stderr).to.match(
@@ -130,7 +133,7 @@ describe('the way back', () => {
       ]);
     const upAs = (release: string): Promise<CliResult> => run(0, 'up', '--release', release);
 
-    it('is known from its first run on; later runs write nothing, wait and a dry run never do', async () => {
+    it('is recorded on its first run; later runs, wait and a dry run write nothing', async () => {
       await run(0, 'wait', '--release', 'shop/7@2');
       await run(0, 'up', '--dry-run', '--release', 'shop/7@2');
       expect(await seen()).to.deep.equal([]);
@@ -139,7 +142,7 @@ describe('the way back', () => {
       expect(await seen()).to.deep.equal(['shop/7@2', 'shop@2'].map((release) => ({ release, command: 'up' })));
     });
 
-    it('starts also without the right to say so, and while somebody locks the journal', async () => {
+    it('starts also without permission to record it, and while another session locks the journal', async () => {
       const other = await workspace().client();
       await other.query('BEGIN; LOCK TABLE schema_migrations_journal IN SHARE MODE');
       await upAs('shop/7@2');

@@ -1,4 +1,4 @@
-/** Sixteen runners find nothing to do: each asks once, and not a byte changes. */
+/** Sixteen runners find nothing to do: each sends one query, and no byte changes. */
 import { expect } from 'chai';
 
 import { runMigrations } from '../../src/index.ts';
@@ -38,7 +38,7 @@ describe('applied migrations and 16 runners', () => {
     expect(await stateOf(workspace())).to.deep.equal(before);
   });
 
-  it('each asks the server one question', async () => {
+  it('each sends the server one query', async () => {
     const proxy = await WireProxy.start(workspace().url);
     workspace().defer(() => proxy.stop());
     const { lockKey, dir } = workspace();
@@ -53,7 +53,7 @@ describe('applied migrations and 16 runners', () => {
   });
 });
 
-/** Every row of every table with the places where it lies (ctid, xmin), and the file of every relation. */
+/** Every row of every table with its physical location (ctid, xmin), and the file of every relation. */
 async function stateOf(workspace: Workspace): Promise<unknown> {
   const relations = await workspace.query<{ relname: string; relkind: string }>(
     `SELECT relname, relkind, relfilenode, xmin::text, ctid::text, relacl::text, obj_description(oid, 'pg_class') AS comment

@@ -1,4 +1,4 @@
-/** CREATE INDEX CONCURRENTLY in a queue of runners: it waits for every snapshot, so nobody who waits may have one. */
+/** CREATE INDEX CONCURRENTLY in a queue of runners: it waits for every snapshot, so no waiter may have one. */
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
@@ -15,7 +15,7 @@ const VERSIONS = versionsOf(CONCURRENT_FILES);
 describe('concurrent builds and 16 runners', () => {
   let server: Postgres;
   before(async () => {
-    // A server of its own: its log must show no deadlock, whoever the victim was.
+    // A server of its own: its log must show no deadlock, whichever session was the victim.
     server = await ownServer({ settings: { log_lock_waits: 'on' } });
   });
   after(() => server.stop());

@@ -1,4 +1,7 @@
-/** There are fewer connections than runners: everybody gets through, and nobody waits for a client that a waiter has. */
+/**
+ * There are fewer connections than runners: every runner succeeds, and no runner waits for a client that a waiter
+ * holds.
+ */
 import { expect } from 'chai';
 
 import { runMigrations } from '../../src/index.ts';
@@ -42,7 +45,7 @@ describe('a pool with fewer clients than runners', () => {
 });
 
 describe('a server with fewer free connections than runners', () => {
-  /** Of these, three are kept for superusers. */
+  /** Three of these are reserved for superusers. */
   const MAX_CONNECTIONS = 9;
   const FREE = MAX_CONNECTIONS - 3;
 
@@ -55,7 +58,7 @@ describe('a server with fewer free connections than runners', () => {
   after(() => server.stop());
   const workspace = useWorkspace(() => server.url);
 
-  it('16 processes of which most find no free slot', async () => {
+  it('16 processes, most of which find no free slot', async () => {
     const app = `app_${workspace().schema}`;
     await workspace().query(`CREATE ROLE ${app} LOGIN`);
     await workspace().query(`GRANT ALL ON SCHEMA ${workspace().schema} TO ${app}`);
@@ -75,7 +78,7 @@ describe('a server with fewer free connections than runners', () => {
           refused += JSON.stringify(line).includes('53300') ? 1 : 0;
           if (refused === RUNNERS - FREE) enough.resolve(undefined);
         },
-        // Most of those that have a slot never say so.
+        // Most runners that have a slot never log this event.
         () => undefined,
       );
     }

@@ -1,11 +1,11 @@
-/** A migration that gives the lock up, in a way no parser sees: it is rolled back, and nothing runs after it. */
+/** A migration that releases the lock in a way that no parser sees: it is rolled back, and nothing runs after it. */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';
 import { file } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-describe('a migration that gives the lock up', () => {
+describe('a migration that releases the lock', () => {
   const workspace = useWorkspace();
 
   it('is not recorded, by the command line', async () => {

@@ -1,4 +1,4 @@
-/** A runner of another kind that is restarted each time it is cancelled, as a crash-looping pod is. */
+/** Another tool's runner that restarts each time it is cancelled, as a crash-looping pod does. */
 import pg from 'pg';
 import { expect } from 'chai';
 import { runMigrations } from '../../src/index.ts';
@@ -6,9 +6,9 @@ import { closeGate } from '../support/gate.ts';
 import { file } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-describe('an older runner that comes back at once', () => {
+describe('an older runner that restarts at once', () => {
   const workspace = useWorkspace();
-  it('does not keep a build longer than deadlock_timeout from ending', async function () {
+  it('does not delay the end of a build for longer than deadlock_timeout', async function () {
     this.timeout(200_000);
     const gate = await closeGate(workspace());
     await workspace().write({

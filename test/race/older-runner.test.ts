@@ -1,4 +1,4 @@
-/** A runner of another make blocks inside PostgreSQL on our key: a concurrent build would wait for it, and it for us. */
+/** Another tool's runner blocks inside PostgreSQL on our key: a concurrent build would wait for it, and it for us. */
 import { expect } from 'chai';
 
 import { runMigrations } from '../../src/index.ts';
@@ -15,7 +15,7 @@ describe('an older runner that blocks inside PostgreSQL on the key', () => {
   const workspace = useWorkspace();
   let gate: Gate;
 
-  /** A table, a gate at which the holder waits while the others come, then a concurrent build. */
+  /** A table, a gate at which the holder waits while the others arrive, then a concurrent build. */
   beforeEach(async () => {
     gate = await closeGate(workspace());
     await workspace().write({
@@ -51,9 +51,9 @@ describe('an older runner that blocks inside PostgreSQL on the key', () => {
     });
   }
 
-  it('one that comes in the middle of a long build: the build succeeds, if need be at a second try', async () => {
+  it('one that arrives in the middle of a long build: the build succeeds, possibly on a second try', async () => {
     await workspace().write({
-      // Longer than deadlock_timeout, so that the build is the one to notice the cycle.
+      // Longer than deadlock_timeout, so that the build is the session that detects the deadlock.
       '001_events.up.sql': `CREATE TABLE events (id int);
 INSERT INTO events SELECT generate_series(1, 12);
 CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.15); RETURN $1; END';`,
@@ -76,7 +76,7 @@ CREATE FUNCTION slowly(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PER
     expect(await workspace().invalidIndexes()).to.deep.equal([]);
   });
 
-  it('by the command line, with cancelling switched off: exit 32, and it is named', async () => {
+  it('by the command line, with cancelling switched off: exit 32, and the error names it', async () => {
     const runner = startCli(['up', '--no-cancel-blocked-waiters'], workspace());
     await gate.arrived();
     const [waiter] = await block(1);

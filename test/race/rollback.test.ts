@@ -1,4 +1,4 @@
-/** A rollback among replicas, releases and other rollbacks: one after the other, and each ends with a reason. */
+/** A rollback among replicas, releases and other rollbacks: they run one after another, and each ends with a reason. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -18,7 +18,7 @@ const TO = { to: '003_first_orders' } as const;
 
 interface Started {
   readonly recorder: Recorder;
-  /** `0`, or the code of the error. */
+  /** `0`, or the error code. */
   readonly ended: Promise<string>;
   readonly outcome: Promise<Outcome | undefined>;
 }
@@ -61,7 +61,7 @@ describe('a rollback', () => {
   const waits = (started: readonly Started[]): Promise<unknown> =>
     Promise.all(started.map(({ recorder }) => recorder.next('lock.waiting')));
   const release = (): Promise<unknown> => start('up', { release: 'shop/7@2', runnerName: 'migrate-7' }).ended;
-  /** A file that waits at the gate. */
+  /** Writes a file that waits at the gate. */
   const gated = (name: string): Promise<void> =>
     workspace().write({ [name]: `${FIVE_FILES[name] ?? ''}\n${gate.sql}` });
 
@@ -75,12 +75,12 @@ describe('a rollback', () => {
     );
   }
 
-  it('that runs makes ten replicas wait, of which none applies again what it takes away', async () => {
+  it('makes ten replicas wait while it runs, and none of them applies again what it removes', async () => {
     await gated('004_bonus.down.sql');
     await release();
     const job = rollBack();
     await gate.arrived();
-    // In the database of this moment nothing is pending for them, but that will not last.
+    // Nothing is pending for them at this moment, but that changes.
     const pods = replicas('shop@2');
     await waits(pods);
     await gate.open();
@@ -89,7 +89,7 @@ describe('a rollback', () => {
     await expectRolledBackOnce();
   });
 
-  it('that runs makes ten replicas of the release before wait, which then start', async () => {
+  it('makes ten replicas of the previous release wait while it runs, which then start', async () => {
     const old = join(workspace().dir, 'old');
     await mkdir(old);
     const files: Files = Object.fromEntries(Object.entries(FIVE_FILES).filter(([name]) => name < '004'));
@@ -106,13 +106,13 @@ describe('a rollback', () => {
     await expectRolledBackOnce();
   });
 
-  it('that starts at the same moment as ten replicas is done once, and is not undone', async () => {
+  it('that starts at the same moment as ten replicas runs once, and is not undone', async () => {
     await release();
     await gate.open();
     const started = [...replicas('shop@2'), rollBack()];
     const [last, ...pods] = started.toReversed();
     expect(await last!.ended).to.equal('0');
-    // Those that looked before it had nothing to do; the others are held.
+    // Replicas that checked before the rollback had nothing to do; the others find the hold.
     for (const ending of await endings(pods)) expect(ending).to.be.oneOf(['0', 'HISTORY_CONFLICT']);
     for (const { outcome } of pods) expect((await outcome)?.done).to.deep.equal([]);
     await expectRolledBackOnce();
@@ -131,7 +131,7 @@ describe('a rollback', () => {
     await expectRolledBackOnce();
   });
 
-  it('waits for an up that runs, and rolls back what that has applied', async () => {
+  it('waits for a running up, and rolls back what that has applied', async () => {
     await gated('005_order_notes.up.sql');
     const deployment = start('up', { release: 'shop/7@2' });
     await gate.arrived();
@@ -145,7 +145,7 @@ describe('a rollback', () => {
     await expectRolledBackOnce();
   });
 
-  it('to what is the newest now waits for an up that runs, and takes away what that adds', async () => {
+  it('to the currently newest version waits for a running up, and removes what that adds', async () => {
     await start('up', { to: '003_first_orders', release: 'shop/6@1' }).ended;
     await gated('004_bonus.up.sql');
     const deployment = start('up', { release: 'shop/7@2' });
@@ -158,7 +158,7 @@ describe('a rollback', () => {
     await expectRolledBackOnce();
   });
 
-  it('beside another one to the same version is done once', async () => {
+  it('beside another one to the same version runs once', async () => {
     await gated('005_order_notes.down.sql');
     await release();
     const first = rollBack();
@@ -171,7 +171,7 @@ describe('a rollback', () => {
     await expectRolledBackOnce();
   });
 
-  it('by steps beside another one does not go further than either meant', async () => {
+  it('by steps beside another one does not go further than either intended', async () => {
     await gated('005_order_notes.down.sql');
     await release();
     const first = start('down', { steps: 1, release: 'shop/8@1' });
@@ -184,7 +184,7 @@ describe('a rollback', () => {
     expect(await workspace().versions()).to.deep.equal(VERSIONS.slice(0, 4));
   });
 
-  it('without a release holds nobody: replicas that wait apply it again, once', async () => {
+  it('without a release holds no version: replicas that wait apply it again, once', async () => {
     await gated('004_bonus.down.sql');
     await start('up').ended;
     const job = start('down', TO);

@@ -1,4 +1,4 @@
-/** While somebody else holds the lock nobody finishes; once it is free everybody does. */
+/** While another session holds the lock no runner finishes; once it is free every runner does. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 
@@ -12,7 +12,7 @@ import { useWorkspace, type Workspace } from '../support/workspace.ts';
 const RUNNERS = 16;
 const A_SECOND = 1_000;
 
-describe('a lock that somebody else holds, and 16 runners', () => {
+describe('a lock that another session holds, and 16 runners', () => {
   const workspace = useWorkspace();
   beforeEach(() => workspace().write(FIVE_FILES));
 
@@ -49,10 +49,10 @@ async function expectToWait(workspace: Workspace, start: () => Runner[]): Promis
   let finished = 0;
   const runners = start();
   const all = Promise.all(runners.map((runner) => runner.finished.finally(() => (finished += 1))));
-  // A runner that fails at once is told by `waiting`, or below.
+  // A runner that fails at once makes `waiting` or the last await reject.
   all.catch(() => undefined);
   await Promise.all(runners.map(({ waiting }) => waiting()));
-  // That nothing happens can be seen only by looking for a while.
+  // Only looking for a while can show that nothing happens.
   await pause(A_SECOND);
   expect(finished, 'runners that finished while the lock was held').to.equal(0);
   expect(await workspace.query(`SELECT to_regclass('accounts') AS accounts`)).to.deep.equal([{ accounts: null }]);

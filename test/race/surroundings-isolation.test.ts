@@ -1,4 +1,4 @@
-/** Another isolation level as the default of the session that migrates. */
+/** A migration whose session defaults to another isolation level. */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';
@@ -7,7 +7,7 @@ import { useWorkspace } from '../support/workspace.ts';
 describe('another isolation level as the default', () => {
   const workspace = useWorkspace();
 
-  it('is not that of a migration, by the command line', async () => {
+  it('does not apply to a migration, by the command line', async () => {
     await workspace().write({
       '001_a.up.sql': `CREATE TABLE levels AS SELECT current_setting('transaction_isolation') AS level;`,
     });

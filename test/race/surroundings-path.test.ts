@@ -1,4 +1,7 @@
-/** Functions and operators that somebody has planted under the names of built-in ones, in a schema that comes first on the path. */
+/**
+ * Functions and operators that another role has planted under the names of built-in ones, in a schema that comes first
+ * on the path.
+ */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';
@@ -24,7 +27,7 @@ describe('planted functions and operators', () => {
         `CREATE FUNCTION ${evil}.${name} RETURNS ${type} LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
       );
     }
-    // Division guards every use of our tables.
+    // Our queries guard every use of the tables with a division.
     await own.query(`
       CREATE FUNCTION ${evil}.p(int, int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$;
       CREATE OPERATOR ${evil}./ (LEFTARG = int, RIGHTARG = int, FUNCTION = ${evil}.p)`);

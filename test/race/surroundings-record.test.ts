@@ -1,11 +1,11 @@
-/** A migration that takes its own record away, in a way no parser sees: it is rolled back. */
+/** A migration that deletes its own record in a way that no parser sees is rolled back. */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';
 import { file } from '../support/migrations.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-describe('a migration that takes its own record away', () => {
+describe('a migration that deletes its own record', () => {
   const workspace = useWorkspace();
 
   it('is rolled back, by the command line', async () => {

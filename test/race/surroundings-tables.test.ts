@@ -1,4 +1,4 @@
-/** A history on which somebody has put a trigger: what is to write there is refused before anything runs. */
+/** A history table with a trigger: a command that writes to it refuses before anything runs. */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';

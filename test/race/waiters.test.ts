@@ -1,4 +1,4 @@
-/** Waiters sleep outside PostgreSQL, leave as soon as the holder is done, and take over when it was killed. */
+/** Waiters sleep outside PostgreSQL, exit as soon as the holder is done, and take over when it is killed. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 
@@ -59,7 +59,7 @@ describe('runners that wait', () => {
     expect(await workspace().query(FIVE_FILES_FACTS)).to.deep.equal([FIVE_FILES_APPLIED]);
   });
 
-  it('leave when the holder is done: in one process, by the library', async () => {
+  it('exit when the holder is done: in one process, by the library', async () => {
     const { url: connectionString, lockKey, dir } = workspace();
     const start = (reporter: Recorder): Promise<number> =>
       runMigrations({ connectionString, lockKey, dir, direction: 'up', reporter }).then(() => performance.now());
@@ -85,7 +85,7 @@ describe('runners that wait', () => {
     );
   });
 
-  it('leave when the holder is done: processes', async () => {
+  it('exit when the holder is done: as processes', async () => {
     const holder = startRunner('holder');
     await gate.arrived();
     const waiters = Array.from({ length: WAITERS }, (_, index) => startRunner(`waiter-${index}`));
@@ -132,7 +132,7 @@ describe('runners that wait', () => {
   });
 });
 
-/** A figure for people to read; how fast a machine is decides no test. */
+/** Prints a figure for people to read; no test depends on the speed of the machine. */
 function tell(since: string, milliseconds: readonly number[]): void {
   const sorted = milliseconds.map((ms) => Math.round(ms)).sort((a, b) => a - b);
   console.log(

@@ -1,4 +1,4 @@
-/** The Helms that the chart is tried with; where there is none, the tests say why they do not run. */
+/** The Helm versions that the tests of the chart use; where one is missing, the tests say why they are skipped. */
 import { findHelm, findHelm3, type Helm } from '../../../scripts/chart/helm.ts';
 import { skip } from '../../support/skip.ts';
 
@@ -15,7 +15,7 @@ export async function requireHelm3(context: Mocha.Context): Promise<Helm> {
   return required(context, await findHelm3(), NO_3);
 }
 
-/** For what Helm 3 does only with a cluster. */
+/** Helm 4, for what Helm 3 can do only with a cluster. */
 export async function requireHelm4(context: Mocha.Context): Promise<Helm> {
   const helm = await findHelm();
   return required(context, helm?.version.startsWith('v3.') ? undefined : helm, NO_4);

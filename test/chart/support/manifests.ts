@@ -1,4 +1,4 @@
-/** Looks into manifests: which pods do they make, and what is in them? */
+/** Reads manifests: which pods do they create, and what do these contain? */
 import { basename, join } from 'node:path';
 
 import { CHART, render, type Helm, type Manifest, type RenderOptions } from '../../../scripts/chart/helm.ts';
@@ -75,7 +75,7 @@ export function ciName(path: string): string {
   return basename(path, '-values.yaml');
 }
 
-/** The only one of that kind and name. @throws Error when there is none, or more than one. */
+/** The only manifest of that kind and name. @throws Error when there is none, or more than one. */
 export function one(manifests: readonly Manifest[], kind: string, name?: string): Manifest {
   const found = manifests.filter(
     (manifest) => manifest.kind === kind && (name === undefined || manifest.metadata.name === name),
@@ -89,7 +89,7 @@ export function idOf({ kind, metadata }: Manifest): string {
   return `${kind}/${metadata.name}`;
 }
 
-/** Of a Job, or of what a CronJob makes. */
+/** The spec of a Job, or of the Jobs that a CronJob creates. */
 export function jobSpec(manifest: Manifest): JobSpec {
   if (manifest.kind === 'CronJob') return (manifest['spec'] as { jobTemplate: { spec: JobSpec } }).jobTemplate.spec;
   return manifest['spec'] as JobSpec;
@@ -99,7 +99,7 @@ export function jobsIn(manifests: readonly Manifest[]): Manifest[] {
   return manifests.filter(({ kind }) => kind === 'Job' || kind === 'CronJob');
 }
 
-/** Every pod that the manifests are or make. */
+/** Every pod that the manifests are or create. */
 export function podsIn(manifests: readonly Manifest[]): Pod[] {
   return manifests.flatMap((manifest) => {
     const template = templateOf(manifest);
@@ -131,7 +131,7 @@ export function lockstepIn({ of, spec }: Pod): Container {
   return found[0]!;
 }
 
-/** The variable's value; what it comes from, in one word, where it has none. */
+/** The variable's value; if it has none, the name or path of its source. */
 export function envValue(container: Container, name: string): string | undefined {
   const variable = container.env?.find((each) => each.name === name);
   return variable?.value ?? variable?.valueFrom?.fieldRef?.fieldPath ?? variable?.valueFrom?.secretKeyRef?.name;

@@ -59,7 +59,7 @@ describe('the hook on a node', function () {
     });
   }
 
-  it('stops an upgrade whose migration fails, at once, while the old pods serve; the repaired one goes on', async () => {
+  it('stops an upgrade whose migration fails, at once, while the old pods serve; the repaired one succeeds', async () => {
     await shop().deploy('v1', HOOK);
     const before = await shop().readyPods(2);
 
@@ -96,7 +96,7 @@ describe('the hook on a node', function () {
     expect(await shop().database.journal('applied')).to.deep.equal(SECOND);
   });
 
-  it('leaves the database ahead when Helm takes an upgrade back whose pods do not start; the old ones start on it', async () => {
+  it('leaves the database ahead when Helm rolls back an upgrade whose pods do not start; the old pods start on it', async () => {
     await shop().deploy('v1', HOOK);
     await shop().readyPods(2);
     const { code, stdout } = await shop().upgrade('v2', [...HOOK, 'image.tag=none'], {

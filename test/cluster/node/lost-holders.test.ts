@@ -1,4 +1,6 @@
-/** Holders that a real node takes away in the middle of a migration: somebody else finishes, and nothing is applied twice. */
+/**
+ * Holders that a real node removes in the middle of a migration: another runner finishes, and nothing is applied twice.
+ */
 import { expect } from 'chai';
 
 import { versionsOf } from '../../support/migrations.ts';
@@ -12,7 +14,7 @@ describe('a holder on a node', function () {
   this.timeout(300_000);
   const shop = useShop();
 
-  it('that is deleted leaves with 143 and says so; a waiter goes on', async () => {
+  it('that is deleted exits with 143 and logs that; a waiter continues', async () => {
     const gate = await shop().database.closeGate();
     try {
       await shop().deploy('slow', ['replicaCount=3']);
@@ -33,11 +35,11 @@ describe('a holder on a node', function () {
     expect(await shop().database.journal('run lost')).to.deep.equal([]);
   });
 
-  it('that takes too much memory is killed; another one, or its next start, finishes', async () => {
+  it('that exceeds its memory limit is killed; another runner, or its restart, finishes', async () => {
     const gate = await shop().database.closeGate();
     try {
       await shop().deploy('hungry', ['replicaCount=2']);
-      // The kubelet forgets how a container ended once its next start has succeeded: so that waits.
+      // The kubelet forgets how a container ended once its restart has succeeded: so the restart must wait.
       const pods = await shop().podsThat('a container that was killed', (all) =>
         all.some((pod) => earlierEndingOf(pod) !== undefined),
       );
@@ -58,7 +60,7 @@ describe('a holder on a node', function () {
     const gate = await shop().database.closeGate();
     try {
       const done = shop().upgrade('slow', ['replicaCount=1', 'lockstep.mode=hook', 'lockstep.job.backoffLimit=0']);
-      // Whoever awaits it sees the failure.
+      // The code that awaits it sees the failure.
       done.catch(() => undefined);
       const evicted = await shop().database.arrived();
       await shop().keeping(evicted, async () => {

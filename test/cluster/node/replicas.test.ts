@@ -1,4 +1,7 @@
-/** Init containers in every replica on a real node: a first start, a scale-up, a rollout during which old pods start too. */
+/**
+ * Init containers in every replica on a real node: a first start, a scale-up, and a rollout during which old pods start
+ * too.
+ */
 import { expect } from 'chai';
 
 import { eventually } from '../../support/bounded.ts';
@@ -13,7 +16,7 @@ describe('the init containers of a Deployment on a node', function () {
   this.timeout(300_000);
   const shop = useShop();
 
-  it('on an empty database: one of five replicas applies, all start; five more skip, and send no Event', async () => {
+  it('on an empty database: one of five replicas applies, all start; five more skip, and post no Event', async () => {
     await shop().deploy('v2', ['replicaCount=5']);
     const first = await shop().readyPods(5);
     expect(first.map((pod) => toldBy(pod).appliedCount).toSorted()).to.deep.equal([0, 0, 0, 0, 3]);
@@ -51,7 +54,7 @@ describe('the init containers of a Deployment on a node', function () {
       const waiter = await eventually('another new pod', async () =>
         (await shop().pods()).find((pod) => !isOld(pod) && pod.metadata.name !== holder),
       );
-      // All that serves is deleted: the old ReplicaSet makes its pods again, whose files lack what is applied already.
+      // All serving pods are deleted: the old ReplicaSet recreates its pods, whose files lack what is already applied.
       await shop().kubectl('delete', 'pods', '--wait=false', '--ignore-not-found', ...names(before));
       const again = (
         await shop().podsThat('old pods that started again', (pods) => {

@@ -1,4 +1,7 @@
-/** A rollback as docs/kubernetes.md shows it, on a real node: the Jobs run, what was rolled back stays so, the next release goes on. */
+/**
+ * A rollback as docs/kubernetes.md shows it, on a real node: the Jobs run, the versions stay rolled back, the next
+ * release applies them.
+ */
 import { join } from 'node:path';
 import { expect } from 'chai';
 
@@ -18,13 +21,13 @@ describe('a rollback on a node', function () {
   this.timeout(300_000);
   const shop = useShop();
 
-  it('is looked at, done, kept from being undone by a pod that restarts, and ended by the next release', async () => {
+  it('runs dry, runs, is not undone by a pod that restarts, and is ended by the next release', async () => {
     const shell = await shellOf(shop().node, shop().namespace);
     const run = async (script: string): Promise<void> => {
       const { code, stderr } = await shell(script);
       expect(code, stderr).to.equal(0);
     };
-    /** What a Job of the CronJob prints. */
+    /** The output of a Job of the CronJob. */
     const printed = (job: string): Promise<string> => shop().kubectl('logs', `job/${job}`, '-c', 'lockstep');
     await shop().deploy('v1', SETTINGS);
     await shop().deploy('v2', SETTINGS);
@@ -76,7 +79,7 @@ describe('a rollback on a node', function () {
     expect(await shop().database.journal('rolled back')).to.deep.equal(['003_add_total']);
   });
 
-  it('comes with helm rollback where rollback.auto says so: the older image rolls back what it has no files for', async () => {
+  it('runs with helm rollback where rollback.auto is set: the older image rolls back what it has no files for', async () => {
     const settings = ['lockstep.mode=hook', 'lockstep.rollback.auto=true', 'replicaCount=1'];
     await shop().deploy('v1', settings);
     await shop().deploy('v2', settings);

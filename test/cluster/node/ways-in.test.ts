@@ -1,4 +1,7 @@
-/** Other ways than the hook and the image on a real node: an ordinary Job, manifests without Helm, a ConfigMap, a proxy as a native sidecar. */
+/**
+ * Alternatives to the hook and the image on a real node: an ordinary Job, manifests without Helm, a ConfigMap, a proxy
+ * as a native sidecar.
+ */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +22,7 @@ const HOOKED = {
   'near.mjs': `export const found = 'what the hook imports';\n`,
 };
 
-/** Writes the password 5 s after it has started, and stays. */
+/** Writes the password 5 s after it has started, and keeps running. */
 const LATE_AGENT = `
 setTimeout(() => require('node:fs').writeFileSync('/secrets/password', process.argv[1]), 5_000);
 setInterval(() => undefined, 60_000);
@@ -39,7 +42,7 @@ describe('on a node', function () {
     expect(await shop().database.journal('applied')).to.deep.equal(versionsOf(RELEASES.v2));
   });
 
-  it('the manifests without Helm migrate before a rollout and in it, and roll back', async () => {
+  it('the manifests without Helm migrate before and during a rollout, and roll back', async () => {
     const { tag } = shop().node.images;
     const apply = async (name: string, change = (text: string): string => text): Promise<void> => {
       const text = change(await readFile(join(REPOSITORY, 'k8s', name), 'utf8'))

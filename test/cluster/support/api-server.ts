@@ -2,8 +2,8 @@
  * A real Kubernetes API server with RBAC, on loopback, for one run of the tests.
  *
  * KUBEBUILDER_ASSETS names a folder with the programs etcd, kube-apiserver and kubectl (as setup-envtest makes it): they
- * are started here. Without it LOCKSTEP_TEST_KUBECONFIG names the kubeconfig of a cluster that is there for tests: it is
- * used as it is, with the kubectl on the PATH. The user's own KUBECONFIG is never touched.
+ * are started here. Without it LOCKSTEP_TEST_KUBECONFIG names the kubeconfig of an existing cluster for tests: it is
+ * used unchanged, with the kubectl on the PATH. The user's own KUBECONFIG is never touched.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -29,13 +29,18 @@ export interface ApiServer extends Cluster {
   readonly kubeconfig: string;
   /** Runs kubectl as an administrator, and resolves with its stdout. @throws Error with its stderr. */
   kubectl(args: readonly string[], input?: string): Promise<string>;
-  /** It stops answering until what this returns is called; undefined for a cluster that is not ours. */
+  /**
+   * Stops the server from answering until the returned function is called; undefined for a cluster that is not ours.
+   */
   readonly freeze?: () => () => void;
 }
 
 let shared: Promise<ApiServer> | undefined;
 
-/** The API server of this run. Without one the tests are skipped, and say so; with LOCKSTEP_NO_SKIP, as in CI, they fail. */
+/**
+ * The API server of this run. Without one the tests are skipped, and say so; with LOCKSTEP_NO_SKIP, as in CI, they
+ * fail.
+ */
 export async function apiServer(context: Mocha.Context): Promise<ApiServer> {
   const given = process.env['LOCKSTEP_TEST_KUBECONFIG'] ?? '';
   const assets = process.env['KUBEBUILDER_ASSETS'] ?? '';
@@ -48,7 +53,7 @@ export async function apiServer(context: Mocha.Context): Promise<ApiServer> {
   return await (shared ??= assets === '' ? givenCluster(given) : start(assets));
 }
 
-/** The same, and it is ours alone: nothing in it acts but what a test does. */
+/** The same, but one that the tests started: no controller runs in it. */
 export async function ownApiServer(context: Mocha.Context): Promise<Required<ApiServer>> {
   const api = await apiServer(context);
   skipUnless(
@@ -59,11 +64,11 @@ export async function ownApiServer(context: Mocha.Context): Promise<Required<Api
   return api as Required<ApiServer>;
 }
 
-/** A namespace that nobody else uses, removed at the end. */
+/** A namespace that no other test uses, removed at the end. */
 export async function createNamespace(api: ApiServer): Promise<string> {
   const namespace = `lockstep-test-${randomBytes(4).toString('hex')}`;
   await api.kubectl(['create', 'namespace', namespace]);
-  // Without a controller it stays "Terminating"; with one nobody need wait for it.
+  // Without a controller it stays "Terminating"; with one, no test needs to wait for it.
   atEnd(() => api.kubectl(['delete', 'namespace', namespace, '--wait=false']));
   return namespace;
 }
@@ -74,7 +79,7 @@ export interface Rule {
   readonly verbs: readonly string[];
 }
 
-/** A service account with these rights in the namespace and no others, and a token of it. */
+/** A service account with only these permissions in the namespace, and a token for it. */
 export async function createServiceAccount(
   api: ApiServer,
   namespace: string,
@@ -97,7 +102,7 @@ export async function createServiceAccount(
   return { namespace, token: (await api.kubectl(['create', 'token', name, '--namespace', namespace])).trim() };
 }
 
-/** A request with a token: its HTTP status. */
+/** Sends a request with a token, and returns its HTTP status. */
 export function statusOf({ url, ca }: Cluster, path: string, token: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request(
@@ -114,7 +119,7 @@ export function statusOf({ url, ca }: Cluster, path: string, token: string): Pro
   });
 }
 
-/** The cluster of a kubeconfig, which is there already. */
+/** The existing cluster of a kubeconfig. */
 export async function givenCluster(kubeconfig: string): Promise<ApiServer> {
   const kubectl = kubectlWith('kubectl', kubeconfig);
   const cluster = (field: string): Promise<string> =>
@@ -244,7 +249,7 @@ function apiServerFlags(folder: string, etcdPort: number, port: number): string[
       `--service-account-key-file=${at('service-accounts.pub')}`,
       `--service-account-signing-key-file=${at('service-accounts.key')}`,
     ],
-    // Nobody makes default service accounts, or the Service "kubernetes", here.
+    // No controller creates default service accounts, or the Service "kubernetes", here.
     ...['--disable-admission-plugins=ServiceAccount', '--endpoint-reconciler-type=none'],
     // On by default from Kubernetes 1.35.
     '--feature-gates=ImageVolume=true',
@@ -275,7 +280,7 @@ async function tailOf(file: string): Promise<string> {
   return (await readFile(file, 'utf8').catch(() => '')).slice(-2_000);
 }
 
-/** SIGKILL does for a frozen one too; nothing here is kept. */
+/** SIGKILL also ends a frozen process; nothing here needs to be kept. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const closed = once(child, 'close');

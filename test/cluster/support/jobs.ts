@@ -1,9 +1,9 @@
-/** Ends Jobs as their controller would: where there are no controllers, nobody else does. */
+/** Ends Jobs as their controller would, where no controllers run. */
 import type { Manifest } from '../../../scripts/chart/helm.ts';
 import { eventually } from '../../support/bounded.ts';
 import type { ApiServer } from './api-server.ts';
 
-/** As the API server shows it. */
+/** An object as the API server returns it. */
 export interface Live extends Manifest {
   readonly metadata: Manifest['metadata'] & {
     readonly uid: string;
@@ -11,7 +11,7 @@ export interface Live extends Manifest {
   };
 }
 
-/** Undefined where there is none. */
+/** Undefined where it does not exist. */
 export async function look(api: ApiServer, namespace: string, kind: string, name: string): Promise<Live | undefined> {
   const text = await api.kubectl(['get', kind, name, '--namespace', namespace, '--ignore-not-found', '-o', 'json']);
   return text === '' ? undefined : (JSON.parse(text) as Live);

@@ -1,4 +1,4 @@
-/** Somebody at a terminal, with no more rights than he was given: runs the commands that the documentation shows. */
+/** A user at a terminal with only the permissions granted: runs the commands that the documentation shows. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ export interface Said {
   readonly stderr: string;
 }
 
-/** A shell whose kubectl has the rights of this account, or those of an administrator, in this namespace. */
+/** A shell whose kubectl has the permissions of this account, or those of an administrator, in this namespace. */
 export async function shellOf(
   api: ApiServer,
   namespace: string,
@@ -50,7 +50,7 @@ function run(script: string, env: Readonly<Record<string, string>>): Promise<Sai
   });
 }
 
-/** The first block of that language on a page that holds the words. @throws Error where there is none. */
+/** The first block in that language on a page that contains the words. @throws Error where there is none. */
 export async function blockOf(page: string, language: string, words: string): Promise<string> {
   const blocks = [
     ...(await readFile(page, 'utf8')).matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms')),

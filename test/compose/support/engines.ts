@@ -1,4 +1,4 @@
-/** What can run a compose file here: podman-compose, and Docker Compose where a Docker daemon answers. */
+/** The engines that can run a compose file here: podman-compose, and Docker Compose where a Docker daemon answers. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -8,13 +8,16 @@ import { output, programPath, runTool, whyNotAll, type ToolResult } from '../../
 
 export interface ComposeEngine {
   readonly name: string;
-  /** Whether `up` knows --abort-on-container-failure beside --exit-code-from, and waits for service_completed_successfully. */
+  /**
+   * Whether `up` supports --abort-on-container-failure beside --exit-code-from, and waits for
+   * service_completed_successfully.
+   */
   readonly waitsForServices: boolean;
-  /** Makes images of the store known to it, until the end of the tests. */
+  /** Makes images of the store available to it, until the end of the tests. */
   load(store: ContainerStore, images: readonly string[]): Promise<void>;
-  /** `compose …` for a project in a folder. */
+  /** Runs `compose …` for a project in a folder. */
   compose(project: Project, args: readonly string[]): Promise<ToolResult>;
-  /** Ends whatever runs of the project, and removes what it has made. */
+  /** Stops all containers of the project, and removes everything that it created. */
   end(project: Project, files: readonly string[]): Promise<void>;
 }
 
@@ -42,7 +45,7 @@ class PodmanCompose implements ComposeEngine {
 
   async end(project: Project, files: readonly string[]): Promise<void> {
     for (const file of files) await this.compose(project, [`--file=${file}`, 'down', '--volumes', '--timeout=5']);
-    // Where the plugin that gives addresses keeps them, which it leaves behind.
+    // The plugin that assigns addresses keeps them here, and leaves them behind.
     await rm(join('/var/lib/cni/networks', `${project.name}_default`), { recursive: true, force: true });
   }
 }
@@ -82,7 +85,7 @@ class DockerCompose implements ComposeEngine {
   }
 }
 
-/** Those that work here, and why the others don't. */
+/** The engines that work here, and why the others do not. */
 export async function findEngines(): Promise<{ engines: ComposeEngine[]; reasons: string[] }> {
   const candidates = [
     { engine: new PodmanCompose(), reason: await whyNoPodmanCompose() },
@@ -94,7 +97,7 @@ export async function findEngines(): Promise<{ engines: ComposeEngine[]; reasons
   };
 }
 
-/** Both need the images that buildah makes here. */
+/** Both engines need the images that buildah builds here. */
 async function whyNoImages(): Promise<string | undefined> {
   return await whyNotAll('buildah', 'podman', 'runc', 'ldd');
 }

@@ -1,4 +1,4 @@
-/** The example's folder, copied for one test, so that a test may put a file of its own into it. */
+/** The example's folder, copied for one test, so that a test may add a file. */
 import { randomBytes } from 'node:crypto';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import type { ComposeEngine, Project } from './engines.ts';
 const EXAMPLE = join(REPOSITORY, 'examples/integration-tests');
 const FILES = ['compose.yaml', 'compose.in-one.yaml'];
 
-/** Begins the output of `npm test` in the shop, and nothing else. */
+/** The first line of `npm test` in the shop, and of nothing else. */
 const TESTS_BEGIN = 'node --test --test-concurrency=2';
 
 export interface ShopResult {
@@ -59,7 +59,7 @@ function read({ code, stdout, stderr }: ToolResult): ShopResult {
 
 let made: Promise<ContainerStore> | undefined;
 
-/** Makes the images that the example begins with, once per mocha process, and gives them to the engine. */
+/** Builds the base images of the example, once per mocha process, and gives them to the engine. */
 export async function provideImages(engine: ComposeEngine): Promise<void> {
   const store = await (made ??= makeImages());
   await engine.load(store, [POSTGRES, NODE, LOCKSTEP]);

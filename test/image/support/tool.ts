@@ -1,4 +1,4 @@
-/** Runs a program of the machine to its end, within a limit, and keeps what it said. */
+/** Runs a program of the machine to its end, within a time limit, and keeps its output. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access } from 'node:fs/promises';
@@ -14,13 +14,13 @@ export interface ToolResult {
 export interface ToolOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** It is killed after this long. */
+  /** The program is killed after this time. */
   readonly timeoutMs?: number;
 }
 
 const TIMEOUT_MS = 5 * 60_000;
 
-/** To the end, whatever the exit code. @throws Error when the time is up, with what was said until then. */
+/** Runs it to the end, whatever the exit code. @throws Error on a timeout, with the output until then. */
 export async function runTool(
   command: string,
   args: readonly string[],
@@ -43,14 +43,14 @@ export async function runTool(
   }
 }
 
-/** What it wrote to stdout, without the last line's end. @throws Error with all that it said when it fails. */
+/** Its stdout, without the final newline. @throws Error with all its output when it fails. */
 export async function output(command: string, args: readonly string[], options: ToolOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await runTool(command, args, options);
   if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`);
   return stdout.trimEnd();
 }
 
-/** The file that a command's name stands for. */
+/** The path of a command. */
 export async function programPath(name: string): Promise<string | undefined> {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   for (const folder of folders) {
@@ -64,7 +64,7 @@ export async function programPath(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Why these programs can't be used here, or undefined. */
+/** Why these programs cannot be used here, or undefined. */
 export async function whyNotAll(...names: readonly string[]): Promise<string | undefined> {
   const paths = await Promise.all(names.map(async (name) => ({ name, path: await programPath(name) })));
   const absent = paths.filter(({ path }) => path === undefined).map(({ name }) => name);

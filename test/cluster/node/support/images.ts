@@ -1,4 +1,6 @@
-/** The images of one run, with tags that no other run has: the releases of a shop, its web server, a proxy, PostgreSQL. */
+/**
+ * The images of one run, with tags that no other run uses: the releases of a shop, its web server, a proxy, PostgreSQL.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -23,7 +25,7 @@ export interface Images {
   readonly postgres: string;
 }
 
-/** Serves until it is told to end. */
+/** Serves until it is terminated. */
 const SERVER = `
 import { createServer } from 'node:http';
 createServer((_request, response) => response.end('shop')).listen(8080);
@@ -40,7 +42,7 @@ createServer((client) => {
 process.on('SIGTERM', () => process.exit());
 `;
 
-/** Builds them, and brings them onto the nodes. `run` is in their tags, `host` is PostgreSQL's. */
+/** Builds the images, and loads them onto the nodes. `run` is part of their tags, `host` is PostgreSQL's. */
 export async function loadImages(load: string, run: string, host: string): Promise<Images> {
   const { store } = await lockstepImage();
   await makePostgres(store);
@@ -65,7 +67,7 @@ export async function loadImages(load: string, run: string, host: string): Promi
   return { tag, lockstep: { repository: `${REPOSITORY}/lockstep`, tag: tag('test') }, proxy, postgres };
 }
 
-/** As one archive, which has the layers that they share only once. */
+/** As one archive, which contains shared layers only once. */
 async function loadAll(store: ContainerStore, load: string, names: readonly string[]): Promise<void> {
   const archive = join(store.folder, 'images.tar');
   try {

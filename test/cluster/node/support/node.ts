@@ -1,7 +1,7 @@
 /**
- * A whole Kubernetes cluster, with nodes on which pods run, that was given for tests.
+ * A complete Kubernetes cluster for tests, with nodes on which pods run.
  *
- * LOCKSTEP_TEST_KUBECONFIG names its kubeconfig. LOCKSTEP_TEST_LOAD_IMAGE is a command that brings the images of an
+ * LOCKSTEP_TEST_KUBECONFIG names its kubeconfig. LOCKSTEP_TEST_LOAD_IMAGE is a command that loads the images of an
  * archive, whose path is its last argument, onto the nodes: `kind load image-archive`.
  */
 import { spawn } from 'node:child_process';
@@ -22,10 +22,10 @@ import { givenCluster, type ApiServer } from '../../support/api-server.ts';
 import { loadImages, type Images } from './images.ts';
 import { hostIn, startPostgres, type Postgres } from './postgres.ts';
 
-/** Builds, loads and starts all that the tests share. */
+/** Builds, loads and starts everything that the tests share. */
 const START_MS = 15 * 60_000;
 
-/** What the API server answers to a GET. */
+/** The API server's response to a GET. */
 interface Answer {
   readonly status: number;
   readonly text: string;
@@ -35,13 +35,16 @@ export interface Node extends ApiServer {
   readonly helm: Helm;
   readonly images: Images;
   readonly postgres: Postgres;
-  /** As an administrator, without the cost of a kubectl for each look. */
+  /** As an administrator, without starting a kubectl for each request. */
   get(path: string): Promise<Answer>;
 }
 
 let shared: Promise<Node> | undefined;
 
-/** For a `describe`: the node of this run, or its tests are skipped with a reason; with LOCKSTEP_NO_SKIP, as in CI, they fail. */
+/**
+ * For a `describe`: the node of this run, or its tests are skipped with a reason; with LOCKSTEP_NO_SKIP, as in CI, they
+ * fail.
+ */
 export function useNode(): () => Node {
   let node: Node | undefined;
   before(async function () {
@@ -71,7 +74,7 @@ async function prepare(kubeconfig: string, load: string, helm: Helm): Promise<No
   return { ...cluster, helm, images, postgres, get: await openProxy(kubeconfig) };
 }
 
-/** `kubectl proxy`, on a socket that nobody else can reach. */
+/** `kubectl proxy`, on a socket that only this user can access. */
 async function openProxy(kubeconfig: string): Promise<Node['get']> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-proxy-'));
   const socketPath = join(folder, 'api.sock');

@@ -1,4 +1,4 @@
-/** What Kubernetes tells of pods and Jobs, as far as the tests look at it. */
+/** The fields of pods and Jobs that the tests read. */
 
 export interface Pod {
   readonly metadata: {
@@ -48,7 +48,7 @@ export interface Ending {
   readonly message?: string;
 }
 
-/** The termination message of Lockstep, as far as the tests look at it. */
+/** The fields of Lockstep's termination message that the tests read. */
 export interface Told {
   readonly exit: number;
   readonly code?: string;
@@ -66,18 +66,18 @@ export function isReady({ metadata, status }: Pod): boolean {
   );
 }
 
-/** How the container `lockstep` ended last, whether it is started again or not. */
+/** How the container `lockstep` last ended, whether it is restarted or not. */
 export function endingOf(pod: Pod): Ending | undefined {
   const found = statusOf(pod);
   return found?.state.terminated ?? found?.lastState?.terminated;
 }
 
-/** Of the container `lockstep`: the one before the last, where it was started again. */
+/** The second to last end of the container `lockstep`, where it was restarted. */
 export function earlierEndingOf(pod: Pod): Ending | undefined {
   return statusOf(pod)?.lastState?.terminated;
 }
 
-/** @throws Error when it has not ended, or has left no message of Lockstep's. */
+/** @throws Error when it has not ended, or has left no message of Lockstep. */
 export function toldBy(pod: Pod): Told {
   const ending = endingOf(pod);
   try {

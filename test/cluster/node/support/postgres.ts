@@ -1,4 +1,4 @@
-/** One PostgreSQL on the node for the whole run, with a database for each test, which pods and tests both reach. */
+/** One PostgreSQL on the node for the whole run, with a database for each test, which both pods and tests can reach. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
@@ -16,7 +16,7 @@ export interface Postgres {
 }
 
 export class Database {
-  /** As pods reach it; with another host they come by another way. */
+  /** The URL for pods; with another host they connect through that one. */
   readonly address: (host?: string) => string;
   readonly #url: string;
   readonly #pool: pg.Pool;
@@ -38,7 +38,7 @@ export class Database {
     );
   }
 
-  /** The journal's rows of this event, as version or, for what belongs to a run, the runner. */
+  /** The journal's rows of this event, as version or, for an event of a run, the runner. */
   async journal(event: string): Promise<string[]> {
     const rows = await this.query<{ what: string }>(
       'SELECT coalesce(version, runner) AS what FROM schema_migrations_journal WHERE event = $1 ORDER BY id',
@@ -47,7 +47,7 @@ export class Database {
     return rows.map(({ what }) => what);
   }
 
-  /** The migrations that pass it wait until it is released. */
+  /** Makes the migrations that pass the gate wait until it is released. */
   async closeGate(): Promise<KeyHolder> {
     return await holdKey(this.#url, GATE_KEY, 'gate');
   }
@@ -72,7 +72,7 @@ export class Database {
   }
 }
 
-/** What pods call it. */
+/** The host name for pods. */
 export function hostIn(namespace: string): string {
   return `postgres.${namespace}.svc`;
 }
@@ -121,7 +121,7 @@ function manifests(namespace: string, image: string, password: string): object[]
   ];
 }
 
-/** Resolves with a port of this machine that leads to it. */
+/** Resolves with a port of this machine that forwards to it. */
 async function forward({ kubeconfig }: ApiServer, namespace: string): Promise<string> {
   const child = spawn(
     'kubectl',

@@ -1,4 +1,4 @@
-/** The releases of a shop: what is in the images with their tags. */
+/** The releases of a shop: the migration files in the images, by tag. */
 import type { Files } from '../../../support/migrations.ts';
 
 const FIRST: Files = {
@@ -15,11 +15,11 @@ const SECOND: Files = {
   '003_add_total.down.sql': 'ALTER TABLE users DROP COLUMN total;\n',
 };
 
-/** Who holds this advisory key makes the migrations that pass the gate wait. */
+/** While a session holds this advisory key, the migrations that pass the gate wait. */
 export const GATE_KEY = '4242';
 const PASS_GATE = `SELECT pg_advisory_xact_lock(${GATE_KEY});\n`;
 
-/** Only the first time: then it is killed for want of memory, and so it is known to be the first. */
+/** Only on its first run: the kernel then kills it (out of memory), which shows that it was the first. */
 const EATS_MEMORY = `
 export default async ({ pool }) => {
   await pool.query('CREATE TABLE IF NOT EXISTS visits (at timestamptz)');

@@ -1,4 +1,7 @@
-/** A place for one test: a namespace that allows restricted pods only, and a shop in it with a database of its own. */
+/**
+ * The environment of one test: a namespace that allows restricted pods only, and a shop in it with a database of its
+ * own.
+ */
 import { randomBytes } from 'node:crypto';
 
 import { expect } from 'chai';
@@ -12,17 +15,17 @@ import { endingOf, isReady, type Ending, type Job, type Pod } from './pods.ts';
 import type { Database } from './postgres.ts';
 import type { Release } from './releases.ts';
 
-/** Pods start one after the other on a small machine. */
+/** Pods start one after another on a small machine. */
 const PATIENCE_MS = 120_000;
 
-/** The CPU that they ask for would fill a small node. */
+/** The default CPU requests would fill a small node. */
 const SMALL = ['lockstep.resources.requests.cpu=5m', 'lockstep.image.pullPolicy=IfNotPresent'];
 
 const KEEP = 'lockstep.test/keep';
 
 interface UpgradeOptions {
   readonly helm?: Helm;
-  /** More words for Helm. */
+  /** More arguments for Helm. */
   readonly args?: readonly string[];
 }
 
@@ -54,7 +57,7 @@ export class Shop {
     return shop;
   }
 
-  /** The application of examples/app-chart at this release, as somebody deploys it. */
+  /** The application of examples/app-chart at this release, as a user deploys it. */
   async upgrade(
     release: Release,
     settings: readonly string[] = [],
@@ -73,7 +76,7 @@ export class Shop {
     );
   }
 
-  /** As `upgrade`, which must succeed. */
+  /** Like `upgrade`, but must succeed. */
   async deploy(release: Release, settings: readonly string[] = [], options: UpgradeOptions = {}): Promise<void> {
     succeeds(await this.upgrade(release, settings, options));
   }
@@ -82,17 +85,17 @@ export class Shop {
     return await runHelm(helm, [...args, '--namespace', this.namespace], this.node.kubeconfig);
   }
 
-  /** kubectl in the namespace, as an administrator: its stdout. */
+  /** Runs kubectl in the namespace, as an administrator, and returns its stdout. */
   async kubectl(...args: readonly string[]): Promise<string> {
     return await this.node.kubectl([...args, '--namespace', this.namespace]);
   }
 
-  /** Until every pod of the Deployment is of its newest template, and ready. */
+  /** Waits until every pod of the Deployment has the newest template, and is ready. */
   async rolledOut(): Promise<void> {
     await this.node.kubectl(['rollout', 'status', 'deployment/shop', '--namespace', this.namespace, '--timeout=55s']);
   }
 
-  /** Those of the application: `app.kubernetes.io/name=shop`; or of another selector. */
+  /** The pods of the application: `app.kubernetes.io/name=shop`; or of another selector. */
   async pods(selector = 'app.kubernetes.io/name=shop'): Promise<Pod[]> {
     return await this.#list<Pod>(
       `/api/v1/namespaces/${this.namespace}/pods?labelSelector=${encodeURIComponent(selector)}`,
@@ -130,7 +133,7 @@ export class Shop {
     );
   }
 
-  /** The application's pods, once they are what `is` says. */
+  /** The application's pods, once they satisfy `is`. */
   async podsThat(what: string, is: (pods: readonly Pod[]) => boolean): Promise<Pod[]> {
     return await eventually(
       what,
@@ -146,7 +149,7 @@ export class Shop {
     return await this.podsThat(`${count} ready pods`, (pods) => pods.length === count && pods.every(isReady));
   }
 
-  /** How Lockstep ended in that pod, as `is` has it. */
+  /** How Lockstep ended in that pod, once that satisfies `is`. */
   async endingOf(
     name: string,
     what: string,
@@ -163,7 +166,7 @@ export class Shop {
     );
   }
 
-  /** Runs `work`, until whose end the pod can be looked at also when it was deleted. */
+  /** Runs `work`, and keeps the pod readable until `work` ends, even when the pod is deleted. */
   async keeping<T>(name: string, work: () => Promise<T>): Promise<T> {
     const patch = (metadata: object): Promise<string> =>
       this.kubectl('patch', 'pod', name, '--patch', JSON.stringify({ metadata }));
@@ -175,7 +178,7 @@ export class Shop {
     }
   }
 
-  /** As `kubectl drain` does. */
+  /** Evicts the pod as `kubectl drain` does. */
   async evict(name: string): Promise<void> {
     const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: this.namespace } };
     await this.node.kubectl(
@@ -184,7 +187,7 @@ export class Shop {
     );
   }
 
-  /** What the web server of a pod says. */
+  /** The response of a pod's web server. */
   async ask({ metadata }: Pod): Promise<string> {
     const { status, text } = await this.node.get(
       `/api/v1/namespaces/${this.namespace}/pods/${metadata.name}:8080/proxy/`,
@@ -202,7 +205,7 @@ export class Shop {
       .map(({ reason }) => reason);
   }
 
-  /** All of Lockstep's, in order of time. */
+  /** All Events of Lockstep, in order of time. */
   async events(): Promise<SeenEvent[]> {
     const all = await this.#list<SeenEvent>(`/apis/events.k8s.io/v1/namespaces/${this.namespace}/events`);
     return all
@@ -247,7 +250,7 @@ function fail(message: string): never {
   throw new Error(message);
 }
 
-/** In a `describe`: a shop of its own for each of the tests. It stays, and is named in the output, when the test fails. */
+/** In a `describe`: a shop of its own for each test. When the test fails, the shop stays, and the output names it. */
 export function useShop(): () => Shop {
   const node = useNode();
   let current: Shop | undefined;
