@@ -7,7 +7,7 @@ import { describeAddress, type ConnectionSettings } from '../../src/adapters/pos
 const CANARY = 'c4n4ry';
 
 type Env = Record<string, string>;
-/** Only the fields that a case is about. */
+/** Only the fields that a case tests. */
 type Part = {
   [K in keyof ConnectionSettings]?: K extends 'tls' ? Partial<ConnectionSettings['tls']> : ConnectionSettings[K];
 };
@@ -24,7 +24,7 @@ function parse(databaseUrl: string | undefined, env: Env = {}): ParsedAddress {
 
 describe('parseAddress accepts', () => {
   const cases: readonly (readonly [string, Part, Env?])[] = [
-    // Where
+    // Hosts, ports and database.
     ['postgres://me:pw@db:6432/app', { hosts: [at('db', 6432)], user: 'me', password: 'pw', database: 'app' }],
     ['postgresql://me@db', { hosts: [at('db')], user: 'me', password: undefined, database: 'me' }],
     ['postgres://me@h1:1,h2,h3:3/app', { hosts: [at('h1', 1), at('h2'), at('h3', 3)] }],
@@ -47,7 +47,7 @@ describe('parseAddress accepts', () => {
     ["host = db user=me password='it\\'s a \\\\ secret' dbname=''", { password: "it's a \\ secret", database: 'me' }],
     ['host=db user=me password=a\\ b', { password: 'a b' }],
     ['host=/tmp user=me', { hosts: [at('/tmp')] }],
-    // The environment fills in, and an empty variable counts as none.
+    // The environment supplies what the address omits; an empty variable counts as unset.
     [
       '',
       { hosts: [at('h1', 1), at('h2', 2)], user: 'me', database: 'app' },
@@ -66,7 +66,7 @@ describe('parseAddress accepts', () => {
     ['postgres://me@db', { passfile: { path: '/home/me/.pgpass', named: false } }],
     ['postgres://me@db', { passfile: { path: '/p', named: true } }, { PGPASSFILE: '/p' }],
     ['postgres://me@db?passfile=/q', { passfile: { path: '/q', named: true } }, { PGPASSFILE: '/p' }],
-    // TLS
+    // TLS.
     [
       'postgres://me@db',
       {
@@ -98,7 +98,7 @@ describe('parseAddress accepts', () => {
       { tls: { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } },
     ],
     ['postgres://me@db?channel_binding=require', { channelBinding: 'require' }, { PGCHANNELBINDING: 'disable' }],
-    // The connection
+    // Connection settings.
     [
       'postgres://me@db',
       { connectTimeoutMs: 10_000, keepAlive: { idleMs: 10_000, intervalMs: 5_000, count: 3 }, targetSession: 'any' },
@@ -117,12 +117,12 @@ describe('parseAddress accepts', () => {
     ['postgres://me@db?application_name=a', { runnerName: 'a' }, { PGAPPNAME: 'b' }],
     ['postgres://me@db?fallback_application_name=a', { runnerName: 'b' }, { PGAPPNAME: 'b' }],
     ['postgres://me@db?fallback_application_name=a', { runnerName: 'a' }],
-    // Asking for nothing special
+    // Settings equal to the defaults.
     [
       'postgres://me@db?gssencmode=prefer&client_encoding=UTF8&sslcompression=0&replication=false&max_protocol_version=latest',
       { serverSettings: {} },
     ],
-    // Server settings
+    // Server settings.
     [
       'postgres://me@db?search_path=app,public&statement_timeout=5s',
       { serverSettings: { search_path: 'app,public', statement_timeout: '5s' } },
@@ -152,7 +152,7 @@ describe('parseAddress accepts', () => {
     });
   }
 
-  it('nothing from the home folder when there is none', () => {
+  it('no file from the home folder when it does not exist', () => {
     const { settings } = parseAddress({ databaseUrl: 'postgres://me@db', env: {} });
     expect(settings).to.deep.include({ passfile: undefined });
     expect(settings!.tls.folder).to.equal(undefined);
@@ -247,7 +247,7 @@ describe('an address', () => {
     fc.constant('%2Ftmp%2Fsocket'),
   );
 
-  it('gives back whatever was percent-encoded into it', () => {
+  it('decodes any percent-encoded value', () => {
     fc.assert(
       fc.property(
         text,
@@ -270,7 +270,7 @@ describe('an address', () => {
     );
   });
 
-  it('gives back whatever was quoted into key=value words', () => {
+  it('decodes any quoted key=value word', () => {
     const quote = (value: string): string => `'${value.replace(/['\\]/g, '\\$&')}'`;
     fc.assert(
       fc.property(text, text, (user, password) => {
@@ -294,7 +294,7 @@ describe('an address', () => {
       '?hostaddr=h,i',
       '?sslpassword=%zz',
     );
-    // Also a password that somebody forgot to encode.
+    // Includes a password that was not percent-encoded.
     const encode = fc.constantFrom(
       encodeURIComponent,
       (raw: string) => raw.replace(/[?=&]/g, ''),
@@ -315,7 +315,7 @@ describe('an address', () => {
     }
   });
 
-  it('never takes a piece of a password that nobody encoded for a host, a database or the name of a setting', () => {
+  it('never reads part of an unencoded password as a host, a database or a setting name', () => {
     const piece = fc.string({ unit: fc.constantFrom(...'@/?:#&=,;% 1a'), maxLength: 6 });
     fc.assert(
       fc.property(piece, piece, fc.constantFrom('', '?sslmode=disable'), (before, after, query) => {

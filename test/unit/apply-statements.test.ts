@@ -32,7 +32,7 @@ describe('runUnits', () => {
     await reconnect();
   });
 
-  /** A new run, which holds the lock. */
+  /** A new run that holds the lock. */
   async function reconnect(): Promise<void> {
     session = await new FakeDatabase(server).open(runner(), new AbortController().signal);
     await session.lock.tryAcquire();
@@ -90,10 +90,10 @@ describe('runUnits', () => {
     return { sql: file.up.text, offset: 0, index: 1, concurrentIndexes: [], ...how, ...more };
   }
 
-  /** What an earlier run has left in the journal: `done` statements, and perhaps one that it had started. */
-  async function leave(file: Migration, done: number, started?: number, given?: readonly Unit[]): Promise<void> {
+  /** Records an earlier run in the journal: `done` finished statements, and optionally one that was started. */
+  async function leave(file: Migration, done: number, started?: number, override?: readonly Unit[]): Promise<void> {
     const step: StepScript = stepOf(file);
-    const units = given ?? (await unitsOf(file));
+    const units = override ?? (await unitsOf(file));
     const facts = { run: 'before', version: step.version, direction: step.direction } as const;
     for (const { index, sql } of units.slice(0, done))
       server.write({ ...facts, event: 'statement done', statement: index, checksum: checksum(sql) });
@@ -113,7 +113,7 @@ describe('runUnits', () => {
 
   const THREE = migration('001_a', `INSERT INTO t; ${INDEX}; INSERT INTO u`);
 
-  it('runs each statement, and says so in the journal', async () => {
+  it('runs each statement and records it in the journal', async () => {
     await run(THREE);
     expect(executed).to.deep.equal(['INSERT INTO t', INDEX, 'INSERT INTO u']);
     expect(journal()).to.deep.equal([
@@ -125,7 +125,7 @@ describe('runUnits', () => {
     expect(finished()).to.deep.equal(['1 of 3', '2 of 3', '3 of 3']);
   });
 
-  it('begins no statement after the signal has aborted', async () => {
+  it('starts no statement after the signal aborts', async () => {
     const controller = new AbortController();
     server.beforeSql = () => {
       controller.abort(new MigratorError('INTERRUPTED', 'SIGTERM'));
@@ -141,7 +141,7 @@ describe('runUnits', () => {
       [2, 1],
       [3, 0],
     ] as const) {
-      it(`runs ${left} statements after ${done} that are done`, async () => {
+      it(`runs ${left} statements when ${done} are done`, async () => {
         if (done >= 2) server.setIndex('i', 'valid');
         await leave(THREE, done);
         await run(THREE);
@@ -155,7 +155,7 @@ describe('runUnits', () => {
       ['absent', true, false],
     ];
     for (const [state, runsAgain, dropped] of states) {
-      it(`${runsAgain ? 'builds' : 'does not build'} an index that it had started to build and that is ${state}`, async () => {
+      it(`${runsAgain ? 'builds' : 'does not build'} an index whose build was started and that is ${state}`, async () => {
         server.setIndex('i', state);
         await leave(THREE, 1, 2);
         await run(THREE);
@@ -166,7 +166,7 @@ describe('runUnits', () => {
       });
     }
 
-    it('leaves an index alone that somebody else is building, for the next try', async () => {
+    it('leaves an index that another session is building to the next try', async () => {
       server.setIndex('i', 'being built');
       await leave(THREE, 1, 2);
       expect(await failure<MigratorError>(run(THREE))).to.include({ code: 'CONTENTION' });
@@ -174,7 +174,7 @@ describe('runUnits', () => {
       expect(server.contents.indexes.get('i')).to.equal('being built');
     });
 
-    it('refuses a file whose finished statements are others now', async () => {
+    it('refuses a file whose finished statements changed', async () => {
       await leave(THREE, 2);
       const error = await failure<MigratorError>(run(migration('001_a', `INSERT INTO other; ${INDEX}; INSERT INTO u`)));
       expect(error).to.include({ code: 'HISTORY_CONFLICT', exit: 22 });
@@ -183,28 +183,28 @@ describe('runUnits', () => {
       expect(executed).to.deep.equal([]);
     });
 
-    it('refuses a file that has fewer statements now', async () => {
+    it('refuses a file with fewer statements than are done', async () => {
       await leave(THREE, 3);
       const error = await failure<MigratorError>(run(migration('001_a', `INSERT INTO t; ${INDEX}`)));
       expect(error.code).to.equal('HISTORY_CONFLICT');
       expect(error.summary).to.include('statement 3');
     });
 
-    it('takes other statements after the finished ones', async () => {
+    it('accepts changed statements after the finished ones', async () => {
       server.setIndex('i', 'valid');
       await leave(THREE, 2);
       await run(migration('001_a', `INSERT INTO t; ${INDEX}; INSERT INTO v; INSERT INTO w`));
       expect(executed).to.deep.equal(['INSERT INTO v', 'INSERT INTO w']);
     });
 
-    it('runs again what only changes the session', async () => {
+    it('runs session-only statements again', async () => {
       const file = migration('001_a', `SET a = 1; INSERT INTO t; SET b = 2; ${INDEX}`);
       await leave(file, 3, 4);
       await run(file);
       expect(executed).to.deep.equal(['SET a = 1', 'SET b = 2', INDEX]);
     });
 
-    it('still knows what was started after it has run the session statements again and stopped once more', async () => {
+    it('keeps the started statement after it repeats the session statements and stops again', async () => {
       const file = migration('001_a', 'SET a = 1; CREATE DATABASE d');
       await leave(file, 1, 2);
       expect(await failure<MigratorError>(run(file))).to.include({ code: 'MIGRATION_INCOMPLETE' });
@@ -213,7 +213,7 @@ describe('runUnits', () => {
       expect(await failure<MigratorError>(run(file))).to.include({ code: 'MIGRATION_INCOMPLETE' });
     });
 
-    it('stops where nobody can know whether a statement took effect', async () => {
+    it('stops at a statement whose outcome is unknown', async () => {
       const file = migration('001_a', 'CREATE DATABASE d; INSERT INTO t');
       await leave(file, 0, 1);
       const error = await failure<MigratorError>(run(file));
@@ -223,14 +223,14 @@ describe('runUnits', () => {
       expect(executed).to.deep.equal([]);
     });
 
-    it('simply repeats what may be repeated', async () => {
+    it('repeats a statement that is safe to repeat', async () => {
       const file = migration('001_a', 'VACUUM; INSERT INTO t');
       await leave(file, 0, 1);
       await run(file);
       expect(executed).to.deep.equal(['VACUUM', 'INSERT INTO t']);
     });
 
-    it('drops what a REINDEX left, and repeats it', async () => {
+    it('drops the leftovers of a REINDEX and repeats it', async () => {
       const file = migration('001_a', 'REINDEX INDEX CONCURRENTLY i');
       const unit = alone(file, { kind: 'ReindexStmt', reindexes: { index: { name: 'i' } } });
       server.setIndex('i', 'valid');
@@ -310,7 +310,7 @@ describe('runUnits', () => {
       expect(journal()).to.deep.equal(['statement started 1', 'statement failed 1']);
     });
 
-    it('is dropped and built again while the table lock is not to be had', async () => {
+    it('is dropped and built again while the table lock is unavailable', async () => {
       failBuilds(deadlock, deadlock);
       await clock.until(run(file));
       expect(recorder.of('migration.retrying')).to.have.length(2);
@@ -319,7 +319,7 @@ describe('runUnits', () => {
       expect(journal().filter((entry) => entry === 'statement done 1')).to.have.length(1);
     });
 
-    it('does not hide why the build failed when it cannot be dropped', async () => {
+    it('does not hide the build error when the drop fails', async () => {
       failBuilds(duplicate);
       session.executor.dropIndex = () => Promise.reject(new Error('cannot drop'));
       const error = await failure<MigratorError>(run(file));
@@ -358,7 +358,7 @@ describe('runUnits', () => {
     });
   });
 
-  describe('runners that block inside PostgreSQL on our key', () => {
+  describe('runners blocked inside PostgreSQL on our lock key', () => {
     const file = migration('001_a', INDEX);
 
     it('are cancelled before a concurrent build', async () => {
@@ -370,7 +370,7 @@ describe('runUnits', () => {
       ]);
     });
 
-    it('are named instead, if they must not be cancelled', async () => {
+    it('are named in the error if they must not be cancelled', async () => {
       const older = server.stranger('older runner');
       server.blocked.add(older);
       const error = await failure<MigratorError>(run(file, { cancelBlockedWaiters: false }));
@@ -380,7 +380,7 @@ describe('runUnits', () => {
       expect(executed).to.deep.equal([]);
     });
 
-    it('are no concern of other statements, nor are runners that wait idle', async () => {
+    it('are ignored by other statements, as are idle waiters', async () => {
       server.blocked.add(server.stranger('older runner'));
       await run(migration('001_a', 'VACUUM'));
       server.blocked.clear();
@@ -390,7 +390,7 @@ describe('runUnits', () => {
     });
   });
 
-  it('fails when the lock is gone, and does not say that the statement is done', async () => {
+  it('fails when the lock is lost and does not record the statement as done', async () => {
     server.beforeSql = (sql) => {
       if (sql === INDEX) server.holder = undefined;
     };

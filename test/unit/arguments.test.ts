@@ -117,7 +117,7 @@ describe('parseArguments', () => {
     }
   });
 
-  it('help, version and completion are answered, whichever way they are asked for', () => {
+  it('accepts help, version and completion in every form', () => {
     const answers: (readonly [string, unknown])[] = [
       ...['--help', '-h', 'help', 'help --help'].map((line) => [line, { help: 'lockstep', all: false }] as const),
       ...['--help-all', 'help --help-all'].map((line) => [line, { help: 'lockstep', all: true }] as const),
@@ -139,7 +139,7 @@ describe('parseArguments', () => {
     fc.constantFrom('--to', '--strict', '--no-strict', '--', '-', '--json=', '--__proto__', '-h', '5', 'true', '-1'),
   );
 
-  it('reads any words, or says what is wrong with them', () => {
+  it('parses any words or reports their problems', () => {
     fc.assert(
       fc.property(fc.constantFrom(...COMMAND_NAMES), fc.array(word, { maxLength: 6 }), (command, words) => {
         try {
@@ -153,22 +153,22 @@ describe('parseArguments', () => {
     );
   });
 
-  it('reads what was written, in any order and any of its spellings', () => {
+  it('parses flags in any order and any spelling', () => {
     fc.assert(
-      fc.property(written, ({ command, given }) => {
-        const argv = [command, ...given.flatMap(({ words }) => words)];
-        const flags = Object.fromEntries(given.map(({ key, value }) => [key, value]));
+      fc.property(written, ({ command, chosen }) => {
+        const argv = [command, ...chosen.flatMap(({ words }) => words)];
+        const flags = Object.fromEntries(chosen.map(({ key, value }) => [key, value]));
         expect(parseArguments(argv)).to.deep.equal({ command, flags });
       }),
       { numRuns: 2_000 },
     );
   });
 
-  it('reads the same flags beside words that are wrong', () => {
+  it('parses the same flags beside invalid words', () => {
     fc.assert(
-      fc.property(written, fc.nat(), ({ command, given }, position) => {
-        const flags = Object.fromEntries(given.map(({ key, value }) => [key, value]));
-        const words = given.map((one) => one.words);
+      fc.property(written, fc.nat(), ({ command, chosen }, position) => {
+        const flags = Object.fromEntries(chosen.map(({ key, value }) => [key, value]));
+        const words = chosen.map((one) => one.words);
         const wrong = words.toSpliced(position % (words.length + 1), 0, ['--nonsense=1']);
         const found = readWords([command, ...wrong.flat()]);
         expect(found).to.deep.include({ command, flags, problems: ['unknown flag "--nonsense"'] });
@@ -184,7 +184,7 @@ const written = fc.constantFrom(...COMMAND_NAMES).chain((command) => {
   const flag = fc.constantFrom(...own).chain((key) => spelling(key).map((one) => ({ key, ...one })));
   return fc.record({
     command: fc.constant(command),
-    given: fc.uniqueArray(flag, { selector: ({ key }) => key, maxLength: 6 }),
+    chosen: fc.uniqueArray(flag, { selector: ({ key }) => key, maxLength: 6 }),
   });
 });
 

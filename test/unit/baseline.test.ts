@@ -23,7 +23,7 @@ describe('baseline', () => {
 
   const calls = (): string[] => server.calls.map((call) => call.replace(/^\d+ /, ''));
 
-  it('records what is up to the version, without running it', async () => {
+  it('records all versions up to the target without running them', async () => {
     expect(await run('003_c')).to.deep.equal({ recorded: ['001_a', '002_b', '003_c'], skipped: [], waitedMs: 0 });
     expect([...server.contents.history!.values()].map(({ version, checksum }) => [version, checksum])).to.deep.equal(
       FILES.slice(0, 3).map(({ version, up }) => [version, up.checksum]),
@@ -37,12 +37,12 @@ describe('baseline', () => {
     expect(database.opened.map(({ closed }) => closed)).to.deep.equal([true]);
   });
 
-  it('leaves out what the history has', async () => {
+  it('skips versions that the history contains', async () => {
     await run('001_a');
     expect(await run('10_d')).to.deep.include({ recorded: ['002_b', '003_c', '10_d'], skipped: ['001_a'] });
   });
 
-  it('needs no lock when the history has everything', async () => {
+  it('takes no lock when the history contains every version', async () => {
     await run('002_b');
     server.calls.length = 0;
     expect(await run('002_b')).to.deep.equal({ recorded: [], skipped: ['001_a', '002_b'], waitedMs: 0 });
@@ -56,7 +56,7 @@ describe('baseline', () => {
     expect(database.attempts).to.equal(0);
   });
 
-  it('waits for whoever holds the lock, and looks again then', async () => {
+  it('waits for the lock holder, then reads the history again', async () => {
     const holder = server.stranger('lockstep up 1.0.0 pod-z');
     server.holder = holder;
     const work = run('002_b');
@@ -68,7 +68,7 @@ describe('baseline', () => {
     expect(waitedMs).to.be.within(3_000, 4_000);
   });
 
-  it('waits for whoever holds the lock also when the history has everything, which may not last', async () => {
+  it('waits for the lock holder even when the history contains every version, because the holder may remove some', async () => {
     await run('002_b');
     const holder = server.stranger('lockstep down 1.0.0 pod-z');
     server.holder = holder;
@@ -85,17 +85,17 @@ describe('baseline', () => {
     expect(server.contents.history).to.equal(undefined);
   });
 
-  it('is not possible on a standby', async () => {
+  it('fails on a standby', async () => {
     server.writesRefused = 'standby';
     expect(await failure<MigratorError>(clock.until(run('001_a')))).to.include({ code: 'DATABASE_UNAVAILABLE' });
   });
 
-  it('ends when the signal aborts, with its reason, and records nothing', async () => {
+  it('ends with the reason of the abort signal and records nothing', async () => {
     const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
     server.turn = async (label) => {
       if (label.endsWith('history.baseline')) controller.abort(reason);
     };
-    // The statement fails by the cancel request, which is not what a person should read.
+    // The statement fails with the cancel error; the user must see the abort reason instead.
     expect(await failure(run('001_a'))).to.equal(reason);
     expect(server.contents.history?.size).to.equal(0);
     expect(server.holder).to.equal(undefined);

@@ -1,4 +1,4 @@
-/** What the bench makes of its figures. */
+/** How the bench evaluates and prints its figures. */
 import { expect } from 'chai';
 
 import { median, medianOf, quantile } from '../../bench/figures.ts';
@@ -9,7 +9,7 @@ import { replaceFigures } from '../../bench/report/docs.ts';
 import { resultText } from '../../bench/report/text.ts';
 
 describe('figures of the bench', () => {
-  it('are typical ones', () => {
+  it('are medians and percentiles', () => {
     expect(median([30, 10, 20])).to.equal(20);
     expect(median([10, 9, 100, 11])).to.equal(10.5);
     expect(quantile([1, 2, 3, 4, 5], 0.25)).to.equal(2);
@@ -17,14 +17,14 @@ describe('figures of the bench', () => {
     expect(() => median([])).to.throw('no figures');
   });
 
-  it('keep a bound or do not', () => {
+  it('are checked against a bound', () => {
     expect(isMet({ what: '', measured: 1.3, bound: 1.3 })).to.equal(true);
     expect(isMet({ what: '', measured: 1.31, bound: 1.3 })).to.equal(false);
     expect(isMet({ what: '', measured: 2.9, bound: 3, atLeast: true })).to.equal(false);
     expect(isMet({ what: '', measured: undefined, bound: 3 })).to.equal(undefined);
   });
 
-  it('are shown in tables', () => {
+  it('are printed as tables', () => {
     const text = resultText({
       tables: [
         {
@@ -55,7 +55,7 @@ describe('figures of the bench', () => {
     ]);
   });
 
-  it('are bars as long as they are large', () => {
+  it('are drawn as bars of proportional length', () => {
     const svg = chart('Time', [
       { name: 'ours', ms: 50, kind: 'ours' },
       { name: 'theirs', ms: 100, kind: 'other' },
@@ -67,7 +67,7 @@ describe('figures of the bench', () => {
     expect(svg).to.include('aria-label="Time: ours 50 ms, theirs 100 ms"');
   });
 
-  it('have a place in the docs', () => {
+  it('replace their section in the docs', () => {
     const page =
       'before\n<!-- generated: figures (npm run bench -- --write-docs) -->\nold\n<!-- end of figures -->\nafter\n';
     const written = replaceFigures(page, 'new');
@@ -81,7 +81,7 @@ describe('options of the bench', () => {
   const read = (...words: string[]): ReturnType<typeof readOptions> =>
     readOptions(words, ['queue', 'many-files'], ['knex']);
 
-  it('are read', () => {
+  it('are parsed', () => {
     expect(read()).to.include({ only: undefined, peers: undefined, repeat: 15, writeDocs: false });
     expect(read('--only', 'queue', '--peers', 'none', '--repeat', '3')).to.deep.include({
       only: ['queue'],
@@ -90,7 +90,7 @@ describe('options of the bench', () => {
     });
   });
 
-  it('are refused', () => {
+  it('are refused when invalid', () => {
     expect(() => read('--only', 'cue')).to.throw('--only cue: one or more of queue, many-files are expected');
     expect(() => read('--repeat', '0')).to.throw('--repeat 0');
     expect(() => read('--write-docs', '--peers', 'none')).to.throw('--write-docs writes all figures');

@@ -12,23 +12,23 @@ const root = resolve(import.meta.dirname, '../..');
 const chart = join(root, 'charts/lockstep');
 const read = (path: string): Promise<string> => readFile(join(chart, path), 'utf8');
 
-/** Only the parent chart gives or reads these. */
+/** Only the parent chart sets or reads these. */
 const FOREIGN = ['global', 'enabled'];
 
 interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
 }
 
-/** Every path in the schema that ends in a value. */
+/** Every schema path that leads to a value. */
 function leaves({ properties = {} }: Schema, prefix = ''): string[] {
   return Object.entries(properties).flatMap(([name, inner]) =>
     inner.properties === undefined ? [`${prefix}${name}`] : leaves(inner, `${prefix}${name}.`),
   );
 }
 
-// What needs no Helm; the rest is in test/chart.
+// Checks without Helm; test/chart has the rest.
 describe('charts/lockstep', () => {
-  it('has the version of the package, for the chart and for the application, also in the example', async () => {
+  it('uses the package version as chart version and app version, also in the example', async () => {
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     const about = parse(await read('Chart.yaml')) as { version: string; appVersion: string; kubeVersion: string };
     expect([about.version, about.appVersion, about.kubeVersion]).to.deep.equal([version, version, '>=1.29.0-0']);
@@ -38,7 +38,7 @@ describe('charts/lockstep', () => {
     expect(example.dependencies.map((each) => each.version)).to.deep.equal([version]);
   });
 
-  it('ends a Job for just the exit codes of src/core/errors.ts that say so', async () => {
+  it('fails a Job on exactly the exit codes that src/core/errors.ts marks as final', async () => {
     const codes = Object.keys(ERRORS) as ErrorCode[];
     const final = codes.filter((code) => ERRORS[code].job === 'FailJob').flatMap(exitsOf);
     const literal = /define "lockstep\.finalExitCodes" -}}\n\[([\d, ]+)\]/.exec(await read('templates/_job.tpl'))?.[1];
@@ -56,7 +56,7 @@ describe('charts/lockstep', () => {
 });
 
 describe('the table of values', () => {
-  it('has a row with path, default and meaning for each value, also the first', () => {
+  it('has a row with path, default and meaning for each value, including the first', () => {
     const yaml =
       '# About the file.\n\n# -- First.\na: 1\nb:\n  # -- Inner.\n  c: []\n# Aside.\n# -- Whole | thing.\nd:\n  e: x\n';
     expect(valueRows(yaml)).to.deep.equal([
@@ -67,7 +67,7 @@ describe('the table of values', () => {
     expect(valuesTable(yaml)).to.include('| `d` | `{"e":"x"}` | Whole \\| thing. |');
   });
 
-  it('refuses a value that nothing is said about, and a README without a place', () => {
+  it('refuses a value without a description, and a README without a marker', () => {
     expect(() => valueRows('# -- A.\na: 1\nb: 2\n')).to.throw('nothing about b');
     expect(() => withValues('nothing here', '# -- A.\na: 1\n')).to.throw('no place');
   });

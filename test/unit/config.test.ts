@@ -48,21 +48,26 @@ describe('parseConfig: where a setting comes from', () => {
     ['nothing', {}, {}, undefined],
     ['the standard environment', {}, { DATABASE_URL: 'standard' }, 'standard'],
     [
-      'LOCKSTEP_* before the standard environment',
+      'LOCKSTEP_* overrides the standard environment',
       {},
       { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: 'own' },
       'own',
     ],
-    ['a flag before all', { databaseUrl: 'flag' }, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: 'own' }, 'flag'],
+    [
+      'a flag overrides all',
+      { databaseUrl: 'flag' },
+      { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: 'own' },
+      'flag',
+    ],
     ['an empty variable counts as unset', {}, { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL: '' }, 'standard'],
     [
-      'a file by a flag before an address by a variable',
+      'a file set by a flag overrides an address set by a variable',
       { databaseUrlFile: '/f' },
       { LOCKSTEP_DATABASE_URL: 'own' },
       undefined,
     ],
     [
-      'a file by LOCKSTEP_* before the standard environment',
+      'a file set by LOCKSTEP_* overrides the standard environment',
       {},
       { DATABASE_URL: 'standard', LOCKSTEP_DATABASE_URL_FILE: '/f' },
       undefined,
@@ -76,7 +81,7 @@ describe('parseConfig: where a setting comes from', () => {
     });
   }
 
-  it('a weaker file does not get in the way of a stronger address', () => {
+  it('an address overrides a file from a source with lower precedence', () => {
     const { connection } = up({ databaseUrl: 'flag' }, { LOCKSTEP_DATABASE_URL_FILE: '/f' });
     expect(connection).to.include({ databaseUrl: 'flag' }).and.not.have.property('databaseUrlFile');
   });
@@ -88,7 +93,7 @@ describe('parseConfig: where a setting comes from', () => {
     ]);
   });
 
-  it('flag, then variable, then default, for a duration and for a boolean', () => {
+  it('a duration and a boolean come from the flag, then the variable, then the default', () => {
     const env = { LOCKSTEP_LOCK_WAIT: '4m', LOCKSTEP_CANCEL_BLOCKED_WAITERS: 'no' };
     expect(up().limits.lockWaitMs).to.equal(600_000);
     expect(up({}, env).limits.lockWaitMs).to.equal(240_000);
@@ -98,11 +103,11 @@ describe('parseConfig: where a setting comes from', () => {
     expect(up({ cancelBlockedWaiters: true }, env).cancelBlockedWaiters).to.equal(true);
   });
 
-  it('a variable of another command is ignored, also a wrong one', () => {
+  it('a variable of another command is ignored, even when invalid', () => {
     expect(up({}, { LOCKSTEP_STEPS: 'many', LOCKSTEP_TIMEOUT: 'x' }).target).to.deep.equal({ kind: 'latest' });
   });
 
-  it('the log is text on a terminal and in CI only, and a pod is named only if somebody names it', () => {
+  it('the log format is text only on a terminal and in CI, and the pod is set only by configuration', () => {
     expect(up().log).to.deep.equal({ format: 'json', level: 'info', color: 'auto' });
     expect(up({}, { CI: 'true' }).log.format).to.equal('text');
     expect(up({ logFormat: 'json' }, { CI: 'true' }).log.format).to.equal('json');
@@ -114,7 +119,7 @@ describe('parseConfig: where a setting comes from', () => {
   });
 });
 
-/** A text and what it becomes, for every option; the path leads to it in the Config. */
+/** For every option: a text, the parsed value, and its path in the Config. */
 const EVERY: Readonly<
   Record<
     Exclude<OptionKey, 'envFile'>,
@@ -209,7 +214,7 @@ function at(config: unknown, path: string): unknown {
 
 describe('parseConfig: every option', () => {
   for (const key of OPTION_KEYS) {
-    // It is read before there is a Config.
+    // This option is read before the Config exists.
     if (key === 'envFile') continue;
     const [text, command, path, value, more = {}] = EVERY[key];
     it(`${flagOf(key)} and ${envOf(key)}`, () => {
@@ -218,7 +223,7 @@ describe('parseConfig: every option', () => {
     });
   }
 
-  it('names its commands, and its default is a value of its own', () => {
+  it('lists its commands, and its default is a valid value', () => {
     for (const key of OPTION_KEYS) {
       const { commands, default: text } = optionEntry(key);
       expect(commands, key).to.not.be.empty;
@@ -227,14 +232,14 @@ describe('parseConfig: every option', () => {
     }
   });
 
-  it('the flags and variables are spelled alike', () => {
+  it('flags and variables have matching names', () => {
     expect(flagOf('databaseUrlFile')).to.equal('--database-url-file');
     expect(envOf('databaseUrlFile')).to.equal('LOCKSTEP_DATABASE_URL_FILE');
   });
 });
 
 describe('parseConfig: problems', () => {
-  it('names all of them at once', () => {
+  it('reports all of them together', () => {
     const flags = { to: '', lockWait: '5 minutes', table: 'a.b.c', lockKey: 'x' };
     const env = { LOCKSTEP_LOG_LEVEL: 'loud', LOCKSTEP_STRICT: 'perhaps', LOCKSTEP_HOOK_TIMEOUT: '0' };
     const error = errorOf(() => up(flags, env));
@@ -270,7 +275,7 @@ describe('parseConfig: problems', () => {
     });
   }
 
-  it('a name for create is needed, and becomes a file name', () => {
+  it('create requires a name and turns it into a file name', () => {
     const named = (name?: string) => () =>
       parseConfig({ command: 'create', flags: {}, ...(name !== undefined && { name }) }, {}, FACTS);
     expect(named('add_users-2')()).to.include({ command: 'create', name: 'add_users-2', dir: './migrations' });
@@ -278,7 +283,7 @@ describe('parseConfig: problems', () => {
       expect(problemsOf(named(name))).to.have.length(1);
   });
 
-  it('never quotes an address that landed in another setting', () => {
+  it('never quotes an address that was passed to another setting', () => {
     const secret = 'postgres://u:hunter2@h/d';
     for (const key of OPTION_KEYS) {
       const command = optionEntry(key).commands[0]!;
@@ -301,13 +306,13 @@ describe('parseConfig: the target of down', () => {
     expect(target({ all: true, confirm: 'shop' })).to.deep.equal({ kind: 'all', database: 'shop' });
   });
 
-  it('by a flag wins over another one by a variable', () => {
+  it('set by a flag overrides another one set by a variable', () => {
     const env = { LOCKSTEP_TO: '001_a', LOCKSTEP_TO_FILES: 'true', LOCKSTEP_ALL: 'true', LOCKSTEP_CONFIRM: 'x' };
     expect(target({ steps: '1' }, env)).to.deep.equal({ kind: 'steps', count: 1 });
     expect(target({ toFiles: true }, env)).to.deep.equal({ kind: 'files' });
   });
 
-  it('of a template gives way to the one that a person adds beside it', () => {
+  it('of a template is overridden by one that the user adds', () => {
     const template = { LOCKSTEP_TO_FILES: 'true' };
     expect(target({}, template)).to.deep.equal({ kind: 'files' });
     expect(target({}, { ...template, LOCKSTEP_TO: '001_a' })).to.deep.equal({ kind: 'version', version: '001_a' });
@@ -319,7 +324,7 @@ describe('parseConfig: the target of down', () => {
     expect(target({ to: '002_b' }, template)).to.deep.equal({ kind: 'version', version: '002_b' });
   });
 
-  it('is one only, where two are meant alike', () => {
+  it('is refused when two come from the same source', () => {
     const both: [Flags, Environment, RegExp][] = [
       [{ to: '1_a', toFiles: true }, {}, /--to, --to-files/],
       [{ toFiles: true, all: true, confirm: 'shop' }, {}, /--to-files, --all/],
@@ -328,7 +333,7 @@ describe('parseConfig: the target of down', () => {
     for (const [flags, env, words] of both) expect(problemsOf(() => target(flags, env)).join()).to.match(words);
   });
 
-  it('may be absent, which the command refuses when it has looked what there is', () => {
+  it('may be absent: the command refuses that after it reads the history', () => {
     for (const flags of [{}, { all: false }, { toFiles: false }] as Flags[]) expect(target(flags)).to.equal(undefined);
   });
 
@@ -341,16 +346,16 @@ describe('parseConfig: the target of down', () => {
   });
 });
 
-describe('parseConfig: holding what is rolled back', () => {
+describe('parseConfig: hold after a rollback', () => {
   const hold = (flags: Flags, env: Environment = {}) =>
     (parse('down', { to: '1_a', ...flags }, env) as DownConfig).hold;
 
-  it('is left to what the journal knows, unless somebody says it', () => {
+  it('depends on the journal unless set', () => {
     expect(hold({})).to.equal(undefined);
     expect(hold({ release: 'shop/8@2' })).to.equal(undefined);
   });
 
-  it('is as somebody says', () => {
+  it('follows the setting', () => {
     expect(hold({ release: 'shop/8@2', hold: false })).to.equal(false);
     expect(hold({ hold: true })).to.equal(true);
     expect(hold({}, { LOCKSTEP_RELEASE: 'shop/8@2', LOCKSTEP_HOLD: 'false' })).to.equal(false);
@@ -360,13 +365,13 @@ describe('parseConfig: holding what is rolled back', () => {
 describe('parseConfig: repair', () => {
   const problems = (flags: Flags): readonly string[] => errorOf(() => parse('repair', flags)).details.problems ?? [];
 
-  it('forgets the progress of one version by name alone', () => {
+  it('resets the progress of one version, which must be named', () => {
     expect(problems({ reset: true })).to.deep.equal([
       '--reset: needs --only with the version whose progress is to be forgotten',
     ]);
   });
 
-  it('does one thing at a time', () => {
+  it('accepts one action at a time', () => {
     expect(problems({ only: '1_a', reset: true, statement: 'done' })).to.deep.equal([
       'give only one of --statement, --reset',
     ]);
@@ -376,7 +381,7 @@ describe('parseConfig: repair', () => {
 });
 
 describe('parseConfig: unknown variables', () => {
-  it('warns of what looks mistyped, and of nothing else', () => {
+  it('warns of variables that look mistyped, and of no others', () => {
     const env = {
       LOCKSTEP_DATABSE_URL: 'x',
       LOCKSTEP_SERVICE_HOST: '10.0.0.1',

@@ -35,7 +35,7 @@ describe('connect', () => {
     return connect({ runner: runner(), connectWaitMs, writes }, { database, reporter: recorder, clock }, signal);
   }
 
-  /** The same, moved on by the clock. */
+  /** The same, while the clock advances. */
   function soon(options?: Options): Promise<{ session: Session; check: Check }> {
     return clock.until(run(options));
   }
@@ -45,7 +45,7 @@ describe('connect', () => {
   };
   const pauses = (): number[] => recorder.of('database.waiting').map(({ retryInMs }) => retryInMs);
 
-  it('gives the session with its first check', async () => {
+  it('returns the session with its first check', async () => {
     const { session, check } = await run();
     expect(check).to.deep.equal({
       free: true,
@@ -59,7 +59,7 @@ describe('connect', () => {
     ]);
   });
 
-  it('comes back after growing pauses, of 5 s at most', async () => {
+  it('retries after growing pauses of at most 5 s', async () => {
     refuse(9);
     await soon();
     expect(pauses()).to.deep.equal([100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
@@ -68,14 +68,14 @@ describe('connect', () => {
     expect(database.opened).to.have.length(1);
   });
 
-  it('halves the pauses by jitter', async () => {
+  it('shortens pauses by jitter to half at the least', async () => {
     clock = new FakeClock(() => 0);
     refuse(3);
     await soon();
     expect(pauses()).to.deep.equal([50, 100, 200]);
   });
 
-  it('gives up at the deadline, after a last try, with the last error', async () => {
+  it('gives up at the deadline after a last try and throws the last error', async () => {
     refuse(999);
     const error = await failure<MigratorError>(soon({ connectWaitMs: 12_000 }));
     expect(error).to.include({ code: 'DATABASE_UNAVAILABLE', exit: 30 });
@@ -102,7 +102,7 @@ describe('connect', () => {
     });
   }
 
-  it('stops trying when the refusal becomes one that waiting cannot mend', async () => {
+  it('stops trying when the error becomes permanent', async () => {
     refuse(2);
     const refused = new MigratorError('ACCESS_REFUSED', 'password authentication failed');
     refuse(1, refused);
@@ -110,13 +110,13 @@ describe('connect', () => {
     expect(database.attempts).to.equal(3);
   });
 
-  it('takes what it does not know for a bug', async () => {
+  it('reports an unknown error as a bug', async () => {
     database.open = () => Promise.reject(new TypeError('oops'));
     expect(await failure<MigratorError>(soon())).to.include({ code: 'INTERNAL', exit: 1 });
   });
 
   for (const why of ['standby', 'read-only'] as const) {
-    it(`waits until a ${why} server takes writes`, async () => {
+    it(`waits until a ${why} server accepts writes`, async () => {
       server.writesRefused = why;
       const work = run();
       await clock.advance(1_000);
@@ -134,7 +134,7 @@ describe('connect', () => {
       expect(database.opened.every(({ closed }) => closed)).to.equal(true);
     });
 
-    it(`is content with a ${why} server for reading`, async () => {
+    it(`accepts a ${why} server for reading`, async () => {
       server.writesRefused = why;
       const { check } = await run({ writes: false });
       expect(check.writesRefused).to.equal(why);
@@ -161,7 +161,7 @@ describe('connect', () => {
   });
 
   for (const connectWaitMs of [0, 1_000]) {
-    it(`gives one attempt 3 s, also with a connect wait of ${connectWaitMs} ms`, async () => {
+    it(`gives one attempt 3 s with a connect wait of ${connectWaitMs} ms`, async () => {
       server.turn = () => new Promise(() => undefined);
       const error = await failure<MigratorError>(soon({ connectWaitMs }));
       expect(error.summary).to.equal(
@@ -172,7 +172,7 @@ describe('connect', () => {
     });
   }
 
-  describe('a secret that somebody may still change', () => {
+  describe('a secret that may still change', () => {
     const late = (code: 'DATABASE_UNAVAILABLE' | 'ACCESS_REFUSED'): MigratorError =>
       new MigratorError(code, 'the password file', { awaitsSecret: true, hint: 'look at what writes it' });
 
@@ -180,7 +180,7 @@ describe('connect', () => {
       ['DATABASE_UNAVAILABLE', 30],
       ['ACCESS_REFUSED', 23],
     ] as const) {
-      it(`${code}: is waited for, and named at the deadline with ${exit}`, async () => {
+      it(`${code}: is retried until the deadline, then reported with exit code ${exit}`, async () => {
         refuse(999, late(code));
         const error = await failure<MigratorError>(soon({ connectWaitMs: 12_000 }));
         expect(error).to.include({ code, exit, hint: 'look at what writes it' });
@@ -188,13 +188,13 @@ describe('connect', () => {
         expect(clock.now()).to.equal(12_000);
       });
 
-      it(`${code}: once without a connect wait`, async () => {
+      it(`${code}: is tried once without a connect wait`, async () => {
         refuse(999, late(code));
         expect(await failure(soon({ connectWaitMs: 0 }))).to.include({ code });
         expect(database.attempts).to.equal(1);
       });
 
-      it(`${code}: is tried at once when it has changed`, async () => {
+      it(`${code}: is retried at once after it changes`, async () => {
         refuse(7, late(code));
         const work = run();
         await clock.advance(4_000);
@@ -207,14 +207,14 @@ describe('connect', () => {
       });
     }
 
-    it('that is late when the time is up is named, not the database', async () => {
+    it('that is still missing at the deadline is reported instead of the database', async () => {
       database.open = (_runner, signal) =>
         new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(late('DATABASE_UNAVAILABLE'))));
       expect((await failure<MigratorError>(soon({ connectWaitMs: 5_000 }))).summary).to.include('the password file');
     });
   });
 
-  it('ends at once when the signal aborts, while it tries and while it pauses', async () => {
+  it('ends at once when the signal aborts, during a try and during a pause', async () => {
     const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
     for (const block of [true, false]) {
       if (block) server.turn = () => new Promise(() => undefined);
@@ -232,7 +232,7 @@ describe('connect', () => {
 });
 
 describe('jitter', () => {
-  it('is between half and whole, and never longer than the limit', () => {
+  it('is between half and all of the pause, and never exceeds the limit', () => {
     expect(jitter(new FakeClock(() => 0), 1_000)).to.equal(500);
     expect(jitter(new FakeClock(), 1_000)).to.equal(1_000);
     expect(jitter(new FakeClock(), 9_000, 5_000)).to.equal(5_000);

@@ -1,4 +1,4 @@
-/** Files of other tools become ours with every statement of theirs, or are refused by file and line. */
+/** Conversion keeps every statement of another tool's files, or refuses by file and line. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 
@@ -75,7 +75,7 @@ SELECT 1; -- it has one
       '00001_a.down.sql': 'DROP FUNCTION f();\nDROP TABLE a;\n',
     },
   },
-  'goose: NO TRANSACTION is for both halves': {
+  'goose: NO TRANSACTION applies to both halves': {
     tool: 'goose',
     from: {
       '2_b.sql':
@@ -86,13 +86,13 @@ SELECT 1; -- it has one
       '2_b.down.sql': '-- lockstep: no-transaction\nDROP INDEX CONCURRENTLY i;\n',
     },
   },
-  'goose: nothing to undo, nothing to do': {
+  'goose: empty halves': {
     tool: 'goose',
     from: { '3_c.sql': '-- +goose Up\n-- +goose Down\n-- nothing\n' },
     to: { '3_c.up.sql': '-- nothing is done here\n' },
     warned: /3_c\.sql: its down half is empty/,
   },
-  'dbmate: transaction:false is for its half; the last semicolon may be missing': {
+  'dbmate: transaction:false applies to its half only; the last semicolon is optional': {
     tool: 'dbmate',
     from: {
       '20240101000000_a.sql':
@@ -103,7 +103,7 @@ SELECT 1; -- it has one
       '20240101000000_a.down.sql': 'ALTER SYSTEM RESET work_mem\n',
     },
   },
-  'node-pg-migrate: SQL, with marks and without, and files that are split already': {
+  'node-pg-migrate: SQL with and without marks, and files that are already split': {
     tool: 'node-pg-migrate',
     from: {
       '1_a.sql': '-- Up Migration\nSELECT 1;\n\n-- Down Migration\nSELECT 2;',
@@ -119,7 +119,7 @@ SELECT 1; -- it has one
       '3_c.down.sql': 'SELECT 5;',
     },
   },
-  'Flyway: undo scripts have the name of what they undo; a script with its own settings': {
+  'Flyway: an undo script gets the name of its migration; a script has its own settings': {
     tool: 'flyway',
     from: {
       'V007__add users.sql': 'SELECT 1;',
@@ -133,7 +133,7 @@ SELECT 1; -- it has one
       '007_add_users.down.sql': 'SELECT 2;',
     },
   },
-  'Flyway: versions with dots are numbered anew, in order': {
+  'Flyway: versions with dots get new numbers in order': {
     tool: 'flyway',
     from: {
       'V1__a.sql': 'SELECT 1;',
@@ -151,7 +151,7 @@ SELECT 1; -- it has one
     },
     warned: /are renumbered/,
   },
-  'Prisma: down.sql too': {
+  'Prisma: down.sql is included': {
     tool: 'prisma',
     from: {
       'migration_lock.toml': '',
@@ -279,7 +279,7 @@ describe('converting files', () => {
     });
   }
 
-  it('overwrites nothing, and writes nothing then', async () => {
+  it('writes nothing when a file exists', async () => {
     const error = await written('prisma', { '1_a/migration.sql': '', '2_b/migration.sql': '' }, ['2_b.up.sql']).then(
       () => undefined,
       (thrown: unknown) => thrown as MigratorError,
@@ -287,13 +287,13 @@ describe('converting files', () => {
     expect(error?.details.problems).to.deep.equal(['2_b.up.sql']);
   });
 
-  it('says what the parser could not compare', async () => {
+  it('warns of files that the parser cannot compare', async () => {
     const { files, warnings } = await written('prisma', { '1_a/migration.sql': 'SELEC 1;' });
     expect(files).to.have.key('1_a.up.sql');
     expect(warnings.join()).to.include("can't read it");
   });
 
-  it('takes statements for the same only if they say the same', async () => {
+  it('treats only identical statements as the same', async () => {
     const of = async (sql: string): Promise<string> => String(fingerprints(await parser.parse(sql)));
     expect(await of('SELECT  1 ;\n-- x\nSELECT a FROM b')).to.equal(await of('SELECT 1; SELECT a FROM b;'));
     for (const other of [
@@ -319,7 +319,7 @@ describe('converting files', () => {
   const comment = fc.constantFrom('', '-- a; b', '/* -- */', '-- see the docs', '--');
   const half = fc.array(fc.tuple(comment, statement, fc.boolean()), { maxLength: 5 });
 
-  it('any two halves of goose and of dbmate: each has its statements, and no other', async () => {
+  it('keeps the statements of any two goose or dbmate halves apart', async () => {
     const asGoose = (parts: readonly (readonly [string, string, boolean])[]): string =>
       parts
         .map(
@@ -350,7 +350,7 @@ describe('converting files', () => {
     );
   });
 
-  it('any text is converted, or refused, and never anything else', () => {
+  it('converts or refuses any text, and never throws another error', () => {
     const line = fc.oneof(
       fc.constantFrom(
         '-- +goose Up',

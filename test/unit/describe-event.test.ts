@@ -18,7 +18,7 @@ const error = new MigratorError('CONTENTION', '007_x did not get its lock', {
 const since = new Date('2024-05-06T07:08:09.000Z');
 const holder = { pid: 123, applicationName: 'lockstep up 0.1.0 pod-a', since, doing: 'up 007_x' };
 
-/** An event of each type, and the line about it in the text format. */
+/** An event of each type and its line in the text format. */
 const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventOf<T>, 'type'>, string] } = {
   'database.waiting': [
     { attempt: 2, retryInMs: 1500, error },
@@ -104,7 +104,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
   'run.failed': [{ error }, 'failed: 007_x did not get its lock'],
 };
 
-/** The same facts with everything that is text as long as it may come from elsewhere, and each list as long. */
+/** The same facts with every text from outside, and every list, at a very large size. */
 function grown(value: unknown, text: string): unknown {
   if (value instanceof MigratorError) return enormousError(text);
   if (typeof value === 'string') return text;
@@ -131,7 +131,7 @@ const ALL = Object.entries(EVENTS).map(([type, [facts, text]]) => ({
   text,
 }));
 
-/** A stream that takes its time, as a pipe may. */
+/** A slow stream, as a pipe may be. */
 function sink(): Writable & { text: string } {
   const stream = new Writable({
     highWaterMark: 16,
@@ -178,16 +178,16 @@ describe('describeEvent', () => {
     });
   }
 
-  it('has a sentence of its own for each type', () => {
+  it('has a distinct sentence for each type', () => {
     expect(new Set(ALL.map(({ event }) => describeEvent(event).message)).size).to.equal(ALL.length);
   });
 
-  it('tells the severity of a notice', () => {
+  it('includes the severity of a notice', () => {
     const level = (severity: string) => describeEvent({ type: 'server.notice', severity, message: '' }).level;
     expect(['WARNING', 'NOTICE', 'INFO', 'DEBUG1'].map(level)).to.deep.equal(['warn', 'info', 'info', 'debug']);
   });
 
-  it('gives the facts of a holder and of an error as fields', () => {
+  it('returns the facts of a lock holder and of an error as fields', () => {
     const { fields } = describeEvent({ type: 'lock.waiting', key: '1', waitedMs: 5, holder });
     expect(fields).to.deep.equal({ key: '1', waitedMs: 5, holder: { ...holder, since: since.toISOString() } });
     expect(
@@ -207,7 +207,7 @@ describe('describeEvent', () => {
 });
 
 describe('the fields of an error', () => {
-  it('say what to do next also when nobody has given a hint', () => {
+  it('include a next step even without a hint', () => {
     const bare = new MigratorError('DATABASE_UNAVAILABLE', 'gone');
     const { fields } = describeEvent({ type: 'migration.failed', version: '007_x', direction: 'up', error: bare });
     expect(fields['error']).to.include({
@@ -229,7 +229,7 @@ function expectSmallTermination(error: MigratorError, text: string, type: string
 }
 
 describe('createLogReporter', () => {
-  it('writes one JSON object a line, with the facts and the runner as fields', async () => {
+  it('writes one JSON object per line, with the facts and the runner as fields', async () => {
     const lines = (await log(ALL.map(({ event }) => event))).map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(lines.map((line) => line['event'])).to.deep.equal(Object.keys(EVENTS));
     for (const line of lines) {
@@ -244,7 +244,7 @@ describe('createLogReporter', () => {
     });
   });
 
-  it('writes the lines of a run that finds nothing to do as all others, though without winston', async () => {
+  it('writes the same lines without winston when a run has nothing to do', async () => {
     const got: MigratorEvent = { type: 'lock.acquired', key: '1', waitedMs: 0 };
     const untimed = (lines: readonly string[]) => lines.map((line) => line.replace(/"time":"[^"]*"/, ''));
     for (const { event } of ALL) {
@@ -253,7 +253,7 @@ describe('createLogReporter', () => {
     }
   });
 
-  /** Plain; of several bytes each; what JSON escapes in six; what looks like a password that never ends. */
+  /** Plain text; multibyte characters; characters that JSON escapes in six bytes; unterminated passwords. */
   const LONG = {
     plain: 'x'.repeat(20_000),
     emoji: '😀'.repeat(10_000),
@@ -261,7 +261,7 @@ describe('createLogReporter', () => {
     passwords: "PASSWORD 'hunter2'x ".repeat(1_000),
   };
   for (const [what, text] of Object.entries(LONG)) {
-    it(`writes no line that container runtimes split, nor a longer termination message or note: ${what}`, async () => {
+    it(`keeps log lines, the termination message and notes within their limits: ${what}`, async () => {
       expectSmallTermination(enormousError(text), text, 'any other');
       for (const { event } of ALL) {
         const { type, ...facts } = event;
@@ -291,7 +291,7 @@ describe('createLogReporter', () => {
     }).timeout(60_000);
   }
 
-  it('cuts nothing that fits', async () => {
+  it('does not cut text that fits', async () => {
     const [line = ''] = await log([{ type: 'warning', message: 'x'.repeat(15_000) }]);
     expect(line.length).to.be.within(15_000, MAX_LINE_BYTES - 1);
     expect(line).to.not.include('[cut');
@@ -306,7 +306,7 @@ describe('createLogReporter', () => {
     expect(lines.map((line) => line.slice(13))).to.deep.equal(ALL.map(({ text }) => text));
   });
 
-  it('does not tell people twice what stdout says', async () => {
+  it('does not repeat what stdout prints in the text format', async () => {
     const events: MigratorEvent[] = [
       { type: 'migration.applied', version: '1_a', durationMs: 1 },
       { type: 'warning', message: 'beware' },
@@ -318,7 +318,7 @@ describe('createLogReporter', () => {
     expect(await log(events, { format: 'json', level: 'warn' })).to.have.length(1);
   });
 
-  it('keeps secrets out, and each message on its line', async () => {
+  it('masks secrets and keeps each message on one line', async () => {
     const message = "first\nsecond \u001b[2J postgres://u:hunter2@h/d ALTER ROLE r PASSWORD 'hunter2'";
     for (const format of ['json', 'text'] as const) {
       const lines = await log([{ type: 'hook.log', version: '1_a', message }], { format });
@@ -334,7 +334,7 @@ describe('createLogReporter', () => {
     expect(line).to.match(/^\u001b\[33m.*\u001b\[0m$/);
   });
 
-  it('leaves out lines of others that come faster than they are read, says how many, and loses none of our own', async () => {
+  it('drops server lines that arrive faster than they are read, counts them, and keeps all of its own', async () => {
     const notice: MigratorEvent = { type: 'server.notice', severity: 'NOTICE', message: 'x'.repeat(999_000) };
     const lines = await log([
       ...Array<MigratorEvent>(20).fill(notice),
@@ -351,7 +351,7 @@ describe('createLogReporter', () => {
     expect(parsed[8]!['text']).to.match(/^12 lines of notices or hooks were dropped here/);
   });
 
-  it('ends with the failure, and loses no line', async () => {
+  it('ends with the failure and loses no line', async () => {
     const destination = sink();
     const reporter = createLogReporter({ format: 'json', level: 'info', color: false, humanOutput: true, destination });
     for (let index = 0; index < 300; index += 1) reporter.report({ type: 'warning', message: String(index) });

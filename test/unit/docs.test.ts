@@ -26,12 +26,12 @@ function withoutBlocks(text: string): string {
 
 describe('generated tables', () => {
   for (const name of GENERATED_PAGES) {
-    it(`of ${name} are what the code says (else: npx node scripts/docs.ts)`, () => {
+    it(`of ${name} match the code (else: npx node scripts/docs.ts)`, () => {
       expect(page(name)).to.equal(withGenerated(page(name), name));
     });
   }
 
-  it('change when the code says something else', () => {
+  it('change when the code changes', () => {
     const settings = page('docs/settings.md');
     const stale = settings.replace('`--lock-wait`', '`--lock-weight`');
     expect(withGenerated(stale, 'docs/settings.md')).to.equal(settings).and.to.not.equal(stale);
@@ -47,7 +47,7 @@ describe('docs/errors.md', () => {
     expect(rows).to.deep.equal(CODES.map((code) => ({ exits: exitsOf(code).join(', '), code, job: ERRORS[code].job })));
   });
 
-  it('ends a Job for just the codes that say so', () => {
+  it('fails a Job on exactly the codes marked as final', () => {
     const values = /action: FailJob\s+onExitCodes: \{ operator: In, values: \[([\d, ]+)\] \}/.exec(
       page('docs/errors.md'),
     )?.[1];
@@ -57,14 +57,14 @@ describe('docs/errors.md', () => {
 });
 
 describe('docs/json.md', () => {
-  it('has a link to each schema', async () => {
+  it('links to each schema', async () => {
     const schemas = await readdir(join(ROOT, 'docs/schemas'));
     expect(schemas.filter((name) => !page('docs/json.md').includes(`](schemas/${name})`))).to.deep.equal([]);
   });
 });
 
 describe('every page', () => {
-  it('has links that lead somewhere', async () => {
+  it('has no broken links', async () => {
     const broken: string[] = [];
     let count = 0;
     for (const { path, text } of pages) {
@@ -79,7 +79,7 @@ describe('every page', () => {
     expect(count, 'links found').to.be.greaterThan(10);
   });
 
-  it('names source files that are there', async () => {
+  it('names source files that exist', async () => {
     const named = pages.flatMap(({ path, text }) =>
       [...text.matchAll(/`((?:src|test|docs|scripts|migrations)\/[\w./-]*)`/g)].map(([, name = '']) => ({
         path,
@@ -93,7 +93,7 @@ describe('every page', () => {
     expect(named.length).to.be.greaterThan(20);
   });
 
-  it('is reached from the README', () => {
+  it('is reachable from the README', () => {
     const reached = new Set(['README.md']);
     for (const path of reached) {
       for (const [, link = ''] of (pages.find((one) => one.path === path)?.text ?? '').matchAll(/\]\(([^)#\s]+)/g)) {
@@ -104,7 +104,7 @@ describe('every page', () => {
     expect(pages.map(({ path }) => path).filter((path) => !reached.has(path))).to.deep.equal([]);
   });
 
-  it('names scripts that package.json has', async () => {
+  it('names scripts that exist in package.json', async () => {
     const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;
     };
@@ -118,7 +118,7 @@ describe('every page', () => {
     expect(listed).to.include('test:unit').and.to.include('postgres');
   });
 
-  it('shows command lines that can be given', () => {
+  it('shows valid command lines', () => {
     const lines = pages
       .flatMap(blocksOf)
       .flatMap(({ page: path, text }) => commandLines(text).map((words) => ({ path, words })));
@@ -151,7 +151,7 @@ async function linkProblem(path: string, link: string): Promise<string | undefin
   return headings.includes(anchor) ? undefined : 'there is no such heading';
 }
 
-/** The anchor that a heading gets. */
+/** The anchor of a heading. */
 function slug(heading: string): string {
   return heading
     .toLowerCase()

@@ -37,7 +37,7 @@ describe('parseFileName', () => {
     });
   }
 
-  it('finds what the name was made of', () => {
+  it('returns the parts that the name was built from', () => {
     const kinds = [
       ['up', 'up.sql'],
       ['down', 'down.sql'],
@@ -81,7 +81,7 @@ describe('compareVersions', () => {
     );
   });
 
-  it('follows numbers, however long', () => {
+  it('orders numbers of any length', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 10n ** 20n }), fc.bigInt({ min: 0n, max: 10n ** 20n }), (a, b) => {
         fc.pre(a !== b);
@@ -92,7 +92,7 @@ describe('compareVersions', () => {
 });
 
 describe('parseDirectives on any text', () => {
-  it('never throws, and finds nothing behind the first statement', () => {
+  it('never throws, and ignores directives after the first statement', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const { directives, problems } = parseDirectives(`SELECT 1;\n${text}\n-- lockstep: irreversible`);
@@ -103,7 +103,7 @@ describe('parseDirectives on any text', () => {
     );
   });
 
-  it('reads a directive among any comments', () => {
+  it('reads a directive between any comments', () => {
     const comment = fc.string().map((text) => `-- ${text.replaceAll(/[\r\n]/g, ' ').replaceAll(/lockstep/gi, '')}`);
     fc.assert(
       fc.property(fc.array(comment), fc.array(comment), (before, after) => {
@@ -161,7 +161,7 @@ describe('judgeName', () => {
       it(`${name}: ${verdict}`, () => expect(judgeName(name, new Set(['2_b.up.sql', name]))).to.equal(verdict));
   }
 
-  it('knows what belongs to prove', () => {
+  it('recognizes the files of prove', () => {
     expect(['1_a.seed.sql', '1_a.seed.sql.up.sql', '_a.seed.sql', '1_.seed.sql'].map(isSeed)).to.deep.equal([
       true,
       false,
@@ -176,7 +176,7 @@ describe('judgeRemarks', () => {
     { message: 'a', strict: true },
     { message: 'b', strict: false },
   ];
-  it('warns, and refuses with --strict what that refuses', () => {
+  it('warns, and refuses strict remarks with --strict', () => {
     expect(judgeRemarks(remarks, false)).to.deep.equal(['a', 'b']);
     expect(judgeRemarks(remarks.slice(1), true)).to.deep.equal(['b']);
     expect(() => judgeRemarks(remarks, true))
@@ -189,7 +189,7 @@ describe('equalNumbers', () => {
   const versions = (...names: readonly string[]) =>
     names.map((version) => ({ version })) as unknown as Parameters<typeof equalNumbers>[0];
 
-  it('is one sentence about all of them', () => {
+  it('returns one sentence about all of them', () => {
     expect(equalNumbers(versions('1_a', '2_a'))).to.equal('');
     expect(equalNumbers(versions('1_a', '1_b', '2_c'))).to.equal(
       'a number is used twice, so their names decide the order: 1_a, 1_b',
@@ -203,8 +203,8 @@ describe('equalNumbers', () => {
       .and.match(/4_a, 4_b and 25 more$/);
   });
 
-  it('tells times of several kinds, but not a counted start', () => {
-    const mixed: [names: string[], told: RegExp | ''][] = [
+  it('reports timestamps of several kinds, but not a sequential start', () => {
+    const mixed: [names: string[], expected: RegExp | ''][] = [
       [['1_a', '9_b', '10_c'], ''],
       [['9_a', '20240101_b'], ''],
       [['20240101_a', '20250101_b'], ''],
@@ -217,9 +217,9 @@ describe('equalNumbers', () => {
       [['202401010000_a', '20240102000000_b'], /12 digits.*14 digits/],
       [['1_x', '1700000000000_a', '20240102000000_b'], /milliseconds.*14 digits/],
     ];
-    for (const [names, told] of mixed) {
-      if (told === '') expect(mixedNumbers(versions(...names)), names.join()).to.equal('');
-      else expect(mixedNumbers(versions(...names)), names.join()).to.match(told);
+    for (const [names, expected] of mixed) {
+      if (expected === '') expect(mixedNumbers(versions(...names)), names.join()).to.equal('');
+      else expect(mixedNumbers(versions(...names)), names.join()).to.match(expected);
     }
   });
 });

@@ -8,7 +8,7 @@ import { createFileSource } from '../../src/adapters/files/source.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { MigrationSet } from '../../src/core/ports.ts';
 
-/** An account that owns nothing. */
+/** A user id that owns no files. */
 const NOBODY = 65_534;
 
 describe('files', () => {
@@ -40,7 +40,7 @@ describe('files', () => {
   }
 
   describe('createFileSource', () => {
-    it('reads scripts, directives and hooks, in the order of numbers', async () => {
+    it('reads scripts, directives and hooks in number order', async () => {
       await write({
         '10_b.up.sql': '\uFEFF-- lockstep: irreversible\r\nSELECT 2;\r\n',
         '9_a.up.sql': 'SELECT 1;',
@@ -57,7 +57,7 @@ describe('files', () => {
       expect(second).to.not.have.any.keys('down', 'hookPath');
     });
 
-    it('passes over what is none of its business', async () => {
+    it('ignores unrelated files', async () => {
       await write({
         '1_a.up.sql': '',
         'README.md': '',
@@ -78,7 +78,7 @@ describe('files', () => {
       expect((await read()).migrations).to.have.length(1);
     });
 
-    it('names every wrong file at once, in order', async () => {
+    it('reports all invalid files together, in order', async () => {
       await write({
         '1_a.up.sql': '-- lockstep: no-transactoin\n-- lockstep: irreversable\n',
         '2_b.down.sql': '',
@@ -115,7 +115,7 @@ describe('files', () => {
       await write({ '1_a.up.sql': '' });
       await chmod(dir, 0o755);
       await chmod(join(dir, '1_a.up.sql'), 0o000);
-      // Root reads everything.
+      // Root can read every file.
       const isRoot = process.getuid?.() === 0;
       if (isRoot) process.seteuid?.(NOBODY);
       try {
@@ -125,7 +125,7 @@ describe('files', () => {
       }
     });
 
-    it('takes a directory without migration files for a wrong mount', async () => {
+    it('refuses a directory without migration files as a wrong mount', async () => {
       await write({ 'README.md': '' });
       const error = await refused(read());
       expect(error.summary).to.equal(`there are no migration files in ${dir}`);
@@ -135,13 +135,13 @@ describe('files', () => {
       expect(await read(dir, true)).to.deep.equal({ migrations: [], remarks: [] });
     });
 
-    it('refuses a directory that is none, also with --allow-empty', async () => {
+    it('refuses a path that is not a directory, even with --allow-empty', async () => {
       await write({ file: '' });
       expect((await refused(read(join(dir, 'gone'), true))).summary).to.match(/gone does not exist$/);
       expect((await refused(read(join(dir, 'file'), true))).summary).to.match(/file is not a directory$/);
     });
 
-    describe('pairs by number, where the name of one fails', () => {
+    describe('pairs files by number when their names differ', () => {
       const cases: Readonly<
         Record<
           string,
@@ -152,13 +152,19 @@ describe('files', () => {
           }
         >
       > = {
-        'one of each': { files: ['1_add_a.up.sql', '1_drop_a.down.sql'], pairs: { '1_add_a': '1_drop_a.down.sql' } },
-        'with other zeros': { files: ['0001_add.up.sql', '1_drop.down.sql'], pairs: { '0001_add': '1_drop.down.sql' } },
-        'beside a pair of that number by name': {
+        'one up file and one down file': {
+          files: ['1_add_a.up.sql', '1_drop_a.down.sql'],
+          pairs: { '1_add_a': '1_drop_a.down.sql' },
+        },
+        'with different leading zeros': {
+          files: ['0001_add.up.sql', '1_drop.down.sql'],
+          pairs: { '0001_add': '1_drop.down.sql' },
+        },
+        'beside a pair with that number and equal names': {
           files: ['1_a.up.sql', '1_a.down.sql', '1_b.up.sql', '1_c.down.sql'],
           pairs: { '1_a': '1_a.down.sql', '1_b': '1_c.down.sql' },
         },
-        'not where a name fits': {
+        'not when the down file has a pair by name': {
           files: ['1_a.up.sql', '1_a.down.sql', '1_b.up.sql'],
           pairs: { '1_a': '1_a.down.sql', '1_b': undefined },
         },
@@ -192,7 +198,7 @@ describe('files', () => {
         });
       }
 
-      it('all of them are one remark', async () => {
+      it('reports all of them in one remark', async () => {
         for (let n = 1; n <= 9; n += 1) await write({ [`${n}_add.up.sql`]: '', [`${n}_drop.down.sql`]: '' });
         const { remarks } = await read();
         expect(remarks).to.have.length(1);
@@ -200,8 +206,8 @@ describe('files', () => {
       });
     });
 
-    describe('names nearly ours', () => {
-      it('refuses what golang-migrate would apply', async () => {
+    describe('names that resemble migration files', () => {
+      it('refuses files that golang-migrate would apply', async () => {
         await write({
           '1_a.up.sql': '',
           '2_b.up.SQL': '',
@@ -221,7 +227,7 @@ describe('files', () => {
         ]);
       });
 
-      it('tells what another tool would apply, in subfolders too', async () => {
+      it('reports files that another tool would apply, including subfolders', async () => {
         await write({ '1_a.up.sql': '', '2_b.up.go': '', '00003_c.go': '' });
         for (const folder of ['20240101_init', 'lib/deep/er', 'node_modules/x', 'lost+found', '..data', 'empty'])
           await mkdir(join(dir, folder), { recursive: true });
@@ -243,7 +249,7 @@ describe('files', () => {
         );
       });
 
-      it('says why a directory of folders has no migrations', async () => {
+      it('explains why a directory of folders contains no migrations', async () => {
         await mkdir(join(dir, '20240101_init'));
         await writeFile(join(dir, '20240101_init', 'migration.sql'), '');
         expect((await refused(read())).details.problems?.[0]).to.include('20240101_init/migration.sql');
@@ -260,14 +266,14 @@ describe('files', () => {
   describe('createMigration', () => {
     const now = new Date('2024-05-06T07:08:09Z');
     const table: [name: string, existing: string[], number: string][] = [
-      ['begins with 001', [], '001'],
-      ['goes on after the highest, in its width', ['0001_a', '0009_b', '0002_c'], '0010'],
-      ['grows over its width', ['99_a', '9_b'], '100'],
-      ['goes on with times', ['20240101000000_a'], '20240506070809'],
-      ['goes on with dates', ['20240101_a'], '20240506'],
-      ['goes on with seconds', ['1700000000_a'], '1714979289'],
-      ['goes on with milliseconds', ['1700000000000_a'], '1714979289000'],
-      ['is higher also when the clock is behind', ['20990101000000_a'], '20990101000001'],
+      ['starts with 001', [], '001'],
+      ['continues after the highest number with its width', ['0001_a', '0009_b', '0002_c'], '0010'],
+      ['widens the number when needed', ['99_a', '9_b'], '100'],
+      ['continues with timestamps', ['20240101000000_a'], '20240506070809'],
+      ['continues with dates', ['20240101_a'], '20240506'],
+      ['continues with seconds', ['1700000000_a'], '1714979289'],
+      ['continues with milliseconds', ['1700000000000_a'], '1714979289000'],
+      ['is higher than the newest timestamp even when the clock is behind', ['20990101000000_a'], '20990101000001'],
     ];
     for (const [name, existing, number] of table) {
       it(name, async () => {
@@ -278,16 +284,16 @@ describe('files', () => {
       });
     }
 
-    it('numbers with the time when asked, also the first', async () => {
+    it('uses a timestamp on request, even for the first file', async () => {
       const files = await createMigration({ dir, name: 'x', now, timestamp: true });
       expect(files[0]).to.equal(join(dir, '20240506070809_x.up.sql'));
     });
 
-    it('makes the directory', async () => {
+    it('creates the directory', async () => {
       expect(await createMigration({ dir: join(dir, 'a', 'b'), name: 'x', now })).to.have.length(2);
     });
 
-    it('says where it could not write', async () => {
+    it('names the path that it cannot write', async () => {
       await write({ file: '' });
       expect((await refused(createMigration({ dir: join(dir, 'file'), name: 'x', now }))).summary).to.match(
         /cannot write .*file \(EEXIST\)/,

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { foreignTool } from '../../src/core/import/foreign-table.ts';
 
-/** Tables as the tools themselves create them. */
+/** Tables as the tools create them. */
 const TABLE: readonly (readonly [string, string | undefined])[] = [
   ['version applied_at', undefined],
   ['version applied_at checksum', undefined],

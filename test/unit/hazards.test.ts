@@ -44,7 +44,7 @@ describe('hazards', () => {
     ['CLUSTER t USING i', /^1:1 rewrites the table/],
     ['CLUSTER', /^1:1 rewrites the table/],
   ] as const) {
-    it(`tells of ${JSON.stringify(text)}`, async () => {
+    it(`reports ${JSON.stringify(text)}`, async () => {
       const hazards = await hazardsOf(text);
       expect(hazards, hazards.join('\n')).to.have.lengthOf(1);
       expect(hazards[0]).to.match(expected);
@@ -74,7 +74,7 @@ describe('hazards', () => {
     'VACUUM (FULL false) t',
     'CREATE TEMP TABLE t AS SELECT 1',
   ]) {
-    it(`does not tell of ${JSON.stringify(text)}`, async () => {
+    it(`does not report ${JSON.stringify(text)}`, async () => {
       expect(await hazardsOf(text)).to.deep.equal([]);
     });
   }
@@ -83,20 +83,20 @@ describe('hazards', () => {
     expect(await hazardsOf('ALTER TABLE t ALTER a SET NOT NULL, DROP b, ADD UNIQUE (c)')).to.have.lengthOf(3);
   });
 
-  it('finds dropping and renaming natural in a down script', async () => {
+  it('accepts drops and renames in a down script', async () => {
     const text = 'DROP TABLE t; ALTER TABLE u DROP a; ALTER TABLE u RENAME TO v; CREATE INDEX ON u (a)';
     expect(await hazardsOf(text, '001_x.down.sql')).to.have.lengthOf(1);
     expect(await hazardsOf(text)).to.have.lengthOf(4);
   });
 
-  it('are found in a script of very many statements in one go', async () => {
-    // Time that grows with the square of their number would be minutes.
+  it('are found in a script of very many statements in linear time', async () => {
+    // Quadratic time would take minutes.
     const hazards = await hazardsOf('DROP TABLE t;CREATE INDEX CONCURRENTLY i ON t (a);'.repeat(10_000));
     expect(hazards).to.have.lengthOf(20_000);
     expect(hazards.at(-1)).to.match(/^1:499964 .*a file of its own/);
   });
 
-  it('survives a very deep expression', async () => {
+  it('handles a very deep expression', async () => {
     expect(await hazardsOf(`ALTER TYPE e ADD VALUE 'x'; SELECT ${'1+'.repeat(3_000)}1`)).to.deep.equal([]);
   });
 });

@@ -5,7 +5,7 @@ import { isKnownRelease, isPodRelease, releaseName } from '../../src/core/releas
 import { heldVersionsError } from '../../src/engine/migrate/held-versions.ts';
 
 describe('releases', () => {
-  it('are of a Job with a revision, and of a pod without', () => {
+  it('have a revision in a Job and none in a plain pod', () => {
     for (const [release, pod] of [
       ['shop/8@2', false],
       ['shop@2', true],
@@ -19,7 +19,7 @@ describe('releases', () => {
     expect(isPodRelease(undefined)).to.equal(false);
   });
 
-  it('have a name, without which they are all of the same', () => {
+  it('belong to one name when no name is set', () => {
     for (const [release, name] of [
       ['shop/8@2', 'shop'],
       ['shop@2', 'shop'],
@@ -78,21 +78,21 @@ describe('a hold', () => {
     return [...binding.map(() => 'held'), ...ended.map(({ because }) => because)].join();
   };
 
-  it('binds the releases that were known, their pods, and who has none', () => {
+  it('binds known releases, their pods, and runners without a release', () => {
     for (const release of ['shop/7@2', 'shop@2', 'shop/6@1', 'shop@1', 'shop/8@1', undefined])
       expect(judged(release), String(release)).to.equal('held');
   });
 
-  it('ends with a later release of its name', () => {
+  it('ends with a later release of the same name', () => {
     for (const release of ['shop/8@2', 'shop/9@1', 'shop@3']) expect(judged(release), release).to.equal('new release');
   });
 
-  it('binds releases of other names, also those that nobody knew', () => {
+  it('binds releases of other names, including unknown ones', () => {
     for (const release of ['stock/3@5', 'stock@5', 'stock/4@6', 'web@9', 'v9', 'shop'])
       expect(judged(release), release).to.equal('held');
   });
 
-  it('is of the name that had applied it, else of who rolled it back, else of whoever was known, else of anybody', () => {
+  it('belongs to the name that applied the version, else to the one that rolled it back, else to any known name, else to any name', () => {
     const cases: [Partial<HeldVersion>, string, string][] = [
       [{ appliedBy: 'stock/3@5' }, 'stock/4@6', 'new release'],
       [{ appliedBy: 'stock/3@5' }, 'shop/9@3', 'held'],
@@ -107,22 +107,22 @@ describe('a hold', () => {
       expect(judged(release, { hold: more }), JSON.stringify([more, release])).to.equal(expected);
   });
 
-  it('ends when a person wants it', () => {
+  it('ends on request by a user', () => {
     expect(judged('shop@2', { reapply: ['003_c'] })).to.equal('reapply');
     expect(judged('shop@2', { reapply: ['002_b'] })).to.equal('held');
   });
 
-  it('is nothing to who lacks the version, and does not end with them', () => {
+  it('does not affect a release without the version, and does not end with it', () => {
     expect(judged('shop/9@1', { versions: ['002_b'] })).to.equal('');
   });
 
-  it('without any release that was known binds only who has none', () => {
+  it('without known releases binds only runners without a release', () => {
     const unknown = { releases: [], appliedBy: undefined, release: undefined };
     expect(judged(undefined, { hold: unknown })).to.equal('held');
     expect(judged('shop@1', { hold: unknown })).to.equal('new release');
   });
 
-  it('is told with who, when, why, and what ends it', () => {
+  it('is described by who set it, when, why, and what ends it', () => {
     expect(describeHeldVersion(hold)).to.equal(
       '003_c was rolled back by rb-1 (release shop/8@1) at 2026-01-02T03:04:05.000Z: it locks orders',
     );

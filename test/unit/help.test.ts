@@ -8,7 +8,7 @@ import { ERRORS } from '../../src/core/errors.ts';
 const helpOf = (help: Topic | 'lockstep', all = false): Promise<string> => helpText({ help, all });
 
 describe('the help', () => {
-  it('of Lockstep names every command, and with --help-all every exit code', async () => {
+  it('of Lockstep lists every command, and with --help-all every exit code', async () => {
     const [brief, all] = await Promise.all([helpOf('lockstep'), helpOf('lockstep', true)]);
     for (const topic of TOPICS)
       expect(brief).to.match(new RegExp(`lockstep ${topic}\\b.*${COMMANDS[topic].summary}$`, 'm'));
@@ -17,7 +17,7 @@ describe('the help', () => {
   });
 
   for (const command of COMMAND_NAMES) {
-    it(`of ${command} names its own flags with their variables, and no others`, async () => {
+    it(`of ${command} lists its own flags with their variables, and no others`, async () => {
       const [brief, all] = await Promise.all([helpOf(command), helpOf(command, true)]);
       for (const key of OPTION_KEYS) {
         const flag = optionEntry(key).default === 'true' ? negatedFlagOf(key) : flagOf(key);
@@ -33,7 +33,7 @@ describe('the help', () => {
     });
   }
 
-  it('names the values', async () => {
+  it('shows the value of each flag', async () => {
     const text = await helpOf('up', true);
     for (const words of [
       '--role ROLE',
@@ -45,7 +45,7 @@ describe('the help', () => {
       expect(text).to.contain(` ${words} `);
   });
 
-  it('has at most 50 lines of at most 80 columns, unless everything is asked for', async () => {
+  it('has at most 80 columns, and at most 50 lines without --help-all', async () => {
     for (const topic of ['lockstep', ...TOPICS] as const) {
       const lines = (await helpOf(topic)).split('\n');
       expect(lines.length, topic).to.be.at.most(50);

@@ -1,4 +1,4 @@
-/** What a hook is told, and until when; hooks that use the database are tested in test/command/hooks.test.ts. */
+/** When a hook's abort signal fires; test/command/hooks.test.ts tests hooks that use the database. */
 import { expect } from 'chai';
 import pg from 'pg';
 
@@ -14,8 +14,8 @@ import { Recorder } from '../support/recorder.ts';
 const FILE = migration('001_a');
 const SIGTERM = new MigratorError('INTERRUPTED', 'SIGTERM');
 
-describe('a hook in a thread of its own', () => {
-  it('is not started when the run is told to end while the thread is made', async () => {
+describe('a hook in its own thread', () => {
+  it('is not started when the run is aborted while the thread is created', async () => {
     const stop = new AbortController();
     const hooks = new WorkerHooks({
       target: () => {
@@ -28,7 +28,7 @@ describe('a hook in a thread of its own', () => {
       memory: () => 2 ** 26,
     });
     const running = failure(hooks.run(FILE, { timeoutMs: 60_000, signal: stop.signal }));
-    // What makes it is being loaded.
+    // The module that creates the thread is being loaded.
     stop.abort(SIGTERM);
     expect(await running).to.equal(SIGTERM);
   });
@@ -36,7 +36,7 @@ describe('a hook in a thread of its own', () => {
 
 describe("a hook in the caller's thread", () => {
   const run = async (hook: Hook, signal: AbortSignal, timeoutMs = 60_000): Promise<void> => {
-    // Nobody connects.
+    // No connection is opened.
     const options = {
       connections: (how: ConnectingOptions) => hookConnections(new pg.Pool(), how),
       reporter: new Recorder(),
@@ -45,7 +45,7 @@ describe("a hook in the caller's thread", () => {
     await new ThreadHooks({ '001_a': hook }, options).run(FILE, { timeoutMs, signal });
   };
 
-  /** Goes on until it is told to stop. */
+  /** Runs until its signal aborts. */
   const endless: Hook = ({ signal }) =>
     new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => {
@@ -53,34 +53,34 @@ describe("a hook in the caller's thread", () => {
       });
     });
 
-  it('is told when the run is to end, which fails with the reason of that', async () => {
+  it('gets an aborted signal when the run is aborted, and the run fails with that reason', async () => {
     const stop = new AbortController();
     const running = failure(run(endless, stop.signal));
     stop.abort(SIGTERM);
     expect(await running).to.equal(SIGTERM);
   });
 
-  it('is told at once when the run has been told before it began', async () => {
+  it('gets an aborted signal at once when the run was aborted before it started', async () => {
     expect(await failure(run(endless, AbortSignal.abort(SIGTERM)))).to.equal(SIGTERM);
   });
 
-  it('is told when its time is up', async () => {
+  it('gets an aborted signal when its timeout expires', async () => {
     const error = await failure<MigratorError>(run(endless, new AbortController().signal, 1));
     expect(error).to.include({ code: 'HOOK_FAILED', exit: 35 });
     expect(error.summary).to.include('--hook-timeout');
   });
 
-  it('is told nothing once it is done', async () => {
+  it('gets no aborted signal after it ends', async () => {
     const stop = new AbortController();
-    let given: AbortSignal | undefined;
+    let received: AbortSignal | undefined;
     await run(async ({ signal }) => {
-      given = signal;
+      received = signal;
       await Promise.resolve();
     }, stop.signal);
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     stop.abort(SIGTERM);
-    expect(given?.aborted).to.equal(false);
+    expect(received?.aborted).to.equal(false);
     expect(timers(), 'timers that would keep the process').to.equal(before);
   });
 });

@@ -1,4 +1,4 @@
-/** Whatever a team renames on its way here: what the other tool has run does not run again, and nothing else is taken for run, or the import is refused. */
+/** Import of renamed files: no migration runs twice and none is skipped, or the import is refused. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 
@@ -60,7 +60,7 @@ function refused(work: () => unknown): readonly string[] {
 }
 
 describe('import of renamed files', () => {
-  it('takes a file whose number was made one of another kind, and says so', () => {
+  it('matches a file whose number changed its kind, and warns', () => {
     const result = plan(
       'node-pg-migrate',
       ['1700000000000_a', '20240101000000_b'],
@@ -84,36 +84,36 @@ describe('import of renamed files', () => {
       ['2_b', '5_a'],
       /1_a: no file has its number, but 5_a has its name/,
     ],
-    ['numbers changed places', 'node-pg-migrate', ['1_a'], ['1_b', '2_a'], /1_a: 1_b has its number, but 2_a its name/],
+    ['swapped numbers', 'node-pg-migrate', ['1_a'], ['1_b', '2_a'], /1_a: 1_b has its number, but 2_a its name/],
     [
-      'gone from the middle',
+      'missing from the middle',
       'node-pg-migrate',
       ['1_a', '2_b', '3_c'],
       ['1_a', '3_c'],
       /2_b: no file has this number or name/,
     ],
     [
-      'gone, and a file stands among the others that fits none',
+      'missing, beside a file that matches no row',
       'dbmate',
       ['1', '3', '5'],
       ['2_x', '3_c', '5_e'],
       /1: no file has this number/,
     ],
     [
-      'gone by a number of another kind',
+      'missing by a number of another kind',
       'dbmate',
       ['1700000000000', '20240101000000'],
       ['20231114221320_a', '20240101000000_b'],
       /1700000000000: no file/,
     ],
     [
-      'another time with its name',
+      'another timestamp with its name',
       'node-pg-migrate',
       ['1700000000000_a', '20240101000000_b'],
       ['20231114221321_a', '20240101000000_b'],
       /but 20231114221321_a has its name/,
     ],
-    ['no file fits', 'goose', ['1', '2'], ['20240101000000_a', '20240102000000_b'], /^1: no file.*2: no file/],
+    ['no file matches', 'goose', ['1', '2'], ['20240101000000_a', '20240102000000_b'], /^1: no file.*2: no file/],
     [
       'one name, two files',
       'prisma',
@@ -126,17 +126,17 @@ describe('import of renamed files', () => {
     it(`is refused: ${what}`, () => expect(refused(() => plan(tool, rows, files)).join('; ')).to.match(words));
   }
 
-  it('lets the oldest go when their files are gone', () => {
+  it('skips the oldest versions when their files no longer exist', () => {
     expect(recorded(plan('node-pg-migrate', ['1_a', '2_b', '3_c'], ['3_c', '4_d']))).to.deep.equal(['3_c']);
   });
 
-  /** Every old migration has an identity, which its file keeps whatever it is called. */
+  /** Every old migration has an identity that its file keeps under any name. */
   const number = fc.oneof(
     fc.integer({ min: 1, max: 60 }),
     fc.integer({ min: 0, max: 39 }).map((n) => 1_700_000_000_000 + 1000 * n),
     fc.integer({ min: 0, max: 59 }).map((n) => 20_231_114_222_300 + n),
   );
-  /** From milliseconds to a date with a time, as docs/import.md says. */
+  /** Converts milliseconds to a date with a time, as docs/import.md describes. */
   const converted = (n: number): number =>
     n > 1e12 && n < 1e13 ? Number(new Date(n).toISOString().replaceAll(/\D/g, '').slice(0, 14)) : n;
   const name = fc.constantFrom('a', 'b', 'c', 'd', 'e');
@@ -151,7 +151,7 @@ describe('import of renamed files', () => {
     fc.record({ number, name, change, applied: fc.integer({ max: 9, min: 0 }).map((n) => n > 2) }),
     { selector: (one) => `${one.number}_${one.name}`, maxLength: 7 },
   );
-  /** What the team has written since: no number that the tool knows, and no name that it knows at another kind of number. */
+  /** New files: they reuse no number of the tool, and no name of the tool with another kind of number. */
   const fresh = fc.uniqueArray(
     fc.record({ number: fc.integer({ min: 61, max: 90 }), name: fc.constantFrom('new', 'newer') }),
     { selector: (one) => one.number, maxLength: 2 },
@@ -159,11 +159,11 @@ describe('import of renamed files', () => {
 
   for (const tool of ['node-pg-migrate', 'prisma', 'dbmate', 'goose'] as const) {
     const hasNames = ((one: Tool): one is Named => one === 'node-pg-migrate' || one === 'prisma')(tool);
-    it(`of ${tool}: import and up run nothing twice and leave nothing out, or it is refused`, () => {
+    it(`of ${tool}: import and up run nothing twice and skip nothing, or the import is refused`, () => {
       let accepted = 0;
       fc.assert(
         fc.property(old, fresh, (olds, news) => {
-          // Of a tool that keeps numbers only, they are all that is known of a migration.
+          // A tool that stores only numbers identifies a migration by its number.
           fc.pre(
             hasNames ||
               (olds.every(({ change: { kind } }) => kind !== 'renumbered' && kind !== 'converted') &&
@@ -174,14 +174,14 @@ describe('import of renamed files', () => {
             const { change: made, applied } = one;
             if (made.kind === 'deleted') continue;
             const version = `${made.kind === 'renumbered' ? made.to : made.kind === 'converted' ? converted(one.number) : one.number}_${made.kind === 'renamed' ? made.to : one.name}`;
-            // Nobody can tell a file from the one whose number and name it has taken.
+            // A file that took the number and name of another is indistinguishable from it.
             fc.pre(
               !files.has(version) &&
                 olds.every((other) => other === one || `${other.number}_${other.name}` !== version),
             );
             files.set(version, { wasApplied: applied });
           }
-          // A number that another file has now is its own, with a warning if the name differs.
+          // A number that another file has now identifies that file, with a warning if the name differs.
           const gone = new Set(
             olds
               .filter(({ change: { kind } }) => kind === 'deleted' || kind === 'renumbered')

@@ -43,7 +43,7 @@ describe('import', () => {
 
   const recorded = ({ record }: ImportResult): string[] => record.map(({ migration }) => migration.version);
 
-  it('records what the other tool has applied, and says so, and what became of its table', async () => {
+  it('records what the other tool applied, and reports that and the fate of its table', async () => {
     const result = await run();
     expect(recorded(result)).to.deep.equal(['001_a', '002_b']);
     expect([...(server.contents.history?.keys() ?? [])]).to.deep.equal(['001_a', '002_b']);
@@ -56,7 +56,7 @@ describe('import', () => {
     ]);
   });
 
-  it('is done once: the next one finds everything recorded', async () => {
+  it('records nothing the second time', async () => {
     await run();
     const again = await run();
     expect({ recorded: recorded(again), skipped: again.skipped }).to.deep.equal({
@@ -65,7 +65,7 @@ describe('import', () => {
     });
   });
 
-  it('does not record again what was rolled back since', async () => {
+  it('does not record again what was rolled back since the import', async () => {
     await run();
     server.forget('002_b');
     const again = await run();
@@ -73,7 +73,7 @@ describe('import', () => {
     expect(recorder.of('warning').at(-1)?.message).to.include('002_b');
   });
 
-  it('says in a dry run what it would record, and writes nothing', async () => {
+  it('reports in a dry run what it would record and writes nothing', async () => {
     const result = await run('dbmate', { dryRun: true });
     expect(recorded(result)).to.deep.equal(['001_a', '002_b']);
     expect(recorder.of('migration.imported').map(({ dryRun }) => dryRun)).to.deep.equal([true, true]);
@@ -81,7 +81,7 @@ describe('import', () => {
     expect(recorder.of('table.renamed').map(({ dryRun }) => dryRun)).to.deep.equal([true]);
   });
 
-  it('is refused where the tool has no table, and where its table is not what it should be, and writes nothing', async () => {
+  it("is refused when the tool's table is missing or has an unexpected shape, and writes nothing", async () => {
     expect(await failure<MigratorError>(run('goose'))).to.include({
       code: 'CONFIG_INVALID',
       summary: 'there is no table of goose here',
@@ -91,7 +91,7 @@ describe('import', () => {
     expect(server.holder).to.equal(undefined);
   });
 
-  it('waits for whoever holds the lock, and reads the table then', async () => {
+  it('waits for the lock holder, then reads the table', async () => {
     const holder = server.stranger('lockstep up 1.0.0 pod-z');
     server.holder = holder;
     const work = run();
@@ -101,7 +101,7 @@ describe('import', () => {
     expect(recorded(await clock.until(work))).to.deep.equal(['001_a', '002_b', '003_c']);
   });
 
-  it('ends when the signal aborts, with its reason, and records nothing', async () => {
+  it('ends with the reason of the abort signal and records nothing', async () => {
     const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
     server.turn = async (label) => {
       if (label.endsWith('takeover.takeOver')) controller.abort(reason);

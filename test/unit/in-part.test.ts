@@ -30,11 +30,11 @@ function rows(...entries: readonly Row[]): StatementRow[] {
 
 describe('progressOf', () => {
   const cases: [name: string, rows: readonly Row[], expected: string[]][] = [
-    ['is none without rows', [], []],
-    ['is of what is done', [['done', 1]], ['001_a up done 1']],
-    ['is of what was started', [['started', 1]], ['001_a up done 0 started 1']],
+    ['is empty without rows', [], []],
+    ['contains the finished statements', [['done', 1]], ['001_a up done 1']],
+    ['contains the started statement', [['started', 1]], ['001_a up done 0 started 1']],
     [
-      'is none when all that was started has failed',
+      'is empty when every started statement failed',
       [
         ['started', 1],
         ['failed', 1],
@@ -42,7 +42,7 @@ describe('progressOf', () => {
       [],
     ],
     [
-      'is none when a person lets it run again',
+      'is empty after a reset',
       [
         ['started', 1],
         ['reset', 1],
@@ -50,7 +50,7 @@ describe('progressOf', () => {
       [],
     ],
     [
-      'goes on',
+      'advances with each statement',
       [
         ['done', 1],
         ['started', 2],
@@ -60,7 +60,7 @@ describe('progressOf', () => {
       ['001_a up done 2 started 3'],
     ],
     [
-      'stays started while others are done again',
+      'keeps the started statement while earlier ones are repeated',
       [
         ['done', 1],
         ['started', 2],
@@ -69,7 +69,7 @@ describe('progressOf', () => {
       ['001_a up done 1 started 2'],
     ],
     [
-      'is of the direction that was begun last',
+      'belongs to the direction that was started last',
       [
         ['done', 1],
         ['started', 1, 'down'],
@@ -77,7 +77,7 @@ describe('progressOf', () => {
       ['001_a down done 0 started 1'],
     ],
     [
-      'is of each version, in their order',
+      'contains each version in version order',
       [
         ['done', 1, 'up', '10_z'],
         ['done', 1, 'down', '9_y'],
@@ -85,24 +85,24 @@ describe('progressOf', () => {
       ['9_y down done 1', '10_z up done 1'],
     ],
   ];
-  for (const [name, given, expected] of cases) {
+  for (const [name, entries, expected] of cases) {
     it(name, () => {
-      const told = progressOf(rows(...given)).map(
+      const progress = progressOf(rows(...entries)).map(
         ({ version, direction, done, started }) =>
           `${version} ${direction} done ${done.length}${started ? ` started ${started.statement}` : ''}`,
       );
-      expect(told).to.deep.equal(expected);
+      expect(progress).to.deep.equal(expected);
     });
   }
 
-  it('is told with how far it is', () => {
+  it('is described with the number of finished statements', () => {
     const [one] = progressOf(rows(['done', 1], ['done', 2], ['started', 3]));
     expect(describeInPart(one!)).to.equal(
       '001_a is applied in part: of its up file statements 1 to 2 are done; statement 3 was started and has no recorded end',
     );
   });
 
-  it('is what the history makes of it: who recorded the version or took its row away has ended it', () => {
+  it('is finished once the history records the version or removes its row', () => {
     const inPart: VersionInPart[] = [
       { version: A, direction: 'up', done: ['x'] },
       { version: B, direction: 'down', done: ['x'] },
@@ -178,19 +178,19 @@ describe('a version in part', () => {
   const downBelow: Situation = { files: [A, B, C], applied: [A, B, C], down: B };
 
   const cases: [name: string, Situation, Direction, UpTarget | DownTarget, expected: string][] = [
-    ['up: goes on with it, and then with what follows', upB, 'up', LATEST, `${B} ${C} ${D}`],
+    ['up: continues it and then the following versions', upB, 'up', LATEST, `${B} ${C} ${D}`],
     ['up: up to it', upB, 'up', to(B), B],
-    ['up: up to below it', upB, 'up', to(A), 'nothing, warns of 002_b'],
+    ['up: up to a version below it', upB, 'up', to(A), 'nothing, warns of 002_b'],
     ['up: without its file', { ...upB, files: [A] }, 'up', LATEST, 'nothing, warns of 002_b'],
     ['up: without its file, with others', { ...upB, files: [A, C] }, 'up', LATEST, `${C}, warns of 002_b`],
     ['up: down below it', upB, 'down', to(A), '24 002_b'],
     ['up: down to it', upB, 'down', to(B), '24 002_b'],
     ['up: down of everything', upB, 'down', ALL, '24 002_b'],
     ['up: down by steps', upB, 'down', steps(1), '24 002_b'],
-    ['up: down of what an older image does not have', { ...upB, files: [A] }, 'down', FILES, '24 002_b'],
+    ['up: down to the files of an older image', { ...upB, files: [A] }, 'down', FILES, '24 002_b'],
     ['up: down above it', upBelow, 'down', steps(1), `${C}, warns of 002_b`],
     ['up: down through it', upBelow, 'down', steps(2), '24 002_b'],
-    ['up: down to below it, past others', upBelow, 'down', to(A), '24 002_b'],
+    ['up: down to a version below it, past others', upBelow, 'down', to(A), '24 002_b'],
     ['down: up', downB, 'up', LATEST, '22 002_b'],
     ['down: up with nothing else', { ...downB, files: [A, B] }, 'up', LATEST, '22 002_b'],
     ['down: up without its file', { ...downB, files: [A] }, 'up', LATEST, 'nothing, warns of 002_b'],
@@ -209,7 +209,7 @@ describe('a version in part', () => {
     });
   }
 
-  it('is finished, told or refused, whatever is asked for: never passed over in silence, never left by what goes past it', () => {
+  it('is finished, warned of or refused for any target, and never skipped silently', () => {
     const versions = [A, B, C, D] as const;
     const situations = fc
       .record({

@@ -31,7 +31,7 @@ const progress = { phase: 'building index', percent: 42 };
 
 type Facts<T extends MigratorEventType> = Omit<MigratorEventOf<T>, 'type'>;
 
-/** An event of each type, and what is told of it when it comes first in the run of a Job, after the plan was made. */
+/** An event of each type, and its Kubernetes Event when it comes first after the plan in the run of a Job. */
 const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | undefined, string?] } = {
   'database.waiting': [{ attempt: 2, retryInMs: 1500, error: unreachable }, undefined],
   'session.opened': [{ address: 'db:5432', database: 'shop', pid: 7 }, undefined],
@@ -120,17 +120,17 @@ function failedWith(code: ErrorCode, summary = 'x'): MigratorEvent {
   return { type: 'run.failed', error: new MigratorError(code, summary) };
 }
 
-describe('what of a run becomes a Kubernetes Event', () => {
+describe('Kubernetes Events of a run', () => {
   for (const { event, reason, note } of ALL) {
     it(`${event.type}: ${reason ?? 'none'}`, () => {
       const digest = digestOf();
       if (event.type !== 'run.planned') digest.of(PLANNED);
-      const told = digest.of(event);
-      expect(told).to.deep.equal(reason === undefined ? undefined : { reason, note });
+      const digested = digest.of(event);
+      expect(digested).to.deep.equal(reason === undefined ? undefined : { reason, note });
     });
   }
 
-  it('a failure, by its code', () => {
+  it('of a failure, by its code', () => {
     for (const code of Object.keys(ERRORS) as ErrorCode[]) {
       expect(digestOf().of(failedWith(code))?.reason, code).to.equal(REASON_OF_FAILURE[code]);
       expect(REASONS[REASON_OF_FAILURE[code]].type, code).to.equal('Warning');
@@ -154,23 +154,23 @@ describe('what of a run becomes a Kubernetes Event', () => {
   });
 
   it('of a rollback: started, each step, completed', () => {
-    const told = tell(digestOf({ direction: 'down' }), [
+    const digested = tell(digestOf({ direction: 'down' }), [
       { type: 'run.planned', direction: 'down', versions: ['2_b', '1_a'] },
       { type: 'migration.rolled-back', version: '2_b', durationMs: 1 },
       { type: 'migration.rolled-back', version: '1_a', durationMs: 1 },
       { type: 'run.finished', applied: ['2_b', '1_a'], durationMs: 2 },
     ]);
-    expect(told.map(({ reason }) => reason)).to.deep.equal([
+    expect(digested.map(({ reason }) => reason)).to.deep.equal([
       'RollbackStarted',
       'MigrationRolledBack',
       'MigrationRolledBack',
       'RollbackCompleted',
     ]);
-    expect(told.at(-1)?.note).to.equal('Rolled back 2 migrations in 2 ms; the last was 1_a');
+    expect(digested.at(-1)?.note).to.equal('Rolled back 2 migrations in 2 ms; the last was 1_a');
   });
 
   for (const direction of ['up', 'down'] as const) {
-    it(`${direction} with nothing to do: told in a Job only`, () => {
+    it(`of ${direction} with nothing to do: in a Job only`, () => {
       const events: MigratorEvent[] = [
         { type: 'session.opened', address: 'a', database: 'd', pid: 1 },
         { type: 'warning', message: 'the database is ahead' },
@@ -187,7 +187,7 @@ describe('what of a run becomes a Kubernetes Event', () => {
     });
   }
 
-  it('waiting for the lock: once, after 5 s', () => {
+  it('of waiting for the lock: once, after 5 s', () => {
     const waited = [0, 4_999, 5_000, 35_000].map(
       (waitedMs): MigratorEvent => ({ type: 'lock.waiting', key: '1', waitedMs, holder: undefined }),
     );
@@ -200,22 +200,22 @@ describe('what of a run becomes a Kubernetes Event', () => {
     ]);
   });
 
-  it('an unreachable database: once after 10 s, and when it is given up', () => {
+  it('of an unreachable database: once after 10 s, and when the run gives up', () => {
     let now = 1_000_000;
     const digest = digestOf({ now: () => now });
     const waiting: MigratorEvent = { type: 'database.waiting', attempt: 1, retryInMs: 1, error: unreachable };
-    const told = [0, 9_999, 1, 60_000].map((ms) => {
+    const digested = [0, 9_999, 1, 60_000].map((ms) => {
       now += ms;
       return digest.of(waiting)?.note;
     });
-    expect(told).to.deep.equal([undefined, undefined, 'Still trying to connect: cannot reach db:5432', undefined]);
+    expect(digested).to.deep.equal([undefined, undefined, 'Still trying to connect: cannot reach db:5432', undefined]);
     expect(digest.of({ type: 'run.failed', error: unreachable })).to.deep.equal({
       reason: 'DatabaseUnreachable',
       note: 'DATABASE_UNAVAILABLE (exit 30): cannot reach db:5432',
     });
   });
 
-  it('a long statement: at growing distances, at most five times; each statement anew', () => {
+  it('of a long statement: at growing intervals, at most five times per statement', () => {
     const running = (seconds: number): MigratorEvent => ({
       type: 'statement.running',
       version: '1_a',
@@ -223,33 +223,33 @@ describe('what of a run becomes a Kubernetes Event', () => {
       progress: undefined,
       blockers: [],
     });
-    const told = (times: readonly number[]): number[] => {
+    const digested = (times: readonly number[]): number[] => {
       const digest = digestOf();
       digest.of(PLANNED);
       return times.filter((time) => digest.of(running(time)) !== undefined);
     };
-    expect(told(Array.from({ length: 100 }, (_, index) => 10 + 30 * index))).to.deep.equal([10, 40, 100, 220, 460]);
-    expect(told([10, 40, 10, 40])).to.deep.equal([10, 40, 10, 40]);
+    expect(digested(Array.from({ length: 100 }, (_, index) => 10 + 30 * index))).to.deep.equal([10, 40, 100, 220, 460]);
+    expect(digested([10, 40, 10, 40])).to.deep.equal([10, 40, 10, 40]);
   });
 
-  it('of many migrations the first ten and the summary, and never more than the API server should bear', () => {
+  it('of many migrations: the first ten and the summary', () => {
     const versions = Array.from({ length: 500 }, (_, index) => `${index}_m`);
     const events: MigratorEvent[] = [
       { type: 'run.planned', direction: 'up', versions },
       ...versions.map((version): MigratorEvent => ({ type: 'migration.applied', version, durationMs: 1 })),
       { type: 'run.finished', applied: versions, durationMs: 500 },
     ];
-    const told = tell(digestOf(), events);
-    expect(told.filter(({ reason }) => reason === 'MigrationApplied')).to.have.length(10);
-    expect(told).to.have.length(12);
-    expect(told[0]?.note).to.equal('Applying 500 migrations: 0_m, 1_m, 2_m, …, 499_m');
-    expect(told.at(-1)).to.deep.equal({
+    const digested = tell(digestOf(), events);
+    expect(digested.filter(({ reason }) => reason === 'MigrationApplied')).to.have.length(10);
+    expect(digested).to.have.length(12);
+    expect(digested[0]?.note).to.equal('Applying 500 migrations: 0_m, 1_m, 2_m, …, 499_m');
+    expect(digested.at(-1)).to.deep.equal({
       reason: 'MigrationsCompleted',
       note: 'Applied 500 migrations in 500 ms; the last was 499_m',
     });
   });
 
-  it('whatever happens: at most 20, the end among them, each note small enough', () => {
+  it('are at most 20 including the end of the run, each note within its limit', () => {
     const anyEvent = fc.constantFrom(...ALL.map(({ event }) => event));
     fc.assert(
       fc.property(
@@ -260,16 +260,16 @@ describe('what of a run becomes a Kubernetes Event', () => {
           let now = 0;
           const digest = digestOf({ inJob, now: () => (now += 3_000) });
           const before = events.filter(({ type }) => type !== 'run.finished' && type !== 'run.failed');
-          const told = tell(digest, [...before, failedWith('INTERNAL', summary)]);
-          expect(told).to.have.length.within(1, MAX_EVENTS);
-          expect(told.at(-1)?.reason).to.equal('MigrationFailed');
-          for (const { note } of told) expect(Buffer.byteLength(note)).to.be.at.most(MAX_NOTE_BYTES);
+          const digested = tell(digest, [...before, failedWith('INTERNAL', summary)]);
+          expect(digested).to.have.length.within(1, MAX_EVENTS);
+          expect(digested.at(-1)?.reason).to.equal('MigrationFailed');
+          for (const { note } of digested) expect(Buffer.byteLength(note)).to.be.at.most(MAX_NOTE_BYTES);
         },
       ),
     );
   });
 
-  it('tells no row, no line of SQL, no second line of the server, no password', () => {
+  it('contain no row, no line of SQL, no second line of a server message, no password', () => {
     const secretive = new MigratorError('CONTENTION', 'postgres://u:hunter2@h/d failed', {
       server: { sqlstate: '55P03', message: "ALTER ROLE r PASSWORD 'hunter2' and\nrow 5", detail: 'row 6' },
       blockers: [blocker],
@@ -286,7 +286,7 @@ describe('what of a run becomes a Kubernetes Event', () => {
       .and.not.match(/hunter2|row \d|second line/);
   });
 
-  it('says each problem of wrong settings or files', () => {
+  it('contain each problem of invalid settings or files', () => {
     const wrong = new MigratorError('CONFIG_INVALID', '2 settings are wrong', {
       problems: ['--a: is wrong', 'LOCKSTEP_B: too'],
     });
@@ -295,14 +295,14 @@ describe('what of a run becomes a Kubernetes Event', () => {
     );
   });
 
-  it('is loaded before anything that is told, and not before', () => {
+  it('load the digest at the first reportable event, and not before', () => {
     for (const inJob of [true, false]) {
       let now = 0;
       for (const { event } of ALL) {
         const digest = digestOf({ inJob, now: () => (now += 20_000) });
-        // The first one only starts the clock of an unreachable database.
-        const told = [digest.of(event), digest.of(event)].some((one) => one !== undefined);
-        expect(wakes(event, inJob), event.type).to.equal(told);
+        // The first event only starts the timer of an unreachable database.
+        const digested = [digest.of(event), digest.of(event)].some((one) => one !== undefined);
+        expect(wakes(event, inJob), event.type).to.equal(digested);
       }
     }
   });

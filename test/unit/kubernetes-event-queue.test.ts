@@ -5,7 +5,7 @@ import { EventQueue, type EventQueuePorts, type MakeEvent } from '../../src/adap
 import { PostError, type Poster } from '../../src/adapters/kubernetes/poster.ts';
 import { FakeClock } from '../support/fakes/clock.ts';
 
-/** What the API server does with the next post: an answer, a failure, or silence. */
+/** The API server's reaction to the next post: an answer, a failure, or none. */
 type Answer = 'created' | 'silence' | PostError;
 
 class Server implements Poster {
@@ -13,7 +13,7 @@ class Server implements Poster {
   readonly #answers: Answer[];
   readonly #clock: FakeClock;
 
-  /** The last answer is given for ever. */
+  /** The last answer repeats. */
   constructor(clock: FakeClock, answers: readonly Answer[]) {
     this.#clock = clock;
     this.#answers = [...answers];
@@ -64,14 +64,14 @@ function notes({ server }: Trial): string[] {
   return server.posted.map(({ note }) => note);
 }
 
-/** Sends these, and gives them the time that the end of a run has. */
+/** Sends these and waits as long as the end of a run does. */
 async function send(one: Trial, texts: readonly string[], ms = 3_000): Promise<void> {
   for (const text of texts) one.queue.add(event(text));
   await one.clock.until(one.queue.flush(ms));
 }
 
 describe('EventQueue', () => {
-  it('sends one after the other, in order, through a client that is opened at the first', async () => {
+  it('sends one at a time, in order, through a client opened at the first', async () => {
     const one = trial(['created']);
     expect(one.opened()).to.equal(0);
     await send(one, ['a', 'b', 'c']);
@@ -81,7 +81,7 @@ describe('EventQueue', () => {
   });
 
   for (const code of [401, 403]) {
-    it(`is off for the run after ${code}, and says so once`, async () => {
+    it(`stops for the run after ${code} and warns once`, async () => {
       const one = trial([status(code), 'created']);
       await send(one, ['a', 'b', 'c']);
       expect(notes(one)).to.deep.equal(['a']);
@@ -89,7 +89,7 @@ describe('EventQueue', () => {
     });
   }
 
-  it('tries a name that is taken once more, with another name, at once', async () => {
+  it('retries a name conflict once, at once, with another name', async () => {
     const one = trial([status(409), 'created']);
     await send(one, ['a']);
     const [first, second] = one.server.posted;
@@ -98,7 +98,7 @@ describe('EventQueue', () => {
     expect(one.warnings).to.deep.equal([]);
   });
 
-  it('gives up a name that is taken again', async () => {
+  it('gives up after a second name conflict', async () => {
     const one = trial([status(409)]);
     await send(one, ['a']);
     expect(notes(one)).to.deep.equal(['a', 'a']);
@@ -110,7 +110,7 @@ describe('EventQueue', () => {
     [status(429, 1_000), 1_000],
     [status(503), 500],
   ] as const) {
-    it(`tries once more after ${answer.status}, in ${pauseMs} ms`, async () => {
+    it(`retries once after ${answer.status}, in ${pauseMs} ms`, async () => {
       const one = trial([answer, 'created']);
       await send(one, ['a', 'b']);
       expect(notes(one)).to.deep.equal(['a', 'a', 'b']);
@@ -119,21 +119,21 @@ describe('EventQueue', () => {
     });
   }
 
-  it('does not wait longer than a post may take, whatever the server asks for', async () => {
+  it('limits the pause that the server asks for to the time of a post', async () => {
     const one = trial([status(429, 60_000), 'created']);
     await send(one, ['a', 'b']);
     expect(notes(one)).to.deep.equal(['a', 'b']);
     expect(one.server.posted[1]?.atMs).to.equal(2_000);
   });
 
-  it('drops what is refused for another reason, goes on, and says so once', async () => {
+  it('drops an Event that is refused for another reason, continues, and warns once', async () => {
     const one = trial([status(422), new PostError('connect ECONNREFUSED'), 'created']);
     await send(one, ['a', 'b', 'c']);
     expect(notes(one)).to.deep.equal(['a', 'b', 'c']);
     expect(one.warnings).to.deep.equal(['could not send a Kubernetes Event: answered 422']);
   });
 
-  it('gives a silent server 2 s for each, and the end of the run 3 s for all', async () => {
+  it('waits 2 s per post for a silent server, and 3 s in all at the end of the run', async () => {
     const one = trial(['silence']);
     await send(one, ['a', 'b', 'c']);
     expect(one.server.posted.map(({ note, atMs }) => ({ note, atMs }))).to.deep.equal([
@@ -141,7 +141,7 @@ describe('EventQueue', () => {
       { note: 'b', atMs: 2_000 },
     ]);
     expect(one.clock.now()).to.equal(3_000);
-    // The run goes on beside it: what comes later is sent when the server speaks again.
+    // The run continues meanwhile: later Events are sent when the server answers again.
     const later = trial(['silence', 'created']);
     later.queue.add(event('a'));
     await later.clock.advance(10_000);
@@ -157,14 +157,14 @@ describe('EventQueue', () => {
     expect(notes(one)).to.deep.equal(['a']);
   });
 
-  it('is off, and says so once, when there is no client', async () => {
+  it('stops and warns once when there is no client', async () => {
     const one = trial(['created'], () => Promise.reject(new Error('it needs Node 22.19')));
     await send(one, ['a', 'b']);
     expect(one.opened()).to.equal(1);
     expect(one.warnings).to.deep.equal(['this run sends no more Kubernetes Events: it needs Node 22.19']);
   });
 
-  it('keeps the time of what happened', async () => {
+  it('keeps the time of the event', async () => {
     const one = trial(['silence', 'created']);
     const times: number[] = [];
     for (const note of ['a', 'b']) {

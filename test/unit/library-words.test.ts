@@ -1,11 +1,11 @@
-/** What errors and warnings say to a caller of the library: options, no flags, and the reason in `message`. */
+/** The wording of errors and warnings for a library caller: options instead of flags, and the reason in `message`. */
 import { expect } from 'chai';
 
 import { OPTION_KEYS, belongsTo, optionEntry } from '../../src/config/options.ts';
 import { MigratorError, type ErrorCode } from '../../src/core/errors.ts';
 import { inOptions, OPTION_OF, textInOptions, warningInOptions } from '../../src/library/words.ts';
 
-/** Settings of `up` and `down` that the library does not have, and why no text that it gives can speak of them. */
+/** Settings of `up` and `down` that the library lacks, and why none of its texts mentions them. */
 const NOT_OFFERED: Readonly<Record<string, string>> = {
   retryNow: 'the library does not pause after a failure',
   journalKeep: 'the default stands',
@@ -21,7 +21,7 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
 /** The library prints nothing, and sends no Events. */
 const OUTWARD = ['Output', 'Kubernetes'];
 
-async function told(error: Error): Promise<MigratorError> {
+async function libraryError(error: Error): Promise<MigratorError> {
   return await inOptions(() => Promise.reject(error)).then(
     () => {
       throw new Error('it ended well');
@@ -56,7 +56,7 @@ describe('the words of the library', () => {
     });
   }
 
-  it('leave alone what is to be typed, and what is no flag of ours', () => {
+  it('keep commands to type and flags of other programs', () => {
     for (const text of [
       'run "lockstep repair --only 1_a --reset"',
       'apply it (lockstep baseline --to 1_a), or go on',
@@ -69,14 +69,14 @@ describe('the words of the library', () => {
     );
   });
 
-  it('put the reason into the message, and keep code, cause, stack and details', async () => {
+  it('put the reason into the message and keep code, cause, stack and details', async () => {
     const cause = new Error('y');
     const error = new MigratorError('CONFIG_INVALID', '--table is wrong', {
       problems: ['--table . is no name', '--role x'],
       hint: 'correct --table',
       cause,
     });
-    const found = await told(error);
+    const found = await libraryError(error);
     expect(found).to.be.instanceOf(MigratorError).and.include({ code: 'CONFIG_INVALID', exit: 20, cause });
     expect(found.message).to.equal('table is wrong: table . is no name; role x. Next: correct table');
     expect(found).to.include({ summary: 'table is wrong', hint: 'correct table', next: 'correct table' });
@@ -85,22 +85,22 @@ describe('the words of the library', () => {
     expect(found.stack).to.include(import.meta.filename);
   });
 
-  it("have the server's words and SQLSTATE, the file and the line, and no row", async () => {
+  it("contain the server's message and SQLSTATE, the file and the line, and no row", async () => {
     const server = { sqlstate: '22P02', message: 'invalid input syntax for type integer: "secret row"' };
     const location = { file: '1_a.up.sql', line: 3, column: 2, text: 'SELECT 1' };
-    const { message } = await told(new MigratorError('MIGRATION_FAILED', '1_a failed', { server, location }));
+    const { message } = await libraryError(new MigratorError('MIGRATION_FAILED', '1_a failed', { server, location }));
     expect(message).to.include('1_a.up.sql:3').and.to.include('invalid input syntax').and.to.include('22P02');
     expect(message).to.not.include('secret row');
   });
 
-  it('say of whatever is unexpected that it is a bug, with the cause', async () => {
+  it('report an unexpected error as a bug, with the cause', async () => {
     const cause = new TypeError('x is not a function');
-    const found = await told(cause);
+    const found = await libraryError(cause);
     expect(found).to.include({ code: 'INTERNAL' satisfies ErrorCode, cause });
     expect(found.message).to.include('x is not a function').and.not.include('--log-format');
   });
 
-  it('are those of warnings that a reporter gets', () => {
+  it('apply to the warnings that a reporter gets', () => {
     expect(warningInOptions({ type: 'warning', message: 'set --table a.b (LOCKSTEP_TABLE)' })).to.deep.equal({
       type: 'warning',
       message: 'set table a.b',

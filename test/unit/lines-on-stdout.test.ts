@@ -11,7 +11,7 @@ describe('linesOnStdout', () => {
       .join('');
   }
 
-  it('prints the lines that people grep for', () => {
+  it('prints the lines that scripts grep for', () => {
     const events: MigratorEvent[] = [
       { type: 'migration.skipped', version: '1_a', direction: 'up' },
       { type: 'migration.started', version: '2_b', direction: 'up' },
@@ -26,13 +26,13 @@ describe('linesOnStdout', () => {
     );
   });
 
-  it('lets no file name steer the terminal, or start a line', () => {
+  it('lets no file name control the terminal or start a line', () => {
     expect(print([{ type: 'migration.applied', version: '1_\u001b[2J\n  up 2_b', durationMs: 1 }])).to.equal(
       '  up 1_?[2J up 2_b\n',
     );
   });
 
-  it('counts when everything is skipped, unless it is to be verbose', () => {
+  it('prints a count when everything is skipped, unless verbose', () => {
     const event: MigratorEvent = { type: 'migration.all-skipped', versions: ['1_a', '2_b'], direction: 'up' };
     expect(print([event])).to.equal('  skip 2 migrations (already applied)\n');
     expect(print([event], true)).to.equal('  skip 1_a (already applied)\n  skip 2_b (already applied)\n');

@@ -1,4 +1,4 @@
-/** Comments of other tools, placeholders, and directives that would have no effect: each is found, and nothing that only looks like one. */
+/** Detection of other tools' comments, placeholders, and directives without effect, without false positives. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 
@@ -50,7 +50,7 @@ describe('marks of other tools', () => {
     });
   }
 
-  it('leaves sentences alone', () => {
+  it('ignores sentences', () => {
     for (const text of [
       '-- goose Up',
       '-- see the down migration for users',
@@ -63,7 +63,7 @@ describe('marks of other tools', () => {
     }
   });
 
-  it('finds a placeholder outside of strings, comments and dollar quotes', () => {
+  it('finds a placeholder only outside strings, comments and dollar quotes', () => {
     expect(found('CREATE TABLE ${schema}.t ();')).to.have.length(1);
     expect(found('SELECT 1;\nCREATE TABLE a${b} ();')[0]).to.match(/^2:15 \$\{b\}/);
     for (const text of [
@@ -79,7 +79,7 @@ describe('marks of other tools', () => {
   });
 });
 
-describe('directives where they are not read', () => {
+describe('directives at positions where they have no effect', () => {
   const REFUSED: readonly (readonly [text: string, place: string])[] = [
     ['SELECT 1;\n-- lockstep: no-transaction\n', '2:1'],
     ['SELECT 1; -- lockstep: irreversible', '1:11'],
@@ -100,7 +100,7 @@ describe('directives where they are not read', () => {
     });
   }
 
-  it('but not what is read, what may stand there, and what only mentions us', () => {
+  it('ignores effective directives, allowed comments and mere mentions', () => {
     for (const text of [
       '-- lockstep: no-transaction\nSELECT 1;',
       'SELECT 1;\n-- lockstep: allow=drop-table: old\nDROP TABLE a;',
@@ -133,7 +133,7 @@ describe('tokensOf', () => {
     it(JSON.stringify(text), () => expect([...tokensOf(text)].map(({ kind }) => kind).join(' ')).to.equal(kinds));
   }
 
-  it('covers any text without a gap', () => {
+  it('covers any text without gaps', () => {
     const text = fc
       .array(
         fc.oneof(

@@ -3,13 +3,13 @@ import fc from 'fast-check';
 
 import { Message } from '../../src/adapters/postgres/wire/message.ts';
 
-/** PostgreSQL counts characters from 1, where JavaScript counts code units. */
+/** PostgreSQL counts characters from 1; JavaScript counts code units. */
 function positionOf(text: string, wanted: string): number {
   return Array.from(text.slice(0, text.indexOf(wanted))).length + 1;
 }
 
 describe('a message', () => {
-  it('ends each of our statements, and the last line of the file, which may be a comment', () => {
+  it('terminates each generated statement, and the last line of the file, which may be a comment', () => {
     const message = new Message()
       .add('BEGIN', 'SELECT 1')
       .addSource({ sql: 'SELECT 2 -- so', offset: 0, blocking: true, relations: [] })
@@ -20,13 +20,13 @@ describe('a message', () => {
   const ours = `INSERT INTO t VALUES ('é 😀')`;
   const table: [name: string, before: string, file: string][] = [
     ['plain text', 'BEGIN', 'SELECT WRONG'],
-    ['é and emoji in our text before', ours, 'SELECT WRONG'],
+    ['é and emoji in the generated text before', ours, 'SELECT WRONG'],
     ['é and emoji in the file before', 'BEGIN', "/* é😀 */ SELECT '😀é', WRONG"],
     ['both', ours, "SELECT '日本', '😀', WRONG, 'é'"],
     ['several lines', ours, '-- 😀\r\n\r\nSELECT é\n, WRONG\n'],
   ];
   for (const [name, before, file] of table) {
-    it(`finds the place in the file: ${name}`, () => {
+    it(`maps a position to the file: ${name}`, () => {
       const message = new Message()
         .add(before)
         .addSource({ sql: file, offset: 0, blocking: true, relations: [] })
@@ -35,7 +35,7 @@ describe('a message', () => {
     });
   }
 
-  it('knows where a piece begins in the file', () => {
+  it('maps a position in a piece to the file', () => {
     const message = new Message()
       .addSource({ sql: "SELECT '😀'", offset: 100, blocking: true, relations: [] })
       .add('SET LOCAL lock_timeout = 0')
@@ -44,7 +44,7 @@ describe('a message', () => {
     expect(message.sourceOffset(positionOf(message.text, 'WRONG'))).to.equal(213);
   });
 
-  it('says nothing of places in our own text', () => {
+  it('returns no position for generated text', () => {
     const message = new Message()
       .add('BEGIN')
       .addSource({ sql: 'SELECT 2', offset: 0, blocking: true, relations: [] })
@@ -53,7 +53,7 @@ describe('a message', () => {
     expect(message.sourceOffset(positionOf(message.text, 'INSERT'))).to.equal(undefined);
   });
 
-  it('takes an error at our semicolon for one at the end of the file', () => {
+  it('maps an error at the added semicolon to the end of the file', () => {
     const sql = 'CREATE TABLE t (a int';
     const message = new Message()
       .add('BEGIN')
@@ -64,7 +64,7 @@ describe('a message', () => {
     expect(message.sourceOffset(semicolon + 1)).to.equal(sql.length);
   });
 
-  it('finds every character of any file', () => {
+  it('maps every character of any file', () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'é', '日', '😀', '\n', "'"), minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(text, text, fc.nat(19), (before, file, nth) => {

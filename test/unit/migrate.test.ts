@@ -23,7 +23,7 @@ describe('migrate', () => {
     server = new FakeServer({ now: () => clock.now() });
   });
 
-  /** The files are applied, by a run of their own. */
+  /** Applies the files in a separate run. */
   async function apply(...files: readonly Migration[]): Promise<void> {
     await new FakeRun({ server, clock, files, name: 'before' }).up();
     server.calls.length = 0;
@@ -43,7 +43,7 @@ describe('migrate', () => {
   const types = ({ recorder }: FakeRun): string[] => recorder.events.map(({ type }) => type);
   const step = (version: string, direction = 'up') => ({ version, direction, durationMs: 0 });
 
-  /** What a run of the whole leaves; `error` of a failed one carries it. */
+  /** The outcome of a whole run; the error of a failed run carries it. */
   function outcome(more: Partial<Outcome> = {}): Outcome {
     return {
       command: 'up',
@@ -59,7 +59,7 @@ describe('migrate', () => {
     };
   }
 
-  /** The server answers the first `times` uses of `sql` with an error. */
+  /** Makes the server answer the first `times` uses of `sql` with an error. */
   function refuse(sql: string, sqlstate: string, times = 1): void {
     let left = times;
     server.beforeSql = (sent) => {
@@ -70,7 +70,7 @@ describe('migrate', () => {
   }
 
   describe('up', () => {
-    it('applies what is pending, in order, and says what it did', async () => {
+    it('applies pending migrations in order and reports them', async () => {
       const run = newRun();
       expect(await run.up()).to.deep.equal(outcome({ done: [step(A), step(B), step(C)] as Outcome['done'] }));
       expect(applied()).to.deep.equal([A, B, C]);
@@ -92,7 +92,7 @@ describe('migrate', () => {
       expect(server.peers.size).to.equal(0);
     });
 
-    it('skips what is applied, and says so of each', async () => {
+    it('skips applied migrations and reports each', async () => {
       await apply(FILES[0]!, FILES[1]!);
       const run = newRun();
       expect(await run.up()).to.deep.equal(outcome({ done: [step(C)] as Outcome['done'], skipped: [A, B] }));
@@ -100,7 +100,7 @@ describe('migrate', () => {
       expect(run.recorder.of('run.planned')).to.deep.equal([{ type: 'run.planned', direction: 'up', versions: [C] }]);
     });
 
-    it('needs one look and no lock when nothing is pending, and says so once', async () => {
+    it('checks once and takes no lock when nothing is pending, and reports that once', async () => {
       await apply(...FILES);
       const run = newRun();
       expect(await run.up()).to.deep.equal(outcome({ skipped: [A, B, C] }));
@@ -118,7 +118,7 @@ describe('migrate', () => {
       expect(applied()).to.deep.equal([A, B]);
     });
 
-    it('tells what ended without an end of its own', async () => {
+    it('reports an earlier run that ended without a record, once', async () => {
       server.contents = { ...server.contents, history: new Map() };
       server.write({ run: 'dead', event: 'run started', runner: 'pod-x' });
       server.write({ run: 'dead', event: 'started', version: A, direction: 'up' });
@@ -138,7 +138,7 @@ describe('migrate', () => {
       expect(server.contents.history?.get(A)?.checksum).to.equal(FILES[0]!.up.checksum);
     });
 
-    it('tells each warning once, however often it plans', async () => {
+    it('reports each warning once, even when it plans again', async () => {
       await apply(FILES[0]!, FILES[2]!);
       const run = newRun();
       const { warnings } = await run.up();
@@ -149,7 +149,7 @@ describe('migrate', () => {
     it('plans again under the lock', async () => {
       const run = newRun();
       server.turn = async (label) => {
-        // Somebody without a lock comes in between.
+        // A session without the lock changes the history in between.
         if (label.endsWith('lock.tryAcquire') && applied().length === 0) {
           server.contents = { ...server.contents, history: new Map([[A, { version: A }]]) };
         }
@@ -161,7 +161,7 @@ describe('migrate', () => {
   });
 
   describe('a failure', () => {
-    it('says what was done, what failed, and what was not run', async () => {
+    it('reports what was done, what failed, and what did not run', async () => {
       refuse('t_002_b', '42601');
       const run = newRun();
       const error = await failure<MigratorError>(run.up());
@@ -181,7 +181,7 @@ describe('migrate', () => {
       expect(server.peers.size).to.equal(0);
     });
 
-    it('is not hidden by what fails after it', async () => {
+    it('is not hidden by a later failure', async () => {
       refuse('t_001_a', '42601');
       server.turn = async (label) => {
         if (/recordFailure|endRun|release/.test(label)) throw new Error('fails too');
@@ -189,13 +189,13 @@ describe('migrate', () => {
       expect(await failure<MigratorError>(newRun().up())).to.include({ code: 'MIGRATION_FAILED' });
     });
 
-    it('leaves out the rows of the user in the journal', async () => {
+    it('keeps user rows out of the journal', async () => {
       refuse('t_001_a', '23505');
       await failure(newRun().up());
       expect(JSON.stringify(server.contents.journal)).to.not.include('DETAIL');
     });
 
-    it('of the plan comes before the lock, with every problem', async () => {
+    it('of the plan is reported before the lock, with every problem', async () => {
       await apply(migration(A, 'SELECT 1'), migration(B, 'SELECT 2'));
       const run = newRun();
       const error = await failure<MigratorError>(run.up());
@@ -204,7 +204,7 @@ describe('migrate', () => {
       expect(calls()).to.deep.equal(['check', 'check history']);
     });
 
-    it('of the files comes before anything is run, with every problem and place', async () => {
+    it('of the files is reported before anything runs, with every problem and location', async () => {
       const files = [migration(A), migration(B, 'SELECT 1;\nDISCARD ALL'), migration(C, 'DISCARD ALL')];
       const error = await failure<MigratorError>(newRun(files).up());
       expect(error).to.include({ code: 'MIGRATIONS_INVALID', exit: 21 });
@@ -215,14 +215,14 @@ describe('migrate', () => {
       expect(error.details.outcome).to.deep.include({ done: [], notRun: [A, B, C], pending: [A, B, C] });
     });
 
-    it('to get the lock says what is pending', async () => {
+    it('to get the lock names the pending versions', async () => {
       server.holder = server.stranger();
       const error = await failure<MigratorError>(clock.until(newRun().up({ lockWaitMs: 1_000 })));
       expect(error.code).to.equal('LOCK_TIMEOUT');
       expect(error.details.outcome).to.deep.include({ done: [], pending: [A, B, C] });
     });
 
-    it('to connect carries an outcome too', async () => {
+    it('to connect carries an outcome', async () => {
       const run = newRun();
       run.database.refusals.push(new MigratorError('ACCESS_REFUSED', 'wrong password'));
       const error = await failure<MigratorError>(run.up());
@@ -230,7 +230,7 @@ describe('migrate', () => {
       expect(error.details.outcome).to.deep.equal(outcome());
     });
 
-    it('of the connection in a migration leaves its outcome unknown, and executes nothing more', async () => {
+    it('of the connection during a migration leaves its outcome unknown and stops the run', async () => {
       for (const at of ['executor.begin', 'executor.transaction', 'executor.transaction answered']) {
         server = new FakeServer();
         const run = newRun();
@@ -250,7 +250,7 @@ describe('migrate', () => {
       }
     });
 
-    it('of the connection between two migrations is not about their outcome', async () => {
+    it('of the connection between two migrations leaves no outcome unknown', async () => {
       const run = newRun();
       const report = run.recorder.report.bind(run.recorder);
       run.recorder.report = (event) => {
@@ -273,14 +273,14 @@ describe('migrate', () => {
       expect(done[1]!.durationMs).to.equal(1_400);
     });
 
-    it('to get a table lock is not retried for data', async () => {
+    it('to get a table lock is not retried for a data statement', async () => {
       refuse('INSERT', '55P03');
       const run = newRun([migration(A, 'INSERT INTO t')]);
       expect(await failure<MigratorError>(run.up())).to.include({ code: 'CONTENTION', exit: 32 });
       expect(run.recorder.of('migration.retrying')).to.deep.equal([]);
     });
 
-    it('that the server has told of a statement outside a transaction can be run again', async () => {
+    it('that the server reports for a statement outside a transaction allows another run', async () => {
       const files = [migration(A, 'CREATE DATABASE d')];
       refuse('CREATE DATABASE', '42P04');
       expect(await failure<MigratorError>(newRun(files).up())).to.include({ code: 'MIGRATION_FAILED' });
@@ -288,8 +288,8 @@ describe('migrate', () => {
     });
   });
 
-  describe('a statement of which nobody can know whether it took effect', () => {
-    it('stays so, however often one tries', async () => {
+  describe('a statement whose outcome is unknown', () => {
+    it('stays unknown on every further try', async () => {
       const files = [migration(A, 'CREATE DATABASE d')];
       const first = newRun(files);
       server.beforeSql = () => first.database.opened[0]!.lose();
@@ -307,7 +307,7 @@ describe('migrate', () => {
     const PAUSING = { pausesAfterFailure: true };
     const pod = (files = FILES, release = 'shop@1.0'): FakeRun => newRun(files, { release });
 
-    it('is left alone for a pause that doubles, and that says when the next try is', async () => {
+    it('is not retried during a pause that doubles, and the error names the time of the next try', async () => {
       server.beforeSql = (sql) => {
         if (sql.includes('t_001_a')) throw new Refusal('42601', 'no');
       };
@@ -328,19 +328,19 @@ describe('migrate', () => {
     });
 
     const tried: [name: string, run: () => FakeRun, options: object][] = [
-      ['by whoever does not pause', () => pod(), {}],
+      ['by a run that does not pause', () => pod(), {}],
       ['in another release', () => pod(FILES, 'shop@1.1'), PAUSING],
       ['when its text has changed', () => pod([migration(A, 'CREATE TABLE other'), ...FILES.slice(1)]), PAUSING],
     ];
     for (const [name, run, options] of tried) {
-      it(`is tried at once ${name}`, async () => {
+      it(`is retried at once ${name}`, async () => {
         refuse('t_001_a', '42601');
         await failure(pod().up(PAUSING));
         expect((await run().up(options)).done).to.have.length(3);
       });
     }
 
-    it('is forgotten once the migration was applied', async () => {
+    it('is cleared once the migration is applied', async () => {
       refuse('t_001_a', '42601');
       await failure(pod().up(PAUSING));
       await clock.advance(30_000);
@@ -349,7 +349,7 @@ describe('migrate', () => {
       expect((await pod().up(PAUSING)).done).to.have.length(3);
     });
 
-    it('is waited for while somebody holds the lock, who may be mending it', async () => {
+    it('makes a run wait for the lock holder, which may apply it', async () => {
       refuse('t_001_a', '42601');
       await failure(pod().up(PAUSING));
       const holder = server.stranger('lockstep up 1.0.0 pod-z');
@@ -360,7 +360,7 @@ describe('migrate', () => {
       expect((await clock.until(work)).skipped).to.deep.equal([A, B, C]);
     });
 
-    it('is left alone also by one who learns of it only under the lock', async () => {
+    it('is not retried by a run that reads of the failure only under the lock', async () => {
       const facts = {
         run: 'r',
         version: A,
@@ -376,7 +376,7 @@ describe('migrate', () => {
       expect(calls()).to.include('lock.release').and.not.include('executor.begin');
     });
 
-    it('is answered with its own code', async () => {
+    it('is reported with its own code', async () => {
       refuse('t_001_a', '57014');
       for (const words of [/failed$/, /failed once in this release/]) {
         const error = await failure<MigratorError>(pod().up(PAUSING));
@@ -387,7 +387,7 @@ describe('migrate', () => {
   });
 
   describe('a dry run', () => {
-    it('says what would be done, and changes nothing', async () => {
+    it('reports what would be done and changes nothing', async () => {
       await apply(FILES[0]!);
       const before = server.contents;
       const run = newRun();
@@ -403,13 +403,13 @@ describe('migrate', () => {
       expect(types(run)).to.deep.equal(['session.opened']);
     });
 
-    it('does not wait for whoever holds the lock', async () => {
+    it('does not wait for the lock holder', async () => {
       server.holder = server.stranger('lockstep down 1.0.0 pod-z');
       expect((await newRun().up({ dryRun: true })).notRun).to.deep.equal([A, B, C]);
       expect(server.contents.history).to.equal(undefined);
     });
 
-    it('is possible on a standby', async () => {
+    it('works on a standby', async () => {
       server.writesRefused = 'standby';
       expect((await newRun().up({ dryRun: true })).notRun).to.deep.equal([A, B, C]);
     });
@@ -420,15 +420,15 @@ describe('migrate', () => {
     });
   });
 
-  describe('while somebody else holds the lock', () => {
-    it('leaves at once when nothing is pending and the holder is an up', async () => {
+  describe('while another session holds the lock', () => {
+    it('returns at once when nothing is pending and the holder is an up', async () => {
       await apply(...FILES);
       server.holder = server.stranger('lockstep up 1.0.0 pod-z');
       expect((await newRun().up()).skipped).to.deep.equal([A, B, C]);
       expect(calls()).to.deep.equal(['check', 'check history']);
     });
 
-    it('leaves as soon as that up has applied everything, before it has released', async () => {
+    it('returns as soon as that up has applied everything, before it releases', async () => {
       await apply(FILES[0]!);
       const holder = server.stranger('lockstep up 1.0.0 pod-z');
       server.holder = holder;
@@ -443,7 +443,7 @@ describe('migrate', () => {
     });
 
     for (const name of ['lockstep down 1.0.0 pod-z', 'lockstep baseline 1.0.0 pod-z', 'golang-migrate', '']) {
-      it(`waits for ${name === '' ? 'a session without a name' : name}, also when nothing is pending`, async () => {
+      it(`waits for ${name === '' ? 'a session without a name' : name}, even when nothing is pending`, async () => {
         await apply(...FILES);
         const holder = server.stranger(name);
         server.holder = holder;
@@ -457,11 +457,11 @@ describe('migrate', () => {
       });
     }
 
-    it('does not trust a plan that is made while others roll back', async () => {
+    it('does not trust a plan made during a rollback', async () => {
       await apply(...FILES);
       const holder = server.stranger('lockstep down 1.0.0 pod-z');
       server.holder = holder;
-      // The files have changed, but what was applied of them is about to go.
+      // The files changed, but the rollback is about to remove their applied versions.
       const run = newRun([migration(A, 'SELECT 1'), migration(B)]);
       const work = run.up();
       await clock.advance(2_000);
@@ -474,7 +474,7 @@ describe('migrate', () => {
       expect((await clock.until(work)).done).to.have.length(2);
     });
 
-    it('says how long it waited', async () => {
+    it('reports how long it waited', async () => {
       const holder = server.stranger();
       server.holder = holder;
       const run = newRun();
@@ -487,7 +487,7 @@ describe('migrate', () => {
   });
 
   describe('a signal', () => {
-    /** Aborts the run when the server sees `sql`, whose statement then never answers by itself. */
+    /** Aborts the run when the server gets `sql`; the statement then never ends by itself. */
     function interruptAt(run: FakeRun, sql: string, reason: Error = SIGTERM): void {
       server.beforeSql = (sent) => {
         if (!sent.includes(sql)) return;
@@ -496,7 +496,7 @@ describe('migrate', () => {
       };
     }
 
-    it('ends the statement that runs, rolls it back, and releases the lock', async () => {
+    it('cancels the running statement, rolls it back, and releases the lock', async () => {
       const run = newRun();
       interruptAt(run, 't_002_b');
       const error = await failure<MigratorError>(run.up());
@@ -513,12 +513,12 @@ describe('migrate', () => {
       expect(run.database.opened.map(({ closed }) => closed)).to.deep.equal([true]);
     });
 
-    it('reports as applied what was committed nevertheless', async () => {
+    it('reports a migration that committed nevertheless as applied', async () => {
       const run = newRun();
       server.beforeSql = (sql) => {
         if (sql.includes('t_002_b')) run.interrupt(SIGTERM);
       };
-      // The cancel request comes too late.
+      // The cancel request arrives too late.
       const open = run.database.open.bind(run.database);
       run.database.open = async (...args) => {
         const session = await open(...args);
@@ -529,7 +529,7 @@ describe('migrate', () => {
       expect(error.code).to.equal('INTERRUPTED');
       expect(error.details.outcome).to.deep.include({ done: [step(A), step(B)], notRun: [C], pending: [C] });
       expect(applied()).to.deep.equal([A, B]);
-      // The journal had said that the next one starts.
+      // The journal already recorded the start of the next migration.
       const ofNext = server.contents.journal.filter(({ version }) => version === C);
       expect(ofNext.map(({ event, code }) => [event, code])).to.deep.equal([
         ['started', undefined],
@@ -537,14 +537,14 @@ describe('migrate', () => {
       ]);
     });
 
-    it('before anything ends it before anything', async () => {
+    it('before the start ends the run without a database call', async () => {
       const run = newRun();
       run.interrupt(SIGTERM);
       expect(await failure<MigratorError>(run.up())).to.include({ code: 'INTERRUPTED' });
       expect(calls()).to.deep.equal([]);
     });
 
-    it('that an embedding program gives is no bug of ours', async () => {
+    it('with any reason of an embedding program is not reported as a bug', async () => {
       for (const reason of [
         new DOMException('This operation was aborted', 'AbortError'),
         new Error('the test is over'),
@@ -558,7 +558,7 @@ describe('migrate', () => {
   });
 
   describe('a hook', () => {
-    it('runs before its migration, and only then', async () => {
+    it('runs before its migration only', async () => {
       await apply(FILES[0]!);
       const seen: string[] = [];
       const hook = (version: string) => (): void => {
@@ -570,7 +570,7 @@ describe('migrate', () => {
       expect(types(run).filter((type) => type.startsWith('hook.'))).to.deep.equal(['hook.started', 'hook.finished']);
     });
 
-    it('does not run for a rollback, nor for a dry run', async () => {
+    it('does not run in a rollback or in a dry run', async () => {
       const hook = (): void => {
         throw new Error('it ran');
       };
@@ -590,7 +590,7 @@ describe('migrate', () => {
       expect(applied()).to.deep.equal([A]);
     });
 
-    it('is told to stop when the session is lost, and its migration does not run', async () => {
+    it('gets an aborted signal when the session is lost, and its migration does not run', async () => {
       let stopped = false;
       const run = newRun([FILES[0]!], {
         hooks: {
@@ -607,7 +607,7 @@ describe('migrate', () => {
       expect(calls()).to.not.include('executor.begin');
     });
 
-    it('that fails because the server went away is not what failed', async () => {
+    it('that fails because the connection was lost is not reported as the cause', async () => {
       const hook = (): void => {
         server.turn = async (call) => {
           if (call.endsWith(' check')) run.database.opened[0]!.lose();
@@ -632,7 +632,7 @@ describe('migrate', () => {
       expect(types(run)).to.not.include('hook.started');
     });
 
-    it('that was interrupted is not followed by its migration', async () => {
+    it('that was interrupted prevents its migration', async () => {
       const run = newRun([FILES[0]!], { hooks: { [A]: () => run.interrupt(SIGTERM) } });
       expect(await failure<MigratorError>(run.up())).to.include({ code: 'INTERRUPTED' });
       expect(applied()).to.deep.equal([]);
@@ -661,7 +661,7 @@ describe('migrate', () => {
       ]);
     });
 
-    it('says what is left when it fails', async () => {
+    it('reports what is left when it fails', async () => {
       refuse('DROP TABLE t_002_b', '2BP01');
       const error = await failure<MigratorError>(newRun().down({ kind: 'all', database: 'shop' }));
       expect(error.details.outcome).to.deep.include({
@@ -674,7 +674,7 @@ describe('migrate', () => {
       expect(applied()).to.deep.equal([A, B]);
     });
 
-    it('refuses another database than the connected one, before the lock', async () => {
+    it('refuses a confirmed name other than the connected database, before the lock', async () => {
       const error = await failure<MigratorError>(newRun().down({ kind: 'all', database: 'stock' }));
       expect(error).to.include({ code: 'ROLLBACK_REFUSED', exit: 24 });
       expect(calls()).to.deep.equal(['check', 'check history']);
@@ -689,21 +689,21 @@ describe('migrate', () => {
       expect(calls()).to.deep.equal(['check', 'check history']);
     });
 
-    it('says what a dry run would do, and changes nothing', async () => {
+    it('reports in a dry run what it would do and changes nothing', async () => {
       const before = server.contents;
       const result = await newRun().down(steps(2), { dryRun: true });
       expect(result).to.deep.include({ done: [], notRun: [C, B], pending: [], dryRun: true });
       expect(server.contents).to.equal(before);
     });
 
-    it('can be applied again', async () => {
+    it('allows another up', async () => {
       await newRun().down(steps(2));
       expect((await newRun().up()).done).to.have.length(2);
       expect(applied().sort()).to.deep.equal([A, B, C]);
     });
   });
 
-  it('tells how far a long statement is, after 10 s and every 30 s', async () => {
+  it('reports the progress of a long statement after 10 s and every 30 s', async () => {
     const blockers = [{ pid: 7, applicationName: 'report' }];
     server.observation = { blockers, progress: { phase: 'building index', percent: 40 } };
     const finished: PromiseWithResolvers<void> = Promise.withResolvers();

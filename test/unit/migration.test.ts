@@ -10,12 +10,12 @@ describe('checksum', () => {
     expect(checksum('SELECT 1;\n')).to.equal(sha256('SELECT 1;\n'));
   });
 
-  it('is the same with a byte order mark, and with CRLF', () => {
+  it('ignores a byte order mark and CRLF', () => {
     expect(checksum('\uFEFFSELECT 1;\r\nSELECT 2;\r\n')).to.equal(checksum('SELECT 1;\nSELECT 2;\n'));
     expect(withoutBom('\uFEFFa')).to.equal('a');
   });
 
-  it('tells everything else apart', () => {
+  it('differs for any other change', () => {
     const texts = ['a', 'a\n', 'a ', 'A', 'a\r', 'a\uFEFF', ''];
     expect(new Set(texts.map(checksum)).size).to.equal(texts.length);
   });
@@ -25,38 +25,38 @@ describe('parseDirectives', () => {
   const none = { noTransaction: false, irreversible: false };
   const table: [name: string, text: string, directives: object][] = [
     ['nothing', 'SELECT 1;', none],
-    ['one', '-- lockstep: no-transaction\nVACUUM;', { ...none, noTransaction: true }],
+    ['one directive', '-- lockstep: no-transaction\nVACUUM;', { ...none, noTransaction: true }],
     [
-      'several',
+      'several directives',
       '-- lockstep: irreversible\n-- lockstep: lock-timeout=2s\n-- lockstep: statement-timeout=30min',
       { noTransaction: false, irreversible: true, lockTimeoutMs: 2000, statementTimeoutMs: 1_800_000 },
     ],
     [
-      'without spaces and with more of them',
+      'no spaces and extra spaces',
       '--lockstep:no-transaction\n  --  LOCKSTEP : irreversible\n--lockstep:   lock-timeout = 0  ',
       { noTransaction: true, irreversible: true, lockTimeoutMs: 0 },
     ],
-    ['a sentence about us', '-- lockstep runs this file alone', none],
+    ['a sentence that mentions lockstep', '-- lockstep runs this file alone', none],
     [
       'with CRLF',
       '-- lockstep: no-transaction\r\n-- lockstep: irreversible\r\n',
       { noTransaction: true, irreversible: true },
     ],
     [
-      'among comments and empty lines',
+      'between comments and empty lines',
       '\n-- what it does\n\n/* more\n of it */\n-- lockstep: irreversible',
       { ...none, irreversible: true },
     ],
     ['not inside a block comment', '/*\n-- lockstep: irreversible\n*/', none],
     [
-      'behind a block comment, on its line or after it',
+      'after a block comment, on its line or below',
       '/* (c) */ -- owner: bob\n/* a\n /* nested */ -- x */ -- c\n-- lockstep: irreversible',
       { ...none, irreversible: true },
     ],
-    ['not behind the first statement', 'SELECT 1;\n-- lockstep: irreversible', none],
+    ['not after the first statement', 'SELECT 1;\n-- lockstep: irreversible', none],
     ['not at the end of a line', 'SELECT 1; -- lockstep: irreversible', none],
     [
-      'the last of two wins',
+      'the last of two applies',
       '-- lockstep: lock-timeout=1s\n-- lockstep: lock-timeout=2s',
       { ...none, lockTimeoutMs: 2000 },
     ],
@@ -67,7 +67,7 @@ describe('parseDirectives', () => {
     });
   }
 
-  it('names every wrong one with its line', () => {
+  it('reports every invalid directive with its line', () => {
     const text =
       '-- a comment\n-- lockstep: no-transactoin\n-- lockstep: lock-timeout\n-- lockstep: lock-timeout=fast\n-- lockstep: irreversible=yes\n-- lockstep: quantum\n-- lockstep no-transaction';
     expect(parseDirectives(text).problems).to.deep.equal([
@@ -80,7 +80,7 @@ describe('parseDirectives', () => {
     ]);
   });
 
-  it('does not repeat a long one at length', () => {
+  it('shortens a long directive in the message', () => {
     expect(parseDirectives(`-- lockstep: ${'x'.repeat(10_000)}`).problems.join()).to.have.lengthOf.below(200);
   });
 });

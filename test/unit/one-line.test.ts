@@ -21,7 +21,7 @@ describe('cutBytes', () => {
     });
   }
 
-  it('keeps whole characters and the limit, for any text', () => {
+  it('keeps whole characters within the limit for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 3, max: 100 }), (text, max) => {
         const cut = cutBytes(text, max);
@@ -34,7 +34,7 @@ describe('cutBytes', () => {
 });
 
 describe('cutMiddle', () => {
-  it('keeps both ends, whole characters and the limit, and says what it has cut, for any text', () => {
+  it('keeps both ends in whole characters within the limit, and states the original length, for any text', () => {
     const long = fc.string({ unit: 'binary', minLength: 1 }).map((text) => text.repeat(200));
     fc.assert(
       fc.property(long, fc.integer({ min: 100, max: 500 }), (text, max) => {
@@ -42,7 +42,7 @@ describe('cutMiddle', () => {
         expect(Buffer.byteLength(cut)).to.be.at.most(max);
         if (Buffer.byteLength(text) <= max) return void expect(cut).to.equal(text);
         const [head = '', tail = ''] = cut.split(` … [cut: ${text.length} characters in all] … `);
-        // A lone surrogate has no UTF-8.
+        // A lone surrogate has no UTF-8 encoding.
         expect(text.toWellFormed().startsWith(head)).to.equal(true);
         expect(text.toWellFormed().endsWith(tail)).to.equal(true);
         expect(head.length + tail.length).to.be.greaterThan(0);

@@ -23,7 +23,7 @@ const failure = new MigratorError('MIGRATION_FAILED', '007_x failed; it was roll
 });
 
 describe('formatError', () => {
-  it('says what failed, why, and what to do next', () => {
+  it('states what failed, why, and what to do next', () => {
     expect(formatError(failure).split('\n')).to.deep.equal([
       'error: 007_x failed; it was rolled back (MIGRATION_FAILED)',
       '       007_x.up.sql:3:14',
@@ -37,7 +37,7 @@ describe('formatError', () => {
     ]);
   });
 
-  it('gives each of several problems a line', () => {
+  it('prints each problem on its own line', () => {
     const error = new MigratorError('CONFIG_INVALID', '2 settings are wrong', { problems: ['--to: a', '--dir: b'] });
     expect(formatError(error)).to.equal(
       'error: 2 settings are wrong (CONFIG_INVALID)\nwhy:   --to: a\n       --dir: b\nnext:  correct this, then run the command again',
@@ -50,7 +50,7 @@ describe('formatError', () => {
     }
   });
 
-  it('shows what a bug is, but leaves its stack to the log', () => {
+  it('shows the message of a bug and leaves its stack to the log', () => {
     const bug = toMigratorError(new TypeError('boom'));
     expect(formatError(bug)).to.match(
       /^error: unexpected error: boom \(INTERNAL\)\nwhy: {3}TypeError: boom\nnext: {2}.*--log-format=json/,
@@ -59,7 +59,7 @@ describe('formatError', () => {
     expect(errorFields(bug)['stack']).to.match(/^TypeError: boom\n.*output\.test\.ts/);
   });
 
-  it('shows no secret, and does not steer the terminal', () => {
+  it('shows no secret and no control characters', () => {
     const error = new MigratorError('HOOK_FAILED', "postgres://u:hunter2@h/d PASSWORD 'hunter2' \u001b[2J");
     expect(formatError(error)).to.not.match(/hunter2|\u001b/);
   });
@@ -194,7 +194,7 @@ const outcome: Outcome = {
   ...{ warnings: ['w'], dryRun: false, waitedMs: 0, durationMs: 2, failedVersion: '2_b' },
 };
 
-/** Ways to end, from the barest to the fullest. */
+/** Outcomes, from minimal to complete. */
 const ENDINGS: readonly Ending[] = [
   { durationMs: 0 },
   { command: 'up', outcome: { ...outcome, dryRun: true }, durationMs: 1.5 },
@@ -211,7 +211,7 @@ const ENDINGS: readonly Ending[] = [
   })),
 ];
 
-/** Documents as full and as empty as they get, by the name of their schema. */
+/** The largest and smallest documents, by schema name. */
 const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
   outcome: [
     documents.outcomeDocument(outcome, failure.with({ holder })),
@@ -309,7 +309,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
 };
 
 describe('documents', () => {
-  it('say what to do next for every code, and in the same words as the text', () => {
+  it('contain the next step for every code, in the same words as the text', () => {
     for (const code of Object.keys(ERRORS) as (keyof typeof ERRORS)[]) {
       const error = new MigratorError(code, 'x');
       const { next } = documents.errorDocument(error).error;
@@ -318,7 +318,7 @@ describe('documents', () => {
     }
   });
 
-  it('keep rows, lines of SQL and passwords to themselves', () => {
+  it('contain no rows, lines of SQL or passwords', () => {
     const text = documents.formatJson(
       documents.outcomeDocument({ ...outcome, warnings: ["PASSWORD 'hunter2'"] }, failure),
     );
@@ -334,7 +334,7 @@ describe('documents', () => {
     });
   });
 
-  it('say whether all is well', () => {
+  it('state whether everything is in order', () => {
     expect(documents.statusDocument([{ version: '1_a', state: 'out of order' }]).upToDate).to.equal(false);
     expect(documents.statusDocument([{ version: '1_a', state: 'held' }]).upToDate).to.equal(false);
     expect(documents.statusDocument([{ version: '1_a', state: 'unknown' }]).upToDate).to.equal(true);
@@ -353,7 +353,7 @@ describe('docs/schemas', () => {
     });
   }
 
-  it('have a document each', () => {
+  it('are each covered by a document', () => {
     expect([...SCHEMAS.keys()].sort()).to.deep.equal(Object.keys(DOCUMENTS).sort());
   });
 });

@@ -9,7 +9,7 @@ const ENV = {
   LOCKSTEP_EVENTS: 'on',
 };
 
-describe('readPartialSettings: how wrong settings are reported', () => {
+describe('readPartialSettings: settings for the report of invalid settings', () => {
   it('reads the environment', () => {
     const { command, json, config } = readPartialSettings(['up', '--lock-wiat', '5m'], ENV, { terminal: false });
     expect({ command, json }).to.deep.equal({ command: 'up', json: false });
@@ -18,7 +18,7 @@ describe('readPartialSettings: how wrong settings are reported', () => {
     expect(config.events).to.include({ mode: 'on', job: 'shop-migrate', initContainer: false });
   });
 
-  it('a flag wins, in both spellings', () => {
+  it('a flag overrides a variable, in both spellings', () => {
     const { json, config } = readPartialSettings(
       ['up', 'nonsense', '--termination-log', '/a', '--log-format=json', '--json', '--init-container', '--pod', 'p'],
       ENV,
@@ -34,14 +34,14 @@ describe('readPartialSettings: how wrong settings are reported', () => {
     ).to.equal(false);
   });
 
-  it('a value that cannot be believed counts as unset', () => {
+  it('an invalid value counts as unset', () => {
     const env = { LOCKSTEP_LOG_FORMAT: 'yaml', LOCKSTEP_EVENTS: 'perhaps', LOCKSTEP_LOG_LEVEL: 'loud' };
     const { config } = readPartialSettings(['down', '--log-format'], env, { terminal: true });
     expect(config.log).to.deep.equal({ format: 'text', level: 'info', color: 'auto' });
     expect(config.events?.mode).to.equal('auto');
   });
 
-  it('without a command there are no Events, but a log and a termination message', () => {
+  it('without a command, the log and the termination message are on and Events are off', () => {
     const { command, config } = readPartialSettings(['upp'], ENV, { terminal: false });
     expect(command).to.equal(undefined);
     expect(config).to.deep.include({ terminationLog: '/from-env' }).and.not.have.property('events');

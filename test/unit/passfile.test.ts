@@ -13,15 +13,15 @@ const QUERY = { host: 'db', port: 5432, database: 'app', user: 'me' };
 
 describe('the password file', () => {
   const cases: readonly (readonly [title: string, file: string, password: string | undefined])[] = [
-    ['a line that fits', 'db:5432:app:me:secret', 'secret'],
+    ['a matching line', 'db:5432:app:me:secret', 'secret'],
     ['wildcards', '*:*:*:*:secret', 'secret'],
     ['the first of two lines', '*:*:app:*:first\ndb:5432:app:me:second\n', 'first'],
-    ['lines that do not fit', 'other:5432:app:me:1\ndb:5433:app:me:2\ndb:5432:x:me:3\ndb:5432:app:you:4', undefined],
+    ['lines that do not match', 'other:5432:app:me:1\ndb:5433:app:me:2\ndb:5432:x:me:3\ndb:5432:app:you:4', undefined],
     ['comments and blank lines', '# db:5432:app:me:no\n\n  \ndb:5432:app:me:secret\n', 'secret'],
     ['lines that end in CRLF', 'db:5432:app:me:secret\r\n', 'secret'],
     ['a colon in the password, bare or escaped', 'db:5432:app:me:a:b\\:c', 'a:b:c'],
     ['a backslash in the password', 'db:5432:app:me:a\\\\b', 'a\\b'],
-    ['an escaped star, which is no wildcard', '\\*:5432:app:me:secret', undefined],
+    ['an escaped star, which is not a wildcard', '\\*:5432:app:me:secret', undefined],
     ['too few fields', 'db:5432:app:secret', undefined],
     ['nothing', '', undefined],
   ];
@@ -31,13 +31,13 @@ describe('the password file', () => {
     });
   }
 
-  it('calls the default socket folder localhost, and any other by its path', () => {
+  it('matches the default socket folder as localhost, and any other by its path', () => {
     expect(passwordIn('localhost:*:*:*:secret', { ...QUERY, host: '/var/run/postgresql' })).to.equal('secret');
     expect(passwordIn('localhost:*:*:*:secret', { ...QUERY, host: '/elsewhere' })).to.equal(undefined);
     expect(passwordIn('/elsewhere:*:*:*:secret', { ...QUERY, host: '/elsewhere' })).to.equal('secret');
   });
 
-  it('gives back whatever was escaped into it', () => {
+  it('decodes any escaped value', () => {
     const text = fc
       .string({ unit: 'grapheme', minLength: 1 })
       .filter((one) => !/[\r\n]/.test(one) && !one.startsWith('#'));
@@ -84,18 +84,18 @@ describe('readPassword', () => {
     return (await readPassword(settings!, new AbortController().signal))(settings!.hosts[0]!);
   }
 
-  it('reads ~/.pgpass whatever its mode bits', async () => {
+  it('reads ~/.pgpass with any mode bits', async () => {
     const file = join(folder, '.pgpass');
     await writeFile(file, 'db:5432:app:me:secret\n');
     await chmod(file, 0o664);
     expect(await read({})).to.equal('secret');
   });
 
-  it('does without ~/.pgpass', async () => {
+  it('accepts a missing ~/.pgpass', async () => {
     expect(await read({})).to.equal(undefined);
   });
 
-  it('reads a file again that has changed', async () => {
+  it('reads a changed file again', async () => {
     const file = join(folder, 'rotated');
     for (const password of ['one', 'two']) {
       await writeFile(file, `${password}\n`);
@@ -122,7 +122,7 @@ describe('readPassword', () => {
     'the file with the address': (path) => ({ databaseUrlFile: path }),
   };
   for (const [what, input] of Object.entries(LATE)) {
-    it(`${what} that is missing, or has nothing in it, is not there yet`, async () => {
+    it(`${what} may appear later when it is missing or empty`, async () => {
       const path = join(folder, 'late');
       for (const text of [undefined, '', ' \n']) {
         if (text !== undefined) await writeFile(path, text);
@@ -135,14 +135,14 @@ describe('readPassword', () => {
       }
     });
 
-    it(`${what} that cannot be read is a wrong setting`, async () => {
+    it(`${what} that cannot be read is an invalid setting`, async () => {
       expect(await failure(read(input(folder))))
         .to.include({ code: 'CONFIG_INVALID' })
         .and.not.have.nested.property('details.awaitsSecret');
     });
   }
 
-  it('names where the password is from, if that may have another one later', async () => {
+  it('names the source of the password if the source may change', async () => {
     const path = join(folder, 'secret');
     await writeFile(path, 'postgres://me:pw@db/app');
     const source = async (input: Input): Promise<string | undefined> => (await readWhole(input)).source;
@@ -161,7 +161,7 @@ describe('readPassword', () => {
       passwordCommand: [process.execPath, '-e', script, ...args],
     });
 
-    it('is what it prints, without the line break, anew each time; no shell reads its arguments', async () => {
+    it('is its output without the line break, read anew each time, without a shell', async () => {
       expect(await read(command('process.stdout.write(process.argv[1] + "\\n")', '$HOME; *'))).to.equal('$HOME; *');
       const counting = command(
         `const fs = require('fs'); fs.appendFileSync(${JSON.stringify(join(folder, 'count'))}, '.'); console.log(fs.statSync(${JSON.stringify(join(folder, 'count'))}).size)`,
@@ -169,7 +169,7 @@ describe('readPassword', () => {
       for (const password of ['1', '2']) expect(await read(counting)).to.equal(password);
     });
 
-    it('wins over all others', async () => {
+    it('overrides all other sources', async () => {
       const input = {
         ...command('console.log("from the command")'),
         url: 'postgres://me:pw@db/app',
@@ -179,7 +179,7 @@ describe('readPassword', () => {
     });
 
     const FAILURES: Readonly<Record<string, readonly [script: string, what: string]>> = {
-      'that fails, with its reason, but nothing that it printed': [
+      'that fails: with its reason but without its output': [
         'console.log("s3cret"); console.error("no s3cret: password=other"); process.exit(3)',
         'exited with 3: no ***: password=***',
       ],
@@ -187,7 +187,7 @@ describe('readPassword', () => {
       'that is killed': ['process.kill(process.pid, "SIGKILL")', 'was killed by SIGKILL'],
     };
     for (const [what, [script, message]] of Object.entries(FAILURES)) {
-      it(`${what}: not there yet`, async () => {
+      it(`${what}: may succeed later`, async () => {
         const error = await failure<MigratorError>(read(command(script)));
         expect(error).to.include({ code: 'DATABASE_UNAVAILABLE' });
         expect(error.summary).to.equal(`--password-command: ${process.execPath} ${message}`);
@@ -195,13 +195,13 @@ describe('readPassword', () => {
       });
     }
 
-    it('that cannot be started is a wrong setting', async () => {
+    it('that cannot be started is an invalid setting', async () => {
       const error = await failure<MigratorError>(read({ passwordCommand: [join(folder, 'none')] }));
       expect(error).to.include({ code: 'CONFIG_INVALID' });
       expect(error.summary).to.include('ENOENT');
     });
 
-    it('that never ends is ended with the attempt, whatever it has started', async () => {
+    it('that never ends is killed with the attempt, including its child processes', async () => {
       const { settings } = parseAddress({
         databaseUrl: 'postgres://me@db',
         env: {},

@@ -37,21 +37,21 @@ const CHANGED = migration(B, undefined, 'DROP TABLE t_002_b CASCADE');
 const kept = (...versions: readonly Version[]) => ({ stored: versions.map((version) => stored(version)) });
 
 const SCRIPTS: Readonly<Record<string, Case>> = {
-  'file and stored are the same: the file': { files: [A, B], applied: [A, B], more: kept(B), steps: [`${B} file`] },
-  'line ends make no difference': {
+  'file and stored text are equal: the file': { files: [A, B], applied: [A, B], more: kept(B), steps: [`${B} file`] },
+  'line ends are ignored': {
     files: [A, migration(B, undefined, 'SELECT 1;\r\nSELECT 2')],
     applied: [A, B],
     more: { stored: [stored(B, 'SELECT 1;\nSELECT 2')] },
     steps: [`${B} file`],
   },
-  'only the file': { files: [A, B], applied: [A, B], steps: [`${B} file`] },
-  'only the file, and there was none when it was applied': {
+  'only a file': { files: [A, B], applied: [A, B], steps: [`${B} file`] },
+  'only a file, which did not exist when the version was applied': {
     files: [A, B],
     applied: [A, B],
     more: { stored: [NOTHING_STORED(B)] },
     steps: [`${B} file`],
   },
-  'only stored': { files: [A], applied: [A, B], more: kept(B), steps: [`${B} stored`] },
+  'only a stored text': { files: [A], applied: [A, B], more: kept(B), steps: [`${B} stored`] },
   'stored, newest first': {
     files: [A],
     applied: [A, B, C, D],
@@ -66,7 +66,7 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
     more: kept(B, C),
     steps: [`${C} stored`, `${B} file`],
   },
-  'they differ': {
+  'file and stored text differ': {
     files: [A, CHANGED],
     applied: [A, B],
     more: kept(B),
@@ -74,48 +74,48 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
       /002_b: the down file and the stored down SQL differ\n--- .*stored.*\n\+\+\+ .*file\n- DROP TABLE t_002_b\n\+ DROP TABLE t_002_b CASCADE/,
     ],
   },
-  'they differ, the file is chosen': {
+  'file and stored text differ, the file is chosen': {
     files: [A, CHANGED],
     applied: [A, B],
     more: { ...kept(B), choice: 'files' },
     steps: [`${B} file`],
   },
-  'they differ, the stored one is chosen': {
+  'file and stored text differ, the stored text is chosen': {
     files: [A, CHANGED],
     applied: [A, B],
     more: { ...kept(B), choice: 'stored' },
     steps: [`${B} stored`],
   },
-  'the down file was taken away': {
+  'the down file was removed': {
     files: [A, WITHOUT_DOWN],
     applied: [A, B],
     more: kept(B),
     refused: [/its down file no longer exists; the stored text is\n- DROP TABLE t_002_b/],
   },
-  'the down file was taken away, the stored one is chosen': {
+  'the down file was removed, the stored text is chosen': {
     files: [A, WITHOUT_DOWN],
     applied: [A, B],
     more: { ...kept(B), choice: 'stored' },
     steps: [`${B} stored`],
   },
-  'the down file was taken away, the file is chosen': {
+  'the down file was removed, the file is chosen': {
     files: [A, WITHOUT_DOWN],
     applied: [A, B],
     more: { ...kept(B), choice: 'files' },
     refused: [/there is no 002_b\.down\.sql/],
   },
-  neither: {
+  'neither a file nor a stored text': {
     files: [A, WITHOUT_DOWN],
     applied: [A, B],
     more: { stored: [NOTHING_STORED(B)] },
     refused: [/there is no 002_b\.down\.sql/],
   },
-  'no file, and nothing was stored': {
+  'no file and nothing stored': {
     files: [A],
     applied: [A, B],
     refused: [/002_b: it has no file here, and the journal keeps no down script/],
   },
-  'no file, and there was no down script': {
+  'no file, and no down script when the version was applied': {
     files: [A],
     applied: [A, B],
     more: { stored: [NOTHING_STORED(B)] },
@@ -127,19 +127,19 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
     more: { stored: [stored(B, undefined, true)] },
     refused: [/002_b: its file says "irreversible"/],
   },
-  'the stored text says irreversible': {
+  'the stored text contains the irreversible directive': {
     files: [A],
     applied: [A, B],
     more: { stored: [stored(B, '-- lockstep: irreversible\nSELECT 1')] },
     refused: [/irreversible/],
   },
-  'no text was stored, for it is irreversible': {
+  'no text was stored because the version is irreversible': {
     files: [A],
     applied: [A, B],
     more: { stored: [{ version: B, checksum: undefined, irreversible: true }] },
     refused: [/irreversible/],
   },
-  'every offender at once': {
+  'all problems together': {
     files: [A, CHANGED],
     applied: [A, B, C, D],
     target: to(A),
@@ -147,20 +147,20 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
     refused: [/004_d.*had no down script/, /003_c.*keeps no down script/, /002_b: the down file and the stored/],
   },
 
-  'strangers could have written what is stored': {
+  'other roles could have written the stored text': {
     files: [A],
     applied: [A, B, C],
     target: to(A),
     more: { ...kept(B, C), distrust: ['role "app" may INSERT', 'a trigger'] },
     refused: [/stored down SQL of 003_c, 002_b cannot be trusted: role "app" may INSERT/, /a trigger/],
   },
-  'strangers, but the text came with the image too': {
+  'other roles could have written the stored text, which equals the file': {
     files: [A, B],
     applied: [A, B],
     more: { ...kept(B), distrust: ['role "app" may INSERT'] },
     steps: [`${B} file`],
   },
-  'strangers, and the stored one is chosen': {
+  'other roles could have written the stored text, which is chosen': {
     files: [A, CHANGED],
     applied: [A, B],
     more: { ...kept(B), choice: 'stored', distrust: ['role "app" may INSERT'] },
@@ -168,9 +168,9 @@ const SCRIPTS: Readonly<Record<string, Case>> = {
   },
 };
 
-/** A wrong or empty mount: without these rules each would roll back what somebody needs. */
+/** A wrong or empty mount: without these rules it would roll back versions in use. */
 const FILES: Readonly<Record<string, Case>> = {
-  'rolls back what is newer than the newest file': {
+  'rolls back versions newer than the newest file': {
     files: [A, B],
     applied: [A, B, C, D],
     target: files,
@@ -178,7 +178,7 @@ const FILES: Readonly<Record<string, Case>> = {
     steps: [`${D} stored`, `${C} stored`],
   },
   'has nothing to do when nothing is newer': { files: [A, B], applied: [A, B], target: files, steps: [] },
-  'takes a file in between that is not applied as it is': {
+  'accepts an older file that is not applied': {
     files: [A, B, C],
     applied: [A, C, D],
     target: files,
@@ -224,9 +224,9 @@ describe('planDown --to-files', () => {
 });
 
 function cases(table: Readonly<Record<string, Case>>): void {
-  for (const [name, { files: given, applied, target = one, more, steps, refused = [] }] of Object.entries(table)) {
+  for (const [name, { files: directory, applied, target = one, more, steps, refused = [] }] of Object.entries(table)) {
     it(name, () => {
-      const set = given.map((file) => (typeof file === 'string' ? migration(file) : file));
+      const set = directory.map((file) => (typeof file === 'string' ? migration(file) : file));
       const planned = planDown(set, rows(...applied), {
         target,
         strict: false,
@@ -269,13 +269,13 @@ describe('planDown', () => {
     expect(script.file).to.equal('001_a.down.sql');
   });
 
-  it('gives each step its hold and its reason', () => {
+  it('passes the hold and its reason to each step', () => {
     const hold = { hold: true, reason: 'it is slow' };
     expect(plan(migrations(A), rows(A), hold)).to.deep.include(hold);
     expect(plan(migrations(A), rows(A), {})).to.deep.include({ hold: false, reason: undefined });
   });
 
-  it('shows no password in a difference, also where the word stands on another line', () => {
+  it('shows no password in a diff, even when the word PASSWORD is on another line', () => {
     const secret = (word: string) => `ALTER ROLE r PASSWORD\n  '${word}'`;
     const planned = planDown([migration(A, undefined, secret('old'))], rows(A), {
       ...{ target: one, strict: false, database: 'shop', distrust: [] },
@@ -289,17 +289,17 @@ describe('planDown', () => {
   });
 });
 
-describe('what the journal lacks', () => {
+describe('lacksStoredDown', () => {
   const irreversible = migration(A, '-- lockstep: irreversible\nSELECT 1', null);
   for (const [name, file, there, expected] of [
     ['nothing is stored', migration(A), undefined, true],
     ['no down SQL is stored', migration(A), NOTHING_STORED(A), true],
-    ['it is stored', migration(A), stored(A), false],
+    ['this down SQL is stored', migration(A), stored(A), false],
     ['another text is stored', migration(A), stored(A, 'SELECT 1'), false],
     ['there is nothing to store', migration(A, undefined, null), undefined, false],
-    ['that it is irreversible', irreversible, undefined, true],
+    ['irreversible, and the journal has no record', irreversible, undefined, true],
     [
-      'nothing: it knows that it is irreversible',
+      'irreversible, and the journal records that',
       irreversible,
       { version: A, checksum: undefined, irreversible: true },
       false,

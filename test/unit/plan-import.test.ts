@@ -31,7 +31,7 @@ function recorded(tool: ImportTool, rows: readonly ForeignRow[], more: Partial<I
   return plan(tool, rows, more).record.map(({ migration: { version } }) => version);
 }
 
-/** What is wrong, in a word each. */
+/** The problems, shortened. */
 function problemsOf(work: () => unknown): readonly string[] {
   try {
     work();
@@ -67,7 +67,7 @@ describe('planImport', () => {
   describe('of golang-migrate', () => {
     const at = (version: string, dirty = 'false'): ForeignRow[] => [{ version, dirty }];
 
-    it('takes everything up to the version', () => {
+    it('imports everything up to the version', () => {
       const { record, pending } = plan('golang-migrate', at('2'));
       expect(record.map(({ migration: { version }, label }) => [version, label])).to.deep.equal([
         ['001_a', '1'],
@@ -76,11 +76,11 @@ describe('planImport', () => {
       expect(pending).to.deep.equal(['001_a', '002_b', '003_c']);
     });
 
-    it('takes nothing where there is no row', () => {
+    it('imports nothing without a row', () => {
       expect(recorded('golang-migrate', [])).to.deep.equal([]);
     });
 
-    it('compares numbers, also those that have more digits than a number of JavaScript', () => {
+    it('compares numbers, including those beyond the precision of JavaScript numbers', () => {
       const files = migrations('9_a', '20240101000000001_b', '20240101000000002_c');
       expect(recorded('golang-migrate', at('20240101000000001'), { migrations: files })).to.deep.equal([
         '9_a',
@@ -88,21 +88,21 @@ describe('planImport', () => {
       ]);
     });
 
-    it('is refused where it is dirty, or at a version without a file', () => {
+    it('is refused when dirty or at a version without a file', () => {
       expect(problemsOf(() => plan('golang-migrate', at('2', 'true')))).to.deep.equal(['version 2 is dirty']);
       expect(problemsOf(() => plan('golang-migrate', at('7')))).to.deep.equal(['7: no file has this number']);
     });
   });
 
   describe('of goose', () => {
-    it('takes each version whose newest row says that it is applied', () => {
+    it('imports each version whose newest row marks it as applied', () => {
       expect(recorded('goose', goose([0], [1], [2], [3], [2, false], [3, false], [3]))).to.deep.equal([
         '001_a',
         '003_c',
       ]);
     });
 
-    it('reads rows by their id, in whatever order they come', () => {
+    it('orders rows by id', () => {
       expect(recorded('goose', goose([1], [1, false]).reverse())).to.deep.equal([]);
     });
 
@@ -111,14 +111,14 @@ describe('planImport', () => {
     });
   });
 
-  it('of dbmate takes each number', () => {
+  it('of dbmate imports each number', () => {
     expect(recorded('dbmate', [{ version: '003' }, { version: '1' }])).to.deep.equal(['001_a', '003_c']);
   });
 
   describe('of node-pg-migrate', () => {
     const run = (name: string): ForeignRow => ({ id: '1', name, run_on: '2024-01-01T00:00:00' });
 
-    it('takes each number, and where two files have it, the one with the name', () => {
+    it('imports each number, and picks the file by name when two share it', () => {
       const files = migrations('1_a', '1_b-c', '2_d');
       expect(recorded('node-pg-migrate', [run('1_b-c'), run('2_d')], { migrations: files })).to.deep.equal([
         '1_b-c',
@@ -129,23 +129,23 @@ describe('planImport', () => {
       ]);
     });
 
-    it('warns of another name', () => {
+    it('warns of a different name', () => {
       expect(plan('node-pg-migrate', [run('1_A'), run('2_x')]).warnings).to.deep.equal([
         '002_b has another name in node-pg-migrate: 2_x',
       ]);
     });
 
-    it('needs a file with the name where it has no number', () => {
+    it('matches a row without a number by name', () => {
       expect(problemsOf(() => plan('node-pg-migrate', [run('users')]))).to.deep.equal(['users: no file has this name']);
     });
   });
 
   describe('of Flyway', () => {
-    it('takes numbers', () => {
+    it('imports numbers', () => {
       expect(recorded('flyway', flyway(['1', 'a'], ['3', 'c']))).to.deep.equal(['001_a', '003_c']);
     });
 
-    it('goes by names where versions have dots', () => {
+    it('matches versions with dots by name', () => {
       const files = migrations('001_init', '002_add_users', '003_add_orders');
       const rows = flyway(['1', 'init'], ['1.1', 'add users'], ['2', 'Add Orders']);
       expect(recorded('flyway', rows, { migrations: files })).to.deep.equal([
@@ -158,7 +158,7 @@ describe('planImport', () => {
       ]);
     });
 
-    it('knows what was undone, deleted, and what is the schema', () => {
+    it('handles undone, deleted and schema rows', () => {
       const rows = flyway(
         [null, '<< Flyway Schema Creation >>', { type: 'SCHEMA' }],
         ['1', 'a'],
@@ -171,7 +171,7 @@ describe('planImport', () => {
       expect(plan('flyway', rows).warnings).to.deep.equal([]);
     });
 
-    it('takes everything up to a baseline, which needs no file', () => {
+    it('imports everything up to a baseline, which needs no file', () => {
       expect(
         recorded('flyway', flyway(['2.0', '<< Flyway Baseline >>', { type: 'BASELINE', version: '2' }])),
       ).to.deep.equal(['001_a', '002_b']);
@@ -183,7 +183,7 @@ describe('planImport', () => {
           /^2.* \(<< Flyway Baseline >>\): everything up to it is applied, but with dotted versions/,
         );
       }
-      // V2_1 is a 2.1 for Flyway, and a 2 by its file's name.
+      // Flyway reads V2_1 as 2.1; the converted file name starts with 2.
       const files = migrations('001_a', '002_b', '2_1_c');
       expect(
         problemsOf(() =>
@@ -192,7 +192,7 @@ describe('planImport', () => {
       ).to.include('several files: 002_b, 2_1_c');
     });
 
-    it('is refused where something failed, unless it was mended', () => {
+    it('is refused when a migration failed, unless it was repaired', () => {
       const failed = flyway(['1', 'a', { success: 'false' }]);
       expect(problemsOf(() => plan('flyway', failed))).to.deep.equal(['version 1 (V1__a.sql) failed']);
       expect(recorded('flyway', [...failed, { ...flyway(['1', 'a'])[0], installed_rank: '2' }])).to.deep.equal([
@@ -200,7 +200,7 @@ describe('planImport', () => {
       ]);
     });
 
-    it('warns of scripts that are repeated', () => {
+    it('warns of repeatable scripts', () => {
       const { warnings } = plan(
         'flyway',
         flyway(['1', 'a'], [null, 'views', { script: 'R__views.sql' }], [null, 'views', { script: 'R__views.sql' }]),
@@ -221,7 +221,7 @@ describe('planImport', () => {
       ...more,
     });
 
-    it('takes what has ended and was not rolled back', () => {
+    it('imports migrations that finished and were not rolled back', () => {
       const rows = [
         row('001_a'),
         row('002_b', { finished_at: null, rolled_back_at: 'x' }),
@@ -231,27 +231,27 @@ describe('planImport', () => {
       expect(plan('prisma', rows).warnings).to.deep.equal([]);
     });
 
-    it('is refused where something has not ended', () => {
+    it('is refused when a migration has not finished', () => {
       expect(problemsOf(() => plan('prisma', [row('001_a', { finished_at: null })]))).to.deep.equal([
         '001_a is unfinished',
       ]);
     });
 
-    it('compares the file as it is, and as it is with other line ends', () => {
+    it('compares the file with its own and with other line ends', () => {
       const windows = migration('001_a', 'SELECT 1;\r\n');
       const sums = [windows.up.checksum, createHash('sha256').update('SELECT 1;\r\n').digest('hex')];
       for (const checksum of sums)
         expect(plan('prisma', [row('001_a', { checksum })], { migrations: [windows] }).warnings).to.deep.equal([]);
     });
 
-    it('warns of a file that has changed since', () => {
+    it('warns of a file changed since', () => {
       expect(plan('prisma', [row('001_a', { checksum: '0' })]).warnings).to.deep.equal([
         '001_a.up.sql differs from the text that Prisma has applied',
       ]);
     });
   });
 
-  it('names every version that is not clearly one file', () => {
+  it('reports every version that does not match exactly one file', () => {
     const files = migrations('001_a', '002_b', '002_c');
     expect(
       problemsOf(() =>
@@ -264,7 +264,7 @@ describe('planImport', () => {
     ]);
   });
 
-  it('lets versions go whose files are gone, if they are older than all that there are', () => {
+  it('skips versions without files if they are older than every file', () => {
     const files = migrations('003_c', '004_d');
     const { record, warnings } = plan('dbmate', [{ version: '1' }, { version: '2' }, { version: '3' }], {
       migrations: files,
@@ -275,7 +275,7 @@ describe('planImport', () => {
     ]);
   });
 
-  it('is refused where no file fits: they have other numbers', () => {
+  it('is refused when no file matches because the numbers differ', () => {
     expect(
       problemsOf(() =>
         plan('dbmate', [{ version: '1' }, { version: '2' }], { migrations: migrations('2024_a', '2025_b') }),
@@ -283,7 +283,7 @@ describe('planImport', () => {
     ).to.have.lengthOf(2);
   });
 
-  it('leaves out what is recorded already, and what was rolled back here since', () => {
+  it('skips versions that are already recorded or were rolled back since', () => {
     const { record, skipped, pending, warnings } = plan(
       'dbmate',
       ['1', '2', '3'].map((version) => ({ version })),
@@ -309,14 +309,14 @@ describe('planImport', () => {
 });
 
 describe('placesOf', () => {
-  it("is the tool's own table, or the one that was named", () => {
+  it("returns the tool's default table or the named one", () => {
     expect(placesOf('goose', undefined, { name: 'schema_migrations' })).to.deep.equal([{ name: 'goose_db_version' }]);
     expect(placesOf('goose', { schema: 'app', name: 'versions' }, { name: 'schema_migrations' })).to.deep.equal([
       { schema: 'app', name: 'versions' },
     ]);
   });
 
-  it('is also where an earlier import has put it, where it has the name of ours', () => {
+  it('includes the name that an earlier import moved the table to, when the table has the name of the history table', () => {
     expect(placesOf('dbmate', undefined, { schema: 'app', name: 'schema_migrations' })).to.deep.equal([
       { name: 'schema_migrations' },
       { name: 'schema_migrations_old' },

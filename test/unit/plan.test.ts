@@ -16,7 +16,7 @@ const B = '002_b';
 const C = '003_c';
 const D = '004_d';
 
-/** `*` marks a row whose file has changed since, `?` one without a checksum. */
+/** `*` marks a row whose file changed since, `?` a row without a checksum. */
 function rows(...marked: readonly string[]): AppliedVersion[] {
   return marked.map((mark) => {
     const version = mark.replace(/[*?]/, '');
@@ -72,14 +72,14 @@ const UP: Readonly<Record<string, UpCase>> = {
     skipped: [A],
     pending: [B],
   },
-  'numbers count as numbers': {
+  'versions are ordered by number': {
     files: ['9_a', '10_a', '0011_a', '20260101120000_a'],
     steps: ['9_a', '10_a', '0011_a', '20260101120000_a'],
     pending: ['9_a', '10_a', '0011_a', '20260101120000_a'],
   },
-  'a target stops there': { files: [A, B, C], to: B, steps: [A, B], pending: [A, B, C] },
+  'stops at the target': { files: [A, B, C], to: B, steps: [A, B], pending: [A, B, C] },
   'a target that is applied': { files: [A, B, C], applied: [A, B], to: B, skipped: [A, B], pending: [C] },
-  'a target below the newest applied': {
+  'a target below the newest applied version': {
     files: [A, B, C],
     applied: [A, C],
     to: B,
@@ -93,7 +93,7 @@ const UP: Readonly<Record<string, UpCase>> = {
     to: '002_',
     refused: { code: 'CONFIG_INVALID', words: [/--to 002_.*did you mean 002_b\?/] },
   },
-  'a target that only the history knows': {
+  'a target that is only in the history': {
     files: [A],
     applied: [A, B],
     to: B,
@@ -147,7 +147,7 @@ const UP: Readonly<Record<string, UpCase>> = {
     pending: [D],
     warnings: [/ahead\): 003_c/],
   },
-  'ahead, and an older file is not out of order for what these files know': {
+  'ahead, and an older file is not out of order among these files': {
     files: [A, B],
     applied: [A, C],
     steps: [B],
@@ -224,7 +224,7 @@ const UP: Readonly<Record<string, UpCase>> = {
     skipped: ['1700000000_a', '1700000000000_b'],
     warnings: [/seconds.*milliseconds/],
   },
-  'every problem at once': {
+  'all problems together': {
     files: [A, B, '003_c', '003_d'],
     applied: ['001_a*', '003_d', '009_z'],
     strict: true,
@@ -235,12 +235,12 @@ const UP: Readonly<Record<string, UpCase>> = {
   },
 };
 
-describe('planUp and files that were renamed', () => {
+describe('planUp and renamed files', () => {
   const TEXT = 'INSERT INTO settings (name, value) VALUES (1, 2);';
   const SHORT = 'DELETE FROM settings;';
   interface Case {
     readonly files: Readonly<Record<Version, string>>;
-    /** By version the text that was applied; null where no checksum is known. */
+    /** The applied text by version; null when no checksum is known. */
     readonly applied: Readonly<Record<Version, string | null>>;
     readonly squashed?: readonly Version[];
     readonly to?: Version;
@@ -259,7 +259,7 @@ describe('planUp and files that were renamed', () => {
         ['2_c', '2_d'],
       ],
     },
-    'one of two with that text': {
+    'two applied versions with that text': {
       files: { '3_c': TEXT },
       applied: { '1_a': TEXT, '2_b': TEXT },
       renamed: [
@@ -267,8 +267,8 @@ describe('planUp and files that were renamed', () => {
         ['2_b', '3_c'],
       ],
     },
-    'the old file is still there': { files: { '1_a': TEXT, '2_b': TEXT }, applied: { '1_a': TEXT } },
-    'both are applied': { files: { '2_b': TEXT }, applied: { '1_a': TEXT, '2_b': TEXT }, warned: [/ahead/] },
+    'the old file still exists': { files: { '1_a': TEXT, '2_b': TEXT }, applied: { '1_a': TEXT } },
+    'both versions are applied': { files: { '2_b': TEXT }, applied: { '1_a': TEXT, '2_b': TEXT }, warned: [/ahead/] },
     'out of reach': { files: { '1_x': SHORT, '4_a': TEXT }, applied: { '3_a': TEXT }, to: '1_x', warned: [/ahead/] },
     'the same number, another text': {
       files: { '2_seed': `${TEXT} ` },
@@ -327,13 +327,13 @@ describe('planUp and a file of zero bytes', () => {
       strict: false,
     });
 
-  it('is refused while it is pending, with every other one', () => {
+  it('is refused while pending, with all others', () => {
     expectPlan(plan([]), {
       refused: { code: 'MIGRATIONS_INVALID', words: [/^002_b\.up\.sql: is empty/, /^004_d\.up\.sql: is empty/] },
     });
   });
 
-  it('is nothing to talk about once it is applied, or out of reach', () => {
+  it('is ignored once applied, or beyond the target', () => {
     const target: UpTarget = { kind: 'version', version: A };
     expectPlan(plan([], target), { steps: [A], pending: [A, B, C, D] });
     expectPlan(plan([{ version: B }, { version: D }]), {
@@ -354,7 +354,7 @@ describe('planUp', () => {
   }
 });
 
-/** From the files alone. */
+/** Expected from the files alone. */
 function planDown(
   files: readonly Migration[],
   applied: readonly AppliedVersion[],
@@ -402,7 +402,7 @@ const DOWN: Readonly<Record<string, DownCase>> = {
     target: to('9_a'),
     steps: ['11_c', '10_b'],
   },
-  'to a version that only the history knows': { files: [B, C], applied: [A, B, C], target: to(A), steps: [C, B] },
+  'to a version that is only in the history': { files: [B, C], applied: [A, B, C], target: to(A), steps: [C, B] },
   'to one of equal numbers': {
     files: ['1_a', '1_b', '1_c'],
     applied: ['1_a', '1_b', '1_c'],
@@ -420,7 +420,7 @@ const DOWN: Readonly<Record<string, DownCase>> = {
     target: to(A),
     refused: { code: 'ROLLBACK_REFUSED', words: [/no version is applied/] },
   },
-  'to a version that nobody knows': {
+  'to an unknown version': {
     files: [A],
     applied: [A],
     target: to('007_x'),
@@ -428,7 +428,7 @@ const DOWN: Readonly<Record<string, DownCase>> = {
   },
 
   'one step': { files: [A, B, C], applied: [A, B, C], target: steps(1), steps: [C] },
-  'two steps in version order, whatever the order of the rows': {
+  'two steps in version order, for any order of rows': {
     files: [A, B, C],
     applied: [C, A, B],
     target: steps(2),
@@ -445,7 +445,7 @@ const DOWN: Readonly<Record<string, DownCase>> = {
     target: all('stock'),
     refused: { code: 'ROLLBACK_REFUSED', words: [/"stock".*"shop"/] },
   },
-  'all of a database with other letters': {
+  'all of a database with another case': {
     files: [A],
     applied: [A],
     target: all('Shop'),
@@ -458,7 +458,12 @@ const DOWN: Readonly<Record<string, DownCase>> = {
     target: to(A),
     refused: { code: 'ROLLBACK_REFUSED', words: [/002_b.*no 002_b\.down\.sql/] },
   },
-  'no down script, but it stays': { files: [A, NO_DOWN, C], applied: [A, B, C], target: to(B), steps: [C] },
+  'no down script, but not to be rolled back': {
+    files: [A, NO_DOWN, C],
+    applied: [A, B, C],
+    target: to(B),
+    steps: [C],
+  },
   'irreversible up': {
     files: [A, IRREVERSIBLE_UP],
     applied: [A, '002_b?'],
@@ -480,7 +485,7 @@ const DOWN: Readonly<Record<string, DownCase>> = {
       words: [/002_b: it has no file here, and the journal keeps no down script/],
     },
   },
-  'every offender at once': {
+  'all problems of the steps together': {
     files: [A, NO_DOWN],
     applied: [A, '002_b?', C],
     target: all(),
@@ -512,7 +517,7 @@ describe('planDown', () => {
     });
   }
 
-  /** Rows know the checksum of the file that the case gives, not of the usual one. */
+  /** Rows carry the checksum of the case's file, not of the default one. */
   function checksumOf({ version, checksum }: AppliedVersion, set: readonly Migration[]): string | undefined {
     return checksum === migration(version).up.checksum
       ? set.find((file) => file.version === version)?.up.checksum
@@ -521,7 +526,7 @@ describe('planDown', () => {
 });
 
 describe('statusOf', () => {
-  it('tells what is held from what is pending', () => {
+  it('distinguishes held from pending versions', () => {
     const hold = { version: B, at: new Date(0), by: 'rb-1', releases: [] };
     const states = (...holds: HeldVersion[]) =>
       statusOf(migrations(A, B), rows(A), { ...NO_JOURNAL, heldVersions: holds }).map(({ state }) => state);
@@ -535,7 +540,7 @@ describe('statusOf', () => {
     });
   });
 
-  it('tells what is in part, also without a file', () => {
+  it('reports a version in part, even without a file', () => {
     const inPart = (
       [
         [A, 'down'],
@@ -556,7 +561,7 @@ describe('statusOf', () => {
     ]);
   });
 
-  it('says of every version that files or history know how it stands, in version order', () => {
+  it('returns the state of every version in the files or the history, in version order', () => {
     const status = statusOf(migrations(A, B, C, D), rows('009_z', C, '001_a*'));
     expect(status.map(({ version, state }) => `${version} ${state}`)).to.deep.equal([
       '001_a changed',
@@ -569,7 +574,7 @@ describe('statusOf', () => {
 });
 
 describe('planOrThrow', () => {
-  it('gives the plan', () => {
+  it('returns the plan', () => {
     const planned = planUp(migrations(A), [], { target: { kind: 'latest' }, strict: false });
     expect(planned.ok && planOrThrow(planned) === planned.plan).to.equal(true);
   });
@@ -587,7 +592,7 @@ describe('planOrThrow', () => {
     }
   });
 
-  it('says to restore a file only where one was changed', () => {
+  it('suggests restoring a file only when one was changed', () => {
     const refused = (applied: readonly AppliedVersion[]) =>
       expect(() => planOrThrow(planUp(migrations(A), applied, { target: { kind: 'latest' }, strict: true }))).to.throw(
         MigratorError,
@@ -632,29 +637,29 @@ describe('any plan', () => {
   const targetIn = (set: readonly Migration[]) => fc.constantFrom(...set.map((one) => one.version), '1_nobody');
 
   it('up: applying it reaches the target, and planning again is empty', () => {
-    const everything = state.chain((given) =>
+    const everything = state.chain((start) =>
       fc.record({
-        given: fc.constant(given),
+        start: fc.constant(start),
         strict: fc.boolean(),
         target: fc.oneof(
           fc.constant<UpTarget>({ kind: 'latest' }),
-          targetIn(given.files).map((version): UpTarget => ({ kind: 'version', version })),
+          targetIn(start.files).map((version): UpTarget => ({ kind: 'version', version })),
         ),
       }),
     );
     fc.assert(
-      fc.property(everything, ({ given, strict, target }) => {
-        const planned = planUp(given.files, given.applied, { target, strict });
+      fc.property(everything, ({ start, strict, target }) => {
+        const planned = planUp(start.files, start.applied, { target, strict });
         if (!planned.ok) {
           expect(planned.problems).to.not.deep.equal([]);
           return;
         }
         const { plan } = planned;
         const after = [
-          ...given.applied,
+          ...start.applied,
           ...plan.steps.map(({ version, script }) => ({ version, checksum: script.checksum })),
         ];
-        const reach = given.files.filter(
+        const reach = start.files.filter(
           ({ version }) => target.kind === 'latest' || compareVersions(version, target.version) <= 0,
         );
         const done = new Set(after.map(({ version }) => version));
@@ -664,53 +669,53 @@ describe('any plan', () => {
           reach.map(({ version }) => version).sort(),
         );
         expect(plan.steps).to.deep.equal(plan.steps.toSorted((a, b) => compareVersions(a.version, b.version)));
-        const again = planUp(given.files, after, { target, strict });
+        const again = planUp(start.files, after, { target, strict });
         expect(again.ok && again.plan.steps.length === 0, JSON.stringify(again)).to.equal(true);
       }),
     );
   });
 
   it('down: applying it reaches the target, and planning again is empty', () => {
-    const everything = state.chain((given) =>
+    const everything = state.chain((start) =>
       fc.record({
-        given: fc.constant(given),
+        start: fc.constant(start),
         strict: fc.boolean(),
         target: fc.oneof(
           fc.constantFrom<DownTarget>(all(), all('stock'), { kind: 'files' }),
           fc.nat(5).map((count) => steps(count + 1)),
-          fc.constantFrom(...given.applied.map((row) => row.version), '1_nobody').map(to),
+          fc.constantFrom(...start.applied.map((row) => row.version), '1_nobody').map(to),
         ),
       }),
     );
     fc.assert(
-      fc.property(everything, ({ given, strict, target }) => {
-        const planned = planDown(given.files, given.applied, { target, strict, database: 'shop' });
+      fc.property(everything, ({ start, strict, target }) => {
+        const planned = planDown(start.files, start.applied, { target, strict, database: 'shop' });
         if (!planned.ok) {
           expect(planned.problems).to.not.deep.equal([]);
           return;
         }
         const gone = planned.plan.steps.map(({ version }) => version);
-        const after = given.applied.filter(({ version }) => !gone.includes(version));
+        const after = start.applied.filter(({ version }) => !gone.includes(version));
         const newest = after
           .map(({ version }) => version)
           .sort(compareVersions)
           .at(-1);
-        expect(after).to.have.length(given.applied.length - gone.length);
+        expect(after).to.have.length(start.applied.length - gone.length);
         expect(gone).to.deep.equal(gone.toSorted((a, b) => compareVersions(b, a)));
         expect(planned.plan.steps.every(({ script }) => script.file.endsWith('.down.sql'))).to.equal(true);
         if (target.kind === 'version') expect(newest).to.equal(target.version);
         if (target.kind === 'all') expect(after).to.deep.equal([]);
         if (target.kind === 'files')
           expect(newest).to.equal(
-            given.files
+            start.files
               .map(({ version }) => version)
               .sort(compareVersions)
               .at(-1),
           );
-        if (target.kind === 'steps') expect(gone).to.have.length(Math.min(target.count, given.applied.length));
+        if (target.kind === 'steps') expect(gone).to.have.length(Math.min(target.count, start.applied.length));
         for (const version of gone) expect(newest === undefined || compareVersions(version, newest) > 0).to.equal(true);
         if (target.kind === 'steps') return;
-        const again = planDown(given.files, after, { target, strict, database: 'shop' });
+        const again = planDown(start.files, after, { target, strict, database: 'shop' });
         expect(again.ok && again.plan.steps.length === 0, JSON.stringify(again)).to.equal(true);
       }),
     );

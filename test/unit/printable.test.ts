@@ -2,12 +2,12 @@ import { expect } from 'chai';
 
 import { printableJson, printableLine, printableLines } from '../../src/core/text/printable.ts';
 
-/** Clears the screen, in seven bits and in eight; ends a line in other ways; turns the text around. */
+/** Clear screen in 7-bit and 8-bit form, other line ends, and text direction overrides. */
 const STEERING = ['\u001b[2J', '\u009b2J', '\u0007', '\u007f', '\r', '\u0085', '\u2028', '\u202e', '\u2066', '\u200f'];
 
 describe('printable text', () => {
   for (const sign of STEERING) {
-    it(`does not steer a terminal by ${JSON.stringify(sign)}`, () => {
+    it(`removes the terminal control ${JSON.stringify(sign)}`, () => {
       const [raw] = sign;
       for (const shown of [
         printableLine(`a${sign}b`),
@@ -20,16 +20,16 @@ describe('printable text', () => {
     });
   }
 
-  it('is one line, or as many as there were', () => {
+  it('is one line, or keeps the number of lines', () => {
     expect(printableLine('  a \n\n  b\r\nc')).to.equal('  a b c');
     expect(printableLines('a\n  b\r\nc')).to.deep.equal(['a', '  b', 'c']);
   });
 
-  it('keeps tabs as spaces, and every letter', () => {
+  it('turns tabs into spaces and keeps every letter', () => {
     expect(printableLine('a\tb é 日本 👩‍👩‍👧')).to.equal('a b é 日本 👩‍👩‍👧');
   });
 
-  it('holds no password, also when the word stands on another line', () => {
+  it('contains no password, even when the word PASSWORD is on another line', () => {
     const text = "PASSWORD\n'hunter2'";
     expect([printableLine(text), ...printableLines(text), printableJson([text])].join()).to.not.include('hunter2');
   });

@@ -52,7 +52,7 @@ function changed(name: string, change: object): TableShape {
 }
 
 describe('the lock key', () => {
-  it("is the original Go runner's for schema_migrations in any schema", () => {
+  it("is the original Go runner's key for schema_migrations in any schema", () => {
     expect(ORIGINAL_KEY).to.equal('7244554146635925501');
     for (const table of [
       TABLE,
@@ -81,14 +81,14 @@ describe('the lock key', () => {
     );
   });
 
-  it('is asked of the server where only the server knows the schema', () => {
+  it('comes from the server when only the server knows the schema', () => {
     expect(keyExpression({ name: 'history' }, undefined))
       .to.include('sha256')
       .and.include('lockstep.place')
       .and.include("'.history'");
   });
 
-  it('gives way to --lock-key', () => {
+  it('is overridden by --lock-key', () => {
     for (const table of [TABLE, { name: 'history' }, { schema: 'shop', name: 'history' }]) {
       expect(keyExpression(table, -5n)).to.equal("'-5'::bigint");
     }
@@ -117,45 +117,45 @@ describe('resolveRelation', () => {
     journal: JOURNAL,
   };
   const accepted: [name: string, facts: Partial<RelationFacts>, exists: boolean, complete: boolean][] = [
-    ['none yet', {}, false, false],
-    ['ours', ours, true, true],
-    ["the original Go runner's", { shape: table('version', 'applied_at') }, true, false],
+    ['no table', {}, false, false],
+    ["Lockstep's table", ours, true, true],
+    ["the original Go runner's table", { shape: table('version', 'applied_at') }, true, false],
     [
-      "the original Go runner's with a comment of its own",
+      "the original Go runner's table with a foreign comment",
       { shape: table('version', 'applied_at'), comment: 'ours since 2019' },
       true,
       false,
     ],
-    ['ours without its journal', { ...ours, journal: null }, true, false],
+    ["Lockstep's table without its journal", { ...ours, journal: null }, true, false],
     [
-      'ours with the journal of an early version',
+      "Lockstep's table with the journal of an early version",
       { ...ours, journal: JOURNAL.filter((column) => column !== 'irreversible') },
       true,
       false,
     ],
     [
-      'ours with the journal of a version that kept no text of statements',
+      "Lockstep's table with the journal of a version that stored no statement text",
       { ...ours, journal: JOURNAL.filter((column) => column !== 'statement_sql') },
       true,
       false,
     ],
-    ['ours without its comment', { ...ours, comment: null }, true, false],
+    ["Lockstep's table without its comment", { ...ours, comment: null }, true, false],
     [
-      'ours with a column of a newer format',
+      "Lockstep's table with a column of a newer format",
       { ...ours, shape: table('version', 'applied_at', 'checksum', 'more') },
       true,
       true,
     ],
     [
-      'a newer format that we can read',
+      'a newer format that is readable',
       { ...ours, comment: `Lockstep history, format 9, readable since 1, lock key ${ORIGINAL_KEY}` },
       true,
       true,
     ],
   ];
-  for (const [name, given, exists, complete] of accepted) {
+  for (const [name, overrides, exists, complete] of accepted) {
     it(`accepts ${name}`, () => {
-      expect(resolveRelation(TABLE, facts(given))).to.deep.include({
+      expect(resolveRelation(TABLE, facts(overrides))).to.deep.include({
         schema: 'public',
         key: ORIGINAL_KEY,
         exists,
@@ -168,7 +168,7 @@ describe('resolveRelation', () => {
     ['another key', { ...ours, comment: tableComment('5') }, 'CONFIG_INVALID', /key 5\b.*7244554146635925501/],
     ['a negative key that differs', { ...ours, key: '5', comment: tableComment('-5') }, 'CONFIG_INVALID', /key -5\b/],
     [
-      'a newer format that we cannot read',
+      'a newer format that is not readable',
       { ...ours, comment: `Lockstep history, format 9, readable since 8, lock key ${ORIGINAL_KEY}` },
       'CONFIG_INVALID',
       /format 9, readable since 8.*format 1/,
@@ -195,7 +195,7 @@ describe('resolveRelation', () => {
     ],
     ['a number for a version', { shape: changed('version', { category: 'N' }) }, 'HISTORY_CONFLICT', /cannot be used/],
     [
-      'a column that we would leave empty',
+      'a required column that Lockstep does not fill',
       { shape: changed('applied_at', { needed: true }) },
       'HISTORY_CONFLICT',
       /cannot be used/,
@@ -207,16 +207,16 @@ describe('resolveRelation', () => {
       /cannot be used/,
     ],
     [
-      "something else under the journal's name",
+      "another relation with the journal's name",
       { journal: ['a'] },
       'HISTORY_CONFLICT',
       /public\.schema_migrations_journal.*another program/,
     ],
-    ['a table of nobody we know', { shape: table('id', 'name') }, 'HISTORY_CONFLICT', /another program/],
+    ['a table of an unknown program', { shape: table('id', 'name') }, 'HISTORY_CONFLICT', /another program/],
   ];
-  for (const [name, given, code, words] of refused) {
+  for (const [name, overrides, code, words] of refused) {
     it(`refuses ${name}`, () => {
-      const error = thrownBy(() => resolveRelation(TABLE, facts(given)));
+      const error = thrownBy(() => resolveRelation(TABLE, facts(overrides)));
       expect(error.code).to.equal(code);
       expect(error.summary).to.match(words);
       expect(error.hint).to.be.a('string');

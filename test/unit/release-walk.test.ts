@@ -1,4 +1,4 @@
-/** The walk of test/support/release-walk.ts in memory: many rounds in little time. */
+/** Runs the walk of test/support/release-walk.ts in memory, for many rounds in little time. */
 import { expect } from 'chai';
 
 import { toMigratorError } from '../../src/core/errors.ts';
@@ -53,7 +53,7 @@ function inMemory(): Ground {
 }
 
 describe('a walk of releases and rollbacks, in memory', () => {
-  it(`${ROUNDS} rounds of ${ACTS} acts: what was rolled back is applied again only by a later release of that name, or by a person`, async () => {
+  it(`${ROUNDS} rounds of ${ACTS} acts: only a later release of the same name, or a user, applies a rolled back version again`, async () => {
     const tally = new Map<string, number>();
     for (let seed = 1; seed <= ROUNDS; seed += 1) {
       const walk = new ReleaseWalk(inMemory(), seed);

@@ -22,7 +22,7 @@ const inPart: readonly VersionInPart[] = [
   { version: B, direction: 'down', done: ['x'], started: { statement: 2, checksum: 'y' } },
   { version: C, direction: 'up', done: ['x'] },
 ];
-/** A is changed and has another down file, B is in part down, C in part up, D held. */
+/** A is changed and has a changed down file; B is in part down; C is in part up; D is held. */
 const FACTS: RepairFacts = {
   migrations: [migration(A, 'SELECT 2', 'SELECT 3'), ...migrations(B, C, D)],
   applied: [
@@ -45,15 +45,15 @@ const planned = (wish: RepairWish, facts = FACTS): string[] =>
 
 describe('repair', () => {
   const cases: [name: string, wish: RepairWish, actions: string[]][] = [
-    ['accepts what was changed, and nothing besides', {}, [`accept checksum ${A}`]],
-    ['of one version ends its hold', { only: D }, [`release hold ${D}`]],
-    ['of another ends no hold', { only: A }, [`accept checksum ${A}`]],
-    ['of what needs none does nothing', { only: B }, []],
-    ['replaces down SQL where that is asked for', { down: 'files' }, [`accept checksum ${A}`, `replace down ${A}`]],
-    ['settles a statement, and nothing besides', { statement: 'done' }, [`settle statement ${B}`]],
-    ['settles none of another version', { statement: 'done', only: C }, []],
-    ['forgets the progress of one version', { reset: true, only: C }, [`reset progress ${C}`]],
-    ['forgets none where there is none', { reset: true, only: A }, []],
+    ['accepts changed files and nothing else by default', {}, [`accept checksum ${A}`]],
+    ['ends the hold of the named version', { only: D }, [`release hold ${D}`]],
+    ['ends no hold of another version', { only: A }, [`accept checksum ${A}`]],
+    ['does nothing for a version that needs no repair', { only: B }, []],
+    ['replaces stored down SQL on request', { down: 'files' }, [`accept checksum ${A}`, `replace down ${A}`]],
+    ['settles a statement and nothing else', { statement: 'done' }, [`settle statement ${B}`]],
+    ['settles no statement of another version', { statement: 'done', only: C }, []],
+    ['resets the progress of one version', { reset: true, only: C }, [`reset progress ${C}`]],
+    ['resets nothing without progress', { reset: true, only: A }, []],
   ];
   for (const [name, wish, actions] of cases) {
     it(name, () => {
@@ -61,18 +61,18 @@ describe('repair', () => {
     });
   }
 
-  it('keeps stored down SQL that has no file here', () => {
+  it('keeps stored down SQL of versions without a file', () => {
     const gone = { ...FACTS, migrations: [migration(A, undefined, null)] };
     expect(planned({ down: 'files' }, gone)).to.deep.equal([]);
     expect(planned({ down: 'files', only: B }, gone)).to.deep.equal([]);
   });
 
-  it('shows what it replaces as a diff', () => {
+  it('shows a replacement as a diff', () => {
     const replacing = planRepair(FACTS, { down: 'files' }).find(({ type }) => type === 'replace down');
     expect(diffOf(replacing!).slice(2)).to.deep.equal(['- DROP TABLE t_001_a', '+ SELECT 3']);
   });
 
-  it('says who finishes what it settles', () => {
+  it('names the command that finishes a settled statement', () => {
     const [down] = planRepair(FACTS, { statement: 'done' });
     expect(describeRepair(down!)).to.equal('treat statement 2 of the down file as done; the same down finishes it');
     const started = { ...FACTS, inPart: [{ ...inPart[1]!, started: { statement: 2, checksum: 'y' } }] };
@@ -80,7 +80,7 @@ describe('repair', () => {
     expect(describeRepair(up!)).to.equal('run statement 2 again');
   });
 
-  it('says what it leaves, with the command that would change it', () => {
+  it('lists what it leaves, with the command for each', () => {
     const left = (wish: RepairWish): string => leftBy(planRepair(FACTS, wish), FACTS, wish).join('\n');
     expect(left({}))
       .to.include('repair --only 002_b --statement done')
@@ -92,7 +92,7 @@ describe('repair', () => {
     expect(left({ only: C })).to.match(/^003_c is applied in part.*--reset"$/);
   });
 
-  it('touches only what is meant, whatever is asked for', () => {
+  it('acts only on what any combination of options selects', () => {
     const wishes = fc.record({
       only: fc.constantFrom(undefined, A, B, C, D),
       statement: fc.constantFrom(undefined, 'done' as const, 'again' as const),
@@ -123,12 +123,12 @@ describe('repair --only', () => {
     heldVersions: [{ ...hold, version: '010_held' }],
   };
 
-  it('takes every version that files, history or journal know', () => {
+  it('accepts every version in the files, the history or the journal', () => {
     for (const version of [undefined, A, '000_old', '009_gone', '010_held'])
       expect(unknownOnly(facts, version)).to.equal(undefined);
   });
 
-  it('refuses any other, and says which one may be meant', () => {
+  it('refuses any other version and suggests a similar one', () => {
     expect(unknownOnly(facts, '002_c')).to.include({ code: 'CONFIG_INVALID', hint: 'did you mean 002_b?' });
     expect(unknownOnly(facts, 'something else')?.hint).to.include('lockstep status');
   });
@@ -149,7 +149,7 @@ describe('repair --rename', () => {
     lost: [],
   };
 
-  it('is what it says, and nothing besides', () => {
+  it('renames and does nothing else', () => {
     const rename = [
       { from: '1_a', to: '1_new' },
       { from: '2_b', to: '2_new' },
@@ -165,7 +165,7 @@ describe('repair --rename', () => {
     ]);
   });
 
-  it('has nothing to do when it was recorded', () => {
+  it('does nothing when the rename is recorded', () => {
     const done = { ...facts, applied: [{ version: '1_new' }] };
     expect(wrongRename(done, [{ from: '1_a', to: '1_new' }])).to.equal(undefined);
     expect(planRepair(done, { rename: [{ from: '1_a', to: '1_new' }] })).to.deep.equal([]);
@@ -186,7 +186,7 @@ describe('repair --rename', () => {
     });
   }
 
-  it('names every wrong one at once', () => {
+  it('reports all invalid renames together', () => {
     expect(
       wrongRename(facts, [
         { from: '8_x', to: '1_new' },

@@ -18,7 +18,7 @@ const INDEX = 'CREATE INDEX CONCURRENTLY a_v ON a';
 const OTHER = 'CREATE INDEX CONCURRENTLY a_w ON a';
 const file = (...statements: readonly string[]): Migration => migration('001_a', statements.join('; '));
 
-describe('going on with a version in part', () => {
+describe('resuming a version in part', () => {
   let server: FakeServer;
   let session: Session;
   let recorder: Recorder;
@@ -41,7 +41,7 @@ describe('going on with a version in part', () => {
     return step!;
   }
 
-  /** A run of this file that dies in its second statement. */
+  /** Runs this file until the run dies in the second statement. */
   async function dies(one: Migration, index?: IndexState): Promise<void> {
     const { step, plan } = await planned(one);
     const [first, second] = plan.mode === 'statements' ? plan.units : [];
@@ -50,7 +50,7 @@ describe('going on with a version in part', () => {
     if (index) server.setIndex('a_v', index);
   }
 
-  /** How many statements are done, or what it ends in. */
+  /** The number of finished statements, or the error code. */
   async function goesOn(one: Migration): Promise<number | string> {
     const work = planned(one).then((step) => resume(step, { session, ports: { reporter: recorder } }));
     return await work.then(
@@ -69,20 +69,27 @@ describe('going on with a version in part', () => {
     expected: number | string,
     left: IndexState,
   ][] = [
-    ['a build that is valid', file(FIRST, INDEX), 'valid', file(FIRST, INDEX), 2, 'valid'],
+    ['a build with a valid index', file(FIRST, INDEX), 'valid', file(FIRST, INDEX), 2, 'valid'],
     [
-      'a build that is INVALID: cleared when it runs again',
+      'an INVALID index, which is dropped when the build runs again',
       file(FIRST, INDEX),
       'invalid',
       file(FIRST, INDEX),
       1,
       'invalid',
     ],
-    ['a build that never began', file(FIRST, INDEX), 'absent', file(FIRST, INDEX), 1, 'absent'],
-    ['a build of another name now, INVALID', file(FIRST, INDEX), 'invalid', file(FIRST, OTHER), 1, 'absent'],
-    ['a build of another name now, that never began', file(FIRST, INDEX), 'absent', file(FIRST, OTHER), 1, 'absent'],
+    ['a build that never started', file(FIRST, INDEX), 'absent', file(FIRST, INDEX), 1, 'absent'],
     [
-      'a build of another name now, that did its work',
+      'a build with a changed name and an INVALID index',
+      file(FIRST, INDEX),
+      'invalid',
+      file(FIRST, OTHER),
+      1,
+      'absent',
+    ],
+    ['a build with a changed name that never started', file(FIRST, INDEX), 'absent', file(FIRST, OTHER), 1, 'absent'],
+    [
+      'a build with a changed name and a valid index',
       file(FIRST, INDEX),
       'valid',
       file(FIRST, OTHER),
@@ -90,26 +97,33 @@ describe('going on with a version in part', () => {
       'valid',
     ],
     [
-      'a build of another name now, that somebody is at',
+      'a build with a changed name that another session is running',
       file(FIRST, INDEX),
       'being built',
       file(FIRST, OTHER),
       'CONTENTION',
       'being built',
     ],
-    ['a build that was moved', file(FIRST, INDEX), 'invalid', file(FIRST, OTHER, INDEX), 1, 'absent'],
-    ['a build that is gone from the file', file(FIRST, INDEX, 'VACUUM'), 'invalid', file(FIRST, 'VACUUM'), 1, 'absent'],
+    ['a build that moved in the file', file(FIRST, INDEX), 'invalid', file(FIRST, OTHER, INDEX), 1, 'absent'],
     [
-      'a build in what is one transaction now',
+      'a build that was removed from the file',
+      file(FIRST, INDEX, 'VACUUM'),
+      'invalid',
+      file(FIRST, 'VACUUM'),
+      1,
+      'absent',
+    ],
+    [
+      'a build in a file that is one transaction now',
       file(FIRST, INDEX),
       'invalid',
       file(FIRST, 'INSERT'),
       'HISTORY_CONFLICT',
       'absent',
     ],
-    ['what may run twice, edited', file(FIRST, 'VACUUM'), undefined, file(FIRST, INDEX), 1, 'absent'],
+    ['an edited statement that is safe to repeat', file(FIRST, 'VACUUM'), undefined, file(FIRST, INDEX), 1, 'absent'],
     [
-      'what nobody can know',
+      'a statement with an unknown outcome',
       file(FIRST, 'CREATE DATABASE x'),
       undefined,
       file(FIRST, 'CREATE DATABASE x'),
@@ -117,7 +131,7 @@ describe('going on with a version in part', () => {
       'absent',
     ],
     [
-      'what nobody can know, edited',
+      'an edited statement with an unknown outcome',
       file(FIRST, 'CREATE DATABASE x'),
       undefined,
       file(FIRST, 'VACUUM'),
@@ -125,7 +139,7 @@ describe('going on with a version in part', () => {
       'absent',
     ],
     [
-      'what nobody can know, in what is one transaction now',
+      'a statement with an unknown outcome in a file that is one transaction now',
       file(FIRST, 'CREATE DATABASE x'),
       undefined,
       file('INSERT'),
@@ -133,7 +147,7 @@ describe('going on with a version in part', () => {
       'absent',
     ],
     [
-      'a finished statement, edited',
+      'an edited finished statement',
       file(FIRST, 'VACUUM'),
       undefined,
       file('CREATE TABLE b', 'VACUUM'),
@@ -146,19 +160,19 @@ describe('going on with a version in part', () => {
       await dies(was, state);
       expect(await goesOn(now)).to.equal(expected);
       expect(index()).to.equal(left);
-      // However it is asked again, the answer is the same.
+      // A repeated resume has the same result.
       expect(await goesOn(now)).to.equal(expected);
     });
   }
 
-  it('does not believe a text that it does not have', async () => {
+  it('reports an unknown outcome when the text of the started statement is not stored', async () => {
     await dies(file(FIRST, INDEX), 'invalid');
     server.startedSql.clear();
     expect(await goesOn(file(FIRST, INDEX)), 'the file has it').to.equal(1);
     expect(await goesOn(file(FIRST, OTHER))).to.equal('MIGRATION_INCOMPLETE');
   });
 
-  it('names both ways out where the file is another one', async () => {
+  it('names both ways to continue when the file changed', async () => {
     await dies(file(FIRST, 'VACUUM'));
     const step = await planned(file('CREATE TABLE b', 'VACUUM'));
     const error = await failure<MigratorError>(resume(step, { session, ports: { reporter: recorder } }));

@@ -28,11 +28,11 @@ describe('retrying', () => {
   interface Options {
     readonly retry?: boolean;
     readonly signal?: AbortSignal;
-    /** How long each try takes. */
+    /** Duration of each try. */
     readonly takesMs?: number;
   }
 
-  /** The tries fail with `errors`, first to last; the ones after that succeed. */
+  /** The first tries fail with `errors` in order; later ones succeed. */
   function run(
     errors: readonly (Error | undefined)[],
     { retry = true, signal = new AbortController().signal, takesMs = 0 }: Options = {},
@@ -55,7 +55,7 @@ describe('retrying', () => {
   const again = <E>(error: E, times = 99): E[] => Array.from({ length: times }, () => error);
   const pauses = (): number[] => recorder.of('migration.retrying').map(({ retryInMs }) => retryInMs);
 
-  it('is content with a first try that succeeds', async () => {
+  it('stops after a first try that succeeds', async () => {
     const { work, tries } = run([]);
     await work;
     expect(tries()).to.equal(1);
@@ -77,11 +77,8 @@ describe('retrying', () => {
 
   const final: [name: string, error: Error][] = [
     ['a cancel or the statement timeout (57014)', contention('57014')],
-    ['contention that the server did not tell', new MigratorError('CONTENTION', 'waiters in the way')],
-    [
-      'SQL that is wrong',
-      new MigratorError('MIGRATION_FAILED', 'f', { server: { sqlstate: '42601', message: 'syntax' } }),
-    ],
+    ['contention that the server did not report', new MigratorError('CONTENTION', 'waiters in the way')],
+    ['invalid SQL', new MigratorError('MIGRATION_FAILED', 'f', { server: { sqlstate: '42601', message: 'syntax' } })],
     ['a lost connection', new MigratorError('OUTCOME_UNKNOWN', 'lost')],
     ['a bug', new TypeError('oops')],
   ];
@@ -93,14 +90,14 @@ describe('retrying', () => {
     });
   }
 
-  it('does not try again what takes no blocking locks', async () => {
+  it('does not retry work that takes no blocking locks', async () => {
     const error = contention('55P03');
     const { work, tries } = run([error], { retry: false });
     expect(await failure(work)).to.equal(error);
     expect(tries()).to.equal(1);
   });
 
-  it('tries 10 times at most, after growing pauses of 30 s at most, and throws the last error', async () => {
+  it('tries at most 10 times, after growing pauses of at most 30 s, and throws the last error', async () => {
     const errors = again(undefined, 10).map(() => contention('55P03'));
     const { work, tries } = run(errors);
     expect(await failure(work)).to.equal(errors[9]);
@@ -108,20 +105,20 @@ describe('retrying', () => {
     expect(pauses()).to.deep.equal([200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000]);
   });
 
-  it('begins no try after 5 minutes', async () => {
+  it('starts no try after 5 minutes', async () => {
     const { work, tries } = run(again(contention('55P03')), { takesMs: 60_000 });
     await failure(work);
     expect(tries()).to.equal(5);
     expect(clock.now()).to.be.at.least(300_000).and.at.most(310_000);
   });
 
-  it('halves the pauses by jitter', async () => {
+  it('shortens pauses by jitter to half at the least', async () => {
     clock = new FakeClock(() => 0);
     await run(again(contention('40001'), 3)).work;
     expect(pauses()).to.deep.equal([100, 200, 400]);
   });
 
-  it('names those who keep the lock', async () => {
+  it('names the sessions that block the lock', async () => {
     server.observation = { blockers: [{ pid: 7, applicationName: 'report', state: 'idle in transaction' }] };
     const { work } = run(again(contention('55P03')));
     const error = await failure<MigratorError>(work);
@@ -131,13 +128,13 @@ describe('retrying', () => {
     expect(recorder.of('migration.retrying')[0]!.error.details.blockers).to.have.length(1);
   });
 
-  it('keeps the error when nobody can be named', async () => {
+  it('keeps the error when no blocking session is found', async () => {
     const error = contention('55P03');
     session.lose();
     expect(await failure(run(again(error), { retry: false }).work)).to.equal(error);
   });
 
-  it('ends at once when the signal aborts in a pause', async () => {
+  it('ends at once when the signal aborts during a pause', async () => {
     const controller = new AbortController();
     let tries = 0;
     const attempt = (): Promise<void> => {

@@ -37,7 +37,7 @@ describe('a rollback', () => {
     return new FakeRun({ server, clock, files, name, ...(release !== undefined && { release }) });
   }
 
-  /** As the Job of a rollback: from the image of the release before. */
+  /** Rolls back like a rollback Job: from the image of the previous release. */
   async function rollBack(target: Parameters<FakeRun['down']>[0] = toA): Promise<FakeRun> {
     const job = run(OLD, 'shop/8@1', 'rb-1');
     await job.down(target, {}, { hold: true, reason: 'it locks orders' });
@@ -52,15 +52,15 @@ describe('a rollback', () => {
   const upFails = (release?: string, files = FILES): Promise<MigratorError> =>
     failure<MigratorError>(run(files, release).up());
 
-  describe('from what is stored', () => {
-    it('needs no files of what it rolls back', async () => {
+  describe('from stored SQL', () => {
+    it('needs no files of the versions that it rolls back', async () => {
       const { done } = await run(OLD).down(toA);
       expect(done.map(({ version }) => version)).to.deep.equal([C, B]);
       expect([...server.contents.tables]).to.deep.equal(['t_001_a']);
       expect(applied()).to.deep.equal([A]);
     });
 
-    it('is refused whole, before the lock, when one of them cannot be rolled back', async () => {
+    it('is refused as a whole, before the lock, when one version cannot be rolled back', async () => {
       await run([...FILES, migration('004_d', undefined, null)]).up();
       server.calls.length = 0;
       const error = await failure<MigratorError>(run(OLD).down(toA));
@@ -70,7 +70,7 @@ describe('a rollback', () => {
       expect(applied()).to.have.length(4);
     });
 
-    it('is refused when others could have written it, unless a person trusts it', async () => {
+    it('is refused when other roles could have written the SQL, unless the user trusts it', async () => {
       server.distrust = ['role "app" may INSERT on shop.schema_migrations_journal'];
       const error = await failure<MigratorError>(run(OLD).down(toA));
       expect(error).to.include({ code: 'ROLLBACK_REFUSED' });
@@ -81,13 +81,13 @@ describe('a rollback', () => {
       expect(applied()).to.deep.equal([A]);
     });
 
-    it('does not mind who could have written it when the files say the same', async () => {
+    it('ignores who could have written the SQL when it equals the files', async () => {
       server.distrust = ['role "app" may INSERT on shop.schema_migrations_journal'];
       await run().down(toA);
       expect(applied()).to.deep.equal([A]);
     });
 
-    it('is decided again under the lock', async () => {
+    it('is planned again under the lock', async () => {
       server.turn = async (call) => {
         if (call.endsWith('lock.tryAcquire')) server.distrust = ['role "app" owns it'];
       };
@@ -95,7 +95,7 @@ describe('a rollback', () => {
       expect(applied()).to.have.length(3);
     });
 
-    it('shows both texts where they differ, and runs the chosen one', async () => {
+    it('shows both texts when they differ, and runs the chosen one', async () => {
       const changed = [FILES[0]!, FILES[1]!, migration(C, undefined, 'DROP TABLE t_003_c; CREATE TABLE other')];
       const error = await failure<MigratorError>(run(changed).down(ONE));
       expect(error).to.include({ code: 'ROLLBACK_REFUSED' });
@@ -117,7 +117,7 @@ describe('a rollback', () => {
       expect(journal('down stored')).to.have.length(3);
     });
 
-    it('warns of others that may write the tables', async () => {
+    it('warns of other roles that may write the tables', async () => {
       server.distrust = ['role "app" may INSERT on shop.schema_migrations_journal'];
       const { warnings } = await run([...FILES, D]).up();
       expect(warnings.join())
@@ -125,14 +125,14 @@ describe('a rollback', () => {
         .and.contain('rolling back from stored SQL will be refused');
     });
 
-    it('which nobody asks where nothing is pending', async () => {
+    it('checks no privileges when nothing is pending', async () => {
       await run().up();
       expect(calls()).to.deep.equal(['check', 'check history']);
     });
   });
 
   describe('holds', () => {
-    it('keeps every release that was known from applying it again, before anything is applied', async () => {
+    it('stops every known release from applying the version again, before it applies anything', async () => {
       const job = await rollBack();
       expect(job.recorder.of('rollback.held')).to.deep.equal([
         { type: 'rollback.held', versions: [C, B], reason: 'it locks orders' },
@@ -150,7 +150,7 @@ describe('a rollback', () => {
       expect(calls()).to.not.include('lock.tryAcquire');
     });
 
-    it('lets the release before start', async () => {
+    it('lets the previous release start', async () => {
       await rollBack();
       expect((await run(OLD, 'shop@1').up()).skipped).to.deep.equal([A]);
       expect(calls()).to.deep.equal(['check', 'check history', 'journal.noteRelease']);
@@ -159,13 +159,13 @@ describe('a rollback', () => {
       expect(calls()).to.deep.equal(['check', 'check history']);
     });
 
-    it('lets apply what is older', async () => {
+    it('lets older versions be applied', async () => {
       await rollBack({ kind: 'version', version: B });
       await run([...FILES, migration('001_late')], 'shop@2').up({}, B);
       expect(applied()).to.deep.equal([A, '001_late', B]);
     });
 
-    it('ends for all with a release that nobody knew, in the transaction that applies it', async () => {
+    it('ends for all with a new release, in the transaction that applies the version', async () => {
       await rollBack();
       const next = run([...FILES, migration('004_d', 'SELECT 1/0')], 'shop/9@2');
       expect(await failure(next.up())).to.include({ code: 'MIGRATION_FAILED' });
@@ -182,14 +182,14 @@ describe('a rollback', () => {
       expect(applied()).to.deep.equal([A, B, C]);
     });
 
-    it('does not end with a release that lacks the version', async () => {
+    it('does not end with a release without the version', async () => {
       await rollBack();
       await run([...OLD, migration('001_late')], 'shop/9@1').up();
       expect(await upFails('shop@2')).to.include({ code: 'HISTORY_CONFLICT' });
       expect(journal('hold ended')).to.deep.equal([]);
     });
 
-    it('stands when the release that would end it fails', async () => {
+    it('remains when the release that would end it fails', async () => {
       await rollBack();
       const next = run([FILES[0]!, migration(B, 'SELECT 1/0'), FILES[2]!], 'shop/9@2');
       expect(await failure(next.up())).to.include({ code: 'MIGRATION_FAILED' });
@@ -199,7 +199,7 @@ describe('a rollback', () => {
       expect(applied()).to.deep.equal([A, B, C]);
     });
 
-    it('binds a known release whatever text it has', async () => {
+    it('binds a known release with any text', async () => {
       await rollBack({ kind: 'version', version: B });
       const corrected = [FILES[0]!, FILES[1]!, migration(C, 'CREATE TABLE t_003_c; CREATE TABLE more')];
       expect(await upFails('shop@2', corrected)).to.include({ code: 'HISTORY_CONFLICT' });
@@ -207,7 +207,7 @@ describe('a rollback', () => {
       expect(applied()).to.deep.equal([A, B, C]);
     });
 
-    it('binds a release that never had anything to apply', async () => {
+    it('binds a release that applied nothing', async () => {
       await run(FILES, 'shop/8@3').up();
       await run(FILES, 'shop/8@3').up();
       expect(journal('release seen')).to.have.length(1);
@@ -222,14 +222,14 @@ describe('a rollback', () => {
         expect(await upFails(release)).to.include({ code: 'HISTORY_CONFLICT' });
     });
 
-    it('comes by itself where the journal knows a release, also from a shell without one', async () => {
+    it('is the default when the journal has a release, even from a shell without one', async () => {
       const person = run(OLD);
       await person.down(toA);
       expect(person.recorder.of('rollback.held').map(({ versions }) => versions)).to.deep.equal([[C, B]]);
       expect(await upFails('shop@2')).to.include({ code: 'HISTORY_CONFLICT' });
     });
 
-    it('comes later for what was rolled back without one', async () => {
+    it('can be added after a rollback without a hold', async () => {
       await run(OLD).down(toA, {}, { hold: false });
       const later = run(OLD);
       expect((await later.down(toA, {}, { hold: true, reason: 'it locks orders' })).done).to.deep.equal([]);
@@ -240,7 +240,7 @@ describe('a rollback', () => {
       expect(error.details.problems!.join()).to.contain('it locks orders');
     });
 
-    it('can be renewed, for the releases that are known by now', async () => {
+    it('can be renewed for the releases known by then', async () => {
       await rollBack();
       await failure(run([FILES[0]!, migration(B, 'SELECT 1/0'), FILES[2]!], 'shop/9@9').up());
       await run(OLD).down(toA, {}, { hold: true });
@@ -251,7 +251,7 @@ describe('a rollback', () => {
       expect(journal('held')).to.deep.equal([C, B]);
     });
 
-    it('ends when a person applies it again', async () => {
+    it('ends when the user applies the version again', async () => {
       await rollBack();
       expect(await failure(run(FILES, 'shop@2').up({}, undefined, [B]))).to.include({ code: 'HISTORY_CONFLICT' });
       await run(FILES, 'shop@2').up({}, undefined, [B, C]);
@@ -259,7 +259,7 @@ describe('a rollback', () => {
       expect(await failure(run().up({}, undefined, ['009_never']))).to.include({ code: 'CONFIG_INVALID' });
     });
 
-    it('binds whoever gets the lock after the rollback, too', async () => {
+    it('binds a run that gets the lock after the rollback', async () => {
       const late = run([...FILES, migration('004_d')], 'shop@2');
       server.turn = async (call) => {
         if (!call.endsWith('lock.tryAcquire')) return;
@@ -271,7 +271,7 @@ describe('a rollback', () => {
       expect(server.holder).to.equal(undefined);
     });
 
-    it('tells in a dry run what would end it, and ends nothing', async () => {
+    it('reports in a dry run what would end it, and ends nothing', async () => {
       await rollBack();
       const next = run(FILES, 'shop/9@2');
       await next.up({ dryRun: true });
@@ -280,7 +280,7 @@ describe('a rollback', () => {
       expect(await failure(run(FILES, 'shop@2').up({ dryRun: true }))).to.include({ code: 'HISTORY_CONFLICT' });
     });
 
-    it('also what a rollback that failed half-way has done', async () => {
+    it('covers the finished part of a rollback that failed', async () => {
       server.beforeSql = (sql) => {
         if (sql.includes('t_002_b')) throw new Error('the client dies');
       };
@@ -292,7 +292,7 @@ describe('a rollback', () => {
   });
 
   describe('that holds nothing', () => {
-    it('says so, and the next up applies it again', async () => {
+    it('reports that, and the next up applies the version again', async () => {
       const person = run();
       await person.down(toA, {}, { reason: 'trying', hold: false });
       expect(person.recorder.of('rollback.not-held')).to.deep.equal([{ type: 'rollback.not-held', versions: [C, B] }]);
@@ -316,7 +316,7 @@ describe('a rollback', () => {
         { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder() },
       );
 
-    it('ends at once for a release that is held, in the same words', async () => {
+    it('ends at once for a held release, with the same message', async () => {
       await rollBack();
       const error = await failure<MigratorError>(wait('shop@2'));
       expect(error).to.include({ code: 'HISTORY_CONFLICT', exit: 22 });
@@ -333,7 +333,7 @@ describe('a rollback', () => {
   });
 
   describe('status', () => {
-    it('tells what is held', async () => {
+    it('reports held versions', async () => {
       await rollBack();
       const options = { runner: runner('status'), connectWaitMs: 0, signal: new AbortController().signal };
       const status = await readStatus(options, {
@@ -371,7 +371,7 @@ describe('a rollback', () => {
         },
       );
 
-    it('ends holds, when it has said so', async () => {
+    it('ends holds after it reports them', async () => {
       await rollBack();
       const nothing = await mend({});
       expect(nothing.steps).to.deep.equal([]);
@@ -391,7 +391,7 @@ describe('a rollback', () => {
   });
 
   describe('by steps', () => {
-    it('counts from what is applied when it starts', async () => {
+    it('counts from the versions applied at the start', async () => {
       const [first, second] = [run(), run(FILES, undefined, 'pod-b')];
       server.turn = async (call) => {
         if (!call.endsWith('lock.tryAcquire')) return;
@@ -406,7 +406,7 @@ describe('a rollback', () => {
   });
 
   describe('to a version, twice at once', () => {
-    it('is done once', async () => {
+    it('rolls back once', async () => {
       const [first, second] = [run(), run(FILES, undefined, 'pod-b')];
       server.turn = async (call) => {
         if (!call.endsWith('lock.tryAcquire')) return;
@@ -418,8 +418,8 @@ describe('a rollback', () => {
     });
   });
 
-  describe('while somebody applies', () => {
-    it('waits also when there is nothing to roll back yet', async () => {
+  describe('while another run applies', () => {
+    it('waits even when there is nothing to roll back yet', async () => {
       const other = server.stranger('lockstep up 1.0.0 pod-z');
       server.holder = other;
       const job = run();
@@ -442,14 +442,14 @@ describe('a rollback', () => {
         reporter: new Recorder(),
       }));
 
-    it('is refused with what a target could be', async () => {
+    it('is refused with a list of possible targets', async () => {
       const error = await refusal(new FakeDatabase(server));
       expect(error).to.include({ code: 'ROLLBACK_REFUSED', exit: 24 });
       expect(error.summary).to.equal('down needs a target; the newest applied are 003_c, 002_b, 001_a');
       expect(calls()).to.deep.equal(['check', 'check history']);
     });
 
-    it('is refused also when the database cannot be asked', async () => {
+    it('is refused even when the database is unreachable', async () => {
       const error = await failure<MigratorError>(
         withoutTarget({ runner: runner('down'), signal: new AbortController().signal }, () => {
           throw new Error('no address');
@@ -462,7 +462,7 @@ describe('a rollback', () => {
     });
   });
 
-  it('tells in a dry run which text would run, and what it would destroy', async () => {
+  it('reports in a dry run which text would run and what it would destroy', async () => {
     server.rows.set('t', 1200);
     const { wouldRun } = await run(FILES.slice(0, 2)).down(toA, { dryRun: true });
     expect(wouldRun!.map(({ version, direction, source: from, sql }) => [version, direction, from, sql])).to.deep.equal(

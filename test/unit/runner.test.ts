@@ -4,17 +4,17 @@ import { applicationName, describeHolder, onlyAddsToHistory, type Holder } from 
 import { runner } from '../support/fakes/run.ts';
 
 describe('applicationName', () => {
-  it('says command, version and runner', () => {
+  it('contains command, version and runner', () => {
     expect(applicationName(runner('up', 'shop-7d9f'))).to.equal('lockstep up 1.0.0 shop-7d9f');
   });
 
-  it('is cut after 63 bytes, as the server would', () => {
+  it('is cut after 63 bytes, as by the server', () => {
     const name = applicationName(runner('baseline', 'p'.repeat(100)));
     expect(name).to.have.length(63);
     expect(name.startsWith('lockstep baseline 1.0.0 ppp')).to.equal(true);
   });
 
-  it('has only what the server leaves as it is', () => {
+  it('contains only characters that the server keeps', () => {
     expect(applicationName(runner('up', 'é😀\n\tx'))).to.equal('lockstep up 1.0.0 ????x');
   });
 });

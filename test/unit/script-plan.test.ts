@@ -13,7 +13,7 @@ function analyzed(text: string): Promise<ScriptAnalysis> {
   return analyze({ file: '001_x.up.sql', text, checksum: '', directives }, 'up', parser);
 }
 
-/** Without what tests of their own look at. */
+/** Without the fields that other tests check. */
 async function piecesOf(text: string): Promise<readonly Omit<SqlPiece, 'relations' | 'starts' | 'runsCode'>[]> {
   const pieces = await namedPiecesOf(text);
   return pieces.map(({ relations: _relations, starts: _starts, runsCode: _runsCode, ...piece }) => piece);
@@ -33,13 +33,13 @@ async function unitsOf(text: string): Promise<readonly Unit[]> {
   return plan.units;
 }
 
-/** `line:column message`, as far as the part that the test names. */
+/** `line:column message`, cut to the expected part. */
 async function problemsOf(text: string): Promise<string[]> {
   const { problems } = await analyzed(text);
   return problems.map(({ line, column, message }) => `${line}:${column} ${message}`);
 }
 
-describe('statements that run outside of a transaction', () => {
+describe('statements that run outside a transaction', () => {
   for (const [outside, inside] of [
     ['CREATE DATABASE d', 'CREATE SCHEMA d'],
     ['DROP DATABASE d', 'DROP SCHEMA d'],
@@ -103,7 +103,7 @@ describe('statements that run outside of a transaction', () => {
 });
 
 describe('a script in one transaction', () => {
-  it('that runs code may take any lock in it', async () => {
+  it('may take any lock when it runs code', async () => {
     for (const [text, runs] of [
       ['DO $$ BEGIN END $$', true],
       ['CALL p()', true],
@@ -117,7 +117,7 @@ describe('a script in one transaction', () => {
     }
   });
 
-  it('is cut where the need for a short lock timeout changes', async () => {
+  it('is split where the need for a short lock timeout changes', async () => {
     const text =
       '-- a\nCREATE TABLE t (a int); -- b\nCREATE INDEX ON t (a);\n/* c */ INSERT INTO t VALUES (1); SELECT 1; DROP TABLE u -- d';
     expect(await piecesOf(text)).to.deep.equal([
@@ -181,7 +181,7 @@ describe('a script in one transaction', () => {
     'SET LOCAL lock_timeout TO 0',
     "SELECT pg_catalog.set_config('lock_timeout', '1s', true)",
   ]) {
-    it(`leaves the lock wait alone after ${own}`, async () => {
+    it(`does not change the lock wait after ${own}`, async () => {
       const pieces = await piecesOf(`CREATE TABLE t (); ${own}; DROP TABLE u; INSERT INTO v VALUES (1); DROP TABLE w;`);
       expect(pieces.map(({ blocking }) => blocking)).to.deep.equal([true, false]);
       expect(pieces[1]!.sql).to.match(/^SE.*DROP TABLE w$/);
@@ -194,7 +194,7 @@ describe('a script in one transaction', () => {
     ['START TRANSACTION', 'COMMIT WORK'],
     ['BEGIN ISOLATION LEVEL READ COMMITTED', 'COMMIT AND NO CHAIN'],
   ]) {
-    it(`takes the place of ${begin} … ${commit}`, async () => {
+    it(`replaces ${begin} … ${commit}`, async () => {
       const pieces = await piecesOf(
         `-- a\n${begin}; -- b\nDROP TABLE t; SAVEPOINT s; DROP TABLE u; -- c\n${commit};\n`,
       );
@@ -203,7 +203,7 @@ describe('a script in one transaction', () => {
   }
 
   for (const text of ['', ' \n', '-- nothing\n/* at all */', ';;', 'BEGIN; COMMIT;']) {
-    it(`may be without statements: ${JSON.stringify(text)}`, async () => {
+    it(`may have no statements: ${JSON.stringify(text)}`, async () => {
       const { plan, warnings } = await analyzed(text);
       expect(plan).to.deep.equal({ mode: 'transaction', pieces: [] });
       expect(warnings).to.deep.equal([{ line: 1, column: 1, message: 'the file contains no statements' }]);
@@ -265,12 +265,12 @@ describe('a script that runs statement by statement', () => {
     ['REINDEX SCHEMA CONCURRENTLY s', { schema: 's' }],
     ['REINDEX DATABASE CONCURRENTLY d', { database: true }],
   ] as const) {
-    it(`knows what ${statement} rebuilds`, async () => {
+    it(`finds the relation that ${statement} rebuilds`, async () => {
       expect((await unitsOf(statement))[0]).to.deep.include({ reindexes });
     });
   }
 
-  it('needs not know what a REINDEX rebuilds that leaves nothing', async () => {
+  it('ignores what a REINDEX without leftovers rebuilds', async () => {
     expect((await unitsOf('VACUUM t; REINDEX TABLE t'))[1]).to.not.have.property('reindexes');
   });
 
@@ -304,7 +304,7 @@ describe('a script that runs statement by statement', () => {
     expect(units.map(({ index }) => index)).to.deep.equal([1, 2, 3]);
   });
 
-  it("leaves the script's own lock timeout alone", async () => {
+  it("keeps the script's own lock timeout", async () => {
     const own = (await unitsOf("VACUUM; SET lock_timeout = '1s'; DROP TABLE t")).map(({ ownLockTimeout, blocking }) => [
       ownLockTimeout,
       blocking,
@@ -374,7 +374,7 @@ describe('a script that runs statement by statement', () => {
     }
   }
 
-  it('does not repeat what moves rows from a real table into a temporary one, or what comes after it was dropped', async () => {
+  it('does not repeat statements that move rows into a temporary table, or that follow its DROP', async () => {
     const units = await unitsOf(
       'VACUUM; CREATE TEMP TABLE x (a int); WITH d AS (DELETE FROM t RETURNING a) INSERT INTO x SELECT a FROM d; DROP TABLE x; INSERT INTO x VALUES (1)',
     );
@@ -388,7 +388,7 @@ describe('a script that runs statement by statement', () => {
     'DECLARE c CURSOR FOR SELECT 1',
     'SET TRANSACTION READ ONLY',
   ]) {
-    it(`warns that nothing is left afterwards of ${statement}`, async () => {
+    it(`warns that nothing remains of ${statement}`, async () => {
       const { warnings } = await analyzed(`${NO_TRANSACTION}SELECT 1;\n  ${statement}`);
       expect(warnings.map(({ line, column }) => [line, column])).to.deep.equal([[3, 3]]);
       expect((await analyzed(`${NO_TRANSACTION}BEGIN; ${statement}; SELECT 1; COMMIT`)).warnings).to.deep.equal([]);
@@ -400,7 +400,7 @@ describe('BEGIN … COMMIT beside other statements', () => {
   const CASES: Readonly<
     Record<string, { readonly text: string; readonly parts: readonly string[]; readonly warned?: RegExp }>
   > = {
-    'what stands before a BEGIN joins it': {
+    'statements before a BEGIN join its transaction': {
       text: 'SELECT 1; BEGIN; SELECT 2; COMMIT; SELECT 3;',
       parts: ['SELECT 1; SELECT 2', 'SELECT 3'],
       warned: /^1:11 .* 2 transactions/,
@@ -409,20 +409,20 @@ describe('BEGIN … COMMIT beside other statements', () => {
       text: 'BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; END',
       parts: ['SELECT 1', 'SELECT 2'],
     },
-    'only before it': {
+    'statements only before a BEGIN': {
       text: 'SELECT 1;\nBEGIN;\nSELECT 2;\nCOMMIT;',
       parts: ['SELECT 1; SELECT 2'],
       warned: /^2:1 .* one transaction, /,
     },
-    'empty blocks are nothing': {
+    'empty blocks are ignored': {
       text: 'BEGIN; COMMIT; SELECT 1; BEGIN; COMMIT; BEGIN; COMMIT; SELECT 2',
       parts: ['SELECT 1', 'SELECT 2'],
     },
-    'savepoints anywhere': {
+    'savepoints at any position': {
       text: 'SELECT 1; SAVEPOINT a; RELEASE a; BEGIN; SAVEPOINT b; ROLLBACK TO b; COMMIT; SELECT 2',
       parts: ['SELECT 1; SAVEPOINT a; RELEASE a; SAVEPOINT b; ROLLBACK TO b', 'SELECT 2'],
     },
-    'words of it in strings are none': {
+    'keywords in strings are ignored': {
       text: "SELECT 'COMMIT;'; BEGIN; SELECT $$BEGIN;$$; COMMIT; /* COMMIT; */ SELECT 3",
       parts: ["SELECT 'COMMIT;'; SELECT $$BEGIN;$$", 'SELECT 3'],
     },
@@ -450,7 +450,7 @@ describe('BEGIN … COMMIT beside other statements', () => {
     });
   }
 
-  it('what a part does to the session is done again by itself', async () => {
+  it('repeats the session statements of a part separately', async () => {
     const [first, second] = await unitsOf(
       'SET search_path = a; CREATE TABLE t (x int); BEGIN; CREATE TEMP TABLE u (y int); COMMIT; CREATE TABLE v (z int)',
     );
@@ -459,14 +459,14 @@ describe('BEGIN … COMMIT beside other statements', () => {
     expect(second).to.not.have.property('again');
   });
 
-  it('stays as it is with the directive, and where it is all of the file', async () => {
+  it('stays unchanged with the directive, and when it is the whole file', async () => {
     expect(await unitsOf(`${NO_TRANSACTION}SELECT 1; BEGIN; SELECT 2; COMMIT`)).to.have.length(2);
     const { plan, warnings } = await analyzed('BEGIN; SELECT 1; SELECT 2; COMMIT;');
     expect([plan.mode, warnings.length]).to.deep.equal(['transaction', 0]);
   });
 });
 
-describe('what is refused', () => {
+describe('refused statements', () => {
   for (const [text, ...expected] of [
     ['SELECT 1;\n\\d t\n\\echo é\nSELECT 2;', /^2:1 \\d is a psql command/, /^3:1 \\echo/],
     [
@@ -522,11 +522,11 @@ describe('what is refused', () => {
     });
   }
 
-  it('is not what a function would do later', async () => {
+  it('do not include statements in a function body', async () => {
     expect(await problemsOf('CREATE FUNCTION f() RETURNS bool RETURN pg_advisory_unlock(1)')).to.deep.equal([]);
   });
 
-  it('is found behind many tables of data', async () => {
+  it('are found after many COPY blocks', async () => {
     const copies = Array.from(
       { length: 10 },
       (_, table) => `COPY t${table} FROM stdin;\n${'x\ty;z\n'.repeat(50)}\\.\n`,
@@ -548,7 +548,7 @@ describe("pg_dump's \\restrict lines", () => {
     expect(piece!.sql).to.match(/^SELECT 1;\s+SELECT 2$/);
   });
 
-  it('stay in a literal', async () => {
+  it('are kept in a literal', async () => {
     const text = "SELECT '\n\\restrict a\n'";
     expect((await piecesOf(text))[0]!.sql).to.equal(text);
   });
@@ -582,13 +582,13 @@ describe('a script that the parser cannot read', () => {
     expect(problems).to.deep.equal([]);
   });
 
-  it('is told when its directive cannot be followed', async () => {
+  it('causes a warning when its directive cannot be followed', async () => {
     expect((await analyzed(`${NO_TRANSACTION}SELEC 1`)).warnings[0]!.message).to.match(
       /despite its no-transaction directive$/,
     );
   });
 
-  it('is not quoted at length, nor its passwords', async () => {
+  it('is quoted briefly and without passwords', async () => {
     const long = (await analyzed(`SELECT '${'x'.repeat(10_000)}\n`)).syntaxError!;
     expect(long.message).to.have.lengthOf.below(250);
     for (const text of [
@@ -597,7 +597,7 @@ describe('a script that the parser cannot read', () => {
         "ALTER ROLE r PASSWORD 'hunter2\n'; SELEC",
         "ALTER ROLE r PASSWORD '' 'hunter2'",
       ],
-      // A command of psql takes the line, and the word, with it; a backslash in a string may look like one.
+      // A psql command consumes the line with the word PASSWORD; a backslash in a string may look like one.
       ...[
         "\\echo ALTER ROLE r PASSWORD\n'hunter2'",
         "SELECT 1 \\gexec ALTER ROLE r PASSWORD ''\n'hunter2'",
@@ -611,7 +611,7 @@ describe('a script that the parser cannot read', () => {
     }
   });
 
-  it('quotes its neighbourhood where there is no password before it', async () => {
+  it('is quoted around the error when no password precedes it', async () => {
     expect((await analyzed("SELEC 1; ALTER ROLE r PASSWORD 'x'")).syntaxError!.message).to.equal(
       'syntax error at or near "SELEC"',
     );
@@ -642,14 +642,14 @@ describe('every statement', () => {
   const comment = fc.constantFrom('', '', '-- é; 😀\n', '/* ; /* 😀 */ -- */', "--'\n", '/*$$*/');
   const gap = fc.tuple(blank, comment, blank).map((parts) => parts.join(''));
 
-  /** Statements, and the script that is made of them. */
+  /** Statements and the script built from them. */
   const script = (statement: fc.Arbitrary<string>): fc.Arbitrary<{ statements: string[]; text: string }> =>
     fc.array(fc.record({ before: gap, statement, after: gap }), { minLength: 1, maxLength: 6 }).map((parts) => ({
       statements: parts.map((part) => part.statement),
       text: parts.map(({ before, statement: sql, after }) => `${before}${sql}${after};`).join(''),
     }));
 
-  /** Where each statement is, found one after the other. */
+  /** The position of each statement, in order. */
   function offsetsIn(text: string, statements: readonly string[]): number[] {
     let from = 0;
     return statements.map((statement) => {
@@ -659,7 +659,7 @@ describe('every statement', () => {
     });
   }
 
-  it('is in exactly one piece, as it is and where it is', async () => {
+  it('is in exactly one piece, unchanged and at its offset', async () => {
     await fc.assert(
       fc.asyncProperty(script(fc.constantFrom(...inTransaction)), async ({ statements, text }) => {
         const pieces = await piecesOf(text);
@@ -670,14 +670,14 @@ describe('every statement', () => {
             pieces.filter((piece) => piece.offset <= offset && end <= piece.offset + piece.sql.length),
           ).to.have.lengthOf(1);
         });
-        // Sent as `sql \n;`, the pieces are the same statements again.
+        // Sent as `sql \n;`, the pieces parse to the same statements.
         const again = await parser.parse(pieces.map(({ sql }) => `${sql}\n;\n`).join(''));
         expect(again.ok && again.statements).to.have.lengthOf(statements.length);
       }),
     );
   });
 
-  it('is a unit of its own, as it is and where it is', async () => {
+  it('is a separate unit, unchanged and at its offset', async () => {
     await fc.assert(
       fc.asyncProperty(script(fc.constantFrom(...alone)), async ({ statements, text }) => {
         const units = await unitsOf(text);
@@ -709,7 +709,7 @@ describe('the relations of a blocking piece', () => {
   }
 });
 
-it('a piece knows where its statements begin', async () => {
+it('a piece records the offsets of its statements', async () => {
   const text = '/* é */ CREATE TABLE t (a int); -- b\nCREATE INDEX ON t (a);';
   const [piece] = await namedPiecesOf(text);
   expect(piece?.starts).to.deep.equal([text.indexOf('CREATE TABLE'), text.indexOf('CREATE INDEX')]);

@@ -28,7 +28,7 @@ describe('maskPasswords', () => {
     ['give the password to whoever asks', 'give the password to whoever asks'],
     ["PASSWORD 'cut off in the midd", "PASSWORD '***'"],
     ['PASSWORD $$cut off in the midd', "PASSWORD '***'"],
-    // A string in a string.
+    // Nested strings.
     ["EXECUTE 'ALTER ROLE x PASSWORD ''hunter2'''; SELECT 'a'", "EXECUTE 'ALTER ROLE x PASSWORD ''***'''; SELECT 'a'"],
     [
       "EXECUTE E'ALTER ROLE x PASSWORD \\'hunter2\\''; SELECT 'a'",
@@ -44,7 +44,7 @@ describe('maskPasswords', () => {
     ],
     ["EXECUTE 'PASSWORD ''cut off in the midd", "EXECUTE 'PASSWORD ''***''"],
     [`SELECT '{"password": "hunter2", "a": 1}'`, `SELECT '{"password": "***", "a": 1}'`],
-    // SQL from pieces.
+    // Concatenated SQL.
     [
       "EXECUTE 'ALTER ROLE x PASSWORD ' || quote_literal('hunter2;'); SELECT 'a'",
       "EXECUTE 'ALTER ROLE x PASSWORD ***; SELECT 'a'",
@@ -62,7 +62,7 @@ describe('maskPasswords', () => {
     ['postgres://app:hun@ter2@db/shop and a:b@c', 'postgres://app:***@db/shop and a:b@c'],
     ['postgres://app@db/shop?password=hun$ter2&sslmode=require', 'postgres://app@db/shop?password=***&sslmode=require'],
     ['"host=db password=hunter2 user=app"', '"host=db password=*** user=app"'],
-    // No passwords.
+    // Texts without passwords.
     ['PASSWORD NULL', 'PASSWORD NULL'],
     ['password = $1', 'password = $1'],
     ["INSERT INTO t (password_hash) VALUES ('x')", "INSERT INTO t (password_hash) VALUES ('x')"],
@@ -78,7 +78,7 @@ describe('maskPasswords', () => {
     });
   }
 
-  it('leaves nothing of a literal, whatever is in it', () => {
+  it('masks any literal completely', () => {
     const part = fc.constantFrom("'", "''", '\\', '$', '$$', '"', ';', '--', '/*', '\n', ' ', '%L', '||', 'é', 'a');
     fc.assert(
       fc.property(
@@ -92,15 +92,15 @@ describe('maskPasswords', () => {
     );
   });
 
-  it('takes no longer for a line of dashes after the word, or for anything else that could be a comment', () => {
-    // A pattern that tries every way to cut the line into comments would not end within a lifetime.
+  it('takes linear time for a line of dashes, or anything like a comment, after the word PASSWORD', () => {
+    // A backtracking pattern would take exponential time.
     for (const filling of ['-', '- ', '/*', '/**/', ' ', '\n', '=']) {
       const text = `-- the password of\n${filling.repeat(20_000)}\nx 'a'`;
       expect(maskPasswords(text)).to.equal(text);
     }
   });
 
-  it('hides what would take too long to look through', () => {
+  it('masks text that is too long to scan', () => {
     const text = `${'password /*'.repeat(20_000)} 'hunter2'`;
     expect(maskPasswords(text)).to.not.include('hunter2');
   });
@@ -122,7 +122,7 @@ describe('withoutQuoted', () => {
 });
 
 describe('an error', () => {
-  it('holds no password, in whatever the server said', () => {
+  it('contains no password from any server message', () => {
     const address = 'postgres://app:hunter2@db/shop';
     const server = {
       sqlstate: '22P02',

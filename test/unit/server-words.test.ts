@@ -6,7 +6,7 @@ import { boundedWords, publicWords, quotesOthers } from '../../src/core/server-w
 describe('publicWords', () => {
   const shown = (sqlstate: string, message: string): string => publicWords({ sqlstate, message }).message;
 
-  /** As PostgreSQL's translations have them; the value is `canary`. */
+  /** Messages from PostgreSQL's translations; the value is `canary`. */
   const TABLE: readonly (readonly [message: string, shown: string])[] = [
     ['invalid input syntax for type integer: "canary"', 'invalid input syntax for type integer: "…"'],
     ['value "canary" is out of range for type integer', 'value "…" is out of range for type integer'],
@@ -37,7 +37,7 @@ describe('publicWords', () => {
     ['“canary” está fuera', '"…" está fuera'],
     ['値「canary」は範囲外です', '値"…"は範囲外です'],
     ['type integer\ufffd canary \ufffd', 'type integer"…"'],
-    // Georgian has no marks.
+    // Georgian uses no quotation marks.
     ['diapazoni: დიაპაზონის canary', '…'],
   ];
   for (const [message, expected] of TABLE) {
@@ -46,7 +46,7 @@ describe('publicWords', () => {
     });
   }
 
-  it('hide the value between marks, whatever it is', () => {
+  it('mask any value between quotation marks', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         expect(shown('22P02', `invalid input syntax for type integer: "${value}"`)).to.equal(
@@ -57,7 +57,7 @@ describe('publicWords', () => {
     );
   });
 
-  it('are by class: names of tables and constraints may be told', () => {
+  it('depend on the SQLSTATE class: names of tables and constraints are kept', () => {
     for (const sqlstate of ['22003', '2201B', '38000', '39000', 'HV00J'])
       expect(shown(sqlstate, 'x "a"'), sqlstate).to.equal('x "…"');
     for (const sqlstate of ['23505', '42P01', 'P0001', '55P03'])
@@ -97,7 +97,7 @@ describe('quotesOthers', () => {
 });
 
 describe('boundedWords', () => {
-  it('cut what is long, and no password so that a part of it is left', () => {
+  it('cut a long text, and leave no part of a password', () => {
     expect(boundedWords('short')).to.equal('short');
     const cut = boundedWords(`begin ${'x'.repeat(5_000_000)} end`);
     expect(cut).to.match(/^begin x+ … \[cut: 5000010 characters in all\] … x+ end$/);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { caretLines, locate, locateAt, offsetOfCharacter, Places } from '../../src/core/text/source-location.ts';
 
-/** The text without the `^` that marks the place, and the place's offset. */
+/** The text without the `^` mark, and the offset of the mark. */
 function marked(text: string): [string, number] {
   return [text.replace('^', ''), text.indexOf('^')];
 }
@@ -12,8 +12,8 @@ describe('locate', () => {
   const table: [name: string, text: string, line: number, column: number, shown: string][] = [
     ['the first character', '^SELECT 1', 1, 1, 'SELECT 1'],
     ['a later line', 'SELECT 1;\nSELECT ^x;\n', 2, 8, 'SELECT x;'],
-    ['behind letters of two bytes', "SELECT 'éé', ^x", 1, 14, "SELECT 'éé', x"],
-    ['behind emoji, which are two code units', '/* 😀😀 */ ^x', 1, 10, '/* 😀😀 */ x'],
+    ['after letters of two bytes', "SELECT 'éé', ^x", 1, 14, "SELECT 'éé', x"],
+    ['after emoji, which are two code units', '/* 😀😀 */ ^x', 1, 10, '/* 😀😀 */ x'],
     ['emoji on the lines before', '-- 😀\n-- é\n^x', 3, 1, 'x'],
     ['CRLF', 'a;\r\nb ^c;\r\nd;\r\n', 2, 3, 'b c;'],
     ['the end of the text', 'SELECT (^', 1, 9, 'SELECT ('],
@@ -28,12 +28,12 @@ describe('locate', () => {
     });
   }
 
-  it('takes an offset outside of the text for its nearest end', () => {
+  it('clamps an offset outside the text to its nearest end', () => {
     expect(locate('f', 'ab', 99)).to.include({ line: 1, column: 3 });
     expect(locate('f', 'ab', -1)).to.include({ line: 1, column: 1 });
   });
 
-  it('never shows a password, also when the word stands on the line before', () => {
+  it('never shows a password, even when the word PASSWORD is on the previous line', () => {
     for (const withMark of [
       "CREATE ROLE a PASSWORD 'hunter2' ^BAD",
       "CREATE ROLE a PASSWORD\n 'hunter2' ^BAD",
@@ -75,13 +75,13 @@ describe('locateAt', () => {
 });
 
 describe('Places', () => {
-  it('are those of the text before them, in whatever order they are asked for', () => {
+  it('depend only on the text before them, for any order of queries', () => {
     const text = fc.array(fc.constantFrom('a', '\n', '\r\n', 'é', '😀')).map((parts) => parts.join(''));
     fc.assert(
       fc.property(text, fc.array(fc.nat({ max: 100 }).map((at) => at / 100)), (sql, parts) => {
         const places = new Places(sql);
         for (const part of parts) {
-          // Not between the halves of an emoji.
+          // Not between the surrogates of an emoji.
           const before = Array.from(sql)
             .slice(0, Math.floor(part * Array.from(sql).length))
             .join('');
@@ -114,7 +114,7 @@ describe('offsetOfCharacter', () => {
 });
 
 describe('caretLines', () => {
-  /** What stands above the caret, to the end of the line. */
+  /** The text above the caret, to the end of the line. */
   function pointedAt(withMark: string): string {
     const [line, caret] = caretLines(locate('f', ...marked(withMark)));
     return Array.from(line)
@@ -144,7 +144,7 @@ describe('caretLines', () => {
     expect(caret).to.equal(`${' '.repeat(line.indexOf('b'))}^`);
   });
 
-  it('leaves a caret at the end of the line', () => {
+  it('keeps a caret at the end of the line', () => {
     expect(caretLines(locate('f', 'SELECT (', 8))).to.deep.equal(['SELECT (', '        ^']);
   });
 });

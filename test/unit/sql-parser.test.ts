@@ -5,14 +5,14 @@ import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
 
 const parser = createSqlParser();
 
-/** The statements' own text, which shows wrong offsets best. */
+/** The text of each statement, which shows wrong offsets. */
 async function statementsOf(text: string): Promise<string[]> {
   const result = await parser.parse(text);
   if (!result.ok) throw new Error(result.message);
   return result.statements.map(({ start, end }) => text.slice(start, end));
 }
 
-/** Where the parse fails, as the text from there on. */
+/** The text from the position where the parse fails. */
 async function failureOf(text: string): Promise<string> {
   const result = await parser.parse(text);
   if (result.ok) throw new Error('this text can be parsed');
@@ -20,7 +20,7 @@ async function failureOf(text: string): Promise<string> {
 }
 
 describe('the SQL parser', () => {
-  it('names each statement as PostgreSQL does, and keeps its fields', async () => {
+  it('names each statement as PostgreSQL does and keeps its fields', async () => {
     const result = await parser.parse('CREATE INDEX CONCURRENTLY i ON t (a); VACUUM');
     expect(result).to.have.nested.property('statements[0].kind', 'IndexStmt');
     expect(result).to.have.nested.property('statements[0].node.concurrent', true);
@@ -65,20 +65,20 @@ describe('the SQL parser', () => {
 
   for (const [name, text, expected] of [
     ['at a word', 'select 1; selec 2', 'selec 2'],
-    ['behind letters of two bytes', "select 'éé'; selec 2", 'selec 2'],
-    ['behind emoji', "select '😀'; selec 2", 'selec 2'],
+    ['after letters of two bytes', "select 'éé'; selec 2", 'selec 2'],
+    ['after emoji', "select '😀'; selec 2", 'selec 2'],
     ['at the end', "select 'é' from", ''],
-    ['at a literal that never ends', "select 1; select 'abc", "'abc"],
-    ['at a comment that never ends', 'select 1; /* abc', '/* abc'],
+    ['at an unterminated literal', "select 1; select 'abc", "'abc"],
+    ['at an unterminated comment', 'select 1; /* abc', '/* abc'],
     ['at a backslash', "select 'é';\n\\d foo\n", '\\d foo\n'],
     ['at a NUL character', 'select 1; \0 select 2', '\0 select 2'],
   ] as const) {
-    it(`says where it fails: ${name}`, async () => {
+    it(`reports the position of an error: ${name}`, async () => {
       expect(await failureOf(text)).to.equal(expected);
     });
   }
 
-  it('survives a text that overflows its stack', async () => {
+  it('recovers from a text that overflows its stack', async () => {
     const deep = `select ${'1+'.repeat(200_000)}1`;
     for (let attempt = 1; attempt <= 3; attempt += 1) {
       expect(await parser.parse(deep)).to.deep.include({ ok: false, offset: 0 });
@@ -86,25 +86,25 @@ describe('the SQL parser', () => {
     }
   });
 
-  it('says so when parentheses are too deep', async () => {
+  it('reports parentheses that are nested too deeply', async () => {
     expect(await parser.parse(`select ${'('.repeat(20_000)}1${')'.repeat(20_000)}`)).to.have.property('ok', false);
     expect(await statementsOf('select 1')).to.deep.equal(['select 1']);
   });
 
-  it('reads a long text, and another after it', async () => {
+  it('parses a long text, and another after it', async () => {
     const rows = Array.from({ length: 20_000 }, (_, row) => `insert into t values (${row}, 'é')`);
     expect(await statementsOf(rows.join(';\n'))).to.deep.equal(rows);
     expect(await statementsOf('select 1')).to.deep.equal(['select 1']);
   });
 
-  it('may be asked by several at once', async () => {
+  it('accepts concurrent calls', async () => {
     const texts = Array.from({ length: 8 }, (_, index) => `select ${index}`);
     const fresh = createSqlParser();
     const results = await Promise.all(texts.map((text) => fresh.parse(text)));
     expect(results.map((result) => result.ok)).to.deep.equal(texts.map(() => true));
   });
 
-  it('leaves room in a small container: V8 must not optimise it, which takes over 400 MB', async () => {
+  it('fits a small container: V8 does not optimise it, which takes over 400 MB', async () => {
     const source = `
       const { createSqlParser } = await import(${JSON.stringify(new URL('../../src/adapters/sql-parser/parser.ts', import.meta.url).href)});
       const parser = createSqlParser();

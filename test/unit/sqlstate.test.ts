@@ -6,7 +6,7 @@ import { codeForSqlstate, serverErrorOf } from '../../src/adapters/postgres/wire
 
 const NOTHING = undefined;
 
-/** SQLSTATE, its meaning before the first step, its meaning inside one. */
+/** SQLSTATE, its code before the first step, its code inside a step. */
 const TABLE: readonly (readonly [string, ErrorCode | undefined, ErrorCode | undefined])[] = [
   ['08006', 'DATABASE_UNAVAILABLE', 'DATABASE_UNAVAILABLE'],
   ['53300', 'DATABASE_UNAVAILABLE', 'DATABASE_UNAVAILABLE'],
@@ -53,20 +53,20 @@ describe('serverErrorOf', () => {
     where: undefined,
   };
 
-  it('reads the error of the driver', () => {
+  it('reads a driver error', () => {
     expect(serverErrorOf(fromDriver)).to.deep.equal(server);
   });
 
-  it('knows it by its shape, for a pool may come from another copy of the driver', () => {
+  it('recognizes a driver error by its shape, because a pool may use another copy of the driver', () => {
     const { code, severity, hint } = fromDriver;
     expect(serverErrorOf(Object.assign(new Error(fromDriver.message), { code, severity, hint }))).to.deep.equal(server);
   });
 
-  it('finds it in an error of ours', () => {
+  it('finds a driver error inside a MigratorError', () => {
     expect(serverErrorOf(new MigratorError('MIGRATION_FAILED', 'failed', { server }))).to.deep.equal(server);
   });
 
-  it('takes nothing else for a word of the server', () => {
+  it('accepts no other error as a server error', () => {
     expect(serverErrorOf(Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' }))).to.equal(
       undefined,
     );

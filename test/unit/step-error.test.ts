@@ -6,7 +6,7 @@ import { stepError } from '../../src/adapters/postgres/execute/step-error.ts';
 import { MigratorError, type ServerError } from '../../src/core/errors.ts';
 import type { StepScript } from '../../src/core/ports.ts';
 
-/** The error of a file that is sent whole, as the driver's comes through the wire; `at` is where the server points. */
+/** The driver error of a file that is sent whole; `at` is the position that the server reports. */
 function failed(text: string, server: Partial<ServerError>, at?: string): MigratorError {
   const directives = { noTransaction: false, irreversible: false };
   const script = { file: '1_a.up.sql', text, checksum: '', directives };
@@ -33,7 +33,7 @@ function failed(text: string, server: Partial<ServerError>, at?: string): Migrat
 describe("a step's error", () => {
   const secret = "ALTER ROLE r PASSWORD '' 'hunter2'";
 
-  it('quotes nothing after the word PASSWORD that the server could not read, in whatever language', () => {
+  it('quotes nothing after the word PASSWORD in a syntax error, in any language', () => {
     for (const message of [
       `syntax error at or near "'hunter2'"`,
       `Syntaxfehler bei »'hunter2'«`,
@@ -45,20 +45,20 @@ describe("a step's error", () => {
     }
   });
 
-  it('has the whole file for the text before a place that the server does not name', () => {
+  it('treats the whole file as preceding text when the server reports no position', () => {
     expect(
       failed(`DO $$ … $$; ${secret}`, { message: `syntax error at or near "'hunter2'"` }).details.server!.message,
     ).to.equal('syntax error at or near …');
   });
 
-  it("keeps the server's words where no password stands before, and of every other kind of error", () => {
+  it("keeps the server's message when no password precedes the position, and for every other kind of error", () => {
     const words = 'syntax error at or near "SELEC"';
     expect(failed(`SELEC 1; ${secret}`, { message: words }, 'SELEC').details.server!.message).to.equal(words);
     const role = 'role "r" does not exist';
     expect(failed(secret, { sqlstate: '42704', message: role }).details.server!.message).to.equal(role);
   });
 
-  it('has no password in what the journal keeps of it', () => {
+  it('puts no password into the journal', () => {
     const error = failed(
       "SELECT 'postgres://app:hunter2@db/shop'::regrole",
       {

@@ -1,4 +1,4 @@
-/** The picture of a terminal: valid XML that shows the text as it is, and asks nobody for anything. */
+/** The picture of a terminal: well-formed XML that shows the text unchanged and loads nothing. */
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
@@ -16,7 +16,7 @@ describe('terminalSvg', () => {
     ]);
   });
 
-  it('shows characters of XML as text', () => {
+  it('escapes XML characters', () => {
     const svg = terminalSvg('a < b && "c" > d', 'a "label"');
     expect(svg)
       .to.include('a &lt; b &amp;&amp; &quot;c&quot; &gt; d')
@@ -44,7 +44,7 @@ it('problemOf finds what is not well-formed', () => {
   expect(problemOf('<a>& </a>')).to.include('not text');
 });
 
-/** What of these few rules of XML is broken: tags end in order, attributes are quoted, `&` begins an entity. */
+/** The first broken XML rule: tags close in order, attributes are quoted, `&` starts an entity. */
 function problemOf(xml: string): string | undefined {
   const open: string[] = [];
   for (const [, text = '', markup] of xml.matchAll(/([^<]*)(<[^>]*>)?/g)) {

@@ -27,7 +27,7 @@ function lines(events: readonly MigratorEvent[], options: Partial<ScreenOptions>
   return events.flatMap((event) => screen.report(event, 0));
 }
 
-/** The line at the bottom, `ms` after the last of the events. */
+/** The status line at the bottom, `ms` after the last event. */
 function bottom(events: readonly MigratorEvent[], ms = 0, options: Partial<ScreenOptions> = {}): string {
   const screen = openScreen(options);
   for (const event of events) screen.report(event, 0);
@@ -54,8 +54,8 @@ const RUN: readonly MigratorEvent[] = [
   { type: 'run.finished', direction: 'up', applied: ['2_b', '3_longer'], durationMs: 2400 },
 ];
 
-describe('a screen: the lines that stay', () => {
-  it('are one for each migration, with its time, and one for all that were skipped', () => {
+describe('a screen: permanent lines', () => {
+  it('are one for each migration with its time, and one for all skipped migrations', () => {
     expect(lines(RUN)).to.deep.equal([
       '  skip 2 migrations (already applied)',
       '  up 2_b         12 ms',
@@ -64,20 +64,20 @@ describe('a screen: the lines that stay', () => {
     ]);
   });
 
-  it('name the lock key and each skipped migration when they are to be verbose', () => {
+  it('name the lock key and each skipped migration when verbose', () => {
     const verbose = lines(RUN, { verbose: true });
     expect(verbose.filter((line) => line.includes('7244'))).to.have.length(1);
     expect(verbose).to.include.members(['  skip 0_a (already applied)', '  skip 1_a (already applied)']);
     expect(lines(RUN).join('\n')).to.not.include('7244');
   });
 
-  it('have colors only where they are wanted, and say the same then', () => {
+  it('have the same text with and without colors', () => {
     const colored = lines(RUN, { colored: true });
     expect(colored[1]).to.match(/^ {2}\u001b\[32mup\u001b\[0m 2_b/);
     expect(colored.map((line) => line.replaceAll(ESCAPES, ''))).to.deep.equal(lines(RUN));
   });
 
-  it('are no wider than the terminal, whatever the names are', () => {
+  it('fit the terminal width for any names', () => {
     const events: MigratorEvent[] = [
       { type: 'run.planned', direction: 'down', versions: [LONG] },
       { type: 'migration.rolled-back', version: LONG, durationMs: 123_456 },
@@ -92,20 +92,20 @@ describe('a screen: the lines that stay', () => {
     expect(lines(events)[0]).to.match(/^ {2}down 001_.+….+end {2}123\.5 s$/);
   });
 
-  it('keep warnings whole, and let nothing steer the terminal', () => {
+  it('keep warnings whole, and contain no control characters', () => {
     expect(lines([{ type: 'warning', message: `\u001b[2J${'many words '.repeat(20)}last` }]).join(' ')).to.match(
       /^warning: \?\[2J(?:many\s+words\s+){20}last$/,
     );
   });
 
-  it('are fewer or more by the level of the log', () => {
+  it('depend on the log level', () => {
     const events: MigratorEvent[] = [{ type: 'warning', message: 'w' }, acquired];
     expect(lines(events, { level: 'error' })).to.deep.equal([]);
     expect(lines(events)).to.deep.equal(['warning: w']);
     expect(lines(events, { level: 'debug' })).to.have.length(2);
   });
 
-  it('say why only where it adds something to what failed', () => {
+  it('state the reason only when it adds to the message', () => {
     const bare = new MigratorError('LOCK_TIMEOUT', 'another runner holds the lock');
     expect(lines([{ type: 'run.failed', error: bare }])).to.deep.equal([
       'error: another runner holds the lock (LOCK_TIMEOUT)',
@@ -116,16 +116,18 @@ describe('a screen: the lines that stay', () => {
       server: { sqlstate: '42P01', message: 'relation "nope" does not exist' },
       hint: 'correct the file, '.repeat(10),
     });
-    const told = lines([{ type: 'run.failed', error: failed }]);
-    const caret = told.findIndex((line) => line.trim() === '^');
-    expect(told[caret - 1]!.slice(told[caret]!.indexOf('^')), 'the caret stands under its place').to.match(/^nope/);
-    expect(told).to.include('why:   relation "nope" does not exist (SQLSTATE 42P01)');
-    for (const line of told) expect(columnsOf(line), line).to.be.at.most(COLUMNS);
+    const printed = lines([{ type: 'run.failed', error: failed }]);
+    const caret = printed.findIndex((line) => line.trim() === '^');
+    expect(printed[caret - 1]!.slice(printed[caret]!.indexOf('^')), 'the caret stands under its place').to.match(
+      /^nope/,
+    );
+    expect(printed).to.include('why:   relation "nope" does not exist (SQLSTATE 42P01)');
+    for (const line of printed) expect(columnsOf(line), line).to.be.at.most(COLUMNS);
   });
 });
 
-describe('a screen: the line at the bottom', () => {
-  it('says at once what ends the wait for a server, and why it waits', () => {
+describe('a screen: the status line', () => {
+  it('shows the deadline and the reason of the wait for a server at once', () => {
     expect(bottom([])).to.equal('  connecting 0 s (--connect-wait=60s ends it)');
     const waiting: MigratorEvent = { type: 'database.waiting', attempt: 1, retryInMs: 50, error: unreachable };
     expect(lines([waiting])).to.deep.equal([]);
@@ -134,14 +136,14 @@ describe('a screen: the line at the bottom', () => {
     expect(bottom([waiting, RUN[0]!])).to.equal('');
   });
 
-  it('says who holds the lock, and how long that has been waited for', () => {
+  it('shows the lock holder and the wait time', () => {
     const waiting: MigratorEvent = { type: 'lock.waiting', key: '7', waitedMs: 5_000, holder };
     expect(bottom([waiting], 1_000, { columns: () => 120 })).to.equal(
       '  waiting 6 s (--lock-wait=600s ends it): the lock is held by "lockstep up 1.0.0 pod-a" (pid 42)',
     );
   });
 
-  it('counts migrations, and follows a long statement', () => {
+  it('counts migrations and shows the progress of a long statement', () => {
     const started: MigratorEvent = { type: 'migration.started', version: '2_b', direction: 'up' };
     expect(bottom([planned, started], 4_000)).to.equal('  [1/2] up 2_b 4 s');
     const running: MigratorEvent = {
@@ -161,7 +163,7 @@ describe('a screen: the line at the bottom', () => {
     );
   });
 
-  it('leaves the last column free, whatever it says', () => {
+  it('leaves the last column free for any text', () => {
     const started: MigratorEvent = { type: 'migration.started', version: LONG, direction: 'up' };
     const error = new MigratorError('DATABASE_UNAVAILABLE', '数据库'.repeat(50));
     const waiting: MigratorEvent = { type: 'database.waiting', attempt: 1, retryInMs: 50, error };
@@ -183,7 +185,7 @@ describe('width', () => {
     expect(fit('数据库数据库', 7)).to.equal('数…据库');
   });
 
-  it('wraps between words, and leaves what fits as it is', () => {
+  it('wraps between words and keeps text that fits', () => {
     expect(wrap('a  b', 10)).to.deep.equal(['a  b']);
     expect(wrap('  one two three', 9)).to.deep.equal(['  one two', 'three']);
     expect(wrapIndented('  one two three', 9)).to.deep.equal(['  one', '    two', '    three']);
@@ -194,7 +196,7 @@ describe('width', () => {
 describe('tables on a terminal', () => {
   const at = new Date('2024-05-06T07:08:09Z');
 
-  it('status cuts names in the middle where there is no room', () => {
+  it('status cuts long names in the middle', () => {
     const rows = [
       { version: LONG, state: 'applied', appliedAt: at },
       { version: '2_b', state: 'pending' },

@@ -47,7 +47,7 @@ describe('terminationMessage', () => {
     });
   });
 
-  it('of a failed migration: where, why, what to do; without rows and lines of SQL', () => {
+  it('of a failed migration: location, reason and next step, without rows and lines of SQL', () => {
     const error = new MigratorError('MIGRATION_FAILED', '2_b.up.sql failed', {
       version: '2_b',
       location: { file: '2_b.up.sql', line: 3, column: 1, text: 'row 1' },
@@ -72,7 +72,7 @@ describe('terminationMessage', () => {
     });
   });
 
-  it('of a lock that was not to be had: names the holder', () => {
+  it('of a lock timeout: names the holder', () => {
     const since = new Date('2024-05-06T07:08:09.000Z');
     const holder = { pid: 7, applicationName: 'lockstep up 0.1.0 web-1', since, doing: 'up 1_a' };
     const message = parsed({ command: 'up', error: new MigratorError('LOCK_TIMEOUT', 'x', { holder }), durationMs: 1 });
@@ -81,7 +81,7 @@ describe('terminationMessage', () => {
       .and.not.have.property('failed');
   });
 
-  it('of wrong settings: each problem, no secret', () => {
+  it('of invalid settings: each problem, no secret', () => {
     const error = new MigratorError('CONFIG_INVALID', '2 settings are wrong', {
       problems: ['--a: postgres://u:hunter2@h/d', "PASSWORD 'hunter2'"],
     });
@@ -95,7 +95,7 @@ describe('terminationMessage', () => {
     });
   });
 
-  it('has the exit code of each error', () => {
+  it('contains the exit code of each error', () => {
     for (const code of Object.keys(ERRORS) as ErrorCode[]) {
       expect(parsed({ error: new MigratorError(code, 'x'), durationMs: 0 })).to.include({
         exit: ERRORS[code].exit,
@@ -107,7 +107,7 @@ describe('terminationMessage', () => {
     });
   });
 
-  it('cuts long lists, and counts the whole', () => {
+  it('cuts long lists and states their length', () => {
     const versions = Array.from({ length: 1000 }, (_, index) => `${index}_a_migration_with_a_name_of_some_length`);
     const message = parsed({ command: 'up', outcome: outcomeOf({ done: versions, pending: versions }), durationMs: 1 });
     expect(message).to.include({ appliedCount: 1000, pendingCount: 1000 });
@@ -116,7 +116,7 @@ describe('terminationMessage', () => {
     expect(applied).to.deep.equal(versions.slice(0, applied.length));
   });
 
-  it('is valid and small, whatever is in it', () => {
+  it('is valid and within its limit for any content', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 3000 }),
       fc.string({ unit: 'grapheme', maxLength: 300 }),
@@ -142,7 +142,7 @@ describe('terminationMessage', () => {
             problems: [one.problem, one.problem],
             location: { file: one.file, line: 1, column: 1, text: '' },
             ...(one.server && { server: { sqlstate: 'XX000', message: one.message } }),
-            // PostgreSQL cuts it after 63 bytes.
+            // PostgreSQL cuts names after 63 bytes.
             holder: { pid: 1, applicationName: one.name.slice(0, 63), doing: one.message },
           }),
       );

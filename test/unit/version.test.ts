@@ -6,7 +6,7 @@ describe('version', () => {
   const text = async (path: string): Promise<string> =>
     await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
 
-  /** What a pattern with one group finds in a file, each time. */
+  /** All matches of the pattern's group in a file. */
   async function found(path: string, pattern: RegExp): Promise<string[]> {
     return [...(await text(path)).matchAll(pattern)].map(([, version = '']) => version);
   }
@@ -16,7 +16,7 @@ describe('version', () => {
     expect(VERSION).to.equal(packageJson.version);
   });
 
-  it("is the one of the image's label", async () => {
+  it("is the one in the image's label", async () => {
     expect(await found('Dockerfile', /^ARG VERSION=(.+)$/gm)).to.deep.equal([VERSION]);
   });
 
@@ -31,20 +31,20 @@ describe('version', () => {
       (name) => `examples/integration-tests/${name}`,
     ),
   ]) {
-    it(`is the one of the image that ${path} names`, async () => {
+    it(`is the image tag in ${path}`, async () => {
       expect(new Set(await found(path, /\blockstep:(\d[\w.-]*)/g))).to.deep.equal(new Set([VERSION]));
     });
   }
 });
 
 describe('Dockerfile', () => {
-  it('runs nothing in its last stage, so it is built for every processor on any', async () => {
+  it('runs nothing in its last stage, so any processor can build it for every processor', async () => {
     const stages = (await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8')).split(/^FROM /m);
     expect(stages.slice(0, -1).join('')).to.match(/^RUN /m);
     expect(stages.at(-1)).not.to.match(/^RUN /m);
   });
 
-  it('takes both bases as arguments, whose defaults have registry and tag', async () => {
+  it('takes both base images as arguments with a registry and a tag by default', async () => {
     const lines = (await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8')).split('\n');
     expect(lines.filter((line) => line.startsWith('FROM '))).to.deep.equal([
       'FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build',

@@ -33,7 +33,7 @@ describe('waitUntilApplied', () => {
     expect(database.opened.map(({ closed }) => closed)).to.deep.equal([true]);
   });
 
-  it('returns when somebody has applied everything, and only reads', async () => {
+  it('returns when another run has applied everything, and only reads', async () => {
     const work = wait();
     await clock.advance(3_000);
     expect(calls()).to.deep.equal(['check', 'check history']);
@@ -42,7 +42,7 @@ describe('waitUntilApplied', () => {
     expect(database.opened).to.have.length(1);
   });
 
-  it('says what it waits for, and again only when that changes', async () => {
+  it('reports what it waits for, and again only when that changes', async () => {
     const work = wait();
     await clock.advance(5_000);
     await apply(FILES[0]!);
@@ -52,7 +52,7 @@ describe('waitUntilApplied', () => {
     expect(messages()).to.deep.equal(['waiting for 2 pending: 001_a, 002_b', 'waiting for 1 pending: 002_b']);
   });
 
-  it('names five of many', async () => {
+  it('names five of many pending versions', async () => {
     const many = migrations(...Array.from({ length: 9 }, (_, index) => `${index + 1}_x`));
     await failure(wait({ timeoutMs: 0, files: many }));
     expect(await failure<MigratorError>(wait({ timeoutMs: 0, files: many }))).to.have.nested.property(
@@ -66,13 +66,13 @@ describe('waitUntilApplied', () => {
     await clock.until(work);
   });
 
-  it('counts what is out of order as pending, and a changed or unknown version as applied', async () => {
+  it('counts an out-of-order version as pending, and a changed or unknown version as applied', async () => {
     await apply(migration('002_b', 'SELECT 1'), migration('003_c'));
     const error = await failure<MigratorError>(wait({ timeoutMs: 0 }));
     expect(error.details.problems).to.deep.equal(['001_a is pending']);
   });
 
-  it('gives up when the time is over, and says what is pending', async () => {
+  it('gives up at the timeout and names the pending versions', async () => {
     const error = await failure<MigratorError>(clock.until(wait({ timeoutMs: 20_000 })));
     expect(error).to.include({ code: 'PENDING', exit: 33 });
     expect(error.summary).to.include('--timeout=20s').and.include('001_a, 002_b');
@@ -81,7 +81,7 @@ describe('waitUntilApplied', () => {
     expect(database.opened.map(({ closed }) => closed)).to.deep.equal([true]);
   });
 
-  it('looks once without a timeout', async () => {
+  it('checks once without a timeout', async () => {
     expect(await failure<MigratorError>(wait({ timeoutMs: 0 }))).to.include({ code: 'PENDING' });
     await apply(...FILES);
     expect(await wait({ timeoutMs: 0 })).to.have.length(2);
@@ -94,7 +94,7 @@ describe('waitUntilApplied', () => {
   });
 
   for (const name of ['lockstep down 1.0.0 pod-z', 'golang-migrate']) {
-    it(`waits until ${name} is done, also when nothing is pending`, async () => {
+    it(`waits until ${name} is done, even when nothing is pending`, async () => {
       await apply(...FILES);
       const holder = server.stranger(name);
       server.holder = holder;
@@ -106,7 +106,7 @@ describe('waitUntilApplied', () => {
     });
   }
 
-  it('looks again when the lock was not to be had and nobody held it', async () => {
+  it('checks again when the lock was unavailable but has no holder', async () => {
     await apply(...FILES);
     const looks: boolean[] = [];
     const open = database.open.bind(database);
@@ -123,13 +123,13 @@ describe('waitUntilApplied', () => {
     expect(looks).to.have.length(2);
   });
 
-  it('is content with a standby', async () => {
+  it('works on a standby', async () => {
     await apply(...FILES);
     server.writesRefused = 'standby';
     expect(await wait()).to.have.length(2);
   });
 
-  it('goes on with a new session when the server restarts meanwhile', async () => {
+  it('continues with a new session when the server restarts', async () => {
     const work = wait();
     await clock.advance(2_000);
     database.refusals.push(new MigratorError('DATABASE_UNAVAILABLE', 'starting up'));
@@ -140,7 +140,7 @@ describe('waitUntilApplied', () => {
     expect(database.opened).to.have.length(2);
   });
 
-  it('ends with an error that is no lost session', async () => {
+  it('ends with an error other than a lost session', async () => {
     const open = database.open.bind(database);
     const cause = new MigratorError('HISTORY_CONFLICT', 'of another tool');
     database.open = async (...args) => {
@@ -157,7 +157,7 @@ describe('waitUntilApplied', () => {
     expect(database.opened).to.have.length(1);
   });
 
-  it('does not go on for ever with sessions that are lost', async () => {
+  it('does not reconnect forever when sessions are lost', async () => {
     server.turn = async (label) => {
       await clock.sleep(1_000);
       if (label.endsWith('check history')) database.opened.at(-1)?.lose();

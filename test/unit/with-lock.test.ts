@@ -46,7 +46,7 @@ describe('holdLock', () => {
     );
   }
 
-  /** Somebody else holds the lock. */
+  /** Another session holds the lock. */
   function occupy(applicationName = 'lockstep down 1.0.0 pod-z'): Peer {
     server.holder = server.stranger(applicationName);
     return server.holder;
@@ -55,7 +55,7 @@ describe('holdLock', () => {
   const calls = (): string[] => server.calls.map((call) => call.replace(/^\d+ /, ''));
   const reportsAt = (): number[] => recorder.of('lock.waiting').map(({ waitedMs }) => waitedMs);
 
-  it('holds a free lock while the body runs, and releases it', async () => {
+  it('holds a free lock while the body runs, then releases it', async () => {
     const session = await open();
     const body = async (waitedMs: number): Promise<string> => {
       expect(server.holder?.pid).to.equal(session.pid);
@@ -70,7 +70,7 @@ describe('holdLock', () => {
     expect(calls().slice(2)).to.deep.equal(['configure', 'lock.tryAcquire', 'lock.release']);
   });
 
-  it('neither configures the session nor tries for the lock when the first check settles it', async () => {
+  it('neither configures the session nor tries the lock when the first check returns a result', async () => {
     expect(await hold(await open(), { settled: () => 'nothing to do' })).to.equal('nothing to do');
     expect(calls()).to.deep.equal(['check', 'check history']);
     expect(recorder.events).to.deep.equal([]);
@@ -90,14 +90,14 @@ describe('holdLock', () => {
     expect(await failure(hold(session, { body: () => Promise.reject(cause) }))).to.equal(cause);
   });
 
-  it('keeps the result of the body when the release fails, for the lock goes with the session', async () => {
+  it('keeps the result of the body when the release fails, because the lock ends with the session', async () => {
     const session = await open();
     session.lock.release = () => Promise.reject(new Error('the release failed'));
     expect(await hold(session)).to.equal('done');
     expect(recorder.of('lock.released')).to.deep.equal([]);
   });
 
-  it('does not release what a lost session no longer has', async () => {
+  it('does not release the lock of a lost session', async () => {
     const session = await open();
     let released = false;
     session.lock.release = async () => {
@@ -141,7 +141,7 @@ describe('holdLock', () => {
     expect(clock.now()).to.equal(0);
   });
 
-  it('polls for holders that were killed and announce nothing', async () => {
+  it('polls, because a killed holder announces no release', async () => {
     const holder = occupy();
     const waiting = hold(await open(), { body: async (waitedMs) => String(waitedMs) });
     await clock.advance(2_500);
@@ -149,7 +149,7 @@ describe('holdLock', () => {
     expect(await clock.until(waiting)).to.equal('3000');
   });
 
-  it('leaves a waiter idle between two looks', async () => {
+  it('leaves a waiter idle between two checks', async () => {
     occupy();
     const waiting = hold(await open());
     await clock.advance(10_000);
@@ -176,7 +176,7 @@ describe('holdLock', () => {
     }
   });
 
-  it('comes back at once when the try failed although nobody holds the lock', async () => {
+  it('retries at once when the try failed although the lock has no holder', async () => {
     const looker = server.stranger('another runner that looks');
     server.lookers.add(looker);
     const waiting = hold(await open());
@@ -187,7 +187,7 @@ describe('holdLock', () => {
     expect(recorder.of('lock.waiting')).to.deep.equal([]);
   });
 
-  it('tells who holds the lock at first, after 5 s, and every 30 s', async () => {
+  it('reports the lock holder at first, after 5 s, and every 30 s', async () => {
     const holder = occupy();
     server.write({ ...HOLDER_RUN, event: 'run started' });
     server.write({ ...HOLDER_RUN, event: 'started', direction: 'down', version: '007_x' });
@@ -209,7 +209,7 @@ describe('holdLock', () => {
     await clock.until(waiting);
   });
 
-  it('gives up after the lock wait, and names the holder', async () => {
+  it('gives up after the lock wait and names the holder', async () => {
     const holder = occupy();
     server.write({ ...HOLDER_RUN, event: 'run started' });
     const error = await failure<MigratorError>(clock.until(hold(await open(), { lockWaitMs: 20_500 })));
@@ -225,7 +225,7 @@ describe('holdLock', () => {
     expect([...server.queue]).to.deep.equal([]);
   });
 
-  it('looks once without a lock wait', async () => {
+  it('tries once without a lock wait', async () => {
     const holder = occupy('psql');
     const error = await failure<MigratorError>(hold(await open(), { lockWaitMs: 0 }));
     expect(error.code).to.equal('LOCK_TIMEOUT');
@@ -234,14 +234,14 @@ describe('holdLock', () => {
     expect(await hold(await open(), { lockWaitMs: 0 })).to.equal('done');
   });
 
-  it('gives up too when others keep trying and nobody holds it', async () => {
+  it('gives up after the lock wait when others keep trying and the lock has no holder', async () => {
     server.lookers.add(server.stranger());
     const error = await failure<MigratorError>(clock.until(hold(await open(), { lockWaitMs: 1_000 })));
     expect(error.code).to.equal('LOCK_TIMEOUT');
     expect(error.summary).to.include('other sessions keep trying');
   });
 
-  it('leaves as soon as a check settles it, without the lock', async () => {
+  it('returns as soon as a check returns a result, without the lock', async () => {
     occupy();
     const settled = (): string | undefined => (server.contents.tables.has('there') ? 'somebody did it' : undefined);
     const waiting = hold(await open(), { settled });
@@ -276,13 +276,13 @@ describe('holdLock', () => {
     expect([...server.queue]).to.deep.equal([]);
   });
 
-  it('does nothing when the signal has aborted before', async () => {
+  it('does nothing when the signal was aborted before', async () => {
     const reason = new MigratorError('INTERRUPTED', 'SIGTERM');
     expect(await failure(hold(await open(), { signal: AbortSignal.abort(reason) }))).to.equal(reason);
     expect(calls()).to.deep.equal(['check', 'check history']);
   });
 
-  it('does not ask to leave the queue where the session ends with it', async () => {
+  it('does not leave the queue explicitly when the session ends with it', async () => {
     occupy();
     const session = await open();
     session.outlivesUs = false;
@@ -294,7 +294,7 @@ describe('holdLock', () => {
     expect([...server.queue]).to.deep.equal([]);
   });
 
-  it('tells why it ends also when it cannot leave the queue', async () => {
+  it('ends with the original reason even when it cannot leave the queue', async () => {
     occupy();
     const session = await open();
     session.lock.leaveQueue = () => Promise.reject(new Error('cannot leave'));
@@ -303,7 +303,7 @@ describe('holdLock', () => {
     });
   });
 
-  it('releases what it got when it cannot leave the queue', async () => {
+  it('releases the lock that it got when it cannot leave the queue', async () => {
     const holder = occupy();
     const session = await open();
     const cause = new Error('cannot leave');
@@ -323,13 +323,13 @@ describe('several runners in any order', () => {
     migration('002_b', `SET x = 1; ${INDEX}; INSERT INTO t_001_a`, 'DROP INDEX CONCURRENTLY i'),
     migration('003_c'),
   ];
-  /** The scheduler makes time pass as it likes. */
+  /** The scheduler advances time at random. */
   const PATIENT = { lockWaitMs: Number.MAX_SAFE_INTEGER };
   const VERSIONS = FILES.map(({ version }) => version);
 
   interface Crash {
     readonly pid: number;
-    /** The connection is lost before this call takes effect. */
+    /** Loses the connection before this call takes effect. */
     readonly call: number;
   }
 
@@ -347,7 +347,7 @@ describe('several runners in any order', () => {
       const [pid = ''] = label.split(' ');
       calls.set(pid, (calls.get(pid) ?? 0) + 1);
       if (!crashes.some((crash) => String(crash.pid) === pid && crash.call === calls.get(pid))) return;
-      // A build that is cut off leaves an INVALID index behind.
+      // An interrupted build leaves an INVALID index.
       if (label.endsWith('executor.statementAlone') && !server.contents.indexes.has('i'))
         server.setIndex('i', 'invalid');
       server.peers.get(Number(pid))?.lose();
@@ -374,7 +374,7 @@ describe('several runners in any order', () => {
     expect(server.peers.size).to.equal(0);
   }
 
-  it('apply each migration exactly once, and every run ends well', async () => {
+  it('apply each migration exactly once, and every run succeeds', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.integer({ min: 2, max: 5 }), async (scheduler, runners) => {
         await eachOnce(scheduler, race(scheduler, runners));
@@ -383,7 +383,7 @@ describe('several runners in any order', () => {
     );
   });
 
-  it('finish the work of those that are killed at any moment', async () => {
+  it('finish the work of runners that are killed at any moment', async () => {
     const crash = fc.record({ pid: fc.integer({ min: 1, max: 3 }), call: fc.integer({ min: 1, max: 40 }) });
     await fc.assert(
       fc.asyncProperty(
@@ -404,7 +404,7 @@ describe('several runners in any order', () => {
     );
   });
 
-  it('leave a history that is the sum of all, when some of them roll back', async () => {
+  it('leave a history that matches all runs when some roll back', async () => {
     const command = fc.constantFrom('up', 'down --steps 2', 'down --to 001_a', 'up --dry-run');
     await fc.assert(
       fc.asyncProperty(
@@ -437,7 +437,7 @@ describe('several runners in any order', () => {
     );
   });
 
-  /** Others may come first, and change what the steps meant or take away the target: then it is refused, and does nothing. */
+  /** Another runner may come first and change the meaning of the steps or remove the target: the run is then refused and does nothing. */
   function orNothing(work: Promise<Outcome>): Promise<Outcome> {
     return work.catch((error: unknown) => {
       if (!(error instanceof MigratorError) || error.code !== 'ROLLBACK_REFUSED') throw error;
@@ -446,7 +446,7 @@ describe('several runners in any order', () => {
     });
   }
 
-  it('would be caught if the lock were none', async () => {
+  it('fail this test without a lock', async () => {
     const result = await fc.check(
       fc.asyncProperty(fc.scheduler(), async (scheduler) => {
         const { server, runs } = race(scheduler, 3);
