@@ -9,11 +9,12 @@ export function commandProblems({ command, name, flags }: RawOptions, values: Op
     return ['--to: needed; the newest version that the database already has'];
   if (command === 'import') return importProblems(values, flags);
   if (command === 'repair') return repairProblems(values);
-  if (command === 'down' && flags.confirm !== undefined && !values.all) return ['--confirm: goes only with --all'];
+  if (command === 'down' && flags.confirm !== undefined && !values.all)
+    return ['--confirm: can be used only with --all'];
   if (command === 'create') {
     if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
     if (!/^[\w-]{1,100}$/.test(name))
-      return [`NAME: ${shown(name)} may hold letters, digits, _ and - only, at most 100 of them`];
+      return [`NAME: ${shown(name)} may contain only letters, digits, _ and -, at most 100 of them`];
   }
   return [];
 }
@@ -23,13 +24,13 @@ function importProblems({ importFrom, oldDir, dir, fromTable }: OptionValues, fl
     return flags.importFrom === undefined ? [`--from: needed; one of ${FROM_TOOLS.join(', ')}`] : [];
   if (oldDir === undefined)
     return importFrom === 'graphile-migrate'
-      ? ['--from: the history of graphile-migrate is not taken over; with --files OLD_DIR its files are converted']
+      ? ['--from: the history of graphile-migrate cannot be imported; its files can be converted with --files OLD_DIR']
       : [];
   return [
     ...(isConvertTool(importFrom)
       ? []
       : [`--files: the files of ${importFrom} can stay as they are; give their directory as --dir`]),
-    ...(fromTable === undefined ? [] : ['--from-table: not with --files, which asks no database']),
+    ...(fromTable === undefined ? [] : ['--from-table: cannot be used with --files, which connects to no database']),
     ...(oldDir.replace(/\/+$/, '') === dir.replace(/\/+$/, '')
       ? ['--files: is the same directory as --dir, where the new files are written']
       : []),

@@ -106,7 +106,7 @@ function parseInteger(text: string, key: OptionKey): Parsed<number> {
 
 function parseChoice(value: string, key: OptionKey): Parsed<string> {
   const choices = optionEntry(key).choices ?? [];
-  return choices.includes(value) ? { value } : { problem: `${shown(value)} is none of: ${choices.join(', ')}` };
+  return choices.includes(value) ? { value } : { problem: `${shown(value)} is not one of: ${choices.join(', ')}` };
 }
 
 function parseVersion(value: string): Parsed<string> {
@@ -119,7 +119,7 @@ function parseVersion(value: string): Parsed<string> {
 function parseVersions(text: string): Parsed<readonly string[]> {
   const parsed = text
     .split(',')
-    .map((part) => (part.trim() === '' ? { problem: 'holds an empty version' } : parseVersion(part.trim())));
+    .map((part) => (part.trim() === '' ? { problem: 'contains an empty version' } : parseVersion(part.trim())));
   const problem = parsed.find((one) => 'problem' in one);
   return problem ?? { value: parsed.flatMap((one) => ('value' in one ? one.value : [])) };
 }

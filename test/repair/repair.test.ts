@@ -261,7 +261,7 @@ describe('repair', () => {
 
       async function expectIncomplete(): Promise<void> {
         const result = await expectRun(41, 'up', '--log-format', 'text');
-        expect(result.stderr).to.match(/^error: 001_half\.up\.sql stopped in statement 2, and nobody can know/m);
+        expect(result.stderr).to.match(/^error: 001_half\.up\.sql stopped in statement 2, and it is unknown whether/m);
         expect(result.stderr).to.include('lockstep repair --only 001_half --statement done').and.include('again');
       }
 

@@ -252,7 +252,7 @@ describe('parseConfig: problems', () => {
       'LOCKSTEP_STRICT: "perhaps" is neither true nor false',
       '--lock-wait: "5 minutes" is not a duration; give for example 250ms, 5s, 10m or 1h',
       'LOCKSTEP_HOOK_TIMEOUT: "0" is too short; it must be at least 1ms',
-      'LOCKSTEP_LOG_LEVEL: "loud" is none of: debug, info, warn, error',
+      'LOCKSTEP_LOG_LEVEL: "loud" is not one of: debug, info, warn, error',
     ]);
   });
 
@@ -260,7 +260,7 @@ describe('parseConfig: problems', () => {
     ['down', { steps: '0' }, /whole number from 1 up/],
     ['down', { steps: '1.5' }, /whole number from 1 up/],
     ['down', { steps: '1', to: '001_a' }, /give only one of --to, --steps/],
-    ['down', { steps: '1', confirm: 'shop' }, /goes only with --all/],
+    ['down', { steps: '1', confirm: 'shop' }, /can be used only with --all/],
     ['up', { to: 'migrations/007_a.up.sql' }, /give the version "007_a"/],
     ['up', { lockKey: '9223372036854775808' }, /64 bits/],
     ['up', { lockKey: '0x10000000000000000' }, /64 bits/],

@@ -8,7 +8,7 @@ import type { NewFile, OldFile } from '../../src/core/convert/converted.ts';
 import type { ConvertTool } from '../../src/core/import/foreign-history.ts';
 import { fingerprints } from '../../src/core/convert/same-statements.ts';
 import { MigratorError } from '../../src/core/errors.ts';
-import { findMarks } from '../../src/core/sql/marks.ts';
+import { findMarkers } from '../../src/core/sql/markers.ts';
 import { convert } from '../../src/engine/commands/convert.ts';
 
 type Texts = Readonly<Record<string, string>>;
@@ -263,7 +263,7 @@ describe('converting files', () => {
       expect(files).to.deep.equal(to);
       if (warned) expect(warnings.join('\n')).to.match(warned);
       else expect(warnings).to.deep.equal([]);
-      for (const [file, text] of Object.entries(files)) expect(findMarks(text, 'up'), file).to.deep.equal([]);
+      for (const [file, text] of Object.entries(files)) expect(findMarkers(text, 'up'), file).to.deep.equal([]);
     });
   }
 

@@ -6,7 +6,7 @@ import type { Reading } from './read-script.ts';
 import { maskPasswords, withoutQuoted } from '../text/secrets.ts';
 import { Places } from '../text/source-location.ts';
 import { findRefusals } from './refusals.ts';
-import { findMarks } from './marks.ts';
+import { findMarkers } from './markers.ts';
 import { remarkAt } from './remark.ts';
 import { blank } from '../text/sql-text.ts';
 import type { RelationName, ScriptAnalysis, ScriptPlan, ScriptRemark, SqlPiece, Unit, Unread } from './script-plan.ts';
@@ -15,7 +15,7 @@ import { classify, type Statement } from './statements.ts';
 import { layOut, type Group, type Layout } from './transaction-layout.ts';
 
 export function planScript(read: Reading, directives: Directives, direction: Direction): ScriptAnalysis {
-  const reading = { ...read, problems: [...findMarks(read.original, direction), ...read.problems] };
+  const reading = { ...read, problems: [...findMarkers(read.original, direction), ...read.problems] };
   const { text, parse } = reading;
   if (parse === 'too large') {
     return unread(reading, directives, {}, remarkAt(text, 0, 'the file is larger than 1 MB, so it is not parsed'));

@@ -8,7 +8,7 @@ import type { Reporter, Session, StepScript } from '../../core/ports.ts';
 import type { SqlParser, Unit } from '../../core/sql/script-plan.ts';
 import { analyze } from './analyze.ts';
 import type { Begun, PlannedStep } from './planned-step.ts';
-import { dropInvalid, nobodyKnows, settle, settleGone } from './settle.ts';
+import { dropInvalid, effectUnknown, settle, settleRemoved } from './settle.ts';
 
 /** The steps with what earlier runs have left of them. */
 export async function withProgress(
@@ -75,8 +75,8 @@ async function afterSettling(
 ): Promise<readonly string[]> {
   const { session, step, isInFile } = context;
   const row = inPart.started;
-  if (!row || !started) throw nobodyKnows(step, row?.statement ?? 0);
-  if (await (isInFile ? settle(started, context) : settleGone(started, context))) {
+  if (!row || !started) throw effectUnknown(step, row?.statement ?? 0);
+  if (await (isInFile ? settle(started, context) : settleRemoved(started, context))) {
     await session.executor.statementDone(step, started, 0);
     return inPart.done.toSpliced(row.statement - 1, 1, row.checksum);
   }

@@ -25,7 +25,7 @@ export async function settle(unit: Unit, context: SettleContext): Promise<boolea
   if (unit.detaches) return (await executor.detachState(unit.detaches)) === 'detached';
   await dropReindexLeftovers(unit, context);
   if (REPEATABLE.has(unit.kind)) return false;
-  if (unit.concurrentIndexes.length === 0) throw nobodyKnows(step, unit.index);
+  if (unit.concurrentIndexes.length === 0) throw effectUnknown(step, unit.index);
   for (const index of unit.concurrentIndexes) {
     if ((await executor.indexState(index)) !== (index.action === 'drop' ? 'absent' : 'valid')) return false;
   }
@@ -33,13 +33,13 @@ export async function settle(unit: Unit, context: SettleContext): Promise<boolea
 }
 
 /** Like `settle`, for a statement that is no longer in the file: running it again cannot finish what is half done. */
-export async function settleGone(unit: Unit, context: SettleContext): Promise<boolean> {
+export async function settleRemoved(unit: Unit, context: SettleContext): Promise<boolean> {
   const { session, step } = context;
   if (unit.detaches && (await session.executor.detachState(unit.detaches)) === 'pending')
-    throw nobodyKnows(step, unit.index);
+    throw effectUnknown(step, unit.index);
   for (const index of unit.concurrentIndexes) {
     const state = await session.executor.indexState(index);
-    if (index.action === 'drop' && state === 'invalid') throw nobodyKnows(step, unit.index);
+    if (index.action === 'drop' && state === 'invalid') throw effectUnknown(step, unit.index);
     if (state === 'being built') throw await builtByOthers(index, unit, context);
   }
   return await settle(unit, context);
@@ -103,10 +103,10 @@ export async function dropReindexLeftovers(
   }
 }
 
-export function nobodyKnows(step: StepScript, statement: number): MigratorError {
+export function effectUnknown(step: StepScript, statement: number): MigratorError {
   return new MigratorError(
     'MIGRATION_INCOMPLETE',
-    `${step.script.file} stopped in statement ${statement}, and nobody can know whether it took effect`,
+    `${step.script.file} stopped in statement ${statement}, and it is unknown whether the statement took effect`,
     { version: step.version, hint: settleHint(step) },
   );
 }

@@ -27,19 +27,23 @@ export async function convert(
   const { converted, problems, warnings } = convertFiles(tool, files.read());
   if (problems.length > 0)
     throw refused(
-      `not all files of ${tool} have a counterpart here; nothing was written`,
+      `some files of ${tool} cannot be converted; nothing was written`,
       problems,
       'write what is listed as plain SQL, or leave it out of the directory, then run again',
     );
   if (converted.length === 0)
-    throw refused(`there are no files of ${tool} there`, [], 'check --files, and the tool that --from names');
+    throw refused(
+      `there are no files of ${tool} in that directory`,
+      [],
+      'check --files, and the tool that --from names',
+    );
   const checked: string[] = [];
   for (const one of converted) checked.push(...(await doubtsAbout(one, parser)));
   const made = converted.flatMap((one) => one.files);
   const existing = files.existing(made.map(({ name }) => name));
   if (existing.length > 0)
     throw refused(
-      'some of the files are there already; nothing was written',
+      'some of the files already exist; nothing was written',
       existing,
       'nothing is overwritten: give an empty directory with --dir',
     );
@@ -55,12 +59,12 @@ async function doubtsAbout({ path, sql, files }: ConvertedFile, parser: SqlParse
   for (const { text } of files) after.push(fingerprints(await parser.parse(text)));
   if (!before || after.includes(undefined))
     return [
-      `${path}: PostgreSQL's parser can't read it, so nobody has compared ${namesOf(files)} with it: look at them`,
+      `${path}: PostgreSQL's parser can't read it, so ${namesOf(files)} could not be compared with it: check them yourself`,
     ];
   if (before.join() === after.flat().join()) return [];
   throw new MigratorError(
     'INTERNAL',
-    `${namesOf(files)} would not have the statements of ${path}; nothing was written`,
+    `${namesOf(files)} would not have the same statements as ${path}; nothing was written`,
     { hint: 'this is a bug in Lockstep: please report it, with the file' },
   );
 }

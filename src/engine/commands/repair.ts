@@ -116,7 +116,7 @@ async function unsettled(inPart: readonly VersionInPart[], parser: SqlParser): P
     if (unit && isSettleable(unit)) continue;
     return new MigratorError(
       'MIGRATION_INCOMPLETE',
-      `${one.version} stopped in statement ${one.started.statement} of its ${one.direction} file, and nobody can know whether it took effect; that is as it was`,
+      `${one.version} stopped in statement ${one.started.statement} of its ${one.direction} file, and it is unknown whether the statement took effect; its record is unchanged`,
       {
         version: one.version,
         hint: settleHint(one),

@@ -45,7 +45,9 @@ export function refuseHeldVersions(
 export async function ifVisible<T>(read: Promise<T>, otherwise: T, warn: (message: string) => void): Promise<T> {
   return await read.catch((error: unknown) => {
     if (!(error instanceof MigratorError) || error.code !== 'ACCESS_REFUSED') throw error;
-    warn('this role may not read the journal, so what is held looks pending to it: grant it SELECT on that table, too');
+    warn(
+      'this role may not read the journal, so held versions look pending to it: grant it SELECT on the journal table, too',
+    );
     return otherwise;
   });
 }

@@ -51,9 +51,9 @@ async function requireNothingLost({ applied }: HistoryState, { history, journal 
     'the history is empty, but its journal says that versions are applied; nothing was run',
     {
       problems: [
-        `applied by the journal: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ` and ${known.length - 10} more` : ''}`,
+        `applied according to the journal: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ` and ${known.length - 10} more` : ''}`,
       ],
-      hint: 'somebody has truncated or dropped the history table, or restored a half: "lockstep repair --history journal" records these versions again, "lockstep repair --history empty" takes them for not applied',
+      hint: 'the history table was truncated or dropped, or only one of the two tables was restored: "lockstep repair --history journal" records these versions again, "lockstep repair --history empty" treats them as not applied',
     },
   );
 }
@@ -84,7 +84,7 @@ export function requireSameSteps(meant: readonly Version[], now: readonly Versio
   const name = (versions: readonly Version[]): string => (versions.length === 0 ? 'nothing' : versions.join(', '));
   throw new MigratorError(
     'ROLLBACK_REFUSED',
-    'while this run waited for the lock, another one changed what is applied; nothing was run',
+    'while this run waited for the lock, another run changed which versions are applied; nothing was run',
     {
       problems: [`--steps meant ${name(meant)}, and would now roll back ${name(now)}`],
       hint: 'look at "lockstep status"; then run it again, or better with --to VERSION, which means the same however often it runs',

@@ -105,11 +105,11 @@ async function openOnce({ runner, writes }: ConnectOptions, database: Database, 
 
 function notWritable(address: string, why: 'standby' | 'read-only'): MigratorError {
   return why === 'standby'
-    ? new MigratorError('DATABASE_UNAVAILABLE', `${address} is a standby, which takes no writes`, {
+    ? new MigratorError('DATABASE_UNAVAILABLE', `${address} is a standby, which accepts no writes`, {
         hint: 'give the address of the primary',
       })
     : new MigratorError('DATABASE_UNAVAILABLE', `${address} is read-only (default_transaction_read_only is on)`, {
-        hint: 'wait until the server takes writes again, or find out who made it read-only',
+        hint: 'wait until the server accepts writes again, or find out who made it read-only',
       });
 }
 

@@ -36,15 +36,11 @@ async function transactionNumber(wire: Wire): Promise<number> {
 }
 
 export function partlyCommitted(error: MigratorError, step: StepScript): MigratorError {
-  return new MigratorError(
-    'MIGRATION_INCOMPLETE',
-    `${step.script.file} failed after it had committed a part of its work`,
-    {
-      ...error.details,
-      hint: settleHint(step),
-      cause: error,
-    },
-  );
+  return new MigratorError('MIGRATION_INCOMPLETE', `${step.script.file} failed after committing part of its work`, {
+    ...error.details,
+    hint: settleHint(step),
+    cause: error,
+  });
 }
 
 /**
@@ -74,7 +70,7 @@ export async function committedByFile(
     `${step.script.file} ended the transaction that it ran in, and failed after that`,
     {
       version: step.version,
-      hint: 'what stands before its COMMIT is in the database, and not recorded: undo that by hand, then take the COMMIT out of the file',
+      hint: 'what the file did before its COMMIT is in the database, but not recorded: undo it by hand, then remove the COMMIT from the file',
     },
   );
 }

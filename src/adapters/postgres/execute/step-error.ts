@@ -228,7 +228,7 @@ function ownError(
     case 'lock':
       return refused(
         'gave up the lock of this run; it was rolled back',
-        'take pg_advisory_unlock… and pg_advisory_unlock_all() out of the migration',
+        'remove pg_advisory_unlock… and pg_advisory_unlock_all() from the migration',
       );
     case 'guard':
     case 'record':
@@ -237,12 +237,12 @@ function ownError(
       if (unread) {
         return refused(
           'ended the transaction that it ran in; it was not recorded',
-          'take COMMIT and ROLLBACK out of the file; what it did after the first of them may be in the database',
+          'remove COMMIT and ROLLBACK from the file; what it did after the first of them may be in the database',
         );
       }
       return refused(
         `changed ${name} or ${journalName(name)}, in which it is recorded; it was rolled back`,
-        `leave both tables out of what the file deletes, truncates, renames, alters or drops, and put neither rules nor triggers on them`,
+        'the file must not write, truncate, rename, alter or drop either table, nor put rules or triggers on them',
       );
     case 'row':
       if (sqlstate !== '23505') return undefined;

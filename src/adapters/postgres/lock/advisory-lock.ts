@@ -161,10 +161,10 @@ export class PostgresLock implements AdvisoryLock {
 export function withoutAdvisoryLocks(server: string, cause?: unknown): MigratorError {
   return new MigratorError(
     'CONFIG_INVALID',
-    `this server has no advisory locks that hold, so two runs could apply the same migration at once: ${server}`,
+    `this server has no working advisory locks, so two runs could apply the same migration at once: ${server}`,
     {
       cause,
-      hint: 'use PostgreSQL 14 to 18 itself; what only speaks its protocol, such as CockroachDB, is not supported',
+      hint: 'use PostgreSQL 14 to 18; a server that only speaks its protocol, such as CockroachDB, is not supported',
     },
   );
 }

@@ -55,10 +55,10 @@ function notBySession(): MigratorError {
 function unknownPooling(cause: unknown): never {
   throw new MigratorError(
     'CONFIG_INVALID',
-    '--allow-pooler: whether this pooler pools by session takes a second connection, and there was none',
+    '--allow-pooler: a second connection is needed to test whether this pooler pools by session, and there was none',
     {
       cause,
-      hint: `let the pool have one more backend, or ${HINT}`,
+      hint: `give the pool one more backend, or ${HINT}`,
     },
   );
 }

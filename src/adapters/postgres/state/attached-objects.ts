@@ -89,7 +89,7 @@ const READ: readonly Finding[] = [
 const WRITE: readonly Finding[] = [
   ['belongs to another role', 'pg_get_userbyid(c.relowner)', `WHERE NOT pg_has_role(c.relowner, 'USAGE')`],
   [
-    'belongs to a role that is no superuser, as this one is',
+    'belongs to a role that is not a superuser, although this role is one',
     'pg_get_userbyid(c.relowner)',
     `WHERE current_setting('is_superuser') = 'on' AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = c.relowner AND r.rolsuper)`,
   ],
@@ -190,7 +190,7 @@ export function untrustedTables(access: Access, found: readonly string[]): Migra
   const doing = access === 'read' ? 'reading' : 'writing';
   const summary = found.some((one) => one.includes('row security'))
     ? 'row security may hide what is in the history from this role'
-    : `${doing} the history is refused: others own it, or code of others would run with this role's rights`;
+    : `${doing} the history is refused: another role owns it, or another role's code would run with this role's rights`;
   return new MigratorError('HISTORY_CONFLICT', summary, {
     problems: found,
     hint:

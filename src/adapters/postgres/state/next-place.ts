@@ -38,7 +38,7 @@ export async function placeOfNextRun({ relation, settings, wire, named }: Sessio
   const [found, current, mine] = message.result('next', await wire.transactionAsIs(message.text))?.rows[0] ?? [];
   if (found === mine && (current === mine || path === DEFAULT_PATH)) return undefined;
   return (
-    `search_path of new sessions is now ${path}, where unqualified names are made in ${current === '' ? 'no schema' : current};` +
+    `search_path of new sessions is now ${path}, where unqualified names are created in ${current === '' ? 'no schema' : current};` +
     ` the history stays in ${relation.schema}: set --table ${relation.schema}.${relation.name} (LOCKSTEP_TABLE) before the next run, which would look elsewhere`
   );
 }

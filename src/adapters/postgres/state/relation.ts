@@ -220,7 +220,7 @@ function foreignTable(name: string, tool: string, columns: readonly string[]): M
 function importHint(label: string, table: string): string | undefined {
   const tool = IMPORT_TOOLS.find((one) => label.toLowerCase().split(' ', 1)[0] === one);
   const rails = label.endsWith('Rails')
-    ? `where Rails has made it (ar_internal_metadata stands beside it), leave it to Rails: ${OTHER_NAME}, and record with "lockstep baseline --to VERSION" what is applied; where dbmate has, `
+    ? `if Rails made it (ar_internal_metadata is in the same schema), leave it to Rails: ${OTHER_NAME}, and record with "lockstep baseline --to VERSION" what is applied; if dbmate made it, `
     : '';
   return (
     tool &&

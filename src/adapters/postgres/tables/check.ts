@@ -156,7 +156,7 @@ export async function runCheck(
   return {
     ...checked,
     applied: [],
-    untrusted: untrustedTables('read', found.length > 0 ? found : ['it changed while it was looked at']),
+    untrusted: untrustedTables('read', found.length > 0 ? found : ['it changed while it was being checked']),
   };
 }
 
@@ -218,7 +218,7 @@ function settingRefused({ role }: CheckOptions, failed: string | undefined, erro
   return new MigratorError('CONFIG_INVALID', `the server refuses the setting "${name}" of the database address`, {
     server,
     cause: error,
-    hint: 'correct it, or take it out of the address: what libpq does not know is set as a server setting',
+    hint: 'correct it, or remove it from the address: a parameter that libpq does not know is sent as a server setting',
   });
 }
 

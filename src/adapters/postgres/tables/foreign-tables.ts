@@ -44,7 +44,7 @@ export async function findForeignTable(
   if (renamedTo) await requireFree(wire, found, renamedTo);
   else if (relation.inTheWay)
     throw relation.inTheWay.with({
-      hint: `choose another name for ours with --table; or, if it is the one to take over, give its tool with --from, and --from-table ${relation.name}`,
+      hint: `choose another name for Lockstep's table with --table; or, if this is the table to take over, give its tool with --from, and --from-table ${relation.name}`,
     });
   const [columns, rows] = await explained(found, readForeign(context, found));
   return {
@@ -132,9 +132,9 @@ async function explained<T>({ schema, name }: TableName, work: Promise<T>): Prom
 
 const HINTS: Readonly<Record<string, string>> = {
   '42501':
-    'the role needs SELECT on it; where it has the name of ours only its owner can rename it: run as that one, or give ours another name with --table',
+    "the role needs SELECT on it; if it has the name of Lockstep's own table, only its owner can rename it: run as its owner, or choose another name for Lockstep's table with --table",
   '55P03':
-    'another session has it locked, such as the other tool: stop that, for it does not know our lock, and import again',
+    "another session, perhaps the other tool, has it locked: stop that tool, because it does not use Lockstep's lock, and import again",
 };
 
 function hasOurName({ relation }: SessionContext, { schema, name }: TableName): boolean {
@@ -149,8 +149,8 @@ async function requireSameRows(wire: Wire, { name, rows, renamedTo }: ForeignTab
   const [result] = await wire.message(rowsQuery({ ...name, ...renamedTo }));
   if (JSON.stringify(readRows(result?.rows[0]?.[0])) === JSON.stringify(rows)) return;
   throw new MigratorError('CONTENTION', `table ${name.schema}.${name.name} was written to while it was read`, {
-    problems: ['the other tool seems to be at work'],
-    hint: 'stop it, for it does not know our lock, and import again',
+    problems: ['the other tool seems to be running'],
+    hint: "stop it, because it does not use Lockstep's lock, and import again",
   });
 }
 
@@ -158,7 +158,7 @@ async function requireFree(wire: Wire, from: Required<TableName>, to: TableName)
   const [result] = await wire.message(`SELECT ${regclass(to.schema, to.name)} IS NOT NULL`);
   if (result?.rows[0]?.[0] !== 't') return;
   throw new MigratorError('HISTORY_CONFLICT', `table ${from.schema}.${from.name} can't be renamed to ${to.name}`, {
-    problems: [`${from.schema}.${to.name} is there already`],
+    problems: [`${from.schema}.${to.name} already exists`],
     hint: `drop or rename ${from.schema}.${to.name}, then import again`,
   });
 }

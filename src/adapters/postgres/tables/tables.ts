@@ -34,7 +34,7 @@ export async function ensureTables(context: SessionContext): Promise<readonly st
   return sequence?.rows.length === 1
     ? [
         ...others,
-        `the sequence of ${context.relation.schema}.${journalName(context.relation.name)} was behind its rows, as after a restore or logical replication; it was set right`,
+        `the sequence of ${context.relation.schema}.${journalName(context.relation.name)} was behind its rows, as after a restore or logical replication; it was corrected`,
       ]
     : others;
 }

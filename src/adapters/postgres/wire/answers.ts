@@ -18,8 +18,8 @@ export function connectionLost(error: unknown): MigratorError {
 }
 
 const NEXT: Partial<Record<ErrorCode, string>> = {
-  ACCESS_REFUSED: 'grant the role what it needs, or connect as another one',
-  DATABASE_UNAVAILABLE: 'run again when the server is there; nothing else was executed after this',
+  ACCESS_REFUSED: 'grant the role the privileges it needs, or connect as another role',
+  DATABASE_UNAVAILABLE: 'run again when the server is available; nothing else was executed after this',
 };
 
 export function refused(server: ServerError, cause: unknown): MigratorError {

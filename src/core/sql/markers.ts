@@ -6,7 +6,7 @@ import type { ScriptRemark } from './script-plan.ts';
 import { skipBlank } from '../text/sql-text.ts';
 import { tokensOf, type Token } from './tokens.ts';
 
-interface Mark {
+interface Marker {
   readonly tool: string;
   /** `import --files` converts its files. */
   readonly from?: ImportTool | 'graphile-migrate';
@@ -16,7 +16,7 @@ interface Mark {
 }
 
 /** Matched against the first line of a comment; taken from each tool's own parser or manual. */
-const MARKS: readonly Mark[] = [
+const MARKERS: readonly Marker[] = [
   {
     tool: 'goose',
     from: 'goose',
@@ -40,7 +40,7 @@ const MARKS: readonly Mark[] = [
 const PLACEHOLDER = /\$\{[^{}\s]+\}/;
 
 /** Why the script is refused, in its order: another tool's file would also run its undo half, and a misplaced directive would have no effect. */
-export function findMarks(text: string, direction: Direction): readonly ScriptRemark[] {
+export function findMarkers(text: string, direction: Direction): readonly ScriptRemark[] {
   const found: ScriptRemark[] = [];
   const seen = new Set<string>();
   const once = (what: string, offset: number, message: string): void => {
@@ -58,15 +58,17 @@ export function findMarks(text: string, direction: Direction): readonly ScriptRe
         `${placeholder[0]} is a Flyway placeholder, and Lockstep does not replace placeholders: write its value`,
       );
     if (token.kind !== 'comment') continue;
-    const mark = MARKS.find(({ pattern, up = pattern }) => pattern.test(part) && (direction === 'up' || up.test(part)));
-    if (mark) once(mark.tool, token.start, markMessage(mark, part));
+    const marker = MARKERS.find(
+      ({ pattern, up = pattern }) => pattern.test(part) && (direction === 'up' || up.test(part)),
+    );
+    if (marker) once(marker.tool, token.start, markerMessage(marker, part));
     const directive = misplaced(part, token, body);
     if (directive !== undefined) found.push(remarkAt(text, token.start, directive));
   }
   return found;
 }
 
-function markMessage({ tool, from }: Mark, line: string): string {
+function markerMessage({ tool, from }: Marker, line: string): string {
   const way =
     from === undefined
       ? 'move the undo half into a .down.sql file'

@@ -2,12 +2,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { findMarks } from '../../src/core/sql/marks.ts';
+import { findMarkers } from '../../src/core/sql/markers.ts';
 import { tokensOf } from '../../src/core/sql/tokens.ts';
 import type { Direction } from '../../src/core/migration.ts';
 
 function found(text: string, direction: Direction = 'up'): string[] {
-  return findMarks(text, direction).map(({ line, column, message }) => `${line}:${column} ${message}`);
+  return findMarkers(text, direction).map(({ line, column, message }) => `${line}:${column} ${message}`);
 }
 
 const MARKED: readonly (readonly [tool: string, line: string, alsoInDown: boolean])[] = [
