@@ -33,7 +33,7 @@ describe('directories of other tools', () => {
       '2_empty.down.sql': 'DELETE FROM a;',
     });
     expect(done(await up(workspace(), { reporter }))).to.deep.equal(['1_add_a', '2_fill']);
-    expect(warnings().filter((message) => message.includes('by their number'))).to.have.length(1);
+    expect(warnings().filter((message) => message.includes('paired by number'))).to.have.length(1);
     const first = await schemaOf(workspace());
     const [{ name: confirm } = { name: '' }] = await workspace().query<{ name: string }>(
       'SELECT current_database() AS name',
