@@ -1,4 +1,5 @@
-// Answers: how fast is Lockstep, and beside whom? Measures the goals of docs/performance.md. It ends with 0 whatever the figures are.
+// Answers: how fast is Lockstep, and beside whom? Measures the goals of docs/performance.md. It ends with 0 whatever
+// the figures are.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -58,7 +58,10 @@ export class Place {
     spawnSync('sync');
   }
 
-  /** How many client sessions of that kind (a condition on pg_stat_activity) the server has; asked over the bench's own one. */
+  /**
+   * How many client sessions of that kind (a condition on pg_stat_activity) the server has; asked over the bench's own
+   * one.
+   */
   async sessions(which: string): Promise<number> {
     const { rows } = await this.#admin.query<{ count: number }>(
       `SELECT count(*)::int AS count FROM pg_stat_activity WHERE backend_type = 'client backend' AND ${which}`,

@@ -1,4 +1,5 @@
-// Answers: what goes over the line? A TCP proxy that makes a round trip slow, and counts how often a client waits for an answer.
+// Answers: what goes over the line? A TCP proxy that makes a round trip slow, and counts how often a client waits for
+// an answer.
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
@@ -7,7 +8,10 @@ import { MessageReader } from '../test/support/frontend-messages.ts';
 export class SlowLine {
   /** Since the last `reset()`. */
   connections = 0;
-  /** How often a client sent something of its log-in, and how often something else, after an answer; its farewell needs none. */
+  /**
+   * How often a client sent something of its log-in, and how often something else, after an answer; its farewell needs
+   * none.
+   */
   logInTrips = 0;
   trips = 0;
   /** The messages among them that carry SQL. */
@@ -61,7 +65,8 @@ export class SlowLine {
       }
     });
     server.on('data', () => (answered = true));
-    // To open a connection takes a round trip too: the client, whom we accept at once, pays for it with its first message.
+    // To open a connection takes a round trip too: the client, whom we accept at once, pays for it with its first
+    // message.
     carry(client, server, this.#oneWayMs, 2 * this.#oneWayMs);
     carry(server, client, this.#oneWayMs, 0);
   }

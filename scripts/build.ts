@@ -46,7 +46,9 @@ const START = 'src/start.ts';
 // A worker thread is started by its file's address, so it is a file of its own.
 const HOOK_WORKER = 'src/adapters/postgres/hooks/hook-worker.ts';
 
-/** Bundles the executable into `outDir`, which is emptied first. `plugins` run before esbuild's own reading of files. */
+/**
+ * Bundles the executable into `outDir`, which is emptied first. `plugins` run before esbuild's own reading of files.
+ */
 export async function buildBundle({ outDir, plugins = [] }: { outDir: string; plugins?: Plugin[] }): Promise<void> {
   await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });

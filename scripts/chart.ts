@@ -1,4 +1,5 @@
-// Answers: what follows from the chart? Writes the values in its README, the manifests in k8s/ and the golden files anew; test/chart/generated.test.ts fails when they differ.
+// Answers: what follows from the chart? Writes the values in its README, the manifests in k8s/ and the golden files
+// anew; test/chart/generated.test.ts fails when they differ.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 

@@ -1,4 +1,5 @@
-// Answers: what is Lockstep for? Five replicas start at the same moment and migrate one database: one does it, the others wait and skip.
+// Answers: what is Lockstep for? Five replicas start at the same moment and migrate one database: one does it, the
+// others wait and skip.
 import { readdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';

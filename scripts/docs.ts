@@ -1,4 +1,5 @@
-// Answers: what do the generated tables of the docs say? Writes them anew from the code; test/unit/docs.test.ts fails when they differ.
+// Answers: what do the generated tables of the docs say? Writes them anew from the code; test/unit/docs.test.ts fails
+// when they differ.
 import { readFile, writeFile } from 'node:fs/promises';
 import { REASONS } from '../src/adapters/kubernetes/reasons.ts';
 import { COMMAND_NAMES, COMMANDS, synopsisOf, TOPICS } from '../src/cli/commands.ts';

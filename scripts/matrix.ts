@@ -20,7 +20,10 @@ async function versions(): Promise<number[]> {
   return [...Object.keys(dependencies).map((name) => Number(name.replace('pg', ''))), NEWEST_VERSION];
 }
 
-/** As their lock file says; a second time it takes no time. @throws Error where npm has no package of them: they are for Linux on x64. */
+/**
+ * As their lock file says; a second time it takes no time. @throws Error where npm has no package of them: they are for
+ * Linux on x64.
+ */
 async function installOlder(): Promise<void> {
   const npm = spawn('npm', ['install', '--no-save', '--no-audit', '--no-fund'], {
     cwd: dirname(OLDER_SERVERS),

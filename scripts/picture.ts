@@ -1,4 +1,5 @@
-// Answers: what does the picture at the top of README.md show? A real run: five replicas start at once, then one meets a file with a mistake.
+// Answers: what does the picture at the top of README.md show? A real run: five replicas start at once, then one meets
+// a file with a mistake.
 //
 //     npm run picture             docs/images/terminal.svg
 //     node scripts/picture.ts --screen    the run alone, as text

@@ -13,7 +13,8 @@ import type { AddressSettings } from './config/settings.ts';
 import { MigratorError, toMigratorError } from './core/errors.ts';
 
 /**
- * Runs the command, tells its outcome, and resolves with the exit code. The signal from outside aborts with a signal's name.
+ * Runs the command, tells its outcome, and resolves with the exit code. The signal from outside aborts with a signal's
+ * name.
  * @throws MigratorError CONFIG_INVALID, when nothing has been done yet.
  */
 export async function start(argv: readonly string[], outside: ProcessContext, columns: number): Promise<number> {

@@ -1,4 +1,5 @@
-// Answers: what does the bench ask of a migrator? To lay out the same migrations its way, and to say how its users run it.
+// Answers: what does the bench ask of a migrator? To lay out the same migrations its way, and to say how its users run
+// it.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from '../command.ts';
@@ -13,7 +14,9 @@ export interface Contender {
   readonly inOneTransaction?: boolean;
   /** It has no way to say that a migration must not run in it. */
   readonly onlyInTransactions?: boolean;
-  /** Writes `migrations` into `folder`, which is empty. The command applies what is pending in the database at `url`. */
+  /**
+   * Writes `migrations` into `folder`, which is empty. The command applies what is pending in the database at `url`.
+   */
   prepare(folder: string, url: string, migrations: readonly Migration[]): Promise<Command>;
 }
 

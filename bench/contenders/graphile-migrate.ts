@@ -1,4 +1,5 @@
-// Answers: how is graphile-migrate run? By its command line, on committed migrations: a chain in which each names the one before.
+// Answers: how is graphile-migrate run? By its command line, on committed migrations: a chain in which each names the
+// one before.
 import { createHash } from 'node:crypto';
 import { writeFiles, type Contender } from './contender.ts';
 import { nodeCommand } from './peer.ts';

@@ -1,4 +1,5 @@
-// Answers: how is node-pg-migrate run? By its command line, on SQL files; what runs outside a transaction must be JavaScript.
+// Answers: how is node-pg-migrate run? By its command line, on SQL files; what runs outside a transaction must be
+// JavaScript.
 import { versionOf, writeFiles, type Contender } from './contender.ts';
 import { nodeCommand } from './peer.ts';
 import type { Migration } from '../migrations.ts';

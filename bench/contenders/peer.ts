@@ -1,4 +1,5 @@
-// Answers: where do the other migrators come from? From bench/peers, a package of its own, which is installed when it is first needed.
+// Answers: where do the other migrators come from? From bench/peers, a package of its own, which is installed when it
+// is first needed.
 import { spawnSync } from 'node:child_process';
 import { symlink } from 'node:fs/promises';
 import { existsSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Answers: how fast could 1,000 files be applied? psql executes the same files in one session, a transaction for each, and keeps no record.
+// Answers: how fast could 1,000 files be applied? psql executes the same files in one session, a transaction for each,
+// and keeps no record.
 import { spawnSync } from 'node:child_process';
 import { pairs, versionOf, writeFiles, type Contender } from './contender.ts';
 

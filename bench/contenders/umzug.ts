@@ -1,4 +1,5 @@
-// Answers: how is umzug run? By its own command line, in a script with a resolver for SQL files and a storage in PostgreSQL.
+// Answers: how is umzug run? By its own command line, in a script with a resolver for SQL files and a storage in
+// PostgreSQL.
 import { pairs, writeFiles, type Contender } from './contender.ts';
 import { nodeCommand } from './peer.ts';
 

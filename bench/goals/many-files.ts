@@ -48,7 +48,8 @@ async function measurePending(place: Place, { repeat, peers, tell }: Setting): P
   for (let round = 1; round <= rounds; round += 1) {
     for (const contender of [lockstep, ...reference]) await measure(contender, `round ${round} of ${rounds}`);
   }
-  // The others are there to see where one is, and take long: once. And last, as the server goes on tidying up after each.
+  // The others are there to see where one is, and take long: once. And last, as the server goes on tidying up after
+  // each.
   for (const peer of peers) await measure(peer, 'once');
   const typical = (contender: Contender): number => median(walls.get(contender) ?? []);
   const base = hasPsql() ? typical(psql) : undefined;

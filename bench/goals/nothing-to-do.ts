@@ -1,4 +1,5 @@
-// Answers: what does a run cost that has nothing to do? The whole process, beside the least that any migrator on Node must do.
+// Answers: what does a run cost that has nothing to do? The whole process, beside the least that any migrator on Node
+// must do.
 import { join } from 'node:path';
 import { run, type Command, type Cost } from '../command.ts';
 import type { Contender } from '../contenders/contender.ts';
@@ -9,7 +10,10 @@ import { smallTables } from '../migrations.ts';
 import { Place } from '../place.ts';
 import type { Bar, Check, Goal, Row, Setting } from './goal.ts';
 
-/** Whether V8 may keep what it has compiled: not at all, in a folder of NODE_COMPILE_CACHE, or as the program itself does. */
+/**
+ * Whether V8 may keep what it has compiled: not at all, in a folder of NODE_COMPILE_CACHE, or as the program itself
+ * does.
+ */
 type Cache = 'none' | 'kept' | 'own';
 
 interface Entry {

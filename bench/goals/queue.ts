@@ -1,4 +1,5 @@
-// Answers: how soon do those leave who wait? And does everybody get through where there are fewer connections than runners?
+// Answers: how soon do those leave who wait? And does everybody get through where there are fewer connections than
+// runners?
 import { freemem } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually } from '../../test/support/bounded.ts';

@@ -1,4 +1,5 @@
-// Answers: how often does a run wait for the server's answer? Counted on the wire, and felt where a round trip takes 5 ms.
+// Answers: how often does a run wait for the server's answer? Counted on the wire, and felt where a round trip takes 5
+// ms.
 import pg from 'pg';
 import { run, type Command } from '../command.ts';
 import type { Contender } from '../contenders/contender.ts';

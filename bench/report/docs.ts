@@ -1,4 +1,5 @@
-// Answers: which figures do the docs show? Those of the last `npm run bench -- --write-docs`: a block of docs/performance.md, and the chart.
+// Answers: which figures do the docs show? Those of the last `npm run bench -- --write-docs`: a block of
+// docs/performance.md, and the chart.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Result } from '../goals/goal.ts';

@@ -1,6 +1,7 @@
 /**
  * Answers: what does V8 keep of the first chunk? All that a run with nothing to do has had to compile. The cache is for
- * the very Node that makes it: `node code-cache.ts DIST`. Nothing is imported but Node, so that an image can make its own.
+ * the very Node that makes it: `node code-cache.ts DIST`. Nothing is imported but Node, so that an image can make its
+ * own.
  */
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

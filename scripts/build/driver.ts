@@ -1,10 +1,16 @@
-/** Answers: what of the driver is loaded before it has connected? All but what it needs for a password, or to find a host. */
+/**
+ * Answers: what of the driver is loaded before it has connected? All but what it needs for a password, or to find a
+ * host.
+ */
 import { readFile } from 'node:fs/promises';
 import type { Plugin } from 'esbuild';
 
 const LINE = /^const (crypto|dns) = (require\('(?:\.\/(?:crypto\/)?utils|dns)'\))$/m;
 
-/** Node's cryptography takes several milliseconds to load; the driver does so when a server asks for a password. We look up hosts ourselves. */
+/**
+ * Node's cryptography takes several milliseconds to load; the driver does so when a server asks for a password. We look
+ * up hosts ourselves.
+ */
 export const driver: Plugin = {
   name: 'driver',
   setup(build) {

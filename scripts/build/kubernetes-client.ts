@@ -25,7 +25,9 @@ export const kubernetesClient: Plugin = {
   },
 };
 
-/** The serializer with the models that the API of Events leads to. It passes on what it does not know, so none may lack. */
+/**
+ * The serializer with the models that the API of Events leads to. It passes on what it does not know, so none may lack.
+ */
 async function withoutOtherModels(serializer: string): Promise<string> {
   const generated = join(dirname(serializer), '..');
   const lines = (await readFile(serializer, 'utf8'))

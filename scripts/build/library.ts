@@ -1,5 +1,6 @@
 /**
- * Answers: what is the library on npm? One CommonJS file, which Node, Jest and every bundler load, an ES module that passes
+ * Answers: what is the library on npm? One CommonJS file, which Node, Jest and every bundler load, an ES module that
+ * passes
  * its exports on (so that there is one MigratorError however it is loaded), and types for both.
  */
 import { execFileSync } from 'node:child_process';
@@ -10,7 +11,10 @@ import { build } from 'esbuild';
 
 const require = createRequire(import.meta.url);
 
-/** Makes lib/ anew: index.cjs, index.js and index.d.ts, and in types/ the declarations of src/index.ts and what it imports. */
+/**
+ * Makes lib/ anew: index.cjs, index.js and index.d.ts, and in types/ the declarations of src/index.ts and what it
+ * imports.
+ */
 export async function buildLibrary(root: string): Promise<void> {
   const lib = join(root, 'lib');
   await rm(lib, { recursive: true, force: true });
@@ -34,6 +38,7 @@ export async function buildLibrary(root: string): Promise<void> {
   const names = Object.keys(require(join(lib, 'index.cjs')) as object).sort();
   await writeFile(join(lib, 'index.js'), `export { ${names.join(', ')} } from './index.cjs';\n`);
   await writeFile(join(lib, 'index.d.ts'), "export * from './types/index.js';\n");
-  // The declarations are those of the CommonJS file: TypeScript lets an ES module import from such, and not the other way.
+  // The declarations are those of the CommonJS file: TypeScript lets an ES module import from such, and not the other
+  // way.
   await writeFile(join(lib, 'types/package.json'), '{ "type": "commonjs" }\n');
 }

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 import spdx from 'spdx-license-list/full.js';
 
-/** What libpg-query.wasm is made of, with the identifiers of SPDX: its package holds the licence of the package's own code alone. */
+/**
+ * What libpg-query.wasm is made of, with the identifiers of SPDX: its package holds the licence of the package's own
+ * code alone.
+ */
 const WASM_PARTS = [
   {
     name: 'libpg_query',

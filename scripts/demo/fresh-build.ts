@@ -1,4 +1,5 @@
-// Answers: does dist/ hold what src/ says? Bundles it again if not; the types and the library in lib/ are not needed to run.
+// Answers: does dist/ hold what src/ says? Bundles it again if not; the types and the library in lib/ are not needed to
+// run.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildCommand } from '../build.ts';

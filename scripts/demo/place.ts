@@ -1,4 +1,5 @@
-// Answers: where does the demo run? On a temporary server of its own, or in a schema of its own on the server of DATABASE_URL.
+// Answers: where does the demo run? On a temporary server of its own, or in a schema of its own on the server of
+// DATABASE_URL.
 import { describePlace, type ConnectionSettings } from '../../src/adapters/postgres/address/connection-settings.ts';
 import { openClient } from '../../src/adapters/postgres/connection/connect.ts';
 import { readAddress } from '../../src/adapters/postgres/connection/dedicated.ts';
@@ -22,7 +23,10 @@ const table = `${schema}.migrations`;
 const mark = 'Made by the demo of Lockstep (npm start), which drops it when it runs again.';
 const readMe = '  README.md tells what Lockstep is for, and how it runs in Kubernetes.';
 
-/** The demo's own settings must be the only ones: a runner here reports to no cluster and follows no LOCKSTEP_… variable. */
+/**
+ * The demo's own settings must be the only ones: a runner here reports to no cluster and follows no LOCKSTEP_…
+ * variable.
+ */
 function environment(remove: RegExp): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !remove.test(name)));
 }
@@ -68,7 +72,8 @@ export async function givenServer(databaseUrl: string, signal: AbortSignal): Pro
   }
   let isOpen = true;
   return {
-    // A table of another name than schema_migrations has a lock key of its own: whoever migrates this database is not held up.
+    // A table of another name than schema_migrations has a lock key of its own: whoever migrates this database is not
+    // held up.
     // The server was reached a moment ago: to wait a minute for it would only look like hanging.
     args: ['--table', table, '--connect-wait', '10s'],
     env: { ...environment(/^(LOCKSTEP_|KUBERNETES_|PGAPPNAME$)/), DATABASE_URL: inSchema(databaseUrl) },

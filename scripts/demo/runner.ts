@@ -1,4 +1,5 @@
-// Answers: what does one replica do? Runs `lockstep up` as a process of its own, and follows its log: one JSON object a line.
+// Answers: what does one replica do? Runs `lockstep up` as a process of its own, and follows its log: one JSON object a
+// line.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';

@@ -1,4 +1,5 @@
-// Answers: how does the demo look? One plain line per thing, never drawn over, so that it reads the same on a terminal and in a log.
+// Answers: how does the demo look? One plain line per thing, never drawn over, so that it reads the same on a terminal
+// and in a log.
 import { styleText } from 'node:util';
 import { printableLine } from '../../src/core/text/printable.ts';
 

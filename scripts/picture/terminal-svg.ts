@@ -1,4 +1,5 @@
-// Answers: how does a terminal look as a picture? Turns text with ANSI colours into an SVG that needs no font, script or file of others.
+// Answers: how does a terminal look as a picture? Turns text with ANSI colours into an SVG that needs no font, script
+// or file of others.
 const CELL = { width: 7.8, height: 18, padding: 16 } as const;
 const FONT = 'ui-monospace, SFMono-Regular, Menlo, Consolas, monospace';
 const COLOURS = { background: '#0d1117', text: '#e6edf3' } as const;

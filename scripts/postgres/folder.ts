@@ -1,4 +1,5 @@
-// Answers: where does a server live, and as whom does it run? A temporary folder that goes when its process ends, however it ends.
+// Answers: where does a server live, and as whom does it run? A temporary folder that goes when its process ends,
+// however it ends.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { chown, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -72,7 +73,10 @@ async function removeLeftovers(tmp: string): Promise<void> {
   }
 }
 
-/** Runs beside the server: when our end of its stdin closes, even because we were killed, it ends the server and removes the folder. */
+/**
+ * Runs beside the server: when our end of its stdin closes, even because we were killed, it ends the server and removes
+ * the folder.
+ */
 const watchdogScript = `
 read -r _
 pidfile=$1/data/postmaster.pid

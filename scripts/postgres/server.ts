@@ -1,4 +1,5 @@
-// Answers: how does a real PostgreSQL start, restart and stop for tests, demo and bench? It ends with the process that started it.
+// Answers: how does a real PostgreSQL start, restart and stop for tests, demo and bench? It ends with the process that
+// started it.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -14,7 +15,10 @@ import { environment, programs } from './programs.ts';
 export interface PostgresOptions {
   /** Server settings, as in postgresql.conf; they win over the ones below. */
   settings?: Record<string, string>;
-  /** The major version, else LOCKSTEP_POSTGRES, else 18. The older ones are there once scripts/matrix.ts has installed them. */
+  /**
+   * The major version, else LOCKSTEP_POSTGRES, else 18. The older ones are there once scripts/matrix.ts has installed
+   * them.
+   */
   version?: number;
   /** How clients on 127.0.0.1 prove who they are; with scram-sha-256 a random password is made. */
   auth?: 'trust' | 'scram-sha-256';
@@ -190,7 +194,9 @@ class Server implements Postgres {
     return false;
   }
 
-  /** Whether this very server accepts connections: it says so in the last line of its pid file, where pg_ctl looks too. */
+  /**
+   * Whether this very server accepts connections: it says so in the last line of its pid file, where pg_ctl looks too.
+   */
   async #isReady(pid: number | undefined): Promise<boolean> {
     const lines = (await readFile(join(this.dataDir, 'postmaster.pid'), 'utf8').catch(() => ''))
       .split('\n')

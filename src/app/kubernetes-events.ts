@@ -1,4 +1,6 @@
-/** Loads the sender of Kubernetes Events only when there is one to send: a replica with nothing to do never loads it. */
+/**
+ * Loads the sender of Kubernetes Events only when there is one to send: a replica with nothing to do never loads it.
+ */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { EventReporter } from '../adapters/kubernetes/event-reporter.ts';
 import type { ReportingConfig } from '../config/reporting.ts';

@@ -124,7 +124,10 @@ complete -c lockstep -n '__fish_seen_subcommand_from completion' -a '${Object.ke
 ${lines.join('\n')}`;
 }
 
-/** In single quotes, for zsh (a quote ends the text, is escaped, and begins it again) and for fish, which reads that alike. */
+/**
+ * In single quotes, for zsh (a quote ends the text, is escaped, and begins it again) and for fish, which reads that
+ * alike.
+ */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

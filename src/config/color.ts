@@ -2,7 +2,8 @@
 import type { Environment } from './settings.ts';
 
 /**
- * `auto` is what the environment says: FORCE_COLOR (https://force-color.org), NO_COLOR (https://no-color.org), else whether this
+ * `auto` is what the environment says: FORCE_COLOR (https://force-color.org), NO_COLOR (https://no-color.org), else
+ * whether this
  * is a terminal that knows colors. As in Node, FORCE_COLOR is the stronger one.
  */
 export function usesColor(choice: 'auto' | 'always' | 'never', env: Environment, terminal: boolean): boolean {

@@ -45,7 +45,10 @@ const EXCLUSIVE: readonly (readonly OptionKey[])[] = [
 /** A variable that stands in a template as the harmless default: whatever is added beside it is meant instead. */
 const YIELDING: ReadonlySet<OptionKey> = new Set(['toFiles']);
 
-/** The value of every option that belongs to the command, the default of every other one and of a wrong one, and what is wrong. */
+/**
+ * The value of every option that belongs to the command, the default of every other one and of a wrong one, and what is
+ * wrong.
+ */
 export function readSettings(
   raw: RawOptions,
   env: Environment,

@@ -1,4 +1,7 @@
-/** The part of an error that may be shown outside the log: no rows (DETAIL, quoted values), no SQL, no other session's query, no password. */
+/**
+ * The part of an error that may be shown outside the log: no rows (DETAIL, quoted values), no SQL, no other session's
+ * query, no password.
+ */
 import type { ErrorCode, MigratorError } from './errors.ts';
 import { cutBytes, oneLine } from './text/one-line.ts';
 import { describeBlocker } from './runner.ts';

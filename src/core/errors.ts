@@ -5,7 +5,9 @@ import type { Outcome } from './outcome.ts';
 import type { Blocker, Holder } from './runner.ts';
 import { maskPasswords } from './text/secrets.ts';
 
-/** What a Kubernetes Job should do with an exit code: give up at once, count it against `backoffLimit`, or ignore it. */
+/**
+ * What a Kubernetes Job should do with an exit code: give up at once, count it against `backoffLimit`, or ignore it.
+ */
 type JobAction = 'FailJob' | 'Count' | 'Ignore';
 
 interface ErrorEntry {
@@ -90,7 +92,9 @@ const NEXT_STEPS: Readonly<Record<number, string>> = {
 /** 128 + the signal's number, as shells report it. */
 const SIGINT_EXIT = 130;
 
-/** The only error that Lockstep throws on purpose: what failed, why, and what to do next. Passwords in it are masked. */
+/**
+ * The only error that Lockstep throws on purpose: what failed, why, and what to do next. Passwords in it are masked.
+ */
 export class MigratorError extends Error {
   override readonly name = 'MigratorError';
   readonly code: ErrorCode;

@@ -1,4 +1,7 @@
-/** Judges file names that are not Lockstep's (another tool's? a backup?), and recognises numbers that are dates or times. */
+/**
+ * Judges file names that are not Lockstep's (another tool's? a backup?), and recognises numbers that are dates or
+ * times.
+ */
 import { MigratorError } from './errors.ts';
 import { versionNumber, type Migration, type Version } from './migration.ts';
 

@@ -56,7 +56,10 @@ export interface JournalEntry {
   readonly hold?: JournalHeldVersion | undefined;
 }
 
-/** For *rolled back* and *held*: which releases must not apply it again, and why; for *applied* and *hold ended*: why the hold ended; for *renamed*: the new name. */
+/**
+ * For *rolled back* and *held*: which releases must not apply it again, and why; for *applied* and *hold ended*: why
+ * the hold ended; for *renamed*: the new name.
+ */
 export interface JournalHeldVersion {
   readonly releases?: readonly string[];
   /** The release that had applied it. */

@@ -10,7 +10,9 @@ import { connectingOf, openPorts, runnerOf, sourceOf } from './ports.ts';
 import { checkValidateOptions, readStatusOptions } from './read-options.ts';
 import { inOptions } from './words.ts';
 
-/** Every version that files or database know, in order, and whether nothing is left to do: as `status --json` has it. */
+/**
+ * Every version that files or database know, in order, and whether nothing is left to do: as `status --json` has it.
+ */
 export type Status = Pick<StatusDocument, 'upToDate' | 'migrations'>;
 
 /** What was found in the files, and whether they are valid: as `validate --json` has it. */
@@ -25,7 +27,8 @@ export async function status(options: StatusOptions): Promise<Status> {
 }
 
 /**
- * The versions that are not applied although there is a file, or only in part, in order; empty when the database is up to date.
+ * The versions that are not applied although there is a file, or only in part, in order; empty when the database is up
+ * to date.
  * @throws MigratorError with a `code`.
  */
 export async function pending(options: StatusOptions): Promise<Version[]> {

@@ -1,4 +1,7 @@
-/** The options of each function of the library. Durations are in milliseconds; the defaults are those of the command line. */
+/**
+ * The options of each function of the library. Durations are in milliseconds; the defaults are those of the command
+ * line.
+ */
 import type { ClientLike, PoolLike } from '../adapters/postgres/connection/pool-like.ts';
 import type { Hook } from '../adapters/postgres/hooks/hook-context.ts';
 import type { Direction, Version } from '../core/migration.ts';
@@ -67,7 +70,10 @@ export type RunMigrationsOptions = Place &
     readonly from?: 'files' | 'stored';
     /** `down`: run stored SQL although others than the owner may write the tables that keep it. */
     readonly trustStored?: boolean;
-    /** `down`: keep the releases that are known from applying it again, also what is rolled back already. Default: whether one is known. */
+    /**
+     * `down`: keep the releases that are known from applying it again, also what is rolled back already. Default:
+     * whether one is known.
+     */
     readonly hold?: boolean;
     /** `down`: why; shown to whoever is kept from applying it again. */
     readonly reason?: string;

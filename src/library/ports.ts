@@ -1,4 +1,6 @@
-/** What stands behind the engine's ports when an application calls: its pool, its client, or a connection of our own. */
+/**
+ * What stands behind the engine's ports when an application calls: its pool, its client, or a connection of our own.
+ */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 

@@ -1,4 +1,7 @@
-/** The words of errors and warnings as a caller of the library needs them: options instead of flags, and the reason in `message`. */
+/**
+ * The words of errors and warnings as a caller of the library needs them: options instead of flags, and the reason in
+ * `message`.
+ */
 import type { OptionKey } from '../config/options.ts';
 import { describeBriefly } from '../core/brief-error.ts';
 import { MigratorError, toMigratorError } from '../core/errors.ts';

@@ -1,4 +1,7 @@
-/** What commands print for people on stdout: tables, reports and their last line. `columns` is the width of the terminal. */
+/**
+ * What commands print for people on stdout: tables, reports and their last line. `columns` is the width of the
+ * terminal.
+ */
 import type { JournalEntry } from '../core/history.ts';
 import { describeHeldVersion } from '../core/plan/held-versions.ts';
 import { describeInPart, waysOut } from '../core/plan/in-part.ts';
@@ -92,7 +95,10 @@ export function formatValidation({ migrations, findings }: ValidateReport): stri
 /** A time that is cut says nothing. */
 const WHOLE: ReadonlySet<string> = new Set(['TIME', 'APPLIED AT']);
 
-/** Columns as wide as their longest cell; empty columns are left out. Where the terminal is narrower, the widest are cut. */
+/**
+ * Columns as wide as their longest cell; empty columns are left out. Where the terminal is narrower, the widest are
+ * cut.
+ */
 function table(head: readonly string[], body: readonly (readonly string[])[], columns: number): string[] {
   const used = head.map((_, index) => index).filter((index) => body.some((row) => row[index] !== ''));
   const rows = [head, ...body.map((row) => row.map(printableLine))].map((row) => used.map((index) => row[index] ?? ''));
@@ -112,7 +118,9 @@ const GAP = '  ';
 /** A name that is cut to less cannot be known. */
 const LEAST_WIDTH = 6;
 
-/** As little as needed of the widest is taken away, until all are `room` wide together; those in `whole` are left alone. */
+/**
+ * As little as needed of the widest is taken away, until all are `room` wide together; those in `whole` are left alone.
+ */
 function narrowed(widths: readonly number[], room: number, whole: readonly number[]): readonly number[] {
   const widest = Math.max(...widths.filter((_, index) => !whole.includes(index)));
   const sum = widths.reduce((total, width) => total + width, 0);

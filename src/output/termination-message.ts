@@ -1,4 +1,6 @@
-/** The termination message: one small JSON object about the end of a run, as in docs/schemas/termination.schema.json. */
+/**
+ * The termination message: one small JSON object about the end of a run, as in docs/schemas/termination.schema.json.
+ */
 import { briefError, type BriefError } from '../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { Version } from '../core/migration.ts';

@@ -1,4 +1,7 @@
-/** A hook cannot send messages in the run's name or exhaust its memory, and is not blamed when it cannot get a connection. */
+/**
+ * A hook cannot send messages in the run's name or exhaust its memory, and is not blamed when it cannot get a
+ * connection.
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';

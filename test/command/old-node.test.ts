@@ -1,4 +1,7 @@
-/** On a Node that is too old, the command exits with 20 and no stack trace, and importing the library fails with the same reason. */
+/**
+ * On a Node that is too old, the command exits with 20 and no stack trace, and importing the library fails with the
+ * same reason.
+ */
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

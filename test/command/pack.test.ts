@@ -1,4 +1,7 @@
-/** The npm package, built from a clean clone, works on its own: by import, by require and as a command; the links of its pages resolve. */
+/**
+ * The npm package, built from a clean clone, works on its own: by import, by require and as a command; the links of its
+ * pages resolve.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';

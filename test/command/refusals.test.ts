@@ -1,4 +1,7 @@
-/** Refusals before anything changes: invalid arguments and settings (without a connection), invalid files, invalid rollbacks, no access. */
+/**
+ * Refusals before anything changes: invalid arguments and settings (without a connection), invalid files, invalid
+ * rollbacks, no access.
+ */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -12,7 +12,10 @@ import { useWorkspace } from '../support/workspace.ts';
 /** Letters and digits that occur in every value, and nowhere else. */
 const CANARY = /canary|7307307/i;
 
-/** SQLSTATE, the row's value, and the SQL of a file that reads it as `v` of `t` (one row; the file does not contain the value). */
+/**
+ * SQLSTATE, the row's value, and the SQL of a file that reads it as `v` of `t` (one row; the file does not contain the
+ * value).
+ */
 const CASES: readonly (readonly [sqlstate: string, value: string, sql: string])[] = [
   // Class 22, data exceptions.
   ['22P02', 'canary@example.com', 'ALTER TABLE t ALTER v TYPE int USING v::int;'],

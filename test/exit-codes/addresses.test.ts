@@ -1,4 +1,6 @@
-/** Addresses that cannot be parsed, and host names that cannot be resolved: the exit code, and no secret in the output. */
+/**
+ * Addresses that cannot be parsed, and host names that cannot be resolved: the exit code, and no secret in the output.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

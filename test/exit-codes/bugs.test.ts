@@ -1,4 +1,7 @@
-/** Bugs of ours, put into the running command: exit 1 with a message, never 0 or Node's own 13, and no stack trace for people. */
+/**
+ * Bugs of ours, put into the running command: exit 1 with a message, never 0 or Node's own 13, and no stack trace for
+ * people.
+ */
 import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Servers without a free connection, read-only servers, and servers with an expired certificate: the exit code, and what happens once they recover. */
+/**
+ * Servers without a free connection, read-only servers, and servers with an expired certificate: the exit code, and
+ * what happens once they recover.
+ */
 import { readFile, writeFile, chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';

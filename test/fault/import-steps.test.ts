@@ -1,4 +1,7 @@
-/** An import that is cut off or killed at each of its messages takes over the history completely or not at all; the next one completes it. */
+/**
+ * An import that is cut off or killed at each of its messages takes over the history completely or not at all; the next
+ * one completes it.
+ */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';

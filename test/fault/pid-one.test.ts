@@ -1,4 +1,7 @@
-/** The runner as PID 1, as in a container: the kernel ignores signals without a handler, so the runner must install its own. */
+/**
+ * The runner as PID 1, as in a container: the kernel ignores signals without a handler, so the runner must install its
+ * own.
+ */
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
@@ -174,8 +177,10 @@ async function ownPid(pid: number): Promise<number> {
 }
 
 /**
- * Whether src/main.ts has started: it sets the process title once its signal handlers are installed. Until then a signal to PID 1 is
- * lost: Node's own first handler raises it again for the kernel to end the process, which the kernel does not do to PID 1.
+ * Whether src/main.ts has started: it sets the process title once its signal handlers are installed. Until then a
+ * signal to PID 1 is
+ * lost: Node's own first handler raises it again for the kernel to end the process, which the kernel does not do to PID
+ * 1.
  */
 async function listens(pid: number): Promise<boolean> {
   const title = await readFile(`/proc/${pid}/cmdline`, 'utf8');

@@ -1,4 +1,6 @@
-/** A real PgBouncer between runner and server is refused before anything changes, or accepted if it pools by session. */
+/**
+ * A real PgBouncer between runner and server is refused before anything changes, or accepted if it pools by session.
+ */
 import { expect } from 'chai';
 import pg from 'pg';
 

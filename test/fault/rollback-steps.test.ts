@@ -1,4 +1,6 @@
-/** A rollback that is cut off or killed at each of its messages: the next one completes it, and nothing is undone twice. */
+/**
+ * A rollback that is cut off or killed at each of its messages: the next one completes it, and nothing is undone twice.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';

@@ -1,4 +1,7 @@
-/** Partly applied or rolled back versions: (up or down) x (failed, killed, 41) x (next command). support/half-done.ts has the cells. */
+/**
+ * Partly applied or rolled back versions: (up or down) x (failed, killed, 41) x (next command). support/half-done.ts
+ * has the cells.
+ */
 import type { Postgres } from '../../scripts/postgres/server.ts';
 import { ownServer } from '../support/server.ts';
 import { CELLS } from './support/half-done.ts';

@@ -1,4 +1,7 @@
-/** An HTTPS server in place of the Kubernetes API, for answers that a real one does not give on demand: errors, throttling, silence. */
+/**
+ * An HTTPS server in place of the Kubernetes API, for answers that a real one does not give on demand: errors,
+ * throttling, silence.
+ */
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';

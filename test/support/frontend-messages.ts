@@ -1,9 +1,14 @@
-/** Splits a client's stream to PostgreSQL into messages (PostgreSQL manual, "Frontend/Backend Protocol", "Message Formats"). */
+/**
+ * Splits a client's stream to PostgreSQL into messages (PostgreSQL manual, "Frontend/Backend Protocol", "Message
+ * Formats").
+ */
 
 export interface FrontendMessage {
   /** The number of the connection to the proxy, counted from 1. */
   readonly connection: number;
-  /** The protocol's letter (`Q` query, `P` parse, `p` password, `X` terminate …), or the word for a message without one. */
+  /**
+   * The protocol's letter (`Q` query, `P` parse, `p` password, `X` terminate …), or the word for a message without one.
+   */
   readonly type: 'startup' | 'ssl-request' | 'gss-request' | 'cancel-request' | (string & {});
   /** The SQL of `Q` and `P`, the settings of `startup`; empty otherwise. Never a password. */
   readonly text: string;

@@ -1,4 +1,6 @@
-/** Runs the command line and the engine in this process: hundreds of runs in seconds, and a clock that can run faster. */
+/**
+ * Runs the command line and the engine in this process: hundreds of runs in seconds, and a clock that can run faster.
+ */
 import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 

@@ -31,7 +31,9 @@ export function violations(name: string, value: unknown): string[] {
   );
 }
 
-/** Parses stdout, which must be one document of that schema and a line break; the exit code must equal the document's. */
+/**
+ * Parses stdout, which must be one document of that schema and a line break; the exit code must equal the document's.
+ */
 export function documentOf(name: string, { stdout, code }: CliResult): Record<string, unknown> {
   expect(stdout).to.match(/\n$/);
   const document = valid(name, stdout);

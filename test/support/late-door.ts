@@ -1,11 +1,16 @@
-/** A TCP port in front of a server that is not ready yet: it rejects every client, in one of several ways, until it is opened. */
+/**
+ * A TCP port in front of a server that is not ready yet: it rejects every client, in one of several ways, until it is
+ * opened.
+ */
 import { EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 
 import { within } from './bounded.ts';
 import { openTcpFront } from './tcp-front.ts';
 
-/** `hangs-up` closes at once; `hangs-up-on-tls` accepts TLS and then closes, like a proxy without its certificate yet. */
+/**
+ * `hangs-up` closes at once; `hangs-up-on-tls` accepts TLS and then closes, like a proxy without its certificate yet.
+ */
 export type Manner = 'hangs-up' | 'hangs-up-on-tls';
 
 export interface LateDoor {

@@ -25,7 +25,10 @@ export async function misfits(replacements: readonly Replacement[]): Promise<str
   );
 }
 
-/** @throws Error that names each piece that is not in its file or not in the bundle: then the mutation must be updated to the source. */
+/**
+ * @throws Error that names each piece that is not in its file or not in the bundle: then the mutation must be updated
+ * to the source.
+ */
 export async function buildMutant(outDir: string, replacements: readonly Replacement[]): Promise<void> {
   const problems = await misfits(replacements);
   if (problems.length > 0) throw new Error(problems.join('\n'));

@@ -1,4 +1,7 @@
-/** Parses the SQL that a runner has sent with PostgreSQL's own grammar, and finds names that are resolved along a path that others can write to. */
+/**
+ * Parses the SQL that a runner has sent with PostgreSQL's own grammar, and finds names that are resolved along a path
+ * that others can write to.
+ */
 import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
 import {
   children,
@@ -46,7 +49,8 @@ function* unqualified(kind: string, node: TreeNode): Generator<string> {
       if (typeof one !== 'object' || one === null) continue;
       const entries = Object.entries(one as TreeNode);
       const [wrapped] = entries;
-      // A node in a list, or in a field without a fixed type, is wrapped in its kind; elsewhere the field implies the kind.
+      // A node in a list, or in a field without a fixed type, is wrapped in its kind; elsewhere the field implies the
+      // kind.
       if (entries.length === 1 && wrapped && /^[A-Z]/.test(wrapped[0]))
         yield* unqualified(wrapped[0], wrapped[1] as TreeNode);
       else yield* unqualified(KINDS[field] ?? field, one as TreeNode);
@@ -58,7 +62,8 @@ function* unqualified(kind: string, node: TreeNode): Generator<string> {
 const KINDS: Readonly<Record<string, string>> = { typeName: 'TypeName', relation: 'RangeVar', setof: 'TypeName' };
 
 /**
- * Each name in each statement of a message that is resolved along a path which Lockstep did not set. `isFile` recognizes statements of
+ * Each name in each statement of a message that is resolved along a path which Lockstep did not set. `isFile`
+ * recognizes statements of
  * migrations, whose path is the user's; `places` are tables that are resolved in a schema which was chosen before.
  */
 export async function strayNames(

@@ -41,7 +41,10 @@ export async function commandBlocks(page: string): Promise<CommandBlock[]> {
 /** npm commands that a clone for tests does not need, or that would run the tests recursively. */
 const DONE = ['ci', 'run build', 'cit'];
 
-/** A directory like a clone, with the packages and the build under test; writes do not affect the repository. Without `db`, `.git`. */
+/**
+ * A directory like a clone, with the packages and the build under test; writes do not affect the repository. Without
+ * `db`, `.git`.
+ */
 export async function freshClone(): Promise<string> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'lockstep-page-')));
   const entries = (await readdir(ROOT)).filter((name) => !['.git', 'dist', 'db'].includes(name));
@@ -65,7 +68,10 @@ export interface PageRun {
   readonly instead?: Readonly<Record<string, string>>;
 }
 
-/** The output of each block, stdout and stderr interleaved. @throws Error with the output of the block in which a command failed. */
+/**
+ * The output of each block, stdout and stderr interleaved. @throws Error with the output of the block in which a
+ * command failed.
+ */
 export async function runBlocks(
   blocks: readonly CommandBlock[],
   { cwd, env, instead = {} }: PageRun,

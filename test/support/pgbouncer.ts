@@ -25,7 +25,10 @@ interface PgBouncerOptions {
   readonly mode: PoolMode;
   /** The maximum number of backends; 20 by default. */
   readonly size?: number;
-  /** False keeps a client's session state on its backend. By default PgBouncer sends DISCARD ALL after the client has left. */
+  /**
+   * False keeps a client's session state on its backend. By default PgBouncer sends DISCARD ALL after the client has
+   * left.
+   */
   readonly resets?: boolean;
 }
 

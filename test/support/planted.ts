@@ -1,4 +1,7 @@
-/** Plants every object that a role with CREATE in one schema of the path can create and that Lockstep's statements could resolve by name. */
+/**
+ * Plants every object that a role with CREATE in one schema of the path can create and that Lockstep's statements could
+ * resolve by name.
+ */
 import pg from 'pg';
 
 /** Types of values in Lockstep's statements, and the types to which the server converts them. */
@@ -137,7 +140,8 @@ export interface Planted {
 }
 
 /**
- * Plants in `public` with the privileges of `role`, and makes the server count from now on whether anything planted runs: calls of
+ * Plants in `public` with the privileges of `role`, and makes the server count from now on whether anything planted
+ * runs: calls of
  * functions are counted in read-only transactions, too, and in those that are rolled back.
  */
 export async function plant(databaseUrl: string, role: string): Promise<Planted> {

@@ -1,4 +1,7 @@
-/** A RADIUS server (RFC 2865): with it PostgreSQL refuses a password with 28000, as with PAM, which clouds use for tokens. */
+/**
+ * A RADIUS server (RFC 2865): with it PostgreSQL refuses a password with 28000, as with PAM, which clouds use for
+ * tokens.
+ */
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,4 +1,7 @@
-/** Mocha's root hooks, named in .mocharc.json: the developer's PostgreSQL settings do not affect tests, and no server is left running. */
+/**
+ * Mocha's root hooks, named in .mocharc.json: the developer's PostgreSQL settings do not affect tests, and no server is
+ * left running.
+ */
 import { cleanUp } from './cleanup.ts';
 
 // The driver reads PGOPTIONS, PGSSLMODE and the like; only DATABASE_URL may configure tests.

@@ -42,7 +42,8 @@ async function start(): Promise<TestServer> {
   const url = process.env['DATABASE_URL'] ?? '';
   if (url === '') {
     const postgres = await startPostgres();
-    // A worker of mocha --parallel runs many files on one server, which ends with the worker: see scripts/postgres/folder.ts.
+    // A worker of mocha --parallel runs many files on one server, which ends with the worker: see
+    // scripts/postgres/folder.ts.
     if (process.env['MOCHA_WORKER_ID'] === undefined) atEnd(() => postgres.stop());
     return { url: postgres.url, postgres };
   }

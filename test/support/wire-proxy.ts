@@ -1,4 +1,7 @@
-/** A TCP proxy in front of a PostgreSQL server that records each client message, and can break the connection at any of them. */
+/**
+ * A TCP proxy in front of a PostgreSQL server that records each client message, and can break the connection at any of
+ * them.
+ */
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 

@@ -1,5 +1,6 @@
 /**
- * A temporary workspace for one test: a schema, a lock key, a directory for migration files, an environment for processes.
+ * A temporary workspace for one test: a schema, a lock key, a directory for migration files, an environment for
+ * processes.
  *
  *     describe('…', () => {
  *       const workspace = useWorkspace();
@@ -25,7 +26,9 @@ export class Workspace {
   readonly dir: string;
   /** The server's original address, without a search_path. */
   readonly serverUrl: string;
-  /** With `search_path=<schema>`, which Lockstep sets in its sessions. The driver `pg` ignores it: see `client`, `pool`. */
+  /**
+   * With `search_path=<schema>`, which Lockstep sets in its sessions. The driver `pg` ignores it: see `client`, `pool`.
+   */
   readonly url: string;
   /** The whole environment for a child process: PATH and these settings, nothing of the developer's. */
   readonly env: Readonly<Record<string, string>>;
@@ -127,7 +130,9 @@ export class Workspace {
     this.#deferred.push(cleanup);
   };
 
-  /** Closes everything that the test has opened; drops everything that this workspace has created, unless it is kept. */
+  /**
+   * Closes everything that the test has opened; drops everything that this workspace has created, unless it is kept.
+   */
   async close({ keep }: { readonly keep: boolean }): Promise<void> {
     const failures: unknown[] = [];
     for (const cleanup of this.#deferred.reverse()) {

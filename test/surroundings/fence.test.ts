@@ -1,4 +1,6 @@
-/** The fence: whatever a file does to the history, the journal or its session, it is recorded correctly or not at all. */
+/**
+ * The fence: whatever a file does to the history, the journal or its session, it is recorded correctly or not at all.
+ */
 import { expect } from 'chai';
 
 import { MigratorError } from '../../src/core/errors.ts';

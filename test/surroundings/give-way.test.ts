@@ -1,4 +1,6 @@
-/** A migration that waits for a table lock does not block other sessions for long, whatever statement takes the lock. */
+/**
+ * A migration that waits for a table lock does not block other sessions for long, whatever statement takes the lock.
+ */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';

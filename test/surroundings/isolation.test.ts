@@ -1,4 +1,7 @@
-/** Every migration runs at read committed, whatever sets another default: a file sees rows that were committed while it waited for its LOCK. */
+/**
+ * Every migration runs at read committed, whatever sets another default: a file sees rows that were committed while it
+ * waited for its LOCK.
+ */
 import { expect } from 'chai';
 
 import { runMigrations } from '../../src/index.ts';

@@ -1,4 +1,7 @@
-/** Objects with the same name in other schemas of the path, and builds of other roles, are not dropped and not mistaken for the migration's own. */
+/**
+ * Objects with the same name in other schemas of the path, and builds of other roles, are not dropped and not mistaken
+ * for the migration's own.
+ */
 import { expect } from 'chai';
 
 import { openSnapshot } from '../support/gate.ts';

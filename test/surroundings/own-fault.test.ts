@@ -1,4 +1,6 @@
-/** A file's own error exits with 40, even when its SQLSTATE usually means a server failure; a server failure does not. */
+/**
+ * A file's own error exits with 40, even when its SQLSTATE usually means a server failure; a server failure does not.
+ */
 import { expect } from 'chai';
 
 import { done, failure, up } from '../support/running.ts';
@@ -13,7 +15,10 @@ interface Fault {
 
 const raise = (sqlstate: string): string => `DO $$ BEGIN RAISE EXCEPTION 'mine' USING ERRCODE = '${sqlstate}'; END $$;`;
 
-/** A SQLSTATE of every class of the manual's appendix that the run otherwise attributes to the server or to other sessions. */
+/**
+ * A SQLSTATE of every class of the manual's appendix that the run otherwise attributes to the server or to other
+ * sessions.
+ */
 const RAISED = [
   '08000',
   '08006',
@@ -114,7 +119,8 @@ describe('an error of a migration file', () => {
   }
 
   it('does not occur when the server rejects a statement in a transaction and the file says no-transaction: it runs in its own message', async () => {
-    // Like a statement of an extension that calls PreventInTransactionBlock: the first try sends other statements in the same message.
+    // Like a statement of an extension that calls PreventInTransactionBlock: the first try sends other statements in
+    // the same message.
     await workspace().query('CREATE SEQUENCE tries');
     await workspace().query(`CREATE FUNCTION refuses() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
       IF nextval('tries') = 1 THEN RAISE EXCEPTION 'refuses() cannot run inside a transaction block' USING ERRCODE = '25001'; END IF; RETURN 1; END $$`);

@@ -1,4 +1,7 @@
-/** A lint of the SQL that is really sent: no statement of Lockstep resolves a name along a path that others can write to. */
+/**
+ * A lint of the SQL that is really sent: no statement of Lockstep resolves a name along a path that others can write
+ * to.
+ */
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';

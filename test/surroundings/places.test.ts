@@ -1,4 +1,7 @@
-/** The search_path decides where the history and new objects are: whatever sets it, whatever its schemas' names, and whatever exists already. */
+/**
+ * The search_path decides where the history and new objects are: whatever sets it, whatever its schemas' names, and
+ * whatever exists already.
+ */
 import { expect } from 'chai';
 
 import { derivedKey } from '../../src/adapters/postgres/state/relation.ts';

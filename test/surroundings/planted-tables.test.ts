@@ -1,4 +1,7 @@
-/** A history table that another role has prepared: its triggers, rules and functions never run, and harmless objects do not block a run. */
+/**
+ * A history table that another role has prepared: its triggers, rules and functions never run, and harmless objects do
+ * not block a run.
+ */
 import { expect } from 'chai';
 
 import { expectExit, runCli } from '../support/cli.ts';

@@ -25,7 +25,10 @@ const COMMANDS: Readonly<Record<string, (database: string) => string[]>> = {
   'down --all': (database) => ['down', '--all', '--confirm', database, '--no-hold'],
 };
 
-/** Whether row security is active for a role (`row_security_active`): for an owner only with FORCE, never for a role with BYPASSRLS. */
+/**
+ * Whether row security is active for a role (`row_security_active`): for an owner only with FORCE, never for a role
+ * with BYPASSRLS.
+ */
 const ROLES = ['owner', 'member of the owner', 'other', 'BYPASSRLS', 'superuser'] as const;
 type Who = (typeof ROLES)[number];
 const isActive = (who: Who, force: boolean): boolean =>

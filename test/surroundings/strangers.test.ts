@@ -1,4 +1,7 @@
-/** Servers that only resemble PostgreSQL, application tables with the history's name, and files with an unterminated quote or comment. */
+/**
+ * Servers that only resemble PostgreSQL, application tables with the history's name, and files with an unterminated
+ * quote or comment.
+ */
 import { expect } from 'chai';
 
 import { done, failure, proxyOf, up } from '../support/running.ts';

@@ -79,7 +79,10 @@ describe('a history in production for years', () => {
 describe('settings of role and database', () => {
   const workspace = useWorkspace();
 
-  /** User settings at both ends of their range; settings that a migrator cannot work with are refused before anything runs. */
+  /**
+   * User settings at both ends of their range; settings that a migrator cannot work with are refused before anything
+   * runs.
+   */
   const SETTINGS = `SELECT name, vartype, min_val, max_val, enumvals FROM pg_settings
     WHERE context = 'user' AND name NOT LIKE 'debug%' AND name !~ '^(plpgsql|role|session_authorization|search_path|temp_tablespaces|default_tablespace|default_transaction_read_only)' AND name !~ '^transaction_' ORDER BY name`;
   const DATES = ['German', 'SQL, DMY', 'Postgres, MDY', 'ISO, YMD'];

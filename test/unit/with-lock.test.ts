@@ -437,7 +437,10 @@ describe('several runners in any order', () => {
     );
   });
 
-  /** Another runner may come first and change the meaning of the steps or remove the target: the run is then refused and does nothing. */
+  /**
+   * Another runner may come first and change the meaning of the steps or remove the target: the run is then refused and
+   * does nothing.
+   */
   function orNothing(work: Promise<Outcome>): Promise<Outcome> {
     return work.catch((error: unknown) => {
       if (!(error instanceof MigratorError) || error.code !== 'ROLLBACK_REFUSED') throw error;

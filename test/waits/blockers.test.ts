@@ -1,4 +1,7 @@
-/** Another session holds a table that a migration needs: the run reports it, retries or waits, and ends with the right exit code. */
+/**
+ * Another session holds a table that a migration needs: the run reports it, retries or waits, and ends with the right
+ * exit code.
+ */
 import { expect } from 'chai';
 import type pg from 'pg';
 

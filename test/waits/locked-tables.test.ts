@@ -1,4 +1,7 @@
-/** Another session locks the history or the journal: a waiting run names that session after some seconds, and does not wait forever. */
+/**
+ * Another session locks the history or the journal: a waiting run names that session after some seconds, and does not
+ * wait forever.
+ */
 import { expect } from 'chai';
 
 import { eventually } from '../support/bounded.ts';

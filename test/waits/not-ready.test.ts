@@ -1,4 +1,6 @@
-/** A run waits for a database that is not ready yet, not for one that refuses it, and reads files again at each attempt. */
+/**
+ * A run waits for a database that is not ready yet, not for one that refuses it, and reads files again at each attempt.
+ */
 import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -58,7 +58,10 @@ describe('a migration that fails in a release', () => {
     return found!.now;
   }
 
-  /** Moves everything in the round that started then to its start, and that start back in time, independent of the test's speed. */
+  /**
+   * Moves everything in the round that started then to its start, and that start back in time, independent of the
+   * test's speed.
+   */
   async function endRound(beganAt: Date, seconds: number): Promise<Date> {
     const endedAt = await serverTime();
     await workspace().query(

@@ -1,6 +1,7 @@
 /**
  * Reads migrations from one flat directory, or from a list of files; reports every wrong file at once.
- * Uses synchronous calls: the files are small and many, and node:fs/promises, which waits for another thread at each of them,
+ * Uses synchronous calls: the files are small and many, and node:fs/promises, which waits for another thread at each of
+ * them,
  * takes ten times as long.
  */
 import { readdirSync, readFileSync, statSync, type Dirent } from 'node:fs';
@@ -212,7 +213,10 @@ function groupByVersion(all: readonly File[], { problems, remarks }: Found): Map
   return versions;
 }
 
-/** golang-migrate's rule: among files without a counterpart by name, exactly one up and one down file with the same number are a pair. */
+/**
+ * golang-migrate's rule: among files without a counterpart by name, exactly one up and one down file with the same
+ * number are a pair.
+ */
 function pairByNumber(versions: ReadonlyMap<Version, Files>, remarks: FileRemark[]): void {
   const pairs: string[] = [];
   const left = [...versions].filter(([, { up, down }]) => (up === undefined) !== (down === undefined));

@@ -24,7 +24,9 @@ interface ObjectReference {
   readonly fieldPath?: string;
 }
 
-/** The fields of events.k8s.io/v1 that Lockstep sets. `eventTime` is converted to the API's MicroTime when it is sent. */
+/**
+ * The fields of events.k8s.io/v1 that Lockstep sets. `eventTime` is converted to the API's MicroTime when it is sent.
+ */
 export interface EventObject {
   readonly metadata: { readonly name: string; readonly namespace: string };
   readonly eventTime: Date;
@@ -98,7 +100,10 @@ function podReference({ namespace, pod, podUid, container, initContainer }: Plac
   };
 }
 
-/** `<object>.<hexadecimal nanoseconds>`, as Kubernetes' own components name Events: a DNS subdomain of at most 253 characters. */
+/**
+ * `<object>.<hexadecimal nanoseconds>`, as Kubernetes' own components name Events: a DNS subdomain of at most 253
+ * characters.
+ */
 function eventName(object: string, { now, random }: Moment): string {
   const suffix = (BigInt(now) * 1_000_000n + BigInt(Math.floor(random * 1_000_000))).toString(16);
   const prefix = object

@@ -23,7 +23,8 @@ export interface LogReporter extends Reporter {
 }
 
 /**
- * The events of a run with nothing to do, or nothing left to do after waiting. Any other event loads winston, so that a replica
+ * The events of a run with nothing to do, or nothing left to do after waiting. Any other event loads winston, so that a
+ * replica
  * with nothing to do does not.
  */
 const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
@@ -36,7 +37,10 @@ const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
   'run.finished',
 ];
 
-/** The most characters that may be unwritten. A server or a hook may send lines faster than the log is read; with more, they are dropped. */
+/**
+ * The most characters that may be unwritten. A server or a hook may send lines faster than the log is read; with more,
+ * they are dropped.
+ */
 const MOST_WAITING = 8_000_000;
 /** With more unwritten characters, V8 collects garbage more often. */
 const CROWDED = 200_000;

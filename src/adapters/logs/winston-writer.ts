@@ -23,7 +23,8 @@ export function openWinston(
     write(line, { crowded }) {
       if (crowded && grows) {
         grows = false;
-        // In a flood of lines, V8 would grow the space for new objects: on a machine with much memory, by more than 100 MB.
+        // In a flood of lines, V8 would grow the space for new objects: on a machine with much memory, by more than 100
+        // MB.
         setFlagsFromString('--semi-space-growth-factor=1');
       }
       logger.log(line);

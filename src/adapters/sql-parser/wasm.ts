@@ -15,7 +15,10 @@ export type RawResult =
   /** `position` counts characters (code points) from 1; 0 if there is none. */
   | { readonly error: string; readonly position: number };
 
-/** Parses with PostgreSQL's grammar. @throws WebAssembly's error when it runs out of stack or memory; the module is unusable then. */
+/**
+ * Parses with PostgreSQL's grammar. @throws WebAssembly's error when it runs out of stack or memory; the module is
+ * unusable then.
+ */
 export type Grammar = (text: string) => RawResult;
 
 /** Takes about 12 ms. The module's own output must not reach stdout, which may be a JSON document. */
@@ -56,7 +59,8 @@ function readResult(module: PgQueryModule, result: number): RawResult {
 }
 
 /**
- * V8's optimising compiler takes over 400 MB for the parser's largest functions, more than a container may have, and parsing ends
+ * V8's optimising compiler takes over 400 MB for the parser's largest functions, more than a container may have, and
+ * parsing ends
  * before that pays off. Functions first called in here keep the code of the baseline compiler.
  */
 function withoutOptimising<T>(work: () => T): T {

@@ -3,7 +3,8 @@ import { versionNumber } from '../migration.ts';
 import type { ForeignHistory, ForeignRow, ForeignVersion } from './foreign-history.ts';
 
 /**
- * One row per script that ran; the newest row of a version counts. UNDO_… marks a version as undone, DELETE its script as gone, and
+ * One row per script that ran; the newest row of a version counts. UNDO_… marks a version as undone, DELETE its script
+ * as gone, and
  * a baseline stands for everything up to it (Flyway's documentation, "Flyway schema history table").
  */
 export function readFlyway(rows: readonly ForeignRow[]): ForeignHistory {

@@ -1,4 +1,7 @@
-/** Recognises other migration tools' tables, and tables of the wrong shape, so that none is mistaken for Lockstep's history. */
+/**
+ * Recognises other migration tools' tables, and tables of the wrong shape, so that none is mistaken for Lockstep's
+ * history.
+ */
 
 interface Shape {
   readonly tool: string;

@@ -55,8 +55,10 @@ export function matchFiles(
 }
 
 /**
- * Whether a version's file was deleted after everybody had applied it: it comes before every matched version, in the tool's own
- * order and with a number of the same kind. If no file matches, or an unmatched file lies among the matched ones, these are other files.
+ * Whether a version's file was deleted after everybody had applied it: it comes before every matched version, in the
+ * tool's own
+ * order and with a number of the same kind. If no file matches, or an unmatched file lies among the matched ones, these
+ * are other files.
  */
 function goneBefore(
   applied: readonly ForeignVersion[],
@@ -110,7 +112,10 @@ interface Found {
   readonly renumbered?: boolean;
 }
 
-/** Matches by number, and by name too if two files share the number; by name alone if there is no number, or the same time in another format. */
+/**
+ * Matches by number, and by name too if two files share the number; by name alone if there is no number, or the same
+ * time in another format.
+ */
 function fileFinder(
   applied: readonly ForeignVersion[],
   migrations: readonly Migration[],

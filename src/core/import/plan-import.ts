@@ -46,7 +46,10 @@ export function placesOf(tool: ImportTool, named: TableName | undefined, ours: T
   return table.name === ours.name ? [table, setAside(table)] : [table];
 }
 
-/** @throws MigratorError HISTORY_CONFLICT for a table of the wrong tool, for unfinished migrations, and for versions without a file. */
+/**
+ * @throws MigratorError HISTORY_CONFLICT for a table of the wrong tool, for unfinished migrations, and for versions
+ * without a file.
+ */
 export function planImport({ tool, table, migrations, applied, journaled }: ImportFacts): ImportPlan {
   requireShape(tool, table);
   const { title, settle } = TOOLS[tool];

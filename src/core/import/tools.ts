@@ -49,7 +49,10 @@ function readGolangMigrate(rows: readonly ForeignRow[]): ForeignHistory {
   return { ...known([at]), through: at };
 }
 
-/** One row each time that a version was applied or rolled back; the newest row of a version counts. Version 0 marks the creation of the table. */
+/**
+ * One row each time that a version was applied or rolled back; the newest row of a version counts. Version 0 marks the
+ * creation of the table.
+ */
 function readGoose(rows: readonly ForeignRow[]): ForeignHistory {
   const newest = new Map<string, ForeignRow>();
   for (const row of [...rows].sort((a, b) => Number(a['id']) - Number(b['id'])))

@@ -29,7 +29,9 @@ export interface HeldCheck {
   readonly reapply: readonly Version[];
 }
 
-/** Of the holds on versions that are about to be applied: which bind this release, and which end with the application. */
+/**
+ * Of the holds on versions that are about to be applied: which bind this release, and which end with the application.
+ */
 export function judgeHeldVersions(
   holds: readonly HeldVersion[],
   versions: readonly Version[],
@@ -54,7 +56,10 @@ function endOf(hold: HeldVersion, { release, reapply }: HeldCheck): HeldUntil | 
   return names.length === 0 || names.includes(releaseName(release)) ? 'new release' : undefined;
 }
 
-/** The names whose later release ends the hold: of the release that had applied it, else that rolled it back, else any known one. */
+/**
+ * The names whose later release ends the hold: of the release that had applied it, else that rolled it back, else any
+ * known one.
+ */
 function namesOf({ appliedBy, release, releases }: HeldVersion): readonly string[] {
   const known = appliedBy ?? release;
   return (known === undefined ? releases : [known]).map(releaseName);

@@ -8,7 +8,10 @@ export function namedVersion(given: string, known: readonly Version[]): Version 
   return only !== undefined && more.length === 0 ? only : given;
 }
 
-/** `did you mean …?`: the versions of that number, else the one spelled alike, else the neighbours; undefined without any. */
+/**
+ * `did you mean …?`: the versions of that number, else the one spelled alike, else the neighbours; undefined without
+ * any.
+ */
 export function versionGuess(given: string, known: readonly Version[]): string | undefined {
   const guesses = guessesFor(given, known);
   return guesses.length === 0 ? undefined : `did you mean ${guesses.join(' or ')}?`;

@@ -19,7 +19,8 @@ const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 600_000;
 
 /**
- * What is left of the pause, which doubles with each failure from 30 s to 10 min; 0 when the next attempt may start. A failure in
+ * What is left of the pause, which doubles with each failure from 30 s to 10 min; 0 when the next attempt may start. A
+ * failure in
  * the future was written before the clock was set back, so its age is unknown and no pause applies.
  */
 export function pauseLeftMs({ count, agoMs }: Failures): number {

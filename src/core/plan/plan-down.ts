@@ -1,4 +1,6 @@
-/** Decides what a rollback runs: (files, history, what the journal keeps, target) → a plan, or every problem at once. */
+/**
+ * Decides what a rollback runs: (files, history, what the journal keeps, target) → a plan, or every problem at once.
+ */
 import type { AppliedVersion } from '../history.ts';
 import { inPartRemarks, refuseDown, type VersionInPart } from './in-part.ts';
 import { compareVersions, type Migration, type Version } from '../migration.ts';

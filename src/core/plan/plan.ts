@@ -24,7 +24,10 @@ export interface VersionStatus {
   readonly hold?: HeldVersion;
   /** Of a version in part: how far it is. */
   readonly inPart?: VersionInPart;
-  /** INVALID indexes that its file builds concurrently: another runner has recorded the version although the build failed. */
+  /**
+   * INVALID indexes that its file builds concurrently: another runner has recorded the version although the build
+   * failed.
+   */
   readonly invalidIndexes?: readonly string[];
 }
 

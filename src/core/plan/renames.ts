@@ -37,7 +37,10 @@ export function renameProblems(
   }));
 }
 
-/** One sentence about pending files with the number of an applied version without a file: other migrations, or renamed and changed. */
+/**
+ * One sentence about pending files with the number of an applied version without a file: other migrations, or renamed
+ * and changed.
+ */
 export function sameNumbers(files: readonly Migration[], gone: readonly AppliedVersion[]): string {
   const byNumber = new Map(gone.map(({ version }) => [versionNumber(version), version]));
   const found = files.flatMap(({ version }) => {

@@ -54,7 +54,10 @@ export interface RepairWish {
   readonly history?: HistorySource | undefined;
 }
 
-/** Plans only what was requested: `statement` and `reset` exclude everything else, and a hold ends only if its version is named. */
+/**
+ * Plans only what was requested: `statement` and `reset` exclude everything else, and a hold ends only if its version
+ * is named.
+ */
 export function planRepair(
   facts: RepairFacts,
   { only, statement, rename, reset = false, down, history }: RepairWish,

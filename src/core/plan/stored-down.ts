@@ -58,7 +58,9 @@ export function chooseDown(
   );
 }
 
-/** A file that says `irreversible` also forbids the stored SQL; a stored directive is overridden only by `--from files`. */
+/**
+ * A file that says `irreversible` also forbids the stored SQL; a stored directive is overridden only by `--from files`.
+ */
 function isForbidden(
   file: Migration | undefined,
   stored: StoredDown | undefined,

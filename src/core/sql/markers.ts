@@ -39,7 +39,10 @@ const MARKERS: readonly Marker[] = [
 
 const PLACEHOLDER = /\$\{[^{}\s]+\}/;
 
-/** Why the script is refused, in its order: another tool's file would also run its undo half, and a misplaced directive would have no effect. */
+/**
+ * Why the script is refused, in its order: another tool's file would also run its undo half, and a misplaced directive
+ * would have no effect.
+ */
 export function findMarkers(text: string, direction: Direction): readonly ScriptRemark[] {
   const found: ScriptRemark[] = [];
   const seen = new Set<string>();

@@ -68,7 +68,10 @@ function setsIsolation(kind: string, node: TreeNode): boolean {
   );
 }
 
-/** REPEATABLE READ or SERIALIZABLE, in BEGIN or SET TRANSACTION. Lockstep's own statements come first, so the server would refuse it. */
+/**
+ * REPEATABLE READ or SERIALIZABLE, in BEGIN or SET TRANSACTION. Lockstep's own statements come first, so the server
+ * would refuse it.
+ */
 function asksForIsolation(kind: string, node: TreeNode): boolean {
   const field = kind === 'TransactionStmt' ? 'options' : 'args';
   if (kind !== 'TransactionStmt' && !(kind === 'VariableSetStmt' && textOf(node, 'name') === 'TRANSACTION'))

@@ -63,7 +63,9 @@ export interface Unit extends SqlPiece {
   readonly concurrentIndexes: readonly ConcurrentIndex[];
   /** What REINDEX CONCURRENTLY rebuilds; a failed one leaves invalid indexes named `…_ccnew`. */
   readonly reindexes?: Reindexed;
-  /** What DETACH PARTITION CONCURRENTLY detaches; if it is killed between its two transactions, FINALIZE must follow. */
+  /**
+   * What DETACH PARTITION CONCURRENTLY detaches; if it is killed between its two transactions, FINALIZE must follow.
+   */
   readonly detaches?: { readonly parent: RelationName; readonly partition: RelationName };
   /** The script has set lock_timeout itself: leave it as it is. `blocking` is false then. */
   readonly ownLockTimeout?: boolean;
@@ -89,8 +91,10 @@ export interface ScriptRemark {
 /** Data that a script destroys. */
 export interface Loss {
   /**
-   * `rows`: all of a table; `some rows`: those that a condition finds; `values`: what a column held before it was converted;
-   * `dependents`: whatever depends on `name`; `owned`: whatever the role `name` owns; `unknown`: cannot be known beforehand.
+   * `rows`: all of a table; `some rows`: those that a condition finds; `values`: what a column held before it was
+   * converted;
+   * `dependents`: whatever depends on `name`; `owned`: whatever the role `name` owns; `unknown`: cannot be known
+   * beforehand.
    */
   readonly kind:
     | 'table'

@@ -20,7 +20,10 @@ export interface Statement extends ParsedStatement {
   readonly relations: readonly RelationName[];
   readonly waitsForSnapshots: boolean;
   readonly sessionOnly: boolean;
-  /** A procedure or DO block, which may commit; or a statement that only the server knows may run in a transaction or not. */
+  /**
+   * A procedure or DO block, which may commit; or a statement that only the server knows may run in a transaction or
+   * not.
+   */
   readonly mayCommit: boolean;
   readonly concurrentIndexes: readonly ConcurrentIndex[];
   /** See `Unit.reindexes`. */

@@ -66,7 +66,10 @@ function chains({ node }: Statement): boolean {
   return node['chain'] === true;
 }
 
-/** As the server runs the file in one message, which is how golang-migrate sends it: statements before a BEGIN join its transaction. */
+/**
+ * As the server runs the file in one message, which is how golang-migrate sends it: statements before a BEGIN join its
+ * transaction.
+ */
 function partByPart(statements: readonly Statement[]): Layout {
   const parts: Statement[][] = [[]];
   const faults: Fault[] = [];

@@ -26,8 +26,10 @@ export function maskAround(text: string, at: number): { text: string; at: number
 }
 
 /**
- * A parser's message without the text that it quotes, if that may belong to a password: after a syntax error, it is unclear where
- * strings begin and end. `before` is the text up to the error. The message may be in any language, so everything after the first
+ * A parser's message without the text that it quotes, if that may belong to a password: after a syntax error, it is
+ * unclear where
+ * strings begin and end. `before` is the text up to the error. The message may be in any language, so everything after
+ * the first
  * quotation mark is removed.
  */
 export function withoutQuoted(message: string, before: string): string {
@@ -99,7 +101,10 @@ function skipToValue(text: string, from: number): { at: number; assigned: boolea
   return { at: skipBlank(text, end), assigned: text.slice(sign, end).includes('=') };
 }
 
-/** Each returns the offset after the secret (`at` if it is of another kind, the text's length if it has no end), and its quotes. */
+/**
+ * Each returns the offset after the secret (`at` if it is of another kind, the text's length if it has no end), and its
+ * quotes.
+ */
 const READINGS: readonly ((text: string, at: number) => readonly [end: number, quote: string])[] = [
   (text, at) => [endOfLiteral(text, at), "'"],
   endOfNested,

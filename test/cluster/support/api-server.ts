@@ -1,7 +1,8 @@
 /**
  * A real Kubernetes API server with RBAC, on loopback, for one run of the tests.
  *
- * KUBEBUILDER_ASSETS names a folder with the programs etcd, kube-apiserver and kubectl (as setup-envtest makes it): they
+ * KUBEBUILDER_ASSETS names a folder with the programs etcd, kube-apiserver and kubectl (as setup-envtest makes it):
+ * they
  * are started here. Without it LOCKSTEP_TEST_KUBECONFIG names the kubeconfig of an existing cluster for tests: it is
  * used unchanged, with the kubectl on the PATH. The user's own KUBECONFIG is never touched.
  */

@@ -11,7 +11,10 @@ import { NEXT_RELEASE } from './walked-files.ts';
 const OF_SCHEMA = `IN (SELECT oid FROM pg_class WHERE relnamespace = $1::regnamespace
   UNION ALL SELECT reltoastrelid FROM pg_class WHERE relnamespace = $1::regnamespace)`;
 
-/** Each query returns the same rows after every successful run of the same files. TOAST tables are named after their tables. */
+/**
+ * Each query returns the same rows after every successful run of the same files. TOAST tables are named after their
+ * tables.
+ */
 const CATALOG: Readonly<Record<string, string>> = {
   relations: `SELECT relname, relkind, relispartition FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind <> 'i' ORDER BY 1`,
   columns: `SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, pg_get_expr(d.adbin, d.adrelid) AS initial
@@ -95,7 +98,10 @@ export function expectDocumented(
   expect(code === 130 ? 143 : code, `exit for ${error!.code}`).to.equal(ERRORS[error!.code].exit);
 }
 
-/** No session of a runner and no advisory lock remains in the database; a session that was just killed may need a moment to end. */
+/**
+ * No session of a runner and no advisory lock remains in the database; a session that was just killed may need a moment
+ * to end.
+ */
 export async function expectEverybodyGone(workspace: Workspace): Promise<void> {
   let left: unknown[] = [];
   const look = async (): Promise<boolean> => {
@@ -113,7 +119,10 @@ export async function expectEverybodyGone(workspace: Workspace): Promise<void> {
 /** A SET, which a resumed file must repeat. */
 const DONE_AGAIN = '005_online 1';
 
-/** Each version was recorded once, each statement was finished once; the next release's run reports how earlier runs ended. */
+/**
+ * Each version was recorded once, each statement was finished once; the next release's run reports how earlier runs
+ * ended.
+ */
 export async function expectSoundJournal(workspace: Workspace, versions: readonly string[]): Promise<void> {
   expect(await workspace.versions(), 'the history').to.deep.equal(versions);
   expect(await workspace.journalCounts('applied'), 'how often each version was applied').to.deep.equal(

@@ -1,4 +1,7 @@
-/** Tries one cell of the matrix: the next command after a partly executed version, its messages, and that the version can be completed. */
+/**
+ * Tries one cell of the matrix: the next command after a partly executed version, its messages, and that the version
+ * can be completed.
+ */
 import { expect } from 'chai';
 
 import { expectExit, type CliResult } from '../../support/cli.ts';

@@ -1,4 +1,6 @@
-/** A separate machine for a runner, as far as the network is concerned: a network namespace that can be disconnected. */
+/**
+ * A separate machine for a runner, as far as the network is concerned: a network namespace that can be disconnected.
+ */
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';

@@ -1,4 +1,7 @@
-/** Runs many trials, a few at once, each in its own database, as a concurrent build waits for all snapshots of its database. */
+/**
+ * Runs many trials, a few at once, each in its own database, as a concurrent build waits for all snapshots of its
+ * database.
+ */
 import { randomBytes } from 'node:crypto';
 
 import { inDatabase } from '../../support/databases.ts';

@@ -1,4 +1,6 @@
-/** A TCP proxy in front of a PostgreSQL server that stops at every client message, and asks the test what to do with it. */
+/**
+ * A TCP proxy in front of a PostgreSQL server that stops at every client message, and asks the test what to do with it.
+ */
 import type { Socket } from 'node:net';
 
 import { MessageReader, type FrontendMessage } from '../../support/frontend-messages.ts';
@@ -108,7 +110,9 @@ export class Link {
     return this.#answers.backend;
   }
 
-  /** Forwards the message. Resolves when the server has answered it completely (during login: at all), or has closed. */
+  /**
+   * Forwards the message. Resolves when the server has answered it completely (during login: at all), or has closed.
+   */
   forward(message: FrontendMessage): Promise<void> {
     const { type, bytes } = message;
     if (type === 'ssl-request' || type === 'gss-request') {

@@ -1,4 +1,7 @@
-/** A round of the random walk: runners start and end by its plan until all files are applied; then every condition must hold. */
+/**
+ * A round of the random walk: runners start and end by its plan until all files are applied; then every condition must
+ * hold.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -170,7 +173,10 @@ class Round {
     }
   }
 
-  /** Checks a runner's end: what it reports as applied is recorded; after success, so is its whole release; after SIGTERM, the lock is free. */
+  /**
+   * Checks a runner's end: what it reports as applied is recorded; after success, so is its whole release; after
+   * SIGTERM, the lock is free.
+   */
   async #expectTrueWords(walker: Walker, result: CliResult): Promise<void> {
     const applied = appliedBy(result);
     this.#applied.push(...applied);

@@ -1,4 +1,7 @@
-/** An in-memory server, as far as the ports expose one: the lock, the tables, and the objects of migrations. Sessions share it. */
+/**
+ * An in-memory server, as far as the ports expose one: the lock, the tables, and the objects of migrations. Sessions
+ * share it.
+ */
 import type { AppliedVersion, JournalEntry, JournalEvent, JournalHeldVersion } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { progressOf, type VersionInPart } from '../../../src/core/plan/in-part.ts';

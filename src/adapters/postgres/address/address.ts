@@ -33,12 +33,17 @@ export interface ParsedAddress {
 
 /** libpq waits without limit; here, the next host is tried even if one swallows packets. */
 const CONNECT_TIMEOUT_S = 10;
-/** A lost server is noticed after 25 s, even while waiting for an answer; the operating system's defaults take minutes. */
+/**
+ * A lost server is noticed after 25 s, even while waiting for an answer; the operating system's defaults take minutes.
+ */
 const KEEPALIVE_IDLE_S = 10;
 const KEEPALIVE_INTERVAL_S = 5;
 const KEEPALIVE_COUNT = 3;
 
-/** @throws MigratorError DATABASE_UNAVAILABLE if the address file does not exist yet, CONFIG_INVALID if it cannot be read. */
+/**
+ * @throws MigratorError DATABASE_UNAVAILABLE if the address file does not exist yet, CONFIG_INVALID if it cannot be
+ * read.
+ */
 export function parseAddress(input: AddressInput): ParsedAddress {
   const { databaseUrlFile: file } = input;
   const address = file === undefined ? (input.databaseUrl ?? '') : readSecretFile(file, '--database-url-file:');
@@ -169,7 +174,8 @@ function readServerSettings(parameters: Parameters, env: Environment): Record<st
   const options = parseOptions(parameters.text('options') ?? '');
   if ('problem' in options) parameters.problems.push(`${from}: ${options.problem}`);
   else for (const [name, value] of options) add(name, value);
-  // This includes tcp_user_timeout: Node has no such socket option, so it applies at the server's end of the connection.
+  // This includes tcp_user_timeout: Node has no such socket option, so it applies at the server's end of the
+  // connection.
   for (const [name, value] of parameters.rest()) add(name, value);
   return Object.fromEntries(settings);
 }

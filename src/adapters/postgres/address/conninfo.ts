@@ -39,7 +39,8 @@ function parseUrl(url: string): Conninfo {
   // libpq ends the credentials at the first @ that comes before any slash.
   const [, user, password, rest = ''] = /^(?:([^@/:]*)(?::([^@/]*))?@)?(.*)$/s.exec(url) ?? [];
   const [, hosts = '', database, query] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? [];
-  // With a second @, or one after a slash, what libpq takes for a host, a port or a database may belong to the password.
+  // With a second @, or one after a slash, what libpq takes for a host, a port or a database may belong to the
+  // password.
   if ((user !== undefined && rest.includes('@')) || database?.includes('@') === true) throw unreadable();
   put('user', user);
   put('password', password);

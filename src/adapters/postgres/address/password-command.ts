@@ -13,7 +13,8 @@ const MOST_SHOWN = 1_000;
 
 /**
  * Returns what it prints, without the line break at the end.
- * @throws MigratorError DATABASE_UNAVAILABLE if it fails, prints nothing or takes too long; CONFIG_INVALID if it cannot be started.
+ * @throws MigratorError DATABASE_UNAVAILABLE if it fails, prints nothing or takes too long; CONFIG_INVALID if it cannot
+ * be started.
  */
 export async function runPasswordCommand(
   [program = '', ...args]: readonly string[],

@@ -63,7 +63,8 @@ const ENCRYPTIONS: Readonly<Record<SslMode, readonly Encryption[]>> = {
 const INVALID_AUTHORIZATION = '28000';
 
 /**
- * Tries each address of each host once. The next one is tried only if a server is not available: a wrong password is wrong everywhere.
+ * Tries each address of each host once. The next one is tried only if a server is not available: a wrong password is
+ * wrong everywhere.
  * @throws MigratorError of the last attempt, with all of them as `problems`; or the signal's reason.
  */
 export async function openClient(settings: ConnectionSettings, options: OpenOptions): Promise<Opened> {

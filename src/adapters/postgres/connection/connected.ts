@@ -20,7 +20,10 @@ export interface Connected {
   /** The caller continues to use the session. */
   readonly givesBack: boolean;
   readonly release: (session: SessionState) => Promise<void>;
-  /** Cancels the running statement (if there is one: `busy`), on the server too. Resolves when the server has the request. */
+  /**
+   * Cancels the running statement (if there is one: `busy`), on the server too. Resolves when the server has the
+   * request.
+   */
   readonly interrupt: (session: { readonly busy: boolean }) => Promise<void>;
 }
 

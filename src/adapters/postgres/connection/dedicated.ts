@@ -25,7 +25,10 @@ export interface HookTarget {
   readonly role: string | undefined;
 }
 
-/** @throws MigratorError CONFIG_INVALID with every problem of the address, or DATABASE_UNAVAILABLE if the address file does not exist yet. */
+/**
+ * @throws MigratorError CONFIG_INVALID with every problem of the address, or DATABASE_UNAVAILABLE if the address file
+ * does not exist yet.
+ */
 export function readAddress(input: AddressInput): ConnectionSettings {
   const { settings, problems } = parseAddress(input);
   if (settings) return settings;

@@ -1,4 +1,7 @@
-/** The shapes of pool and client that the library accepts, written without the driver's types so that users do not need them. */
+/**
+ * The shapes of pool and client that the library accepts, written without the driver's types so that users do not need
+ * them.
+ */
 
 /** What the library needs of `pg.Pool`; a pool of another copy of the driver fits too. */
 export interface PoolLike {

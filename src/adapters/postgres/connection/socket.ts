@@ -1,4 +1,6 @@
-/** Opens a socket to a server, with TLS if requested; the driver gets the finished socket, so that libpq's rules apply. */
+/**
+ * Opens a socket to a server, with TLS if requested; the driver gets the finished socket, so that libpq's rules apply.
+ */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -27,7 +29,8 @@ const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
 /**
  * Makes one attempt, to one address.
- * @throws MigratorError DATABASE_UNAVAILABLE if the network or the server is not available, ACCESS_REFUSED if TLS is not possible
+ * @throws MigratorError DATABASE_UNAVAILABLE if the network or the server is not available, ACCESS_REFUSED if TLS is
+ * not possible
  * as requested, CONFIG_INVALID for unusable certificate files; or the signal's reason, unchanged.
  */
 export async function openSocket(

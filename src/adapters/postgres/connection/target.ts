@@ -12,7 +12,10 @@ export interface ResolvedTarget extends SocketTarget, Credentials {
   readonly connectTimeoutMs: number;
 }
 
-/** The configuration of a pool to the same address with the same encryption. The caller sets server settings and role in `onConnect`. */
+/**
+ * The configuration of a pool to the same address with the same encryption. The caller sets server settings and role in
+ * `onConnect`.
+ */
 export function poolConfig(target: ResolvedTarget, { max }: { readonly max: number }): pg.PoolConfig {
   const { address, port, tls, keepAlive, connectTimeoutMs } = target;
   return {

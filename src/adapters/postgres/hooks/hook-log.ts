@@ -1,4 +1,7 @@
-/** A hook's output, from log() or its thread's stdout and stderr: lines are bounded, and the hook waits until the log is written. */
+/**
+ * A hook's output, from log() or its thread's stdout and stderr: lines are bounded, and the hook waits until the log is
+ * written.
+ */
 import { boundedWords } from '../../../core/server-words.ts';
 
 /** Added to the length of each line, for its message and event. */

@@ -23,7 +23,10 @@ export async function importHook(path: string): Promise<Hook> {
   throw new Error(`the default export of ${path} is not a function`);
 }
 
-/** The message with the position in the hook's file, if the error has one; for a syntax error, at least the imported file. */
+/**
+ * The message with the position in the hook's file, if the error has one; for a syntax error, at least the imported
+ * file.
+ */
 export function describe(error: unknown, path: string | undefined): string {
   if (!(error instanceof Error)) return boundedWords(String(error));
   const message = boundedWords(error.message);

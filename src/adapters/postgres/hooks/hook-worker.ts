@@ -1,4 +1,7 @@
-/** The entry of a hook's thread. The hook can import everything in Node, so it must not find a way to send Lockstep's messages. */
+/**
+ * The entry of a hook's thread. The hook can import everything in Node, so it must not find a way to send Lockstep's
+ * messages.
+ */
 // eslint-disable-next-line no-restricted-imports -- the streams of this thread: what is written there is the hook's
 import { stderr, stdout } from 'node:process';
 import { parentPort, workerData } from 'node:worker_threads';

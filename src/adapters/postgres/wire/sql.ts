@@ -9,7 +9,10 @@ export function literal(value: string | number | undefined): string {
   return typeof value === 'number' ? String(value) : escapeLiteral(value);
 }
 
-/** An interval. In milliseconds it could have no more than 24 days before PostgreSQL 15, which read that field as an integer. */
+/**
+ * An interval. In milliseconds it could have no more than 24 days before PostgreSQL 15, which read that field as an
+ * integer.
+ */
 export function intervalOf(ms: number): string {
   return `make_interval(secs => ${ms / 1000})`;
 }
