@@ -1,4 +1,7 @@
-/** Answers: how much of the Kubernetes client is bundled? What its API of Events uses, not 750 models, exec, cp, … */
+/**
+ * Answers: how much of the Kubernetes client is bundled? What its API of Events uses, not 750 models, exec, cp, …; and of the
+ * HTTP client below it no test doubles, no WebSockets, and its WebAssembly once: for processors with SIMD, as x64 and arm64 are.
+ */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';
@@ -6,6 +9,9 @@ import type { Plugin } from 'esbuild';
 /** A line of the serializer that is about one model: its export, its import, or its row in the table. */
 const LINE_OF_A_MODEL =
   /^(?:export \* from '\.\.\/models\/|import \{ | +")(\w+)(?:\.js';| \} from '\.\.\/models\/\w+\.js';|": \w+,)$/;
+
+const UNUSED_OF_HTTP = /\/undici\/lib\/(?:mock|web\/websocket|web\/eventsource)\//;
+const WITHOUT_SIMD = /(?:no-simd|llhttp-wasm)\.js$/;
 
 export const kubernetesClient: Plugin = {
   name: 'kubernetes-client',
@@ -16,6 +22,12 @@ export const kubernetesClient: Plugin = {
         ? { path: join(resolveDir, path), sideEffects: path.endsWith('/polyfill.js') }
         : undefined,
     );
+    build.onResolve({ filter: WITHOUT_SIMD }, ({ path, importer, resolveDir }) =>
+      importer.includes('/undici/')
+        ? { path: join(resolveDir, path.replace('no-simd', 'simd').replace('llhttp-wasm', 'llhttp_simd-wasm')) }
+        : undefined,
+    );
+    build.onLoad({ filter: UNUSED_OF_HTTP }, () => ({ contents: 'module.exports = {};' }));
     build.onLoad(
       { filter: /\/@kubernetes\/client-node\/dist\/gen\/models\/ObjectSerializer\.js$/ },
       async ({ path }) => ({
