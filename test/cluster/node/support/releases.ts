@@ -19,15 +19,17 @@ const SECOND: Files = {
 export const GATE_KEY = '4242';
 const PASS_GATE = `SELECT pg_advisory_xact_lock(${GATE_KEY});\n`;
 
-/** Only on its first run: the kernel then kills it (out of memory), which shows that it was the first. */
+/**
+ * Only on its first run: the kernel then kills it (out of memory). By one allocation, which nothing can interrupt: a hook
+ * whose memory grows is ended by --hook-memory.
+ */
 const EATS_MEMORY = `
 export default async ({ pool }) => {
   await pool.query('CREATE TABLE IF NOT EXISTS visits (at timestamptz)');
   await pool.query('INSERT INTO visits VALUES (now())');
   const { rows } = await pool.query('SELECT count(*)::int AS visits FROM visits');
   if (rows[0].visits > 1) return;
-  const kept = [];
-  for (;;) kept.push(Buffer.alloc(16 << 20, 1));
+  Buffer.alloc(2 ** 30, 1);
 };
 `;
 
