@@ -116,7 +116,11 @@ const WRITE: readonly Finding[] = [
   [
     'has a default that is not built of built-in functions',
     'a.attname',
-    `JOIN pg_attrdef f ON f.adrelid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = f.adnum WHERE NOT ${isHarmless('f.adbin', 'pg_attrdef', 'f.oid')}`,
+    `JOIN pg_attrdef f ON f.adrelid = c.oid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = f.adnum` +
+      ` WHERE NOT (${isHarmless('f.adbin', 'pg_attrdef', 'f.oid')}` +
+      // Before PostgreSQL 15 what a generated column needs is recorded as needed by the column.
+      ` AND (a.attgenerated = '' OR NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass` +
+      ` AND d.objid = f.adrelid AND d.objsubid = f.adnum AND d.refobjid >= ${FIRST_USER_OID} AND d.refclassid <> 'pg_class'::regclass)))`,
   ],
   [
     'has a column of a domain',
