@@ -142,14 +142,21 @@ describe('a hook', () => {
       });
     }
 
-    it('a hook that continues on another connection after a loss is blamed for its own later failure', async () => {
-      await hook(`export default async ({ pool }) => {
-        await pool.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
-        await pool.query('SELECT 1');
-        throw new Error('its own');
-      };`);
-      expect((await expectFailure([], 35)).stderr).to.include('its own');
-    });
+    for (const [when, text] of Object.entries({
+      'continues on another connection after a loss': `await pool.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined); await pool.query('SELECT 1');`,
+      'lost only an idle connection': `
+        const [idle, other] = [await pool.connect(), await pool.connect()];
+        const { rows } = await idle.query('SELECT pg_backend_pid() AS pid');
+        idle.release();
+        const lost = new Promise((resolve) => pool.once('remove', resolve));
+        await other.query('SELECT pg_terminate_backend($1, 5000)', [rows[0].pid]);
+        await lost;`,
+    })) {
+      it(`a hook that ${when} is blamed for its own later failure`, async () => {
+        await hook(`export default async ({ pool }) => { ${text} throw new Error('its own'); };`);
+        expect((await expectFailure([], 35)).stderr).to.include('its own');
+      });
+    }
 
     for (const [how, text] of Object.entries({
       'pool.query': QUERY,

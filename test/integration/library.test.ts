@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import pg from 'pg';
 
-import { MigratorError, runMigrations, type RunMigrationsOptions } from '../../src/index.ts';
+import { type Hook, MigratorError, runMigrations, type RunMigrationsOptions } from '../../src/index.ts';
 import { closeGate } from '../support/gate.ts';
 import { FIVE_FILES, FIVE_FILES_APPLIED, FIVE_FILES_FACTS, file, versionsOf } from '../support/migrations.ts';
 import { Recorder } from '../support/recorder.ts';
@@ -144,6 +144,29 @@ describe('runMigrations', () => {
     const error = await failure('HOOK_FAILED', runMigrations({ pool, dir, lockKey, direction: 'up', hooks: failing }));
     expect(error.summary).to.include('not yet');
     expect(await workspace().versions()).to.deep.equal(VERSIONS);
+  });
+
+  it('does not blame a hook that loses its connection, in a query or between queries', async () => {
+    const { dir, lockKey } = workspace();
+    const hooks: Readonly<Record<string, Hook>> = {
+      'in a query': ({ pool }) => pool.query('SELECT pg_terminate_backend(pg_backend_pid())'),
+      'between queries': async ({ pool }) => {
+        const client = await pool.connect();
+        const { rows } = await client.query('SELECT pg_backend_pid() AS pid');
+        await pool.query('SELECT pg_terminate_backend($1, 5000)', [rows[0].pid]);
+        try {
+          while (true) await client.query('SELECT 1');
+        } finally {
+          client.release();
+        }
+      },
+    };
+    for (const [when, hook] of Object.entries(hooks)) {
+      const pool = workspace().pool({ max: 1 });
+      const run = runMigrations({ pool, dir, lockKey, direction: 'up', hooks: { '002_orders': hook } });
+      const error = await failure('DATABASE_UNAVAILABLE', run);
+      expect(error.summary, when).to.include('the connection of the hook of 002_orders failed');
+    }
   });
 
   it('rolls back, frees the lock and rejects when its signal aborts', async () => {

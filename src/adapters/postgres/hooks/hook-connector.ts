@@ -35,7 +35,9 @@ export class HookConnector {
   /** The connection in progress; the next one starts after it. */
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
-  /** The last client that was lost. What is sent over it later fails with other errors of the driver's. */
+  /** Clients that the hook has. */
+  readonly out = new Set<pg.PoolClient>();
+  /** Why the hook's last client was lost. Later queries on that client fail with other errors of the driver. */
   #lost: MigratorError | undefined;
 
   constructor(pool: pg.Pool, options: ConnectingOptions) {
@@ -55,14 +57,18 @@ export class HookConnector {
     Object.assign(pool, { connect });
     pool.on('connect', (client) =>
       client.on('error', (error) => {
-        this.#lost = connectionLost(error);
-        this.#failures.set(error, this.#lost);
+        const failure = connectionLost(error);
+        this.#failures.set(error, failure);
+        // An idle client that is lost is no loss to the hook: the pool opens another one.
+        if (this.out.has(client)) this.#lost = failure;
       }),
     );
-    // The hook went on with another client.
-    pool.on('acquire', () => {
+    pool.on('acquire', (client) => {
+      this.out.add(client);
+      // The hook continues with another client.
       this.#lost = undefined;
     });
+    pool.on('release', (_error, client) => this.out.delete(client));
   }
 
   /** How many requests have no client yet. */
@@ -74,7 +80,7 @@ export class HookConnector {
     this.#stopped.abort();
   }
 
-  /** What a connection failed with, if `error` comes of that. */
+  /** What a connection failed with, if that caused `error`. */
   failureOf(error: unknown): MigratorError | undefined {
     return this.#knownFailureOf(error) ?? this.#lost;
   }

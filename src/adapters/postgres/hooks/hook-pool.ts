@@ -19,11 +19,9 @@ export interface HookConnections {
 }
 
 export function hookConnections(pool: pg.Pool, options: ConnectingOptions): HookConnections {
-  const out = new Set<pg.PoolClient>();
-  pool.on('acquire', (client) => out.add(client));
-  pool.on('release', (_error, client) => out.delete(client));
   pool.on('error', () => undefined);
   const connector = new HookConnector(pool, options);
+  const { out } = connector;
   const end = async (): Promise<void> => {
     // The hook may have ended it itself.
     if (!pool.ending) await pool.end();
