@@ -5,8 +5,7 @@ import { transform, type Metafile } from 'esbuild';
 
 /**
  * Stands in the entry's place, and gives what it and the chunk export: one module more would take a millisecond to
- * load.
- * The cache beside the script is used if this very version of Node has made it (code-cache.ts) and V8 accepts it;
+ * load. The cache beside the script is used if this very version of Node has made it (code-cache.ts) and V8 accepts it;
  * otherwise the script is compiled, and nobody hears of it. V8's own cache of modules would not do: it keeps what a
  * module's loading compiles, and not what a run does.
  */

@@ -6,8 +6,7 @@ import type { Plugin } from 'esbuild';
 /**
  * One chunk for all that `first` imports. What is loaded on need, later, shares modules with it; esbuild would part it
  * by who shares what into a dozen files, each of which takes a millisecond to load. When each of the others says that
- * it
- * needs `first`, which is loaded anyway, they all share the whole.
+ * it needs `first`, which is loaded anyway, they all share the whole.
  */
 export function firstChunk(first: string, others: readonly string[]): Plugin {
   return {

@@ -1,7 +1,6 @@
 /**
  * Answers: what is the library on npm? One CommonJS file, which Node, Jest and every bundler load, an ES module that
- * passes
- * its exports on (so that there is one MigratorError however it is loaded), and types for both.
+ * passes its exports on (so that there is one MigratorError however it is loaded), and types for both.
  */
 import { execFileSync } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';

@@ -73,8 +73,7 @@ export async function givenServer(databaseUrl: string, signal: AbortSignal): Pro
   let isOpen = true;
   return {
     // A table of another name than schema_migrations has a lock key of its own: whoever migrates this database is not
-    // held up.
-    // The server was reached a moment ago: to wait a minute for it would only look like hanging.
+    // held up. The server was reached a moment ago: to wait a minute for it would only look like hanging.
     args: ['--table', table, '--connect-wait', '10s'],
     env: { ...environment(/^(LOCKSTEP_|KUBERNETES_|PGAPPNAME$)/), DATABASE_URL: inSchema(databaseUrl) },
     async close() {

@@ -13,9 +13,8 @@ export function boundedWords(text: string): string {
 
 /**
  * Data exceptions quote the value (PostgreSQL manual, "PostgreSQL Error Codes", class 22). So may what comes from
- * outside:
- * external routines (38, 39) and foreign data (HV). Integrity violations (23) name what is violated, and the row in
- * DETAIL.
+ * outside: external routines (38, 39) and foreign data (HV). Integrity violations (23) name what is violated, and the
+ * row in DETAIL.
  */
 const QUOTES_VALUES = /^(22|38|39|HV)/;
 

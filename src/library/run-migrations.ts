@@ -11,8 +11,7 @@ import { inOptions, outcomeInOptions } from './words.ts';
 /**
  * Applies or rolls back migrations under the lock, and resolves when the database is at the target.
  * @throws MigratorError with a `code`; `message` says what failed and why, and `details.outcome` what was done, what
- * failed
- * and what was not run.
+ * failed and what was not run.
  */
 export async function runMigrations(options: RunMigrationsOptions): Promise<Outcome> {
   return await inOptions(() => run(options));

@@ -178,9 +178,8 @@ async function ownPid(pid: number): Promise<number> {
 
 /**
  * Whether src/main.ts has started: it sets the process title once its signal handlers are installed. Until then a
- * signal to PID 1 is
- * lost: Node's own first handler raises it again for the kernel to end the process, which the kernel does not do to PID
- * 1.
+ * signal to PID 1 is lost: Node's own first handler raises it again for the kernel to end the process, which the kernel
+ * does not do to PID 1.
  */
 async function listens(pid: number): Promise<boolean> {
   const title = await readFile(`/proc/${pid}/cmdline`, 'utf8');

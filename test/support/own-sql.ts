@@ -63,8 +63,8 @@ const KINDS: Readonly<Record<string, string>> = { typeName: 'TypeName', relation
 
 /**
  * Each name in each statement of a message that is resolved along a path which Lockstep did not set. `isFile`
- * recognizes statements of
- * migrations, whose path is the user's; `places` are tables that are resolved in a schema which was chosen before.
+ * recognizes statements of migrations, whose path is the user's; `places` are tables that are resolved in a schema
+ * which was chosen before.
  */
 export async function strayNames(
   message: string,

@@ -141,8 +141,7 @@ export interface Planted {
 
 /**
  * Plants in `public` with the privileges of `role`, and makes the server count from now on whether anything planted
- * runs: calls of
- * functions are counted in read-only transactions, too, and in those that are rolled back.
+ * runs: calls of functions are counted in read-only transactions, too, and in those that are rolled back.
  */
 export async function plant(databaseUrl: string, role: string): Promise<Planted> {
   return await withClient(databaseUrl, async (client) => {

@@ -1,8 +1,7 @@
 /**
  * Reads migrations from one flat directory, or from a list of files; reports every wrong file at once.
  * Uses synchronous calls: the files are small and many, and node:fs/promises, which waits for another thread at each of
- * them,
- * takes ten times as long.
+ * them, takes ten times as long.
  */
 import { readdirSync, readFileSync, statSync, type Dirent } from 'node:fs';
 import { basename, resolve } from 'node:path';

@@ -17,8 +17,8 @@ import { PostError, type InCluster, type Poster } from './poster.ts';
 
 /**
  * Uses only the pod's own cluster, never a kubeconfig. Reads the token for each post, because the kubelet replaces it
- * (the client's
- * own reader would cache it for a minute), and opens a connection for each post, because minutes may pass between two.
+ * (the client's own reader would cache it for a minute), and opens a connection for each post, because minutes may pass
+ * between two.
  */
 export function createPoster({ host, port, serviceAccountDir }: InCluster): Poster {
   const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;

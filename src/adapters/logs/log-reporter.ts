@@ -24,8 +24,7 @@ export interface LogReporter extends Reporter {
 
 /**
  * The events of a run with nothing to do, or nothing left to do after waiting. Any other event loads winston, so that a
- * replica
- * with nothing to do does not.
+ * replica with nothing to do does not.
  */
 const OF_AN_IDLE_RUN: readonly MigratorEventType[] = [
   'warning',

@@ -60,8 +60,7 @@ function readResult(module: PgQueryModule, result: number): RawResult {
 
 /**
  * V8's optimising compiler takes over 400 MB for the parser's largest functions, more than a container may have, and
- * parsing ends
- * before that pays off. Functions first called in here keep the code of the baseline compiler.
+ * parsing ends before that pays off. Functions first called in here keep the code of the baseline compiler.
  */
 function withoutOptimising<T>(work: () => T): T {
   v8.setFlagsFromString('--no-wasm-tier-up');

@@ -4,8 +4,7 @@ import type { ForeignHistory, ForeignRow, ForeignVersion } from './foreign-histo
 
 /**
  * One row per script that ran; the newest row of a version counts. UNDO_… marks a version as undone, DELETE its script
- * as gone, and
- * a baseline stands for everything up to it (Flyway's documentation, "Flyway schema history table").
+ * as gone, and a baseline stands for everything up to it (Flyway's documentation, "Flyway schema history table").
  */
 export function readFlyway(rows: readonly ForeignRow[]): ForeignHistory {
   const inOrder = [...rows].sort((a, b) => Number(a['installed_rank']) - Number(b['installed_rank']));

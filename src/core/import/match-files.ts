@@ -56,9 +56,8 @@ export function matchFiles(
 
 /**
  * Whether a version's file was deleted after everybody had applied it: it comes before every matched version, in the
- * tool's own
- * order and with a number of the same kind. If no file matches, or an unmatched file lies among the matched ones, these
- * are other files.
+ * tool's own order and with a number of the same kind. If no file matches, or an unmatched file lies among the matched
+ * ones, these are other files.
  */
 function goneBefore(
   applied: readonly ForeignVersion[],

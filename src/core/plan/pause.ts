@@ -20,8 +20,7 @@ const LONGEST_PAUSE_MS = 600_000;
 
 /**
  * What is left of the pause, which doubles with each failure from 30 s to 10 min; 0 when the next attempt may start. A
- * failure in
- * the future was written before the clock was set back, so its age is unknown and no pause applies.
+ * failure in the future was written before the clock was set back, so its age is unknown and no pause applies.
  */
 export function pauseLeftMs({ count, agoMs }: Failures): number {
   const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(count - 1, 20), LONGEST_PAUSE_MS);

@@ -92,9 +92,8 @@ export interface ScriptRemark {
 export interface Loss {
   /**
    * `rows`: all of a table; `some rows`: those that a condition finds; `values`: what a column held before it was
-   * converted;
-   * `dependents`: whatever depends on `name`; `owned`: whatever the role `name` owns; `unknown`: cannot be known
-   * beforehand.
+   * converted; `dependents`: whatever depends on `name`; `owned`: whatever the role `name` owns; `unknown`: cannot be
+   * known beforehand.
    */
   readonly kind:
     | 'table'

@@ -23,8 +23,7 @@ export function cutBytes(text: string, max: number): string {
 
 /**
  * Cuts text to `max` bytes of UTF-8 (at least 100), in the middle, with a note. Returns a copy, because a slice would
- * keep the whole
- * text in memory.
+ * keep the whole text in memory.
  */
 export function cutMiddle(text: string, max: number): string {
   if (text.length <= max && ENCODER.encode(text).length <= max) return text;

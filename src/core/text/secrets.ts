@@ -27,10 +27,8 @@ export function maskAround(text: string, at: number): { text: string; at: number
 
 /**
  * A parser's message without the text that it quotes, if that may belong to a password: after a syntax error, it is
- * unclear where
- * strings begin and end. `before` is the text up to the error. The message may be in any language, so everything after
- * the first
- * quotation mark is removed.
+ * unclear where strings begin and end. `before` is the text up to the error. The message may be in any language, so
+ * everything after the first quotation mark is removed.
  */
 export function withoutQuoted(message: string, before: string): string {
   return mentionsPassword(before) ? message.replace(/["'\p{Pi}\p{Pf}\p{Ps}\u201e].*$/su, '…') : message;

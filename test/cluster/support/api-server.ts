@@ -2,9 +2,8 @@
  * A real Kubernetes API server with RBAC, on loopback, for one run of the tests.
  *
  * KUBEBUILDER_ASSETS names a folder with the programs etcd, kube-apiserver and kubectl (as setup-envtest makes it):
- * they
- * are started here. Without it LOCKSTEP_TEST_KUBECONFIG names the kubeconfig of an existing cluster for tests: it is
- * used unchanged, with the kubectl on the PATH. The user's own KUBECONFIG is never touched.
+ * they are started here. Without it LOCKSTEP_TEST_KUBECONFIG names the kubeconfig of an existing cluster for tests: it
+ * is used unchanged, with the kubectl on the PATH. The user's own KUBECONFIG is never touched.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';

@@ -17,8 +17,7 @@ export interface Password {
 
 /**
  * Reads the password source once and returns a function from host to password. Call it at each attempt, because files
- * and tokens
- * are rotated.
+ * and tokens are rotated.
  * @throws MigratorError DATABASE_UNAVAILABLE if the secret does not exist yet, CONFIG_INVALID if it cannot be read.
  */
 export async function readPassword(

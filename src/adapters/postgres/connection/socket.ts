@@ -30,8 +30,7 @@ const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 /**
  * Makes one attempt, to one address.
  * @throws MigratorError DATABASE_UNAVAILABLE if the network or the server is not available, ACCESS_REFUSED if TLS is
- * not possible
- * as requested, CONFIG_INVALID for unusable certificate files; or the signal's reason, unchanged.
+ * not possible as requested, CONFIG_INVALID for unusable certificate files; or the signal's reason, unchanged.
  */
 export async function openSocket(
   target: SocketTarget,

@@ -8,8 +8,7 @@ const LOOK_MS = 20;
 
 /**
  * V8's own limit ends only a thread that approaches it slowly: one large allocation beyond it ends the process. So that
- * limit is
- * set far away, the thread is watched, and V8 is told to collect garbage as if the limit were near.
+ * limit is set far away, the thread is watched, and V8 is told to collect garbage as if the limit were near.
  */
 export function resourceLimits(bytes: number): ResourceLimits {
   const mib = Math.floor(bytes / MIB);
