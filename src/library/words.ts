@@ -20,7 +20,7 @@ export const OPTION_OF = {
   ...{ release: 'release', image: 'image', pod: 'runnerName' },
 } as const satisfies Partial<Record<OptionKey, keyof RunMigrationsOptions>>;
 
-/** Does the work; an error of it is told in options. @throws MigratorError and nothing else. */
+/** Does the work, and rewords its error with options instead of flags. @throws MigratorError and nothing else. */
 export async function inOptions<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

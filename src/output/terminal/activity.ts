@@ -40,7 +40,9 @@ const FOLLOW: Follow = {
   'session.opened': nothing,
   'lock.waiting': ({ waitedMs, holder }, { now, ends }) => ({
     what: 'waiting',
-    more: holder ? `the lock is held by ${describeHolder(holder)}` : 'somebody holds the lock who cannot be seen',
+    more: holder
+      ? `the lock is held by ${describeHolder(holder)}`
+      : 'the lock is held by a session that this role cannot see',
     since: now - waitedMs,
     ends: ends.waiting,
   }),
