@@ -1,4 +1,5 @@
 /** What the engine needs from the outside. Adapters implement it; tests have fakes. */
+import type { Catalog } from './catalog/catalog.ts';
 import type { MigratorError } from './errors.ts';
 import type { MigratorEvent } from './events.ts';
 import type { NewFile, OldFile } from './convert/converted.ts';
@@ -120,6 +121,8 @@ export interface Session {
    * or writers queue; once it has waited for `limitMs`, cancels its statement and resolves with who kept the lock.
    */
   cancelLongWait(limitMs: number, signal: AbortSignal): Promise<readonly Blocker[] | undefined>;
+  /** What is in the database, without our own tables. */
+  readCatalog(): Promise<Catalog>;
   /** Cancels the running statement on the server: every query of this session soon fails. */
   interrupt(): Promise<void>;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 /** One pinned session: what the engine does to the database goes through it. */
+import type { Catalog } from '../../core/catalog/catalog.ts';
 import type { Check, Observation, Session } from '../../core/ports.ts';
 import { applicationName, type Blocker, type Holder, type RunnerIdentity } from '../../core/runner.ts';
 import { cancelUntil, PostgresLock } from './lock/advisory-lock.ts';
@@ -195,6 +196,11 @@ export class PostgresSession implements Session {
     const { secondSession } = this.#options;
     if (!secondSession) return [];
     return await secondSession((wire) => cancelUntil(signal, wire, this.lock.key), signal);
+  }
+
+  async readCatalog(): Promise<Catalog> {
+    const { readCatalog } = await import('./catalog/read-catalog.ts');
+    return await readCatalog(this.#context);
   }
 
   async interrupt(): Promise<void> {

@@ -1,4 +1,5 @@
 /** Sessions on a FakeServer. */
+import type { Catalog } from '../../../src/core/catalog/catalog.ts';
 import type { Holder } from '../../../src/core/runner.ts';
 import { MigratorError } from '../../../src/core/errors.ts';
 import type { Check, Database, JournalLook, Observation, Session } from '../../../src/core/ports.ts';
@@ -113,6 +114,11 @@ export class FakeSession implements Session {
 
   async configure(): Promise<void> {
     await this.#reach('configure');
+  }
+
+  async readCatalog(): Promise<Catalog> {
+    await this.#reach('read catalog');
+    return this.#context.server.catalog;
   }
 
   async cancelLongWait(): Promise<undefined> {

@@ -2,6 +2,7 @@
  * An in-memory server, as far as the ports expose one: the lock, the tables, and the objects of migrations. Sessions
  * share it.
  */
+import type { Catalog } from '../../../src/core/catalog/catalog.ts';
 import type { AppliedVersion, JournalEntry, JournalEvent, JournalHeldVersion } from '../../../src/core/history.ts';
 import type { ForeignTable } from '../../../src/core/import/foreign-history.ts';
 import { progressOf, type VersionInPart } from '../../../src/core/plan/in-part.ts';
@@ -71,6 +72,7 @@ export class FakeServer {
   writesRefused: Check['writesRefused'];
   /** The observable state of a statement that runs, or that did not get its lock. */
   observation: Observation = { blockers: [] };
+  catalog: Catalog = { major: 18, objects: [] };
   holder: Peer | undefined;
   /** Sessions that check the lock at this moment, which makes other attempts fail. */
   readonly lookers = new Set<Peer>();
