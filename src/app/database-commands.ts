@@ -2,7 +2,15 @@
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { createFileSource } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
-import type { BaselineConfig, DownConfig, ImportConfig, RepairConfig, UpConfig, WaitConfig } from '../config/config.ts';
+import type {
+  BaselineConfig,
+  DownConfig,
+  DriftConfig,
+  ImportConfig,
+  RepairConfig,
+  UpConfig,
+  WaitConfig,
+} from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
 import { describeHeldVersion } from '../core/plan/held-versions.ts';
 import { describeInPart, waysOut } from '../core/plan/in-part.ts';
@@ -19,7 +27,7 @@ import * as reports from '../output/reports.ts';
 import { openPorts, type DatabaseConfig, type DatabasePorts, type Wiring } from './wiring.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
 
-type LookingConfig = Exclude<DatabaseConfig, UpConfig | DownConfig>;
+type LookingConfig = Exclude<DatabaseConfig, UpConfig | DownConfig | DriftConfig>;
 
 export async function databaseAnswer(config: LookingConfig, context: ProcessContext, wiring: Wiring): Promise<Answer> {
   const ports = openPorts(config, context, wiring);

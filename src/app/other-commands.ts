@@ -26,5 +26,7 @@ export async function otherAnswer(
     return { document: validateDocument(report), text: formatValidation(report), error: report.error };
   }
   if ('oldDir' in config) return await (await import('./convert-command.ts')).convertAnswer(config, wiring);
+  if (config.command === 'drift')
+    return await (await import('./drift-command.ts')).driftAnswer(config, context, wiring);
   return await databaseAnswer(config, context, wiring);
 }

@@ -121,9 +121,9 @@ function kubernetesEvents(
   log: LogReporter,
   context: ProcessContext,
 ): KubernetesEvents | undefined {
-  if (command !== 'up' && command !== 'down') return undefined;
+  if (command !== 'up' && command !== 'down' && command !== 'drift') return undefined;
   const warn = (message: string): void => log.report({ type: 'warning', message });
-  return new KubernetesEvents({ config, direction: command, context: context, warn });
+  return new KubernetesEvents({ config, direction: command === 'down' ? 'down' : 'up', context: context, warn });
 }
 
 function identify(

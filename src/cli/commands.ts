@@ -79,6 +79,14 @@ export const COMMANDS: Readonly<Record<Topic, CommandEntry>> = {
       ['repair --only 007_add_index --reset', 'Forget its progress, after undoing it by hand'],
     ],
   },
+  drift: {
+    summary: 'Compare the database with the kept schema; read-only',
+    details: 'what is missing, foreign or different; exits with 42',
+    examples: [
+      ['drift', 'Compare with schema.txt beside the migrations'],
+      ['drift --ignore "public.events_*"', 'Leave out partitions that a job makes'],
+    ],
+  },
   lock: {
     summary: 'Show who holds the lock and who waits',
     details: 'since when, and what they do',

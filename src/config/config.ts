@@ -1,4 +1,5 @@
 /** What does each command need to know? The Config of each, made from flags and environment. */
+import type { Scope } from '../core/catalog/scope.ts';
 import type { ConvertTool, ImportTool } from '../core/import/foreign-history.ts';
 import type { Version } from '../core/migration.ts';
 import type { RepairWish } from '../core/plan/repair.ts';
@@ -98,6 +99,13 @@ export type WaitConfig = DatabaseConfig & {
   readonly files: FilesConfig;
   readonly timeoutMs: number;
 };
+export type DriftConfig = DatabaseConfig & {
+  readonly command: 'drift';
+  readonly files: FilesConfig;
+  readonly schemaFile: string;
+  readonly ignoreFile?: string;
+  readonly scope: Scope;
+};
 type StatusConfig = DatabaseConfig & {
   readonly command: 'status';
   readonly files: FilesConfig;
@@ -125,6 +133,7 @@ export type Config =
   | ConvertConfig
   | RepairConfig
   | WaitConfig
+  | DriftConfig
   | StatusConfig
   | HistoryConfig
   | LockConfig

@@ -13,6 +13,7 @@ interface ValueOfType extends Record<OptionType, unknown> {
   choice: string;
   version: string;
   versions: readonly string[];
+  patterns: readonly string[];
   renames: readonly Rename[];
   table: TableName;
   'lock key': bigint;
@@ -48,6 +49,7 @@ const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => P
   choice: parseChoice,
   version: parseVersion,
   versions: parseVersions,
+  patterns: (text) => ({ value: text.split(',').flatMap((part) => (part.trim() === '' ? [] : part.trim())) }),
   renames: parseRenames,
   table: (text) => {
     const table = parseTableName(text);

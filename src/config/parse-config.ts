@@ -3,7 +3,15 @@ import { MigratorError } from '../core/errors.ts';
 import { IMPORT_TOOLS } from '../core/import/foreign-history.ts';
 import type { DownTarget, UpTarget } from '../core/plan/target.ts';
 import { commandProblems, isConvertTool } from './command-problems.ts';
-import type { Config, ConnectionConfig, ConvertConfig, DownConfig, ImportConfig, UpConfig } from './config.ts';
+import type {
+  Config,
+  ConnectionConfig,
+  ConvertConfig,
+  DownConfig,
+  DriftConfig,
+  ImportConfig,
+  UpConfig,
+} from './config.ts';
 import type { OptionValues } from './option-values.ts';
 import { belongsTo, type RawOptions } from './options.ts';
 import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
@@ -69,6 +77,8 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
       return { command, ...database, terminate: values.terminate };
     case 'status':
       return { command, ...database, files, exitCode: values.exitCode };
+    case 'drift':
+      return { command, ...database, files, ...driftConfig(values) };
     case 'wait':
       return { command, ...database, files, timeoutMs: values.timeout };
     case 'baseline':
@@ -140,6 +150,18 @@ function importConfig({
 }: OptionValues): Pick<ImportConfig, 'tool' | 'fromTable' | 'dryRun'> {
   const tool = IMPORT_TOOLS.find((one) => one === importFrom) ?? 'golang-migrate';
   return { tool, dryRun, ...whereDefined({ fromTable }) };
+}
+
+function driftConfig(values: OptionValues): Pick<DriftConfig, 'schemaFile' | 'ignoreFile' | 'scope'> {
+  const {
+    dir,
+    schemaFile = `${dir.replace(/\/+$/, '')}/schema.txt`,
+    ignore = [],
+    ignoreFile,
+    owner,
+    privileges,
+  } = values;
+  return { schemaFile, ...whereDefined({ ignoreFile }), scope: { ignore, owners: owner, privileges } };
 }
 
 function hookConfig({ hookTimeout, hookMemory }: OptionValues): Pick<UpConfig, 'hookTimeoutMs' | 'hookMemory'> {

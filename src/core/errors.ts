@@ -40,6 +40,7 @@ export const ERRORS = {
   HOOK_FAILED: { exit: 35, job: 'Count', meaning: 'a pre-migration hook failed; nothing was recorded' },
   MIGRATION_FAILED: { exit: 40, job: 'FailJob', meaning: 'the SQL failed; rolled back, not recorded' },
   MIGRATION_INCOMPLETE: { exit: 41, job: 'FailJob', meaning: 'a statement-by-statement migration stopped half-way' },
+  DRIFTED: { exit: 42, job: 'FailJob', meaning: 'the database is not what the migrations make' },
   INTERRUPTED: { exit: 143, job: 'Ignore', meaning: 'a signal ended the run (143 SIGTERM, 130 SIGINT)' },
 } as const satisfies Record<string, ErrorEntry>;
 

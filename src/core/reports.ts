@@ -1,4 +1,5 @@
 /** What `lock`, `validate`, `import --files` and `repair` report. */
+import type { Difference } from './catalog/diff.ts';
 import type { MigratorError } from './errors.ts';
 import type { Version } from './migration.ts';
 import type { Waiter } from './ports.ts';
@@ -48,4 +49,16 @@ export interface RepairReport {
   readonly left: readonly string[];
   /** Why the command fails, although it has done what was asked for. */
   readonly error?: MigratorError | undefined;
+}
+
+/** Of `drift`. */
+export interface DriftReport {
+  /** Major versions: of the server that the kept schema was made on, and of this one. */
+  readonly servers: { readonly kept: number; readonly found: number };
+  /** Versions with a file that are not applied, and applied ones without a file: no drift, but a reason for it. */
+  readonly pending: readonly Version[];
+  readonly unknown: readonly Version[];
+  readonly differences: readonly Difference[];
+  /** Why the command fails. */
+  readonly error?: MigratorError;
 }

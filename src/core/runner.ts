@@ -10,6 +10,7 @@ export type CommandName =
   | 'baseline'
   | 'import'
   | 'repair'
+  | 'drift'
   | 'lock'
   | 'create';
 

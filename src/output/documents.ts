@@ -6,7 +6,7 @@ import type { Direction, Version } from '../core/migration.ts';
 import type { HeldVersion } from '../core/plan/held-versions.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan/plan.ts';
-import type { ConvertReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
+import type { ConvertReport, DriftReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
 import { printableJson } from '../core/text/printable.ts';
 
@@ -101,6 +101,12 @@ export interface RepairDocument extends Omit<RepairReport, 'error'> {
   readonly exit: number;
 }
 
+interface DriftDocument extends Omit<DriftReport, 'error'> {
+  readonly command: 'drift';
+  readonly exit: number;
+  readonly drifted: boolean;
+}
+
 export interface ValidateDocument {
   readonly command: 'validate';
   readonly exit: number;
@@ -122,6 +128,7 @@ export type JsonDocument =
   | HistoryDocument
   | LockDocument
   | RepairDocument
+  | DriftDocument
   | ValidateDocument
   | ConvertDocument
   | CreateDocument;
@@ -227,6 +234,10 @@ export function lockDocument({ key, holder, waiters, terminated }: LockReport): 
 
 export function repairDocument({ error, ...report }: RepairReport): RepairDocument {
   return { command: 'repair', exit: exitOf(error), ...report };
+}
+
+export function driftDocument({ error, ...report }: DriftReport): DriftDocument {
+  return { command: 'drift', exit: exitOf(error), drifted: error !== undefined, ...report };
 }
 
 export function validateDocument({ migrations, findings, error }: ValidateReport): ValidateDocument {

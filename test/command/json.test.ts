@@ -125,6 +125,7 @@ describe('--json', () => {
     baseline: ['outcome', 0, '--to', '002_orders'],
     import: ['convert', 0, '--from', 'goose', '--dry-run', '--files'],
     repair: ['repair', 0],
+    drift: ['error', 20],
     lock: ['lock', 0],
     validate: ['validate', 0],
   };

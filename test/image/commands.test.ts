@@ -55,6 +55,9 @@ describe('the image', () => {
       const { stdout } = await expectRun(['history', '--json']);
       expect(JSON.stringify(JSON.parse(stdout))).to.include('005_order_notes');
     },
+    async drift() {
+      await expectRun(['drift'], 20);
+    },
     async validate() {
       const { code, stderr } = await image().run(['validate'], {
         more: [`--volume=${workspace().dir}:/migrations:ro`],

@@ -32,6 +32,7 @@ export const REASONS = {
   MigrationRolledBack: { type: 'Normal', when: 'a migration is rolled back; at most 10 in a run' },
   RollbackCompleted: { type: 'Normal', when: '`down` has finished; in a Job also if there was nothing to roll back' },
   RollbackRefused: { type: 'Warning', when: '`down` was refused and nothing ran (24)' },
+  SchemaDrifted: { type: 'Warning', when: '`drift` has found that the database is not what the migrations make (42)' },
   Interrupted: { type: 'Warning', when: 'a signal ended the run (130, 143)' },
 } as const satisfies Record<string, ReasonEntry>;
 
@@ -53,5 +54,6 @@ export const REASON_OF_FAILURE = {
   HOOK_FAILED: 'MigrationFailed',
   MIGRATION_FAILED: 'MigrationFailed',
   MIGRATION_INCOMPLETE: 'MigrationFailed',
+  DRIFTED: 'SchemaDrifted',
   INTERRUPTED: 'Interrupted',
 } as const satisfies Record<ErrorCode, Reason>;

@@ -10,6 +10,7 @@ export type OptionType =
   | 'choice'
   | 'version'
   | 'versions'
+  | 'patterns'
   | 'renames'
   | 'table'
   | 'lock key'
@@ -44,8 +45,20 @@ export interface OptionEntry {
   readonly min?: number;
 }
 
-export const DATABASE = ['up', 'down', 'wait', 'status', 'history', 'baseline', 'import', 'repair', 'lock'] as const;
-export const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'import', 'repair', 'validate'] as const;
+export const DATABASE = [
+  'up',
+  'down',
+  'wait',
+  'status',
+  'history',
+  'baseline',
+  'import',
+  'repair',
+  'drift',
+  'lock',
+] as const;
+export const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'import', 'repair', 'drift', 'validate'] as const;
 export const CHANGING = ['up', 'down', 'baseline', 'import', 'repair'] as const;
 export const RUNNING = ['up', 'down'] as const;
+export const TELLING = [...RUNNING, 'drift'] as const;
 export const ALL = [...DATABASE, 'validate', 'create'] as const;

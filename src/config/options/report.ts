@@ -1,5 +1,5 @@
 /** Which settings say how a run is reported, and as whose? */
-import { DATABASE, RUNNING, ALL, type OptionEntry } from './entry.ts';
+import { DATABASE, TELLING, ALL, type OptionEntry } from './entry.ts';
 
 export const REPORT_OPTIONS = {
   json: {
@@ -74,14 +74,14 @@ export const REPORT_OPTIONS = {
     choices: ['auto', 'on', 'off'],
     default: 'auto',
     group: 'Kubernetes',
-    commands: RUNNING,
+    commands: TELLING,
     rare: true,
     help: 'Send Kubernetes Events: auto where there is a cluster and a token; on also warns where there is none.',
   },
   podNamespace: {
     type: 'text',
     group: 'Kubernetes',
-    commands: RUNNING,
+    commands: TELLING,
     value: 'NAME',
     rare: true,
     help: "The pod's namespace (metadata.namespace), where Events are created.",
@@ -90,7 +90,7 @@ export const REPORT_OPTIONS = {
   podUid: {
     type: 'text',
     group: 'Kubernetes',
-    commands: RUNNING,
+    commands: TELLING,
     value: 'UID',
     rare: true,
     help: "The pod's uid (metadata.uid); without it, kubectl describe does not show its Events.",
@@ -98,7 +98,7 @@ export const REPORT_OPTIONS = {
   container: {
     type: 'text',
     group: 'Kubernetes',
-    commands: RUNNING,
+    commands: TELLING,
     value: 'NAME',
     rare: true,
     help: 'The name of the container that runs Lockstep.',
@@ -106,14 +106,14 @@ export const REPORT_OPTIONS = {
   initContainer: {
     type: 'boolean',
     group: 'Kubernetes',
-    commands: RUNNING,
+    commands: TELLING,
     rare: true,
     help: 'That container is an init container.',
   },
   job: {
     type: 'text',
     group: 'Kubernetes',
-    commands: RUNNING,
+    commands: TELLING,
     value: 'NAME',
     rare: true,
     help: "The name of the Job (the pod's label batch.kubernetes.io/job-name): Events are about the Job instead of the pod.",
@@ -121,7 +121,7 @@ export const REPORT_OPTIONS = {
   jobUid: {
     type: 'text',
     group: 'Kubernetes',
-    commands: RUNNING,
+    commands: TELLING,
     value: 'UID',
     rare: true,
     help: "The uid of the Job (the pod's label batch.kubernetes.io/controller-uid).",
@@ -130,7 +130,7 @@ export const REPORT_OPTIONS = {
     type: 'text',
     default: '/var/run/secrets/kubernetes.io/serviceaccount',
     group: 'Kubernetes',
-    commands: RUNNING,
+    commands: TELLING,
     value: 'DIR',
     rare: true,
     help: 'The directory with token, ca.crt and namespace of a service account that may create Events; read again for each Event.',

@@ -1,5 +1,6 @@
 /** In what do two catalogs differ? Each difference names its object as people do. */
 import { isDeparsed, type Catalog, type CatalogObject, type CatalogPart, type Properties } from './catalog.ts';
+import { nameOfObject, nameOfPart } from './scope.ts';
 
 export interface Difference {
   /** For example `index orders_total_idx on table public.orders`. */
@@ -17,7 +18,7 @@ export interface Difference {
 
 /** On two majors deparsed texts cannot be compared. */
 export function diffCatalogs(expected: Catalog, found: Catalog): Difference[] {
-  const differences = diffNamed(expected.objects, found.objects, keyOfObject, diffObjects);
+  const differences = diffNamed(expected.objects, found.objects, nameOfObject, diffObjects);
   return expected.major === found.major ? differences : differences.filter(({ deparsed }) => deparsed !== true);
 }
 
@@ -38,14 +39,9 @@ function diffNamed<T>(
   ];
 }
 
-function keyOfObject({ kind, name }: CatalogObject): string {
-  return `${kind} ${name}`;
-}
-
 function diffObjects(expected: CatalogObject, found: CatalogObject): Difference[] {
-  const object = keyOfObject(expected);
-  const keyOfPart = ({ kind, name }: CatalogPart): string =>
-    `${kind} ${name} ${kind === 'column' ? 'of' : 'on'} ${object}`;
+  const object = nameOfObject(expected);
+  const keyOfPart = (part: CatalogPart): string => nameOfPart(part, expected);
   return [
     ...diffProperties(object, undefined, expected.properties, found.properties),
     ...diffNamed(expected.parts, found.parts, keyOfPart, (one, other) => [

@@ -1,0 +1,21 @@
+/** What the commands about catalogs print for people on stdout. */
+import { describeDifference } from '../core/catalog/describe.ts';
+import type { DriftReport } from '../core/reports.ts';
+import { printableLine } from '../core/text/printable.ts';
+import { counted } from './words.ts';
+
+export function formatDrift({ servers, pending, unknown, differences }: DriftReport): string {
+  const notes = differences.filter(({ note }) => note === true);
+  const lines = [
+    ...(pending.length === 0 ? [] : [`pending, and so not in the database: ${pending.join(', ')}`]),
+    ...(unknown.length === 0 ? [] : [`applied, but without a file here: ${unknown.join(', ')}`]),
+    ...(servers.kept === servers.found
+      ? []
+      : [
+          `the schema was kept on PostgreSQL ${servers.kept}, this is ${servers.found}: expressions and definitions are not compared`,
+        ]),
+    ...differences.map((one) => `${one.note === true ? 'note: ' : ''}${describeDifference(one)}`),
+    differences.length === notes.length ? 'No drift.' : counted(differences.length - notes.length, 'difference'),
+  ];
+  return lines.map(printableLine).join('\n');
+}

@@ -1,0 +1,100 @@
+/** `drift` compares a database with the kept schema: what was changed behind the migrations' back is named, and only that. */
+import { expect } from 'chai';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { writeCatalog } from '../../src/core/catalog/text.ts';
+import { execute, readCatalogOf } from '../support/catalogs.ts';
+import { useDatabase } from '../support/databases.ts';
+import { runInProcess, type InProcessResult } from '../support/in-process.ts';
+import { valid } from '../support/json-documents.ts';
+
+const SHOP = `CREATE TABLE orders (id bigint PRIMARY KEY, total numeric, state varchar CHECK (state IN ('new', 'old')));
+CREATE INDEX orders_total ON orders (total);
+CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';`;
+
+describe('drift', () => {
+  let dir = '';
+  const database = useDatabase();
+
+  async function run(...args: readonly string[]): Promise<InProcessResult> {
+    return await runInProcess(args, { env: { DATABASE_URL: database(), LOCKSTEP_DIR: dir } });
+  }
+
+  async function drift(exit: number, ...args: readonly string[]): Promise<Record<string, unknown>> {
+    const { code, stdout, stderr } = await run('drift', '--json', ...args);
+    expect(code, stderr).to.equal(exit);
+    return valid('drift', stdout);
+  }
+
+  before('apply the migrations and keep their schema', async () => {
+    dir = await mkdtemp(join(tmpdir(), 'lockstep-test-'));
+    await writeFile(join(dir, '001_shop.up.sql'), SHOP);
+    expect((await run('up')).code).to.equal(0);
+    await writeFile(join(dir, 'schema.txt'), writeCatalog(await readCatalogOf(database())));
+  });
+
+  after('remove the files', () => rm(dir, { recursive: true }));
+
+  it('finds none where there is none', async () => {
+    expect(await drift(0)).to.deep.include({ drifted: false, differences: [], pending: [], unknown: [] });
+  });
+
+  it('needs nothing but CONNECT and SELECT on the history', async () => {
+    await execute(database(), 'CREATE ROLE drift_reader LOGIN; GRANT SELECT ON schema_migrations TO drift_reader');
+    try {
+      const url = new URL(database());
+      url.username = 'drift_reader';
+      const { code, stdout, stderr } = await runInProcess(['drift'], {
+        env: { DATABASE_URL: url.href, LOCKSTEP_DIR: dir },
+      });
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.equal('No drift.\n');
+    } finally {
+      await execute(database(), 'DROP OWNED BY drift_reader; DROP ROLE drift_reader');
+    }
+  });
+
+  it('names what is missing, foreign and different; --ignore leaves it out', async () => {
+    await execute(
+      database(),
+      `DROP INDEX orders_total; CREATE TABLE parts_1 (a int); CREATE EXTENSION pg_trgm; CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 2'`,
+    );
+    const { differences } = await drift(42, '--ignore', 'public.parts_*');
+    const found = (differences as { object: string; change: string }[]).map(({ object, change }) => [object, change]);
+    expect(found).to.deep.equal([
+      ['function public.one()', 'different'],
+      ['index orders_total on table public.orders', 'missing'],
+      ['extension pg_trgm', 'foreign'],
+    ]);
+    await writeFile(
+      join(dir, 'ignored'),
+      '# made elsewhere\nextension *\nfunction *\nindex * on table public.orders\n',
+    );
+    await drift(42, '--ignore-file', join(dir, 'ignored'));
+    await drift(0, '--ignore-file', join(dir, 'ignored'), '--ignore', 'public.parts_*');
+    const text = await run('drift');
+    expect(text.stdout).to.include('index orders_total on table public.orders is missing');
+    expect(text.stderr).to.include('DRIFTED');
+  });
+
+  it('takes the same check from a dump for the same', async () => {
+    await execute(
+      database(),
+      `ALTER TABLE orders DROP CONSTRAINT orders_state_check, ADD CONSTRAINT orders_state_check CHECK (((state)::text = ANY (ARRAY[('new'::character varying)::text, ('old'::character varying)::text])))`,
+    );
+    await drift(0, '--ignore', 'public.parts_*,extension *,function *,index * on *');
+  });
+
+  it('tells pending and unknown versions, which are no drift', async () => {
+    await writeFile(join(dir, '002_later.up.sql'), 'SELECT 1;');
+    expect(await drift(0, '--ignore', '*')).to.deep.include({ pending: ['002_later'] });
+  });
+
+  it('refuses a file that is no kept schema', async () => {
+    const { code, stderr } = await run('drift', '--schema-file', join(dir, '001_shop.up.sql'));
+    expect(code).to.equal(20);
+    expect(stderr).to.include('line 1 is not what');
+  });
+});
