@@ -26,6 +26,8 @@ export async function otherAnswer(
     return { document: validateDocument(report), text: formatValidation(report), error: report.error };
   }
   if ('oldDir' in config) return await (await import('./convert-command.ts')).convertAnswer(config, wiring);
+  if (config.command === 'prove')
+    return await (await import('./prove-command.ts')).proveAnswer(config, context, wiring);
   if (config.command === 'drift')
     return await (await import('./drift-command.ts')).driftAnswer(config, context, wiring);
   return await databaseAnswer(config, context, wiring);

@@ -5,7 +5,7 @@ import type { ConnectionSettings } from '../adapters/postgres/address/connection
 import { PostgresDatabase } from '../adapters/postgres/database.ts';
 import { DedicatedConnections, readAddress } from '../adapters/postgres/connection/dedicated.ts';
 import { WorkerHooks } from '../adapters/postgres/hooks/hooks.ts';
-import type { Config, ConnectionConfig, ConvertConfig } from '../config/config.ts';
+import type { Config, ConnectionConfig, ConvertConfig, ProveConfig } from '../config/config.ts';
 import type { AddressSettings } from '../config/settings.ts';
 import { MigratorError, toMigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
@@ -13,7 +13,7 @@ import type { RunnerIdentity } from '../core/runner.ts';
 import type { ConnectPorts } from '../engine/session/connect.ts';
 import type { ProcessContext } from './process-context.ts';
 
-export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'validate' } | ConvertConfig>;
+export type DatabaseConfig = Exclude<Config, { readonly command: 'create' | 'validate' | 'prove' } | ConvertConfig>;
 
 export interface Wiring {
   readonly runner: RunnerIdentity;
@@ -63,7 +63,7 @@ export function openPorts(
 }
 
 /** In the bundle it is beside this file; in the sources, in the adapter's folder. */
-const HOOK_WORKER = new URL(
+export const HOOK_WORKER = new URL(
   import.meta.url.endsWith('.ts') ? '../adapters/postgres/hooks/hook-worker.ts' : './hook-worker.mjs',
   import.meta.url,
 );
@@ -72,7 +72,7 @@ const HOOK_WORKER = new URL(
 const HOOK_MEMORY = 512 * 2 ** 20;
 
 /** In bytes. By default half of the container's limit, which leaves the other half for the run. */
-function hookMemory(config: DatabaseConfig, { memoryLimit }: ProcessContext): number {
+export function hookMemory(config: DatabaseConfig | ProveConfig, { memoryLimit }: ProcessContext): number {
   const limit = memoryLimit?.();
   return (
     ('hookMemory' in config ? config.hookMemory : undefined) ??

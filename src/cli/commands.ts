@@ -79,9 +79,18 @@ export const COMMANDS: Readonly<Record<Topic, CommandEntry>> = {
       ['repair --only 007_add_index --reset', 'Forget its progress, after undoing it by hand'],
     ],
   },
+  prove: {
+    summary: 'Prove on a scratch database that each down undoes',
+    details: 'compares the whole catalog after up, down and up again; never touches DATABASE_URL',
+    examples: [
+      ['prove --scratch-url postgresql://localhost/postgres', 'Every version'],
+      ['prove --write', 'Keep the schema as text, for reviews and for drift'],
+      ['prove --check --strict', 'For CI: a version without a way back fails, too'],
+    ],
+  },
   drift: {
-    summary: 'Compare the database with the kept schema; read-only',
-    details: 'what is missing, foreign or different; exits with 42',
+    summary: 'Find what was changed behind the migrations',
+    details: 'read-only; compares with the kept schema.txt, exits with 42',
     examples: [
       ['drift', 'Compare with schema.txt beside the migrations'],
       ['drift --ignore "public.events_*"', 'Leave out partitions that a job makes'],

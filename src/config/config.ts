@@ -34,7 +34,7 @@ interface LimitsConfig {
   readonly statementTimeoutMs: number;
 }
 
-interface CommonConfig extends ReportingConfig {
+export interface CommonConfig extends ReportingConfig {
   /** To be told before the command runs. */
   readonly warnings: readonly string[];
 }
@@ -113,6 +113,26 @@ type StatusConfig = DatabaseConfig & {
 };
 type HistoryConfig = DatabaseConfig & { readonly command: 'history' };
 type LockConfig = DatabaseConfig & { readonly command: 'lock'; readonly terminate: boolean };
+export type ProveConfig = CommonConfig & {
+  readonly command: 'prove';
+  readonly files: FilesConfig;
+  readonly json: boolean;
+  readonly scratchUrl?: string;
+  readonly scratchTemplate: string;
+  readonly scratchOwned: boolean;
+  /** The path of an SQL file. */
+  readonly setup?: string;
+  readonly from?: Version;
+  readonly hooks: boolean;
+  /** The paths of the kept schema. */
+  readonly write?: string;
+  readonly check?: string;
+  readonly table: TableName;
+  readonly connectWaitMs: number;
+  readonly limits: LimitsConfig;
+  readonly hookTimeoutMs: number;
+  readonly hookMemory?: number;
+};
 type ValidateConfig = CommonConfig & {
   readonly command: 'validate';
   readonly files: FilesConfig;
@@ -137,5 +157,6 @@ export type Config =
   | StatusConfig
   | HistoryConfig
   | LockConfig
+  | ProveConfig
   | ValidateConfig
   | CreateConfig;

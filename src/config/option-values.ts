@@ -7,6 +7,7 @@ import type { OptionType } from './options/entry.ts';
 
 interface ValueOfType extends Record<OptionType, unknown> {
   text: string;
+  place: string;
   boolean: boolean;
   duration: number;
   integer: number;
@@ -40,6 +41,7 @@ export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => Parsed<ValueOfType[T]> } = {
   text: (value) => ({ value }),
+  place: (value) => ({ value }),
   boolean: (text) => {
     const value = parseBoolean(text);
     return value === undefined ? { problem: `${shown(text)} is neither true nor false` } : { value };
@@ -63,11 +65,11 @@ const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => P
 
 /** The value of the option `key`, read from `text`. */
 export function parseValue(key: OptionKey, text: string): Parsed<unknown> {
-  if (text.trim() === '') return { problem: 'needs a value' };
   const { type } = optionEntry(key);
+  if (text.trim() === '' && type !== 'place') return { problem: 'needs a value' };
   // A command may have the address of another service in it.
   const isAddress = type === 'words' ? /^\s*postgres(?:ql)?:/i.test(text) : looksLikeAddress(text);
-  if (key !== 'databaseUrl' && isAddress) {
+  if (key !== 'databaseUrl' && key !== 'scratchUrl' && isAddress) {
     return { problem: 'this looks like a database address; give it as LOCKSTEP_DATABASE_URL' };
   }
   return PARSERS[type](type === 'text' ? text : text.trim(), key);

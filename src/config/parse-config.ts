@@ -2,20 +2,23 @@
 import { MigratorError } from '../core/errors.ts';
 import { IMPORT_TOOLS } from '../core/import/foreign-history.ts';
 import type { DownTarget, UpTarget } from '../core/plan/target.ts';
+import type { CommandName } from '../core/runner.ts';
 import { commandProblems, isConvertTool } from './command-problems.ts';
 import type {
   Config,
   ConnectionConfig,
   ConvertConfig,
   DownConfig,
+  CommonConfig,
   DriftConfig,
+  ProveConfig,
   ImportConfig,
   UpConfig,
 } from './config.ts';
 import type { OptionValues } from './option-values.ts';
 import { belongsTo, type RawOptions } from './options.ts';
 import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
-import { reportingConfig } from './reporting.ts';
+import { reportingConfig, type ReportingConfig } from './reporting.ts';
 import { whereDefined } from './omit-undefined.ts';
 
 /**
@@ -68,8 +71,15 @@ function commandConfig({ command, name = '' }: RawOptions, values: OptionValues,
   const files = { dir: values.dir, allowEmpty: values.allowEmpty, strict: values.strict };
   if (command === 'create') return { command, ...common, dir: values.dir, name, timestamp: values.timestamp };
   if (command === 'validate') return { command, ...common, files, json: values.json };
+  if (command === 'prove') return { command, ...common, files, json: values.json, ...proveConfig(values) };
+  return databaseConfig(command, values, { ...common, connection: connectionConfig(values), json: values.json, files });
+}
 
-  const database = { ...common, connection: connectionConfig(values), json: values.json };
+function databaseConfig(
+  command: Exclude<CommandName, 'create' | 'validate' | 'prove'>,
+  values: OptionValues,
+  { files, ...database }: Pick<UpConfig, keyof ReportingConfig | 'warnings' | 'connection' | 'json' | 'files'>,
+): Config {
   switch (command) {
     case 'history':
       return { command, ...database };
@@ -152,15 +162,27 @@ function importConfig({
   return { tool, dryRun, ...whereDefined({ fromTable }) };
 }
 
+function proveConfig(values: OptionValues): Omit<ProveConfig, keyof CommonConfig | 'command' | 'files' | 'json'> {
+  const { dir, scratchUrl, scratchTemplate, scratchOwned, setup, proveFrom: from, hooks, table, connectWait } = values;
+  const keptIn = (file: string | undefined): string | undefined => (file === '' ? keptSchema(dir) : file);
+  return {
+    ...whereDefined({ scratchUrl, setup, from, write: keptIn(values.write), check: keptIn(values.check) }),
+    scratchTemplate,
+    scratchOwned,
+    hooks,
+    table,
+    connectWaitMs: connectWait,
+    limits: limitsConfig(values),
+    ...hookConfig(values),
+  };
+}
+
+function keptSchema(dir: string): string {
+  return `${dir.replace(/\/+$/, '')}/schema.txt`;
+}
+
 function driftConfig(values: OptionValues): Pick<DriftConfig, 'schemaFile' | 'ignoreFile' | 'scope'> {
-  const {
-    dir,
-    schemaFile = `${dir.replace(/\/+$/, '')}/schema.txt`,
-    ignore = [],
-    ignoreFile,
-    owner,
-    privileges,
-  } = values;
+  const { dir, schemaFile = keptSchema(dir), ignore = [], ignoreFile, owner, privileges } = values;
   return { schemaFile, ...whereDefined({ ignoreFile }), scope: { ignore, owners: owner, privileges } };
 }
 

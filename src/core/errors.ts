@@ -28,6 +28,11 @@ export const ERRORS = {
     job: 'FailJob',
     meaning: 'no target, no down script, irreversible, or stored SQL that cannot be trusted',
   },
+  NOT_PROVEN: {
+    exit: 25,
+    job: 'FailJob',
+    meaning: 'a down file does not lead back, or the kept schema is not what the files make',
+  },
   DATABASE_UNAVAILABLE: {
     exit: 30,
     job: 'Count',

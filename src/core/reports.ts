@@ -62,3 +62,25 @@ export interface DriftReport {
   /** Why the command fails. */
   readonly error?: MigratorError;
 }
+
+/** One version in the report of `prove`. */
+export interface ProvedVersion {
+  readonly version: Version;
+  /** `none` without a down file; `failed` when the down file, or the up file after it, does not run. */
+  readonly way: 'proved' | 'different' | 'failed' | 'irreversible' | 'none';
+  /** With the file that has left each of them. */
+  readonly differences: readonly (Difference & { readonly file: string })[];
+  readonly failure?: { readonly file: string; readonly summary: string };
+  readonly durationMs: number;
+}
+
+/** Of `prove`. */
+export interface ProveReport {
+  readonly versions: readonly ProvedVersion[];
+  /** In what the migrations differ from the kept schema, where that was asked. */
+  readonly kept?: readonly Difference[];
+  /** Where the schema was written to. */
+  readonly wrote?: string;
+  /** Why the command fails. */
+  readonly error?: MigratorError;
+}

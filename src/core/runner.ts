@@ -11,6 +11,7 @@ export type CommandName =
   | 'import'
   | 'repair'
   | 'drift'
+  | 'prove'
   | 'lock'
   | 'create';
 

@@ -1,8 +1,8 @@
 /** What the commands about catalogs print for people on stdout. */
 import { describeDifference } from '../core/catalog/describe.ts';
-import type { DriftReport } from '../core/reports.ts';
+import type { DriftReport, ProvedVersion, ProveReport } from '../core/reports.ts';
 import { printableLine } from '../core/text/printable.ts';
-import { counted } from './words.ts';
+import { counted, seconds } from './words.ts';
 
 export function formatDrift({ servers, pending, unknown, differences }: DriftReport): string {
   const notes = differences.filter(({ note }) => note === true);
@@ -16,6 +16,29 @@ export function formatDrift({ servers, pending, unknown, differences }: DriftRep
         ]),
     ...differences.map((one) => `${one.note === true ? 'note: ' : ''}${describeDifference(one)}`),
     differences.length === notes.length ? 'No drift.' : counted(differences.length - notes.length, 'difference'),
+  ];
+  return lines.map(printableLine).join('\n');
+}
+
+const WAYS: Readonly<Record<ProvedVersion['way'], string>> = {
+  proved: 'the way back is proved',
+  different: 'the way back leaves differences',
+  failed: 'the way back fails',
+  irreversible: 'irreversible',
+  none: 'no down file',
+};
+
+export function formatProof({ versions, kept = [], wrote }: ProveReport): string {
+  const proved = versions.filter(({ way }) => way === 'proved').length;
+  const lines = [
+    ...versions.flatMap(({ version, way, differences, failure, durationMs }) => [
+      `  ${version}: ${WAYS[way]} (${seconds(durationMs)})`,
+      ...differences.map((one) => `    ${one.note === true ? 'note: ' : ''}${one.file}: ${describeDifference(one)}`),
+      ...(failure ? [`    ${failure.file}: ${failure.summary}`] : []),
+    ]),
+    ...kept.map((one) => `kept schema: ${describeDifference(one)}`),
+    ...(wrote === undefined ? [] : [`wrote ${wrote}`]),
+    `${proved} of ${counted(versions.length, 'version')} proved`,
   ];
   return lines.map(printableLine).join('\n');
 }

@@ -6,7 +6,15 @@ import type { Direction, Version } from '../core/migration.ts';
 import type { HeldVersion } from '../core/plan/held-versions.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan/plan.ts';
-import type { ConvertReport, DriftReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
+import type {
+  ConvertReport,
+  DriftReport,
+  Finding,
+  LockReport,
+  ProveReport,
+  RepairReport,
+  ValidateReport,
+} from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
 import { printableJson } from '../core/text/printable.ts';
 
@@ -101,6 +109,12 @@ export interface RepairDocument extends Omit<RepairReport, 'error'> {
   readonly exit: number;
 }
 
+interface ProveDocument extends Omit<ProveReport, 'error'> {
+  readonly command: 'prove';
+  readonly exit: number;
+  readonly proved: boolean;
+}
+
 interface DriftDocument extends Omit<DriftReport, 'error'> {
   readonly command: 'drift';
   readonly exit: number;
@@ -129,6 +143,7 @@ export type JsonDocument =
   | LockDocument
   | RepairDocument
   | DriftDocument
+  | ProveDocument
   | ValidateDocument
   | ConvertDocument
   | CreateDocument;
@@ -238,6 +253,10 @@ export function repairDocument({ error, ...report }: RepairReport): RepairDocume
 
 export function driftDocument({ error, ...report }: DriftReport): DriftDocument {
   return { command: 'drift', exit: exitOf(error), drifted: error !== undefined, ...report };
+}
+
+export function proveDocument({ error, ...report }: ProveReport): ProveDocument {
+  return { command: 'prove', exit: exitOf(error), proved: error === undefined, ...report };
 }
 
 export function validateDocument({ migrations, findings, error }: ValidateReport): ValidateDocument {

@@ -126,6 +126,7 @@ describe('--json', () => {
     import: ['convert', 0, '--from', 'goose', '--dry-run', '--files'],
     repair: ['repair', 0],
     drift: ['error', 20],
+    prove: ['error', 20],
     lock: ['lock', 0],
     validate: ['validate', 0],
   };

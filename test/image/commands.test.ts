@@ -58,6 +58,9 @@ describe('the image', () => {
     async drift() {
       await expectRun(['drift'], 20);
     },
+    async prove() {
+      await expectRun(['prove'], 20);
+    },
     async validate() {
       const { code, stderr } = await image().run(['validate'], {
         more: [`--volume=${workspace().dir}:/migrations:ro`],

@@ -58,7 +58,10 @@ describe('parseArguments', () => {
   }
 
   const refused: [string, ...(string | RegExp)[]][] = [
-    ['', 'no command; give one of up, down, wait, status, history, validate, baseline, import, repair, lock, create'],
+    [
+      '',
+      'no command; give one of up, down, wait, status, history, validate, baseline, import, repair, prove, drift, lock, create',
+    ],
     ['UP', 'unknown command "UP"; did you mean "up"?'],
     ['statsu', 'unknown command "statsu"; did you mean "status"?'],
     ['--json up', 'the command comes first, then its flags; "--json" is not a command'],

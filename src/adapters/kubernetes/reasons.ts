@@ -54,6 +54,7 @@ export const REASON_OF_FAILURE = {
   HOOK_FAILED: 'MigrationFailed',
   MIGRATION_FAILED: 'MigrationFailed',
   MIGRATION_INCOMPLETE: 'MigrationFailed',
+  NOT_PROVEN: 'MigrationFailed',
   DRIFTED: 'SchemaDrifted',
   INTERRUPTED: 'Interrupted',
 } as const satisfies Record<ErrorCode, Reason>;

@@ -4,6 +4,8 @@ import type { CommandName } from '../../core/runner.ts';
 /** How the text of a setting is read; src/config/option-values.ts has the parser of each. */
 export type OptionType =
   | 'text'
+  /** A path; without one the usual place. */
+  | 'place'
   | 'boolean'
   | 'duration'
   | 'integer'
@@ -57,8 +59,19 @@ export const DATABASE = [
   'drift',
   'lock',
 ] as const;
-export const FILES = ['up', 'down', 'wait', 'status', 'baseline', 'import', 'repair', 'drift', 'validate'] as const;
+export const FILES = [
+  'up',
+  'down',
+  'wait',
+  'status',
+  'baseline',
+  'import',
+  'repair',
+  'drift',
+  'prove',
+  'validate',
+] as const;
 export const CHANGING = ['up', 'down', 'baseline', 'import', 'repair'] as const;
 export const RUNNING = ['up', 'down'] as const;
 export const TELLING = [...RUNNING, 'drift'] as const;
-export const ALL = [...DATABASE, 'validate', 'create'] as const;
+export const ALL = [...DATABASE, 'prove', 'validate', 'create'] as const;

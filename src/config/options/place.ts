@@ -100,7 +100,7 @@ export const PLACE_OPTIONS = {
   strict: {
     type: 'boolean',
     group: 'Files',
-    commands: ['up', 'down', 'validate'],
+    commands: ['up', 'down', 'prove', 'validate'],
     help: 'Refuse what otherwise causes a warning: duplicate numbers, changed files, out of order, a database ahead of the files.',
   },
 } as const satisfies Record<string, OptionEntry>;

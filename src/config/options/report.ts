@@ -5,7 +5,7 @@ export const REPORT_OPTIONS = {
   json: {
     type: 'boolean',
     group: 'Output',
-    commands: [...DATABASE, 'validate'],
+    commands: [...DATABASE, 'prove', 'validate'],
     help: 'Print one JSON document on stdout.',
   },
   verbose: {

@@ -1,7 +1,6 @@
 /** `drift`: is the database what the migrations make? It only reads. */
 import type { Catalog } from '../../core/catalog/catalog.ts';
-import { diffCatalogs, type Difference } from '../../core/catalog/diff.ts';
-import { asStatements, sameMeaning } from '../../core/catalog/same-meaning.ts';
+import type { Difference } from '../../core/catalog/diff.ts';
 import { inScope, type Scope } from '../../core/catalog/scope.ts';
 import { describeDifference } from '../../core/catalog/describe.ts';
 import { MigratorError } from '../../core/errors.ts';
@@ -10,6 +9,7 @@ import type { DriftReport } from '../../core/reports.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
 import { connect, type ConnectPorts } from '../session/connect.ts';
 import { interruptedBy } from '../session/interrupting.ts';
+import { compareCatalogs } from './compare-catalogs.ts';
 import type { InspectOptions } from './inspect.ts';
 
 export interface DriftOptions extends InspectOptions {
@@ -40,22 +40,6 @@ export async function findDrift(
   } finally {
     await session.close();
   }
-}
-
-/** Without differences between texts that mean the same. */
-export async function compareCatalogs(expected: Catalog, found: Catalog, parser: SqlParser): Promise<Difference[]> {
-  const differences: Difference[] = [];
-  for (const difference of diffCatalogs(expected, found))
-    if (!(await isOnlyText(difference, parser))) differences.push(difference);
-  return differences;
-}
-
-async function isOnlyText({ deparsed, expected, found }: Difference, parser: SqlParser): Promise<boolean> {
-  if (deparsed !== true || expected === undefined || found === undefined) return false;
-  const others = asStatements(found);
-  for (const [at, statement] of asStatements(expected).entries())
-    if (sameMeaning(await parser.parse(statement), await parser.parse(others[at] ?? ''))) return true;
-  return false;
 }
 
 function driftError(differences: readonly Difference[]): MigratorError | undefined {
