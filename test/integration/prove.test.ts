@@ -8,6 +8,7 @@ import pg from 'pg';
 import { execute } from '../support/catalogs.ts';
 import { runInProcess, type InProcessResult } from '../support/in-process.ts';
 import { valid } from '../support/json-documents.ts';
+import { testServer } from '../support/server.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 const RIGHT = {
@@ -40,7 +41,7 @@ describe('prove', () => {
   }
 
   afterEach('no scratch database is left', async () => {
-    expect(await scratches(workspace().serverUrl)).to.deep.equal([]);
+    expect(await scratches((await testServer()).url)).to.deep.equal([]);
   });
 
   it('proves down files that lead back, and lists those that are not there', async () => {

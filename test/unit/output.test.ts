@@ -304,6 +304,41 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
       error: failure,
     }),
   ],
+  drift: [
+    documents.driftDocument({ servers: { kept: 17, found: 18 }, pending: ['2_b'], unknown: [], differences: [] }),
+    documents.driftDocument({
+      servers: { kept: 18, found: 18 },
+      pending: [],
+      unknown: ['1_a'],
+      differences: [
+        { object: 'table a', change: 'different', property: 'owner', expected: 'x', found: 'y', note: true },
+      ],
+      error: failure,
+    }),
+  ],
+  prove: [
+    documents.proveDocument({
+      versions: [
+        {
+          version: '1_a',
+          way: 'different',
+          differences: [{ file: '1_a.down.sql', object: 'table a', change: 'missing' }],
+          durationMs: 1,
+        },
+        {
+          version: '2_b',
+          way: 'failed',
+          differences: [],
+          failure: { file: '2_b.down.sql', summary: 'x' },
+          durationMs: 1,
+        },
+      ],
+      kept: [{ object: 'table a', change: 'foreign' }],
+      wrote: 'schema.txt',
+      error: failure,
+    }),
+    documents.proveDocument({ versions: [] }),
+  ],
   validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
   termination: ENDINGS.map((ending) => JSON.parse(terminationMessage(ending)) as object),
 };

@@ -2,7 +2,7 @@
 
 {{/* Those of which trying again can't help (src/core/errors.ts). */}}
 {{- define "lockstep.finalExitCodes" -}}
-[20, 21, 22, 23, 24, 40, 41]
+[20, 21, 22, 23, 24, 25, 40, 41, 42]
 {{- end }}
 
 {{/* (dict … of lockstep.podTemplate, and backoffLimit) */}}
