@@ -5,7 +5,7 @@ import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { DriftConfig } from '../config/config.ts';
 import { findDrift } from '../engine/commands/drift.ts';
 import { formatDrift } from '../output/catalog-reports.ts';
-import { driftDocument } from '../output/documents.ts';
+import { driftDocument } from '../output/catalog-documents.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
 import { openPorts, type Wiring } from './wiring.ts';
 

@@ -12,7 +12,7 @@ import { MigratorError } from '../core/errors.ts';
 import type { HookRunner, Reporter, Scratch } from '../core/ports.ts';
 import { checkKept, prove } from '../engine/commands/prove.ts';
 import { formatProof } from '../output/catalog-reports.ts';
-import { proveDocument } from '../output/documents.ts';
+import { proveDocument } from '../output/catalog-documents.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
 import { HOOK_WORKER, hookMemory, type Wiring } from './wiring.ts';
 

@@ -1,4 +1,5 @@
 /** The one JSON document that `--json` prints, each with the exit code; docs/schemas/ has a schema of each. */
+import type { DriftDocument, ProveDocument } from './catalog-documents.ts';
 import { publicWordsOf } from '../core/brief-error.ts';
 import type { ErrorCode, MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
@@ -6,15 +7,7 @@ import type { Direction, Version } from '../core/migration.ts';
 import type { HeldVersion } from '../core/plan/held-versions.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan/plan.ts';
-import type {
-  ConvertReport,
-  DriftReport,
-  Finding,
-  LockReport,
-  ProveReport,
-  RepairReport,
-  ValidateReport,
-} from '../core/reports.ts';
+import type { ConvertReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import type { CommandName, Holder } from '../core/runner.ts';
 import { printableJson } from '../core/text/printable.ts';
 
@@ -107,18 +100,6 @@ export interface LockDocument {
 export interface RepairDocument extends Omit<RepairReport, 'error'> {
   readonly command: 'repair';
   readonly exit: number;
-}
-
-interface ProveDocument extends Omit<ProveReport, 'error'> {
-  readonly command: 'prove';
-  readonly exit: number;
-  readonly proved: boolean;
-}
-
-interface DriftDocument extends Omit<DriftReport, 'error'> {
-  readonly command: 'drift';
-  readonly exit: number;
-  readonly drifted: boolean;
 }
 
 export interface ValidateDocument {
@@ -249,14 +230,6 @@ export function lockDocument({ key, holder, waiters, terminated }: LockReport): 
 
 export function repairDocument({ error, ...report }: RepairReport): RepairDocument {
   return { command: 'repair', exit: exitOf(error), ...report };
-}
-
-export function driftDocument({ error, ...report }: DriftReport): DriftDocument {
-  return { command: 'drift', exit: exitOf(error), drifted: error !== undefined, ...report };
-}
-
-export function proveDocument({ error, ...report }: ProveReport): ProveDocument {
-  return { command: 'prove', exit: exitOf(error), proved: error === undefined, ...report };
 }
 
 export function validateDocument({ migrations, findings, error }: ValidateReport): ValidateDocument {

@@ -300,7 +300,7 @@ describe('parseConfig: problems', () => {
     const secret = 'postgres://u:hunter2@h/d';
     for (const key of OPTION_KEYS) {
       const command = optionEntry(key).commands[0]!;
-      if (key === 'databaseUrl') continue;
+      if (key === 'databaseUrl' || key === 'scratchUrl') continue;
       const { problems } = errorOf(() => parse(command, { [key]: secret })).details;
       expect(problems?.join(), key)
         .to.match(/looks like a database address/)

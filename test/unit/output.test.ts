@@ -6,6 +6,7 @@ import type { JournalEntry } from '../../src/core/history.ts';
 import type { HeldVersion } from '../../src/core/plan/held-versions.ts';
 import type { DryRunStep, Outcome } from '../../src/core/outcome.ts';
 import type { LockReport, ValidateReport } from '../../src/core/reports.ts';
+import * as catalogDocuments from '../../src/output/catalog-documents.ts';
 import * as documents from '../../src/output/documents.ts';
 import { formatDryRun } from '../../src/output/dry-run.ts';
 import { formatError } from '../../src/output/error-text.ts';
@@ -305,8 +306,13 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
     }),
   ],
   drift: [
-    documents.driftDocument({ servers: { kept: 17, found: 18 }, pending: ['2_b'], unknown: [], differences: [] }),
-    documents.driftDocument({
+    catalogDocuments.driftDocument({
+      servers: { kept: 17, found: 18 },
+      pending: ['2_b'],
+      unknown: [],
+      differences: [],
+    }),
+    catalogDocuments.driftDocument({
       servers: { kept: 18, found: 18 },
       pending: [],
       unknown: ['1_a'],
@@ -317,7 +323,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
     }),
   ],
   prove: [
-    documents.proveDocument({
+    catalogDocuments.proveDocument({
       versions: [
         {
           version: '1_a',
@@ -337,7 +343,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
       wrote: 'schema.txt',
       error: failure,
     }),
-    documents.proveDocument({ versions: [] }),
+    catalogDocuments.proveDocument({ versions: [] }),
   ],
   validate: [documents.validateDocument(validation), documents.validateDocument({ migrations: 0, findings: [] })],
   termination: ENDINGS.map((ending) => JSON.parse(terminationMessage(ending)) as object),
