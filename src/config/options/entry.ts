@@ -72,6 +72,6 @@ export const FILES = [
   'validate',
 ] as const;
 export const CHANGING = ['up', 'down', 'baseline', 'import', 'repair'] as const;
-export const RUNNING = ['up', 'down'] as const;
+const RUNNING = ['up', 'down'] as const;
 export const TELLING = [...RUNNING, 'drift'] as const;
 export const ALL = [...DATABASE, 'prove', 'validate', 'create'] as const;

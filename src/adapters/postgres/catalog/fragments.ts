@@ -1,7 +1,7 @@
 /** SQL that the queries of the catalog share. All of it runs under our own path, so that names come with their schema. */
 
 /** Set for one transaction: the role that is written `@owner`, and the tables that are ours. */
-export const OWNER = `current_setting('lockstep.catalog_owner')::oid`;
+const OWNER = `current_setting('lockstep.catalog_owner')::oid`;
 const OURS = `(current_setting('lockstep.catalog_ours')::oid[])`;
 
 /** `kind, name, part, part name, part text, properties`: what each query answers. */
