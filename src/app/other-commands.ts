@@ -1,12 +1,8 @@
 /** Runs all commands except `up` and `down`: from Config to Answer; loaded only for them. */
 import { createMigration } from '../adapters/files/create.ts';
-import { createFileSource } from '../adapters/files/source.ts';
-import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { Config, DownConfig, UpConfig } from '../config/config.ts';
 import { printableLine } from '../core/text/printable.ts';
-import { validate } from '../engine/commands/validate.ts';
-import { createDocument, validateDocument } from '../output/documents.ts';
-import { formatValidation } from '../output/reports.ts';
+import { createDocument } from '../output/documents.ts';
 import { databaseAnswer } from './database-commands.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
@@ -21,10 +17,7 @@ export async function otherAnswer(
     const files = await createMigration({ dir, name, timestamp, now: new Date() });
     return { document: createDocument(files), text: files.map(printableLine).join('\n') };
   }
-  if (config.command === 'validate') {
-    const report = await validate(createFileSource(config.files), createSqlParser(), config.files);
-    return { document: validateDocument(report), text: formatValidation(report), error: report.error };
-  }
+  if (config.command === 'validate') return await (await import('./validate-command.ts')).validateAnswer(config);
   if ('oldDir' in config) return await (await import('./convert-command.ts')).convertAnswer(config, wiring);
   if (config.command === 'prove')
     return await (await import('./prove-command.ts')).proveAnswer(config, context, wiring);

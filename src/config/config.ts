@@ -133,7 +133,7 @@ export type ProveConfig = CommonConfig & {
   readonly hookTimeoutMs: number;
   readonly hookMemory?: number;
 };
-type ValidateConfig = CommonConfig & {
+export type ValidateConfig = CommonConfig & {
   readonly command: 'validate';
   readonly files: FilesConfig;
   readonly json: boolean;

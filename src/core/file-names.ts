@@ -12,6 +12,12 @@ export interface FileRemark {
   readonly strict: boolean;
 }
 
+/** Why a file cannot be used (exit 21). */
+export interface FileProblem {
+  readonly file: string;
+  readonly message: string;
+}
+
 /** The remarks as warnings. @throws MigratorError MIGRATIONS_INVALID for what `strict` refuses. */
 export function judgeRemarks(remarks: readonly FileRemark[], strict: boolean): string[] {
   const refused = remarks.filter((remark) => strict && remark.strict).map(({ message }) => message);

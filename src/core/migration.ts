@@ -91,7 +91,13 @@ export function parseDuration(text: string): number | undefined {
 /** PostgreSQL's timeouts are 32-bit milliseconds, and so are Node's timers. */
 const MAX_DURATION_MS = 2_147_483_647;
 
-export const DIRECTIVES: readonly string[] = ['no-transaction', 'irreversible', 'lock-timeout', 'statement-timeout'];
+export const DIRECTIVES: readonly string[] = [
+  'no-transaction',
+  'irreversible',
+  'lock-timeout',
+  'statement-timeout',
+  'allow',
+];
 
 /** Reads `-- lockstep: …` lines of the leading comment block; every bad one is a problem with its line. */
 export function parseDirectives(text: string): { directives: Directives; problems: string[] } {
@@ -125,12 +131,15 @@ function* leadingComments(text: string): Generator<[number, string]> {
 }
 
 function readDirective(body: string, found: { -readonly [K in keyof Directives]: Directives[K] }): string | undefined {
-  const [name = '', value] = body.split('=', 2).map((part) => part.trim());
+  const [name = '', value] = body.split(/^allow\b/.test(body) ? /[=\s]/ : '=', 2).map((part) => part.trim());
   switch (name) {
     case 'no-transaction':
     case 'irreversible':
       if (value !== undefined) return `directive "${name}" takes no value`;
       found[name === 'irreversible' ? 'irreversible' : 'noTransaction'] = true;
+      return undefined;
+    // Only `validate` reads it.
+    case 'allow':
       return undefined;
     case 'lock-timeout':
     case 'statement-timeout': {

@@ -2,7 +2,6 @@
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { Version } from '../core/migration.ts';
 import { readStatus } from '../engine/commands/inspect.ts';
-import { validate as validateFiles } from '../engine/commands/validate.ts';
 import { isMissing, statusDocument, validateDocument } from '../output/documents.ts';
 import type { StatusDocument, ValidateDocument } from '../output/documents.ts';
 import type { StatusOptions, ValidateOptions } from './options.ts';
@@ -52,6 +51,7 @@ async function look(name: string, options: StatusOptions): Promise<Status> {
 export async function validate(options: ValidateOptions): Promise<Validation> {
   return await inOptions(async () => {
     checkValidateOptions(options);
+    const { validate: validateFiles } = await import('../engine/commands/validate.ts');
     const report = await validateFiles(sourceOf(options), createSqlParser(), { strict: options.strict ?? false });
     const { valid, migrations, findings } = validateDocument(report);
     return { valid, migrations, findings };

@@ -14,7 +14,7 @@ import { openHookPool } from '../adapters/postgres/hooks/dedicated-pool.ts';
 import type { ThreadHooksOptions } from '../adapters/postgres/hooks/hooks.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import { MigratorError } from '../core/errors.ts';
-import type { Clock, Database, MigrationSource, Reporter } from '../core/ports.ts';
+import type { Clock, Database, MigrationSource, ReviewSource, Reporter } from '../core/ports.ts';
 import type { CommandName, RunnerIdentity } from '../core/runner.ts';
 import type { SqlParser } from '../core/sql/script-plan.ts';
 import { VERSION } from '../core/version.ts';
@@ -49,7 +49,7 @@ export function openPorts(options: StatusOptions, { table, lockKey }: Identity):
   };
 }
 
-export function sourceOf({ dir, files, allowEmpty = false }: Files): MigrationSource {
+export function sourceOf({ dir, files, allowEmpty = false }: Files): ReviewSource {
   return createFileSource({ ...(dir === undefined ? { files } : { dir }), allowEmpty });
 }
 

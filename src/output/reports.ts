@@ -7,7 +7,7 @@ import { describeHeldVersion } from '../core/plan/held-versions.ts';
 import { describeInPart, waysOut } from '../core/plan/in-part.ts';
 import type { VersionStatus } from '../core/plan/plan.ts';
 import { printableLine } from '../core/text/printable.ts';
-import type { ConvertReport, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
+import type { ConvertReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
 import { describeHolder } from '../core/runner.ts';
 import { columnsOf, fit } from './terminal/width.ts';
 import { counted } from './words.ts';
@@ -79,17 +79,19 @@ export function formatRepair({ dryRun, steps, left }: RepairReport): string {
 }
 
 export function formatValidation({ migrations, findings }: ValidateReport): string {
-  const lines = findings.map(({ severity, message, file, line, column }) => {
+  const lines = findings.map(({ severity, rule, message, file, line, column }) => {
     const place = [file, line, column].filter((part) => part !== undefined).join(':');
-    return printableLine(`${place === '' ? '' : `${place}: `}${severity}: ${message}`);
+    return printableLine(`${place === '' ? '' : `${place}: `}${severity}: ${message} [${rule}]`);
   });
-  const errors = findings.filter(({ severity }) => severity === 'error').length;
-  return [
-    ...lines,
-    [counted(migrations, 'migration'), counted(errors, 'error'), counted(findings.length - errors, 'warning')].join(
-      ', ',
-    ),
-  ].join('\n');
+  const number = (wanted: Finding['severity']): number => findings.filter(({ severity }) => severity === wanted).length;
+  const counts = [
+    counted(migrations, 'migration'),
+    counted(number('error'), 'error'),
+    counted(number('warning'), 'warning'),
+  ];
+  return [...lines, [...counts, ...(number('note') > 0 ? [counted(number('note'), 'note')] : [])].join(', ')].join(
+    '\n',
+  );
 }
 
 /** A time that is cut says nothing. */

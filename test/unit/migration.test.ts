@@ -75,7 +75,7 @@ describe('parseDirectives', () => {
       'line 3: directive "lock-timeout" needs a duration such as lock-timeout=2s (ms, s, min, h)',
       'line 4: directive "lock-timeout" needs a duration such as lock-timeout=2s (ms, s, min, h)',
       'line 5: directive "irreversible" takes no value',
-      'line 6: unknown directive "quantum"; valid directives: no-transaction, irreversible, lock-timeout, statement-timeout',
+      'line 6: unknown directive "quantum"; valid directives: no-transaction, irreversible, lock-timeout, statement-timeout, allow',
       'line 7: write "-- lockstep: no-transaction", with a colon',
     ]);
   });

@@ -80,8 +80,8 @@ const lock: LockReport = {
 const validation: ValidateReport = {
   migrations: 2,
   findings: [
-    { severity: 'error', message: 'syntax error', file: '1_a.up.sql', line: 2, column: 3 },
-    { severity: 'warning', message: 'the same number twice' },
+    { severity: 'error', rule: 'syntax', message: 'wrong', file: '1_a.up.sql', line: 2, column: 3, fingerprint: 'a' },
+    { severity: 'warning', rule: 'numbers', message: 'the same number twice', fingerprint: 'b' },
   ],
 };
 
@@ -128,7 +128,7 @@ describe('reports', () => {
 
   it('validate', () => {
     expect(reports.formatValidation(validation)).to.equal(
-      '1_a.up.sql:2:3: error: syntax error\nwarning: the same number twice\n2 migrations, 1 error, 1 warning',
+      '1_a.up.sql:2:3: error: wrong [syntax]\nwarning: the same number twice [numbers]\n2 migrations, 1 error, 1 warning',
     );
   });
 

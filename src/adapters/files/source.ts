@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, statSync, type Dirent } from 'node:fs';
 import { basename, resolve } from 'node:path';
 
 import { MigratorError } from '../../core/errors.ts';
-import { isSeed, judgeName, someOf, type FileRemark } from '../../core/file-names.ts';
+import { isSeed, judgeName, someOf, type FileProblem, type FileRemark } from '../../core/file-names.ts';
 import {
   checksum,
   compareVersions,
@@ -20,7 +20,7 @@ import {
   type Script,
   type Version,
 } from '../../core/migration.ts';
-import type { MigrationSet, MigrationSource } from '../../core/ports.ts';
+import type { MigrationSet, ReviewSource } from '../../core/ports.ts';
 import { counted } from '../../output/words.ts';
 
 export type FileSourceOptions = ({ readonly dir: string } | { readonly files: readonly string[] }) & {
@@ -38,19 +38,31 @@ type Files = Partial<Record<FileKind, File>>;
 
 /** Problems refuse the run (exit 21); remarks become warnings, or problems with `--strict`. */
 interface Found {
-  readonly problems: string[];
+  readonly problems: FileProblem[];
   readonly remarks: FileRemark[];
 }
 
 /** How many versions to read before yielding; they take about a millisecond. */
 const AT_ONCE = 50;
 
-export function createFileSource(options: FileSourceOptions): MigrationSource {
-  return { read: () => readAll(options) };
+export function createFileSource(options: FileSourceOptions): ReviewSource {
+  return {
+    async read() {
+      const { problems, ...set } = await readAll(options);
+      if (problems.length > 0) throw invalid(placeOf(options), problems);
+      return set;
+    },
+    readWithProblems: () => readAll(options),
+  };
 }
 
-async function readAll(options: FileSourceOptions): Promise<MigrationSet> {
-  const place = 'dir' in options ? options.dir : 'the list of files';
+function placeOf(options: FileSourceOptions): string {
+  return 'dir' in options ? options.dir : 'the list of files';
+}
+
+async function readAll(
+  options: FileSourceOptions,
+): Promise<MigrationSet & { readonly problems: readonly FileProblem[] }> {
   const found: Found = { problems: [], remarks: [] };
   const { problems, remarks } = found;
   const migrations: Migration[] = [];
@@ -61,17 +73,16 @@ async function readAll(options: FileSourceOptions): Promise<MigrationSet> {
     const migration = readMigration(version, files, problems);
     if (migration) migrations.push(migration);
   }
-  if (problems.length > 0) throw invalid(place, problems);
-  if (migrations.length === 0 && !options.allowEmpty)
-    throw noFiles(`there are no migration files in ${place}`, remarks);
+  if (migrations.length === 0 && problems.length === 0 && !options.allowEmpty)
+    throw noFiles(`there are no migration files in ${placeOf(options)}`, remarks);
   migrations.sort((a, b) => compareVersions(a.version, b.version));
-  return { migrations, remarks };
+  return { migrations, remarks, problems };
 }
 
-function invalid(place: string, problems: readonly string[]): MigratorError {
+function invalid(place: string, problems: readonly FileProblem[]): MigratorError {
   const count = counted(problems.length, 'problem');
   return new MigratorError('MIGRATIONS_INVALID', `the migration files in ${place} have ${count}`, {
-    problems: problems.toSorted(),
+    problems: problems.map(({ file, message }) => `${file}: ${message}`).toSorted(),
     hint: 'correct the files; a migration is <number>_<name>.up.sql, with an optional .down.sql and .before.mjs',
   });
 }
@@ -116,7 +127,8 @@ function judgeOthers(
     if (!entry.isFile() && (sql !== undefined || !entry.isSymbolicLink())) continue;
     const verdict = judgeName(name, names);
     if (verdict === 'other tool') foreign.push(name);
-    if (verdict === 'refused') problems.push(`${name}: ${WRONG_NAME}, and golang-migrate would apply it`);
+    if (verdict === 'refused')
+      problems.push({ file: name, message: `${WRONG_NAME}, and golang-migrate would apply it` });
   }
   if (foreign.length > 0)
     remarks.push({
@@ -156,13 +168,13 @@ function listDirectory(dir: string): Dirent[] {
   }
 }
 
-function isFile({ name, path }: File, problems: string[]): boolean {
+function isFile({ name, path }: File, problems: FileProblem[]): boolean {
   try {
     if (statSync(path).isFile()) return true;
     // A container runtime creates a directory if the source of a file mount does not exist.
-    problems.push(`${name}: is not a file`);
+    problems.push({ file: name, message: 'is not a file' });
   } catch (error) {
-    problems.push(`${name}: ${whyUnreadable(error)}`);
+    problems.push({ file: name, message: whyUnreadable(error) });
   }
   return false;
 }
@@ -195,19 +207,20 @@ function groupByVersion(all: readonly File[], { problems, remarks }: Found): Map
     const { name, path } = file;
     const parsed = parseFileName(name);
     if (!parsed) {
-      problems.push(`${name}: ${WRONG_NAME}`);
+      problems.push({ file: name, message: WRONG_NAME });
       continue;
     }
     const files = versions.get(parsed.version) ?? {};
     const twin = files[parsed.kind];
-    if (twin !== undefined) problems.push(`${name}: is listed twice, as ${twin.path} and ${path}`);
+    if (twin !== undefined) problems.push({ file: name, message: `is listed twice, as ${twin.path} and ${path}` });
     files[parsed.kind] = file;
     versions.set(parsed.version, files);
   }
   const lonely = [...versions].filter(([, { up }]) => up === undefined);
   if (lonely.some(([, { down }]) => down !== undefined)) pairByNumber(versions, remarks);
   for (const [version, { down, before }] of lonely) {
-    for (const file of [down, before]) if (file) problems.push(`${file.name}: there is no ${version}.up.sql`);
+    for (const file of [down, before])
+      if (file) problems.push({ file: file.name, message: `there is no ${version}.up.sql` });
   }
   return versions;
 }
@@ -234,7 +247,7 @@ function pairByNumber(versions: ReadonlyMap<Version, Files>, remarks: FileRemark
     });
 }
 
-function readMigration(version: Version, files: Files, problems: string[]): Migration | undefined {
+function readMigration(version: Version, files: Files, problems: FileProblem[]): Migration | undefined {
   const up = files.up === undefined ? undefined : readScript(files.up, problems);
   const down = files.down === undefined ? undefined : readScript(files.down, problems);
   if (!up) return undefined;
@@ -246,15 +259,15 @@ function readMigration(version: Version, files: Files, problems: string[]): Migr
   };
 }
 
-function readScript({ name: file, path }: File, problems: string[]): Script | undefined {
+function readScript({ name: file, path }: File, problems: FileProblem[]): Script | undefined {
   const read = readText(path);
   if ('problem' in read) {
-    problems.push(`${file}: ${read.problem}`);
+    problems.push({ file, message: read.problem });
     return undefined;
   }
   const { text } = read;
   const { directives, problems: wrong } = parseDirectives(text);
-  problems.push(...wrong.map((problem) => `${file}: ${problem}`));
+  problems.push(...wrong.map((message) => ({ file, message })));
   let sum: string | undefined;
   return {
     file,

@@ -1,5 +1,4 @@
 /** How a script will run, and everything a person should know beforehand. */
-import { findHazards } from './hazards.ts';
 import type { Direction, Directives } from '../migration.ts';
 import { findLosses, UNREAD } from './losses.ts';
 import type { Reading } from './read-script.ts';
@@ -14,7 +13,13 @@ import { isMomentary } from './session-rules.ts';
 import { classify, type Statement } from './statements.ts';
 import { layOut, type Group, type Layout } from './transaction-layout.ts';
 
-export function planScript(read: Reading, directives: Directives, direction: Direction): ScriptAnalysis {
+/** With what only `validate` looks at. */
+export interface AnalyzedScript extends ScriptAnalysis {
+  /** Undefined for a script that the parser cannot read. */
+  readonly parsed?: { readonly text: string; readonly statements: readonly Statement[]; readonly mode: Layout['mode'] };
+}
+
+export function planScript(read: Reading, directives: Directives, direction: Direction): AnalyzedScript {
   const reading = { ...read, problems: [...findMarkers(read.original, direction), ...read.problems] };
   const { text, parse } = reading;
   if (parse === 'too large') {
@@ -49,12 +54,7 @@ export function planScript(read: Reading, directives: Directives, direction: Dir
     losses: findLosses(statements),
     problems: [...reading.problems, ...refusals, ...faults].toSorted((a, b) => a.line - b.line || a.column - b.column),
     warnings: warningsOf(text, layout, remark),
-    // A getter: only `validate` reads them.
-    get hazards() {
-      return findHazards({ statements, mode: layout.mode, direction }).map(({ statement, message }) =>
-        remark(statement, message),
-      );
-    },
+    parsed: { text, statements, mode: layout.mode },
   };
 }
 
@@ -69,7 +69,6 @@ function unread(reading: Reading, directives: Directives, place: Unread, why: Sc
     losses: UNREAD,
     problems: reading.problems,
     warnings: [{ ...why, message: `${why.message}; the file runs as one transaction${inSpite}` }],
-    hazards: [],
   };
 }
 

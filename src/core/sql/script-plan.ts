@@ -122,9 +122,8 @@ export interface ScriptAnalysis {
   readonly problems: readonly ScriptRemark[];
   /** Worth a warning whenever the script is about to run. */
   readonly warnings: readonly ScriptRemark[];
-  /** Reported by `validate` only, like `hazards`: syntax that the parser cannot read. */
+  /** Reported by `validate` only: syntax that the parser cannot read. */
   readonly syntaxError?: ScriptRemark;
-  readonly hazards: readonly ScriptRemark[];
 }
 
 /** A raw statement as the parser gives it. Offsets are UTF-16 code units of the parsed text. */

@@ -1,47 +1,58 @@
 /** `validate`: checks everything about the files that needs no database. */
+import * as crypto from 'node:crypto';
+
 import { MigratorError, type ErrorCode } from '../../core/errors.ts';
-import type { SourceLocation } from '../../core/text/source-location.ts';
 import { equalNumbers, mixedNumbers } from '../../core/file-names.ts';
-import type { Direction, Migration, Script } from '../../core/migration.ts';
+import { compareVersions, type Direction, type Migration, type Script, type Version } from '../../core/migration.ts';
+import { namedVersion } from '../../core/plan/named-version.ts';
 import { ZERO_BYTES } from '../../core/plan/plan.ts';
-import type { MigrationSource } from '../../core/ports.ts';
+import type { ReviewSource } from '../../core/ports.ts';
 import type { Finding, ValidateReport } from '../../core/reports.ts';
+import type { CheckId } from '../../core/rules/checks.ts';
+import { Directory } from '../../core/rules/directory.ts';
+import type { RuleLevels } from '../../core/rules/levels.ts';
+import { findingsOfRules, type Found } from '../../core/rules/findings.ts';
 import type { ScriptRemark, SqlParser } from '../../core/sql/script-plan.ts';
-import { locateAt } from '../../core/text/source-location.ts';
+import { locateAt, type SourceLocation } from '../../core/text/source-location.ts';
 import { analyze } from '../apply/analyze.ts';
 
-/** @throws MigratorError MIGRATIONS_INVALID when the files cannot even be read as migrations. */
+export interface ReviewOptions {
+  readonly strict: boolean;
+  readonly levels?: RuleLevels;
+  /** Only files that are new by this: all others have run already. */
+  readonly isNew?: ((file: string) => boolean) | undefined;
+  /** Only versions after this one. */
+  readonly newerThan?: Version | undefined;
+}
+
+/** @throws MigratorError MIGRATIONS_INVALID when the directory cannot be read. */
 export async function validate(
-  source: MigrationSource,
+  source: ReviewSource,
   parser: SqlParser,
-  { strict }: { readonly strict: boolean },
+  options: ReviewOptions,
 ): Promise<ValidateReport> {
-  const { migrations, remarks } = await source.read();
-  const findings: Finding[] = [];
-  let location: SourceLocation | undefined;
-  for (const [script, direction] of migrations.flatMap(scriptsOf)) {
-    const found = await findingsOf(script, direction, parser);
-    findings.push(...found);
-    location ??= placeOfFirstError(found, script);
-  }
-  const invalid = findings.some(({ severity }) => severity === 'error');
+  const { strict } = options;
+  const { migrations, remarks, problems } = await source.readWithProblems();
+  const findings = new Findings();
+  for (const { file, message } of problems) findings.check('file-names', 'error', { file, message });
+  const reviewer = new Reviewer(parser, findings, options);
+  for (const migration of migrations) await reviewer.review(migration, isPending(migration, migrations, options));
   const duplicates = equalNumbers(migrations);
-  findings.push(
-    ...remarks.map(
-      ({ message, strict: refused }): Finding => ({ severity: strict && refused ? 'error' : 'warning', message }),
-    ),
-    ...(duplicates === '' ? [] : [{ severity: strict ? 'error' : 'warning', message: duplicates } as const]),
-    ...[mixedNumbers(migrations)]
-      .filter((message) => message !== '')
-      .map((message): Finding => ({ severity: 'warning', message })),
-  );
-  const code = failure(invalid, strict && duplicates !== '', strict && findings.length > 0);
+  const mixed = mixedNumbers(migrations);
+  const invalid = findings.has('error');
+  for (const { message, strict: refused } of remarks)
+    findings.check('other-files', strict && refused ? 'error' : 'warning', { message });
+  if (duplicates !== '') findings.check('numbers', strict ? 'error' : 'warning', { message: duplicates });
+  if (mixed !== '') findings.check('numbers', 'warning', { message: mixed });
+  const failing = strict && (findings.has('warning') || findings.has('error'));
+  const code = failure(invalid, strict && duplicates !== '', failing);
   return {
     migrations: migrations.length,
-    findings,
+    findings: findings.all,
     ...(code && {
       error: new MigratorError(code, 'the migration files are not valid', {
-        location,
+        ...(problems.length > 0 && { problems: problems.map(({ file, message }) => `${file}: ${message}`).toSorted() }),
+        location: reviewer.firstError,
         hint: 'correct what is listed; without --strict, warnings do not fail',
       }),
     }),
@@ -54,22 +65,97 @@ function failure(invalid: boolean, duplicates: boolean, warnings: boolean): Erro
   return warnings ? 'MIGRATIONS_INVALID' : undefined;
 }
 
-function placeOfFirstError(findings: readonly Finding[], { file, text }: Script): SourceLocation | undefined {
-  const { line, column } = findings.find(({ severity }) => severity === 'error') ?? {};
-  return line === undefined || column === undefined ? undefined : locateAt(file, text, { line, column });
+/** Undefined where nobody has said which files are new. */
+function isPending(
+  { version, up }: Migration,
+  all: readonly Migration[],
+  { isNew, newerThan }: ReviewOptions,
+): boolean | undefined {
+  if (!isNew && newerThan === undefined) return undefined;
+  const after =
+    newerThan === undefined ||
+    compareVersions(
+      version,
+      namedVersion(
+        newerThan,
+        all.map((one) => one.version),
+      ),
+    ) > 0;
+  return after && (isNew?.(up.file) ?? true);
 }
 
-function scriptsOf({ up, down }: Migration): (readonly [Script, Direction])[] {
-  return [[up, 'up'], ...(down ? [[down, 'down'] as const] : [])];
+/** Reads the files one after another, because a rule depends on what earlier ones have made. */
+class Reviewer {
+  readonly #parser: SqlParser;
+  readonly #findings: Findings;
+  readonly #levels: RuleLevels;
+  readonly #directory = new Directory();
+  firstError: SourceLocation | undefined;
+
+  constructor(parser: SqlParser, findings: Findings, { levels = new Map() }: ReviewOptions) {
+    this.#parser = parser;
+    this.#findings = findings;
+    this.#levels = levels;
+  }
+
+  /** `pending`: false for a file that has run already, of which only its effects count. */
+  async review({ up, down }: Migration, pending: boolean | undefined): Promise<void> {
+    this.#directory.begin({ direction: 'up', pending: pending === true });
+    await this.#script(up, 'up', pending !== false);
+    if (!down || pending === false) return;
+    const resume = this.#directory.keep();
+    this.#directory.begin({ direction: 'down', pending: false });
+    await this.#script(down, 'down', true);
+    resume();
+  }
+
+  async #script(script: Script, direction: Direction, reported: boolean): Promise<void> {
+    const { file, text } = script;
+    if (direction === 'up' && text === '') {
+      if (reported) this.#findings.check('refused', 'error', { file, message: ZERO_BYTES });
+      return;
+    }
+    const { problems, syntaxError, warnings, parsed } = await analyze(script, direction, this.#parser);
+    const broken = parsed ? findingsOfRules({ ...parsed, direction }, this.#levels, this.#directory) : [];
+    if (!reported) return;
+    const check = (id: CheckId, severity: Finding['severity'], remarks: readonly ScriptRemark[]): void => {
+      for (const remark of remarks) this.#findings.check(id, severity, { file, ...remark });
+    };
+    check('refused', 'error', problems);
+    check('syntax', 'error', syntaxError ? [syntaxError] : []);
+    check('runs-differently', 'warning', syntaxError ? [] : warnings);
+    for (const one of broken) this.#findings.add({ file, ...one });
+    const error = [...problems, ...(syntaxError ? [syntaxError] : []), ...broken.filter(isError)][0];
+    if (error) this.firstError ??= locateAt(file, text, error);
+  }
 }
 
-async function findingsOf(script: Script, direction: Direction, parser: SqlParser): Promise<Finding[]> {
-  if (direction === 'up' && script.text === '') return [{ severity: 'error', file: script.file, message: ZERO_BYTES }];
-  const { problems, syntaxError, warnings, hazards } = await analyze(script, direction, parser);
-  const found = (severity: Finding['severity'], remarks: readonly ScriptRemark[]): Finding[] =>
-    remarks.map((remark) => ({ severity, file: script.file, ...remark }));
-  return [
-    ...found('error', [...problems, ...(syntaxError ? [syntaxError] : [])]),
-    ...found('warning', [...(syntaxError ? [] : warnings), ...hazards]),
-  ];
+function isError({ severity }: Found): boolean {
+  return severity === 'error';
+}
+
+/** Gives each finding its fingerprint: equal findings of a file are told apart by their number. */
+class Findings {
+  readonly all: Finding[] = [];
+  readonly #seen = new Map<string, number>();
+
+  has(severity: Finding['severity']): boolean {
+    return this.all.some((one) => one.severity === severity);
+  }
+
+  check(
+    rule: CheckId,
+    severity: Finding['severity'],
+    found: { readonly message: string; readonly file?: string } & Partial<ScriptRemark>,
+  ): void {
+    this.add({ rule, severity, ...found, subject: found.message });
+  }
+
+  add({ subject, ...finding }: Omit<Finding, 'fingerprint'> & { readonly subject: string }): void {
+    const { rule, file = '' } = finding;
+    const what = JSON.stringify([rule, file, subject.replaceAll(/\s+/g, ' ')]);
+    const nth = this.#seen.get(what) ?? 0;
+    this.#seen.set(what, nth + 1);
+    this.all.push({ ...finding, fingerprint: crypto.hash('sha256', `${what}${nth === 0 ? '' : nth}`).slice(0, 32) });
+  }
 }

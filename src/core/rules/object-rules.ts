@@ -1,0 +1,51 @@
+/** Rules about what is attached to busy tables: triggers, policies, rules. */
+import type { Rule } from './rule.ts';
+import { isCommand } from './tree.ts';
+
+export const OBJECT_RULES: readonly Rule[] = [
+  {
+    id: 'create-trigger',
+    family: 'objects',
+    level: 'note',
+    direction: 'both',
+    blocks: 'waits for every transaction that writes to the table, and blocks writers meanwhile (SHARE ROW EXCLUSIVE)',
+    instead: 'a file of its own, which keeps that lock for a moment only',
+    bad: [
+      'CREATE TRIGGER touch_orders BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();',
+      "UPDATE orders SET state = 'open' WHERE state IS NULL;",
+    ].join('\n'),
+    good: ['CREATE TRIGGER touch_orders BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();'],
+    matches: ({ kind, existing, effects }) => kind === 'CreateTrigStmt' && existing && effects > 1,
+  },
+  {
+    id: 'row-security',
+    family: 'objects',
+    level: 'warning',
+    direction: 'up',
+    blocks: 'without a policy for them, all roles but the owner see no rows from now on',
+    instead: 'CREATE POLICY for each role in the same file, before ENABLE ROW LEVEL SECURITY',
+    bad: 'ALTER TABLE orders ENABLE ROW LEVEL SECURITY;',
+    good: ['CREATE POLICY everything ON orders USING (true);\nALTER TABLE orders ENABLE ROW LEVEL SECURITY;'],
+    matches: ({ commands, statements }) =>
+      commands.some((command) => isCommand(command, 'AT_EnableRowSecurity')) &&
+      !statements.some(({ kind }) => kind === 'CreatePolicyStmt'),
+  },
+  {
+    id: 'create-policy',
+    family: 'objects',
+    level: 'note',
+    direction: 'both',
+    blocks:
+      'waits for every transaction that uses the table, and blocks readers and writers meanwhile (ACCESS EXCLUSIVE)',
+    instead: 'a file of its own, or only with what belongs to the policy, which keeps that lock for a moment only',
+    bad: [
+      'CREATE POLICY everything ON orders USING (true);',
+      "UPDATE orders SET state = 'open' WHERE state IS NULL;",
+    ].join('\n'),
+    good: ['CREATE POLICY everything ON orders USING (true);'],
+    matches: ({ kind, existing, statements }) =>
+      kind === 'CreatePolicyStmt' &&
+      existing &&
+      statements.some((one) => !['CreatePolicyStmt', 'AlterTableStmt'].includes(one.kind)),
+  },
+];
