@@ -17,7 +17,8 @@ export async function otherAnswer(
     const files = await createMigration({ dir, name, timestamp, now: new Date() });
     return { document: createDocument(files), text: files.map(printableLine).join('\n') };
   }
-  if (config.command === 'validate') return await (await import('./validate-command.ts')).validateAnswer(config);
+  if (config.command === 'validate')
+    return await (await import('./validate-command.ts')).validateAnswer(config, context);
   if ('oldDir' in config) return await (await import('./convert-command.ts')).convertAnswer(config, wiring);
   if (config.command === 'prove')
     return await (await import('./prove-command.ts')).proveAnswer(config, context, wiring);

@@ -112,13 +112,25 @@ function readFlags(words: readonly string[], command?: CommandName): Read {
       if (takesNext) at += 1;
     }
   }
-  for (const [key, [first = '', ...more]] of given) {
-    read.flags[key] = first;
-    if (more.some((value) => typeof first === 'boolean' && value !== first))
-      read.problems.push(`give only one of ${flagsOf(key).join(', ')}`);
-    else if (more.length > 0) read.problems.push(`${flagOf(key)} is given ${more.length + 1} times`);
+  for (const [key, values] of given) {
+    const { value, problem } = onlyValue(key, values);
+    read.flags[key] = value;
+    if (problem !== undefined) read.problems.push(problem);
   }
   return read;
+}
+
+function onlyValue(
+  key: OptionKey,
+  [first = '', ...more]: readonly (string | boolean)[],
+): { readonly value: string | boolean; readonly problem?: string } {
+  if (more.length === 0) return { value: first };
+  if (optionEntry(key).repeatable) return { value: [first, ...more].join(',') };
+  const differ = more.some((value) => typeof first === 'boolean' && value !== first);
+  const problem = differ
+    ? `give only one of ${flagsOf(key).join(', ')}`
+    : `${flagOf(key)} is given ${more.length + 1} times`;
+  return { value: first, problem };
 }
 
 function asked(word: string): Words['asks'] {

@@ -54,7 +54,10 @@ export const COMMANDS: Readonly<Record<Topic, CommandEntry>> = {
   validate: {
     summary: 'Check the files without a database',
     details: 'names, pairs, SQL syntax, hazards',
-    examples: [['validate --dir ./migrations --strict', 'For CI: hazards fail too']],
+    examples: [
+      ['validate --dir ./migrations --strict', 'For CI: hazards fail too'],
+      ['validate --since origin/main --format github', 'Annotate what a pull request adds'],
+    ],
   },
   baseline: {
     summary: 'Record versions as applied without running them',

@@ -11,6 +11,8 @@ export function commandProblems({ command, name, flags }: RawOptions, values: Op
   if (command === 'repair') return repairProblems(values);
   if (command === 'down' && flags.confirm !== undefined && !values.all)
     return ['--confirm: can be used only with --all'];
+  if (command === 'validate' && values.json && !['text', 'json'].includes(values.format))
+    return [`--json: cannot be used with --format ${values.format}`];
   if (command === 'create') {
     if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
     if (!/^[\w-]{1,100}$/.test(name))

@@ -133,10 +133,16 @@ export type ProveConfig = CommonConfig & {
   readonly hookTimeoutMs: number;
   readonly hookMemory?: number;
 };
+type ReportFormat = 'text' | 'json' | 'github' | 'gitlab' | 'sarif';
 export type ValidateConfig = CommonConfig & {
   readonly command: 'validate';
   readonly files: FilesConfig;
   readonly json: boolean;
+  readonly format: ReportFormat;
+  readonly pathPrefix?: string;
+  readonly since?: string;
+  readonly newerThan?: Version;
+  readonly rule?: string;
 };
 type CreateConfig = CommonConfig & {
   readonly command: 'create';

@@ -4,10 +4,11 @@ import { PLACE_OPTIONS } from './options/place.ts';
 import type { OptionEntry } from './options/entry.ts';
 import { LIMIT_OPTIONS } from './options/limits.ts';
 import { REPORT_OPTIONS } from './options/report.ts';
+import { REVIEW_OPTIONS } from './options/review.ts';
 import { TARGET_OPTIONS } from './options/target.ts';
 
 /** Keys are camel case: `lockWait` is the flag `--lock-wait` and the variable `LOCKSTEP_LOCK_WAIT`. */
-export const OPTIONS = { ...TARGET_OPTIONS, ...PLACE_OPTIONS, ...LIMIT_OPTIONS, ...REPORT_OPTIONS };
+export const OPTIONS = { ...TARGET_OPTIONS, ...REVIEW_OPTIONS, ...PLACE_OPTIONS, ...LIMIT_OPTIONS, ...REPORT_OPTIONS };
 
 export type OptionKey = keyof typeof OPTIONS;
 

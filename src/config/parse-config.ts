@@ -66,11 +66,16 @@ function convertConfig(
   return { command, ...reportingConfig(command, values), warnings, convertFrom, oldDir, dir, dryRun, json };
 }
 
+function reviewConfig({ json, format, pathPrefix, since, newerThan, rule }: OptionValues) {
+  const settings = whereDefined({ pathPrefix, since, newerThan, rule });
+  return { json: json || format === 'json', format, ...settings };
+}
+
 function commandConfig({ command, name = '' }: RawOptions, values: OptionValues, warnings: readonly string[]): Config {
   const common = { ...reportingConfig(command, values), warnings };
   const files = { dir: values.dir, allowEmpty: values.allowEmpty, strict: values.strict };
   if (command === 'create') return { command, ...common, dir: values.dir, name, timestamp: values.timestamp };
-  if (command === 'validate') return { command, ...common, files, json: values.json };
+  if (command === 'validate') return { command, ...common, files, ...reviewConfig(values) };
   if (command === 'prove') return { command, ...common, files, json: values.json, ...proveConfig(values) };
   return databaseConfig(command, values, { ...common, connection: connectionConfig(values), json: values.json, files });
 }

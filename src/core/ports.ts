@@ -44,7 +44,11 @@ export interface MigrationSource {
 /** For `validate`, which reports problems of names beside all others. */
 export interface ReviewSource extends MigrationSource {
   /** What can be read, and what cannot. */
-  readWithProblems(): Promise<MigrationSet & { readonly problems: readonly FileProblem[] }>;
+  readWithProblems(): Promise<ReviewSet>;
+}
+
+export interface ReviewSet extends MigrationSet {
+  readonly problems: readonly FileProblem[];
 }
 
 export interface MigrationSet {

@@ -20,7 +20,7 @@ import {
   type Script,
   type Version,
 } from '../../core/migration.ts';
-import type { MigrationSet, ReviewSource } from '../../core/ports.ts';
+import type { ReviewSet, ReviewSource } from '../../core/ports.ts';
 import { counted } from '../../output/words.ts';
 
 export type FileSourceOptions = ({ readonly dir: string } | { readonly files: readonly string[] }) & {
@@ -60,9 +60,7 @@ function placeOf(options: FileSourceOptions): string {
   return 'dir' in options ? options.dir : 'the list of files';
 }
 
-async function readAll(
-  options: FileSourceOptions,
-): Promise<MigrationSet & { readonly problems: readonly FileProblem[] }> {
+async function readAll(options: FileSourceOptions): Promise<ReviewSet> {
   const found: Found = { problems: [], remarks: [] };
   const { problems, remarks } = found;
   const migrations: Migration[] = [];

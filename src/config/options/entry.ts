@@ -32,6 +32,8 @@ export interface OptionEntry {
   readonly short?: string;
   /** What the help calls the value, where that is not its type. */
   readonly value?: string;
+  /** May be given several times: the values are joined with commas. */
+  readonly repeatable?: true;
   /** Left out of the help that is not asked for with --help-all. */
   readonly rare?: true;
   /** One or two sentences, without the default; for a boolean that is true by default, about its `--no-` flag. */
