@@ -27,7 +27,7 @@ export interface View {
   readonly directory: Directory;
 }
 
-export type RuleFamily =
+type RuleFamily =
   | 'indexes'
   | 'constraints'
   | 'columns'

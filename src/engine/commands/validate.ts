@@ -1,6 +1,4 @@
 /** `validate`: checks everything about the files that needs no database. */
-import * as crypto from 'node:crypto';
-
 import { MigratorError, type ErrorCode } from '../../core/errors.ts';
 import { equalNumbers, mixedNumbers } from '../../core/file-names.ts';
 import { compareVersions, type Direction, type Migration, type Script, type Version } from '../../core/migration.ts';
@@ -11,6 +9,7 @@ import type { Finding, ValidateReport } from '../../core/reports.ts';
 import type { CheckId } from '../../core/rules/checks.ts';
 import { Directory } from '../../core/rules/directory.ts';
 import type { RuleLevels } from '../../core/rules/levels.ts';
+import { FindingList } from '../../core/rules/finding-list.ts';
 import { findingsOfRules, type Found } from '../../core/rules/findings.ts';
 import type { ScriptRemark, SqlParser } from '../../core/sql/script-plan.ts';
 import { locateAt, type SourceLocation } from '../../core/text/source-location.ts';
@@ -33,7 +32,7 @@ export async function validate(
 ): Promise<ValidateReport> {
   const { strict } = options;
   const { migrations, remarks, problems } = await source.readWithProblems();
-  const findings = new Findings();
+  const findings = new FindingList();
   for (const { file, message } of problems) findings.check('file-names', 'error', { file, message });
   const reviewer = new Reviewer(parser, findings, options);
   for (const migration of migrations) await reviewer.review(migration, isPending(migration, migrations, options));
@@ -87,12 +86,12 @@ function isPending(
 /** Reads the files one after another, because a rule depends on what earlier ones have made. */
 class Reviewer {
   readonly #parser: SqlParser;
-  readonly #findings: Findings;
+  readonly #findings: FindingList;
   readonly #levels: RuleLevels;
   readonly #directory = new Directory();
   firstError: SourceLocation | undefined;
 
-  constructor(parser: SqlParser, findings: Findings, { levels = new Map() }: ReviewOptions) {
+  constructor(parser: SqlParser, findings: FindingList, { levels = new Map() }: ReviewOptions) {
     this.#parser = parser;
     this.#findings = findings;
     this.#levels = levels;
@@ -132,30 +131,4 @@ class Reviewer {
 
 function isError({ severity }: Found): boolean {
   return severity === 'error';
-}
-
-/** Gives each finding its fingerprint: equal findings of a file are told apart by their number. */
-class Findings {
-  readonly all: Finding[] = [];
-  readonly #seen = new Map<string, number>();
-
-  has(severity: Finding['severity']): boolean {
-    return this.all.some((one) => one.severity === severity);
-  }
-
-  check(
-    rule: CheckId,
-    severity: Finding['severity'],
-    found: { readonly message: string; readonly file?: string } & Partial<ScriptRemark>,
-  ): void {
-    this.add({ rule, severity, ...found, subject: found.message });
-  }
-
-  add({ subject, ...finding }: Omit<Finding, 'fingerprint'> & { readonly subject: string }): void {
-    const { rule, file = '' } = finding;
-    const what = JSON.stringify([rule, file, subject.replaceAll(/\s+/g, ' ')]);
-    const nth = this.#seen.get(what) ?? 0;
-    this.#seen.set(what, nth + 1);
-    this.all.push({ ...finding, fingerprint: crypto.hash('sha256', `${what}${nth === 0 ? '' : nth}`).slice(0, 32) });
-  }
 }
