@@ -64,7 +64,7 @@ describe('validate', () => {
 
   it('reports only what is newer, and knows what the newer files have made', async () => {
     const files = [
-      ['1_a', INDEX],
+      ['1_a', `CREATE TABLE t (a int); ${INDEX}`],
       ['2_b', 'CREATE TABLE u (a int);'],
       ['3_c', 'CREATE INDEX j ON u (a); CREATE INDEX k ON t (b);', 'DROP TABLE u; CREATE INDEX l ON t (c);'],
       ['4_d', 'CREATE INDEX m ON u (b);'],

@@ -29,6 +29,8 @@ export class Directory {
   readonly #indexes = new Map<string, KnownIndex>();
   #fresh = noNames();
   #readOnly = false;
+  /** Whether the last up script is pending: what applied files have made is in use. */
+  #pending = false;
   script: ScriptFacts = noFacts();
 
   /**
@@ -36,7 +38,8 @@ export class Directory {
    * A down script changes nothing that later files build on.
    */
   begin({ direction, pending }: { readonly direction: 'up' | 'down'; readonly pending: boolean }): void {
-    if (!pending || direction === 'down') this.#fresh = noNames();
+    if (!pending || !this.#pending || direction === 'down') this.#fresh = noNames();
+    if (direction === 'up') this.#pending = pending;
     this.#readOnly = direction === 'down';
     this.script = noFacts();
   }
