@@ -73,7 +73,12 @@ describe('validate', () => {
 
   it('connects to no database, and reports file, line and column of each problem', async () => {
     const { dir } = workspace();
-    expect(await validate({ dir })).to.deep.equal({ valid: true, migrations: 5, findings: [] });
+    const first = await validate({ dir });
+    expect(first).to.include({ valid: true, migrations: 5 });
+    expect(first.findings.map(({ file, severity, rule }) => `${file} ${severity} ${rule}`)).to.deep.equal([
+      '004_bonus.up.sql warning update-all-rows',
+      '004_bonus.down.sql warning update-all-rows',
+    ]);
     await workspace().write(file(6, 'wrong', 'SELECT 1;\nSELEC 2;'));
     const { valid, findings } = await validate({ dir });
     expect(valid).to.equal(false);
