@@ -5,7 +5,7 @@ import { join, relative, resolve } from 'node:path';
 import type { NewFile, OldFile } from '../../core/convert/converted.ts';
 import { MigratorError } from '../../core/errors.ts';
 import type { ConversionFiles } from '../../core/ports.ts';
-import { readText } from './source.ts';
+import { readText } from './read-text.ts';
 
 export function createConversionFiles(from: string, to: string): ConversionFiles {
   return {

@@ -3,7 +3,7 @@
  * Uses synchronous calls: the files are small and many, and node:fs/promises, which waits for another thread at each of
  * them, takes ten times as long.
  */
-import { readdirSync, readFileSync, statSync, type Dirent } from 'node:fs';
+import { readdirSync, statSync, type Dirent } from 'node:fs';
 import { basename, resolve } from 'node:path';
 
 import { MigratorError } from '../../core/errors.ts';
@@ -14,7 +14,6 @@ import {
   parseDirectives,
   parseFileName,
   versionNumber,
-  withoutBom,
   type FileKind,
   type Migration,
   type Script,
@@ -22,6 +21,7 @@ import {
 } from '../../core/migration.ts';
 import type { ReviewSet, ReviewSource } from '../../core/ports.ts';
 import { counted } from '../../output/words.ts';
+import { readText, whyUnreadable } from './read-text.ts';
 
 export type FileSourceOptions = ({ readonly dir: string } | { readonly files: readonly string[] }) & {
   /** Accept a directory without migration files. */
@@ -187,16 +187,6 @@ function isMeant(name: string): boolean {
   return /\.(?:sql|before\.mjs)$/i.test(name) && !isSeed(name);
 }
 
-function whyUnreadable(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: 'does not exist',
-    ENOTDIR: 'is not a directory',
-    EACCES: 'is not readable by this user',
-  };
-  return reasons[code] ?? `cannot be read (${code})`;
-}
-
 const WRONG_NAME = 'is not named <number>_<name>.up.sql, .down.sql or .before.mjs';
 
 function groupByVersion(all: readonly File[], { problems, remarks }: Found): Map<Version, Files> {
@@ -276,28 +266,4 @@ function readScript({ name: file, path }: File, problems: FileProblem[]): Script
       return (sum ??= checksum(text));
     },
   };
-}
-
-/** The text without its byte order mark, or why it cannot be used. */
-export function readText(path: string): { text: string } | { problem: string } {
-  try {
-    const text = withoutBom(readFileSync(path, 'utf8'));
-    // Invalid UTF-8 becomes this character, but the file may also contain it.
-    if (text.includes('\uFFFD')) {
-      const bytes = readFileSync(path);
-      if (!Buffer.from(bytes.toString()).equals(bytes))
-        return { problem: isUtf16(bytes) ? 'is UTF-16; save it as UTF-8' : 'is not valid UTF-8' };
-    }
-    // PostgreSQL's protocol ends a string at the first NUL.
-    const nul = text.indexOf('\0');
-    return nul === -1
-      ? { text }
-      : { problem: `line ${text.slice(0, nul).split('\n').length}: contains a NUL character` };
-  } catch (error) {
-    return { problem: whyUnreadable(error) };
-  }
-}
-
-function isUtf16([first, second]: Buffer): boolean {
-  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
 }
