@@ -3,7 +3,7 @@ import type { Catalog } from './catalog/catalog.ts';
 import type { MigratorError } from './errors.ts';
 import type { MigratorEvent } from './events.ts';
 import type { NewFile, OldFile } from './convert/converted.ts';
-import type { FileProblem, FileRemark } from './file-names.ts';
+import type { FileRemark } from './file-names.ts';
 import type { HistoryState, JournalEntry } from './history.ts';
 import type { HeldVersion } from './plan/held-versions.ts';
 import type { ForeignTable } from './import/foreign-history.ts';
@@ -39,16 +39,6 @@ export interface Reporter {
 export interface MigrationSource {
   /** @throws MigratorError MIGRATIONS_INVALID naming every offender at once. */
   read(): Promise<MigrationSet>;
-}
-
-/** For `validate`, which reports problems of names beside all others. */
-export interface ReviewSource extends MigrationSource {
-  /** What can be read, and what cannot. */
-  readWithProblems(): Promise<ReviewSet>;
-}
-
-export interface ReviewSet extends MigrationSet {
-  readonly problems: readonly FileProblem[];
 }
 
 export interface MigrationSet {

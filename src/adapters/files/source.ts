@@ -19,7 +19,7 @@ import {
   type Script,
   type Version,
 } from '../../core/migration.ts';
-import type { ReviewSet, ReviewSource } from '../../core/ports.ts';
+import type { ReviewSet, ReviewSource } from '../../core/rules/review-source.ts';
 import { counted } from '../../output/words.ts';
 import { readText, whyUnreadable } from './read-text.ts';
 

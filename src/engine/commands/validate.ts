@@ -4,7 +4,7 @@ import { equalNumbers, mixedNumbers } from '../../core/file-names.ts';
 import { compareVersions, type Direction, type Migration, type Script, type Version } from '../../core/migration.ts';
 import { namedVersion } from '../../core/plan/named-version.ts';
 import { ZERO_BYTES } from '../../core/plan/plan.ts';
-import type { ReviewSource } from '../../core/ports.ts';
+import type { ReviewSource } from '../../core/rules/review-source.ts';
 import type { Finding, ValidateReport } from '../../core/reports.ts';
 import type { CheckId } from '../../core/rules/checks.ts';
 import { Directory } from '../../core/rules/directory.ts';
