@@ -12,7 +12,7 @@ const BEGIN = '<!-- generated: values (npm run chart) -->';
 const END = '<!-- end of values -->';
 
 /** Of the ci values, those that are kept as they are rendered, so that a change of a template shows in a review. */
-const GOLDEN = ['minimal', 'job', 'argocd', 'auto-rollback', 'everything'];
+const GOLDEN = ['minimal', 'job', 'argocd', 'auto-rollback', 'everything', 'fleet', 'argocd-fleet'];
 
 /** Contents by path from the root of the repository. */
 export async function generatedFiles(helm: Helm): Promise<Map<string, string>> {

@@ -29,12 +29,25 @@ export async function renderExample(helm: Helm, options: RenderOptions = {}): Pr
   return withExample(helm, async (chart) => render(helm, { chart, ...options }));
 }
 
+const SETTINGS = ['lockstep.mode=job', 'lockstep.initContainer.command=up', 'lockstep.fullnameOverride=shop-migrate'];
+
+/** Instead of one database. */
+const FLEET = [
+  'lockstep.database.existingSecret=',
+  'lockstep.fleet.targets={orders,customers,stock}',
+  'lockstep.fleet.secretName=shop-dbs',
+];
+
+/** What is no hook. */
+async function renderPlain(helm: Helm, set: readonly string[]): Promise<Manifest[]> {
+  const all = await renderExample(helm, { namespace: NAMESPACE, set });
+  return all.filter((one) => one.metadata.annotations?.['helm.sh/hook'] === undefined);
+}
+
 /** Contents by file name. */
 export async function plainManifests(helm: Helm): Promise<Map<string, string>> {
-  const settings = ['lockstep.mode=job', 'lockstep.initContainer.command=up', 'lockstep.fullnameOverride=shop-migrate'];
-  const all = (await renderExample(helm, { namespace: NAMESPACE, set: settings })).filter(
-    (one) => one.metadata.annotations?.['helm.sh/hook'] === undefined,
-  );
+  const all = await renderPlain(helm, SETTINGS);
+  const fleetJob = only((await renderPlain(helm, [...SETTINGS, ...FLEET])).filter(({ kind }) => kind === 'Job'));
   const of = (...kinds: string[]): Manifest[] => all.filter(({ kind }) => kinds.includes(kind)).map(withoutHelm);
   const job = only(of('Job'));
   const cronJob = only(of('CronJob'));
@@ -58,6 +71,13 @@ export async function plainManifests(helm: Helm): Promise<Map<string, string>> {
       file(
         'Migrates before the rollout. Not needed beside the init containers; each release needs a Job with a name of its own.',
         [named(job, 'shop-migrate-1-4-0')],
+      ),
+    ],
+    [
+      'fleet-job.yaml',
+      file(
+        'Migrates many databases: an index for each name in LOCKSTEP_TARGETS, whose address is under that key in the Secret; completions is the number of names.',
+        [named(withoutHelm(fleetJob), 'shop-fleet-1-4-0')],
       ),
     ],
     [

@@ -6,6 +6,7 @@ import type {
   BaselineConfig,
   DownConfig,
   DriftConfig,
+  FleetConfig,
   ImportConfig,
   RepairConfig,
   UpConfig,
@@ -27,7 +28,7 @@ import * as reports from '../output/reports.ts';
 import { openPorts, type DatabaseConfig, type DatabasePorts, type Wiring } from './wiring.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
 
-type LookingConfig = Exclude<DatabaseConfig, UpConfig | DownConfig | DriftConfig>;
+type LookingConfig = Exclude<DatabaseConfig, UpConfig | DownConfig | DriftConfig | FleetConfig>;
 
 export async function databaseAnswer(config: LookingConfig, context: ProcessContext, wiring: Wiring): Promise<Answer> {
   const ports = openPorts(config, context, wiring);

@@ -34,7 +34,7 @@ export async function reportEnding(
   }
   // First what needs nobody else: a second signal may end the process at any moment.
   try {
-    writeTerminationLog(terminationMessage(ending), config.terminationLog);
+    writeTerminationLog(terminationMessage({ ...ending, target: config.identity.target }), config.terminationLog);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     log.report({ type: 'warning', message: `could not write the termination message: ${reason}` });

@@ -73,6 +73,15 @@ export class KubernetesEvents {
     const { createEventReporter } = await import('../adapters/kubernetes/event-reporter.ts');
     const { podNamespace: namespace, podUid, container, initContainer, job, jobUid, serviceAccountDir } = events;
     const place = { namespace, pod: identity.pod ?? context.hostname, podUid, container, initContainer, job, jobUid };
-    return await createEventReporter({ direction, place, host, port, serviceAccountDir, clock: systemClock, warn });
+    return await createEventReporter({
+      direction,
+      place,
+      target: identity.target,
+      host,
+      port,
+      serviceAccountDir,
+      clock: systemClock,
+      warn,
+    });
   }
 }

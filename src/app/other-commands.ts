@@ -19,6 +19,8 @@ export async function otherAnswer(
   }
   if (config.command === 'validate')
     return await (await import('./validate-command.ts')).validateAnswer(config, context);
+  if (config.command === 'fleet')
+    return await (await import('./fleet-command.ts')).fleetAnswer(config, context, wiring);
   if ('oldDir' in config) return await (await import('./convert-command.ts')).convertAnswer(config, wiring);
   if (config.command === 'prove')
     return await (await import('./prove-command.ts')).proveAnswer(config, context, wiring);

@@ -127,7 +127,7 @@ function kubernetesEvents(
 }
 
 function identify(
-  { command, identity: { pod, release, image } }: Config,
+  { command, identity: { pod, target, release, image } }: Config,
   { hostname }: ProcessContext,
 ): RunnerIdentity {
   let run: string | undefined;
@@ -139,6 +139,7 @@ function identify(
     command,
     productVersion: VERSION,
     name: pod ?? hostname,
+    target,
     release,
     image,
   };

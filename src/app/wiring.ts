@@ -94,13 +94,14 @@ function runnerNamed(runner: RunnerIdentity, input: AddressInput): RunnerIdentit
   if (name !== undefined) return { ...runner, name };
   if (input.databaseUrlFile === undefined) return runner;
   // Read at each attempt to connect, because the file may appear later.
-  const { command, productVersion, release, image } = runner;
+  const { command, productVersion, target, release, image } = runner;
   return {
     get run() {
       return runner.run;
     },
     command,
     productVersion,
+    target,
     release,
     image,
     get name() {

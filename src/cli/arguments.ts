@@ -68,7 +68,7 @@ function readInformation([first = '', ...words]: readonly string[]): Exclude<Arg
 export interface Words {
   /** Undefined when the first word is not a command. */
   readonly command: CommandName | undefined;
-  /** NAME of `create NAME`. */
+  /** NAME of `create NAME`, or `status` of `fleet status`. */
   readonly name: string | undefined;
   /** Of a flag that is given twice, the first value. */
   readonly flags: RawOptions['flags'];
@@ -84,7 +84,7 @@ export function readWords(argv: readonly string[]): Words {
     return { command: undefined, name: undefined, flags, asks, problems: [commandProblem(first)] };
   }
   const { flags, asks, others, problems } = readFlags(rest, first);
-  const [name, ...extra] = first === 'create' ? others : [undefined, ...others];
+  const [name, ...extra] = first === 'create' || first === 'fleet' ? others : [undefined, ...others];
   if (asks === undefined) problems.push(...extra.map((word) => extraWord(word ?? '', first)));
   return { command: first, name, flags, asks, problems };
 }

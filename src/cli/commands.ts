@@ -104,6 +104,15 @@ export const COMMANDS: Readonly<Record<Topic, CommandEntry>> = {
     details: 'since when, and what they do',
     examples: [['lock --terminate', "End the holder's session"]],
   },
+  fleet: {
+    summary: 'Show the state of every database of a fleet',
+    details: 'version, pending, held, the last failure, who is at work; a database that cannot be read is a row, too',
+    words: 'status',
+    examples: [
+      ['fleet status --targets-dir /etc/targets', 'A database for each file in the directory'],
+      ['fleet status --targets-dir /etc/targets --targets eu-1,eu-2 --json', 'Only these, as one JSON document'],
+    ],
+  },
   create: {
     summary: 'Create a new pair of migration files',
     words: 'NAME',

@@ -13,6 +13,7 @@ export function commandProblems({ command, name, flags }: RawOptions, values: Op
     return ['--confirm: can be used only with --all'];
   if (command === 'validate' && values.json && !['text', 'json'].includes(values.format))
     return [`--json: cannot be used with --format ${values.format}`];
+  if (command === 'fleet' && name !== 'status') return ['fleet: needs the word status: lockstep fleet status'];
   if (command === 'create') {
     if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
     if (!/^[\w-]{1,100}$/.test(name))

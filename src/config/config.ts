@@ -111,6 +111,15 @@ type StatusConfig = DatabaseConfig & {
   readonly files: FilesConfig;
   readonly exitCode: boolean;
 };
+/** Without an address: each target has its own. */
+export type FleetConfig = DatabaseConfig & {
+  readonly command: 'fleet';
+  readonly files: FilesConfig;
+  readonly targetsDir: string;
+  /** Every file in the directory, where it is undefined. */
+  readonly targets: readonly string[] | undefined;
+  readonly parallel: number;
+};
 type HistoryConfig = DatabaseConfig & { readonly command: 'history' };
 type LockConfig = DatabaseConfig & { readonly command: 'lock'; readonly terminate: boolean };
 export type ProveConfig = CommonConfig & {
@@ -161,6 +170,7 @@ export type Config =
   | WaitConfig
   | DriftConfig
   | StatusConfig
+  | FleetConfig
   | HistoryConfig
   | LockConfig
   | ProveConfig

@@ -19,6 +19,8 @@ interface ValueOfType extends Record<OptionType, unknown> {
   table: TableName;
   'lock key': bigint;
   words: readonly string[];
+  target: string;
+  targets: readonly string[];
   /** Bytes. */
   memory: number;
   /** Milliseconds, also of more days than a timer can have. */
@@ -59,6 +61,8 @@ const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => P
   },
   'lock key': parseLockKey,
   words: parseWords,
+  target: parseTarget,
+  targets: parseTargets,
   memory: parseMemory,
   age: parseAge,
 };
@@ -149,6 +153,24 @@ function parseLockKey(text: string): Parsed<bigint> {
   // Hexadecimal digits show the 64 bits as they are, so the upper half is negative.
   const value = /^0x/i.test(text) && key < 2n ** 64n ? BigInt.asIntN(64, key) : key;
   return BigInt.asIntN(64, value) === value ? { value } : { problem: `${shown(text)} does not fit into 64 bits` };
+}
+
+/** A key of a Secret, which is a file where the Secret is mounted (Kubernetes: IsConfigMapKey). */
+const TARGET = /^(?!\.\.?$|\.\.)[-._a-zA-Z0-9]{1,253}$/;
+
+function parseTarget(value: string): Parsed<string> {
+  return TARGET.test(value)
+    ? { value }
+    : {
+        problem: `${shown(value)} is not a name of a target: letters, digits, "-", "_" and ".", as in a key of a Secret`,
+      };
+}
+
+function parseTargets(text: string): Parsed<readonly string[]> {
+  const value = text.split(',').map((name) => name.trim());
+  const twice = value.find((name, index) => value.indexOf(name) !== index);
+  if (twice !== undefined) return { problem: `${shown(twice)} is in it twice` };
+  return value.map(parseTarget).find((one) => 'problem' in one) ?? { value };
 }
 
 /** The words of a command, as a shell parts them, without expanding anything. */

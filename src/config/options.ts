@@ -2,13 +2,21 @@
 import type { CommandName } from '../core/runner.ts';
 import { PLACE_OPTIONS } from './options/place.ts';
 import type { OptionEntry } from './options/entry.ts';
+import { FLEET_OPTIONS } from './options/fleet.ts';
 import { LIMIT_OPTIONS } from './options/limits.ts';
 import { REPORT_OPTIONS } from './options/report.ts';
 import { REVIEW_OPTIONS } from './options/review.ts';
 import { TARGET_OPTIONS } from './options/target.ts';
 
 /** Keys are camel case: `lockWait` is the flag `--lock-wait` and the variable `LOCKSTEP_LOCK_WAIT`. */
-export const OPTIONS = { ...TARGET_OPTIONS, ...REVIEW_OPTIONS, ...PLACE_OPTIONS, ...LIMIT_OPTIONS, ...REPORT_OPTIONS };
+export const OPTIONS = {
+  ...TARGET_OPTIONS,
+  ...REVIEW_OPTIONS,
+  ...PLACE_OPTIONS,
+  ...FLEET_OPTIONS,
+  ...LIMIT_OPTIONS,
+  ...REPORT_OPTIONS,
+};
 
 export type OptionKey = keyof typeof OPTIONS;
 
@@ -59,7 +67,7 @@ export function flagsOf(key: OptionKey): string[] {
 /** What the command line says: words and flags are checked, the values of flags are not. */
 export interface RawOptions {
   readonly command: CommandName;
-  /** NAME of `create NAME`. */
+  /** NAME of `create NAME`, or `status` of `fleet status`. */
   readonly name?: string;
   readonly flags: Readonly<Partial<Record<OptionKey, string | boolean>>>;
 }

@@ -5,6 +5,7 @@ import type { DownTarget, UpTarget } from '../core/plan/target.ts';
 import type { CommandName } from '../core/runner.ts';
 import { commandProblems, isConvertTool } from './command-problems.ts';
 import type {
+  BaselineConfig,
   Config,
   ConnectionConfig,
   ConvertConfig,
@@ -12,6 +13,7 @@ import type {
   CommonConfig,
   DriftConfig,
   ProveConfig,
+  FleetConfig,
   ImportConfig,
   UpConfig,
 } from './config.ts';
@@ -19,6 +21,7 @@ import type { OptionValues } from './option-values.ts';
 import { belongsTo, type RawOptions } from './options.ts';
 import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
 import { reportingConfig, type ReportingConfig } from './reporting.ts';
+import { addressOf, targetProblems } from './target.ts';
 import { whereDefined } from './omit-undefined.ts';
 
 /**
@@ -28,6 +31,9 @@ import { whereDefined } from './omit-undefined.ts';
 export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Config {
   const { values, problems } = readSettings(raw, env, facts);
   problems.push(...commandProblems(raw, values));
+  // A name that is wrong is no name that is missing.
+  if (!problems.some((problem) => /target|completion_index/i.test(problem)))
+    problems.push(...targetProblems(raw, values));
   if (problems.length > 0) {
     problems.push(...addressProblems(raw, values, { facts, problems }));
     throw new MigratorError(
@@ -46,13 +52,13 @@ export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Co
 /** Whoever corrects the settings is to see these at the same time; alone they are told when the address is read. */
 function addressProblems(
   { command }: RawOptions,
-  { databaseUrl, databaseUrlFile }: OptionValues,
+  values: OptionValues,
   { facts, problems }: { readonly facts: Facts; readonly problems: readonly string[] },
 ): readonly string[] {
   // Nobody knows then which address is meant.
-  const isUnclear = problems.some((problem) => /database[-_]url/i.test(problem));
+  const isUnclear = problems.some((problem) => /database[-_]url|target/i.test(problem));
   if (isUnclear || !belongsTo('databaseUrl', command)) return [];
-  return facts.addressProblems?.({ databaseUrl, databaseUrlFile }) ?? [];
+  return facts.addressProblems?.(addressOf(values)) ?? [];
 }
 
 function convertConfig(
@@ -94,10 +100,12 @@ function databaseConfig(
       return { command, ...database, files, exitCode: values.exitCode };
     case 'drift':
       return { command, ...database, files, ...driftConfig(values) };
+    case 'fleet':
+      return { command, ...database, files, ...fleetConfig(values) };
     case 'wait':
       return { command, ...database, files, timeoutMs: values.timeout };
     case 'baseline':
-      return { command, ...database, files, limits: limitsConfig(values), to: values.to ?? '' };
+      return { command, ...database, files, limits: limitsConfig(values), ...baselineConfig(values) };
     case 'import':
       return { command, ...database, files, limits: limitsConfig(values), ...importConfig(values) };
     case 'repair': {
@@ -128,19 +136,9 @@ function databaseConfig(
 }
 
 function connectionConfig(values: OptionValues): ConnectionConfig {
-  const {
-    databaseUrl,
-    databaseUrlFile,
-    passwordFile,
-    passwordCommand,
-    role,
-    lockKey,
-    connectWait,
-    table,
-    allowPooler,
-  } = values;
+  const { passwordFile, passwordCommand, role, lockKey, connectWait, table, allowPooler } = values;
   return {
-    ...whereDefined({ databaseUrl, databaseUrlFile, passwordFile, passwordCommand, role, lockKey }),
+    ...whereDefined({ ...addressOf(values), passwordFile, passwordCommand, role, lockKey }),
     connectWaitMs: connectWait,
     table,
     allowPooler,
@@ -156,6 +154,15 @@ function runConfig(
 ): Pick<UpConfig, 'limits' | 'cancelBlockedWaiters' | 'journalKeepMs' | 'dryRun' | 'verbose'> {
   const { cancelBlockedWaiters, journalKeep, dryRun, verbose } = values;
   return { limits: limitsConfig(values), cancelBlockedWaiters, journalKeepMs: journalKeep, dryRun, verbose };
+}
+
+function baselineConfig({ to = '' }: OptionValues): Pick<BaselineConfig, 'to'> {
+  return { to };
+}
+
+function fleetConfig(values: OptionValues): Pick<FleetConfig, 'targets' | 'targetsDir' | 'parallel'> {
+  const { targets, targetsDir = '', targetsParallel: parallel } = values;
+  return { targets, targetsDir, parallel };
 }
 
 function importConfig({

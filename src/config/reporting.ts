@@ -3,6 +3,7 @@ import type { CommandName } from '../core/runner.ts';
 import type { OptionValues } from './option-values.ts';
 import { belongsTo, type RawOptions } from './options.ts';
 import { readSettings, type Environment, type Facts } from './settings.ts';
+import { targetOf } from './target.ts';
 import { whereDefined } from './omit-undefined.ts';
 
 interface LogConfig {
@@ -13,6 +14,8 @@ interface LogConfig {
 
 interface IdentityConfig {
   readonly pod?: string;
+  /** Of a fleet. */
+  readonly target?: string;
   readonly release?: string;
   readonly image?: string;
 }
@@ -61,6 +64,6 @@ function eventsConfig({ events, serviceAccountDir, initContainer, ...values }: O
   };
 }
 
-function identityConfig({ pod, release, image }: OptionValues): IdentityConfig {
-  return whereDefined({ pod, release, image });
+function identityConfig({ pod, release, image, ...values }: OptionValues): IdentityConfig {
+  return whereDefined({ pod, target: targetOf(values), release, image });
 }

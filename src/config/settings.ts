@@ -37,7 +37,7 @@ interface Setting {
 
 /** Options of which the strongest source gives at most one; weaker sources of the others then don't count. */
 const EXCLUSIVE: readonly (readonly OptionKey[])[] = [
-  ['databaseUrl', 'databaseUrlFile'],
+  ['databaseUrl', 'databaseUrlFile', 'targetsDir'],
   ['passwordFile', 'passwordCommand'],
   ['to', 'steps', 'toFiles', 'all'],
 ];

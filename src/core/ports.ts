@@ -187,14 +187,14 @@ export interface History {
 export interface Journal {
   /** All entries, oldest first. */
   read(): Promise<readonly JournalEntry[]>;
-  /**
-   * Records that this run starts. Resolves with earlier runs that never recorded their end, and records them as lost.
-   */
+  /** Records that this run starts. Resolves with earlier runs without an end, and records them as lost. */
   startRun(keepMs?: number): Promise<readonly JournalEntry[]>;
   endRun(error: MigratorError | undefined): Promise<void>;
   recordFailure(step: StepScript, error: MigratorError): Promise<void>;
   /** Failures of this text in this release since the version last ended; undefined when there are none. */
   failuresOf(migration: Migration): Promise<Failures | undefined>;
+  /** The newest failure of a version that has not ended since; undefined when there is none. */
+  lastFailure(): Promise<JournalEntry | undefined>;
   /** Records that this release has run: a run that changes nothing leaves no other entry. Needs no lock. */
   noteRelease(): Promise<void>;
   /** Whether any run had a release. */

@@ -13,6 +13,7 @@ export type CommandName =
   | 'drift'
   | 'prove'
   | 'lock'
+  | 'fleet'
   | 'create';
 
 /** A runner's identity, written to `application_name` and to the journal. */
@@ -24,6 +25,8 @@ export interface RunnerIdentity {
   readonly productVersion: string;
   /** The pod's name, else the host's. */
   readonly name: string;
+  /** The database of a fleet that it works on. */
+  readonly target?: string | undefined;
   readonly release?: string | undefined;
   readonly image?: string | undefined;
 }
@@ -54,10 +57,17 @@ export interface Blocker {
 /** PostgreSQL cuts `application_name` after this many bytes. */
 const MAX_APPLICATION_NAME = 63;
 
+/** The name of a runner as the journal keeps it and `application_name` begins it: with the target, as pods' names say little. */
+export function runnerName({ name, target }: Pick<RunnerIdentity, 'name' | 'target'>): string {
+  return target === undefined ? name : `${name} (${target})`;
+}
+
 /** `lockstep <command> <version> <runner>`: the one field about a holder that every role can read. */
-export function applicationName(runner: Pick<RunnerIdentity, 'command' | 'productVersion' | 'name'>): string {
+export function applicationName(
+  runner: Pick<RunnerIdentity, 'command' | 'productVersion' | 'name' | 'target'>,
+): string {
   // The server replaces other characters by `?`; doing it here keeps the length known.
-  const text = `lockstep ${runner.command} ${runner.productVersion} ${runner.name}`;
+  const text = `lockstep ${runner.command} ${runner.productVersion} ${runnerName(runner)}`;
   return text.replaceAll(/[^\x20-\x7e]/gu, '?').slice(0, MAX_APPLICATION_NAME);
 }
 

@@ -1,43 +1,22 @@
 /** The one JSON document that `--json` prints, each with the exit code; docs/schemas/ has a schema of each. */
 import type { DriftDocument, ProveDocument } from './catalog-documents.ts';
-import { publicWordsOf } from '../core/brief-error.ts';
-import type { ErrorCode, MigratorError } from '../core/errors.ts';
+import type { MigratorError } from '../core/errors.ts';
 import type { JournalEntry } from '../core/history.ts';
 import type { Direction, Version } from '../core/migration.ts';
 import type { HeldVersion } from '../core/plan/held-versions.ts';
 import type { DryRunStep, Outcome, StepResult } from '../core/outcome.ts';
 import type { VersionState, VersionStatus } from '../core/plan/plan.ts';
 import type { ConvertReport, Finding, LockReport, RepairReport, ValidateReport } from '../core/reports.ts';
-import type { CommandName, Holder } from '../core/runner.ts';
+import type { CommandName } from '../core/runner.ts';
+import { errorBody, holderBody, type ErrorBody, type HolderBody } from './bodies.ts';
+import type { FleetDocument } from './fleet.ts';
 import { printableJson } from '../core/text/printable.ts';
-
-/** What failed, why, and what to do next. Rows (DETAIL, quoted values) and SQL are only in the log. */
-interface ErrorBody {
-  readonly code: ErrorCode;
-  readonly summary: string;
-  readonly next: string;
-  readonly problems?: readonly string[];
-  readonly version?: Version;
-  readonly file?: string;
-  readonly line?: number;
-  readonly column?: number;
-  readonly sqlstate?: string;
-  readonly message?: string;
-  readonly serverHint?: string;
-}
 
 /** Replaces a command's own document if there is only an error to report. */
 export interface ErrorDocument {
   readonly command?: CommandName;
   readonly exit: number;
   readonly error: ErrorBody;
-}
-
-interface HolderBody {
-  readonly pid: number;
-  readonly applicationName: string;
-  readonly since?: string;
-  readonly doing?: string;
 }
 
 /** Of `up`, `down`, `baseline`, `import --from` and `wait`. */
@@ -120,6 +99,7 @@ export type JsonDocument =
   | ErrorDocument
   | OutcomeDocument
   | StatusDocument
+  | FleetDocument
   | HistoryDocument
   | LockDocument
   | RepairDocument
@@ -256,28 +236,4 @@ function exitOf(error: MigratorError | undefined): number {
 /** The text for stdout, with a line break at the end. */
 export function formatJson(document: JsonDocument): string {
   return `${printableJson(document, 2)}\n`;
-}
-
-function errorBody(error: MigratorError): ErrorBody {
-  const {
-    code,
-    next,
-    details: { version, location, server },
-  } = error;
-  const { summary, problems, message, serverHint } = publicWordsOf(error);
-  return {
-    code,
-    summary,
-    next,
-    ...(problems && { problems }),
-    ...(version !== undefined && { version }),
-    ...(location && { file: location.file, line: location.line, column: location.column }),
-    ...(server && { sqlstate: server.sqlstate }),
-    ...(message !== undefined && { message }),
-    ...(serverHint !== undefined && { serverHint }),
-  };
-}
-
-function holderBody({ pid, applicationName, since, doing }: Holder): HolderBody {
-  return { pid, applicationName, ...(since && { since: since.toISOString() }), ...(doing !== undefined && { doing }) };
 }

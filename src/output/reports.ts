@@ -101,7 +101,7 @@ const WHOLE: ReadonlySet<string> = new Set(['TIME', 'APPLIED AT']);
  * Columns as wide as their longest cell; empty columns are left out. Where the terminal is narrower, the widest are
  * cut.
  */
-function table(head: readonly string[], body: readonly (readonly string[])[], columns: number): string[] {
+export function table(head: readonly string[], body: readonly (readonly string[])[], columns: number): string[] {
   const used = head.map((_, index) => index).filter((index) => body.some((row) => row[index] !== ''));
   const rows = [head, ...body.map((row) => row.map(printableLine))].map((row) => used.map((index) => row[index] ?? ''));
   const widths = used.map((_, index) => Math.max(...rows.map((row) => columnsOf(row[index] ?? ''))));

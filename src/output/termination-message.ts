@@ -14,6 +14,8 @@ export const MAX_MESSAGE_BYTES = 4096;
 export interface Ending {
   /** Unknown if the command line is invalid. */
   readonly command?: CommandName | undefined;
+  /** Of a fleet. */
+  readonly target?: string | undefined;
   readonly outcome?: Pick<Outcome, 'done' | 'pending' | 'dryRun'> | undefined;
   readonly error?: MigratorError | undefined;
   readonly durationMs: number;
@@ -24,6 +26,7 @@ interface TerminationMessage {
   readonly exit: number;
   readonly code?: ErrorCode;
   readonly command?: CommandName;
+  readonly target?: string;
   readonly dryRun?: true;
   readonly summary?: string;
   readonly problems?: readonly string[];
@@ -76,11 +79,12 @@ export function terminationMessage(ending: Ending): string {
   return JSON.stringify(messageFor(ending, SMALLEST));
 }
 
-function messageFor({ command, outcome, error, durationMs }: Ending, room: Room): TerminationMessage {
+function messageFor({ command, target, outcome, error, durationMs }: Ending, room: Room): TerminationMessage {
   return {
     exit: error?.exit ?? 0,
     ...(error && { code: error.code }),
     ...(command !== undefined && { command }),
+    ...(target !== undefined && { target: cutBytes(target, room.bytes) }),
     ...(outcome?.dryRun === true && { dryRun: true }),
     ...(error && errorPart(error, room)),
     ...(outcome && outcomePart(outcome, room)),

@@ -8,10 +8,17 @@ import type { Config } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import { commandBlocks } from '../support/page-commands.ts';
 import { requireHelm } from './support/helms.ts';
-import { ciName, lockstepIn, podsIn, renderCi, type Pod } from './support/manifests.ts';
+import { ciName, envValue, lockstepIn, podsIn, renderCi, type Pod } from './support/manifests.ts';
 
 /** Values that the kubelet would fill in. */
 const FROM_ELSEWHERE: Readonly<Record<string, string>> = { DATABASE_URL: 'postgresql://shop@postgres/shop' };
+
+/** In a fleet: Kubernetes gives each pod of an Indexed Job its index, and a person names the target of a rollback. */
+function targetOf(pod: Pod): Readonly<Record<string, string>> {
+  const [first = ''] = (envValue(lockstepIn(pod), 'LOCKSTEP_TARGETS') ?? '').split(',');
+  if (first === '') return {};
+  return pod.of.startsWith('Job/') ? { JOB_COMPLETION_INDEX: '0' } : { LOCKSTEP_TARGET: first };
+}
 
 /**
  * The configuration that Lockstep reads from the container's arguments and variables. @throws MigratorError when they
@@ -36,7 +43,7 @@ describe('the command lines of the chart', () => {
     const commands = new Set<string>();
     for (const path of await ciValues()) {
       for (const pod of podsIn(await renderCi(helm, ciName(path)))) {
-        const config = configOf(pod);
+        const config = configOf(pod, targetOf(pod));
         commands.add(config.command);
         expect(config, `${ciName(path)} ${pod.of}`)
           .to.have.nested.property('identity.release')
@@ -46,7 +53,7 @@ describe('the command lines of the chart', () => {
         if (config.command === 'status') expect(config.exitCode, 'helm test can fail').to.be.true;
       }
     }
-    expect([...commands].toSorted()).to.deep.equal(['down', 'status', 'up']);
+    expect([...commands].toSorted()).to.deep.equal(['down', 'fleet', 'status', 'up']);
   });
 
   it('of the hook time out on another runner before Helm times out on them', async () => {

@@ -44,6 +44,18 @@ describe('the notes after an install', () => {
       .and.to.include('job/shop-migrations-migrate');
   });
 
+  it('of a fleet count the targets, and wait as long as all rounds together may take', async () => {
+    const text = await notes(helm, 'fleet');
+    expect(text).to.include('migrates 5 databases');
+    // One round of the canary, two of the other three targets, two at a time.
+    expect(text)
+      .to.include('3 rounds')
+      .and.to.include(`--timeout ${3 * 3600 + 60}s`);
+    expect(text).to.include('--from=cronjob/shop-lockstep-fleet-status');
+    expect(text).to.include('LOCKSTEP_TARGET=TARGET LOCKSTEP_TO=VERSION');
+    expect(await notes(helm, 'minimal')).to.not.include('LOCKSTEP_TARGET');
+  });
+
   it('leave out what is disabled', async () => {
     expect(await notes(helm, 'no-events')).not.to.match(/rollback|events|Roll back/);
     expect(await notes(helm, 'argocd')).not.to.match(/helm|--timeout/);

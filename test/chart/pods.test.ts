@@ -264,24 +264,42 @@ describe('the Jobs of the chart', () => {
     expect(final)
       .to.deep.equal(final.toSorted((a, b) => a - b))
       .and.to.include(40);
+    const rule = (action: string, values: readonly number[]): object => ({
+      action,
+      onExitCodes: { containerName: 'lockstep', operator: 'In', values },
+    });
+    const files = [ERRORS.MIGRATIONS_INVALID.exit];
     for (const { name, job } of jobs) {
-      const { podFailurePolicy } = jobSpec(job);
+      const { podFailurePolicy, completionMode } = jobSpec(job);
       expect(podFailurePolicy.rules, name).to.deep.equal([
         { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-        { action: 'FailJob', onExitCodes: { containerName: 'lockstep', operator: 'In', values: final } },
+        ...(completionMode === 'Indexed'
+          ? [
+              rule('FailJob', files),
+              rule(
+                'FailIndex',
+                final.filter((code) => !files.some((one) => one === code)),
+              ),
+            ]
+          : [rule('FailJob', final)]),
       ]);
     }
   });
 
   it('never restart a container in its pod, as the podFailurePolicy requires, and end in time', () => {
     for (const { name, job } of jobs) {
-      const { template, podReplacementPolicy, activeDeadlineSeconds, ttlSecondsAfterFinished, backoffLimit } =
-        jobSpec(job);
+      const { template, podReplacementPolicy, ttlSecondsAfterFinished, ...spec } = jobSpec(job);
+      const { activeDeadlineSeconds, backoffLimit } =
+        spec.completionMode === 'Indexed'
+          ? { activeDeadlineSeconds: template.spec.activeDeadlineSeconds, backoffLimit: spec.backoffLimitPerIndex }
+          : spec;
       expect([template.spec.restartPolicy, podReplacementPolicy], name).to.deep.equal(['Never', 'Failed']);
-      expect(activeDeadlineSeconds).to.equal(name.startsWith('everything') ? 240 : 3600);
+      expect(activeDeadlineSeconds, name).to.equal(name.startsWith('everything') ? 240 : 3600);
       expect(ttlSecondsAfterFinished).to.be.at.least(3600);
       const [ofRollback, ofMigrate] = name.startsWith('everything') ? [2, 1] : [0, 3];
-      expect(backoffLimit, name).to.equal(name.endsWith('rollback') ? ofRollback : ofMigrate);
+      expect(backoffLimit, name).to.equal(
+        name.endsWith('rollback') ? ofRollback : name.endsWith('fleet-status') ? 0 : ofMigrate,
+      );
     }
   });
 });

@@ -87,7 +87,7 @@ describe('a real API server', () => {
 
   it('accepts the manifests without Helm', async () => {
     const names = (await readdir(join(root, 'k8s'))).filter((name) => name.endsWith('.yaml'));
-    expect(names).to.have.length(5);
+    expect(names).to.have.length(6);
     for (const name of names) {
       const text = await readFile(join(root, 'k8s', name), 'utf8');
       expect(text).to.include('\n  namespace: shop\n');
@@ -99,6 +99,20 @@ describe('a real API server', () => {
     const release = 'the-shop-of-the-far-north-with-a-name-that-is-long-a1';
     for (const ci of ['url', 'job-url'])
       await acceptsAll(await render(helm, { values: join(CHART, `ci/${ci}-values.yaml`), release, namespace }), ci);
+  });
+
+  it('accepts a fleet of 500 with the longest names, and would reject names that leave no room for an index', async () => {
+    const release = 'the-shop-of-the-far-north-with-a-name-that-is-long-a1';
+    const names = Array.from({ length: 500 }, (_, index) => `customer-${index}`);
+    const set = [`fleet.targets={${names.join(',')}}`, 'fleet.canary={customer-7}', 'fleet.skip={customer-9}'];
+    for (const ci of ['fleet', 'argocd-fleet']) {
+      const manifests = await render(helm, { values: join(CHART, `ci/${ci}-values.yaml`), release, set, namespace });
+      await acceptsAll(manifests, ci);
+      const job = manifests.findLast(({ kind }) => kind === 'Job')!;
+      expect(jobSpec(job).completions).to.equal(498);
+      const metadata = { ...job.metadata, name: 'j'.repeat(60) };
+      expect(await objections([{ ...job, metadata }])).to.match(/pod with invalid DNS label: j+-497/);
+    }
   });
 
   it('would reject a pod that is not restricted, a policy that needs another pod, and an unknown field', async () => {

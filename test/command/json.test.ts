@@ -129,15 +129,20 @@ describe('--json', () => {
     prove: ['error', 20],
     lock: ['lock', 0],
     validate: ['validate', 0],
+    fleet: ['fleet', 33, 'status', '--targets-dir'],
   };
 
   it('every command prints its exit code in a document that matches its schema', async () => {
     const old = join(workspace().dir, 'old');
     await mkdir(old);
     await writeFile(join(old, '001_a.sql'), '-- +goose Up\nSELECT 1;\n');
+    const targets = join(workspace().dir, 'targets');
+    await mkdir(targets);
+    await writeFile(join(targets, 'shop'), workspace().url);
     for (const command of OPTIONS.json.commands) {
       const [schema, exit, ...args] = COMMANDS[command];
-      expect(await document(schema, exit, command, ...args, ...(command === 'import' ? [old] : []))).to.include({
+      const last = { import: [old], fleet: [targets] }[command as string] ?? [];
+      expect(await document(schema, exit, command, ...args, ...last)).to.include({
         command,
         exit,
       });

@@ -243,6 +243,21 @@ contractOf('Journal', (given) => {
       expect(await session.journal.failuresOf(B)).to.equal(undefined);
     });
 
+    it('have a newest one, until its version is applied', async () => {
+      const session = await given.holder('pod-a', { release });
+      expect(await session.journal.lastFailure()).to.equal(undefined);
+      const server = { sqlstate: '42704', message: 'type "inte" does not exist' };
+      await session.journal.recordFailure(stepOf(A), failed);
+      await session.journal.recordFailure(stepOf(B), failed.with({ server }));
+      const newest = await session.journal.lastFailure();
+      expect(newest).to.include({ event: 'failed', version: '002_b', code: 'MIGRATION_FAILED', runner: 'pod-a' });
+      expect(newest?.error).to.match(/ \(42704\)$/);
+      await session.history.baseline([B]);
+      expect(await session.journal.lastFailure()).to.include({ version: '001_a' });
+      await session.history.baseline([A]);
+      expect(await session.journal.lastFailure()).to.equal(undefined);
+    });
+
     it('are discarded when the version is applied', async () => {
       const session = await given.holder('pod-a', { release });
       await session.journal.recordFailure(stepOf(A), failed);

@@ -89,6 +89,13 @@ describe('the image', () => {
     async lock() {
       expect((await expectRun(['lock'])).stdout).to.include(workspace().lockKey);
     },
+    async fleet() {
+      const { stdout } = await expectRun(
+        ['fleet', 'status', '--targets-dir=/', '--targets=nowhere', '--connect-wait=0'],
+        30,
+      );
+      expect(stdout).to.include('nowhere').and.to.include('1 target: 1 DATABASE_UNAVAILABLE');
+    },
     async create() {
       const dir = join(workspace().dir, 'new');
       await mkdir(dir);

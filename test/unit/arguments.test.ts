@@ -60,7 +60,7 @@ describe('parseArguments', () => {
   const refused: [string, ...(string | RegExp)[]][] = [
     [
       '',
-      'no command; give one of up, down, wait, status, history, validate, baseline, import, repair, prove, drift, lock, create',
+      'no command; give one of up, down, wait, status, history, validate, baseline, import, repair, prove, drift, lock, fleet, create',
     ],
     ['UP', 'unknown command "UP"; did you mean "up"?'],
     ['statsu', 'unknown command "statsu"; did you mean "status"?'],

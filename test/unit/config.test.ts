@@ -19,8 +19,11 @@ const FACTS = { terminal: false };
 
 type Flags = RawOptions['flags'];
 
+/** The words of commands that need one. */
+const NAMES: Readonly<Partial<Record<CommandName, string>>> = { create: 'add_x', fleet: 'status' };
+
 function parse(command: CommandName, flags: Flags = {}, env: Environment = {}): Config {
-  return parseConfig({ command, flags, ...(command === 'create' && { name: 'add_x' }) }, env, FACTS);
+  return parseConfig({ command, flags, ...(NAMES[command] && { name: NAMES[command] }) }, env, FACTS);
 }
 
 function up(flags: Flags = {}, env: Environment = {}): UpConfig {
@@ -180,6 +183,11 @@ const EVERY: Readonly<
   exitCode: ['TRUE', 'status', 'exitCode', true],
   databaseUrl: ['postgresql://h/d', 'history', 'connection.databaseUrl', 'postgresql://h/d'],
   databaseUrlFile: ['/f', 'wait', 'connection.databaseUrlFile', '/f'],
+  target: ['eu-1', 'up', 'identity.target', 'eu-1', { targetsDir: '/t' }],
+  targets: ['a, b', 'wait', 'identity.target', 'b', { targetsDir: '/t', targetIndex: '1' }],
+  targetIndex: ['1', 'down', 'identity.target', 'b', { targetsDir: '/t', targets: 'a,b', steps: '1' }],
+  targetsDir: ['/t/', 'status', 'connection.databaseUrlFile', '/t/eu-1', { target: 'eu-1' }],
+  targetsParallel: ['3', 'fleet', 'parallel', 3, { targetsDir: '/t' }],
   passwordFile: ['/p', 'status', 'connection.passwordFile', '/p'],
   passwordCommand: [
     `get-token --for "the shop" 'a b'c\\ d`,

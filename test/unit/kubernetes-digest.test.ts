@@ -153,6 +153,13 @@ describe('Kubernetes Events of a run', () => {
     ]);
   });
 
+  it('begin with the target of a fleet', () => {
+    const digest = new Digest({ direction: 'up', target: 'eu-1', inJob: true, now: () => 0 });
+    expect(digest.of({ type: 'run.failed', error }))
+      .to.have.property('note')
+      .that.matches(/^eu-1: MIGRATION_FAILED /);
+  });
+
   it('of a rollback: started, each step, completed', () => {
     const digested = tell(digestOf({ direction: 'down' }), [
       { type: 'run.planned', direction: 'down', versions: ['2_b', '1_a'] },

@@ -11,6 +11,12 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   journalKeep: 'the default stands',
   hookMemory: 'hooks run in the caller’s thread',
   ...{
+    target: 'no fleet: the caller gives each address',
+    targets: 'no fleet',
+    targetIndex: 'no fleet',
+    targetsDir: 'no fleet',
+  },
+  ...{
     databaseUrlFile: 'no files with secrets',
     passwordFile: 'no files with secrets',
     passwordCommand: 'no programs',

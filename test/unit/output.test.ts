@@ -9,6 +9,7 @@ import type { LockReport, ValidateReport } from '../../src/core/reports.ts';
 import * as catalogDocuments from '../../src/output/catalog-documents.ts';
 import * as documents from '../../src/output/documents.ts';
 import { formatDryRun } from '../../src/output/dry-run.ts';
+import { fleetDocument } from '../../src/output/fleet.ts';
 import { formatError } from '../../src/output/error-text.ts';
 import * as reports from '../../src/output/reports.ts';
 import { terminationMessage, type Ending } from '../../src/output/termination-message.ts';
@@ -254,6 +255,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
       documents.errorDocument(new MigratorError(code, 'x')),
     ),
   ],
+  fleet: [fleetDocument([{ target: 'eu-1', error: failure }], failure), fleetDocument([])],
   status: [
     documents.statusDocument([]),
     documents.statusDocument([

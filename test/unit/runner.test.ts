@@ -1,11 +1,17 @@
 import { expect } from 'chai';
 
-import { applicationName, describeHolder, onlyAddsToHistory, type Holder } from '../../src/core/runner.ts';
+import { applicationName, describeHolder, onlyAddsToHistory, runnerName, type Holder } from '../../src/core/runner.ts';
 import { runner } from '../support/fakes/run.ts';
 
 describe('applicationName', () => {
   it('contains command, version and runner', () => {
     expect(applicationName(runner('up', 'shop-7d9f'))).to.equal('lockstep up 1.0.0 shop-7d9f');
+  });
+
+  it('contains the target of a fleet, as the journal does', () => {
+    const one = { ...runner('up', 'shop-3-x7d9f'), target: 'eu-1' };
+    expect(applicationName(one)).to.equal('lockstep up 1.0.0 shop-3-x7d9f (eu-1)');
+    expect(applicationName({ ...one, target: undefined, name: runnerName(one) })).to.equal(applicationName(one));
   });
 
   it('is cut after 63 bytes, as by the server', () => {

@@ -33,6 +33,11 @@ describe('terminationMessage', () => {
     });
   });
 
+  it('names the target of a fleet', () => {
+    const message = parsed({ command: 'up', target: 'eu-1', outcome: outcomeOf({}), durationMs: 1 });
+    expect(message).to.include({ target: 'eu-1', exit: 0 });
+  });
+
   it('of a rollback', () => {
     const message = parsed({
       command: 'down',

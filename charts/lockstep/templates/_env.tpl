@@ -2,7 +2,7 @@
 
 {{/*
 A container's `env`. One that the user gives replaces ours: the same name twice is refused by server-side apply.
-(dict root release container extra secret init job events settings)
+(dict root release container extra secret targets init job events settings)
 */}}
 {{- define "lockstep.env" -}}
 {{- $root := .root }}
@@ -67,7 +67,9 @@ A container's `env`. One that the user gives replaces ours: the same name twice 
 {{/* `secret` is the name of the chart's own Secret, if there is one. */}}
 {{- define "lockstep.databaseEnv" -}}
 {{- $database := .root.Values.database }}
-{{- if or $database.existingSecret $database.url }}
+{{- if .root.Values.fleet.targets }}
+{{- include "lockstep.fleetEnv" . }}
+{{- else if or $database.existingSecret $database.url }}
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef:

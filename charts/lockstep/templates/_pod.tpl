@@ -2,7 +2,7 @@
 
 {{/*
 A pod template's metadata and spec.
-(dict root component release args secret serviceAccountName settings job events)
+(dict root component release args secret targets serviceAccountName settings job events podDeadline)
 */}}
 {{- define "lockstep.podTemplate" -}}
 metadata:
@@ -27,6 +27,9 @@ serviceAccountName: {{ .serviceAccountName }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 restartPolicy: Never
+{{- with .podDeadline }}
+activeDeadlineSeconds: {{ . }}
+{{- end }}
 terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
 {{- with $values.imagePullSecrets }}
 imagePullSecrets:
@@ -105,6 +108,11 @@ volumeMounts:
   mountPath: {{ .root.Values.migrations.dir | quote }}
   readOnly: true
 {{- end }}
+{{- if .root.Values.fleet.targets }}
+- name: lockstep-targets
+  mountPath: {{ include "lockstep.targetsDir" . }}
+  readOnly: true
+{{- end }}
 {{- with .root.Values.volumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -117,6 +125,9 @@ volumeMounts:
 {{- end }}
 {{- with include "lockstep.migrationsVolume" .root }}
 {{- $lists = append $lists . }}
+{{- end }}
+{{- if .root.Values.fleet.targets }}
+{{- $lists = append $lists (include "lockstep.targetsVolume" .root) }}
 {{- end }}
 {{- with .root.Values.volumes }}
 {{- $lists = append $lists (toYaml .) }}

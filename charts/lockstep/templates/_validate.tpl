@@ -9,7 +9,7 @@
 {{- if and $database.existingSecret $database.url }}
 {{- $problems = append $problems "database: give existingSecret or url, not both" }}
 {{- end }}
-{{- if not (or $database.existingSecret $database.url .Values.extraEnv .Values.extraEnvFrom) }}
+{{- if not (or $database.existingSecret $database.url .Values.fleet.targets .Values.extraEnv .Values.extraEnvFrom) }}
 {{- $problems = append $problems "database: give existingSecret (a Secret with the address), or url; PGHOST and the like may come by extraEnv or extraEnvFrom" }}
 {{- end }}
 {{- if gt $sources 1 }}
@@ -18,6 +18,7 @@
 {{- if and .Values.argocd.enabled .Values.rollback.auto }}
 {{- $problems = append $problems "rollback.auto: Argo CD has no hook before a rollback; start the rollback Job by hand" }}
 {{- end }}
+{{- $problems = concat $problems (include "lockstep.fleetProblems" . | fromJsonArray) }}
 {{- if $problems }}
 {{- fail (printf "\n  %s" (join "\n  " $problems)) }}
 {{- end }}

@@ -18,6 +18,8 @@ export interface EventText {
 
 export interface DigestOptions {
   readonly direction: Direction;
+  /** Of a fleet: begins every note, as all pods of a Job say it of the same Job. */
+  readonly target?: string | undefined;
   /** In a Job, "nothing to do" is worth an Event; in a pod it is the rule. */
   readonly inJob: boolean;
   /** Milliseconds since the epoch. */
@@ -47,8 +49,12 @@ export class Digest {
     const isLast = event.type === 'run.finished' || event.type === 'run.failed';
     if (!text || this.#sum >= (isLast ? MAX_EVENTS : MAX_EVENTS - 1)) return undefined;
     this.#sum += 1;
+    const { target } = this.#options;
     this.#sent.set(text.reason, this.#count(text.reason) + 1);
-    return { reason: text.reason, note: notes.fittedNote(text.note) };
+    return {
+      reason: text.reason,
+      note: notes.fittedNote(target === undefined ? text.note : `${target}: ${text.note}`),
+    };
   }
 
   readonly #rules: Rules = {

@@ -12,6 +12,8 @@ import type { InCluster, Poster } from './poster.ts';
 
 export interface EventReporterOptions extends InCluster {
   readonly direction: Direction;
+  /** Of a fleet. */
+  readonly target?: string | undefined;
   /** Without a namespace, the service account's is used. */
   readonly place: Omit<Place, 'namespace'> & { readonly namespace?: string | undefined };
   readonly clock: Clock;
@@ -26,12 +28,12 @@ export interface EventReporter extends Reporter {
 
 /** Undefined if there is no service account. */
 export async function createEventReporter(options: EventReporterOptions): Promise<EventReporter | undefined> {
-  const { direction, clock, warn, serviceAccountDir } = options;
+  const { direction, target, clock, warn, serviceAccountDir } = options;
   if (!existsSync(join(serviceAccountDir, 'token'))) return undefined;
   const namespace =
     options.place.namespace ?? (await readFile(join(serviceAccountDir, 'namespace'), 'utf8').catch(() => '')).trim();
   const place: Place = { ...options.place, namespace };
-  const digest = new Digest({ direction, inJob: place.job !== undefined, now: () => clock.now() });
+  const digest = new Digest({ direction, target, inJob: place.job !== undefined, now: () => clock.now() });
   const queue = new EventQueue({ open: () => open(options, namespace), clock, warn });
   return {
     report(event) {

@@ -79,8 +79,9 @@ const COLORS: Readonly<Partial<Record<Level, string>>> = {
   error: '\u001b[31m',
 };
 
-export function textLine({ time, level, message, detail }: LogLine, color: boolean): string {
-  const sentence = detail === undefined ? message : `${message}: ${detail}`;
+export function textLine({ time, level, message, detail, fields }: LogLine, color: boolean): string {
+  const target = typeof fields['target'] === 'string' ? `${fields['target']}: ` : '';
+  const sentence = `${target}${message}${detail === undefined ? '' : `: ${detail}`}`;
   // A text from elsewhere must neither start a new line nor control the terminal.
   const text = `${clock(time)} ${cutMiddle(printableLine(sentence), MAX_LINE_BYTES)}`;
   const start = color ? COLORS[level] : undefined;

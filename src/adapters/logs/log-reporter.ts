@@ -119,6 +119,13 @@ function sizeOf(event: MigratorEvent): number {
   return LINE_OVERHEAD + (isOfOthers(event) ? event.message.length : 0);
 }
 
-function identityFields({ run, command, name, release, image }: RunnerIdentity): Record<string, unknown> {
-  return { run, command, pod: name, ...(release !== undefined && { release }), ...(image !== undefined && { image }) };
+function identityFields({ run, command, name, target, release, image }: RunnerIdentity): Record<string, unknown> {
+  return {
+    run,
+    command,
+    ...(target !== undefined && { target }),
+    pod: name,
+    ...(release !== undefined && { release }),
+    ...(image !== undefined && { image }),
+  };
 }

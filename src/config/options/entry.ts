@@ -17,6 +17,8 @@ export type OptionType =
   | 'table'
   | 'lock key'
   | 'words'
+  | 'target'
+  | 'targets'
   | 'memory'
   | 'age';
 
@@ -49,7 +51,7 @@ export interface OptionEntry {
   readonly min?: number;
 }
 
-export const DATABASE = [
+export const ONE_DATABASE = [
   'up',
   'down',
   'wait',
@@ -61,11 +63,13 @@ export const DATABASE = [
   'drift',
   'lock',
 ] as const;
+export const DATABASE = [...ONE_DATABASE, 'fleet'] as const;
 export const FILES = [
   'up',
   'down',
   'wait',
   'status',
+  'fleet',
   'baseline',
   'import',
   'repair',

@@ -1,11 +1,11 @@
 /** Which settings say where the database and the files are? */
-import { ALL, DATABASE, FILES, type OptionEntry } from './entry.ts';
+import { ALL, DATABASE, FILES, ONE_DATABASE, type OptionEntry } from './entry.ts';
 
 export const PLACE_OPTIONS = {
   databaseUrl: {
     type: 'text',
     group: 'Database',
-    commands: DATABASE,
+    commands: ONE_DATABASE,
     standardEnv: 'DATABASE_URL',
     value: 'URL',
     help: 'postgresql://user@host:5432/database. Other users can see a password on the command line: prefer the variable or a file.',
@@ -14,7 +14,7 @@ export const PLACE_OPTIONS = {
   databaseUrlFile: {
     type: 'text',
     group: 'Database',
-    commands: DATABASE,
+    commands: ONE_DATABASE,
     value: 'FILE',
     rare: true,
     help: 'A file with the address, read again at each connection attempt.',

@@ -3,12 +3,12 @@ import type { AppliedVersion, JournalEntry } from '../../core/history.ts';
 import type { HeldVersion } from '../../core/plan/held-versions.ts';
 import { unfinished } from '../../core/plan/in-part.ts';
 import type { Migration, Version } from '../../core/migration.ts';
-import type { Journal, MigrationSource, Session } from '../../core/ports.ts';
+import type { Journal, MigrationSource, Reporter, Session } from '../../core/ports.ts';
 import type { LockReport } from '../../core/reports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
 import { statusOf, type VersionStatus } from '../../core/plan/plan.ts';
-import { connect, type ConnectPorts } from '../session/connect.ts';
+import { connect, type ConnectPorts, type Opened } from '../session/connect.ts';
 import { ifVisible } from '../migrate/held-versions.ts';
 import { invalidIndexes } from '../migrate/invalid-indexes.ts';
 import { readSquashed } from '../migrate/squashed.ts';
@@ -29,12 +29,9 @@ export async function readStatus(
   const { session, check } = await connect({ ...options, writes: false }, ports, options.signal);
   try {
     const { applied } = check.history;
-    const seen = await interruptedBy(options.signal, session, () =>
-      ifVisible(readJournalFacts(session.journal, migrations, applied), NOTHING_SEEN, (message) =>
-        ports.reporter.report({ type: 'warning', message }),
-      ),
+    const rows = await interruptedBy(options.signal, session, () =>
+      readRows({ session, check }, migrations, ports.reporter),
     );
-    const rows = statusOf(migrations, applied, { ...seen, inPart: unfinished(check.journal?.inPart ?? [], applied) });
     const done = new Set(applied.map(({ version }) => version));
     const invalid = await interruptedBy(options.signal, session, () =>
       invalidIndexes(
@@ -50,6 +47,19 @@ export async function readStatus(
   } finally {
     await session.close();
   }
+}
+
+/** The state of every version, by history and journal. */
+export async function readRows(
+  { session, check }: Opened,
+  migrations: readonly Migration[],
+  reporter: Reporter,
+): Promise<VersionStatus[]> {
+  const { applied } = check.history;
+  const seen = await ifVisible(readJournalFacts(session.journal, migrations, applied), NOTHING_SEEN, (message) =>
+    reporter.report({ type: 'warning', message }),
+  );
+  return statusOf(migrations, applied, { ...seen, inPart: unfinished(check.journal?.inPart ?? [], applied) });
 }
 
 interface Seen {

@@ -28,6 +28,7 @@ interface PodSpec {
   readonly serviceAccountName: string;
   readonly automountServiceAccountToken: boolean;
   readonly restartPolicy?: string;
+  readonly activeDeadlineSeconds?: number;
   readonly initContainers?: readonly Container[];
   readonly containers: readonly Container[];
   readonly volumes?: readonly { readonly name: string }[];
@@ -43,8 +44,14 @@ export interface Pod {
 }
 
 export interface JobSpec {
-  readonly backoffLimit: number;
-  readonly activeDeadlineSeconds: number;
+  /** Not of an Indexed Job. */
+  readonly backoffLimit?: number;
+  readonly activeDeadlineSeconds?: number;
+  readonly completionMode?: 'Indexed';
+  readonly completions?: number;
+  readonly parallelism?: number;
+  readonly backoffLimitPerIndex?: number;
+  readonly maxFailedIndexes?: number;
   readonly ttlSecondsAfterFinished: number;
   readonly podReplacementPolicy: string;
   readonly podFailurePolicy: { readonly rules: readonly FailureRule[] };

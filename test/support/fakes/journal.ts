@@ -77,6 +77,14 @@ export class FakeJournal implements Journal {
     );
   }
 
+  async lastFailure(): Promise<JournalEntry | undefined> {
+    await this.#context.reach('journal.lastFailure');
+    return this.#context.server.contents.journal.findLast(
+      (entry) =>
+        entry.event === 'failed' && entry.version !== undefined && this.#sinceLastEnd(entry.version).includes(entry),
+    );
+  }
+
   #sinceLastEnd(version: Version): readonly JournalEntry[] {
     const ofVersion = this.#context.server.contents.journal.filter((entry) => entry.version === version);
     return ofVersion.slice(ofVersion.findLastIndex(({ event }) => VERSION_ENDS.includes(event)) + 1);

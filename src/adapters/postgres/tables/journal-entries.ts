@@ -5,7 +5,7 @@ import type { JournalEntry, JournalEvent, JournalHeldVersion } from '../../../co
 import type { Direction, Version } from '../../../core/migration.ts';
 import { cutMiddle } from '../../../core/text/one-line.ts';
 import type { StepScript } from '../../../core/ports.ts';
-import type { RunnerIdentity } from '../../../core/runner.ts';
+import { runnerName, type RunnerIdentity } from '../../../core/runner.ts';
 import { isIrreversible } from '../../../core/plan/stored-down.ts';
 import { holdSql } from './held-versions.ts';
 import { journalRows } from './journal-table.ts';
@@ -78,11 +78,12 @@ export function insertRows(journal: string, rows: readonly JournalRowSql[]): str
   return `INSERT INTO ${journal} (${columns.join(', ')}) VALUES ${lists.join(', ')}`;
 }
 
-function runnerColumns({ run, command, name, release, image, productVersion }: RunnerIdentity) {
+function runnerColumns(runner: RunnerIdentity) {
+  const { run, command, release, image, productVersion } = runner;
   return {
     run: literal(run),
     command: literal(command),
-    runner: literal(name),
+    runner: literal(runnerName(runner)),
     release: literal(release),
     image: literal(image),
     lockstep: literal(productVersion),

@@ -15,7 +15,7 @@ import { heldVersionsQuery, readHeldVersions, rolledBackQuery } from './held-ver
 import { upStep } from './history-rows.ts';
 import { journalInsert, journalSelect, readJournal, type JournalValues } from './journal-entries.ts';
 import { journalRows } from './journal-table.ts';
-import { appliedByJournalQuery, inPartQuery, lastEnd, readInPart } from './progress-facts.ts';
+import { appliedByJournalQuery, inPartQuery, lastEnd, readInPart, VERSION_ENDS } from './progress-facts.ts';
 import { pruneStatement } from './prune.ts';
 import { readStoredDowns, storedDownsQuery } from './stored-downs.ts';
 
@@ -65,6 +65,12 @@ export class PostgresJournal implements Journal {
     return count === undefined || count === '0'
       ? undefined
       : { count: Number(count), agoMs: Number(agoMs), error: error ?? '', code: code as ErrorCode };
+  }
+
+  async lastFailure(): Promise<JournalEntry | undefined> {
+    const { relation } = this.#context;
+    const result = await this.#query(lastFailureQuery(relation.journal));
+    return readJournal(result)[0];
   }
 
   async noteRelease(): Promise<void> {
@@ -154,6 +160,14 @@ export class PostgresJournal implements Journal {
   async #write(...statements: readonly string[]): Promise<void> {
     await writeTables(this.#context, statements);
   }
+}
+
+function lastFailureQuery(journal: string): string {
+  return (
+    `SELECT to_jsonb(j) - 'down_sql' - 'statement_sql' FROM ${journalRows(journal)} j WHERE j.event = 'failed'` +
+    ` AND NOT EXISTS (SELECT 1 FROM ${journal} e WHERE e.version = j.version AND e.id > j.id AND e.event IN (${VERSION_ENDS}))` +
+    ` ORDER BY j.id DESC LIMIT 1`
+  );
 }
 
 function unfinishedRunsQuery(journal: string): string {

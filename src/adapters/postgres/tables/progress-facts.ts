@@ -8,7 +8,7 @@ import type { Statements } from '../wire/statements.ts';
 import { literal } from '../wire/sql.ts';
 
 /** Events that end a version, or reset its progress. */
-const VERSION_ENDS = `'applied', 'rolled back', 'baselined', 'progress reset'`;
+export const VERSION_ENDS = `'applied', 'rolled back', 'baselined', 'progress reset'`;
 
 /** The path may be that of the place where the tables are (check.ts). */
 const IS = 'OPERATOR(pg_catalog.=)';
