@@ -14,12 +14,14 @@ export function commandProblems({ command, name, flags }: RawOptions, values: Op
   if (command === 'validate' && values.json && !['text', 'json'].includes(values.format))
     return [`--json: cannot be used with --format ${values.format}`];
   if (command === 'fleet' && name !== 'status') return ['fleet: needs the word status: lockstep fleet status'];
-  if (command === 'create') {
-    if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
-    if (!/^[\w-]{1,100}$/.test(name))
-      return [`NAME: ${shown(name)} may contain only letters, digits, _ and -, at most 100 of them`];
-  }
-  return [];
+  return command === 'create' ? createProblems(name) : [];
+}
+
+function createProblems(name: string | undefined): string[] {
+  if (name === undefined) return ['NAME: needed, for example: lockstep create add_users'];
+  return /^[\w-]{1,100}$/.test(name)
+    ? []
+    : [`NAME: ${shown(name)} may contain only letters, digits, _ and -, at most 100 of them`];
 }
 
 function importProblems({ importFrom, oldDir, dir, fromTable }: OptionValues, flags: RawOptions['flags']): string[] {
