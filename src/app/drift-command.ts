@@ -10,8 +10,8 @@ import type { Answer, ProcessContext } from './process-context.ts';
 import { openPorts, type Wiring } from './wiring.ts';
 
 export async function driftAnswer(config: DriftConfig, context: ProcessContext, wiring: Wiring): Promise<Answer> {
-  const { schemaFile, ignoreFile, scope, connection } = config;
-  const kept = await readSchemaFile(schemaFile);
+  const { expect, ignoreFile, scope, connection } = config;
+  const kept = await readSchemaFile(expect);
   const more = ignoreFile === undefined ? [] : await readPatterns(ignoreFile);
   const ports = openPorts(config, context, wiring);
   const report = await findDrift(

@@ -102,7 +102,7 @@ export type WaitConfig = DatabaseConfig & {
 export type DriftConfig = DatabaseConfig & {
   readonly command: 'drift';
   readonly files: FilesConfig;
-  readonly schemaFile: string;
+  readonly expect: string;
   readonly ignoreFile?: string;
   readonly scope: Scope;
 };
@@ -136,6 +136,7 @@ export type ProveConfig = CommonConfig & {
   /** The paths of the kept schema. */
   readonly write?: string;
   readonly check?: string;
+  readonly scope: Scope;
   readonly table: TableName;
   readonly connectWaitMs: number;
   readonly limits: LimitsConfig;

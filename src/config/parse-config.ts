@@ -1,6 +1,7 @@
 /** Turns flags and environment into the Config of one command, or reports every problem together. */
 import { MigratorError } from '../core/errors.ts';
 import { IMPORT_TOOLS } from '../core/import/foreign-history.ts';
+import type { Scope } from '../core/catalog/scope.ts';
 import type { DownTarget, UpTarget } from '../core/plan/target.ts';
 import type { CommandName } from '../core/runner.ts';
 import { commandProblems, isConvertTool } from './command-problems.ts';
@@ -181,6 +182,7 @@ function proveConfig(values: OptionValues): Omit<ProveConfig, keyof CommonConfig
     ...whereDefined({ scratchUrl, setup, from, write: keptIn(values.write), check: keptIn(values.check) }),
     scratchTemplate,
     scratchOwned,
+    scope: scopeOf(values),
     hooks,
     table,
     connectWaitMs: connectWait,
@@ -193,9 +195,13 @@ function keptSchema(dir: string): string {
   return `${dir.replace(/\/+$/, '')}/schema.txt`;
 }
 
-function driftConfig(values: OptionValues): Pick<DriftConfig, 'schemaFile' | 'ignoreFile' | 'scope'> {
-  const { dir, schemaFile = keptSchema(dir), ignore = [], ignoreFile, owner, privileges } = values;
-  return { schemaFile, ...whereDefined({ ignoreFile }), scope: { ignore, owners: owner, privileges } };
+function scopeOf({ ignore = [], owner, privileges }: OptionValues): Scope {
+  return { ignore, owners: owner, privileges };
+}
+
+function driftConfig(values: OptionValues): Pick<DriftConfig, 'expect' | 'ignoreFile' | 'scope'> {
+  const { dir, expect = keptSchema(dir), ignoreFile } = values;
+  return { expect, ...whereDefined({ ignoreFile }), scope: scopeOf(values) };
 }
 
 function hookConfig({ hookTimeout, hookMemory }: OptionValues): Pick<UpConfig, 'hookTimeoutMs' | 'hookMemory'> {

@@ -289,11 +289,3 @@ export interface HookRunner {
   /** @throws MigratorError HOOK_FAILED when it throws, or is not done after `timeoutMs`. */
   run(migration: Migration, options: { timeoutMs: number; signal: AbortSignal }): Promise<void>;
 }
-
-/** A database for a trial, which nobody else uses. */
-export interface Scratch {
-  readonly database: Database;
-  readonly hooks: HookRunner;
-  /** Removes it; never throws. */
-  drop(): Promise<void>;
-}

@@ -28,6 +28,11 @@ const WAYS: Readonly<Record<ProvedVersion['way'], string>> = {
   none: 'no down file',
 };
 
+/** A line for each version while the others are still to come. */
+export function provedLine({ version, way, durationMs }: ProvedVersion, count: number, of: number): string {
+  return printableLine(`[${count}/${of}] ${version}: ${WAYS[way]} (${seconds(durationMs)})`);
+}
+
 export function formatProof({ versions, kept = [], wrote }: ProveReport): string {
   const proved = versions.filter(({ way }) => way === 'proved').length;
   const lines = [

@@ -93,7 +93,7 @@ describe('drift', () => {
   });
 
   it('refuses a file that is no kept schema', async () => {
-    const { code, stderr } = await run('drift', '--schema-file', join(dir, '001_shop.up.sql'));
+    const { code, stderr } = await run('drift', '--expect', join(dir, '001_shop.up.sql'));
     expect(code).to.equal(20);
     expect(stderr).to.include('line 1 is not what');
   });

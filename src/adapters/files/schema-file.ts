@@ -13,6 +13,12 @@ export async function readSchemaFile(path: string): Promise<Catalog> {
   throw new MigratorError('CONFIG_INVALID', `${path} is no kept schema: ${catalog}`, { hint: WRITE_IT });
 }
 
+/** A sentence if it is no such text. @throws MigratorError CONFIG_INVALID when it cannot be read. */
+export async function readKept(path: string): Promise<Catalog | string> {
+  const catalog = parseCatalog(await read(path));
+  return typeof catalog === 'string' ? `${path}: ${catalog}` : catalog;
+}
+
 /** @throws MigratorError CONFIG_INVALID when it cannot be read. */
 export async function readPatterns(path: string): Promise<readonly string[]> {
   return parsePatterns(await read(path));

@@ -223,7 +223,7 @@ export const TARGET_OPTIONS = {
     value: '[FILE]',
     help: 'Fail if that text is not what the migrations make.',
   },
-  schemaFile: {
+  expect: {
     type: 'text',
     group: 'What to do',
     commands: ['drift'],
@@ -249,14 +249,14 @@ export const TARGET_OPTIONS = {
     type: 'boolean',
     default: 'true',
     group: 'What to do',
-    commands: ['drift'],
+    commands: ['prove', 'drift'],
     help: '--no-owner leaves out who owns what.',
   },
   privileges: {
     type: 'boolean',
     default: 'true',
     group: 'What to do',
-    commands: ['drift'],
+    commands: ['prove', 'drift'],
     help: '--no-privileges leaves out what is granted.',
   },
   exitCode: {

@@ -37,34 +37,51 @@ export async function connect(
   { database, reporter, clock }: ConnectPorts,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const deadline = clock.now() + options.connectWaitMs;
+  const { session, check } = await keepTrying(
+    {
+      connectWaitMs: options.connectWaitMs,
+      reporter,
+      clock,
+      secretChanged: (stop: AbortSignal) => database.secretChanged(stop),
+    },
+    (limit) => openOnce(options, database, limit),
+    signal,
+  );
+  reporter.report({ type: 'session.opened', address: session.address, database: session.database, pid: session.pid });
+  return { session, check };
+}
+
+export interface KeepTryingOptions {
+  readonly connectWaitMs: number;
+  readonly clock: Clock;
+  readonly reporter: Reporter;
+  readonly secretChanged?: ((signal: AbortSignal) => Promise<void>) | undefined;
+}
+
+/** The same for any way to connect: `attempt` gives up when its signal aborts. */
+export async function keepTrying<T>(
+  { connectWaitMs, clock, reporter, secretChanged }: KeepTryingOptions,
+  attempt: (limit: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  const deadline = clock.now() + connectWaitMs;
   // Until the session has its own settings, only this limit detects a server that never answers.
-  const limitMs = Math.max(options.connectWaitMs, SHORTEST_ATTEMPT_MS);
+  const limitMs = Math.max(connectWaitMs, SHORTEST_ATTEMPT_MS);
   const limit = AbortSignal.any([signal, clock.deadline(limitMs)]);
   let last: MigratorError | undefined;
-  for (let attempt = 1; ; attempt += 1) {
+  for (let count = 1; ; count += 1) {
     try {
-      const { session, check } = await openOnce(options, database, limit);
-      reporter.report({
-        type: 'session.opened',
-        address: session.address,
-        database: session.database,
-        pid: session.pid,
-      });
-      return { session, check };
+      return await attempt(limit);
     } catch (cause) {
       signal.throwIfAborted();
       const error: MigratorError = limit.aborted ? (last ?? overdue(cause, limitMs)) : toMigratorError(cause);
       last = error;
       const left = deadline - clock.now();
       if (error.code !== 'DATABASE_UNAVAILABLE' && !awaitsSecret(error) && !isTableLocked(error)) throw error;
-      if (left <= 0) throw gaveUp(error, options.connectWaitMs);
-      const retryInMs = Math.min(
-        left,
-        jitter(clock, FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10), LONGEST_PAUSE_MS),
-      );
-      reporter.report({ type: 'database.waiting', attempt, retryInMs, error });
-      await pause(retryInMs, { database, clock }, signal);
+      if (left <= 0) throw gaveUp(error, connectWaitMs);
+      const retryInMs = Math.min(left, jitter(clock, FIRST_PAUSE_MS * 2 ** Math.min(count - 1, 10), LONGEST_PAUSE_MS));
+      reporter.report({ type: 'database.waiting', attempt: count, retryInMs, error });
+      await pause(retryInMs, { secretChanged, clock }, signal);
       signal.throwIfAborted();
     }
   }
@@ -73,12 +90,12 @@ export async function connect(
 /** Ends early when a secret has changed and the next attempt may succeed. */
 async function pause(
   ms: number,
-  { database, clock }: Pick<ConnectPorts, 'database' | 'clock'>,
+  { secretChanged, clock }: Pick<KeepTryingOptions, 'secretChanged' | 'clock'>,
   signal: AbortSignal,
 ): Promise<void> {
   const over = new AbortController();
   const stop = AbortSignal.any([signal, over.signal]);
-  await Promise.race([clock.sleep(ms, stop), database.secretChanged(stop)]);
+  await Promise.race([clock.sleep(ms, stop), ...(secretChanged ? [secretChanged(stop)] : [])]);
   over.abort();
 }
 

@@ -3,35 +3,102 @@ import { randomBytes } from 'node:crypto';
 
 import { MigratorError } from '../../../core/errors.ts';
 import type { Connect, Connected } from '../connection/connected.ts';
-import { Wire } from '../wire/wire.ts';
 import { identifier, literal } from '../wire/sql.ts';
+import { serverErrorOf } from '../wire/sqlstate.ts';
+import { Wire } from '../wire/wire.ts';
 
 const NAME = 'lockstep-prove';
 const PREFIX = 'lockstep_scratch_';
 
-export interface MadeDatabase {
-  readonly name: string;
-  drop(): Promise<void>;
-}
-
 /**
- * The session in the maintenance database holds an advisory lock for the name of the scratch database as long as its
- * maker lives: a later run drops the databases of its role whose lock is free.
- * @throws MigratorError ACCESS_REFUSED without the right to make databases.
+ * A session in the maintenance database. It holds an advisory lock for the name of each scratch database as long as its
+ * maker lives: a later run drops the databases of its role whose lock nobody holds.
  */
-export async function makeScratch(connect: Connect, template: string, signal: AbortSignal): Promise<MadeDatabase> {
-  const connected = await connect(NAME, signal);
-  const wire = new Wire(connected.client);
-  const name = PREFIX + randomBytes(6).toString('hex');
-  try {
-    await dropAbandoned(wire);
-    await wire.message(`SELECT pg_advisory_lock(${keyOf(name)})`);
-    await wire.asIs(`CREATE DATABASE ${identifier(name)} TEMPLATE ${identifier(template)}`, { promptly: false });
-    wire.keepAwake();
-    return { name, drop: () => drop(wire, connected, name) };
-  } catch (error) {
-    await release(wire, connected);
-    throw error;
+export class ScratchServer {
+  readonly #connected: Connected;
+  readonly #wire: Wire;
+  readonly #made = new Set<string>();
+
+  private constructor(connected: Connected) {
+    this.#connected = connected;
+    this.#wire = new Wire(connected.client);
+    this.#wire.keepAwake();
+  }
+
+  static async open(connect: Connect, signal: AbortSignal): Promise<ScratchServer> {
+    const server = new ScratchServer(await connect(NAME, signal));
+    try {
+      await server.#dropAbandoned();
+      return server;
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+  }
+
+  /**
+   * A copy of `template`, which no session may use meanwhile.
+   * @throws MigratorError CONFIG_INVALID without the right to make databases.
+   */
+  async make(template: string): Promise<string> {
+    const name = PREFIX + randomBytes(6).toString('hex');
+    await this.#wire.message(`SELECT pg_advisory_lock(${keyOf(name)})`);
+    this.#made.add(name);
+    try {
+      await this.#wire.asIs(`CREATE DATABASE ${identifier(name)} TEMPLATE ${identifier(template)}`, {
+        promptly: false,
+      });
+      return name;
+    } catch (error) {
+      throw cannotMake(error, template);
+    }
+  }
+
+  /** What cannot be dropped now, a later run drops. */
+  async drop(name: string): Promise<void> {
+    this.#made.delete(name);
+    if (this.#wire.lost.aborted) return;
+    await this.#dropDatabase(name).catch(() => undefined);
+    await this.#wire.message(`SELECT pg_advisory_unlock(${keyOf(name)})`).catch(() => undefined);
+  }
+
+  async roles(): Promise<readonly string[]> {
+    const [found] = await this.#wire.message('SELECT rolname FROM pg_roles');
+    return (found?.rows ?? []).flatMap(([name]) => name ?? []);
+  }
+
+  /** Those that something still needs stay. */
+  async dropRoles(names: readonly string[]): Promise<void> {
+    for (const name of names) await this.#wire.asIs(`DROP ROLE ${identifier(name)}`).catch(() => undefined);
+  }
+
+  async dropAll(): Promise<void> {
+    for (const name of this.#made) await this.drop(name);
+  }
+
+  async close(): Promise<void> {
+    await this.dropAll();
+    this.#wire.detach();
+    await this.#connected.release({ untouched: false, idle: false }).catch(() => undefined);
+  }
+
+  /** Another run may have its session in another database, in which its lock stands: locks count wherever they are. */
+  async #dropAbandoned(): Promise<void> {
+    const [found] = await this.#wire.message(
+      `SELECT d.datname FROM pg_database d CROSS JOIN LATERAL (SELECT hashtextextended(d.datname, 0) AS key) k` +
+        ` WHERE starts_with(d.datname, ${literal(PREFIX)}) AND d.datdba = current_user::regrole` +
+        ` AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 1` +
+        ` AND l.classid::bigint = (k.key >> 32) & 4294967295 AND l.objid::bigint = k.key & 4294967295)`,
+    );
+    for (const [name] of found?.rows ?? []) {
+      if (name == null) continue;
+      const [free] = await this.#wire.message(`SELECT pg_try_advisory_lock(${keyOf(name)})`);
+      if (free?.rows[0]?.[0] === 't') await this.drop(name);
+    }
+  }
+
+  async #dropDatabase(name: string): Promise<void> {
+    await this.#wire.asIs(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`, { promptly: false });
   }
 }
 
@@ -40,47 +107,46 @@ function keyOf(name: string): string {
   return `hashtextextended(${literal(name)}, 0)`;
 }
 
-async function dropAbandoned(wire: Wire): Promise<void> {
-  const [found] = await wire.message(
-    `SELECT datname FROM pg_database WHERE starts_with(datname, ${literal(PREFIX)}) AND datdba = current_user::regrole`,
-  );
-  for (const [name] of found?.rows ?? []) {
-    if (name == null) continue;
-    const [free] = await wire.message(`SELECT pg_try_advisory_lock(${keyOf(name)})`);
-    if (free?.rows[0]?.[0] !== 't') continue;
-    // Another run may have been faster.
-    await dropDatabase(wire, name).catch(() => undefined);
-    await wire.message(`SELECT pg_advisory_unlock(${keyOf(name)})`);
-  }
+function cannotMake(error: unknown, template: string): unknown {
+  const server = serverErrorOf(error);
+  if (!server) return error;
+  const summary = `could not make a scratch database from ${template}`;
+  if (server.sqlstate === '42501')
+    return new MigratorError('CONFIG_INVALID', `not provable here: ${summary}`, {
+      server,
+      hint: 'the role of --scratch-url must be allowed to make databases: ALTER ROLE … CREATEDB',
+      cause: error,
+    });
+  if (server.sqlstate === '3D000' || server.sqlstate === '55006')
+    return new MigratorError('CONFIG_INVALID', summary, {
+      server,
+      hint: 'give --scratch-template a database that exists and that no session uses',
+      cause: error,
+    });
+  return new MigratorError('DATABASE_UNAVAILABLE', summary, {
+    server,
+    hint: 'look at the server of --scratch-url, then run the command again',
+    cause: error,
+  });
 }
 
-async function dropDatabase(wire: Wire, name: string): Promise<void> {
-  await wire.asIs(`DROP DATABASE IF EXISTS ${identifier(name)} WITH (FORCE)`, { promptly: false });
-}
-
-/** What cannot be dropped now, a later run drops. */
-async function drop(wire: Wire, connected: Connected, name: string): Promise<void> {
-  await dropDatabase(wire, name).catch(() => undefined);
-  await release(wire, connected);
-}
-
-async function release(wire: Wire, connected: Connected): Promise<void> {
-  wire.detach();
-  await connected.release({ untouched: false, idle: false }).catch(() => undefined);
-}
-
-/** Runs SQL in the scratch database, as it stands; drops the database if that fails. */
-export async function runSetup(
-  { connect, sql, made }: { readonly connect: Connect; readonly sql: string; readonly made: MadeDatabase },
-  signal: AbortSignal,
-): Promise<void> {
+/** Runs SQL in the scratch database, as it stands. */
+export async function runSetup(connect: Connect, sql: string, signal: AbortSignal): Promise<void> {
+  const connected = await connect(NAME, signal);
+  const wire = new Wire(connected.client);
   try {
-    const connected = await connect(NAME, signal);
-    const wire = new Wire(connected.client);
-    await wire.asIs(sql, { promptly: false, keepRows: false }).finally(() => release(wire, connected));
+    await wire.asIs(sql, { promptly: false, keepRows: false });
   } catch (error) {
-    await made.drop();
-    throw error;
+    const server = serverErrorOf(error);
+    if (!server) throw error;
+    throw new MigratorError('CONFIG_INVALID', 'the file of --setup failed', {
+      server,
+      hint: 'correct the file, or give it a server on which it can run',
+      cause: error,
+    });
+  } finally {
+    wire.detach();
+    await connected.release({ untouched: false, idle: false }).catch(() => undefined);
   }
 }
 
