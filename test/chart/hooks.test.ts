@@ -38,11 +38,12 @@ describe('the hooks', () => {
   it('of an install and an upgrade are created in this order, the Job last', () => {
     for (const event of ['pre-install', 'pre-upgrade']) {
       const kinds = (name: string): string[] => hooksFor(all.get(name)!, event).map(({ kind }) => kind);
-      expect(kinds('minimal')).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'Job']);
-      expect(kinds('url')).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'Secret', 'Job']);
-      expect(kinds('account')).to.deep.equal(['Role', 'RoleBinding', 'Job']);
-      expect(kinds('no-events')).to.deep.equal(['ServiceAccount', 'Job']);
-      expect(kinds('job').concat(kinds('none'), kinds('argocd'), kinds('argocd-presync'))).to.deep.equal([]);
+      expect(kinds('minimal')).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'ConfigMap', 'Job']);
+      expect(kinds('url')).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'Secret', 'ConfigMap', 'Job']);
+      expect(kinds('account')).to.deep.equal(['Role', 'RoleBinding', 'ConfigMap', 'Job']);
+      expect(kinds('no-events')).to.deep.equal(['ServiceAccount', 'ConfigMap', 'Job']);
+      expect(kinds('job')).to.deep.equal(['ConfigMap']);
+      expect([...kinds('none'), ...kinds('argocd'), ...kinds('argocd-presync')]).to.deep.equal([]);
     }
   });
 

@@ -95,13 +95,12 @@ describe('the names in the chart', () => {
       expect(await jobName('job', 'rollback.enabled=false')).to.equal(names[0]);
     });
 
-    it('stay the same for a hook, which is deleted before it is created again', async () => {
-      const names = async (...set: string[]): Promise<string> =>
-        one(await renderCi(helm, 'minimal', { set }), 'Job').metadata.name;
-      expect([await names(), await names('image.tag=1.4.1')]).to.deep.equal([
-        'shop-lockstep-migrate',
-        'shop-lockstep-migrate',
-      ]);
+    it("of a hook contain Helm's revision, whatever `revision` says, and none under Argo CD, which has no revisions", async () => {
+      const name = async (ci: string, ...set: string[]): Promise<string> =>
+        one(await renderCi(helm, ci, { set }), 'Job').metadata.name;
+      expect(await name('minimal', 'image.tag=1.4.1')).to.equal('shop-lockstep-migrate-1');
+      expect(await name('minimal', 'revision=r2')).to.equal('shop-lockstep-migrate-1');
+      expect(await name('argocd')).to.equal('shop-lockstep-migrate');
     });
   });
 

@@ -29,19 +29,21 @@ describe('the notes after an install', () => {
 
   it('say where to look, how long Helm must wait, and how to roll back', async () => {
     const text = await notes(helm, 'minimal');
-    expect(text).to.include('kubectl -n web logs job/shop-lockstep-migrate -c lockstep');
-    expect(text).to.include('kubectl -n web events --for job/shop-lockstep-migrate');
+    expect(text).to.include('kubectl -n web logs job/shop-lockstep-migrate-1 -c lockstep');
+    expect(text).to.include('kubectl -n web events --for job/shop-lockstep-migrate-1');
+    expect(text).to.include('describe pods -l batch.kubernetes.io/job-name=shop-lockstep-migrate-1');
     expect(text).to.include('helm -n web test shop');
     expect(text).to.include('--timeout 3660s');
     expect(text).to.include('--from=cronjob/shop-lockstep-rollback --dry-run=client');
     expect(text).to.include('LOCKSTEP_TO=VERSION LOCKSTEP_DRY_RUN=false');
+    expect(text).to.match(/Bring back the older application\. Then roll back/);
     expect(text).not.to.include('undefined').and.not.to.include('%!');
   });
 
   it('wait longer than the configured deadline', async () => {
     expect(await notes(helm, 'everything'))
       .to.include('--timeout 300s')
-      .and.to.include('job/shop-migrations-migrate');
+      .and.to.include('job/shop-migrations-migrate-1');
   });
 
   it('of a fleet count the targets, and wait as long as all rounds together may take', async () => {

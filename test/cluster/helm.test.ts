@@ -9,7 +9,7 @@ import { createNamespace, ownApiServer, type ApiServer } from './support/api-ser
 import { endJob, look, nextJob, type Live } from './support/jobs.ts';
 import { blockOf, shellOf } from './support/person.ts';
 
-const MIGRATE = 'shop-lockstep-migrate';
+const migrate = (revision: number): string => `shop-lockstep-migrate-${revision}`;
 const ROLLBACK = 'shop-lockstep-rollback';
 const BEFORE_HOOK = ['serviceaccount', 'role', 'rolebinding', 'secret'];
 const REASON = 'Container lockstep for pod x failed with exit code 40 matching FailJob rule at index 1';
@@ -80,46 +80,46 @@ for (const [version, find] of [
       async function release(
         values: string,
         tag: string,
+        revision: number,
         outcome: 'Complete' | 'Failed' = 'Complete',
       ): Promise<HelmResult> {
-        const before = await there('job', MIGRATE);
         const done = upgrade(values, tag);
-        await nextJob(api, namespace, MIGRATE, before);
-        await endJob(api, namespace, MIGRATE, outcome, REASON);
+        await nextJob(api, namespace, migrate(revision));
+        await endJob(api, namespace, migrate(revision), outcome, REASON);
         return done;
       }
 
       it('in an empty namespace, with all that it needs, before any object of the release is created', async () => {
         const done = upgrade('url', '1.4.0');
-        const job = await nextJob(api, namespace, MIGRATE);
+        const job = await nextJob(api, namespace, migrate(1));
         for (const kind of BEFORE_HOOK) {
           expect(await there(kind, 'shop-lockstep-hook'), kind).not.to.equal(undefined);
           expect(await there(kind, 'shop-lockstep'), kind).to.equal(undefined);
         }
         expect(await there('cronjob', ROLLBACK)).to.equal(undefined);
         expect(envValue(lockstepIn(podsIn([job])[0]!), 'DATABASE_URL')).to.equal('shop-lockstep-hook');
-        await endJob(api, namespace, MIGRATE, 'Complete');
+        await endJob(api, namespace, migrate(1), 'Complete');
         await succeeds(done);
         for (const kind of BEFORE_HOOK) expect(await there(kind, 'shop-lockstep'), kind).not.to.equal(undefined);
         expect(imageOf(await there('cronjob', ROLLBACK))).to.match(/:1\.4\.0$/);
       });
 
       it('and fails when its Job fails; the Job stays, nothing else changes, and the next upgrade works', async () => {
-        await succeeds(release('url', '1.4.0'));
+        await succeeds(release('url', '1.4.0', 1));
         const [account, hooks] = [
           await there('serviceaccount', 'shop-lockstep'),
           await there('serviceaccount', 'shop-lockstep-hook'),
         ];
 
-        expect((await release('url', '1.5.0', 'Failed')).code).not.to.equal(0);
-        const failed = await there('job', MIGRATE);
+        expect((await release('url', '1.5.0', 2, 'Failed')).code).not.to.equal(0);
+        const failed = await there('job', migrate(2));
         expect(imageOf(failed)).to.match(/:1\.5\.0$/);
         expect(JSON.stringify(failed!['status'])).to.include('exit code 40');
         expect(imageOf(await there('cronjob', ROLLBACK)), 'the template of the rollback is the older one').to.match(
           /:1\.4\.0$/,
         );
 
-        await succeeds(release('url', '1.5.1'));
+        await succeeds(release('url', '1.5.1', 3));
         expect(imageOf(await there('cronjob', ROLLBACK))).to.match(/:1\.5\.1$/);
         expect(
           (await there('serviceaccount', 'shop-lockstep'))!.metadata.uid,
@@ -132,9 +132,8 @@ for (const [version, find] of [
       });
 
       it('of the older revision before a rollback, and no migration', async () => {
-        await succeeds(release('auto-rollback', '1.4.0'));
-        await succeeds(release('auto-rollback', '1.5.0'));
-        const migrated = await there('job', MIGRATE);
+        await succeeds(release('auto-rollback', '1.4.0', 1));
+        await succeeds(release('auto-rollback', '1.5.0', 2));
         expect(await there('job', 'shop-lockstep-auto-rollback')).to.equal(undefined);
 
         const done = run('rollback', 'shop', '1', '--timeout', '90s');
@@ -144,22 +143,48 @@ for (const [version, find] of [
         expect(await there('serviceaccount', 'shop-lockstep-hook')).not.to.equal(undefined);
         await endJob(api, namespace, 'shop-lockstep-auto-rollback', 'Complete');
         await succeeds(done);
-        expect((await there('job', MIGRATE))!.metadata.uid).to.equal(migrated!.metadata.uid);
+        expect(await there('job', migrate(3))).to.equal(undefined);
         expect(imageOf(await there('cronjob', ROLLBACK))).to.match(/:1\.4\.0$/);
       });
 
       it('whose objects stay after an uninstall, as the README says, until its command deletes them', async () => {
-        await succeeds(release('url', '1.4.0'));
+        await succeeds(release('url', '1.4.0', 1));
         await succeeds(run('uninstall', 'shop'));
         const left = (): Promise<string[]> => names('job,cronjob,serviceaccount,role,rolebinding,secret,pod');
         expect((await left()).map((name) => name.split('/')[1]).toSorted()).to.deep.equal([
           ...BEFORE_HOOK.map(() => 'shop-lockstep-hook'),
-          MIGRATE,
+          migrate(1),
         ]);
         const command = await blockOf(join(CHART, 'README.md'), 'sh', 'kubectl delete');
         const { code, stderr } = await (await shellOf(api, namespace))(command.replaceAll('RELEASE', 'shop'));
         expect(code, stderr).to.equal(0);
         expect(await left()).to.deep.equal([]);
+      });
+
+      it('in a Job of its own: a second upgrade, or an install again, deletes no Job that is still working', async () => {
+        const short = [
+          'upgrade',
+          '--install',
+          'shop',
+          CHART,
+          '--timeout',
+          '3s',
+          '--values',
+          join(CHART, 'ci/url-values.yaml'),
+        ];
+        expect((await run(...short)).code).not.to.equal(0);
+        const first = await there('job', migrate(1));
+        expect((await run(...short)).code).not.to.equal(0);
+        expect((await there('job', migrate(1)))!.metadata).to.deep.include({ uid: first!.metadata.uid });
+        expect(await there('job', migrate(2))).not.to.equal(undefined);
+
+        await succeeds(run('uninstall', 'shop'));
+        expect((await run(...short)).code).not.to.equal(0);
+        expect((await there('job', migrate(1)))!.metadata).to.deep.include({ uid: first!.metadata.uid });
+        const again = await there('job', 'shop-lockstep-migrate-2-1');
+        expect(envValue(lockstepIn(podsIn([again!])[0]!), 'LOCKSTEP_RELEASE')).to.equal('shop/2-1@1.4.0');
+        expect((await run(...short)).code).not.to.equal(0);
+        expect(await there('job', 'shop-lockstep-migrate-2-2')).not.to.equal(undefined);
       });
     });
 

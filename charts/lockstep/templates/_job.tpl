@@ -72,7 +72,7 @@ apiVersion: batch/v1
 kind: Job
 metadata:
   {{- if $isHook }}
-  name: {{ include "lockstep.nameWith" (list $root (printf "-migrate%s" .part) $room) }}
+  name: {{ include "lockstep.nameWith" (list $root (include "lockstep.hookJobSuffix" (list $root .part)) $room) }}
   {{- else }}
   name: {{ include "lockstep.nameWith" (list $root (printf "%s%s" .part (include "lockstep.jobSuffix" (list $root $spec))) $room) }}
   {{- end }}

@@ -95,7 +95,32 @@ default
 {{- end }}
 
 {{- define "lockstep.revision" -}}
-{{- .Values.revision | default .Release.Revision }}
+{{- .Values.revision | default (include "lockstep.installRevision" .) }}
+{{- end }}
+
+{{/* Helm's revision; from the second install of that name on after the number of the install, because revisions begin at 1 again. */}}
+{{- define "lockstep.installRevision" -}}
+{{- $installs := include "lockstep.installs" . | int }}
+{{- if gt $installs 1 }}{{ $installs }}-{{ end }}{{ .Release.Revision }}
+{{- end }}
+
+{{- define "lockstep.installsName" -}}
+{{- include "lockstep.nameWith" (list . "-installs") }}
+{{- end }}
+
+{{/* How often this release was installed here. Helm sees no cluster in `helm template`, and so in Argo CD: 1. */}}
+{{- define "lockstep.installs" -}}
+{{- $kept := dig "data" "installs" "0" (lookup "v1" "ConfigMap" .Release.Namespace (include "lockstep.installsName" .)) | int }}
+{{- max 1 (add $kept (ternary 1 0 .Release.IsInstall)) }}
+{{- end }}
+
+{{/*
+Of the Job that is a hook: each revision has its own, so that no upgrade deletes the Job of an earlier one that is still
+working. Argo CD has no revisions, and only one sync at a time. (list root part)
+*/}}
+{{- define "lockstep.hookJobSuffix" -}}
+{{- $root := index . 0 -}}
+-migrate{{ index . 1 }}{{ if not $root.Values.argocd.enabled }}-{{ include "lockstep.installRevision" $root }}{{ end }}
 {{- end }}
 
 {{/* A suffix for the name of a Job that can't be changed: another revision, or another pod, is another Job. (list root jobSpec) */}}

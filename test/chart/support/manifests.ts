@@ -36,7 +36,7 @@ interface PodSpec {
 }
 
 export interface Pod {
-  /** `Job/shop-lockstep-migrate`. */
+  /** `Job/shop-lockstep-migrate-1`. */
   readonly of: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;

@@ -56,7 +56,7 @@ describe('a holder on a node', function () {
   });
 
   it('that is evicted is replaced by its Job, which does not count it', async () => {
-    const job = 'shop-lockstep-migrate';
+    const job = 'shop-lockstep-migrate-1';
     const gate = await shop().database.closeGate();
     try {
       const done = shop().upgrade('slow', ['replicaCount=1', 'lockstep.mode=hook', 'lockstep.job.backoffLimit=0']);

@@ -86,7 +86,7 @@ describe('on a node', function () {
     ];
     succeeds(await shop().helm(['install', 'shop', CHART, ...settings.flatMap((setting) => ['--set', setting])]));
     expect(await shop().database.journal('applied')).to.deep.equal(versionsOf(HOOKED));
-    expect(await shop().kubectl('logs', 'job/shop-lockstep-migrate')).to.include('what the hook imports');
+    expect(await shop().kubectl('logs', 'job/shop-lockstep-migrate-1')).to.include('what the hook imports');
   });
 
   it('init containers migrate through a database proxy that is a native sidecar', async () => {
@@ -142,9 +142,11 @@ describe('on a node', function () {
         ...Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]),
       ]),
     );
-    const [pod, ...more] = await shop().podsOfJob('shop-lockstep-migrate');
+    const [pod, ...more] = await shop().podsOfJob('shop-lockstep-migrate-1');
     expect(more).to.deep.equal([]);
     expect(toldBy(pod!)).to.include({ exit: 0, appliedCount: 3 });
-    expect(await shop().kubectl('logs', 'job/shop-lockstep-migrate', '-c', 'lockstep')).to.include('/secrets/password');
+    expect(await shop().kubectl('logs', 'job/shop-lockstep-migrate-1', '-c', 'lockstep')).to.include(
+      '/secrets/password',
+    );
   });
 });
