@@ -40,9 +40,18 @@ describe('a rollback as docs/kubernetes.md describes it, by a user with the perm
     return { job: job!, container: lockstepIn(podsIn([job!])[0]!) };
   }
 
+  /** Runs a block of the page but for its last line, which waits for a pod; the Job has this name. */
+  async function creates(name: string, block: string): Promise<void> {
+    const lines = block.trimEnd().split('\n');
+    expect([lines[0], lines.at(-1)]).to.deep.equal([
+      `job=${name}-$(date +%s)`,
+      'until kubectl logs --follow "job/$job" -c lockstep; do sleep 1; done',
+    ]);
+    await succeeds([`job=${name}`, ...lines.slice(1, -1)].join('\n'));
+  }
+
   it('can run dry first', async () => {
-    const block = await blockOf(PAGE, 'sh', 'create job rb-look');
-    await succeeds(block.split('\n')[0]!);
+    await creates('rb-look', await blockOf(PAGE, 'sh', 'job=rb-look'));
     const { job, container } = await made('rb-look');
     expect(container.args).to.deep.equal(['down']);
     expect([
@@ -55,7 +64,7 @@ describe('a rollback as docs/kubernetes.md describes it, by a user with the perm
   });
 
   it('is created by one pipe, with the target that was named, and everything else from the CronJob', async () => {
-    await succeeds(await blockOf(PAGE, 'sh', 'create job rb '));
+    await creates('rb', await blockOf(PAGE, 'sh', 'job=rb-$'));
     const [{ job, container }, first] = [await made('rb'), await made('rb-look')];
     expect([envValue(container, 'LOCKSTEP_TO'), envValue(container, 'LOCKSTEP_DRY_RUN')]).to.deep.equal([
       '042_x',
@@ -68,6 +77,13 @@ describe('a rollback as docs/kubernetes.md describes it, by a user with the perm
     expect(others(container)).to.deep.equal(others(first.container));
     expect(jobSpec(job).podFailurePolicy).to.deep.equal(jobSpec(first.job).podFailurePolicy);
     expect(jobSpec(job).backoffLimit).to.equal(0);
+  });
+
+  it('gives way to another command by one pipe, with everything else from the CronJob', async () => {
+    await creates('look', await blockOf(PAGE, 'sh', 'job=look-'));
+    const [{ job, container }, first] = [await made('look'), await made('rb-look')];
+    expect(container).to.deep.equal({ ...first.container, args: ['status'] });
+    expect(job.metadata.ownerReferences?.map(({ name }) => name)).to.deep.equal(['shop-lockstep-rollback']);
   });
 
   it('needs no other permission: not to read a Secret, to change the CronJob, or to delete a Job', async () => {

@@ -23,32 +23,27 @@ describe('a rollback on a node', function () {
 
   it('runs dry, runs, is not undone by a pod that restarts, and is ended by the next release', async () => {
     const shell = await shellOf(shop().node, shop().namespace);
-    const run = async (script: string): Promise<void> => {
-      const { code, stderr } = await shell(script);
+    /** The output of a block of the page, whose Job has this name. */
+    const run = async (job: string, script: string): Promise<string> => {
+      const { code, stdout, stderr } = await shell(script.replace(/^job=.*/, `job=${job}`));
       expect(code, stderr).to.equal(0);
+      expect((await shop().ended(job)).status.succeeded).to.equal(1);
+      return stdout;
     };
-    /** The output of a Job of the CronJob. */
-    const printed = (job: string): Promise<string> => shop().kubectl('logs', `job/${job}`, '-c', 'lockstep');
     await shop().deploy('v1', SETTINGS);
     await shop().deploy('v2', SETTINGS);
     await shop().rolledOut();
     expect(await shop().database.versions()).to.deep.equal(SECOND);
 
-    await run((await blockOf(PAGE, 'sh', 'create job rb-look')).split('\n')[0]!);
-    expect((await shop().ended('rb-look')).status.succeeded).to.equal(1);
-    expect(await printed('rb-look')).to.include('Dry run: nothing was changed.');
-    const pipe = (await blockOf(PAGE, 'sh', 'create job rb ')).replace('042_x', '002_index_users_email');
-    await run(pipe.replace('create job rb ', 'create job rb-see ').replace('LOCKSTEP_DRY_RUN=false ', ''));
-    expect((await shop().ended('rb-see')).status.succeeded).to.equal(1);
-    expect(await printed('rb-see'))
+    expect(await run('rb-look', await blockOf(PAGE, 'sh', 'job=rb-look'))).to.include('Dry run: nothing was changed.');
+    const pipe = (await blockOf(PAGE, 'sh', 'job=rb-$')).replace('042_x', '002_index_users_email');
+    expect(await run('rb-see', pipe.replace('LOCKSTEP_DRY_RUN=false ', '')))
       .to.include('would roll back 003_add_total')
       .and.include('destroys column total of users');
     expect(await shop().database.versions()).to.deep.equal(SECOND);
 
-    await run(pipe);
-    const done = await shop().ended('rb');
-    expect(done.status.succeeded).to.equal(1);
-    expect(await shop().reasons('Job', done)).to.deep.equal([
+    await run('rb', pipe);
+    expect(await shop().reasons('Job', await shop().ended('rb'))).to.deep.equal([
       'RollbackStarted',
       'MigrationRolledBack',
       'RollbackCompleted',
@@ -77,6 +72,20 @@ describe('a rollback on a node', function () {
     expect(await shop().database.versions()).to.deep.equal(SECOND);
     expect(await shop().database.journal('applied')).to.deep.equal([...SECOND, '003_add_total']);
     expect(await shop().database.journal('rolled back')).to.deep.equal(['003_add_total']);
+  });
+
+  it('binds the same release no longer once that is uninstalled and installed again: its revisions begin at 2-1', async () => {
+    const settings = ['lockstep.mode=hook', 'replicaCount=1'];
+    await shop().deploy('v2', settings);
+    const pipe = (await blockOf(PAGE, 'sh', 'job=rb-$')).replace('042_x', '002_index_users_email');
+    const { code, stderr } = await (await shellOf(shop().node, shop().namespace))(pipe);
+    expect(code, stderr).to.equal(0);
+    expect(await shop().database.versions()).to.deep.equal(FIRST);
+    succeeds(await shop().helm(['uninstall', 'shop', '--wait']));
+    await shop().deploy('v2', settings);
+    expect(await shop().database.versions()).to.deep.equal(SECOND);
+    expect((await shop().ended('shop-lockstep-migrate-2-1')).status.succeeded).to.equal(1);
+    await shop().rolledOut();
   });
 
   it('runs with helm rollback where rollback.auto is set: the older image rolls back what it has no files for', async () => {
