@@ -33,7 +33,7 @@ describe('the fleet of the chart', () => {
   });
 
   it('is an Indexed Job with an index for each name, without those that are skipped', () => {
-    const job = one(fleet, 'Job', 'shop-lockstep-migrate');
+    const job = one(fleet, 'Job', 'shop-lockstep-migrate-1');
     expect(targetsOf(job)).to.deep.equal(['eu-1', 'eu-2', 'us-2']);
     expect(jobSpec(job)).to.include({
       completionMode: 'Indexed',
@@ -79,7 +79,7 @@ describe('the fleet of the chart', () => {
   it('starts with the canary: the others have the next weight', () => {
     const [canary, others, ...more] = jobs(fleet);
     expect(more).to.deep.equal([]);
-    expect(canary!.metadata.name).to.equal('shop-lockstep-migrate-canary');
+    expect(canary!.metadata.name).to.equal('shop-lockstep-migrate-canary-1');
     expect(targetsOf(canary!)).to.deep.equal(['us-1']);
     expect([canary!, others!].map((job) => annotation(job, 'helm.sh/hook-weight'))).to.deep.equal(['0', '1']);
   });
