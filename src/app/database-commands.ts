@@ -152,7 +152,7 @@ async function repairAnswer(config: RepairConfig, options: InspectOptions, ports
 async function waitAnswer(config: WaitConfig, options: InspectOptions, ports: DatabasePorts): Promise<Answer> {
   const startedAt = systemClock.now();
   const skipped = await waitUntilApplied(
-    { ...options, timeoutMs: config.timeoutMs },
+    { ...options, timeoutMs: config.timeoutMs, failOnFailure: config.failOnFailure },
     { ...ports, source: createFileSource(config.files) },
   );
   const durationMs = systemClock.now() - startedAt;

@@ -98,6 +98,7 @@ export type WaitConfig = DatabaseConfig & {
   readonly command: 'wait';
   readonly files: FilesConfig;
   readonly timeoutMs: number;
+  readonly failOnFailure: boolean;
 };
 export type DriftConfig = DatabaseConfig & {
   readonly command: 'drift';

@@ -104,7 +104,7 @@ function databaseConfig(
     case 'fleet':
       return { command, ...database, files, ...fleetConfig(values) };
     case 'wait':
-      return { command, ...database, files, timeoutMs: values.timeout };
+      return { command, ...database, files, timeoutMs: values.timeout, failOnFailure: values.failOnFailure };
     case 'baseline':
       return { command, ...database, files, limits: limitsConfig(values), ...baselineConfig(values) };
     case 'import':

@@ -46,14 +46,16 @@ export interface BriefError {
 
 export function briefError(error: MigratorError): BriefError {
   const { code, hint, details } = error;
-  const { version, location, server } = details;
+  const { version, server, recorded } = details;
+  const location = details.location ?? recorded?.at;
+  const sqlstate = server?.sqlstate ?? recorded?.sqlstate;
   const { summary, message, problems = [] } = publicWordsOf(error);
   const why = message === undefined ? problems : [firstLine(message)];
   return {
     code,
     summary: oneLine(summary),
     why: why.map(oneLine),
-    ...(server && { sqlstate: server.sqlstate }),
+    ...(sqlstate !== undefined && { sqlstate }),
     ...(version !== undefined && { version: oneLine(version) }),
     ...(location && { file: oneLine(location.file), line: location.line }),
     ...(hint !== undefined && { next: oneLine(hint) }),
@@ -64,7 +66,8 @@ export function briefError(error: MigratorError): BriefError {
 export function describeBriefly(error: MigratorError, max: number): string {
   const { summary, why, sqlstate, file, line, next } = briefError(error);
   const at = file === undefined ? '' : ` (${summary.includes(file) ? 'line ' : `${file}:`}${line})`;
-  const state = sqlstate === undefined ? '' : ` (SQLSTATE ${sqlstate})`;
+  // What the journal says of an earlier failure ends with it.
+  const state = sqlstate === undefined || error.details.recorded ? '' : ` (SQLSTATE ${sqlstate})`;
   const reason = why.length === 0 ? '' : `: ${why.join('; ')}${state}`;
   const advice = next === undefined ? '' : `. Next: ${next}`;
   return cutBytes(`${summary}${at}${reason}${advice}`, max);

@@ -64,12 +64,21 @@ export interface ServerError {
   readonly mayQuoteRows?: boolean | undefined;
 }
 
+/** An earlier failure, as the journal has it: its text may be shown anywhere. */
+export interface RecordedFailure {
+  readonly error: string;
+  readonly at?: Pick<SourceLocation, 'file' | 'line'> | undefined;
+  readonly sqlstate?: string | undefined;
+}
+
 export interface ErrorDetails {
   /** If there are several problems: one line each. */
   readonly problems?: readonly string[] | undefined;
   readonly version?: string | undefined;
   readonly location?: SourceLocation | undefined;
   readonly server?: ServerError | undefined;
+  /** The earlier failure that this error repeats. */
+  readonly recorded?: RecordedFailure | undefined;
   /** Who holds the advisory lock. */
   readonly holder?: Holder | undefined;
   /** Which sessions hold the table lock that was needed. */

@@ -1,5 +1,6 @@
 /** Every event that a command reports while it runs, as one union. */
 import type { MigratorError } from './errors.ts';
+import type { JournalEntry } from './history.ts';
 import type { HeldVersion, HeldUntil } from './plan/held-versions.ts';
 import type { Direction, Version } from './migration.ts';
 import type { Blocker, Holder } from './runner.ts';
@@ -23,6 +24,8 @@ export type MigratorEvent =
   | { readonly type: 'lock.released'; readonly key: string }
   | { readonly type: 'lock.waiters-cancelled'; readonly waiters: readonly Holder[] }
   | { readonly type: 'wait.pending'; readonly message: string; readonly pending: readonly Version[] }
+  /** Of a migration that `wait` waits for. */
+  | { readonly type: 'wait.failed'; readonly version: Version; readonly failure: JournalEntry }
   /** Comes together with a `warning`, which is for people. */
   | { readonly type: 'database.ahead'; readonly versions: readonly Version[] }
   | { readonly type: 'run.planned'; readonly direction: Direction; readonly versions: readonly Version[] }

@@ -1,5 +1,5 @@
 /** What the database records: the history (applied versions) and the journal (events). */
-import type { ErrorCode } from './errors.ts';
+import type { ErrorCode, RecordedFailure } from './errors.ts';
 import type { Direction, Version } from './migration.ts';
 
 /** A row of the history table. */
@@ -49,6 +49,10 @@ export interface JournalEntry {
   readonly durationMs?: number | undefined;
   readonly code?: ErrorCode | undefined;
   readonly error?: string | undefined;
+  /** Where in the file it failed, and the server's code. */
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly sqlstate?: string | undefined;
   readonly runner?: string | undefined;
   readonly release?: string | undefined;
   readonly image?: string | undefined;
@@ -67,4 +71,20 @@ export interface JournalHeldVersion {
   /** Only in rows that an early version of Lockstep wrote. */
   readonly upChecksum?: string;
   readonly reason?: string;
+}
+
+/** What later runs repeat of a failure. */
+export function recordedFailure({
+  error = '',
+  file,
+  line = 1,
+  sqlstate,
+}: Pick<JournalEntry, 'error' | 'file' | 'line' | 'sqlstate'>): RecordedFailure {
+  return { error, at: file === undefined ? undefined : { file, line }, sqlstate };
+}
+
+/** A failed migration in one line for people. */
+export function describeFailure({ version = '', at, runner, error = '', file, line }: JournalEntry): string {
+  const place = file === undefined ? '' : ` (${error.includes(file) ? 'line ' : `${file}:`}${line})`;
+  return `${version} failed at ${at.toISOString()}${runner === undefined ? '' : ` on ${runner}`}${place}: ${error}`;
 }

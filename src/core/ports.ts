@@ -193,8 +193,9 @@ export interface Journal {
   recordFailure(step: StepScript, error: MigratorError): Promise<void>;
   /** Failures of this text in this release since the version last ended; undefined when there are none. */
   failuresOf(migration: Migration): Promise<Failures | undefined>;
-  /** The newest failure of a version that has not ended since; undefined when there is none. */
+  /** The newest failure of a version that has not ended since: of any, or of these files with this text. */
   lastFailure(): Promise<JournalEntry | undefined>;
+  lastFailureOf(migrations: readonly Migration[]): Promise<JournalEntry | undefined>;
   /** Records that this release has run: a run that changes nothing leaves no other entry. Needs no lock. */
   noteRelease(): Promise<void>;
   /** Whether any run had a release. */

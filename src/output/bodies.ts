@@ -30,9 +30,10 @@ export function errorBody(error: MigratorError): ErrorBody {
   const {
     code,
     next,
-    details: { version, location, server },
+    details: { version, location, server, recorded },
   } = error;
   const { summary, problems, message, serverHint } = publicWordsOf(error);
+  const sqlstate = server?.sqlstate ?? recorded?.sqlstate;
   return {
     code,
     summary,
@@ -40,7 +41,8 @@ export function errorBody(error: MigratorError): ErrorBody {
     ...(problems && { problems }),
     ...(version !== undefined && { version }),
     ...(location && { file: location.file, line: location.line, column: location.column }),
-    ...(server && { sqlstate: server.sqlstate }),
+    ...recorded?.at,
+    ...(sqlstate !== undefined && { sqlstate }),
     ...(message !== undefined && { message }),
     ...(serverHint !== undefined && { serverHint }),
   };

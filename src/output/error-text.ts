@@ -16,7 +16,8 @@ function part(label: string, lines: readonly string[]): string[] {
   return lines.flatMap(printableLines).map((line, index) => `${index === 0 ? label.padEnd(7) : ' '.repeat(7)}${line}`);
 }
 
-function place({ details: { location } }: MigratorError): string[] {
+function place({ details: { location, recorded } }: MigratorError): string[] {
+  if (recorded?.at) return [`${recorded.at.file}:${recorded.at.line}`];
   return location ? [`${location.file}:${location.line}:${location.column}`, ...caretLines(location)] : [];
 }
 

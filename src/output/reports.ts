@@ -49,7 +49,7 @@ export function formatHistory(entries: readonly JournalEntry[], columns = Infini
     entry.durationMs === undefined ? '' : `${entry.durationMs} ms`,
     entry.runner ?? '',
     entry.release ?? '',
-    entry.error ?? '',
+    entry.file === undefined ? (entry.error ?? '') : `${entry.file}:${entry.line}: ${entry.error}`,
     entry.hold?.reason ?? '',
   ]);
   const head = ['TIME', 'EVENT', 'VERSION', 'TOOK', 'RUNNER', 'RELEASE', 'ERROR', 'REASON'];

@@ -118,13 +118,14 @@ function failedPart(
   { details }: MigratorError,
   bytes: number,
 ): TerminationMessage['failed'] {
+  const message = details.server ? why[0] : details.recorded?.error;
   if (version === undefined && file === undefined && sqlstate === undefined) return undefined;
   return {
     ...(version !== undefined && { version: cutBytes(version, bytes) }),
     ...(file !== undefined && { file: cutBytes(file, bytes) }),
     ...(line !== undefined && { line }),
     ...(sqlstate !== undefined && { sqlstate }),
-    ...(details.server && why[0] !== undefined && { message: cutBytes(why[0], bytes) }),
+    ...(message !== undefined && { message: cutBytes(oneLine(message), bytes) }),
   };
 }
 

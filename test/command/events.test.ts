@@ -107,6 +107,19 @@ describe('Kubernetes Events', () => {
     });
   });
 
+  it('report where a paused migration failed, in the pod that did not run it', async () => {
+    const { api, env } = await place([CREATED]);
+    await workspace().write({ '003_c.up.sql': 'CREATE TABLE c (id int PRIMARY KEY);\nINSERT INTO c VALUES (1), (1);' });
+    const released = { ...env, LOCKSTEP_RELEASE: 'shop@1' };
+    expectExit(await runCli(['up'], { env: released }), 40);
+    expectExit(await runCli(['up'], { env: { ...released, LOCKSTEP_POD: 'web-2' } }), 40);
+    const { body } = api.received.at(-1)!;
+    expect(body).to.deep.include({ reason: 'MigrationFailed', reportingInstance: 'web-2' });
+    expect(body.note).to.match(
+      /^MIGRATION_FAILED \(exit 40\): 003_c failed once .* \(003_c\.up\.sql:2\): last error: .*duplicate key value.*\(23505\)\. Next: /,
+    );
+  });
+
   it('report invalid settings, including a rollback without a target', async () => {
     const { api, env } = await place([CREATED]);
     expectExit(await runCli(['up', '--lock-wait', 'long'], { env }), 20);

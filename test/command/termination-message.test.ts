@@ -84,6 +84,29 @@ describe('the termination message', () => {
     expect(JSON.stringify(found)).to.not.include('hunter2');
   });
 
+  it('repeats version, file, line and SQLSTATE of a failure in the pods that did not run it', async () => {
+    await workspace().write({ '004_bonus.up.sql': 'SELECT 1;\nSELECT 1/0;' });
+    const release = { LOCKSTEP_RELEASE: 'shop@1' };
+    await after(40, ['up'], release);
+    const failed = {
+      version: '004_bonus',
+      file: '004_bonus.up.sql',
+      line: 2,
+      sqlstate: '22012',
+      message: '004_bonus.up.sql failed: division by zero (22012)',
+    };
+    expect(await after(40, ['up'], release)).to.deep.include({ code: 'MIGRATION_FAILED', failed });
+    expect(await after(33, ['wait', '--timeout', '0'])).to.deep.include({ code: 'PENDING', failed });
+    const ended = await after(33, ['wait', '--fail-on-failure']);
+    expect(ended).to.deep.include({
+      summary: '004_bonus failed, and no runner is at work (--fail-on-failure)',
+      failed,
+    });
+    const { stdout } = await runCli(['history', '--json'], workspace());
+    const { entries } = valid('history', stdout) as { entries: Record<string, unknown>[] };
+    expect(entries.find(({ event }) => event === 'failed')).to.include({ line: 2, sqlstate: '22012' });
+  });
+
   it('names the holder of a held lock', async () => {
     const holder = await holdKey(workspace().serverUrl, workspace().lockKey, 'somebody else');
     workspace().defer(() => holder.release());

@@ -271,6 +271,48 @@ contractOf('Journal', (given) => {
     });
   });
 
+  describe('the last failure', () => {
+    const server = { sqlstate: '22012', message: 'division by zero' };
+    const location = { file: '002_b.up.sql', line: 3, column: 8, text: 'SELECT 1/0' };
+    const failed = new MigratorError('MIGRATION_FAILED', '002_b.up.sql failed', { server, location });
+
+    it('is the newest of these files, of whatever release, with its place and SQLSTATE', async () => {
+      const session = await given.holder('pod-a', { release: 'shop@1.0' });
+      const other = await given.open('wait', 'pod-b', { release: 'shop@2.0' });
+      expect(await session.journal.lastFailureOf([A, B])).to.equal(undefined);
+      await session.journal.recordFailure(stepOf(A), new MigratorError('HOOK_FAILED', 'no'));
+      await session.journal.recordFailure(stepOf(B), failed);
+      await session.journal.recordFailure(stepOf(C), new MigratorError('HOOK_FAILED', 'no'));
+      expect(await other.journal.lastFailureOf([A, B])).to.include({
+        version: '002_b',
+        code: 'MIGRATION_FAILED',
+        error: '002_b.up.sql failed: division by zero (22012)',
+        file: '002_b.up.sql',
+        line: 3,
+        sqlstate: '22012',
+        runner: 'pod-a',
+      });
+      expect(await session.journal.failuresOf(B)).to.deep.include({
+        at: { file: '002_b.up.sql', line: 3 },
+        sqlstate: '22012',
+      });
+      expect(await session.journal.lastFailureOf([A])).to.deep.include({ version: '001_a', file: undefined });
+    });
+
+    it('is none of another text, of a rollback, or from before the version was recorded', async () => {
+      const session = await given.holder();
+      await session.journal.recordFailure(stepOf(A), failed);
+      await session.journal.recordFailure(stepOf(B, 'down'), failed);
+      expect(await session.journal.lastFailureOf([migration('001_a', 'another text'), B])).to.equal(undefined);
+      await session.history.baseline([A]);
+      expect(await session.journal.lastFailureOf([A])).to.equal(undefined);
+    });
+
+    it('is none where there is no journal yet', async () => {
+      expect(await (await given.open('wait')).journal.lastFailureOf([A])).to.equal(undefined);
+    });
+  });
+
   describe('stored down SQL', () => {
     const text = "-- it's \\ \u00e9\r\nDROP TABLE t_001_a";
     const odd = migration('001_a', undefined, text);

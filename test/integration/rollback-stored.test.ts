@@ -182,7 +182,12 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
   it('completes a journal that an early version created, and can read it before', async () => {
     const dir = await image('new', FILES);
     await up(workspace(), { dir, to: '006_view' });
-    await workspace().query('ALTER TABLE schema_migrations_journal DROP COLUMN irreversible, DROP COLUMN hold');
+    const indexes = (): Promise<unknown> =>
+      workspace().query(`SELECT indexname FROM pg_indexes WHERE tablename = 'schema_migrations_journal' ORDER BY 1`);
+    const made = await indexes();
+    await workspace().query(
+      'ALTER TABLE schema_migrations_journal DROP COLUMN irreversible, DROP COLUMN hold, DROP COLUMN file, DROP COLUMN line, DROP COLUMN sqlstate',
+    );
     const old = await image('old', OLD_FILES);
     expect((await runCli(['status', '--dir', old, '--json'], workspace())).code).to.equal(0);
     expect(JSON.parse((await runCli(['history', '--json'], workspace())).stdout)).to.have.property('entries').that.is
@@ -194,6 +199,7 @@ INSERT INTO parts SELECT generate_series(1, 150);`,
         'SELECT DISTINCT irreversible FROM schema_migrations_journal WHERE irreversible IS NOT NULL',
       ),
     ).to.deep.equal([{ irreversible: false }]);
+    expect(await indexes()).to.deep.equal(made);
   });
 
   it('resumes from the stored text after a run with it was killed', async () => {

@@ -165,6 +165,7 @@ const EVERY: Readonly<
   dryRun: ['1', 'up', 'dryRun', true],
   retryNow: ['1', 'up', 'retryNow', true],
   timeout: ['2m', 'wait', 'timeoutMs', 120_000],
+  failOnFailure: ['true', 'wait', 'failOnFailure', true],
   timestamp: ['true', 'create', 'timestamp', true],
   terminate: ['on', 'lock', 'terminate', true],
   scratchUrl: ['postgres://h/x', 'prove', 'scratchUrl', 'postgres://h/x'],

@@ -43,6 +43,25 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
     { message: 'waiting for 1 pending: 007_x', pending: ['007_x'] },
     'not up to date yet: waiting for 1 pending: 007_x',
   ],
+  'wait.failed': [
+    {
+      version: '007_x',
+      failure: {
+        id: '9',
+        at: new Date(0),
+        run: 'r',
+        event: 'failed',
+        version: '007_x',
+        code: 'MIGRATION_FAILED',
+        error: '007_x.up.sql failed: division by zero (22012)',
+        file: '007_x.up.sql',
+        line: 3,
+        sqlstate: '22012',
+        runner: 'pod-a',
+      },
+    },
+    'a migration that is waited for has failed: 007_x failed at 1970-01-01T00:00:00.000Z on pod-a (line 3): 007_x.up.sql failed: division by zero (22012)',
+  ],
   'database.ahead': [{ versions: ['009_z'] }, 'the database is ahead of these files: 1 migration'],
   'run.planned': [{ direction: 'up', versions: ['007_x', '008_y'] }, 'planned: 2 migrations up'],
   'run.lost': [

@@ -44,6 +44,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
   'lock.acquired': [{ key: '1', waitedMs: 5000 }, undefined],
   'lock.released': [{ key: '1' }, undefined],
   'lock.waiters-cancelled': [{ waiters: [holder] }, undefined],
+  'wait.failed': [{ version: '007_x', failure: { id: '1', at: new Date(0), run: 'r', event: 'failed' } }, undefined],
   'wait.pending': [{ message: 'waiting', pending: ['007_x'] }, undefined],
   'database.ahead': [
     { versions: ['009_z'] },

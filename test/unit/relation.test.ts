@@ -18,7 +18,8 @@ import type { TableShape } from '../../src/core/import/foreign-table.ts';
 import type { TableName } from '../../src/core/table-name.ts';
 
 const TABLE: TableName = { name: 'schema_migrations' };
-const JOURNAL = ['id', 'at', 'run', 'event', 'version', 'irreversible', 'hold', 'more', 'statement_sql'];
+const OLD_JOURNAL = ['id', 'at', 'run', 'event', 'version', 'irreversible', 'hold', 'more', 'statement_sql'];
+const JOURNAL = [...OLD_JOURNAL, 'file', 'line', 'sqlstate'];
 
 function facts(more: Partial<RelationFacts> = {}): RelationFacts {
   return {
@@ -136,6 +137,12 @@ describe('resolveRelation', () => {
     [
       "Lockstep's table with the journal of a version that stored no statement text",
       { ...ours, journal: JOURNAL.filter((column) => column !== 'statement_sql') },
+      true,
+      false,
+    ],
+    [
+      "Lockstep's table with the journal of a version that kept no place of a failure",
+      { ...ours, journal: OLD_JOURNAL },
       true,
       false,
     ],

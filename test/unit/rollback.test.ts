@@ -311,6 +311,7 @@ describe('a rollback', () => {
           runner: { ...runner('wait'), release },
           connectWaitMs: 60_000,
           timeoutMs: 600_000,
+          failOnFailure: false,
           signal: new AbortController().signal,
         },
         { database: new FakeDatabase(server), source: source(FILES), clock, reporter: new Recorder() },

@@ -26,6 +26,7 @@ function failed(text: string, server: Partial<ServerError>, at?: string): Migrat
     exists: true,
     complete: true,
     hasJournal: true,
+    lacksIndexes: false,
   };
   return stepError(new MigratorError('INTERNAL', words.message, { server: words, cause }), step, { message, relation });
 }

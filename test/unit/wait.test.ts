@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { MigratorError } from '../../src/core/errors.ts';
 import { waitUntilApplied } from '../../src/engine/commands/wait.ts';
 import { commandFakes } from '../support/fakes/command.ts';
-import { migration, migrations, source } from '../support/fakes/files.ts';
+import { migration, migrations, source, stepOf } from '../support/fakes/files.ts';
 import { failure, FakeRun, runner } from '../support/fakes/run.ts';
 
 const FILES = migrations('001_a', '002_b');
@@ -14,9 +14,9 @@ describe('waitUntilApplied', () => {
     ({ clock, server, database, recorder, controller } = commandFakes());
   });
 
-  function wait({ timeoutMs = 600_000, files = FILES } = {}): Promise<readonly string[]> {
+  function wait({ timeoutMs = 600_000, files = FILES, failOnFailure = false } = {}): Promise<readonly string[]> {
     return waitUntilApplied(
-      { runner: runner('wait'), connectWaitMs: 60_000, timeoutMs, signal: controller.signal },
+      { runner: runner('wait'), connectWaitMs: 60_000, timeoutMs, failOnFailure, signal: controller.signal },
       { database, source: source(files), clock, reporter: recorder },
     );
   }
@@ -85,6 +85,63 @@ describe('waitUntilApplied', () => {
     expect(await failure<MigratorError>(wait({ timeoutMs: 0 }))).to.include({ code: 'PENDING' });
     await apply(...FILES);
     expect(await wait({ timeoutMs: 0 })).to.have.length(2);
+  });
+
+  describe('a failure of what it waits for', () => {
+    const words = `002_b.up.sql failed: division by zero (22012)`;
+    const fail = async (file = FILES[1]!): Promise<void> => {
+      const session = await database.open(runner('up', 'pod-a'), controller.signal);
+      await session.history.ensureTables();
+      const location = { file: '002_b.up.sql', line: 3, column: 1, text: 'SELECT 1/0' };
+      const answer = { sqlstate: '22012', message: 'division by zero' };
+      await session.journal.recordFailure(
+        stepOf(file),
+        new MigratorError('MIGRATION_FAILED', '002_b.up.sql failed', { server: answer, location }),
+      );
+      await session.close();
+    };
+
+    it('is reported once, and named at the end', async () => {
+      const work = wait({ timeoutMs: 20_000 });
+      await clock.advance(3_000);
+      await fail();
+      const error = await failure<MigratorError>(clock.until(work));
+      expect(recorder.of('wait.failed').map(({ version, failure }) => [version, failure.line])).to.deep.equal([
+        ['002_b', 3],
+      ]);
+      expect(error).to.include({ code: 'PENDING', exit: 33 });
+      expect(error.details.version).to.equal('002_b');
+      expect(error.details.recorded).to.deep.equal({
+        error: words,
+        at: { file: '002_b.up.sql', line: 3 },
+        sqlstate: '22012',
+      });
+      expect(error.details.problems?.[0]).to.match(/^002_b failed at \S+ on pod-a \(line 3\): 002_b\.up\.sql failed: /);
+    });
+
+    it('ends it with --fail-on-failure, once nobody holds the lock', async () => {
+      await fail();
+      const holder = server.stranger('lockstep up 1.0.0 pod-z');
+      server.holder = holder;
+      const work = wait({ failOnFailure: true });
+      await clock.advance(5_000);
+      expect(recorder.of('wait.failed')).to.have.length(1);
+      server.dismiss(holder);
+      const error = await failure<MigratorError>(clock.until(work));
+      expect(error).to.include({ code: 'PENDING', exit: 33 });
+      expect(error.summary).to.equal('002_b failed, and no runner is at work (--fail-on-failure)');
+      expect(clock.now()).to.be.lessThan(10_000);
+    });
+
+    it('of another text, or before the version was applied, does not count', async () => {
+      await fail(migration('002_b', 'SELECT another text'));
+      await fail();
+      await apply(...FILES);
+      await new FakeRun({ server, clock, files: FILES }).down({ kind: 'steps', count: 1 }, {}, { hold: false });
+      const error = await failure<MigratorError>(clock.until(wait({ timeoutMs: 5_000, failOnFailure: true })));
+      expect(error.summary).to.include('--timeout=5s');
+      expect(recorder.of('wait.failed')).to.deep.equal([]);
+    });
   });
 
   it('does not wait for an up that has applied everything', async () => {

@@ -100,6 +100,7 @@ export class Digest {
     'lock.released': undefined,
     'lock.waiters-cancelled': undefined,
     'wait.pending': undefined,
+    'wait.failed': undefined,
     'run.lost': undefined,
     'migration.skipped': undefined,
     'migration.started': undefined,

@@ -154,6 +154,12 @@ export const TARGET_OPTIONS = {
     commands: ['wait'],
     help: 'How long to wait until nothing is pending; 0 checks once.',
   },
+  failOnFailure: {
+    type: 'boolean',
+    group: 'What to do',
+    commands: ['wait'],
+    help: 'Exit with 33 as soon as the journal has a failure of what it waits for, unless a runner is at work.',
+  },
   timestamp: {
     type: 'boolean',
     group: 'What to do',

@@ -1,18 +1,17 @@
 /** How long a failed migration is not tried again, so that restarting replicas do not hammer the database. */
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode, RecordedFailure } from '../errors.ts';
 
 /** Failures that would repeat a moment later. Runs with an unknown outcome and interrupted runs are retried at once. */
 export const PAUSING: readonly ErrorCode[] = ['MIGRATION_FAILED', 'MIGRATION_INCOMPLETE', 'CONTENTION', 'HOOK_FAILED'];
 
 /** What the journal knows about failed attempts at this version, with this text, by this release. */
-export interface Failures {
+export interface Failures extends RecordedFailure {
   /** In a row, at least 1. */
   readonly count: number;
   /** Milliseconds since the last one, by the server's clock. */
   readonly agoMs: number;
-  /** The code and the message of the last one. */
+  /** Of the last one, like its other facts. */
   readonly code: ErrorCode;
-  readonly error: string;
 }
 
 const FIRST_PAUSE_MS = 30_000;

@@ -1,14 +1,14 @@
 /** `wait`: returns when nothing is pending; it only reads. */
-import { MigratorError } from '../../core/errors.ts';
-import { describeInPart, inPartRemarks, unfinished, waysOut, type VersionInPart } from '../../core/plan/in-part.ts';
+import { inPartRemarks, unfinished, type VersionInPart } from '../../core/plan/in-part.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import { pendingVersions } from '../../core/plan/plan.ts';
 import type { Check, Clock, MigrationSource, Reporter, Session } from '../../core/ports.ts';
-import { describeHolder, onlyAddsToHistory } from '../../core/runner.ts';
+import { describeHolder, onlyAddsToHistory, type Holder } from '../../core/runner.ts';
 import { connect, type ConnectPorts } from '../session/connect.ts';
 import { jitter } from '../session/jitter.ts';
 import { ifVisible, refuseHeldVersions } from '../migrate/held-versions.ts';
 import type { InspectOptions } from './inspect.ts';
+import { afterFailure, reportingFailures, timedOut } from './not-applied.ts';
 import { interruptedBy } from '../session/interrupting.ts';
 
 const POLL_MS = 1_000;
@@ -16,6 +16,8 @@ const POLL_MS = 1_000;
 export interface WaitOptions extends InspectOptions {
   /** How long to wait, in milliseconds; 0 looks once. */
   readonly timeoutMs: number;
+  /** Whether to end at a failure of what is waited for, once no runner is at work. */
+  readonly failOnFailure: boolean;
 }
 
 export interface WaitPorts extends ConnectPorts {
@@ -60,37 +62,51 @@ async function poll(
     migrations,
     deadline,
     timeoutMs,
+    failOnFailure,
     runner,
     signal,
   }: WaitOptions & { readonly migrations: readonly Migration[]; readonly deadline: number },
   { clock, reporter }: WaitPorts,
 ): Promise<void> {
   let lastReport = '';
+  const since = deadline - timeoutMs;
   const warned = new Set<string>();
   const warn = (message: string): void => {
     if (!warned.has(message)) reporter.report({ type: 'warning', message });
     warned.add(message);
   };
+  const failureOf = reportingFailures(session, migrations, { reporter, warn });
   for (let check = first; ; check = await session.check()) {
     const { files, others } = standing(check, migrations);
     for (const message of inPartRemarks(others, [])) warn(message);
     const pending = [...pendingVersions(migrations, check.history.applied), ...files.map(({ version }) => version)];
-    const rollsBack = check.holder !== undefined && !onlyAddsToHistory(check.holder) ? check.holder : undefined;
+    const rollsBack = rollbackAtWork(check);
     if (pending.length === 0 && (check.free || (check.holder && !rollsBack))) return;
-    // Versions that a rollback holds will not be applied by this release.
-    if (pending.length > 0 && !rollsBack) {
-      refuseHeldVersions(await ifVisible(session.journal.heldVersions(), [], warn), pending, {
-        release: runner.release,
-        reapply: [],
-      });
-    }
+    if (pending.length > 0 && !rollsBack) await refuseHeld(session, pending, { release: runner.release, warn });
+    const failure = await failureOf(pending);
     const message = rollsBack ? `waiting until ${describeHolder(rollsBack)} is done` : waitingFor(pending);
-    if (clock.now() >= deadline) throw timedOut({ message, pending, inPart: files }, timeoutMs, migrations);
+    const waited = { migrations, pending, inPart: files, failure, waitedMs: clock.now() - since };
+    if (failOnFailure && check.free && failure) throw afterFailure(failure, waited);
+    if (clock.now() >= deadline) throw timedOut(message, timeoutMs, waited);
     if (message !== lastReport) reporter.report({ type: 'wait.pending', message, pending });
     lastReport = message;
     await clock.sleep(jitter(clock, POLL_MS), signal);
     signal.throwIfAborted();
   }
+}
+
+/** Whoever holds the lock and may remove applied versions. */
+function rollbackAtWork({ holder }: Check): Holder | undefined {
+  return holder !== undefined && !onlyAddsToHistory(holder) ? holder : undefined;
+}
+
+/** Versions that a rollback holds will not be applied by this release. */
+async function refuseHeld(
+  { journal }: Session,
+  pending: readonly Version[],
+  { release, warn }: { readonly release: string | undefined; readonly warn: (message: string) => void },
+): Promise<void> {
+  refuseHeldVersions(await ifVisible(journal.heldVersions(), [], warn), pending, { release, reapply: [] });
 }
 
 function waitingFor(pending: readonly Version[]): string {
@@ -109,43 +125,4 @@ function standing(
     files: inPart.filter(({ version, direction }) => direction === 'down' && here.has(version)),
     others: inPart.filter(({ version }) => !here.has(version)),
   };
-}
-
-interface Waited {
-  readonly message: string;
-  readonly pending: readonly Version[];
-  readonly inPart: readonly VersionInPart[];
-}
-
-function timedOut(
-  { message, pending, inPart }: Waited,
-  timeoutMs: number,
-  migrations: readonly Migration[],
-): MigratorError {
-  const skipped = migrations.map(({ version }) => version).filter((version) => !pending.includes(version));
-  return new MigratorError(
-    'PENDING',
-    `not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`,
-    {
-      problems: pending.map((version) => {
-        const part = inPart.find((one) => one.version === version);
-        return part ? describeInPart(part) : `${version} is pending`;
-      }),
-      outcome: {
-        command: 'wait',
-        done: [],
-        notRun: [],
-        skipped,
-        pending,
-        warnings: [],
-        dryRun: false,
-        waitedMs: timeoutMs,
-        durationMs: timeoutMs,
-      },
-      hint: [
-        'look at the runner that applies them (its log, or "lockstep history"), or wait longer',
-        ...inPart.map(waysOut),
-      ].join('; '),
-    },
-  );
 }

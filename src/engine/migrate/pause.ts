@@ -17,6 +17,7 @@ export async function refuseWhilePaused({ session, options, ports }: Run, { step
     `${migration.version} failed ${times} in this release; the next try is not before ${new Date(ports.clock.now() + left).toISOString()}`,
     {
       version: migration.version,
+      recorded: failures,
       problems: [`last error: ${failures.error}`],
       hint: 'correct the migration and release it again, or try at once with --retry-now',
     },

@@ -1,9 +1,10 @@
 /** How each event is logged: its level, its fixed message, and its facts as fields. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import { describeHeldVersion } from '../../core/plan/held-versions.ts';
+import { describeFailure } from '../../core/history.ts';
 import { describeBlocker, describeHolder } from '../../core/runner.ts';
 import { counted, seconds } from '../words.ts';
-import { errorFields, holderFields } from './fields.ts';
+import { errorFields, failureFields, holderFields } from './fields.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 
@@ -68,6 +69,12 @@ const DESCRIPTIONS: Descriptions = {
     message: 'not up to date yet',
     fields: { text: message, pending, count: pending.length },
     detail: message,
+  }),
+  'wait.failed': ({ version, failure }) => ({
+    level: 'warn',
+    message: 'a migration that is waited for has failed',
+    fields: { version, failure: failureFields(failure) },
+    detail: describeFailure(failure),
   }),
   'database.ahead': ({ versions }) => ({
     level: 'debug',

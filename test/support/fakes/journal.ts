@@ -1,6 +1,6 @@
 /** The journal of one session on a FakeServer. */
 import type { MigratorError } from '../../../src/core/errors.ts';
-import type { JournalEntry, JournalEvent } from '../../../src/core/history.ts';
+import { recordedFailure, type JournalEntry, type JournalEvent } from '../../../src/core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../../src/core/migration.ts';
 import type { HeldVersion } from '../../../src/core/plan/held-versions.ts';
 import type { VersionInPart } from '../../../src/core/plan/in-part.ts';
@@ -71,7 +71,7 @@ export class FakeJournal implements Journal {
       last && {
         count: failures.length,
         agoMs: server.now() - last.at.getTime(),
-        error: last.error ?? '',
+        ...recordedFailure(last),
         code: last.code ?? 'MIGRATION_FAILED',
       }
     );
@@ -83,6 +83,19 @@ export class FakeJournal implements Journal {
       (entry) =>
         entry.event === 'failed' && entry.version !== undefined && this.#sinceLastEnd(entry.version).includes(entry),
     );
+  }
+
+  async lastFailureOf(migrations: readonly Migration[]): Promise<JournalEntry | undefined> {
+    if (this.#context.server.contents.journal.length === 0) return undefined;
+    await this.#context.reach('journal.lastFailure');
+    return migrations
+      .flatMap(({ version, up }) =>
+        this.#sinceLastEnd(version).filter(
+          ({ event, direction, checksum }) => event === 'failed' && direction === 'up' && checksum === up.checksum,
+        ),
+      )
+      .sort((a, b) => Number(a.id) - Number(b.id))
+      .at(-1);
   }
 
   #sinceLastEnd(version: Version): readonly JournalEntry[] {
@@ -209,12 +222,15 @@ export class FakeJournal implements Journal {
 /** Events that say whether a version is held. */
 const HOLD_EVENTS: readonly JournalEvent[] = ['applied', 'baselined', 'rolled back', 'held', 'hold ended'];
 
-function textOf(error: MigratorError | undefined): Pick<JournalEntry, 'code' | 'error'> {
+function textOf(error: MigratorError | undefined): Pick<JournalEntry, 'code' | 'error' | 'file' | 'line' | 'sqlstate'> {
   if (!error) return {};
   const { code, summary, details } = error;
   return {
     code,
     error: details.server ? `${summary}: ${details.server.message} (${details.server.sqlstate})` : summary,
+    file: details.location?.file,
+    line: details.location?.line,
+    sqlstate: details.server?.sqlstate,
   };
 }
 

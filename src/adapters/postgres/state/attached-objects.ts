@@ -13,7 +13,7 @@ const FIRST_USER_OID = 16_384;
 /** Of both tables. */
 const COLUMNS = [
   'version checksum applied_at',
-  'id at run event command direction statement duration_ms code error runner release image lockstep down_sql down_checksum irreversible hold statement_sql',
+  'id at run event command direction statement duration_ms code error runner release image lockstep down_sql down_checksum irreversible hold statement_sql file line sqlstate',
 ]
   .join(' ')
   .split(' ');

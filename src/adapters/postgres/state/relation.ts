@@ -17,7 +17,7 @@ const ORIGINAL_TABLE = 'schema_migrations';
 const FORMAT = 1;
 
 /** Columns that a journal made by an early version may lack. */
-const LATER_COLUMNS = ['hold', 'irreversible', 'statement_sql'];
+const LATER_COLUMNS = ['hold', 'irreversible', 'statement_sql', 'file', 'line', 'sqlstate'];
 
 /** What the server says of the table before anything is touched. */
 export interface RelationFacts {
@@ -54,6 +54,8 @@ export interface Relation {
   readonly hasJournal: boolean;
   /** Both tables are there, with our columns and our comment. */
   readonly complete: boolean;
+  /** The journal is of a version that made no indexes yet. */
+  readonly lacksIndexes: boolean;
   /** Another program's table has the name of ours; for an import, which renames it. */
   readonly inTheWay?: MigratorError | undefined;
 }
@@ -115,12 +117,15 @@ export function resolveRelation(
     journalOid: facts.journalOid ?? undefined,
     exists: facts.shape !== null && !foreign,
     hasJournal: facts.journal !== null,
-    complete:
-      facts.shape?.columns?.some((column) => column.name === 'checksum') === true &&
-      hasComment &&
-      LATER_COLUMNS.every((column) => facts.journal?.includes(column)),
+    complete: hasComment && hasOurColumns(facts),
+    lacksIndexes: facts.journal !== null && !facts.journal.includes('statement_sql'),
     inTheWay: foreign,
   };
+}
+
+function hasOurColumns({ shape, journal }: RelationFacts): boolean {
+  const hasChecksum = shape?.columns?.some((column) => column.name === 'checksum') === true;
+  return hasChecksum && LATER_COLUMNS.every((column) => journal?.includes(column));
 }
 
 /**

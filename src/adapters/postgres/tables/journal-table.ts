@@ -22,7 +22,10 @@ export function createJournal(journal: string): string {
   down_checksum text,
   irreversible boolean,
   hold jsonb,
-  statement_sql text
+  statement_sql text,
+  file text,
+  line integer,
+  sqlstate text
 );
 ${indexes(journal)}`;
 }
@@ -34,18 +37,29 @@ function indexes(journal: string): string {
     .join(';\n');
 }
 
+/** Columns that a journal of an early version lacks, with their types. */
+const LATER = {
+  irreversible: 'boolean',
+  hold: 'jsonb',
+  statement_sql: 'text',
+  file: 'text',
+  line: 'integer',
+  sqlstate: 'text',
+};
+
 /** For a journal that an early version created. */
-export function completeJournal(journal: string): string[] {
-  return [
-    `ALTER TABLE ${journal} ADD COLUMN IF NOT EXISTS irreversible boolean, ADD COLUMN IF NOT EXISTS hold jsonb, ADD COLUMN IF NOT EXISTS statement_sql text`,
-    indexes(journal),
-  ];
+export function completeJournal(journal: string, { lacksIndexes }: { readonly lacksIndexes: boolean }): string[] {
+  const columns = Object.entries(LATER).map(([name, type]) => `ADD COLUMN IF NOT EXISTS ${name} ${type}`);
+  return [`ALTER TABLE ${journal} ${columns.join(', ')}`, ...(lacksIndexes ? [indexes(journal)] : [])];
 }
 
-const COLUMNS =
-  'id, at, run, event, command, version, direction, statement, duration_ms, code, error, runner, release, image, checksum, down_sql, down_checksum, irreversible, hold, statement_sql';
+const COLUMNS = [
+  'id, at, run, event, command, version, direction, statement, duration_ms, code, error, runner, release, image, checksum, down_sql, down_checksum',
+  ...Object.keys(LATER),
+].join(', ');
 
 /** A FROM item with only the columns that we use; columns that a journal of an early version lacks are null. */
 export function journalRows(journal: string): string {
-  return `(SELECT r.* FROM (SELECT NULL::boolean AS irreversible, NULL::jsonb AS hold, NULL::text AS statement_sql) none CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM ${journal}) r)`;
+  const none = Object.entries(LATER).map(([name, type]) => `NULL::${type} AS ${name}`);
+  return `(SELECT r.* FROM (SELECT ${none.join(', ')}) none CROSS JOIN LATERAL (SELECT ${COLUMNS} FROM ${journal}) r)`;
 }

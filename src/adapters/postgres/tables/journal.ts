@@ -1,6 +1,6 @@
 /** The journal of one session. */
 import type { ErrorCode, MigratorError } from '../../../core/errors.ts';
-import type { JournalEntry } from '../../../core/history.ts';
+import { recordedFailure, type JournalEntry } from '../../../core/history.ts';
 import { compareVersions, type Migration, type Version } from '../../../core/migration.ts';
 import type { HeldVersion } from '../../../core/plan/held-versions.ts';
 import type { VersionInPart } from '../../../core/plan/in-part.ts';
@@ -61,10 +61,17 @@ export class PostgresJournal implements Journal {
   async failuresOf({ version, up }: Migration): Promise<Failures | undefined> {
     const { relation, runner } = this.#context;
     const result = await this.#query(failuresQuery(relation.journal, version, [up.checksum, runner.release]));
-    const [count, agoMs, error, code] = result?.rows[0] ?? [];
-    return count === undefined || count === '0'
-      ? undefined
-      : { count: Number(count), agoMs: Number(agoMs), error: error ?? '', code: code as ErrorCode };
+    const [count, agoMs, ...columns] = result?.rows[0] ?? [];
+    if (count === undefined || count === '0') return undefined;
+    const [code, error, file, line, sqlstate] = columns.map((value) => value ?? undefined);
+    const last = recordedFailure({ error, file, line: line === undefined ? undefined : Number(line), sqlstate });
+    return { count: Number(count), agoMs: Number(agoMs), code: code as ErrorCode, ...last };
+  }
+
+  async lastFailureOf(migrations: readonly Migration[]): Promise<JournalEntry | undefined> {
+    const { relation } = this.#context;
+    const result = await this.#query(lastFailureOfQuery(relation.journal, migrations));
+    return readJournal(result)[0];
   }
 
   async lastFailure(): Promise<JournalEntry | undefined> {
@@ -187,10 +194,25 @@ function failuresQuery(
   version: Version,
   [checksum, release]: readonly (string | undefined)[],
 ): string {
+  const last = ['code', 'error', 'file', 'line', 'sqlstate'].map(
+    (column) => `(array_agg(${column} ORDER BY id DESC))[1]`,
+  );
   return (
     `SELECT pg_catalog.count(*), extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.max(at)) * 1000,` +
-    ` (array_agg(error ORDER BY id DESC))[1], (array_agg(code ORDER BY id DESC))[1] FROM ${journal}` +
+    ` ${last.join(', ')} FROM ${journalRows(journal)} j` +
     ` WHERE version = ${literal(version)} AND direction = 'up' AND event = 'failed' AND code IN (${PAUSING.map((code) => literal(code)).join(', ')})` +
     ` AND checksum = ${literal(checksum)} AND release = ${literal(release)} AND id > ${lastEnd(journal, version)}`
+  );
+}
+
+/** The newest failure, since their versions last ended, of these files with this text. */
+function lastFailureOfQuery(journal: string, migrations: readonly Migration[]): string {
+  const files = migrations.map(
+    ({ version, up }) =>
+      `version = ${literal(version)} AND checksum = ${literal(up.checksum)} AND id > ${lastEnd(journal, version)}`,
+  );
+  return (
+    `SELECT to_jsonb(j) - 'down_sql' - 'statement_sql' FROM ${journalRows(journal)} j` +
+    ` WHERE event = 'failed' AND direction = 'up' AND (${files.join(' OR ')}) ORDER BY id DESC LIMIT 1`
   );
 }

@@ -72,7 +72,7 @@ export async function makeTables(context: SessionContext): Promise<Relation> {
   await wire.message(
     [
       `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS checksum text`,
-      ...(relation.hasJournal ? completeJournal(journal) : []),
+      ...(relation.hasJournal ? completeJournal(journal, made) : []),
       `COMMENT ON TABLE ${table} IS ${literal(tableComment(relation.key))}`,
     ].join(';\n'),
   );
