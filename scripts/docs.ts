@@ -4,10 +4,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { REASONS } from '../src/adapters/kubernetes/reasons.ts';
 import { COMMAND_NAMES, COMMANDS, synopsisOf, TOPICS } from '../src/cli/commands.ts';
 import { MigratorError, type ErrorCode } from '../src/core/errors.ts';
-import { EXAMPLE_SCHEMA } from '../src/core/rules/example-schema.ts';
-import type { Rule } from '../src/core/rules/rule.ts';
-import { RULES } from '../src/core/rules/rules.ts';
-import { CHECKS } from '../src/core/rules/checks.ts';
 import type { CommandName } from '../src/core/runner.ts';
 import {
   envOf,
@@ -18,12 +14,14 @@ import {
   optionEntry,
   type OptionKey,
 } from '../src/config/options.ts';
+import { RULES_PAGE } from './docs/rules-page.ts';
+import { code, table } from './docs/tables.ts';
 
 /** The blocks of each page, by the name that stands in its markers. */
 const PAGES = {
   'README.md': { commands },
   'docs/settings.md': { options },
-  'docs/rules.md': { checks, 'example-schema': exampleSchema, rules: ruleSections },
+  'docs/rules.md': RULES_PAGE,
   'docs/kubernetes.md': { 'event-reasons': eventReasons },
 } as const satisfies Record<string, Readonly<Record<string, () => string>>>;
 
@@ -66,45 +64,6 @@ function options(): string {
   return `${table(['flag', 'variable', 'for', 'default', 'meaning'], rows)}\n\n*database*: ${withDatabase}.`;
 }
 
-function checks(): string {
-  return table(
-    ['check', 'finds'],
-    Object.entries(CHECKS).map(([id, meaning]) => [code(id), meaning]),
-  );
-}
-
-function exampleSchema(): string {
-  return sql(EXAMPLE_SCHEMA.trimEnd());
-}
-
-function ruleSections(): string {
-  const families = [...Map.groupBy(RULES, ({ family }) => family)];
-  return families
-    .map(([family, rules]) => [`## ${capital(family)}`, ...rules.map(ruleSection)].join('\n\n'))
-    .join('\n\n');
-}
-
-function ruleSection({ id, level, direction, blocks, instead, versions, before, bad, good }: Rule): string {
-  const where = direction === 'up' ? 'in up files' : 'in up and down files';
-  return [
-    `### ${id}`,
-    `${capital(level)}, ${where}. ${capital(blocks)}. Instead: ${instead}.${versions === undefined ? '' : ` ${versions}`}`,
-    ...(before === undefined ? [] : ['After', sql(before)]),
-    before === undefined ? 'It finds' : 'it finds',
-    sql(bad),
-    good.length === 1 ? 'Write instead' : 'Write instead, a file each',
-    ...good.map(sql),
-  ].join('\n\n');
-}
-
-function sql(text: string): string {
-  return `\`\`\`sql\n${text}\n\`\`\``;
-}
-
-function capital(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
-}
-
 /** A boolean that is on by default has its `--no-` flag in the table: that is the one that changes something. */
 function isOn(key: OptionKey): boolean {
   const { type, default: text } = optionEntry(key);
@@ -145,16 +104,6 @@ export function exitsOf(code: ErrorCode): number[] {
 function eventReasons(): string {
   const rows = Object.entries(REASONS).map(([reason, { type, when }]) => [code(reason), type, when]);
   return table(['reason', 'type', 'when'], rows);
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }
 
 if (import.meta.main) {

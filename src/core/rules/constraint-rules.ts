@@ -100,7 +100,7 @@ export const CONSTRAINT_RULES: readonly Rule[] = [
     direction: 'both',
     blocks: 'builds an index while nobody can use the table (ACCESS EXCLUSIVE), and there is no concurrent way',
     instead: 'add the constraint while the table is small, or to a new table that is filled afterwards',
-    bad: 'ALTER TABLE orders ADD CONSTRAINT one_at_a_time EXCLUDE USING gist (tstzrange(placed_at, NULL) WITH &&);',
+    bad: "ALTER TABLE orders ADD CONSTRAINT one_at_a_time EXCLUDE USING gist (tstzrange(placed_at, placed_at, '[]') WITH &&);",
     good: ['CREATE TABLE bookings (during tstzrange, CONSTRAINT one_at_a_time EXCLUDE USING gist (during WITH &&));'],
     matches: adds((constraint) => isConstraint(constraint, 'CONSTR_EXCLUSION')),
   },

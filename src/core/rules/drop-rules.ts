@@ -40,7 +40,7 @@ export const DROP_RULES: readonly Rule[] = [
     direction: 'up',
     blocks: 'replicas of the old version still use the column',
     instead: LATER,
-    bad: 'ALTER TABLE customers DROP COLUMN country;',
+    bad: 'ALTER TABLE customers DROP COLUMN name;',
     good: ['ALTER TABLE customers ALTER COLUMN email DROP NOT NULL;'],
     matches: ({ commands }) => commands.some((command) => isCommand(command, 'AT_DropColumn')),
   },
@@ -96,7 +96,7 @@ export const DROP_RULES: readonly Rule[] = [
     direction: 'up',
     blocks: 'CASCADE also drops whatever depends on it, which the file does not name',
     instead: 'drop each of them by name, without CASCADE',
-    bad: 'DROP TYPE address CASCADE;',
+    bad: 'ALTER TABLE orders DROP COLUMN total CASCADE;',
     good: ['DROP VIEW open_orders;'],
     matches: ({ kind, node, existing, commands }) =>
       (kind === 'DropStmt' && existing && textOf(node, 'behavior') === 'DROP_CASCADE') ||

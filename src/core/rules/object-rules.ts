@@ -12,7 +12,7 @@ export const OBJECT_RULES: readonly Rule[] = [
     instead: 'a file of its own, which keeps that lock for a moment only',
     bad: [
       'CREATE TRIGGER touch_orders BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();',
-      "UPDATE orders SET state = 'open' WHERE state IS NULL;",
+      "UPDATE orders SET state = 'open' WHERE total > 100;",
     ].join('\n'),
     good: ['CREATE TRIGGER touch_orders BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();'],
     matches: ({ kind, existing, effects }) => kind === 'CreateTrigStmt' && existing && effects > 1,
@@ -40,7 +40,7 @@ export const OBJECT_RULES: readonly Rule[] = [
     instead: 'a file of its own, or only with what belongs to the policy, which keeps that lock for a moment only',
     bad: [
       'CREATE POLICY everything ON orders USING (true);',
-      "UPDATE orders SET state = 'open' WHERE state IS NULL;",
+      "UPDATE orders SET state = 'open' WHERE total > 100;",
     ].join('\n'),
     good: ['CREATE POLICY everything ON orders USING (true);'],
     matches: ({ kind, existing, statements }) =>

@@ -48,8 +48,8 @@ export const REWRITE_RULES: readonly Rule[] = [
     direction: 'both',
     blocks: 'copies the table or index while nobody can use it (ACCESS EXCLUSIVE)',
     instead: `for an index REINDEX (CONCURRENTLY, TABLESPACE …), for a table ${IN_A_WINDOW}`,
-    bad: 'ALTER TABLE orders SET TABLESPACE pg_default;',
-    good: ['REINDEX (CONCURRENTLY, TABLESPACE pg_default) INDEX orders_placed_at;'],
+    bad: 'ALTER TABLE orders SET TABLESPACE fast_disks;',
+    good: ['REINDEX (CONCURRENTLY, TABLESPACE fast_disks) INDEX orders_placed_at;'],
     matches: ({ commands, kind }) =>
       commands.some((command) => isCommand(command, 'AT_SetTableSpace')) || kind === 'AlterTableMoveAllStmt',
   },
@@ -61,8 +61,8 @@ export const REWRITE_RULES: readonly Rule[] = [
     blocks: REWRITES,
     instead: `make a new table with it and fill that, or ${IN_A_WINDOW}`,
     versions: 'PostgreSQL 15 and later have this statement.',
-    bad: 'ALTER TABLE orders SET ACCESS METHOD heap;',
-    good: ['CREATE TABLE orders_new (LIKE orders) USING heap;'],
+    bad: 'ALTER TABLE orders SET ACCESS METHOD columnar;',
+    good: ['CREATE TABLE orders_new (LIKE orders) USING columnar;'],
     matches: ({ commands }) => commands.some((command) => isCommand(command, 'AT_SetAccessMethod')),
   },
   {

@@ -41,17 +41,22 @@ export const TYPE_RULES: readonly Rule[] = [
     level: 'warning',
     direction: 'both',
     blocks: 'checks all rows of every table that uses the domain, while their writers wait (SHARE)',
-    instead: 'add it NOT VALID, and VALIDATE CONSTRAINT in the next migration',
-    before: 'CREATE DOMAIN score AS int;',
+    instead:
+      'add it NOT VALID, for new rows, and for the old ones a CHECK to each table, NOT VALID, and VALIDATE CONSTRAINT in the next migration',
+    before: 'CREATE DOMAIN score AS int;\nCREATE TABLE scores (points score);',
     bad: 'ALTER DOMAIN score ADD CONSTRAINT score_positive CHECK (VALUE > 0);',
     good: [
       'ALTER DOMAIN score ADD CONSTRAINT score_positive CHECK (VALUE > 0) NOT VALID;',
-      'ALTER DOMAIN score VALIDATE CONSTRAINT score_positive;',
+      'ALTER TABLE scores ADD CONSTRAINT points_positive CHECK (points > 0) NOT VALID;',
+      'ALTER TABLE scores VALIDATE CONSTRAINT points_positive;',
     ],
+    // ALTER DOMAIN … VALIDATE CONSTRAINT takes the same lock.
     matches: ({ kind, node, existing }) => {
       if (kind !== 'AlterDomainStmt' || !existing) return false;
       const constraint = child(child(node, 'def'), 'Constraint');
-      return textOf(node, 'subtype') === 'O' || (constraint !== undefined && !isNotValid(constraint));
+      return (
+        ['O', 'V'].includes(textOf(node, 'subtype') ?? '') || (constraint !== undefined && !isNotValid(constraint))
+      );
     },
   },
 ];
