@@ -3,6 +3,7 @@ import { createFileSource, type FileSourceOptions } from '../adapters/files/sour
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { DownConfig, UpConfig } from '../config/config.ts';
 import { isPodRelease } from '../core/release.ts';
+import type { LookBefore } from '../engine/drift/before-up.ts';
 import { migrate } from '../engine/migrate/migrate.ts';
 import { withoutTarget } from '../engine/commands/no-target.ts';
 import type { Request } from '../engine/migrate/request.ts';
@@ -34,6 +35,7 @@ export async function migrateAnswer(
       cancelBlockedWaiters: config.cancelBlockedWaiters,
       journalKeepMs: config.journalKeepMs,
       signal: context.signal,
+      drift: config.command === 'up' ? await lookBefore(config) : undefined,
     },
     { ...ports, source, parser: createSqlParser() },
   );
@@ -41,6 +43,12 @@ export async function migrateAnswer(
     document: outcomeDocument(outcome),
     text: outcome.dryRun ? formatDryRun(outcome.wouldRun ?? []) : undefined,
   };
+}
+
+async function lookBefore({ drift }: UpConfig): Promise<LookBefore | undefined> {
+  if (!drift) return undefined;
+  const { readExpected } = await import('./drift-command.ts');
+  return { ...(await readExpected(drift)), level: drift.level };
 }
 
 /** @throws MigratorError ROLLBACK_REFUSED for a `down` without a target. */

@@ -63,6 +63,8 @@ export type UpConfig = RunningConfig & {
   readonly hookMemory?: number;
   readonly retryNow: boolean;
   readonly reapply: readonly Version[];
+  /** Absent unless it is to look for drift before it applies. */
+  readonly drift?: DriftSettings & { readonly level: 'warn' | 'fail' };
 };
 export type DownConfig = RunningConfig & {
   readonly command: 'down';
@@ -100,13 +102,13 @@ export type WaitConfig = DatabaseConfig & {
   readonly timeoutMs: number;
   readonly failOnFailure: boolean;
 };
-export type DriftConfig = DatabaseConfig & {
-  readonly command: 'drift';
-  readonly files: FilesConfig;
+/** The path of the kept schema, and what of it is compared. */
+export interface DriftSettings {
   readonly expect: string;
   readonly ignoreFile?: string;
   readonly scope: Scope;
-};
+}
+export type DriftConfig = DatabaseConfig & { readonly command: 'drift'; readonly files: FilesConfig } & DriftSettings;
 type StatusConfig = DatabaseConfig & {
   readonly command: 'status';
   readonly files: FilesConfig;

@@ -12,7 +12,7 @@ import type {
   ConvertConfig,
   DownConfig,
   CommonConfig,
-  DriftConfig,
+  DriftSettings,
   ProveConfig,
   FleetConfig,
   ImportConfig,
@@ -130,6 +130,7 @@ function databaseConfig(
         ...hookConfig(values),
         retryNow: values.retryNow,
         reapply: values.reapply ?? [],
+        ...(values.drift !== 'off' && { drift: { ...driftConfig(values), level: values.drift } }),
       };
     case 'down':
       return { command, ...database, files, ...runConfig(values), ...downConfig(values) };
@@ -199,7 +200,7 @@ function scopeOf({ ignore = [], owner, privileges }: OptionValues): Scope {
   return { ignore, owners: owner, privileges };
 }
 
-function driftConfig(values: OptionValues): Pick<DriftConfig, 'expect' | 'ignoreFile' | 'scope'> {
+function driftConfig(values: OptionValues): DriftSettings {
   const { dir, expect = keptSchema(dir), ignoreFile } = values;
   return { expect, ...whereDefined({ ignoreFile }), scope: scopeOf(values) };
 }

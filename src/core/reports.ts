@@ -66,6 +66,8 @@ export interface DriftReport {
   /** Versions with a file that are not applied, and applied ones without a file: no drift, but a reason for it. */
   readonly pending: readonly Version[];
   readonly unknown: readonly Version[];
+  /** Kinds of objects that this role may not read: they are not compared. */
+  readonly unseen: readonly string[];
   readonly differences: readonly Difference[];
   /** Why the command fails. */
   readonly error?: MigratorError;

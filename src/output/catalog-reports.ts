@@ -4,11 +4,12 @@ import type { DriftReport, ProvedVersion, ProveReport } from '../core/reports.ts
 import { printableLine } from '../core/text/printable.ts';
 import { counted, seconds } from './words.ts';
 
-export function formatDrift({ servers, pending, unknown, differences }: DriftReport): string {
+export function formatDrift({ servers, pending, unknown, unseen, differences }: DriftReport): string {
   const notes = differences.filter(({ note }) => note === true);
   const lines = [
     ...(pending.length === 0 ? [] : [`pending, and so not in the database: ${pending.join(', ')}`]),
     ...(unknown.length === 0 ? [] : [`applied, but without a file here: ${unknown.join(', ')}`]),
+    ...(unseen.length === 0 ? [] : [`not compared, as this role may not read them: ${unseen.join(', ')}`]),
     ...(servers.kept === servers.found
       ? []
       : [

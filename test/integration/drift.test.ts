@@ -1,6 +1,6 @@
 /** `drift` compares a database with the kept schema: what was changed behind the migrations' back is named, and only that. */
 import { expect } from 'chai';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -53,6 +53,61 @@ describe('drift', () => {
       expect(stdout).to.equal('No drift.\n');
     } finally {
       await execute(database(), 'DROP OWNED BY drift_reader; DROP ROLE drift_reader');
+    }
+  });
+
+  it('says what the role may not read, and does not compare it', async () => {
+    const role = 'drift_blind_reader';
+    await execute(
+      database(),
+      `CREATE ROLE ${role} LOGIN; GRANT SELECT ON schema_migrations TO ${role}; REVOKE SELECT ON pg_proc FROM PUBLIC; CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2'`,
+    );
+    try {
+      const url = new URL(database());
+      url.username = role;
+      const env = { DATABASE_URL: url.href, LOCKSTEP_DIR: dir };
+      const { code, stdout, stderr } = await runInProcess(['drift'], { env });
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.match(/^not compared, as this role may not read them: .*function/);
+    } finally {
+      await execute(
+        database(),
+        `DROP FUNCTION two(); GRANT SELECT ON pg_proc TO PUBLIC; DROP OWNED BY ${role}; DROP ROLE ${role}`,
+      );
+    }
+  });
+
+  it('compares all but deparsed text with a schema of another major, and says so', async () => {
+    const kept = join(dir, 'elsewhere.txt');
+    const text = await readFile(join(dir, 'schema.txt'), 'utf8');
+    await writeFile(kept, text.replace(/^server \d+/m, 'server 13').replace(/CHECK .*/, 'CHECK (true)'));
+    const { code, stdout } = await run('drift', '--expect', kept);
+    expect(code, stdout).to.equal(0);
+    expect(stdout).to.include('the schema was kept on PostgreSQL 13');
+    await writeFile(kept, text.replace(/^server \d+/m, 'server 13').replace('total numeric', 'total integer'));
+    await drift(42, '--expect', kept);
+  });
+
+  it('up --drift looks before it applies, and leaves out what pending files name', async () => {
+    await writeFile(
+      join(dir, '002_note.up.sql'),
+      'ALTER TABLE orders ADD note text; CREATE TABLE parcels (id serial);',
+    );
+    const kept = await readFile(join(dir, 'schema.txt'), 'utf8');
+    try {
+      await execute(database(), 'CREATE TABLE by_hand (a int)');
+      const failed = await run('up', '--drift', 'fail');
+      expect(failed.code).to.equal(42);
+      expect(failed.stderr).to.include('table public.by_hand is foreign').and.not.include('parcels');
+      const warned = await run('up', '--drift', 'warn');
+      expect(warned.code).to.equal(0);
+      expect(warned.stderr).to.include('drift: table public.by_hand is foreign');
+      expect((await run('up', '--drift', 'fail')).code).to.equal(0);
+    } finally {
+      await execute(database(), 'DROP TABLE by_hand, parcels; ALTER TABLE orders DROP note');
+      await execute(database(), `DELETE FROM schema_migrations WHERE version = '002_note'`);
+      await rm(join(dir, '002_note.up.sql'));
+      await writeFile(join(dir, 'schema.txt'), kept);
     }
   });
 

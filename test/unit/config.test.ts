@@ -176,6 +176,7 @@ const EVERY: Readonly<
   hooks: ['true', 'prove', 'hooks', true],
   write: ['/kept.txt', 'prove', 'write', '/kept.txt'],
   check: ['/kept.txt', 'prove', 'check', '/kept.txt'],
+  drift: ['warn', 'up', 'drift.level', 'warn'],
   expect: ['/kept.txt', 'drift', 'expect', '/kept.txt'],
   ignore: ['app.a*, table app.b', 'drift', 'scope.ignore', ['app.a*', 'table app.b']],
   ignoreFile: ['/ignored', 'drift', 'ignoreFile', '/ignored'],

@@ -21,6 +21,12 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
     passwordFile: 'no files with secrets',
     passwordCommand: 'no programs',
     envFile: 'no files of variables',
+    drift: 'no kept schema',
+    expect: 'no kept schema',
+    ignore: 'no kept schema',
+    ignoreFile: 'no kept schema',
+    owner: 'no kept schema',
+    privileges: 'no kept schema',
   },
 };
 

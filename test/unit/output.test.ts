@@ -312,12 +312,14 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
       servers: { kept: 17, found: 18 },
       pending: ['2_b'],
       unknown: [],
+      unseen: ['function'],
       differences: [],
     }),
     catalogDocuments.driftDocument({
       servers: { kept: 18, found: 18 },
       pending: [],
       unknown: ['1_a'],
+      unseen: [],
       differences: [
         { object: 'table a', change: 'different', property: 'owner', expected: 'x', found: 'y', note: true },
       ],

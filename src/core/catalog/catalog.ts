@@ -64,6 +64,8 @@ export interface Catalog {
   /** The server's major version. */
   readonly major: number;
   readonly objects: readonly CatalogObject[];
+  /** Kinds of objects and parts that the role may not read. */
+  readonly unseen?: readonly (Kind | PartKind)[];
 }
 
 /** One line of what the server answers: an object, or with `part` something inside it. */

@@ -28,6 +28,14 @@ export function inScope(catalog: Catalog, { ignore, owners, privileges }: Scope)
   return { ...catalog, objects };
 }
 
+/** Without these kinds. */
+export function withoutKinds(catalog: Catalog, kinds: NonNullable<Catalog['unseen']>): Catalog {
+  if (kinds.length === 0) return catalog;
+  const isLeft = ({ kind }: CatalogObject | CatalogPart): boolean => !kinds.includes(kind);
+  const objects = catalog.objects.filter(isLeft).map((object) => ({ ...object, parts: object.parts.filter(isLeft) }));
+  return { ...catalog, objects };
+}
+
 export function nameOfObject({ kind, name }: Pick<CatalogObject, 'kind' | 'name'>): string {
   return `${kind} ${name}`;
 }

@@ -4,6 +4,7 @@ import type { MigrationSource, Session } from '../../core/ports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
 import type { ConnectPorts } from '../session/connect.ts';
+import type { LookBefore } from '../drift/before-up.ts';
 import type { Progress } from './progress.ts';
 import type { Request } from './request.ts';
 import type { ApplyOptions, ApplyPorts } from '../apply/step-context.ts';
@@ -20,6 +21,8 @@ export interface MigrateOptions extends ApplyOptions {
   /** How long the journal keeps entries of runs that changed nothing, in milliseconds; 0 keeps them for ever. */
   readonly journalKeepMs: number;
   readonly signal: AbortSignal;
+  /** Of `up`: look for drift before anything is applied. */
+  readonly drift?: LookBefore | undefined;
 }
 
 export interface MigratePorts extends ApplyPorts, ConnectPorts {

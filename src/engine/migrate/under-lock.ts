@@ -14,6 +14,7 @@ import { interruption } from '../session/interrupting.ts';
 import { checkHeldVersions } from './held-versions.ts';
 import { refuseWhilePaused } from './pause.ts';
 import { planRun, requireSameSteps, stepsMeant } from './plan-run.ts';
+import type { LookBefore } from '../drift/before-up.ts';
 import type { PlannedStep } from '../apply/planned-step.ts';
 import { withProgress } from '../apply/resume.ts';
 import type { Run } from './run.ts';
@@ -38,6 +39,7 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   await refuseWhilePaused(run, plan);
   const steps = await withProgress(await analyzeSteps(scripts, ports), inPart, ports.parser);
   await warnOfDowns(scripts, ports);
+  if (options.drift) progress.warn(await driftBefore(run, scripts, options.drift));
   progress.start(plan);
   await applyAll(run, steps, state).catch((error: unknown) => {
     reportHeldVersions(run, scripts, []);
@@ -47,6 +49,17 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   // Only a warning: the run itself has succeeded.
   const elsewhere = await history.placeOfNextRun().catch(() => undefined);
   if (elsewhere !== undefined) progress.warn([elsewhere]);
+}
+
+async function driftBefore(
+  { session, migrations, ports }: Run,
+  scripts: readonly StepScript[],
+  look: LookBefore,
+): Promise<readonly string[]> {
+  const { lookForDrift } = await import('../drift/before-up.ts');
+  const versions = new Set(scripts.map(({ version }) => version));
+  const pending = migrations.filter(({ version }) => versions.has(version));
+  return await lookForDrift(session, pending, look, ports.parser);
 }
 
 /**

@@ -4,7 +4,7 @@ import { MigratorError, toMigratorError } from '../../core/errors.ts';
 import type { Migration, Version } from '../../core/migration.ts';
 import type { Scratch } from '../../core/scratch.ts';
 import type { ProvedVersion } from '../../core/reports.ts';
-import { compareCatalogs } from '../commands/compare-catalogs.ts';
+import { compareCatalogs } from '../drift/compare-catalogs.ts';
 import { applyTo, Bench } from './bench.ts';
 import type { ProveOptions, ProvePorts } from './options.ts';
 import { filesAboutCluster, isLacking, provingError, refuseClusterWide } from './provable.ts';

@@ -4,7 +4,7 @@ import { describeDifference } from '../../core/catalog/describe.ts';
 import { MigratorError } from '../../core/errors.ts';
 import type { ProvedVersion, ProveReport } from '../../core/reports.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
-import { compareCatalogs } from '../commands/compare-catalogs.ts';
+import { compareCatalogs } from '../drift/compare-catalogs.ts';
 
 /** @param strict A version without a way back fails, too. */
 export function reportOf(versions: readonly ProvedVersion[], strict: boolean): ProveReport {

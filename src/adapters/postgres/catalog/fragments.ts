@@ -1,4 +1,11 @@
 /** SQL that the queries of the catalog share. All of it runs under our own path, so that names come with their schema. */
+import type { Kind, PartKind } from '../../../core/catalog/catalog.ts';
+
+export interface CatalogQuery {
+  /** Of what it tells: kinds of objects or of parts. */
+  readonly kinds: readonly (Kind | PartKind)[];
+  readonly sql: string;
+}
 
 /** Set for one transaction: the role that is written `@owner`, and the tables that are ours. */
 const OWNER = `current_setting('lockstep.catalog_owner')::oid`;

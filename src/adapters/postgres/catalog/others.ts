@@ -1,4 +1,5 @@
 /** The queries about everything else than relations: types, routines, text search, and what a database has besides. */
+import type { CatalogQuery } from './fragments.ts';
 import { comment, grants, isOwnThing, isUsersSchema, object, part, qualifiedName, role, unless } from './fragments.ts';
 
 /** In a schema that is not PostgreSQL's own, and of no extension. */
@@ -236,34 +237,52 @@ const DATABASE = object(`'database'`, `'settings'`, {
 /** Also an array type, and the row type of a table, are types; but only as part of something else. */
 const IS_OWN_TYPE = `NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) AND t.typtype <> 'm' AND (t.typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = t.typrelid) = 'c')`;
 
-export function otherQueries(version: number): readonly string[] {
+export function otherQueries(version: number): readonly CatalogQuery[] {
   return [
-    `${SCHEMA} FROM pg_namespace n WHERE ${isUsersSchema('n.nspname')} AND ${isOwnThing('pg_namespace', 'n.oid')}`,
-    `${TYPE} ${inSchemas('pg_type', 't', 'typnamespace')} AND ${IS_OWN_TYPE}`,
-    `${DOMAIN_CHECK} ${inSchemas('pg_type', 't', 'typnamespace', `JOIN pg_constraint k ON k.contypid = t.oid AND k.contype <> 'n'`)}`,
-    `${ROUTINE} ${inSchemas('pg_proc', 'p', 'pronamespace')}`,
-    `${COLLATION} ${inSchemas('pg_collation', 'x', 'collnamespace', 'CROSS JOIN LATERAL (SELECT to_jsonb(x) AS row) j')}`,
-    `${CAST} ${madeLater('pg_cast', 'x')}`,
-    `${OPERATOR} ${inSchemas('pg_operator', 'x', 'oprnamespace')}`,
-    `${OPERATOR_CLASS} ${inSchemas('pg_opclass', 'x', 'opcnamespace')}`,
-    `${OPERATOR_FAMILY} ${inSchemas('pg_opfamily', 'x', 'opfnamespace')}`,
-    `${SEARCH_CONFIGURATION} ${inSchemas('pg_ts_config', 'x', 'cfgnamespace')}`,
-    `${SEARCH_DICTIONARY} ${inSchemas('pg_ts_dict', 'x', 'dictnamespace')}`,
-    `${SEARCH_PARSER} ${inSchemas('pg_ts_parser', 'x', 'prsnamespace')}`,
-    `${SEARCH_TEMPLATE} ${inSchemas('pg_ts_template', 'x', 'tmplnamespace')}`,
-    `${CONVERSION} ${inSchemas('pg_conversion', 'x', 'connamespace')}`,
-    `${EXTENSION} FROM pg_extension x WHERE x.extname <> 'plpgsql'`,
-    `${LANGUAGE} ${madeLater('pg_language', 'x')}`,
-    `${ACCESS_METHOD} ${madeLater('pg_am', 'x')}`,
-    `${TRANSFORM} ${madeLater('pg_transform', 'x')}`,
-    `${WRAPPER} ${madeLater('pg_foreign_data_wrapper', 'x')}`,
-    `${SERVER} ${madeLater('pg_foreign_server', 'x')}`,
-    `${EVENT_TRIGGER} ${madeLater('pg_event_trigger', 'x')}`,
-    `${PUBLICATION(version)} FROM pg_publication x`,
-    `${SUBSCRIPTION} FROM pg_subscription x WHERE x.subdbid = ${THIS_DATABASE}`,
-    `${DEFAULT_PRIVILEGES} FROM pg_default_acl x WHERE ${isOwnThing('pg_default_acl', 'x.oid')}`,
-    `${SETTINGS} FROM pg_db_role_setting x WHERE x.setdatabase = ${THIS_DATABASE}`,
-    `${DATABASE} FROM pg_database x WHERE x.oid = ${THIS_DATABASE} AND (x.datacl IS NOT NULL OR shobj_description(x.oid, 'pg_database') IS NOT NULL)`,
+    {
+      kinds: ['schema'],
+      sql: `${SCHEMA} FROM pg_namespace n WHERE ${isUsersSchema('n.nspname')} AND ${isOwnThing('pg_namespace', 'n.oid')}`,
+    },
+    { kinds: ['type'], sql: `${TYPE} ${inSchemas('pg_type', 't', 'typnamespace')} AND ${IS_OWN_TYPE}` },
+    {
+      kinds: ['constraint'],
+      sql: `${DOMAIN_CHECK} ${inSchemas('pg_type', 't', 'typnamespace', `JOIN pg_constraint k ON k.contypid = t.oid AND k.contype <> 'n'`)}`,
+    },
+    { kinds: ['function', 'procedure', 'aggregate'], sql: `${ROUTINE} ${inSchemas('pg_proc', 'p', 'pronamespace')}` },
+    {
+      kinds: ['collation'],
+      sql: `${COLLATION} ${inSchemas('pg_collation', 'x', 'collnamespace', 'CROSS JOIN LATERAL (SELECT to_jsonb(x) AS row) j')}`,
+    },
+    { kinds: ['cast'], sql: `${CAST} ${madeLater('pg_cast', 'x')}` },
+    { kinds: ['operator'], sql: `${OPERATOR} ${inSchemas('pg_operator', 'x', 'oprnamespace')}` },
+    { kinds: ['operator class'], sql: `${OPERATOR_CLASS} ${inSchemas('pg_opclass', 'x', 'opcnamespace')}` },
+    { kinds: ['operator family'], sql: `${OPERATOR_FAMILY} ${inSchemas('pg_opfamily', 'x', 'opfnamespace')}` },
+    {
+      kinds: ['text search configuration'],
+      sql: `${SEARCH_CONFIGURATION} ${inSchemas('pg_ts_config', 'x', 'cfgnamespace')}`,
+    },
+    { kinds: ['text search dictionary'], sql: `${SEARCH_DICTIONARY} ${inSchemas('pg_ts_dict', 'x', 'dictnamespace')}` },
+    { kinds: ['text search parser'], sql: `${SEARCH_PARSER} ${inSchemas('pg_ts_parser', 'x', 'prsnamespace')}` },
+    { kinds: ['text search template'], sql: `${SEARCH_TEMPLATE} ${inSchemas('pg_ts_template', 'x', 'tmplnamespace')}` },
+    { kinds: ['conversion'], sql: `${CONVERSION} ${inSchemas('pg_conversion', 'x', 'connamespace')}` },
+    { kinds: ['extension'], sql: `${EXTENSION} FROM pg_extension x WHERE x.extname <> 'plpgsql'` },
+    { kinds: ['language'], sql: `${LANGUAGE} ${madeLater('pg_language', 'x')}` },
+    { kinds: ['access method'], sql: `${ACCESS_METHOD} ${madeLater('pg_am', 'x')}` },
+    { kinds: ['transform'], sql: `${TRANSFORM} ${madeLater('pg_transform', 'x')}` },
+    { kinds: ['foreign-data wrapper'], sql: `${WRAPPER} ${madeLater('pg_foreign_data_wrapper', 'x')}` },
+    { kinds: ['server'], sql: `${SERVER} ${madeLater('pg_foreign_server', 'x')}` },
+    { kinds: ['event trigger'], sql: `${EVENT_TRIGGER} ${madeLater('pg_event_trigger', 'x')}` },
+    { kinds: ['publication'], sql: `${PUBLICATION(version)} FROM pg_publication x` },
+    { kinds: ['subscription'], sql: `${SUBSCRIPTION} FROM pg_subscription x WHERE x.subdbid = ${THIS_DATABASE}` },
+    {
+      kinds: ['default privileges'],
+      sql: `${DEFAULT_PRIVILEGES} FROM pg_default_acl x WHERE ${isOwnThing('pg_default_acl', 'x.oid')}`,
+    },
+    { kinds: ['settings'], sql: `${SETTINGS} FROM pg_db_role_setting x WHERE x.setdatabase = ${THIS_DATABASE}` },
+    {
+      kinds: ['database'],
+      sql: `${DATABASE} FROM pg_database x WHERE x.oid = ${THIS_DATABASE} AND (x.datacl IS NOT NULL OR shobj_description(x.oid, 'pg_database') IS NOT NULL)`,
+    },
   ];
 }
 

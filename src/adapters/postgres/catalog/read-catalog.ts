@@ -1,19 +1,55 @@
 /** Reads what is in a database in one round trip; PostgreSQL 14 to 18. */
 import { catalogOf, type Catalog, type CatalogRow, type Kind, type PartKind } from '../../../core/catalog/catalog.ts';
 import type { SessionContext } from '../state/context.ts';
+import type { ResultSet } from '../wire/simple-query.ts';
 import { literal } from '../wire/sql.ts';
+import { serverErrorOf } from '../wire/sqlstate.ts';
+import type { CatalogQuery } from './fragments.ts';
 import { otherQueries } from './others.ts';
 import { RELATION_QUERIES } from './relations.ts';
 
 /** Without Lockstep's own tables; the role that owns them is written `@owner`. */
-export async function readCatalog({ wire, settings, relation }: SessionContext): Promise<Catalog> {
-  const ours = [relation.oid, relation.journalOid].flatMap((oid) => oid ?? []);
-  const queries = [...RELATION_QUERIES, ...otherQueries(settings.serverVersion)];
-  const results = await wire.transaction('read', [setPlace(relation.oid, ours), ...queries], { promptly: false });
-  return catalogOf(
-    Math.floor(settings.serverVersion / 10_000),
-    results.slice(1).flatMap(({ rows }) => rows.map(rowOf)),
+export async function readCatalog(context: SessionContext): Promise<Catalog> {
+  const { serverVersion } = context.settings;
+  const queries = [...RELATION_QUERIES, ...otherQueries(serverVersion)];
+  const { results, unseen } = await readAll(context, queries).then(
+    (all) => ({ results: all, unseen: [] }),
+    (error: unknown) => readWhatIsAllowed(context, queries, error),
   );
+  const catalog = catalogOf(
+    Math.floor(serverVersion / 10_000),
+    results.flatMap(({ rows }) => rows.map(rowOf)),
+  );
+  return unseen.length === 0 ? catalog : { ...catalog, unseen };
+}
+
+async function readAll(
+  { wire, relation }: SessionContext,
+  queries: readonly CatalogQuery[],
+): Promise<readonly ResultSet[]> {
+  const ours = [relation.oid, relation.journalOid].flatMap((oid) => oid ?? []);
+  const statements = [setPlace(relation.oid, ours), ...queries.map(({ sql }) => sql)];
+  return (await wire.transaction('read', statements, { promptly: false })).slice(1);
+}
+
+/** An administrator may have taken SELECT on a catalog from PUBLIC. */
+async function readWhatIsAllowed(
+  context: SessionContext,
+  queries: readonly CatalogQuery[],
+  error: unknown,
+): Promise<{ readonly results: readonly ResultSet[]; readonly unseen: Catalog['unseen'] & {} }> {
+  if (serverErrorOf(error)?.sqlstate !== '42501') throw error;
+  const [found] = await context.wire.message(
+    `SELECT relname FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND relkind IN ('r', 'v') AND NOT has_any_column_privilege(oid, 'SELECT')`,
+  );
+  const closed = (found?.rows ?? []).map(([name]) => new RegExp(String.raw`\b${name ?? ''}\b`));
+  const isOpen = ({ sql }: CatalogQuery): boolean => !closed.some((name) => name.test(sql));
+  const left = queries.filter((query) => !isOpen(query));
+  if (left.length === 0) throw error;
+  return {
+    results: await readAll(context, queries.filter(isOpen)),
+    unseen: left.flatMap(({ kinds }) => kinds),
+  };
 }
 
 /** Without a history, the role that would own it. */
