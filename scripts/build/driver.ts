@@ -3,6 +3,7 @@
  * host.
  */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 const LINE = /^const (crypto|dns) = (require\('(?:\.\/(?:crypto\/)?utils|dns)'\))$/m;
@@ -14,6 +15,12 @@ const LINE = /^const (crypto|dns) = (require\('(?:\.\/(?:crypto\/)?utils|dns)'\)
 export const driver: Plugin = {
   name: 'driver',
   setup(build) {
+    build.onResolve({ filter: /^\.(?:\/crypto)?\/utils$/ }, ({ path, importer }) =>
+      /\/pg\/lib\/(?:client|crypto\/sasl)\.js$/.test(importer) &&
+      !(path === './utils' && importer.endsWith('client.js'))
+        ? { path: join(import.meta.dirname, 'driver-crypto.ts') }
+        : undefined,
+    );
     build.onLoad({ filter: /\/pg\/lib\/(?:client|connection-parameters|crypto\/sasl)\.js$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
       if (!LINE.test(text)) throw new Error(`${path} is not written as it was; correct ${import.meta.filename}`);
