@@ -3,6 +3,7 @@
  * the very Node that makes it: `node code-cache.ts DIST`. Nothing is imported but Node, so that an image can make its
  * own.
  */
+import { createHmac, pbkdf2Sync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
@@ -39,7 +40,7 @@ export async function makeCodeCache(dist: string): Promise<void> {
         },
       });
     const { port } = server.address() as { port: number };
-    const address = `postgres://user:password@127.0.0.1:${port}/shop`;
+    const address = `postgres://user:${PASSWORD}@127.0.0.1:${port}/shop`;
     const outside = {
       env: { DATABASE_URL: address },
       hostname: 'pod',
@@ -64,23 +65,50 @@ async function load(dist: string, name: string): Promise<unknown> {
   return await import(pathToFileURL(resolve(dist, name)).href);
 }
 
-/** As a PostgreSQL that has no TLS, trusts everybody, and whose history has the one version. */
+/**
+ * As a PostgreSQL that breaks off TLS, so that the client tries without it; that asks for a password, and whose history
+ * has the one version.
+ */
 function serve(socket: Socket): void {
-  let greeted = false;
+  let isGreeted = false;
+  let scram = '';
   socket.on('data', (data) => {
-    if (data.readInt32BE(0) === 8 && !greeted) socket.write('N');
-    else if (!greeted) {
-      greeted = true;
-      socket.write(Buffer.concat([message('R', int32(0)), message('K', int32(PID), int32(1)), READY]));
+    if (data[0] === 0x16) socket.destroy();
+    else if (data.readInt32BE(0) === 8 && !isGreeted) socket.write('S');
+    else if (!isGreeted) {
+      isGreeted = true;
+      socket.write(message('R', int32(10), Buffer.from('SCRAM-SHA-256\0\0')));
+    } else if (data[0] === 0x70) {
+      const said = data.toString();
+      const first = /n,,(.*)$/.exec(said)?.[1];
+      if (first === undefined) socket.write(Buffer.concat([scramFinal(scram, said.slice(5)), LOGGED_IN]));
+      else {
+        const challenge = `${/r=.*/.exec(first)?.[0]}server,s=${SALT.toString('base64')},i=${ITERATIONS}`;
+        scram = `${first},${challenge}`;
+        socket.write(message('R', int32(11), Buffer.from(challenge)));
+      }
     } else if (data[0] === 0x51)
       socket.write(Buffer.concat([command('BEGIN'), ...ANSWERS.flatMap(resultOf), command('COMMIT'), READY]));
   });
   socket.on('error', () => undefined);
 }
 
+/** RFC 5802, section 3: the server's signature, for which the client waits. */
+function scramFinal(before: string, final: string): Buffer {
+  const salted = pbkdf2Sync(PASSWORD, SALT, ITERATIONS, 32, 'sha256');
+  const key = createHmac('sha256', salted).update('Server Key').digest();
+  const signed = `${before},${final.replace(/,p=.*/, '')}`;
+  const signature = createHmac('sha256', key).update(signed).digest('base64');
+  return message('R', int32(12), Buffer.from(`v=${signature}`));
+}
+
+const PASSWORD = 'password';
+const SALT = Buffer.alloc(16);
+const ITERATIONS = 4096;
 const PID = 7;
 const KEY = '7244554146635925501';
 const READY = message('Z', Buffer.from('I'));
+const LOGGED_IN = Buffer.concat([message('R', int32(0)), message('K', int32(PID), int32(1)), READY]);
 const COMMENT = `Lockstep history, format 1, readable since 1, lock key ${KEY}`;
 const HISTORY_COLUMNS = [
   ['version', 'S'],
