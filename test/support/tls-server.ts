@@ -21,10 +21,11 @@ hostssl   all  only_clear 127.0.0.1/32 reject
 hostssl   all  by_cert   127.0.0.1/32  cert
 host      all  by_cert   127.0.0.1/32  reject
 host      all  in_clear  127.0.0.1/32  password
+host      all  by_md5    127.0.0.1/32  md5
 host      all  trusted   127.0.0.1/32  trust
 host      all  all       127.0.0.1/32  scram-sha-256
 `;
-const USERS = ['only_tls', 'only_clear', 'by_cert', 'in_clear', 'trusted', 'readonly'];
+const USERS = ['only_tls', 'only_clear', 'by_cert', 'in_clear', 'trusted', 'readonly', 'by_md5'];
 
 export interface TlsServer {
   readonly postgres: Postgres;
@@ -88,6 +89,7 @@ async function createUsers({ url }: Postgres): Promise<void> {
   await client.connect();
   try {
     for (const user of USERS) await client.query(`CREATE USER ${user} PASSWORD '${PASSWORD}'`);
+    await client.query(`SET password_encryption = 'md5'; ALTER USER by_md5 PASSWORD '${PASSWORD}'`);
     await client.query('ALTER USER readonly SET default_transaction_read_only = on');
   } finally {
     await client.end();
