@@ -13,6 +13,6 @@ export type { Direction, Version } from './core/migration.ts';
 export type { DryRunStep, EstimatedLoss, Outcome, StepResult } from './core/outcome.ts';
 export type { VersionState } from './core/plan/plan.ts';
 export type { Reporter } from './core/ports.ts';
-export type { Finding } from './core/reports.ts';
+export type { Finding } from './core/rules/finding.ts';
 export type { Hook, HookContext, HookPool } from './adapters/postgres/hooks/hook-context.ts';
 export type { ClientLike, PoolLike } from './adapters/postgres/connection/pool-like.ts';

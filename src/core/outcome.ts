@@ -2,6 +2,8 @@
 import type { Direction, Version } from './migration.ts';
 import type { Loss } from './sql/script-plan.ts';
 import type { ScriptSource } from './plan/step.ts';
+import type { Finding } from './rules/finding.ts';
+import type { Blocker } from './runner.ts';
 
 export interface StepResult {
   readonly version: Version;
@@ -20,6 +22,27 @@ export interface DryRunStep {
   readonly statements?: readonly { readonly sql: string; readonly done: boolean }[];
   /** Data that would be lost. */
   readonly losses: readonly EstimatedLoss[];
+  /** Of an up file: what `validate` finds in what is left to run. */
+  readonly findings?: readonly FindingOnServer[];
+}
+
+/** A finding, and the tables that its statement is about as the server knows them. */
+export interface FindingOnServer extends Omit<Finding, 'fingerprint'> {
+  readonly tables: readonly TableInUse[];
+}
+
+export interface TableSize {
+  readonly schema: string;
+  readonly name: string;
+  /** The server's estimate; with all partitions. */
+  readonly rows: number;
+  /** With indexes and TOAST, and all partitions. */
+  readonly bytes: number;
+}
+
+export interface TableInUse extends TableSize {
+  /** The sessions that have a lock on it now. */
+  readonly usedBy: readonly Omit<Blocker, 'query'>[];
 }
 
 export interface EstimatedLoss extends Omit<Loss, 'table' | 'offset'> {

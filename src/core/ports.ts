@@ -10,6 +10,7 @@ import type { ForeignTable } from './import/foreign-history.ts';
 import type { ImportedMigration } from './import/plan-import.ts';
 import type { VersionInPart } from './plan/in-part.ts';
 import type { Migration, Version } from './migration.ts';
+import type { TableSize } from './outcome.ts';
 import type { Failures } from './plan/pause.ts';
 import type { RepairAction } from './plan/repair.ts';
 import type { Blocker, Holder, RunnerIdentity } from './runner.ts';
@@ -270,7 +271,7 @@ export interface Executor {
   /** Records in the journal that the step begun as `next`, if any, will not run, and why. */
   withdraw(error: MigratorError): Promise<void>;
   /** Who holds locks now on the relations that these pieces name; for the report after a lock timeout. */
-  blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]>;
+  blockersOf(pieces: readonly Pick<SqlPiece, 'relations'>[]): Promise<readonly Blocker[]>;
   indexState(index: ConcurrentIndex): Promise<IndexState>;
   dropIndex(index: ConcurrentIndex): Promise<void>;
   /** Drops the invalid `…_ccnew` and `…_ccold` that a REINDEX CONCURRENTLY left; returns their names. */
@@ -278,8 +279,8 @@ export interface Executor {
   detachState(detach: Detachment): Promise<'attached' | 'pending' | 'detached'>;
   /** Ends a DETACH PARTITION CONCURRENTLY that was killed between its transactions. */
   finalizeDetach(detach: Detachment): Promise<void>;
-  /** The server's estimate of each table's rows, in this order; undefined where there is no such table. */
-  rowEstimates(tables: readonly RelationName[]): Promise<readonly (number | undefined)[]>;
+  /** How large each table is, in this order, or the table of an index; undefined where there is no such table. */
+  tableSizes(tables: readonly RelationName[]): Promise<readonly (TableSize | undefined)[]>;
 }
 
 /** Runs pre-migration hooks. */

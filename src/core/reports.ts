@@ -4,6 +4,7 @@ import type { MigratorError } from './errors.ts';
 import type { Version } from './migration.ts';
 import type { Waiter } from './ports.ts';
 import type { Holder } from './runner.ts';
+import type { Finding } from './rules/finding.ts';
 
 /** Of `lock`. */
 export interface LockReport {
@@ -12,23 +13,6 @@ export interface LockReport {
   readonly waiters: readonly Waiter[];
   /** Whether terminated the holder's session; absent when nobody asked for it. */
   readonly terminated?: boolean;
-}
-
-/** Something that `validate` found. `line` and `column` count from 1. */
-export interface Finding {
-  /** A note never fails, also with `--strict`. */
-  readonly severity: 'error' | 'warning' | 'note';
-  /** The id of a rule or of a check (src/core/rules/checks.ts). */
-  readonly rule: string;
-  readonly message: string;
-  /** Of a rule: what it blocks or breaks, and how to write it instead. */
-  readonly blocks?: string;
-  readonly instead?: string;
-  /** The same for the same statement on another line; for tools that compare two reports. */
-  readonly fingerprint: string;
-  readonly file?: string;
-  readonly line?: number;
-  readonly column?: number;
 }
 
 /** Of `import --files`. */

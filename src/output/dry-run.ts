@@ -1,15 +1,29 @@
 /** What a dry run prints for people. */
-import type { DryRunStep, EstimatedLoss } from '../core/outcome.ts';
+import type { DryRunStep, EstimatedLoss, FindingOnServer, TableInUse } from '../core/outcome.ts';
+import { describeBlocker } from '../core/runner.ts';
 import { printableLine, printableLines } from '../core/text/printable.ts';
-import { counted } from './words.ts';
+import { bytes, counted } from './words.ts';
 
 export function formatDryRun(steps: readonly DryRunStep[]): string {
   const lines = steps.flatMap((step) => [
     `  would ${step.direction === 'up' ? 'apply' : 'roll back'} ${printableLine(step.version)}${step.source === 'stored' ? ', with the down SQL stored when it was applied' : ''}`,
     ...step.losses.map((loss) => `    destroys ${printableLine(describeLoss(loss))}`),
+    ...(step.findings ?? []).flatMap(findingLines),
     ...(step.statements?.flatMap(statementLines) ?? printableLines(step.sql.trimEnd()).map((line) => `      ${line}`)),
   ]);
   return ['Dry run: nothing was changed.', ...(lines.length === 0 ? ['  nothing to do'] : lines)].join('\n');
+}
+
+function findingLines({ severity, rule, message, line, tables }: FindingOnServer): string[] {
+  return [
+    `    ${severity} in line ${line ?? 1}: ${printableLine(message)} [${printableLine(rule)}]`,
+    ...tables.map((table) => `      ${printableLine(describeTable(table))}`),
+  ];
+}
+
+function describeTable({ schema, name, rows, bytes: size, usedBy }: TableInUse): string {
+  const users = usedBy.length === 0 ? '' : `, in use by ${usedBy.map(describeBlocker).join('; ')}`;
+  return `table ${schema}.${name}: ${bytes(size)}, about ${counted(rows, 'row')}${users}`;
 }
 
 /** Only for a version in part. */

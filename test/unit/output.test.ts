@@ -4,7 +4,7 @@ import { errorFields } from '../../src/output/log/fields.ts';
 import { ERRORS, MigratorError, toMigratorError } from '../../src/core/errors.ts';
 import type { JournalEntry } from '../../src/core/history.ts';
 import type { HeldVersion } from '../../src/core/plan/held-versions.ts';
-import type { DryRunStep, Outcome } from '../../src/core/outcome.ts';
+import type { DryRunStep, FindingOnServer, Outcome } from '../../src/core/outcome.ts';
 import type { LockReport, ValidateReport } from '../../src/core/reports.ts';
 import * as catalogDocuments from '../../src/output/catalog-documents.ts';
 import * as documents from '../../src/output/documents.ts';
@@ -154,7 +154,7 @@ describe('reports', () => {
         sql: "DROP TABLE b;\nALTER ROLE r PASSWORD 'hunter2';\n",
         losses: [...losses, ...others],
       },
-      { version: '1_a', direction: 'up', source: 'file', sql: 'SELECT 1', losses: [] },
+      { version: '1_a', direction: 'up', source: 'file', sql: 'SELECT 1', losses: [], findings: [FOUND_ON_SERVER] },
     ];
     expect(formatDryRun(steps).split('\n')).to.deep.equal([
       'Dry run: nothing was changed.',
@@ -169,6 +169,9 @@ describe('reports', () => {
       '      DROP TABLE b;',
       "      ALTER ROLE r PASSWORD '***';",
       '  would apply 1_a',
+      '    warning in line 1: a: b [drop-table]',
+      '      table public.a: 1.5 GB, about 5000 rows, in use by "app" (pid 1) active',
+      '      table public.b: 8 kB, about 1 row',
       '      SELECT 1',
     ]);
     expect(formatDryRun([])).to.equal('Dry run: nothing was changed.\n  nothing to do');
@@ -213,6 +216,20 @@ const ENDINGS: readonly Ending[] = [
   })),
 ];
 
+const FOUND_ON_SERVER: FindingOnServer = {
+  ...{ severity: 'warning', rule: 'drop-table', message: 'a: b', blocks: 'a', instead: 'b', line: 1, column: 1 },
+  tables: [
+    {
+      schema: 'public',
+      name: 'a',
+      rows: 5_000,
+      bytes: 1_610_612_736,
+      usedBy: [{ pid: 1, applicationName: 'app', state: 'active' }],
+    },
+    { schema: 'public', name: 'b', rows: 1, bytes: 8_192, usedBy: [] },
+  ],
+};
+
 /** The largest and smallest documents, by schema name. */
 const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
   outcome: [
@@ -233,6 +250,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
             { kind: 'values', name: 'a', column: 'c' },
             { kind: 'owned', name: 'r' },
           ],
+          findings: [FOUND_ON_SERVER],
         },
       ],
     }),

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { Finding, ValidateReport } from '../../src/core/reports.ts';
+import type { ValidateReport } from '../../src/core/reports.ts';
+import type { Finding } from '../../src/core/rules/finding.ts';
 import { formatGithub, githubSummary } from '../../src/output/review/github.ts';
 import { formatGitlab } from '../../src/output/review/gitlab.ts';
 import { pathOf } from '../../src/output/review/paths.ts';

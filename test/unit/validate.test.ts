@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
 import type { FileProblem } from '../../src/core/file-names.ts';
 import { parseDirectives, type Migration } from '../../src/core/migration.ts';
-import type { Finding } from '../../src/core/reports.ts';
+import type { Finding } from '../../src/core/rules/finding.ts';
 import { readLevels } from '../../src/core/rules/levels.ts';
 import { RULES } from '../../src/core/rules/rules.ts';
 import { validate, type ReviewOptions } from '../../src/engine/commands/validate.ts';

@@ -1,9 +1,10 @@
 /** The findings of a whole directory, each with its fingerprint. */
 import * as crypto from 'node:crypto';
 
-import type { Finding } from '../reports.ts';
+import type { Finding } from './finding.ts';
 import type { ScriptRemark } from '../sql/script-plan.ts';
 import type { CheckId } from './checks.ts';
+import type { Found } from './findings.ts';
 
 /** Equal findings of a file are told apart by their number. */
 export class FindingList {
@@ -22,7 +23,11 @@ export class FindingList {
     this.add({ rule, severity, ...found, subject: found.message });
   }
 
-  add({ subject, ...finding }: Omit<Finding, 'fingerprint'> & { readonly subject: string }): void {
+  add({
+    subject,
+    statement: _,
+    ...finding
+  }: Omit<Finding, 'fingerprint'> & Pick<Found, 'subject' | 'statement'>): void {
     const { rule, file = '' } = finding;
     const what = JSON.stringify([rule, file, subject.replaceAll(/\s+/g, ' ')]);
     const nth = this.#seen.get(what) ?? 0;

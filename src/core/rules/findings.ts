@@ -1,5 +1,6 @@
 /** What the rules say about one script, with what its comments allow. */
-import type { Finding } from '../reports.ts';
+import type { Finding } from './finding.ts';
+import type { RelationName } from '../sql/script-plan.ts';
 import { Places } from '../text/source-location.ts';
 import { Allows } from './allow.ts';
 import type { CheckId } from './checks.ts';
@@ -9,11 +10,13 @@ import { review, type ReviewedScript } from './review.ts';
 import { messageOf } from './rule.ts';
 import { RULES } from './rules.ts';
 
-/** `subject`: the text that a finding is about, whatever its line. */
 export type Found = Omit<Finding, 'file' | 'fingerprint' | 'line' | 'column'> & {
   readonly line: number;
   readonly column: number;
+  /** The text that it is about, whatever its line. */
   readonly subject: string;
+  /** The statement that a rule finds. */
+  readonly statement?: { readonly offset: number; readonly relations: readonly RelationName[] };
 };
 
 /** In the order of the script. */
@@ -30,12 +33,15 @@ export function findingsOfRules(
   const places = new Places(text);
   const ids = RULES.map(({ id }) => id);
   return [
-    ...broken.flatMap(({ rule, statement: { start, end } }): Found[] => {
+    ...broken.flatMap(({ rule, relations, statement: { start, end } }): Found[] => {
       const severity = levelOf(rule, levels);
       if (severity === 'off') return [];
       const { id, blocks, instead } = rule;
       const subject = text.slice(start, end);
-      return [{ rule: id, severity, message: messageOf(rule), blocks, instead, ...places.at(start), subject }];
+      const statement = { offset: start, relations };
+      return [
+        { rule: id, severity, message: messageOf(rule), blocks, instead, ...places.at(start), subject, statement },
+      ];
     }),
     ...allows.remarks(ids, off).map(({ severity, message, offset }): Found => {
       const rule: CheckId = 'allow';

@@ -1,5 +1,6 @@
 /** Which rules the statements of one script break. */
 import type { Direction } from '../migration.ts';
+import type { RelationName } from '../sql/script-plan.ts';
 import type { Statement } from '../sql/statements.ts';
 import { commandsOf } from '../sql/transaction-rules.ts';
 import type { Directory } from './directory.ts';
@@ -15,6 +16,8 @@ export interface ReviewedScript {
 interface Broken {
   readonly statement: Statement;
   readonly rule: Rule;
+  /** Existing tables and indexes that the statement is about or locks. */
+  readonly relations: readonly RelationName[];
 }
 
 /** In the order of the script; the directory learns what its statements make. */
@@ -26,8 +29,18 @@ export function review(script: ReviewedScript, rules: readonly Rule[], directory
     const existing = objectsOf(kind, node).some((object) => !directory.isFresh(object));
     const commands = kind === 'AlterTableStmt' && existing ? commandsOf(node) : [];
     const view = { ...script, statement, position, kind, node, effects, existing, commands, directory };
-    const broken = asked.filter((rule) => rule.matches(view)).map((rule) => ({ statement, rule }));
+    const rulesBroken = asked.filter((rule) => rule.matches(view));
+    const relations = rulesBroken.length === 0 ? [] : relationsInUse(statement, directory);
+    const broken = rulesBroken.map((rule) => ({ statement, rule, relations }));
     directory.apply(statement, existing);
     return broken;
   });
+}
+
+function relationsInUse({ kind, node, relations }: Statement, directory: Directory): readonly RelationName[] {
+  const named = objectsOf(kind, node).filter(({ space, name }) => space === 'relation' && name !== '');
+  const all = [...named.map(({ space: _, ...name }) => name), ...relations].filter(
+    (name) => !directory.isFresh({ space: 'relation', ...name }),
+  );
+  return [...new Map(all.map((name) => [`${name.schema ?? ''}.${name.name}`, name])).values()];
 }

@@ -5,7 +5,8 @@ import { compareVersions, type Direction, type Migration, type Script, type Vers
 import { namedVersion } from '../../core/plan/named-version.ts';
 import { ZERO_BYTES } from '../../core/plan/plan.ts';
 import type { ReviewSource } from '../../core/rules/review-source.ts';
-import type { Finding, ValidateReport } from '../../core/reports.ts';
+import type { ValidateReport } from '../../core/reports.ts';
+import type { Finding } from '../../core/rules/finding.ts';
 import type { CheckId } from '../../core/rules/checks.ts';
 import { Directory } from '../../core/rules/directory.ts';
 import type { RuleLevels } from '../../core/rules/levels.ts';

@@ -6,6 +6,7 @@ import type { Session } from '../../core/ports.ts';
 import type { Loss } from '../../core/sql/script-plan.ts';
 import { analyzeSteps } from './analyze-steps.ts';
 import type { PlannedStep } from '../apply/planned-step.ts';
+import { findPending, isLeft, onServer } from './dry-run-findings.ts';
 import { checkHeldVersions } from './held-versions.ts';
 import { requireSameStatements, withProgress } from '../apply/resume.ts';
 import type { Run } from './run.ts';
@@ -18,10 +19,12 @@ export async function rehearse(
   for (const ended of await checkHeldVersions(run, preview))
     run.ports.reporter.report({ type: 'hold.ended', ...ended, dryRun: true });
   const steps = await analyzeSteps(preview.steps, run.ports);
-  return await dryRunSteps(await withProgress(steps, inPart, run.ports.parser), run.session);
+  return await dryRunSteps(await withProgress(steps, inPart, run.ports.parser), run);
 }
 
-async function dryRunSteps(steps: readonly PlannedStep[], session: Session): Promise<DryRunStep[]> {
+async function dryRunSteps(steps: readonly PlannedStep[], run: Run): Promise<DryRunStep[]> {
+  const { session } = run;
+  const found = await findPending(run, steps);
   const reported: DryRunStep[] = [];
   for (const planned of steps) {
     const { version, direction, script } = planned.step;
@@ -31,7 +34,14 @@ async function dryRunSteps(steps: readonly PlannedStep[], session: Session): Pro
       planned.losses.filter(({ offset }) => offset >= from),
       session,
     );
-    reported.push({ version, direction, source, sql: script.text, ...(statements && { statements }), losses });
+    const findings = await onServer(
+      session,
+      (found.get(version) ?? []).filter((one) => isLeft(one, from)),
+    );
+    reported.push({
+      ...{ version, direction, source, sql: script.text, ...(statements && { statements }), losses },
+      ...(findings.length > 0 && { findings }),
+    });
   }
   return reported;
 }
@@ -52,10 +62,10 @@ function remaining(planned: PlannedStep): { readonly statements?: DryRunStep['st
 
 async function estimated(losses: readonly Loss[], { executor }: Session): Promise<EstimatedLoss[]> {
   const tables = losses.flatMap(({ table }) => table ?? []);
-  const estimates = tables.length === 0 ? [] : await executor.rowEstimates(tables);
+  const estimates = tables.length === 0 ? [] : await executor.tableSizes(tables);
   const rowsOf = new Map(tables.map((table, index) => [table, estimates[index]]));
   return losses.map(({ table, offset: _, ...loss }) => {
-    const rows = table && rowsOf.get(table);
+    const rows = table && rowsOf.get(table)?.rows;
     return rows === undefined ? loss : { ...loss, rows };
   });
 }

@@ -1,5 +1,6 @@
 /** The report of `validate` as workflow commands of GitHub Actions, and as a summary of the step. */
-import type { Finding, ValidateReport } from '../../core/reports.ts';
+import type { ValidateReport } from '../../core/reports.ts';
+import type { Finding } from '../../core/rules/finding.ts';
 import { counted } from '../words.ts';
 import { pathOf } from './paths.ts';
 

@@ -1,5 +1,6 @@
 /** The report of `validate` as one SARIF 2.1.0 document. */
-import type { Finding, ValidateReport } from '../../core/reports.ts';
+import type { ValidateReport } from '../../core/reports.ts';
+import type { Finding } from '../../core/rules/finding.ts';
 import { CHECKS } from '../../core/rules/checks.ts';
 import { RULES } from '../../core/rules/rules.ts';
 import { printableJson } from '../../core/text/printable.ts';

@@ -5,6 +5,7 @@ import { checksum } from '../../../src/core/migration.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../src/core/ports.ts';
 import type { JournalEntry } from '../../../src/core/history.ts';
 import type { Blocker } from '../../../src/core/runner.ts';
+import type { TableSize } from '../../../src/core/outcome.ts';
 import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../src/core/sql/script-plan.ts';
 import { write, type FakeContext } from './context.ts';
 import { factsOf } from './journal.ts';
@@ -144,9 +145,12 @@ export class FakeExecutor implements Executor {
     this.#context.server.partitions.set(partition.name, 'detached');
   }
 
-  async rowEstimates(tables: readonly RelationName[]): Promise<readonly (number | undefined)[]> {
-    await this.#context.reach('executor.rowEstimates');
-    return tables.map(({ name }) => this.#context.server.rows.get(name));
+  async tableSizes(tables: readonly RelationName[]): Promise<readonly (TableSize | undefined)[]> {
+    await this.#context.reach('executor.tableSizes');
+    return tables.map(({ name }) => {
+      const rows = this.#context.server.rows.get(name);
+      return rows === undefined ? undefined : { schema: 'public', name, rows, bytes: rows };
+    });
   }
 
   /** The connection may be lost on the way to the server, and on the way back. */

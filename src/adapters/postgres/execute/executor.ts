@@ -4,6 +4,7 @@ import { checksum } from '../../../core/migration.ts';
 import type { Executor, IndexState, Limits, StepScript } from '../../../core/ports.ts';
 import type { Blocker } from '../../../core/runner.ts';
 import { givesWayAlone } from '../../../core/sql/gives-way.ts';
+import type { TableSize } from '../../../core/outcome.ts';
 import type { ConcurrentIndex, RelationName, Reindexed, SqlPiece, Unit } from '../../../core/sql/script-plan.ts';
 import type { SessionContext } from '../state/context.ts';
 import { lockHoldersOn } from '../state/observe.ts';
@@ -16,7 +17,7 @@ import { BEGIN, ENTER_OWN_PATH, LEAVE_OWN_PATH } from '../wire/own-path.ts';
 import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
 import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
 import { committedByFile, partlyCommitted, watchCommits } from './partly-committed.ts';
-import { rowEstimates } from './row-estimates.ts';
+import { tableSizes } from './table-sizes.ts';
 import { lookingCloser, ownMessage, send } from './send.ts';
 import { stepError } from './step-error.ts';
 import { StepStart } from './step-start.ts';
@@ -148,7 +149,7 @@ export class PostgresExecutor implements Executor {
     if (recorded) await this.#note({ event: 'failed', step: recorded, error });
   }
 
-  blockersOf(pieces: readonly SqlPiece[]): Promise<readonly Blocker[]> {
+  blockersOf(pieces: readonly Pick<SqlPiece, 'relations'>[]): Promise<readonly Blocker[]> {
     return lockHoldersOn(
       this.#context.wire,
       pieces.flatMap(({ relations }) => relations),
@@ -175,8 +176,8 @@ export class PostgresExecutor implements Executor {
     return finalizeDetach(this.#context.wire, detach);
   }
 
-  rowEstimates(tables: readonly RelationName[]): Promise<readonly (number | undefined)[]> {
-    return rowEstimates(this.#context, tables);
+  tableSizes(tables: readonly RelationName[]): Promise<readonly (TableSize | undefined)[]> {
+    return tableSizes(this.#context, tables);
   }
 
   #open({ statementTimeoutMs }: Limits): Message {
