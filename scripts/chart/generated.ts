@@ -38,6 +38,12 @@ export async function ciValues(): Promise<string[]> {
   return names.filter((name) => name.endsWith('-values.yaml')).map((name) => join(CHART, 'ci', name));
 }
 
+/** Values for a kind of database or Secret: the files in examples/values. */
+export async function exampleValues(): Promise<string[]> {
+  const folder = join(ROOT, 'examples/values');
+  return (await readdir(folder)).map((name) => join(folder, name));
+}
+
 /** The README with its table made anew. @throws Error where it has no place for it. */
 export function withValues(readme: string, valuesYaml: string): string {
   const from = readme.indexOf(BEGIN);

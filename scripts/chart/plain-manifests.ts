@@ -9,13 +9,20 @@ import { render, runHelm, type Helm, type Manifest, type RenderOptions } from '.
 const ROOT = resolve(import.meta.dirname, '../..');
 const NAMESPACE = 'shop';
 
-/** Runs `work` with a copy of the example that has its dependency, as `helm dependency update` gets it. */
-export async function withExample<T>(helm: Helm, work: (chart: string) => Promise<T>): Promise<T> {
+/** The charts in examples/. */
+export type Example = 'app-chart' | 'two-databases';
+
+/** Runs `work` with a copy of the example that has its dependencies, as `helm dependency update` gets them. */
+export async function withExample<T>(
+  helm: Helm,
+  work: (chart: string) => Promise<T>,
+  example: Example = 'app-chart',
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-example-'));
   try {
     await cp(join(ROOT, 'charts'), join(folder, 'charts'), { recursive: true });
-    await cp(join(ROOT, 'examples/app-chart'), join(folder, 'examples/app-chart'), { recursive: true });
-    const chart = join(folder, 'examples/app-chart');
+    const chart = join(folder, 'examples', example);
+    await cp(join(ROOT, 'examples', example), chart, { recursive: true });
     const { code, stderr } = await runHelm(helm, ['dependency', 'update', '--skip-refresh', chart]);
     if (code !== 0) throw new Error(stderr);
     return await work(chart);
@@ -25,8 +32,8 @@ export async function withExample<T>(helm: Helm, work: (chart: string) => Promis
 }
 
 /** The objects of the example: the application, with a Job beside its init containers. */
-export async function renderExample(helm: Helm, options: RenderOptions = {}): Promise<Manifest[]> {
-  return withExample(helm, async (chart) => render(helm, { chart, ...options }));
+export async function renderExample(helm: Helm, options: RenderOptions = {}, example?: Example): Promise<Manifest[]> {
+  return withExample(helm, async (chart) => render(helm, { chart, ...options }), example);
 }
 
 const SETTINGS = ['lockstep.mode=job', 'lockstep.initContainer.command=up', 'lockstep.fullnameOverride=shop-migrate'];

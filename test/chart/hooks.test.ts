@@ -38,10 +38,11 @@ describe('the hooks', () => {
   it('of an install and an upgrade are created in this order, the Job last', () => {
     for (const event of ['pre-install', 'pre-upgrade']) {
       const kinds = (name: string): string[] => hooksFor(all.get(name)!, event).map(({ kind }) => kind);
-      expect(kinds('minimal')).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'ConfigMap', 'Job']);
-      expect(kinds('url')).to.deep.equal(['ServiceAccount', 'Role', 'RoleBinding', 'Secret', 'ConfigMap', 'Job']);
-      expect(kinds('account')).to.deep.equal(['Role', 'RoleBinding', 'ConfigMap', 'Job']);
-      expect(kinds('no-events')).to.deep.equal(['ServiceAccount', 'ConfigMap', 'Job']);
+      expect(kinds('minimal')).to.deep.equal(['ConfigMap', 'ServiceAccount', 'Role', 'RoleBinding', 'Job']);
+      expect(kinds('url')).to.deep.equal(['ConfigMap', 'ServiceAccount', 'Role', 'RoleBinding', 'Secret', 'Job']);
+      expect(kinds('account')).to.deep.equal(['ConfigMap', 'Role', 'RoleBinding', 'Job']);
+      expect(kinds('no-events')).to.deep.equal(['ConfigMap', 'ServiceAccount', 'Job']);
+      expect(kinds('start')).to.deep.equal(['ConfigMap', 'ServiceAccount', 'Role', 'RoleBinding', 'Job', 'Job']);
       expect(kinds('job')).to.deep.equal(['ConfigMap']);
       expect([...kinds('none'), ...kinds('argocd'), ...kinds('argocd-presync')]).to.deep.equal([]);
     }
@@ -63,10 +64,23 @@ describe('the hooks', () => {
   it('are replaced before the next run and stay until then, and Helm shows the logs of Jobs', () => {
     for (const [name, manifests] of all) {
       for (const manifest of manifests.filter((each) => annotation(each, HOOK) !== '')) {
-        expect(annotation(manifest, POLICY), `${name} ${idOf(manifest)}`).to.equal('before-hook-creation');
-        if (manifest.kind === 'Job') expect(annotation(manifest, OUTPUT)).to.equal('hook-failed,hook-succeeded');
+        const isTrial = idOf(manifest).startsWith('Job/shop-lockstep-start-');
+        expect(annotation(manifest, POLICY), `${name} ${idOf(manifest)}`).to.equal(
+          isTrial ? 'before-hook-creation,hook-succeeded' : 'before-hook-creation',
+        );
+        if (manifest.kind === 'Job' && !isTrial)
+          expect(annotation(manifest, OUTPUT)).to.equal('hook-failed,hook-succeeded');
       }
     }
+  });
+
+  it('try whether the pod can start, with all that the pod of the Job has', () => {
+    const [trial, job] = podsIn(hooksFor(all.get('start')!, 'pre-install'));
+    expect([trial!.of, job!.of]).to.deep.equal(['Job/shop-lockstep-start-1', 'Job/shop-lockstep-migrate-1']);
+    const [tried, real] = [lockstepIn(trial!), lockstepIn(job!)];
+    expect(tried).to.deep.include({ args: ['--version'], image: real.image, resources: real.resources });
+    expect(envValue(tried, 'DATABASE_URL')).to.equal(envValue(real, 'DATABASE_URL'));
+    expect(trial!.spec.serviceAccountName).to.equal(job!.spec.serviceAccountName);
   });
 
   it('have a service account that nothing else uses', () => {

@@ -253,8 +253,11 @@ describe('the Jobs of the chart', () => {
     const helm = await requireHelm(this);
     jobs = [];
     for (const path of await ciValues())
-      for (const job of jobsIn(await renderCi(helm, ciName(path))))
+      for (const job of jobsIn(await renderCi(helm, ciName(path)))) {
+        // It only tries whether the pod starts.
+        if (lockstepIn(podsIn([job])[0]!).args?.[0] === '--version') continue;
         jobs.push({ name: `${ciName(path)} ${idOf(job)}`, job });
+      }
     expect(jobs.length).to.be.greaterThan(20);
   });
 

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 
-import { ciValues } from '../../scripts/chart/generated.ts';
+import { ciValues, exampleValues } from '../../scripts/chart/generated.ts';
 import { CHART, parseManifests, render, type Helm, type Manifest } from '../../scripts/chart/helm.ts';
 import { renderExample } from '../../scripts/chart/plain-manifests.ts';
 import { requireHelm } from '../chart/support/helms.ts';
@@ -68,7 +68,8 @@ describe('a real API server', () => {
 
   it('accepts all manifests of the chart, and each pod under Pod Security "restricted"', async function () {
     this.timeout(300_000);
-    for (const values of await ciValues()) await acceptsAll(await render(helm, { values, namespace }), ciName(values));
+    for (const values of [...(await ciValues()), ...(await exampleValues())])
+      await acceptsAll(await render(helm, { values, namespace }), ciName(values));
   });
 
   it('accepts the example in every mode', async function () {
@@ -83,6 +84,7 @@ describe('a real API server', () => {
       expect(manifests.map(({ kind }) => kind)).to.include('Deployment');
       await acceptsAll(manifests, set.join());
     }
+    await acceptsAll(await renderExample(helm, { namespace }, 'two-databases'), 'two databases');
   });
 
   it('accepts the manifests without Helm', async () => {

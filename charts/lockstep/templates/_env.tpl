@@ -64,12 +64,27 @@ A container's `env`. One that the user gives replaces ours: the same name twice 
 {{- end }}
 {{- end }}
 
+{{/* Is the address in keys of their own? */}}
+{{- define "lockstep.hasSecretKeys" -}}
+{{- join "" (values .Values.database.secretKeys) }}
+{{- end }}
+
 {{/* `secret` is the name of the chart's own Secret, if there is one. */}}
 {{- define "lockstep.databaseEnv" -}}
 {{- $database := .root.Values.database }}
 {{- if .root.Values.fleet.targets }}
 {{- include "lockstep.fleetEnv" . }}
-{{- else if or $database.existingSecret $database.url }}
+{{- else if include "lockstep.hasSecretKeys" .root }}
+{{- range $variable, $part := dict "PGHOST" "host" "PGPORT" "port" "PGUSER" "user" "PGPASSWORD" "password" "PGDATABASE" "dbname" }}
+{{- with index $database.secretKeys $part }}
+- name: {{ $variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $database.existingSecret }}
+      key: {{ . }}
+{{- end }}
+{{- end }}
+{{ else if or $database.existingSecret $database.url }}
 - name: DATABASE_URL
   valueFrom:
     secretKeyRef:

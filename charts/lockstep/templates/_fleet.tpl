@@ -44,7 +44,7 @@ longer than 63 characters together. (list of targets)
 
 {{/* One item of `volumes`. */}}
 {{- define "lockstep.targetsVolume" -}}
-- name: lockstep-targets
+- name: {{ include "lockstep.local" . }}-targets
   projected:
     sources:
       {{- range prepend .Values.fleet.moreSecretNames .Values.fleet.secretName }}

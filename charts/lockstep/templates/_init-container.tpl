@@ -7,11 +7,12 @@ or by its alias.
 {{- define "lockstep.initContainer" -}}
 {{- include "lockstep.validate" . }}
 {{- $init := .Values.initContainer }}
+{{- $name := $init.name | default (include "lockstep.local" .) }}
 {{- $release := ternary (include "lockstep.jobRelease" .) (include "lockstep.podRelease" .) $init.trackRevision }}
 {{- $secret := include "lockstep.nameWith" (list . "") -}}
-- name: {{ $init.name }}
+- name: {{ $name }}
   args: [{{ include "lockstep.initCommand" . }}]
-  {{- include "lockstep.containerBody" (dict "root" . "container" $init.name "release" $release "secret" $secret "init" true "events" .Values.events.enabled "extra" $init.extraEnv "resources" ($init.resources | default .Values.resources)) | nindent 2 }}
+  {{- include "lockstep.containerBody" (dict "root" . "container" $name "release" $release "secret" $secret "init" true "events" .Values.events.enabled "extra" $init.extraEnv "resources" ($init.resources | default .Values.resources)) | nindent 2 }}
 {{- end }}
 
 {{- define "lockstep.initCommand" -}}
@@ -28,7 +29,7 @@ One item of `volumes`: a token that only the container has that mounts it. With 
 `automountServiceAccountToken: false`, and the application gets none.
 */}}
 {{- define "lockstep.tokenVolume" -}}
-- name: lockstep-token
+- name: {{ include "lockstep.local" . }}-token
   projected:
     defaultMode: 292 # 0444
     sources:

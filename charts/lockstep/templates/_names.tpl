@@ -4,8 +4,16 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/*
+Within a pod: of volumes, and of the init container. Helm calls a chart by the alias of the dependency, so that two of them
+fit into one pod.
+*/}}
+{{- define "lockstep.local" -}}
+{{- .Chart.Name | lower | replace "_" "-" | replace "." "-" | trunc 40 | trimSuffix "-" }}
+{{- end }}
+
 {{- define "lockstep.fullname" -}}
-{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- $name := default .Chart.Name .Values.nameOverride | lower }}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride }}
 {{- else if contains $name .Release.Name }}

@@ -99,17 +99,17 @@ volumeMounts:
 
 {{- define "lockstep.mounts" -}}
 {{- if .events }}
-- name: lockstep-token
+- name: {{ include "lockstep.local" .root }}-token
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true
 {{- end }}
 {{- if include "lockstep.migrationsVolume" .root }}
-- name: lockstep-migrations
+- name: {{ include "lockstep.local" .root }}-migrations
   mountPath: {{ .root.Values.migrations.dir | quote }}
   readOnly: true
 {{- end }}
 {{- if .root.Values.fleet.targets }}
-- name: lockstep-targets
+- name: {{ include "lockstep.local" .root }}-targets
   mountPath: {{ include "lockstep.targetsDir" . }}
   readOnly: true
 {{- end }}
@@ -139,7 +139,7 @@ volumeMounts:
 {{- define "lockstep.migrationsVolume" -}}
 {{- with .Values.migrations }}
 {{- if or .configMap .volume .image -}}
-- name: lockstep-migrations
+- name: {{ include "lockstep.local" $ }}-migrations
 {{- if .configMap }}
   configMap:
     name: {{ .configMap }}

@@ -9,6 +9,9 @@
 {{- if and $database.existingSecret $database.url }}
 {{- $problems = append $problems "database: give existingSecret or url, not both" }}
 {{- end }}
+{{- if and (include "lockstep.hasSecretKeys" .) (not $database.existingSecret) }}
+{{- $problems = append $problems "database.secretKeys: name the Secret in existingSecret" }}
+{{- end }}
 {{- if not (or $database.existingSecret $database.url .Values.fleet.targets .Values.extraEnv .Values.extraEnvFrom) }}
 {{- $problems = append $problems "database: give existingSecret (a Secret with the address), or url; PGHOST and the like may come by extraEnv or extraEnvFrom" }}
 {{- end }}
@@ -18,7 +21,7 @@
 {{- if and .Values.argocd.enabled .Values.rollback.auto }}
 {{- $problems = append $problems "rollback.auto: Argo CD has no hook before a rollback; start the rollback Job by hand" }}
 {{- end }}
-{{- $problems = concat $problems (include "lockstep.fleetProblems" . | fromJsonArray) }}
+{{- $problems = concat $problems (include "lockstep.fleetProblems" . | fromJsonArray) (include "lockstep.inputProblems" . | fromJsonArray) }}
 {{- if $problems }}
 {{- fail (printf "\n  %s" (join "\n  " $problems)) }}
 {{- end }}

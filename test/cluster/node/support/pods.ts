@@ -38,7 +38,11 @@ export interface Job {
 
 interface ContainerStatus {
   readonly name: string;
-  readonly state: { readonly running?: object; readonly terminated?: Ending };
+  readonly state: {
+    readonly waiting?: { readonly reason?: string };
+    readonly running?: object;
+    readonly terminated?: Ending;
+  };
   readonly lastState?: { readonly terminated?: Ending };
 }
 

@@ -106,6 +106,18 @@ export class Shop {
     return await this.pods(`batch.kubernetes.io/job-name=${name}`);
   }
 
+  /** Waits until a container of the Job's pod waits for this reason. */
+  async podWaits(job: string, reason: string): Promise<void> {
+    await eventually(
+      `${reason} of a pod of the Job ${job}`,
+      async () =>
+        (await this.podsOfJob(job)).some(({ status }) =>
+          status.containerStatuses?.some(({ state }) => state.waiting?.reason === reason),
+        ),
+      PATIENCE_MS,
+    );
+  }
+
   async pod(name: string): Promise<Pod | undefined> {
     return await this.#read<Pod>(`/api/v1/namespaces/${this.namespace}/pods/${name}`);
   }
