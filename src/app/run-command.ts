@@ -8,6 +8,7 @@ import { usesColor } from '../config/color.ts';
 import type { Config } from '../config/config.ts';
 import type { ReportingConfig } from '../config/reporting.ts';
 import { toMigratorError, type MigratorError } from '../core/errors.ts';
+import type { Reporter } from '../core/ports.ts';
 import type { CommandName, RunnerIdentity } from '../core/runner.ts';
 import * as documents from '../output/documents.ts';
 import { linesOnStdout } from '../output/lines-on-stdout.ts';
@@ -16,6 +17,7 @@ import { reportEnding } from './finish.ts';
 import { KubernetesEvents } from './kubernetes-events.ts';
 import { migrateAnswer } from './migrate-command.ts';
 import type { TerminalReporter } from './terminal.ts';
+import type { Watch } from './watch.ts';
 import type { Wiring } from './wiring.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
 
@@ -28,15 +30,17 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
   const log = terminal ?? openLog(config, context, { identity: runner, humanOutput: !json });
   const verbose = 'verbose' in config && config.verbose;
   const events = kubernetesEvents(config.command, config, log, context);
-  const reporter = deferReports({
+  const watch = await openWatch(config, context, { startedAt, log });
+  const deferred = deferReports({
     report(event) {
       log.report(event);
       events?.report(event);
       if (!json && !terminal) for (const line of linesOnStdout(event, verbose)) context.stdout.write(`${line}\n`);
     },
   });
+  const reporter = watch ? seenBy(watch, deferred) : deferred;
   const written = (): Promise<void> => {
-    reporter.flush();
+    deferred.flush();
     return log.flush();
   };
   for (const message of config.warnings) reporter.report({ type: 'warning', message });
@@ -50,7 +54,7 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
       return { document, error: failure, text: undefined };
     },
   );
-  reporter.flush();
+  deferred.flush();
   terminal?.close();
   if (json) context.stdout.write(documents.formatJson(document));
   else if (text !== undefined) print(text, terminal, context);
@@ -60,7 +64,7 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
     error,
     durationMs: systemClock.now() - startedAt,
   };
-  return await reportEnding(ending, { config, log, events, logTellsFailure: terminal !== undefined }, context);
+  return await reportEnding(ending, { config, log, events, watch, logTellsFailure: terminal !== undefined }, context);
 }
 
 function print(text: string, terminal: TerminalReporter | undefined, { stdout }: ProcessContext): void {
@@ -109,6 +113,7 @@ export async function reportEarlyFailure(
       config,
       log,
       events: kubernetesEvents(command, config, log, context),
+      watch: await openWatch(config, context, { startedAt: systemClock.now(), log }),
       logTellsFailure: terminal !== undefined,
     },
     context,
@@ -124,6 +129,37 @@ function kubernetesEvents(
   if (command !== 'up' && command !== 'down' && command !== 'drift') return undefined;
   const warn = (message: string): void => log.report({ type: 'warning', message });
   return new KubernetesEvents({ config, direction: command === 'down' ? 'down' : 'up', context: context, warn });
+}
+
+const TRACES = ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'OTEL_TRACES_EXPORTER'];
+
+/** Undefined, and nothing is loaded, unless metrics, traces or notices are asked for. */
+async function openWatch(
+  config: ReportingConfig,
+  context: ProcessContext,
+  { startedAt, log }: { readonly startedAt: number; readonly log: LogReporter },
+): Promise<Watch | undefined> {
+  if (!config.watch) return undefined;
+  const traces = TRACES.some((name) => (context.env[name] ?? '') !== '');
+  if (!traces && Object.keys(config.watch).length === 0) return undefined;
+  const warn = (message: string): void => log.report({ type: 'warning', message });
+  try {
+    const { Watch } = await import('./watch.ts');
+    return new Watch({ config, env: context.env, startedAt, traces, warn });
+  } catch (error) {
+    warn(`no metrics, traces and notices: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+/** Before reports are deferred: the watch wants to know when. */
+function seenBy(watch: Watch, reporter: Reporter): Reporter {
+  return {
+    report(event) {
+      watch.see(event);
+      reporter.report(event);
+    },
+  };
 }
 
 function identify(

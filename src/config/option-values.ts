@@ -7,6 +7,7 @@ import type { OptionType } from './options/entry.ts';
 
 interface ValueOfType extends Record<OptionType, unknown> {
   text: string;
+  url: string;
   place: string;
   boolean: boolean;
   duration: number;
@@ -43,6 +44,7 @@ export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 const PARSERS: { readonly [T in OptionType]: (text: string, key: OptionKey) => Parsed<ValueOfType[T]> } = {
   text: (value) => ({ value }),
+  url: parseUrl,
   place: (value) => ({ value }),
   boolean: (text) => {
     const value = parseBoolean(text);
@@ -72,7 +74,7 @@ export function parseValue(key: OptionKey, text: string): Parsed<unknown> {
   const { type } = optionEntry(key);
   if (text.trim() === '' && type !== 'place') return { problem: 'needs a value' };
   // A command may have the address of another service in it.
-  const isAddress = type === 'words' ? /^\s*postgres(?:ql)?:/i.test(text) : looksLikeAddress(text);
+  const isAddress = type === 'words' || type === 'url' ? /^\s*postgres(?:ql)?:/i.test(text) : looksLikeAddress(text);
   if (key !== 'databaseUrl' && key !== 'scratchUrl' && isAddress) {
     return { problem: 'this looks like a database address; give it as LOCKSTEP_DATABASE_URL' };
   }
@@ -87,6 +89,11 @@ const BOOLEANS = new Map([
 /** True for true, yes, on and 1; false for false, no, off and 0; undefined for anything else. */
 export function parseBoolean(text: string): boolean | undefined {
   return BOOLEANS.get(text.toLowerCase());
+}
+
+/** It may hold a password. */
+function parseUrl(value: string): Parsed<string> {
+  return /^https?:$/.test(URL.parse(value)?.protocol ?? '') ? { value } : { problem: 'is no address of http or https' };
 }
 
 function parseDurationValue(text: string, key: OptionKey): Parsed<number> {

@@ -31,6 +31,13 @@ interface EventsConfig {
   readonly jobUid?: string;
 }
 
+/** What of a run is written or sent when it ends. */
+interface WatchConfig {
+  readonly metricsFile?: string;
+  readonly metricsPush?: string;
+  readonly notifyFile?: string;
+}
+
 /** How what happens is told. */
 export interface ReportingConfig {
   readonly log: LogConfig;
@@ -38,6 +45,8 @@ export interface ReportingConfig {
   readonly terminationLog?: string;
   /** Of the commands that send Events. */
   readonly events?: EventsConfig;
+  /** Of `up` and `down`. */
+  readonly watch?: WatchConfig;
 }
 
 /** As far as the settings can be believed when some of them are wrong. */
@@ -46,11 +55,16 @@ export function reportingDespiteErrors(raw: RawOptions, env: Environment, facts:
 }
 
 export function reportingConfig(command: CommandName, values: OptionValues): ReportingConfig {
-  const { logFormat, logLevel, color, terminationLog } = values;
+  const { logFormat, logLevel, color, terminationLog, metricsFile, metricsPush, notifyFile } = values;
+  const watch = whereDefined({ metricsFile, metricsPush, notifyFile });
   return {
     log: { format: logFormat ?? 'json', level: logLevel, color },
     identity: identityConfig(values),
-    ...whereDefined({ terminationLog, events: belongsTo('events', command) ? eventsConfig(values) : undefined }),
+    ...whereDefined({
+      terminationLog,
+      events: belongsTo('events', command) ? eventsConfig(values) : undefined,
+      watch: belongsTo('metricsFile', command) ? watch : undefined,
+    }),
   };
 }
 

@@ -4,6 +4,7 @@ import type { CommandName } from '../../core/runner.ts';
 /** How the text of a setting is read; src/config/option-values.ts has the parser of each. */
 export type OptionType =
   | 'text'
+  | 'url'
   /** A path; without one the usual place. */
   | 'place'
   | 'boolean'
@@ -78,6 +79,6 @@ export const FILES = [
   'validate',
 ] as const;
 export const CHANGING = ['up', 'down', 'baseline', 'import', 'repair'] as const;
-const RUNNING = ['up', 'down'] as const;
+export const RUNNING = ['up', 'down'] as const;
 export const TELLING = [...RUNNING, 'drift'] as const;
 export const ALL = [...DATABASE, 'prove', 'validate', 'create'] as const;

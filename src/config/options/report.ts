@@ -1,5 +1,5 @@
 /** Which settings say how a run is reported, and as whose? */
-import { DATABASE, TELLING, ALL, type OptionEntry } from './entry.ts';
+import { DATABASE, RUNNING, TELLING, ALL, type OptionEntry } from './entry.ts';
 
 export const REPORT_OPTIONS = {
   json: {
@@ -41,6 +41,30 @@ export const REPORT_OPTIONS = {
     commands: ALL,
     rare: true,
     help: 'Color in text; "auto" is on a terminal, unless NO_COLOR or FORCE_COLOR says otherwise.',
+  },
+
+  metricsFile: {
+    type: 'text',
+    group: 'Output',
+    commands: RUNNING,
+    value: 'FILE',
+    rare: true,
+    help: "Write the run's metrics to this file, in Prometheus' text format, when it ends.",
+  },
+  metricsPush: {
+    type: 'url',
+    group: 'Output',
+    commands: RUNNING,
+    rare: true,
+    help: "Post the run's metrics to this Pushgateway when it ends; a replica with nothing to do posts none.",
+  },
+  notifyFile: {
+    type: 'text',
+    group: 'Output',
+    commands: RUNNING,
+    value: 'FILE',
+    rare: true,
+    help: 'Post a notice of a run that changed or failed something to the address in this file.',
   },
 
   release: {

@@ -1,0 +1,27 @@
+/** The notice that a chat or a pipeline gets of a run's end: the termination message, and a `text` for people. */
+import { failedNote, finishedNote } from '../events/notes.ts';
+import { terminationMessage, type Ending } from '../termination-message.ts';
+
+export interface NoticeSubject {
+  readonly release?: string | undefined;
+  readonly database?: string | undefined;
+}
+
+export function noticeBody(ending: Ending, subject: NoticeSubject): string {
+  return JSON.stringify({ ...(JSON.parse(terminationMessage(ending)) as object), text: noticeText(ending, subject) });
+}
+
+function noticeText(
+  { command, target, outcome, error, durationMs }: Ending,
+  { release, database }: NoticeSubject,
+): string {
+  const parts = [release === undefined ? undefined : `of ${release}`, placeOf(target, database)];
+  const what = ['lockstep', command, ...parts].filter((part) => part !== undefined).join(' ');
+  const versions = (outcome?.done ?? []).map(({ version }) => version);
+  return `${what}: ${error ? failedNote(error) : finishedNote(command === 'down' ? 'down' : 'up', versions, durationMs)}`;
+}
+
+function placeOf(target: string | undefined, database: string | undefined): string | undefined {
+  const place = target ?? database;
+  return place === undefined ? undefined : `in ${place}`;
+}
