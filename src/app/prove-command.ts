@@ -1,6 +1,7 @@
 /** Runs `prove`: from Config to Answer. */
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import { readKept, writeSchemaFile } from '../adapters/files/schema-file.ts';
+import { readSeeds } from '../adapters/files/seeds.ts';
 import { createFileSource } from '../adapters/files/source.ts';
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { ProveConfig } from '../config/config.ts';
@@ -18,6 +19,7 @@ export async function proveAnswer(config: ProveConfig, context: ProcessContext, 
   const kept = check === undefined ? undefined : await readKept(check);
   const parser = createSqlParser();
   const databases = new ScratchDatabases(config, context, wiring);
+  const source = createFileSource(files);
   let proved = 0;
   try {
     const { versions, catalog } = await prove(
@@ -25,7 +27,8 @@ export async function proveAnswer(config: ProveConfig, context: ProcessContext, 
       {
         scratch: () => databases.base(),
         ownsServer: databases.ownsServer,
-        source: createFileSource(files),
+        source,
+        seeds: () => readSeeds(files.dir),
         parser,
         clock: systemClock,
         reporter: SILENT,

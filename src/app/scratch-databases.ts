@@ -7,6 +7,7 @@ import { DedicatedConnections } from '../adapters/postgres/connection/dedicated.
 import { PostgresDatabase } from '../adapters/postgres/database.ts';
 import { WorkerHooks } from '../adapters/postgres/hooks/hooks.ts';
 import { runSetup, ScratchServer, withDatabase } from '../adapters/postgres/scratch/scratch.ts';
+import { PostgresTrial } from '../adapters/postgres/scratch/trial.ts';
 import type { ProveConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
 import type { HookRunner, Reporter } from '../core/ports.ts';
@@ -92,6 +93,7 @@ export class ScratchDatabases {
             memory: () => hookMemory(this.#config, this.#context),
           })
         : NO_HOOKS,
+      trial: () => PostgresTrial.open(connect, table, this.#context.signal),
       copy: async () => this.#scratch(server, url, await server.make(name)),
       roles: () => server.roles(),
       drop: () => server.drop(name),

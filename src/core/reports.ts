@@ -3,6 +3,7 @@ import type { Difference } from './catalog/diff.ts';
 import type { MigratorError } from './errors.ts';
 import type { Version } from './migration.ts';
 import type { Waiter } from './ports.ts';
+import type { TableLock } from './scratch.ts';
 import type { Holder } from './runner.ts';
 import type { Finding } from './rules/finding.ts';
 
@@ -65,6 +66,13 @@ export interface ProvedVersion {
   /** With the file that has left each of them. */
   readonly differences: readonly (Difference & { readonly file: string })[];
   readonly failure?: { readonly file: string; readonly summary: string };
+  /**
+   * The strongest lock of the up file on each table that was there before; absent where a file runs statement by
+   * statement, as its locks are gone at its end.
+   */
+  readonly locks?: readonly TableLock[];
+  /** The tables that were there before and have other storage now. */
+  readonly rewritten: readonly string[];
   readonly durationMs: number;
 }
 

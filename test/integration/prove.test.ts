@@ -23,6 +23,8 @@ const RIGHT = {
 interface Version {
   readonly version: string;
   readonly way: string;
+  readonly locks?: readonly { readonly table: string; readonly lock: string }[];
+  readonly rewritten: readonly string[];
   readonly differences: readonly { readonly object: string; readonly file: string; readonly note?: true }[];
 }
 
@@ -190,6 +192,54 @@ describe('prove', () => {
     } finally {
       await execute(workspace().serverUrl, `DROP ROLE ${role}`);
     }
+  });
+
+  it('tells the strongest lock on each table that was there, and which are rewritten', async () => {
+    await workspace().write({
+      ...RIGHT,
+      '004_type.up.sql': 'BEGIN; ALTER TABLE orders ALTER total TYPE numeric(10, 2); COMMIT;',
+      '005_rows.up.sql': 'INSERT INTO orders VALUES (1); -- one',
+    });
+    const found = await prove(0);
+    expect(found.map(({ locks, rewritten }) => ({ locks, rewritten }))).to.deep.equal([
+      { locks: [], rewritten: [] },
+      { locks: undefined, rewritten: [] },
+      { locks: [{ table: 'public.orders', lock: 'ACCESS EXCLUSIVE' }], rewritten: [] },
+      { locks: [{ table: 'public.orders', lock: 'ACCESS EXCLUSIVE' }], rewritten: ['public.orders'] },
+      { locks: [{ table: 'public.orders', lock: 'ROW EXCLUSIVE' }], rewritten: [] },
+    ]);
+    expect((await run()).stdout).to.include('ACCESS EXCLUSIVE on public.orders, rewritten');
+  });
+
+  it('loads seeds after their versions, and finds rows that a down does not bring back', async () => {
+    const seeds = {
+      '001_orders.seed.sql': 'INSERT INTO orders (id, total) VALUES (1, 10), (2, 20);',
+      '003_note.seed.sql': `INSERT INTO orders (id, note) VALUES (3, 'new');`,
+    };
+    const move = {
+      '004_move.up.sql':
+        'CREATE TABLE old AS SELECT * FROM orders WHERE total > 15; DELETE FROM orders WHERE total > 15;',
+      '004_move.down.sql': 'INSERT INTO orders SELECT * FROM old; DROP TABLE old;',
+    };
+    await workspace().write({ ...RIGHT, ...seeds, ...move });
+    await prove(0);
+    await workspace().write({
+      '003_note.down.sql': `DELETE FROM orders WHERE note = 'new'; ALTER TABLE orders DROP COLUMN note;`,
+      '004_move.down.sql': 'DROP TABLE old;',
+    });
+    const found = await prove(25);
+    expect(found.map(({ way }) => way)).to.deep.equal(['proved', 'proved', 'different', 'different']);
+    expect(found.flatMap(({ differences }) => differences.map(({ object, file }) => [object, file]))).to.deep.equal([
+      ['rows of table public.orders', '003_note.down.sql'],
+      ['rows of table public.orders', '004_move.down.sql'],
+    ]);
+  });
+
+  it('refuses a seed without its version, and says which one fails', async () => {
+    await workspace().write({ ...RIGHT, '009_none.seed.sql': 'SELECT 1;' });
+    const { code, stderr } = await run();
+    expect(code).to.equal(21);
+    expect(stderr).to.include('009_none.seed.sql');
   });
 
   it('two at once do no harm', async () => {

@@ -351,6 +351,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
           version: '1_a',
           way: 'different',
           differences: [{ file: '1_a.down.sql', object: 'table a', change: 'missing' }],
+          rewritten: [],
           durationMs: 1,
         },
         {
@@ -358,6 +359,7 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
           way: 'failed',
           differences: [],
           failure: { file: '2_b.down.sql', summary: 'x' },
+          rewritten: [],
           durationMs: 1,
         },
       ],

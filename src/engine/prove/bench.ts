@@ -2,7 +2,7 @@
 import type { Catalog } from '../../core/catalog/catalog.ts';
 import type { Version } from '../../core/migration.ts';
 import type { Session } from '../../core/ports.ts';
-import type { Scratch } from '../../core/scratch.ts';
+import type { Scratch, Trial } from '../../core/scratch.ts';
 import { migrate } from '../migrate/migrate.ts';
 import type { Request } from '../migrate/request.ts';
 import { connect } from '../session/connect.ts';
@@ -10,29 +10,36 @@ import { interruptedBy } from '../session/interrupting.ts';
 import type { ProveOptions, ProvePorts } from './options.ts';
 
 export class Bench {
+  readonly trial: Trial;
   readonly #options: ProveOptions;
   readonly #ports: ProvePorts;
   readonly #scratch: Scratch;
   readonly #session: Session;
 
-  private constructor(options: ProveOptions, ports: ProvePorts, scratch: Scratch, session: Session) {
+  private constructor(
+    options: ProveOptions,
+    ports: ProvePorts,
+    { scratch, session, trial }: { scratch: Scratch; session: Session; trial: Trial },
+  ) {
     this.#options = options;
     this.#ports = ports;
     this.#scratch = scratch;
     this.#session = session;
+    this.trial = trial;
   }
 
   static async open(options: ProveOptions, ports: ProvePorts, scratch: Scratch): Promise<Bench> {
     const { session } = await connect({ ...options, writes: false }, { ...ports, ...scratch }, options.signal);
-    return new Bench(options, ports, scratch, session);
+    return new Bench(options, ports, { scratch, session, trial: await scratch.trial() });
   }
 
   async up(version: Version): Promise<void> {
-    await this.#migrate({ direction: 'up', target: { kind: 'version', version } });
+    await applyTo(this.#scratch, upTo(version), this.#options, this.#ports);
   }
 
   async down(): Promise<void> {
-    await this.#migrate({ direction: 'down', target: { kind: 'steps', count: 1 }, hold: false });
+    const request = { direction: 'down', target: { kind: 'steps', count: 1 }, hold: false } as const;
+    await applyTo(this.#scratch, request, this.#options, this.#ports);
   }
 
   async catalog(): Promise<Catalog> {
@@ -41,21 +48,26 @@ export class Bench {
     return await interruptedBy(this.#options.signal, this.#session, () => this.#session.readCatalog());
   }
 
-  /** Of this database as it is; this bench is closed, as a template must have no sessions. */
+  /** This database as it is, twice; this bench is closed, as a template must have no sessions. */
   async copies(): Promise<readonly [Bench, Scratch]> {
-    await this.#session.close();
+    await this.#leave();
     const copy = await this.#scratch.copy();
     return [await Bench.open(this.#options, this.#ports, this.#scratch), copy];
   }
 
   async close(): Promise<void> {
-    await this.#session.close();
+    await this.#leave();
     await this.#scratch.drop();
   }
 
-  async #migrate(request: Request): Promise<void> {
-    await applyTo(this.#scratch, request, this.#options, this.#ports);
+  async #leave(): Promise<void> {
+    await this.#session.close();
+    await this.trial.close();
   }
+}
+
+export function upTo(version: Version): Request {
+  return { direction: 'up', target: { kind: 'version', version } };
 }
 
 /** A run of `up` or `down`, as the project's own runs are. */

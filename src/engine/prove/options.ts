@@ -21,6 +21,8 @@ export interface ProvePorts {
   readonly scratch: () => Promise<Scratch>;
   readonly ownsServer: boolean;
   readonly source: MigrationSource;
+  /** The texts of `<version>.seed.sql`, by version. */
+  readonly seeds: () => ReadonlyMap<Version, string>;
   readonly parser: SqlParser;
   readonly clock: Clock;
   readonly reporter: Reporter;

@@ -2,12 +2,14 @@
 import type { Catalog } from '../../core/catalog/catalog.ts';
 import { MigratorError, toMigratorError } from '../../core/errors.ts';
 import type { Migration, Version } from '../../core/migration.ts';
-import type { Scratch } from '../../core/scratch.ts';
+import type { Scratch, Trial } from '../../core/scratch.ts';
 import type { ProvedVersion } from '../../core/reports.ts';
 import { compareCatalogs } from '../drift/compare-catalogs.ts';
-import { applyTo, Bench } from './bench.ts';
+import { applyTo, Bench, upTo } from './bench.ts';
 import type { ProveOptions, ProvePorts } from './options.ts';
 import { filesAboutCluster, isLacking, provingError, refuseClusterWide } from './provable.ts';
+import { keepRows, lostRows, refuseStraySeeds, rowDifferences, type KeptRows } from './rows.ts';
+import { withWitness } from './witness.ts';
 
 /** What is known of each version, and the catalog that all migrations together make. */
 export interface Proof {
@@ -16,8 +18,9 @@ export interface Proof {
 }
 
 export async function prove(options: ProveOptions, ports: ProvePorts): Promise<Proof> {
-  const set = await ports.source.read();
-  const { migrations } = set;
+  const { migrations } = await ports.source.read();
+  const seeds = ports.seeds();
+  refuseStraySeeds(seeds, migrations);
   const aboutCluster = await filesAboutCluster(migrations, ports.parser);
   if (!ports.ownsServer) refuseClusterWide(aboutCluster);
   const { from } = options;
@@ -26,9 +29,7 @@ export async function prove(options: ProveOptions, ports: ProvePorts): Promise<P
     throw new MigratorError('CONFIG_INVALID', `--from: there is no version ${String(from)} in the files`);
   const base = await ports.scratch();
   try {
-    const again = { ...ports, source: { read: () => Promise.resolve(set) } };
-    const run = new Run(options, again, { base, replays: aboutCluster.length === 0 });
-    return await run.prove(migrations, first);
+    return await new Run(options, ports, { base, seeds, replays: aboutCluster.length === 0 }).prove(migrations, first);
   } catch (error) {
     options.signal.throwIfAborted();
     const roles = await base.roles().catch(() => []);
@@ -36,43 +37,74 @@ export async function prove(options: ProveOptions, ports: ProvePorts): Promise<P
   }
 }
 
+type Found = Omit<ProvedVersion, 'version' | 'durationMs' | 'locks' | 'rewritten'>;
+
 class Run {
   readonly #options: ProveOptions;
-  readonly #ports: ProvePorts;
-  /** Versions are only ever applied to it. */
-  readonly #base: Scratch;
+  #ports: ProvePorts;
+  readonly #base: Base;
   /** Whether the files can be applied on the same server again: what they make of it as a whole stays. */
   readonly #replays: boolean;
+  /** The tables to which seeds have given rows. */
+  readonly #seeded = new Set<string>();
 
-  constructor(options: ProveOptions, ports: ProvePorts, { base, replays }: { base: Scratch; replays: boolean }) {
+  readonly #seeds: ReadonlyMap<Version, string>;
+
+  constructor(
+    options: ProveOptions,
+    ports: ProvePorts,
+    { base, seeds, replays }: { base: Scratch; seeds: ReadonlyMap<Version, string>; replays: boolean },
+  ) {
     this.#options = options;
     this.#ports = ports;
-    this.#base = base;
+    this.#base = new Base(base);
     this.#replays = replays;
+    this.#seeds = seeds;
   }
 
-  async prove(migrations: readonly Migration[], first: number): Promise<Proof> {
+  async prove(all: readonly Migration[], first: number): Promise<Proof> {
     const versions: ProvedVersion[] = [];
-    let bench = await this.#open(await this.#base.copy());
-    const before = migrations[first - 1];
-    if (before) await bench.up(before.version);
-    for (const migration of migrations.slice(first)) {
+    let bench = await this.#start(all, first);
+    let expected = await bench.catalog();
+    for (const migration of all.slice(first)) {
       const startedAt = this.#ports.clock.now();
-      const expected = await bench.catalog();
-      await bench.up(migration.version);
+      const rows = this.#seeded.size === 0 ? undefined : await keepRows(bench.trial, this.#seeded);
+      const seen = await this.#firstUp(bench, migration);
       let spare: Scratch | undefined;
       if (!this.#replays && hasWayBack(migration)) [bench, spare] = await bench.copies();
-      const found = await this.#wayBack(bench, migration, expected);
-      const proved = { version: migration.version, ...found, durationMs: this.#ports.clock.now() - startedAt };
-      versions.push(proved);
-      this.#ports.onProved(proved, migrations.length - first);
-      if (proved.way === 'different' || proved.way === 'failed') {
+      const made = await bench.catalog();
+      let found = await this.#wayBack(bench, migration, { before: expected, made, rows });
+      if (found.way === 'failed' || found.differences.length > 0) {
         // The next version is proved on what the migrations make, not on what a wrong down file has left.
         await bench.close();
-        bench = await this.#open(spare ?? (await this.#applied(migration.version)));
+        bench = await this.#open(spare ?? (await this.#applied(all, migration.version)));
       } else await spare?.drop();
+      const seed = this.#seeds.get(migration.version);
+      if (seed !== undefined) {
+        await this.#load(bench.trial, seed);
+        if (found.way === 'proved') [bench, found] = await this.#withRows(bench, migration, found);
+      }
+      const durationMs = this.#ports.clock.now() - startedAt;
+      const proved = { version: migration.version, ...found, ...seen, durationMs };
+      versions.push(proved);
+      this.#ports.onProved(proved, all.length - first);
+      expected = made;
     }
-    return { versions, catalog: await bench.catalog() };
+    return { versions, catalog: expected };
+  }
+
+  /** With every version before the first one that is proved, and a witness in each file. */
+  async #start(all: readonly Migration[], first: number): Promise<Bench> {
+    const scratch = await this.#base.scratch.copy();
+    const trial = await scratch.trial();
+    const { parser } = this.#ports;
+    const migrations = await withWitness(all, trial.witness, parser);
+    await trial.close();
+    this.#ports = { ...this.#ports, source: { read: () => Promise.resolve({ migrations, remarks: [] }) } };
+    const before = all[first - 1];
+    if (!before) return await this.#open(scratch);
+    await scratch.drop();
+    return await this.#open(await this.#applied(all, before.version));
   }
 
   #open(scratch: Scratch): Promise<Bench> {
@@ -80,42 +112,99 @@ class Run {
   }
 
   /** A copy of the base, to which each version has been applied once. */
-  async #applied(version: Version): Promise<Scratch> {
-    const request = { direction: 'up', target: { kind: 'version', version } } as const;
-    await applyTo(this.#base, request, this.#options, this.#ports);
-    return await this.#base.copy();
+  async #applied(all: readonly Migration[], version: Version): Promise<Scratch> {
+    const seeds = this.#seeds;
+    const last = all.findIndex((one) => one.version === version);
+    const seeded = all.slice(this.#base.next, last).filter((one) => seeds.has(one.version));
+    for (const one of seeded) {
+      await applyTo(this.#base.scratch, upTo(one.version), this.#options, this.#ports);
+      const trial = await this.#base.scratch.trial();
+      await this.#load(trial, seeds.get(one.version) ?? '').finally(() => trial.close());
+    }
+    await applyTo(this.#base.scratch, upTo(version), this.#options, this.#ports);
+    this.#base.next = last;
+    return await this.#base.scratch.copy();
+  }
+
+  async #load(trial: Trial, seed: string): Promise<void> {
+    for (const table of await trial.load(seed)) this.#seeded.add(table);
+  }
+
+  async #firstUp(bench: Bench, { version }: Migration): Promise<Pick<ProvedVersion, 'locks' | 'rewritten'>> {
+    const { trial } = bench;
+    const before = await trial.tables();
+    trial.watch();
+    await bench.up(version);
+    const after = new Map((await trial.tables()).map((table) => [table.oid, table]));
+    const rewritten = before.filter(({ oid, storage }) => after.has(oid) && after.get(oid)?.storage !== storage);
+    const locks = trial.locksOn(before);
+    return { ...(locks && { locks }), rewritten: rewritten.map(({ name }) => name) };
   }
 
   async #wayBack(
     bench: Bench,
     { version, down }: Migration,
-    before: Catalog,
-  ): Promise<Omit<ProvedVersion, 'version' | 'durationMs'>> {
+    { before, made, rows }: { readonly before: Catalog; readonly made: Catalog; readonly rows: KeptRows | undefined },
+  ): Promise<Found> {
     if (!down) return { way: 'none', differences: [] };
     if (down.directives.irreversible) return { way: 'irreversible', differences: [] };
-    const made = await bench.catalog();
+    const again = `${version}.up.sql, after the down file`;
     let doing = down.file;
     try {
       await bench.down();
       const back = await bench.catalog();
-      doing = `${version}.up.sql, after the down file`;
+      const lost = rows ? await lostRows(rows, bench.trial) : [];
+      doing = again;
       await bench.up(version);
       const differences = [
         ...(await this.#differences(down.file, before, back)),
-        ...(await this.#differences(doing, made, await bench.catalog())),
+        ...lost.map((row) => ({ file: down.file, ...row })),
+        ...(await this.#differences(again, made, await bench.catalog())),
       ];
       return { way: differences.some(({ note }) => note !== true) ? 'different' : 'proved', differences };
     } catch (error) {
-      this.#options.signal.throwIfAborted();
-      const { code, summary, details } = toMigratorError(error);
-      if (!OWN_FAILURES.has(code) || isLacking(details.server)) throw error;
-      return { way: 'failed', differences: [], failure: { file: doing, summary } };
+      return this.#failed(error, doing);
+    }
+  }
+
+  #failed(error: unknown, file: string): Found {
+    this.#options.signal.throwIfAborted();
+    const { code, summary, details } = toMigratorError(error);
+    if (!OWN_FAILURES.has(code) || isLacking(details.server)) throw error;
+    return { way: 'failed', differences: [], failure: { file, summary } };
+  }
+
+  /** Down and up once more in a copy, with the rows that seeds have loaded. */
+  async #withRows(bench: Bench, { down }: Migration, found: Found): Promise<readonly [Bench, Found]> {
+    if (!down) return [bench, found];
+    const [kept, copy] = await bench.copies();
+    const other = await this.#open(copy);
+    try {
+      await other.down();
+      const rows = await rowDifferences(kept.trial, other.trial, [...this.#seeded]);
+      const differences = [...found.differences, ...rows.map((row) => ({ file: down.file, ...row }))];
+      return [kept, { ...found, way: rows.length > 0 ? 'different' : found.way, differences }];
+    } catch (error) {
+      return [kept, this.#failed(error, `${down.file}, with the rows of the seeds`)];
+    } finally {
+      await other.close();
     }
   }
 
   async #differences(file: string, expected: Catalog, found: Catalog): Promise<ProvedVersion['differences']> {
     const differences = await compareCatalogs(expected, found, this.#ports.parser);
     return differences.map((difference) => ({ file, ...difference }));
+  }
+}
+
+/** Versions are only ever applied to it. */
+class Base {
+  readonly scratch: Scratch;
+  /** The first version that is not applied to it yet, by its place. */
+  next = 0;
+
+  constructor(scratch: Scratch) {
+    this.scratch = scratch;
   }
 }
 
