@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { diffCatalogs } from '../../src/core/catalog/diff.ts';
 import { parseCatalog, writeCatalog } from '../../src/core/catalog/text.ts';
 import type { Catalog } from '../../src/core/catalog/catalog.ts';
-import { execute, inCopy, readCatalogOf } from '../support/catalogs.ts';
+import { execute, inCopy, readCatalogOf, withCatalogs } from '../support/catalogs.ts';
 import { useDatabase } from '../support/databases.ts';
 import { testServer } from '../support/server.ts';
 
@@ -222,6 +222,17 @@ describe('the catalog', () => {
   it('is the same when it is read again, and after it was written and parsed', async () => {
     expect(await readCatalogOf(database())).to.deep.equal(right);
     expect(parseCatalog(writeCatalog(right))).to.deep.equal(right);
+  });
+
+  it('is the same for a session that reads again, after every change', async () => {
+    await inCopy(database(), (url) =>
+      withCatalogs(url, async (read) => {
+        for (const [sql] of MUTANTS.filter((_, at) => at % 4 === 0)) {
+          await execute(url, sql.replaceAll('READER', reader)).catch(() => undefined);
+          expect(await read(), sql).to.deep.equal(await readCatalogOf(url));
+        }
+      }),
+    );
   });
 
   for (const [sql, object, what] of MUTANTS) {

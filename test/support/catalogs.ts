@@ -8,6 +8,11 @@ import type { Catalog } from '../../src/core/catalog/catalog.ts';
 import { Recorder } from './recorder.ts';
 
 export async function readCatalogOf(url: string): Promise<Catalog> {
+  return await withCatalogs(url, (read) => read());
+}
+
+/** The same for one session that reads several times. */
+export async function withCatalogs<T>(url: string, body: (read: () => Promise<Catalog>) => Promise<T>): Promise<T> {
   const { connect } = new DedicatedConnections({ databaseUrl: url, env: {} }, undefined);
   const database = new PostgresDatabase({
     connect,
@@ -22,7 +27,7 @@ export async function readCatalogOf(url: string): Promise<Catalog> {
     new AbortController().signal,
   );
   try {
-    return await session.readCatalog();
+    return await body(() => session.readCatalog());
   } finally {
     await session.close();
   }

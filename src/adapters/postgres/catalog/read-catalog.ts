@@ -4,6 +4,7 @@ import type { SessionContext } from '../state/context.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { literal } from '../wire/sql.ts';
 import { serverErrorOf } from '../wire/sqlstate.ts';
+import type { Wire } from '../wire/wire.ts';
 import type { CatalogQuery } from './fragments.ts';
 import { otherQueries } from './others.ts';
 import { RELATION_QUERIES } from './relations.ts';
@@ -12,7 +13,7 @@ import { RELATION_QUERIES } from './relations.ts';
 export async function readCatalog(context: SessionContext): Promise<Catalog> {
   const { serverVersion } = context.settings;
   const queries = [...RELATION_QUERIES, ...otherQueries(serverVersion)];
-  const { results, unseen } = await readAll(context, queries).then(
+  const { results, unseen } = await readAll(context, await cheapest(context.wire, queries)).then(
     (all) => ({ results: all, unseen: [] }),
     (error: unknown) => readWhatIsAllowed(context, queries, error),
   );
@@ -25,12 +26,34 @@ export async function readCatalog(context: SessionContext): Promise<Catalog> {
 
 async function readAll(
   { wire, relation }: SessionContext,
-  queries: readonly CatalogQuery[],
+  statements: readonly string[],
 ): Promise<readonly ResultSet[]> {
   const ours = [relation.oid, relation.journalOid].flatMap((oid) => oid ?? []);
-  const statements = [setPlace(relation.oid, ours), ...queries.map(({ sql }) => sql)];
-  return (await wire.transaction('read', statements, { promptly: false })).slice(1);
+  const all = [setPlace(relation.oid, ours), ...statements];
+  return (await wire.transaction('read', all, { promptly: false })).slice(1);
 }
+
+/** The sessions that have read before; those that have prepared the queries say so. */
+const READERS = new WeakMap<Wire, 'has read' | 'has prepared'>();
+
+/**
+ * To plan these queries takes four times as long as to run them: whoever reads again, as `prove` does, plans them only
+ * once more.
+ */
+async function cheapest(wire: Wire, queries: readonly CatalogQuery[]): Promise<readonly string[]> {
+  const before = READERS.get(wire);
+  if (!before) {
+    READERS.set(wire, 'has read');
+    return queries.map(({ sql }) => sql);
+  }
+  if (before === 'has read') {
+    await wire.message(queries.map(({ sql }, at) => `PREPARE ${NAME}${at} AS ${sql}`).join(';\n'));
+    READERS.set(wire, 'has prepared');
+  }
+  return queries.map((_, at) => `EXECUTE ${NAME}${at}`);
+}
+
+const NAME = 'lockstep_catalog_';
 
 /** An administrator may have taken SELECT on a catalog from PUBLIC. */
 async function readWhatIsAllowed(
@@ -47,7 +70,10 @@ async function readWhatIsAllowed(
   const left = queries.filter((query) => !isOpen(query));
   if (left.length === 0) throw error;
   return {
-    results: await readAll(context, queries.filter(isOpen)),
+    results: await readAll(
+      context,
+      queries.filter(isOpen).map(({ sql }) => sql),
+    ),
     unseen: left.flatMap(({ kinds }) => kinds),
   };
 }
