@@ -2,7 +2,6 @@
 
 /** In the order of the text. A kind of several words stands before the one that it begins with. */
 export const KINDS = [
-  'database',
   'extension',
   'language',
   'access method',

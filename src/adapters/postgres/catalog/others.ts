@@ -229,11 +229,6 @@ const SETTINGS = object(
   { settings: `(SELECT string_agg(o, E'\\n' ORDER BY o COLLATE "C") FROM unnest(x.setconfig) o)` },
 );
 
-const DATABASE = object(`'database'`, `'settings'`, {
-  grants: grants('x.datacl', `acldefault('d', x.datdba)`),
-  comment: "shobj_description(x.oid, 'pg_database')",
-});
-
 /** Also an array type, and the row type of a table, are types; but only as part of something else. */
 const IS_OWN_TYPE = `NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) AND t.typtype <> 'm' AND (t.typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = t.typrelid) = 'c')`;
 
@@ -279,10 +274,6 @@ export function otherQueries(version: number): readonly CatalogQuery[] {
       sql: `${DEFAULT_PRIVILEGES} FROM pg_default_acl x WHERE ${isOwnThing('pg_default_acl', 'x.oid')}`,
     },
     { kinds: ['settings'], sql: `${SETTINGS} FROM pg_db_role_setting x WHERE x.setdatabase = ${THIS_DATABASE}` },
-    {
-      kinds: ['database'],
-      sql: `${DATABASE} FROM pg_database x WHERE x.oid = ${THIS_DATABASE} AND (x.datacl IS NOT NULL OR shobj_description(x.oid, 'pg_database') IS NOT NULL)`,
-    },
   ];
 }
 
