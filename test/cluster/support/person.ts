@@ -14,11 +14,12 @@ export interface Said {
   readonly stderr: string;
 }
 
-/** A shell whose kubectl has the permissions of this account, or those of an administrator, in this namespace. */
+/** A shell, in the folder `cwd`, whose kubectl has the permissions of this account, or those of an administrator, in this namespace. */
 export async function shellOf(
   api: ApiServer,
   namespace: string,
   account?: ServiceAccount,
+  cwd?: string,
 ): Promise<(script: string) => Promise<Said>> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-person-'));
   atEnd(() => rm(folder, { recursive: true, force: true }));
@@ -32,7 +33,7 @@ export async function shellOf(
   const folders = [process.env['KUBEBUILDER_ASSETS'], process.env['PATH']].filter(
     (each) => each !== undefined && each !== '',
   );
-  return (script) => run(script, { PATH: folders.join(delimiter), HOME: folder, KUBECONFIG: kubeconfig });
+  return (script) => run(script, { PATH: folders.join(delimiter), HOME: folder, KUBECONFIG: kubeconfig }, cwd);
 }
 
 interface Settings {
@@ -40,9 +41,9 @@ interface Settings {
   readonly users: { user: object }[];
 }
 
-function run(script: string, env: Readonly<Record<string, string>>): Promise<Said> {
+function run(script: string, env: Readonly<Record<string, string>>, cwd: string | undefined): Promise<Said> {
   return new Promise((resolve, reject) => {
-    execFile('bash', ['-euo', 'pipefail', '-c', script], { env, timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile('bash', ['-euo', 'pipefail', '-c', script], { env, cwd, timeout: 120_000 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, stdout, stderr });
       else reject(new Error(`this did not end by itself: ${script}`, { cause: error }));
