@@ -69,7 +69,8 @@ describe('the names in the chart', () => {
       for (const pod of podsIn(manifests)) {
         const secret = envValue(lockstepIn(pod), 'DATABASE_URL');
         if (secret === undefined) continue;
-        expect(secret === 'shop-db' || has('Secret', secret), `${name} ${pod.of}: ${secret}`).to.be.true;
+        expect(['shop-db', 'shop-db-reader'].includes(secret) || has('Secret', secret), `${name} ${pod.of}: ${secret}`)
+          .to.be.true;
       }
     }
   });

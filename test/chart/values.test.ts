@@ -57,6 +57,7 @@ describe('the values of the chart', () => {
     ['image.repository=registry.example.com/shop:1.4.0', 'repository'],
     ['image.digest=sha256:abc', 'digest'],
     ['image.tag=a b', 'tag'],
+    ['image.tag=20261128', 'tag'],
     ['database.url=mysql://x', 'url'],
     ['hook.lockWait=4 minutes', 'lockWait'],
     ['job.ttlSecondsAfterFinished=0', 'ttlSecondsAfterFinished'],

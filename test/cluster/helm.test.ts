@@ -178,6 +178,10 @@ for (const [version, find] of [
         expect((await there('job', migrate(1)))!.metadata).to.deep.include({ uid: first!.metadata.uid });
         expect(await there('job', migrate(2))).not.to.equal(undefined);
 
+        expect((await run('get', 'values', 'shop', '--all')).stdout)
+          .to.include('lockWait')
+          .and.not.include('installs');
+
         await succeeds(run('uninstall', 'shop'));
         expect((await run(...short)).code).not.to.equal(0);
         expect((await there('job', migrate(1)))!.metadata).to.deep.include({ uid: first!.metadata.uid });

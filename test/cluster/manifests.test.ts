@@ -9,6 +9,7 @@ import { requireHelm } from '../chart/support/helms.ts';
 import { ciName, jobSpec, jobsIn, podsIn } from '../chart/support/manifests.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { createNamespace, ownApiServer, type ApiServer } from './support/api-server.ts';
+import { blockOf } from './support/person.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -95,6 +96,15 @@ describe('a real API server', () => {
       expect(text).to.include('\n  namespace: shop\n');
       await acceptsAll(parseManifests(text.replaceAll('namespace: shop\n', `namespace: ${namespace}\n`)), name);
     }
+  });
+
+  it('accepts the objects that the pages show', async () => {
+    for (const [page, words] of [
+      ['docs/operations.md', 'kind: NetworkPolicy'],
+      ['docs/kubernetes.md', 'name: lockstep-events'],
+      ['docs/kubernetes.md', 'pods/log'],
+    ] as const)
+      expect(await objections(parseManifests(await blockOf(join(root, page), 'yaml', words))), page).to.equal('');
   });
 
   it('accepts the longest names', async () => {

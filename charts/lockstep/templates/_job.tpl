@@ -29,7 +29,9 @@ maxFailedIndexes: {{ min .root.Values.fleet.maxFailedIndexes (len .targets) }}
 backoffLimit: {{ .backoffLimit }}
 activeDeadlineSeconds: {{ $deadline }}
 {{- end }}
-ttlSecondsAfterFinished: {{ .root.Values.job.ttlSecondsAfterFinished }}
+{{- with .root.Values.job.ttlSecondsAfterFinished }}
+ttlSecondsAfterFinished: {{ . }}
+{{- end }}
 podReplacementPolicy: Failed
 podFailurePolicy:
   rules:

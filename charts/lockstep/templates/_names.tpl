@@ -118,8 +118,16 @@ default
 
 {{/* How often this release was installed here. Helm sees no cluster in `helm template`, and so in Argo CD: 1. */}}
 {{- define "lockstep.installs" -}}
+{{- if or (eq .Values.mode "none") .Values.argocd.enabled -}}
+1
+{{- else }}
+{{- /* Kept where every template finds it, because each look asks the API server. */}}
+{{- if not (hasKey .Values "installs") }}
 {{- $kept := dig "data" "installs" "0" (lookup "v1" "ConfigMap" .Release.Namespace (include "lockstep.installsName" .)) | int }}
-{{- max 1 (add $kept (ternary 1 0 .Release.IsInstall)) }}
+{{- $_ := set .Values "installs" (max 1 (add $kept (ternary 1 0 .Release.IsInstall))) }}
+{{- end }}
+{{- .Values.installs }}
+{{- end }}
 {{- end }}
 
 {{/*
