@@ -1,12 +1,15 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect } from 'chai';
+import { parse } from 'yaml';
 
 import { blocksOf, readPages, ROOT, type Page } from '../../scripts/docs/pages.ts';
 import { exitsOf, GENERATED_PAGES, withGenerated } from '../../scripts/docs.ts';
 import { parseArguments } from '../../src/cli/arguments.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
+import { RunRecorder } from '../../src/core/run-record.ts';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
+import { metricsText } from '../../src/output/watch/metrics.ts';
 
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 
@@ -60,6 +63,37 @@ describe('docs/json.md', () => {
   it('links to each schema', async () => {
     const schemas = await readdir(join(ROOT, 'docs/schemas'));
     expect(schemas.filter((name) => !page('docs/json.md').includes(`](schemas/${name})`))).to.deep.equal([]);
+  });
+});
+
+describe('docs/metrics.md', () => {
+  const METRIC = /\blockstep_[a-z_]+/g;
+  const written = new Set(
+    metricsText(
+      {
+        outcome: { done: [{ version: '1_a', direction: 'up', durationMs: 1 }], pending: [], dryRun: false },
+        durationMs: 1,
+      },
+      new RunRecorder(0).recorded(1),
+    ).match(METRIC),
+  );
+
+  it('explains each metric, and its rules and the dashboard use no other', async () => {
+    const listed = [...page('docs/metrics.md').matchAll(/^\| `(lockstep_[a-z_]+)/gm)].map(([, name]) => name);
+    expect(listed.sort()).to.deep.equal([...written].sort());
+    const rules = blocksOf({ path: '', text: page('docs/metrics.md') }).find(({ language }) => language === 'yaml');
+    const dashboard = JSON.parse(await readFile(join(ROOT, 'docs/grafana-dashboard.json'), 'utf8')) as {
+      panels: { targets: { expr: string }[] }[];
+    };
+    const { groups } = parse(rules?.text ?? '') as { groups: { rules: { alert: string; expr: string }[] }[] };
+    const alerts = groups.flatMap((group) => group.rules);
+    const expressions = [
+      ...alerts.map(({ expr }) => expr),
+      ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+    ];
+    expect(alerts).to.have.length(3);
+    for (const expr of expressions)
+      for (const name of expr.match(METRIC) ?? []) expect([...written], expr).to.include(name);
   });
 });
 
