@@ -132,6 +132,9 @@ function remember(replica: Replica, line: LogLine): void {
     case 'migration.skipped':
       replica.skipped += 1;
       return;
+    case 'migrations.skipped':
+      replica.skipped += line.count ?? 0;
+      return;
     case 'migration.all-skipped':
       replica.waitedUntil ??= at;
       replica.skipped += line.count ?? 0;

@@ -68,7 +68,9 @@ export function describeBriefly(error: MigratorError, max: number): string {
   const at = file === undefined ? '' : ` (${summary.includes(file) ? 'line ' : `${file}:`}${line})`;
   // What the journal says of an earlier failure ends with it.
   const state = sqlstate === undefined || error.details.recorded ? '' : ` (SQLSTATE ${sqlstate})`;
-  const reason = why.length === 0 ? '' : `: ${why.join('; ')}${state}`;
+  // Some summaries end with the server's words already.
+  const more = why.filter((words) => !summary.includes(words));
+  const reason = more.length === 0 ? state : `: ${more.join('; ')}${state}`;
   const advice = next === undefined ? '' : `. Next: ${next}`;
   return cutBytes(`${summary}${at}${reason}${advice}`, max);
 }

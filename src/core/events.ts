@@ -31,6 +31,8 @@ export type MigratorEvent =
   | { readonly type: 'run.planned'; readonly direction: Direction; readonly versions: readonly Version[] }
   | { readonly type: 'run.lost'; readonly run: string; readonly runner: string; readonly version: Version | undefined }
   | { readonly type: 'migration.skipped'; readonly version: Version; readonly direction: Direction }
+  /** In place of one event each, where they are many. */
+  | { readonly type: 'migrations.skipped'; readonly versions: readonly Version[]; readonly direction: Direction }
   | { readonly type: 'migration.all-skipped'; readonly versions: readonly Version[]; readonly direction: Direction }
   | { readonly type: 'migration.started'; readonly version: Version; readonly direction: Direction }
   | {

@@ -1,6 +1,6 @@
 /** The lines on stdout that people have always grepped for. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../core/events.ts';
-import type { Direction } from '../core/migration.ts';
+import type { Direction, Version } from '../core/migration.ts';
 import { printableLine } from '../core/text/printable.ts';
 import { counted } from './words.ts';
 
@@ -12,10 +12,8 @@ const LINES: Lines = {
   'migration.rolled-back': ({ version }) => [`  down ${version}`],
   'migration.baselined': ({ version }) => [`  baseline ${version}`],
   'migration.skipped': ({ version, direction }) => [skipLine(version, direction)],
-  'migration.all-skipped': ({ versions, direction }, verbose) =>
-    verbose
-      ? versions.map((version) => skipLine(version, direction))
-      : [skipLine(counted(versions.length, 'migration'), direction)],
+  'migrations.skipped': skipLines,
+  'migration.all-skipped': skipLines,
   'migration.imported': ({ version, dryRun }) => [`  ${dryRun ? 'would import' : 'import'} ${version}`],
   'repair.planned': ({ version, action, diff = [], dryRun }) => [
     `  ${dryRun ? 'would repair' : 'repair'} ${version}: ${action}`,
@@ -24,7 +22,16 @@ const LINES: Lines = {
   'run.finished': () => ['Done.'],
 };
 
-/** `verbose`: a line for each skipped migration, also when all are. */
+function skipLines(
+  { versions, direction }: { readonly versions: readonly Version[]; readonly direction: Direction },
+  verbose: boolean,
+): string[] {
+  return verbose
+    ? versions.map((version) => skipLine(version, direction))
+    : [skipLine(counted(versions.length, 'migration'), direction)];
+}
+
+/** `verbose`: a line for each skipped migration, however many they are. */
 export function linesOnStdout(event: MigratorEvent, verbose: boolean): string[] {
   // The table has a function per type; TypeScript can't tie the two together.
   const lines = LINES[event.type] as ((event: MigratorEvent, verbose: boolean) => string[]) | undefined;

@@ -54,6 +54,16 @@ describe('the pods of the chart', () => {
   const container = (ci: string, kind: string): Container =>
     lockstepIn(podsIn(all.get(ci)!).find(({ of }) => of.startsWith(`${kind}/`))!);
 
+  it('send metrics, traces and notices where the values say, and start without the Secret of the notices', () => {
+    const job = container('watch', 'Job');
+    expect(envValue(job, 'LOCKSTEP_METRICS_PUSH')).to.equal('http://pushgateway.monitoring:9091');
+    expect(envValue(job, 'OTEL_EXPORTER_OTLP_ENDPOINT')).to.equal('http://otel-collector.monitoring:4318');
+    expect(envValue(job, 'LOCKSTEP_NOTIFY_FILE')).to.equal('/etc/lockstep/notify/webhook');
+    const pod = podsIn(all.get('watch')!).find(({ of }) => of.startsWith('Job/'))!;
+    expect(JSON.stringify(pod.spec)).to.include('"secret":{"secretName":"shop-chat","optional":true');
+    expect(JSON.stringify(all.get('minimal'))).to.not.match(/METRICS|OTEL|NOTIFY/);
+  });
+
   it('have every field that Pod Security "restricted" requires', () => {
     each((pod, where) => {
       expect(pod.spec.securityContext, where).to.deep.equal({
@@ -139,7 +149,7 @@ describe('the pods of the chart', () => {
   });
 
   it('set only variables that Lockstep reads, each once', () => {
-    const known = [...OPTION_KEYS.map(envOf), 'DATABASE_URL'];
+    const known = [...OPTION_KEYS.map(envOf), 'DATABASE_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT'];
     each((pod, where) => {
       const names = lockstepIn(pod).env!.map(({ name }) => name);
       expect(

@@ -69,6 +69,10 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
     'an earlier run ended without a record: pod-b, at 006_w',
   ],
   'migration.skipped': [{ version: '007_x', direction: 'up' }, 'skipped: nothing to do: up 007_x'],
+  'migrations.skipped': [
+    { versions: ['007_x', '008_y'], direction: 'up' },
+    'skipped several: nothing to do: up, 2 migrations',
+  ],
   'migration.all-skipped': [{ versions: ['007_x'], direction: 'up' }, 'nothing to do: 1 migration already applied'],
   'migration.started': [{ version: '007_x', direction: 'down' }, 'running a migration: down 007_x'],
   'migration.retrying': [

@@ -57,6 +57,7 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
     'Applying 2 migrations: 007_x, 008_y',
   ],
   'run.lost': [{ run: 'r', runner: 'pod-b', version: '006_w' }, undefined],
+  'migrations.skipped': [{ versions: ['007_x'], direction: 'up' }, undefined],
   'migration.skipped': [{ version: '007_x', direction: 'up' }, undefined],
   'migration.all-skipped': [{ versions: ['007_x'], direction: 'up' }, undefined],
   'migration.started': [{ version: '007_x', direction: 'up' }, undefined],
@@ -122,6 +123,15 @@ function failedWith(code: ErrorCode, summary = 'x'): MigratorEvent {
 }
 
 describe('Kubernetes Events of a run', () => {
+  it("say the server's words once, where the summary has them already", () => {
+    const message = 'password authentication failed for user "shop"';
+    const server = { sqlstate: '28P01', message };
+    const error = new MigratorError('ACCESS_REFUSED', `cannot log in to db:5432: ${message}`, { server });
+    expect(digestOf().of({ type: 'run.failed', error })?.note).to.equal(
+      `ACCESS_REFUSED (exit 23): cannot log in to db:5432: ${message} (SQLSTATE 28P01)`,
+    );
+  });
+
   for (const { event, reason, note } of ALL) {
     it(`${event.type}: ${reason ?? 'none'}`, () => {
       const digest = digestOf();

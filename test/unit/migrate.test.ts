@@ -100,6 +100,15 @@ describe('migrate', () => {
       expect(run.recorder.of('run.planned')).to.deep.equal([{ type: 'run.planned', direction: 'up', versions: [C] }]);
     });
 
+    it('reports more than ten skipped migrations together', async () => {
+      const many = migrations(...Array.from({ length: 12 }, (_, index) => `${index + 1}_x`));
+      await apply(...many.slice(0, 11));
+      const run = new FakeRun({ server, clock, files: many });
+      await run.up();
+      expect(run.recorder.of('migration.skipped')).to.deep.equal([]);
+      expect(run.recorder.of('migrations.skipped').map(({ versions }) => versions.length)).to.deep.equal([11]);
+    });
+
     it('checks once and takes no lock when nothing is pending, and reports that once', async () => {
       await apply(...FILES);
       const run = newRun();
@@ -500,7 +509,8 @@ describe('migrate', () => {
       const run = newRun();
       interruptAt(run, 't_002_b');
       const error = await failure<MigratorError>(run.up());
-      expect(error).to.include({ code: 'INTERRUPTED', exit: 143 });
+      expect(error).to.include({ code: 'INTERRUPTED', exit: 143, summary: 'SIGTERM while 002_b was running' });
+      expect(error.details.version).to.equal(B);
       expect(error.details.outcome).to.deep.include({
         done: [step(A)],
         notRun: [C],

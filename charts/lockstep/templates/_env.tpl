@@ -58,6 +58,7 @@ A container's `env`. One that the user gives replaces ours: the same name twice 
 {{- end }}
 - name: LOCKSTEP_EVENTS
   value: {{ ternary "auto" "off" .events | quote }}
+{{- include "lockstep.watchEnv" .root }}
 {{- range $name, $value := .settings }}
 - name: {{ $name }}
   value: {{ $value | quote }}

@@ -113,6 +113,11 @@ volumeMounts:
   mountPath: {{ include "lockstep.targetsDir" . }}
   readOnly: true
 {{- end }}
+{{- if .root.Values.notify.existingSecret }}
+- name: {{ include "lockstep.local" .root }}-notify
+  mountPath: {{ include "lockstep.notifyDir" .root }}
+  readOnly: true
+{{- end }}
 {{- with .root.Values.volumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -128,6 +133,9 @@ volumeMounts:
 {{- end }}
 {{- if .root.Values.fleet.targets }}
 {{- $lists = append $lists (include "lockstep.targetsVolume" .root) }}
+{{- end }}
+{{- if .root.Values.notify.existingSecret }}
+{{- $lists = append $lists (include "lockstep.notifyVolume" .root) }}
 {{- end }}
 {{- with .root.Values.volumes }}
 {{- $lists = append $lists (toYaml .) }}

@@ -103,6 +103,7 @@ export class Digest {
     'wait.failed': undefined,
     'run.lost': undefined,
     'migration.skipped': undefined,
+    'migrations.skipped': undefined,
     'migration.started': undefined,
     'migration.retrying': undefined,
     // A run that is refused because of a held version ends with 22, which is an Event of its own.

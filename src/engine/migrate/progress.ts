@@ -7,6 +7,9 @@ import type { DryRunStep, Outcome, StepResult } from '../../core/outcome.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Clock, Reporter, Session, StepScript } from '../../core/ports.ts';
 
+/** More skipped migrations than these are reported together. */
+const MANY = 10;
+
 export class Progress {
   waitedMs = 0;
   /** Of a dry run. */
@@ -66,6 +69,10 @@ export class Progress {
     this.planned(plan);
     const direction = this.#direction;
     this.#reporter.report({ type: 'run.planned', direction, versions: this.#planned });
+    if (plan.skipped.length > MANY) {
+      this.#reporter.report({ type: 'migrations.skipped', versions: plan.skipped, direction });
+      return;
+    }
     for (const version of plan.skipped) this.#reporter.report({ type: 'migration.skipped', version, direction });
   }
 
@@ -134,9 +141,12 @@ export class Progress {
     return outcome;
   }
 
-  /** The error, and with it what was done before it. */
+  /** The error, and with it what was done before it; an interruption also says what was at work. */
   failed(cause: unknown): MigratorError {
-    return toMigratorError(cause).with({ outcome: this.#outcome() });
+    const error = toMigratorError(cause);
+    const version = this.#failedVersion;
+    const interrupted = error.code === 'INTERRUPTED' && version !== undefined;
+    return (interrupted ? whileRunning(error, version) : error).with({ outcome: this.#outcome() });
   }
 
   #outcome(): Outcome {
@@ -158,6 +168,11 @@ export class Progress {
       ...(this.#failedVersion !== undefined && { failedVersion: this.#failedVersion }),
     };
   }
+}
+
+function whileRunning(error: MigratorError, version: Version): MigratorError {
+  const summary = `${error.summary} while ${version} was running`;
+  return new MigratorError(error.code, summary, { ...error.details, hint: error.hint, cause: error.cause, version });
 }
 
 function withCode(error: MigratorError, code: ErrorCode): MigratorError {

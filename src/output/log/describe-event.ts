@@ -101,6 +101,13 @@ const DESCRIPTIONS: Descriptions = {
     detail: `${direction} ${version}`,
     alsoOnStdout: true,
   }),
+  'migrations.skipped': ({ versions, direction }) => ({
+    level: 'info',
+    message: 'skipped several: nothing to do',
+    fields: { direction, count: versions.length },
+    detail: `${direction}, ${counted(versions.length, 'migration')}`,
+    alsoOnStdout: true,
+  }),
   'migration.all-skipped': ({ versions, direction }) => ({
     level: 'info',
     message: 'nothing to do',

@@ -133,11 +133,20 @@ async function encrypt(socket: Socket, tls: Tls, { place, signal, need }: Handsh
     const { code = '', message } = cause as NodeJS.ErrnoException;
     // If an attempt without TLS follows, that one shows whether the network works.
     const isLost = NETWORK_ERRORS.has(code) && need === 'required';
-    throw new MigratorError(isLost ? 'DATABASE_UNAVAILABLE' : 'ACCESS_REFUSED', `no TLS with ${place}: ${message}`, {
-      cause,
-      hint: CERTIFICATE_HINTS[code] ?? (isDirect ? 'sslnegotiation=direct needs PostgreSQL 17 or newer' : undefined),
-    });
+    throw new MigratorError(
+      isLost ? 'DATABASE_UNAVAILABLE' : 'ACCESS_REFUSED',
+      `no TLS with ${place}: ${withoutAdvice(message)}`,
+      {
+        cause,
+        hint: CERTIFICATE_HINTS[code] ?? (isDirect ? 'sslnegotiation=direct needs PostgreSQL 17 or newer' : undefined),
+      },
+    );
   }
+}
+
+/** Node adds how its own command would be told of a root certificate. */
+function withoutAdvice(message: string): string {
+  return message.replace(/; if the root CA is installed locally, .*$/s, '');
 }
 
 function startTls(socket: Socket, tls: Tls): TLSSocket {
