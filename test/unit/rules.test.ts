@@ -1,51 +1,15 @@
 import { expect } from 'chai';
-import { createSqlParser } from '../../src/adapters/sql-parser/parser.ts';
-import { Directory } from '../../src/core/rules/directory.ts';
 import { EXAMPLE_SCHEMA } from '../../src/core/rules/example-schema.ts';
-import { findingsOfRules, type Found } from '../../src/core/rules/findings.ts';
-import { readLevels, type RuleLevels } from '../../src/core/rules/levels.ts';
+import { readLevels } from '../../src/core/rules/levels.ts';
 import type { Rule } from '../../src/core/rules/rule.ts';
 import { RULES } from '../../src/core/rules/rules.ts';
-import { parseDirectives } from '../../src/core/migration.ts';
-import { analyze } from '../../src/engine/apply/analyze.ts';
-
-const parser = createSqlParser();
-
-/** What is found in the last of these files, each of which knows the ones before. */
-async function findingsIn(
-  texts: readonly string[],
-  { levels = new Map(), file = '1_x.up.sql', pending = false }: Asked = {},
-) {
-  const directory = new Directory();
-  const direction = file.endsWith('.down.sql') ? 'down' : 'up';
-  let found: readonly Found[] = [];
-  for (const text of texts) {
-    directory.begin({ direction, pending });
-    const script = { file, text, checksum: '', directives: parseDirectives(text).directives };
-    const { parsed, syntaxError } = await analyze(script, direction, parser);
-    expect(syntaxError?.message, text).to.equal(undefined);
-    found = parsed ? findingsOfRules({ ...parsed, direction }, levels, directory) : [];
-  }
-  return found;
-}
-
-interface Asked {
-  readonly levels?: RuleLevels;
-  readonly file?: string;
-  /** Whether the files before have not run either. */
-  readonly pending?: boolean;
-}
+import { EVERY, findingsIn, rulesIn } from '../support/rules.ts';
 
 /** `line:column message` of each finding. */
 async function hazardsOf(text: string, file = '1_x.up.sql'): Promise<string[]> {
   return (await findingsIn([text], { file })).map(({ line, column, message }) => `${line}:${column} ${message}`);
 }
 
-async function rulesIn(texts: readonly string[], asked: Asked = {}): Promise<string[]> {
-  return (await findingsIn(texts, asked)).map(({ rule }) => rule);
-}
-
-const EVERY: RuleLevels = new Map(RULES.map(({ id }) => [id, 'warning']));
 const setUp = ({ before = '' }: Rule): readonly string[] => [EXAMPLE_SCHEMA, ...(before === '' ? [] : [before])];
 
 /** Good examples that another rule finds, because it is about something else in them. */

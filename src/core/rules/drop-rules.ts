@@ -1,7 +1,7 @@
 /** Rules about dropping and emptying what an older release still uses. */
 import { textOf } from '../sql/syntax-tree.ts';
-import { objectsMade, objectsOf } from './objects.ts';
-import type { Rule, View } from './rule.ts';
+import { isMadeAgain } from './made-again.ts';
+import type { Rule } from './rule.ts';
 import { isCommand } from './tree.ts';
 
 type Drop = Pick<Rule, 'bad' | 'good' | 'before'> & { readonly what: string; readonly types: readonly string[] };
@@ -118,36 +118,4 @@ export const DROP_RULES: readonly Rule[] = [
 
 function isDrop(command: Parameters<typeof isCommand>[0]): boolean {
   return isCommand(command, 'AT_DropColumn', 'AT_DropConstraint');
-}
-
-/** In a transaction nobody sees that an object is gone if it is made again before COMMIT. */
-function isMadeAgain({ mode, kind, node, position, statements }: View): boolean {
-  if (mode !== 'transaction') return false;
-  const made = lastMade(statements);
-  const dropped = namesOf(objectsOf(kind, node));
-  return dropped.length > 0 && dropped.every((name) => (made.get(name) ?? -1) > position);
-}
-
-/** Several statements of a script may ask. */
-const known = new WeakMap<View['statements'], ReadonlyMap<string, number>>();
-
-/** The position of the last statement that makes each object. */
-function lastMade(statements: View['statements']): ReadonlyMap<string, number> {
-  const made =
-    known.get(statements) ??
-    new Map(
-      statements.flatMap(({ kind, node }, position) =>
-        namesOf(madeOrReplaced(kind, node)).map((name) => [name, position] as const),
-      ),
-    );
-  known.set(statements, made);
-  return made;
-}
-
-function madeOrReplaced(kind: string, node: View['node']): ReturnType<typeof objectsMade> {
-  return kind === 'CreateStmt' ? [] : objectsMade(kind, { ...node, replace: false });
-}
-
-function namesOf(objects: ReturnType<typeof objectsOf>): readonly string[] {
-  return objects.map(({ space, name, schema = '' }) => JSON.stringify([space, schema, name]));
 }

@@ -112,6 +112,13 @@ function objectRenamed(node: TreeNode): readonly ObjectName[] {
   return orEverything(relation(child(node, 'relation')));
 }
 
+/** What an object is called after a RENAME of it as a whole; nothing for a column, a constraint and the like. */
+export function objectsRenamed(node: TreeNode): readonly ObjectName[] {
+  const name = textOf(node, 'newname');
+  if (name === undefined || node['subname'] !== undefined) return [];
+  return objectRenamed(node).map((old) => ({ ...old, name }));
+}
+
 /** The tables that a CREATE TABLE is a partition or child of. */
 export function parentsOf(node: TreeNode): readonly RelationName[] {
   return children(node, 'inhRelations').flatMap((member) => relationName(child(member, 'RangeVar')) ?? []);

@@ -1,5 +1,6 @@
 /** Rules about new names for what an older release still uses under the old one. */
 import { textOf } from '../sql/syntax-tree.ts';
+import { isMadeAgain } from './made-again.ts';
 import type { Rule } from './rule.ts';
 
 const BESIDE = 'add the new one beside it, and drop the old one later';
@@ -19,8 +20,11 @@ function rename({ what, types, instead = BESIDE, ...examples }: Rename): Rule {
     blocks: `replicas of the old version still use the old name of the ${what}`,
     instead,
     ...examples,
-    matches: ({ kind, node, existing }) =>
-      kind === 'RenameStmt' && existing && types.includes(textOf(node, 'renameType') ?? ''),
+    matches: (view) =>
+      view.kind === 'RenameStmt' &&
+      view.existing &&
+      types.includes(textOf(view.node, 'renameType') ?? '') &&
+      !isMadeAgain(view),
   };
 }
 

@@ -31,6 +31,9 @@ function grows(
       return to >= from;
     case 'numeric':
       return to === Infinity || (from !== Infinity && to >= from && toScale === fromScale);
+    case 'interval':
+      // The first modifier says which fields it has.
+      return to === Infinity || (from === to && toScale >= fromScale);
     default:
       return WITH_PRECISION.has(name) && Math.min(to, 6) >= Math.min(from, 6);
   }
