@@ -34,7 +34,9 @@ export async function findingsIn(
     const script = { file, text, checksum: '', directives: parseDirectives(text).directives };
     const { parsed, syntaxError } = await analyze(script, direction, parser);
     expect(syntaxError?.message, text).to.equal(undefined);
-    found = parsed ? findingsOfRules({ ...parsed, direction }, levels, directory) : [];
+    found = parsed
+      ? findingsOfRules({ ...parsed, direction, reversible: script.directives.irreversible }, levels, directory)
+      : [];
   }
   return found;
 }

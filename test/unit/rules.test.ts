@@ -175,6 +175,32 @@ describe('rules', () => {
     [['REINDEX SYSTEM d'], []],
     [['REFRESH MATERIALIZED VIEW m WITH NO DATA'], []],
     [["DO 'BEGIN EXECUTE ''DROP TABLE x''; END'"], ['ddl-in-do']],
+    [["DO $$ BEGIN CREATE TYPE e AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL; END $$"], []],
+    [["DO $$ BEGIN -- drop table x\n /* alter table y */ RAISE NOTICE 'no create index'; END $$"], []],
+    // What a new schema contains is new; IF NOT EXISTS says nothing about a schema.
+    [['CREATE SCHEMA s CREATE TABLE t (a int); CREATE INDEX ON s.t (a)'], []],
+    [['CREATE SCHEMA IF NOT EXISTS s; CREATE INDEX ON s.t (a)'], ['index-not-concurrent']],
+    [['ALTER TABLE t ADD a int; INSERT INTO u SELECT * FROM (VALUES (1), (2)) v'], []],
+    [['ALTER TABLE t ADD a int; INSERT INTO u SELECT n FROM generate_series(1, 3) n'], []],
+    [['ALTER INDEX i ATTACH PARTITION j'], []],
+    [['DROP TRIGGER IF EXISTS x ON t; CREATE TRIGGER x BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()'], []],
+    [
+      ['CREATE TEMP TABLE x (a int); CREATE INDEX ON x (a); ALTER TABLE x ADD UNIQUE (a); TRUNCATE x; DROP TABLE x'],
+      [],
+    ],
+    [['CREATE TABLE "My T" (a int); CREATE INDEX ON "My T" (a); ALTER TABLE public."My T" ADD UNIQUE (a)'], []],
+    [
+      ['CREATE TABLE p (a int) PARTITION BY RANGE (a); CREATE TABLE q PARTITION OF p DEFAULT; CREATE INDEX ON p (a)'],
+      [],
+    ],
+    [['CREATE MATERIALIZED VIEW m AS SELECT 1 a; CREATE UNIQUE INDEX ON m (a); REFRESH MATERIALIZED VIEW m'], []],
+    [['ALTER TABLE old RENAME TO older; ALTER TABLE fresh RENAME TO old'], ['rename-table']],
+    [
+      [
+        'ALTER TABLE t DROP a, ADD b int NOT NULL, ALTER c SET NOT NULL, ADD CHECK (b > 0) NOT VALID, ALTER d TYPE text',
+      ],
+      ['set-not-null', 'add-required-column', 'drop-column'],
+    ],
   ] as const) {
     it(`finds ${JSON.stringify(expected)} in ${JSON.stringify(files.at(-1))} after ${files.length - 1} files`, async () => {
       expect(await rulesIn(files)).to.deep.equal(expected);

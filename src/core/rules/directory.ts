@@ -1,7 +1,7 @@
 /** What the files and statements so far have made: which objects nobody uses yet, and what is known about each table. */
 import type { RelationName } from '../sql/script-plan.ts';
 import type { Statement } from '../sql/statements.ts';
-import { child, children, membersOf, relationName, textOf, type TreeNode } from '../sql/syntax-tree.ts';
+import { child, descendants, membersOf, relationName, textOf, type TreeNode } from '../sql/syntax-tree.ts';
 import { commandsOf } from '../sql/transaction-rules.ts';
 import { Names } from './names.ts';
 import { objectsMade, objectsOf, parentsOf, type ObjectName, type Space } from './objects.ts';
@@ -55,6 +55,7 @@ export class Directory {
   /** Whether the script itself, or a pending file before it, has made the object. */
   isFresh({ space, ...name }: ObjectName): boolean {
     if (this.#fresh[space].has(name)) return true;
+    if (name.schema !== undefined && this.#fresh.schema.has({ name: name.schema })) return true;
     const table = space === 'relation' ? this.#indexes.get(name.name)?.table : undefined;
     return table !== undefined && this.#fresh.relation.has(table);
   }
@@ -138,13 +139,14 @@ const LOCKS: ReadonlySet<string> = new Set([
 ]);
 const CHANGES_DATA: ReadonlySet<string> = new Set(['UpdateStmt', 'DeleteStmt', 'MergeStmt']);
 
-/** Whether a statement may change many rows: an INSERT only where it reads them from a table. */
+/** Whether a statement may change many rows: an INSERT only where it reads a table. */
 export function changesManyRows(kind: string, node: TreeNode): boolean {
   return CHANGES_DATA.has(kind) || (kind === 'InsertStmt' && readsTable(node));
 }
 
 function readsTable(node: TreeNode): boolean {
-  return children(child(child(node, 'selectStmt'), 'SelectStmt'), 'fromClause').length > 0;
+  const select = child(child(node, 'selectStmt'), 'SelectStmt') ?? {};
+  return descendants({ from: select['fromClause'] ?? [] }).some(([kind]) => kind === 'RangeVar');
 }
 
 /** The table of a partition or child is known only in part: its parent has the columns. */

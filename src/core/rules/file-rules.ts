@@ -28,6 +28,17 @@ export const FILE_RULES: readonly Rule[] = [
     matches: ({ mode, statement: { sessionOnly, kind } }) => mode === 'statements' && sessionOnly && MAKES.has(kind),
   },
   {
+    id: 'missing-down',
+    family: 'files',
+    level: 'off',
+    direction: 'up',
+    blocks: 'there is no down file, or it contains no statements, so `lockstep down` refuses this version',
+    instead: 'write one, or say that there is none on purpose with "-- lockstep: irreversible"',
+    bad: 'CREATE TABLE notes (body text);',
+    good: ['-- lockstep: irreversible\nCREATE TABLE notes (body text);'],
+    matches: ({ position, reversible }) => position === 0 && !reversible,
+  },
+  {
     id: 'ddl-in-do',
     family: 'files',
     level: 'warning',
@@ -36,13 +47,16 @@ export const FILE_RULES: readonly Rule[] = [
     instead: 'write them as statements of the file',
     bad: 'DO $$ BEGIN ALTER TABLE orders ADD COLUMN currency text; END $$;',
     good: ["DO $$ BEGIN RAISE NOTICE 'alter nothing'; END $$;"],
-    matches: ({ kind, node }) => kind === 'DoStmt' && DDL.test(bodyOf(node)),
+    matches: ({ kind, node }) => kind === 'DoStmt' && DDL.test(bodyOf(node).replaceAll(NOT_RUN, ' ')),
   },
 ];
 
-/** Also inside a string, which EXECUTE runs. */
+/** Also inside a string, which EXECUTE runs. What is new blocks nobody. */
 const DDL =
-  /\b(?:create|alter|drop)\s+(?:or\s+replace\s+)?(?:unique\s+|materialized\s+|unlogged\s+)?(?:table|index|view|type|domain|sequence|schema|trigger|policy|function|procedure)\b|\btruncate\s+\w|\breindex\s+(?:table|index)\b/i;
+  /\b(?:alter|drop)\s+(?:materialized\s+|foreign\s+)?(?:table|index|view|type|domain|sequence|schema|trigger|policy|function|procedure)\b|\bcreate\s+(?:unique\s+|or\s+replace\s+)?(?:index|trigger|policy)\b|\btruncate\s+\w|\breindex\s+(?:table|index)\b/i;
+
+/** Comments, and messages. */
+const NOT_RUN = /--[^\n]*|\/\*[^]*?\*\/|\braise\b[^;]*;/gi;
 
 function bodyOf(node: TreeNode): string {
   const body = membersOf(node, 'args', 'DefElem').find((element) => element['defname'] === 'as');

@@ -1,5 +1,6 @@
 /** Rules about what is attached to busy tables: triggers, policies, rules. */
-import type { Rule } from './rule.ts';
+import { changesManyRows } from './directory.ts';
+import type { Rule, View } from './rule.ts';
 import { isCommand } from './tree.ts';
 
 export const OBJECT_RULES: readonly Rule[] = [
@@ -9,13 +10,13 @@ export const OBJECT_RULES: readonly Rule[] = [
     level: 'note',
     direction: 'both',
     blocks: 'waits for every transaction that writes to the table, and blocks writers meanwhile (SHARE ROW EXCLUSIVE)',
-    instead: 'a file of its own, which keeps that lock for a moment only',
+    instead: 'a file without statements that take long, which keeps that lock for a moment only',
     bad: [
       'CREATE TRIGGER touch_orders BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();',
       "UPDATE orders SET state = 'open' WHERE total > 100;",
     ].join('\n'),
     good: ['CREATE TRIGGER touch_orders BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();'],
-    matches: ({ kind, existing, effects }) => kind === 'CreateTrigStmt' && existing && effects > 1,
+    matches: (view) => view.kind === 'CreateTrigStmt' && view.existing && worksLong(view),
   },
   {
     id: 'row-security',
@@ -37,15 +38,27 @@ export const OBJECT_RULES: readonly Rule[] = [
     direction: 'both',
     blocks:
       'waits for every transaction that uses the table, and blocks readers and writers meanwhile (ACCESS EXCLUSIVE)',
-    instead: 'a file of its own, or only with what belongs to the policy, which keeps that lock for a moment only',
+    instead: 'a file without statements that take long, which keeps that lock for a moment only',
     bad: [
       'CREATE POLICY everything ON orders USING (true);',
       "UPDATE orders SET state = 'open' WHERE total > 100;",
     ].join('\n'),
     good: ['CREATE POLICY everything ON orders USING (true);'],
-    matches: ({ kind, existing, statements }) =>
-      kind === 'CreatePolicyStmt' &&
-      existing &&
-      statements.some((one) => !['CreatePolicyStmt', 'AlterTableStmt'].includes(one.kind)),
+    matches: (view) => view.kind === 'CreatePolicyStmt' && view.existing && worksLong(view),
   },
 ];
+
+const TAKES_LONG: ReadonlySet<string> = new Set([
+  'IndexStmt',
+  'CreateTableAsStmt',
+  'RefreshMatViewStmt',
+  'ClusterStmt',
+]);
+
+/** Whether a later statement of the transaction may take long, while the lock is kept. */
+function worksLong({ mode, position, statements }: View): boolean {
+  return (
+    mode === 'transaction' &&
+    statements.slice(position + 1).some(({ kind, node }) => TAKES_LONG.has(kind) || changesManyRows(kind, node))
+  );
+}

@@ -32,7 +32,8 @@ const MAKES: Readonly<Record<string, (node: TreeNode) => readonly ObjectName[]>>
   CreateEnumStmt: (node) => named('type', node, 'typeName'),
   CreateFunctionStmt: (node) => (node['replace'] === true ? [] : named('function', node, 'funcname')),
   CreateRangeStmt: (node) => named('type', node, 'typeName'),
-  CreateSchemaStmt: (node) => inSpace('schema', [{ name: textOf(node, 'schemaname') ?? '' }]),
+  CreateSchemaStmt: (node) =>
+    node['if_not_exists'] === true ? [] : inSpace('schema', [{ name: textOf(node, 'schemaname') ?? '' }]),
   CreateSeqStmt: (node) => relation(child(node, 'sequence')),
   CreateStmt: (node) => relation(child(node, 'relation')),
   CreateTableAsStmt: (node) => relation(child(child(node, 'into'), 'rel')),

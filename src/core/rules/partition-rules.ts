@@ -1,5 +1,5 @@
 /** Rules about attaching and detaching partitions. */
-import { child, relationName, type TreeNode } from '../sql/syntax-tree.ts';
+import { child, relationName, textOf, type TreeNode } from '../sql/syntax-tree.ts';
 import type { Rule } from './rule.ts';
 import { isCommand } from './tree.ts';
 
@@ -34,7 +34,8 @@ export const PARTITION_RULES: readonly Rule[] = [
       "ALTER TABLE events ATTACH PARTITION events_2025 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');",
     ],
     // Whether the CHECK implies the bounds is PostgreSQL's to say: a valid one is taken for it.
-    matches: ({ commands, directory }) =>
+    matches: ({ commands, directory, node }) =>
+      textOf(node, 'objtype') === 'OBJECT_TABLE' &&
       commands.some((command) => {
         const name = isCommand(command, 'AT_AttachPartition') && relationName(child(partitionOf(command), 'name'));
         return (

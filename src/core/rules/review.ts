@@ -11,6 +11,7 @@ export interface ReviewedScript {
   readonly statements: readonly Statement[];
   readonly mode: View['mode'];
   readonly direction: Direction;
+  readonly reversible: boolean;
 }
 
 interface Broken {

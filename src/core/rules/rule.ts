@@ -14,6 +14,8 @@ export interface View {
   readonly statements: readonly Statement[];
   readonly mode: 'transaction' | 'statements';
   readonly direction: Direction;
+  /** Of an up script: there is a way back, or the file says that there is none. */
+  readonly reversible: boolean;
   readonly statement: Statement;
   readonly position: number;
   readonly kind: string;

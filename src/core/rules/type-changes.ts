@@ -12,7 +12,8 @@ export function isFreeTypeChange(from: ColumnType | undefined, to: ColumnType): 
   if (from.array || to.array) return false;
   if (TEXTS.has(from.name) && unlimitedText) return true;
   if (from.name === 'cidr' && to.name === 'inet') return true;
-  return from.name === to.name && grows(to.name, from.modifiers, to.modifiers);
+  if (from.name !== to.name) return false;
+  return to.name === 'interval' ? widens(from.modifiers, to.modifiers) : grows(to.name, from.modifiers, to.modifiers);
 }
 
 function isSame(from: readonly number[], to: readonly number[]): boolean {
@@ -31,10 +32,12 @@ function grows(
       return to >= from;
     case 'numeric':
       return to === Infinity || (from !== Infinity && to >= from && toScale === fromScale);
-    case 'interval':
-      // The first modifier says which fields it has.
-      return to === Infinity || (from === to && toScale >= fromScale);
     default:
       return WITH_PRECISION.has(name) && Math.min(to, 6) >= Math.min(from, 6);
   }
+}
+
+/** The first modifier of an interval says which fields it has. */
+function widens([fields, from = Infinity]: readonly number[], [newFields, to = Infinity]: readonly number[]): boolean {
+  return newFields === undefined || (fields === newFields && to >= from);
 }

@@ -14,6 +14,7 @@ import { FindingList } from '../../core/rules/finding-list.ts';
 import { findingsOfRules, type Found } from '../../core/rules/findings.ts';
 import type { ScriptRemark, SqlParser } from '../../core/sql/script-plan.ts';
 import { locateAt, type SourceLocation } from '../../core/text/source-location.ts';
+import { skipBlank } from '../../core/text/sql-text.ts';
 import { analyze } from '../apply/analyze.ts';
 
 export interface ReviewOptions {
@@ -101,22 +102,26 @@ class Reviewer {
   /** `pending`: false for a file that has run already, of which only its effects count. */
   async review({ up, down }: Migration, pending: boolean | undefined): Promise<void> {
     this.#directory.begin({ direction: 'up', pending: pending === true });
-    await this.#script(up, 'up', pending !== false);
+    await this.#script(up, 'up', { reported: pending !== false, reversible: isReversible(up, down) });
     if (!down || pending === false) return;
     const resume = this.#directory.keep();
     this.#directory.begin({ direction: 'down', pending: false });
-    await this.#script(down, 'down', true);
+    await this.#script(down, 'down', { reported: true, reversible: true });
     resume();
   }
 
-  async #script(script: Script, direction: Direction, reported: boolean): Promise<void> {
+  async #script(
+    script: Script,
+    direction: Direction,
+    { reported, reversible }: { readonly reported: boolean; readonly reversible: boolean },
+  ): Promise<void> {
     const { file, text } = script;
     if (direction === 'up' && text === '') {
       if (reported) this.#findings.check('refused', 'error', { file, message: ZERO_BYTES });
       return;
     }
     const { problems, syntaxError, warnings, parsed } = await analyze(script, direction, this.#parser);
-    const broken = parsed ? findingsOfRules({ ...parsed, direction }, this.#levels, this.#directory) : [];
+    const broken = parsed ? findingsOfRules({ ...parsed, direction, reversible }, this.#levels, this.#directory) : [];
     if (!reported) return;
     const check = (id: CheckId, severity: Finding['severity'], remarks: readonly ScriptRemark[]): void => {
       for (const remark of remarks) this.#findings.check(id, severity, { file, ...remark });
@@ -128,6 +133,10 @@ class Reviewer {
     const error = [...problems, ...(syntaxError ? [syntaxError] : []), ...broken.filter(isError)][0];
     if (error) this.firstError ??= locateAt(file, text, error);
   }
+}
+
+function isReversible({ directives }: Script, down: Script | undefined): boolean {
+  return directives.irreversible || (down !== undefined && skipBlank(down.text, 0) < down.text.length);
 }
 
 function isError({ severity }: Found): boolean {

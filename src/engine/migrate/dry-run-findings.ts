@@ -22,7 +22,9 @@ export async function findPending(
     const pending = planned.has(version);
     directory.begin({ direction: 'up', pending });
     const { parsed } = await analyze(up, 'up', ports.parser);
-    const findings = parsed ? findingsOfRules({ ...parsed, direction: 'up' }, new Map(), directory) : [];
+    const findings = parsed
+      ? findingsOfRules({ ...parsed, direction: 'up', reversible: true }, new Map(), directory)
+      : [];
     if (pending) found.set(version, findings);
   }
   return found;
