@@ -44,9 +44,9 @@ function textOf(report: ValidateReport, config: ValidateConfig, env: ProcessCont
   const prefix = config.pathPrefix ?? fromHere(config.files.dir);
   switch (config.format) {
     case 'github': {
-      const summary = env['GITHUB_STEP_SUMMARY'] ?? '';
-      if (summary !== '') appendSummary(summary, githubSummary(report, prefix));
-      return formatGithub(report, { prefix, summary: summary !== '' });
+      const path = env['GITHUB_STEP_SUMMARY'] ?? '';
+      const summary = path !== '' && appendSummary(path, githubSummary(report, prefix));
+      return formatGithub(report, { prefix, summary });
     }
     case 'gitlab':
       return formatGitlab(report, prefix);
