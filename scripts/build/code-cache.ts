@@ -142,7 +142,7 @@ const ANSWERS: readonly ((string | null)[][] | string)[] = [
   SETTINGS,
   [['1']],
   SETTINGS,
-  [[JSON.stringify([['1_a', null, '2025-01-01T00:00:00+00:00']])]],
+  [[JSON.stringify(['1_a', null, '2025-01-01T00:00:00+00:00'])]],
   'LOCK TABLE',
   SETTINGS,
   [['1']],

@@ -58,11 +58,14 @@ export function someOf(names: readonly string[], separator = ', '): string {
 
 const MOST_SHOWN = 5;
 
-/** One sentence about all numbers that several versions share; empty if there are none. */
+/** One sentence about all numbers that several of these versions, which are in order, share; empty if there are none. */
 export function equalNumbers(migrations: readonly Migration[]): string {
-  const groups = [...Map.groupBy(migrations, ({ version }) => versionNumber(version)).values()].filter(
-    (group) => group.length > 1,
-  );
+  const numberAt = (index: number): string => versionNumber(migrations[index]?.version ?? '') ?? '';
+  const several = migrations.filter((_, index) => {
+    const number = numberAt(index);
+    return number !== '' && (number === numberAt(index - 1) || number === numberAt(index + 1));
+  });
+  const groups = [...Map.groupBy(several, ({ version }) => versionNumber(version)).values()];
   if (groups.length === 0) return '';
   const named = groups.map((group) => group.map(({ version }) => version).join(', '));
   const what = groups.length === 1 ? 'a number is used twice' : `${groups.length} numbers are used twice`;

@@ -99,10 +99,14 @@ export const DIRECTIVES: readonly string[] = [
   'allow',
 ];
 
+/** Of nearly all files, so it is one object. */
+const NO_DIRECTIVES: Directives = { noTransaction: false, irreversible: false };
+
 /** Reads `-- lockstep: …` lines of the leading comment block; every bad one is a problem with its line. */
 export function parseDirectives(text: string): { directives: Directives; problems: string[] } {
   const problems: string[] = [];
-  const found: { -readonly [K in keyof Directives]: Directives[K] } = { noTransaction: false, irreversible: false };
+  const found: { -readonly [K in keyof Directives]: Directives[K] } = { ...NO_DIRECTIVES };
+  let isDirected = false;
   for (const [index, line] of leadingComments(text)) {
     const groups = /^--\s*lockstep\b\s*(?<colon>:?)(?<body>.*)$/i.exec(line)?.groups;
     if (!groups) continue;
@@ -110,10 +114,11 @@ export function parseDirectives(text: string): { directives: Directives; problem
     const [word = ''] = body.split(/[=\s]/, 1);
     // Without the colon it may be a sentence about Lockstep.
     if (groups['colon'] === '' && !DIRECTIVES.includes(word)) continue;
+    isDirected = true;
     const problem = groups['colon'] === '' ? `write "-- lockstep: ${body}", with a colon` : readDirective(body, found);
     if (problem !== undefined) problems.push(`line ${index + 1}: ${problem}`);
   }
-  return { directives: found, problems };
+  return { directives: isDirected ? found : NO_DIRECTIVES, problems };
 }
 
 /** Each `--` comment before the first statement, with the index of its line. */

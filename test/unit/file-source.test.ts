@@ -57,6 +57,17 @@ describe('files', () => {
       expect(second).to.not.have.any.keys('down', 'hookPath');
     });
 
+    it('reads a text again that is too long to be kept, and refuses it once it has changed', async () => {
+      const text = `SELECT '${'x'.repeat(9_000_000)}';`;
+      await write({ '1_a.up.sql': text, '2_b.up.sql': 'SELECT 2;' });
+      const [first, second] = (await read()).migrations;
+      await write({ '2_b.up.sql': 'SELECT 3;' });
+      expect(first?.up.text === text).to.equal(true);
+      expect(() => second?.up.text)
+        .to.throw(MigratorError, '2_b.up.sql was changed while this command was running')
+        .with.property('code', 'MIGRATIONS_INVALID');
+    });
+
     it('ignores unrelated files', async () => {
       await write({
         '1_a.up.sql': '',

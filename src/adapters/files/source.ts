@@ -3,13 +3,12 @@
  * Uses synchronous calls: the files are small and many, and node:fs/promises, which waits for another thread at each of
  * them, takes ten times as long.
  */
-import { readdirSync, statSync, type Dirent } from 'node:fs';
+import { opendirSync, readdirSync, statSync, type Dir, type Dirent } from 'node:fs';
 import { basename, resolve } from 'node:path';
 
 import { MigratorError } from '../../core/errors.ts';
 import { isSeed, judgeName, someOf, type FileProblem, type FileRemark } from '../../core/file-names.ts';
 import {
-  checksum,
   compareVersions,
   parseDirectives,
   parseFileName,
@@ -22,6 +21,7 @@ import {
 import type { ReviewSet, ReviewSource } from '../../core/rules/review-source.ts';
 import { counted } from '../../output/words.ts';
 import { readText, whyUnreadable } from './read-text.ts';
+import { KeptScript, RereadScript, TextBudget } from './script.ts';
 
 export type FileSourceOptions = ({ readonly dir: string } | { readonly files: readonly string[] }) & {
   /** Accept a directory without migration files. */
@@ -64,11 +64,15 @@ async function readAll(options: FileSourceOptions): Promise<ReviewSet> {
   const found: Found = { problems: [], remarks: [] };
   const { problems, remarks } = found;
   const migrations: Migration[] = [];
+  const budget = new TextBudget();
   let count = 0;
-  for (const [version, files] of groupByVersion(filesOf(options, found), found)) {
+  const versions = groupByVersion(filesOf(options, found), found);
+  for (const [version, files] of versions) {
+    // What is read need not be kept until all is read.
+    versions.delete(version);
     // The connection is opened at the same time and must not wait for many files.
     if (count++ % AT_ONCE === 0) await new Promise(setImmediate);
-    const migration = readMigration(version, files, problems);
+    const migration = readMigration(version, files, problems, budget);
     if (migration) migrations.push(migration);
   }
   if (migrations.length === 0 && problems.length === 0 && !options.allowEmpty)
@@ -98,15 +102,16 @@ function filesOf(options: FileSourceOptions, found: Found): File[] {
     return options.files.map((path) => ({ name: basename(path), path })).filter((file) => isFile(file, problems));
   const files: File[] = [];
   const others: Dirent[] = [];
-  const entries = listDirectory(options.dir);
-  for (const entry of entries) {
+  for (const entry of entriesOf(options.dir)) {
     const file = { name: entry.name, path: `${options.dir}/${entry.name}` };
     if (!isMeant(entry.name)) others.push(entry);
     // Kubernetes mounts a ConfigMap as symbolic links into a dot directory, so links are followed.
     else if (entry.isFile() || isFile(file, problems)) files.push(file);
   }
-  if (others.length > 0) judgeOthers(options.dir, others, new Set(entries.map(({ name }) => name)), found);
-  return files;
+  const names = (): Set<string> => new Set([...files, ...others].map(({ name }) => name));
+  if (others.length > 0) judgeOthers(options.dir, others.sort(byName), names(), found);
+  // By name: the later sort by version is then fast, because comparing versions is slower.
+  return files.sort(byName);
 }
 
 /** Reports the files that another tool would apply and Lockstep does not. */
@@ -156,14 +161,21 @@ function sqlBelow(folder: string): string | undefined {
 
 const MOST_FOLDERS = 200;
 
-function listDirectory(dir: string): Dirent[] {
+/** One by one, as a directory may have very many. */
+function* entriesOf(dir: string): Generator<Dirent> {
+  let folder: Dir | undefined;
   try {
-    const entries = readdirSync(dir, { withFileTypes: true }).filter(({ name }) => !isNobodys(name));
-    // By name: the later sort by version is then fast, because comparing versions is slower.
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    folder = opendirSync(dir, { bufferSize: 256 });
+    for (let entry = folder.readSync(); entry; entry = folder.readSync()) if (!isNobodys(entry.name)) yield entry;
   } catch (error) {
     throw noFiles(`the migration directory ${dir} ${whyUnreadable(error)}`);
+  } finally {
+    folder?.closeSync();
   }
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
 }
 
 function isFile({ name, path }: File, problems: FileProblem[]): boolean {
@@ -235,9 +247,14 @@ function pairByNumber(versions: ReadonlyMap<Version, Files>, remarks: FileRemark
     });
 }
 
-function readMigration(version: Version, files: Files, problems: FileProblem[]): Migration | undefined {
-  const up = files.up === undefined ? undefined : readScript(files.up, problems);
-  const down = files.down === undefined ? undefined : readScript(files.down, problems);
+function readMigration(
+  version: Version,
+  files: Files,
+  problems: FileProblem[],
+  budget: TextBudget,
+): Migration | undefined {
+  const up = files.up === undefined ? undefined : readScript(files.up, problems, budget);
+  const down = files.down === undefined ? undefined : readScript(files.down, problems, budget);
   if (!up) return undefined;
   return {
     version,
@@ -247,23 +264,14 @@ function readMigration(version: Version, files: Files, problems: FileProblem[]):
   };
 }
 
-function readScript({ name: file, path }: File, problems: FileProblem[]): Script | undefined {
+function readScript({ name, path }: File, problems: FileProblem[], budget: TextBudget): Script | undefined {
   const read = readText(path);
   if ('problem' in read) {
-    problems.push({ file, message: read.problem });
+    problems.push({ file: name, message: read.problem });
     return undefined;
   }
-  const { text } = read;
-  const { directives, problems: wrong } = parseDirectives(text);
-  problems.push(...wrong.map((message) => ({ file, message })));
-  let sum: string | undefined;
-  return {
-    file,
-    text,
-    directives,
-    // Computed when first needed: few are, and loading Node's cryptography is slow.
-    get checksum() {
-      return (sum ??= checksum(text));
-    },
-  };
+  const { directives, problems: wrong } = parseDirectives(read.text);
+  problems.push(...wrong.map((message) => ({ file: name, message })));
+  const script = new KeptScript(name, read.text, directives);
+  return budget.keeps(read.text) ? script : new RereadScript(script, path);
 }

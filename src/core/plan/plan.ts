@@ -130,18 +130,15 @@ export function planUp(
   const problems = refuseUp(inPart, migrations, steps.length);
   if (problems.length > 0) return { ok: false, problems };
   const skipped = inReach.map(({ version }) => version).filter((version) => !isPending.has(version));
-  const late = status.filter((row) => row.state === 'out of order' && steps.some((s) => s.version === row.version));
+  const late = rowsOf(status, versionsOf(steps)).filter(({ state }) => state === 'out of order');
   const ahead = versionsIn(status, 'unknown');
-  const gone = applied.filter(({ version }) => ahead.includes(version));
+  const gone = rowsOf(applied, ahead);
   const running = steps.flatMap((step) => (step.direction === 'up' ? step.migration : []));
   const renamed = renameProblems(findRenames(running, gone));
   if (renamed.length > 0) return { ok: false, problems: renamed };
   return judge({ steps, skipped, pending: [...isPending], ahead }, [
     changedRemark(status, strict || steps.length > 0),
-    ...inPartRemarks(
-      inPart,
-      steps.map(({ version }) => version),
-    ).map((message) => ({ message, refused: false, hint: '' })),
+    ...inPartRemarks(inPart, versionsOf(steps)).map((message) => ({ message, refused: false, hint: '' })),
     ...[
       list(
         'pending but older than the newest applied (out of order)',
@@ -163,6 +160,19 @@ function unknownVersion(flag: string, version: Version, versions: readonly Versi
   const guess = versionGuess(version, versions);
   const message = `${flag} ${version}: there is no such migration${guess === undefined ? '' : `; ${guess}`}`;
   return [{ code: 'CONFIG_INVALID', message }];
+}
+
+interface WithVersion {
+  readonly version: Version;
+}
+
+function versionsOf(rows: readonly WithVersion[]): Version[] {
+  return rows.map(({ version }) => version);
+}
+
+function rowsOf<Row extends WithVersion>(rows: readonly Row[], versions: readonly Version[]): Row[] {
+  const wanted = new Set(versions);
+  return rows.filter(({ version }) => wanted.has(version));
 }
 
 function versionsIn(status: readonly VersionStatus[], state: VersionState): Version[] {

@@ -19,22 +19,20 @@ export function historyQuery(table: string): string {
     `NULL::pg_catalog.timestamptz AS applied_at`,
   ];
   return (
-    `SELECT pg_catalog.json_agg(pg_catalog.json_build_array(r.version, r.checksum, r.applied_at)) FROM (SELECT ${none.join(', ')}) none` +
+    `SELECT pg_catalog.json_build_array(r.version, r.checksum, r.applied_at) FROM (SELECT ${none.join(', ')}) none` +
     ` CROSS JOIN LATERAL (SELECT version, checksum, applied_at FROM ONLY ${table}) r`
   );
 }
 
 export function readHistory(result: ResultSet, { decode }: Encoding): AppliedVersion[] {
-  const rows = JSON.parse(result.rows[0]?.[0] ?? '[]') as readonly (readonly [
-    version: string | null,
-    checksum: string | null,
-    appliedAt: string | null,
-  ])[];
-  return rows.map(([version, checksum, appliedAt]) => ({
-    version: decode(version ?? ''),
-    checksum: checksum ?? undefined,
-    appliedAt: appliedAt == null ? undefined : new Date(appliedAt),
-  }));
+  return result.rows.map(([row]) => {
+    const [version, checksum, appliedAt] = JSON.parse(row ?? '[]') as (string | null)[];
+    return {
+      version: decode(version ?? ''),
+      checksum: checksum ?? undefined,
+      appliedAt: appliedAt == null ? undefined : new Date(appliedAt),
+    };
+  });
 }
 
 /** Records a migration as applied without running it: its row, and its journal entry. */
