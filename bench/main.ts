@@ -11,14 +11,16 @@ import { correctness } from './goals/correctness.ts';
 import type { Result } from './goals/goal.ts';
 import { manyFiles } from './goals/many-files.ts';
 import { nothingToDo } from './goals/nothing-to-do.ts';
+import { pod } from './goals/pod.ts';
 import { queue } from './goals/queue.ts';
 import { roundTrips } from './goals/round-trips.ts';
 import { serverCost } from './goals/server-cost.ts';
+import { storm } from './goals/storm.ts';
 import { readOptions, usage, type Options } from './options.ts';
 import { writeDocs } from './report/docs.ts';
 import { resultText } from './report/text.ts';
 
-const goals = [nothingToDo, roundTrips, queue, manyFiles, serverCost, correctness];
+const goals = [pod, nothingToDo, roundTrips, queue, storm, manyFiles, serverCost, correctness];
 const tell = (text: string): void => console.error(text);
 
 async function bench(options: Options, folder: string): Promise<void> {

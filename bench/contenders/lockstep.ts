@@ -8,19 +8,27 @@ import { pairs, writeFiles, type Contender } from './contender.ts';
 const given = process.env['LOCKSTEP_DIST'] ?? '';
 const dist = given === '' ? resolve(import.meta.dirname, '../../dist') : resolve(given);
 
-export const lockstep: Contender = {
-  name: 'lockstep',
-  onNode: true,
-  async prepare(folder, url, migrations) {
-    await writeFiles(folder, pairs(migrations));
-    return {
-      file: process.execPath,
-      args: [join(dist, 'lockstep.mjs'), 'up', '--dir', folder],
-      env: { DATABASE_URL: url },
-      cwd: folder,
-    };
-  },
-};
+export const lockstep = lockstepIn('lockstep', dist);
+
+/** LOCKSTEP_OLD_DIST names the folder of a build to be compared with. */
+const old = process.env['LOCKSTEP_OLD_DIST'] ?? '';
+export const olderLockstep: readonly Contender[] = old === '' ? [] : [lockstepIn('lockstep before', resolve(old))];
+
+function lockstepIn(name: string, folder: string): Contender {
+  return {
+    name,
+    onNode: true,
+    async prepare(files, url, migrations) {
+      await writeFiles(files, pairs(migrations));
+      return {
+        file: process.execPath,
+        args: [join(folder, 'lockstep.mjs'), 'up', '--dir', files],
+        env: { DATABASE_URL: url },
+        cwd: files,
+      };
+    },
+  };
+}
 
 export async function buildLockstep(): Promise<void> {
   if (given === '') await buildIfOlder();

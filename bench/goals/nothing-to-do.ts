@@ -8,7 +8,7 @@ import { lockstep } from '../contenders/lockstep.ts';
 import { median, medianOf, quantile } from '../figures.ts';
 import { smallTables } from '../migrations.ts';
 import { Place } from '../place.ts';
-import type { Bar, Check, Goal, Row, Setting } from './goal.ts';
+import type { Check, Goal, Row, Setting } from './goal.ts';
 
 /**
  * Whether V8 may keep what it has compiled: not at all, in a folder of NODE_COMPILE_CACHE, or as the program itself
@@ -49,7 +49,7 @@ export const nothingToDo: Goal = {
       }
       const typical = entries.map(typicalOf);
       const tables = [{ title: `Whole process, median of ${setting.repeat}`, columns, rows: rowsOf(typical) }];
-      return { tables, checks: checksOf(typical, setting.peers), bars: barsOf(typical) };
+      return { tables, checks: checksOf(typical, setting.peers) };
     } finally {
       await place.close();
     }
@@ -143,24 +143,6 @@ function checksOf(all: readonly Typical[], peers: readonly Contender[]): Check[]
     ...checks,
     { what, measured: fastest.wallMs / find(all, lockstep.name, 'own').wallMs, bound: 3, atLeast: true },
   ];
-}
-
-/** Everybody as users run it: ours as it is, the others without a compile cache. */
-function barsOf(all: readonly Typical[]): Bar[] {
-  return all
-    .filter(({ name, cache }) => cache === (isOursOrNative(all, name) ? 'own' : 'none'))
-    .map(
-      ({ name, wallMs }): Bar => ({
-        name,
-        ms: wallMs,
-        kind: name === lockstep.name ? 'ours' : name === floor.name || name === emptyNode.name ? 'least' : 'other',
-      }),
-    )
-    .sort((a, b) => a.ms - b.ms);
-}
-
-function isOursOrNative(all: readonly Typical[], name: string): boolean {
-  return all.some((one) => one.name === name && one.cache === 'own');
 }
 
 function find(all: readonly Typical[], name: string, cache: Cache): Typical {

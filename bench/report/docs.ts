@@ -16,7 +16,7 @@ export async function writeDocs(figures: string, results: readonly Result[]): Pr
   const bars = results.flatMap((result) => result.bars ?? []);
   await mkdir(dirname(image), { recursive: true });
   if (bars.length > 0)
-    await writeFile(image, chart('A run with nothing to do, ten migrations applied: wall time', bars));
+    await writeFile(image, chart('A start with nothing to do, over TLS and with a password (SCRAM): CPU time', bars));
 }
 
 /** @throws Error if the page has no place for them. */
