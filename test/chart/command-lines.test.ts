@@ -54,7 +54,7 @@ describe('the command lines of the chart', () => {
         if (config.command === 'status') expect(config.exitCode, 'helm test can fail').to.be.true;
       }
     }
-    expect([...commands].toSorted()).to.deep.equal(['down', 'fleet', 'status', 'up']);
+    expect([...commands].toSorted()).to.deep.equal(['down', 'drift', 'fleet', 'status', 'up']);
   });
 
   it('of the hook: their first try times out on another runner before Helm times out on them', async () => {
