@@ -12,7 +12,8 @@ import { driver } from './build/driver.ts';
 import { firstChunk } from './build/first-chunk.ts';
 import { kubernetesClient } from './build/kubernetes-client.ts';
 import { buildLibrary } from './build/library.ts';
-import { thirdPartyLicenses } from './build/licenses.ts';
+import { bundledPackages, thirdPartyLicenses } from './build/licenses.ts';
+import { SBOM, sbom } from './build/sbom.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
@@ -77,7 +78,10 @@ export async function buildBundle({ outDir, plugins = [] }: { outDir: string; pl
   await makeExecutable(join(outDir, 'lockstep.mjs'));
   await copyFile(join(dirname(require.resolve('libpg-query')), 'libpg-query.wasm'), join(outDir, 'libpg-query.wasm'));
   await chmod(join(outDir, 'libpg-query.wasm'), 0o644);
-  await writeFile(join(outDir, 'THIRD-PARTY-LICENSES.txt'), await thirdPartyLicenses(root, metafile));
+  const packages = await bundledPackages(root, metafile);
+  await writeFile(join(outDir, 'THIRD-PARTY-LICENSES.txt'), await thirdPartyLicenses(packages));
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  await writeFile(join(outDir, SBOM), sbom(version, packages));
 }
 
 /** The bundle, and what the Node that runs this has compiled of it for a run with nothing to do. */

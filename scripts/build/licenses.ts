@@ -8,7 +8,7 @@ import spdx from 'spdx-license-list/full.js';
  * What libpg-query.wasm is made of, with the identifiers of SPDX: its package holds the licence of the package's own
  * code alone.
  */
-const WASM_PARTS = [
+export const WASM_PARTS = [
   {
     name: 'libpg_query',
     license: 'BSD-3-Clause',
@@ -40,27 +40,40 @@ const WASM_PARTS = [
 ];
 
 /** A notice for everything of which there is code in the bundle; packages with the same text share it. */
-export async function thirdPartyLicenses(root: string, metafile: Metafile): Promise<string> {
-  const notices = [...(await packageNotices(root, metafile)), ...WASM_PARTS.map(partNotice)];
+export async function thirdPartyLicenses(packages: readonly BundledPackage[]): Promise<string> {
+  const notices = [...(await packageNotices(packages)), ...WASM_PARTS.map(partNotice)];
   return notices.join(`\n${'-'.repeat(80)}\n\n`);
 }
 
-async function packageNotices(root: string, { outputs }: Metafile): Promise<string[]> {
+/** A package of which there is code in the bundle. */
+export interface BundledPackage {
+  readonly name: string;
+  readonly version: string;
+  /** As its package.json has it. */
+  readonly license: string | undefined;
+  readonly folder: string;
+}
+
+export async function bundledPackages(root: string, { outputs }: Metafile): Promise<BundledPackage[]> {
   const folders = new Set<string>();
   for (const file of Object.values(outputs).flatMap(({ inputs }) => Object.keys(inputs))) {
     const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1];
     if (folder !== undefined) folders.add(folder);
   }
+  return await Promise.all(
+    [...folders].sort().map(async (name) => {
+      const folder = join(root, name);
+      const about = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Omit<BundledPackage, 'folder'>;
+      return { name: about.name, version: about.version, license: about.license, folder };
+    }),
+  );
+}
+
+async function packageNotices(packages: readonly BundledPackage[]): Promise<string[]> {
   const names = new Map<string, string[]>();
-  for (const folder of [...folders].sort()) {
-    const path = join(root, folder);
-    const about = JSON.parse(await readFile(join(path, 'package.json'), 'utf8')) as {
-      name: string;
-      version: string;
-      license?: string;
-    };
-    const text = await licenseText(path);
-    names.set(text, [...(names.get(text) ?? []), `${about.name} ${about.version} (${about.license ?? 'see below'})`]);
+  for (const { name, version, license, folder } of packages) {
+    const text = await licenseText(folder);
+    names.set(text, [...(names.get(text) ?? []), `${name} ${version} (${license ?? 'see below'})`]);
   }
   return [...names].map(([text, packages]) => `${[...new Set(packages)].join('\n')}\n\n${text}\n`);
 }

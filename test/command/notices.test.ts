@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
+import { SBOM } from '../../scripts/build/sbom.ts';
 import { distFolder } from '../support/cli.ts';
 
 describe('the notices of shipped code', () => {
@@ -38,5 +39,20 @@ describe('the notices of shipped code', () => {
         .and.match(/permi|Apache License|distribut/i);
       expect(notice).not.to.match(/<(year|owner|copyright holders)>/);
     }
+  });
+
+  it('are of the packages and parts that the bill of materials lists, and of no others', async () => {
+    const bill = JSON.parse(await readFile(join(distFolder(), SBOM), 'utf8')) as {
+      readonly components: readonly { readonly name: string; readonly version?: string }[];
+    };
+    const listed = bill.components.map(({ name, version }) => (version === undefined ? name : `${name} ${version}`));
+    const noticed = notices.flatMap((notice) =>
+      notice
+        .trim()
+        .split('\n\n')[0]!
+        .split('\n')
+        .map((line) => line.replace(/(, in libpg-query\.wasm)? \([^()]*\)$/, '')),
+    );
+    expect(listed).to.have.members(noticed);
   });
 });
