@@ -38,6 +38,7 @@ const SUITES = [
   'test/command/**/*.test.ts',
   'test/scripts/**/*.test.ts',
   'test/integration/**/*.test.ts',
+  'test/prove/**/*.test.ts',
   'test/race/**/*.test.ts',
   'test/surroundings/**/*.test.ts',
 ];

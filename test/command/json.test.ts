@@ -126,7 +126,7 @@ describe('--json', () => {
     import: ['convert', 0, '--from', 'goose', '--dry-run', '--files'],
     repair: ['repair', 0],
     drift: ['error', 20],
-    prove: ['error', 20],
+    prove: ['prove', 0, '--scratch-url'],
     lock: ['lock', 0],
     validate: ['validate', 0],
     fleet: ['fleet', 33, 'status', '--targets-dir'],
@@ -141,7 +141,8 @@ describe('--json', () => {
     await writeFile(join(targets, 'shop'), workspace().url);
     for (const command of OPTIONS.json.commands) {
       const [schema, exit, ...args] = COMMANDS[command];
-      const last = { import: [old], fleet: [targets] }[command as string] ?? [];
+      const last =
+        { import: [old], fleet: [targets], prove: [workspace().url.replace(/\?.*/, '')] }[command as string] ?? [];
       expect(await document(schema, exit, command, ...args, ...last)).to.include({
         command,
         exit,
