@@ -104,7 +104,7 @@ describe('the layers of the image', () => {
     const { User, Env, Entrypoint, Cmd, Labels } = layout!.config.config;
     expect(User).to.equal('65532:65532');
     expect(Env).to.include('LOCKSTEP_DIR=/migrations');
-    expect(Entrypoint).to.deep.equal(['/nodejs/bin/node', '--', '/app/lockstep.mjs']);
+    expect(Entrypoint).to.deep.equal(['/nodejs/bin/node', '--max-semi-space-size=4', '--', '/app/lockstep.mjs']);
     expect(Cmd ?? []).to.deep.equal([]);
     expect(Labels).to.include({
       'org.opencontainers.image.title': 'Lockstep',
