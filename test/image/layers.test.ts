@@ -8,8 +8,8 @@ import { makeRuntimes, RUNTIMES } from './support/stand-ins.ts';
 import { output } from './support/tool.ts';
 
 /** In bytes; docs/image.md names them. */
-const MAX_UNPACKED = 4_000_000;
-const MAX_COMPRESSED = 1_200_000;
+const MAX_UNPACKED = 4_400_000;
+const MAX_COMPRESSED = 1_300_000;
 
 interface Entry {
   readonly mode: string;
