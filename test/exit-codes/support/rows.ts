@@ -28,6 +28,8 @@ export interface Row {
   readonly exit: number;
   readonly code?: keyof typeof ERRORS;
   readonly what: string;
+  /** The document lists what was found, and has no error beside it. */
+  readonly findings?: true;
   readonly provoke: (by: Provoking) => Promise<CliResult>;
 }
 
@@ -98,6 +100,29 @@ export const ROWS: readonly Row[] = [
     code: 'ROLLBACK_REFUSED',
     what: 'a rollback without a target',
     provoke: ({ run }) => run(['down']),
+  },
+  {
+    exit: 25,
+    code: 'NOT_PROVEN',
+    findings: true,
+    what: 'a down file that leaves something behind',
+    async provoke({ workspace, run }) {
+      await workspace.write({
+        '001_a.up.sql': 'CREATE TABLE a (); CREATE TABLE b ();',
+        '001_a.down.sql': 'DROP TABLE a;',
+      });
+      return await run(['prove', '--scratch-url', withPassword(workspace.serverUrl)]);
+    },
+  },
+  {
+    exit: 42,
+    code: 'DRIFTED',
+    findings: true,
+    what: 'a schema that the kept catalog has and the database has not',
+    async provoke({ workspace, run }) {
+      await workspace.write({ 'schema.txt': 'server 18\n\nschema nowhere\n', '001_a.up.sql': 'CREATE TABLE a ();' });
+      return await run(['drift']);
+    },
   },
   {
     exit: 30,
