@@ -17,7 +17,6 @@ import { BEGIN, ENTER_OWN_PATH, LEAVE_OWN_PATH } from '../wire/own-path.ts';
 import { detachState, finalizeDetach, type Detachment } from './detachment.ts';
 import { dropIndex, dropReindexLeftovers, indexState } from './indexes.ts';
 import { committedByFile, partlyCommitted, watchCommits } from './partly-committed.ts';
-import { tableSizes } from './table-sizes.ts';
 import { lookingCloser, ownMessage, send } from './send.ts';
 import { stepError } from './step-error.ts';
 import { StepStart } from './step-start.ts';
@@ -176,8 +175,9 @@ export class PostgresExecutor implements Executor {
     return finalizeDetach(this.#context.wire, detach);
   }
 
-  tableSizes(tables: readonly RelationName[]): Promise<readonly (TableSize | undefined)[]> {
-    return tableSizes(this.#context, tables);
+  async tableSizes(tables: readonly RelationName[]): Promise<readonly (TableSize | undefined)[]> {
+    const { tableSizes } = await import('./table-sizes.ts');
+    return await tableSizes(this.#context, tables);
   }
 
   #open({ statementTimeoutMs }: Limits): Message {
