@@ -9,8 +9,15 @@ import type { Direction } from '../core/migration.ts';
 import type { ProcessContext } from './process-context.ts';
 
 /** Only these events may be the first one of a run to become a Kubernetes Event. */
-const WAKING: readonly MigratorEventType[] = ['database.waiting', 'lock.waiting', 'run.planned', 'run.failed'];
-const WAKING_IN_JOB: readonly MigratorEventType[] = ['migration.all-skipped', 'database.ahead'];
+const WAKING: readonly MigratorEventType[] = [
+  'database.waiting',
+  'lock.waiting',
+  'run.planned',
+  'tenants.planned',
+  'tenants.waiting',
+  'run.failed',
+];
+const WAKING_IN_JOB: readonly MigratorEventType[] = ['migration.all-skipped', 'database.ahead', 'tenants.finished'];
 
 export function wakes({ type }: MigratorEvent, inJob: boolean): boolean {
   return WAKING.includes(type) || (inJob && WAKING_IN_JOB.includes(type));

@@ -61,6 +61,7 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
   const ending = {
     command: config.command,
     outcome: 'done' in document ? document : undefined,
+    schemas: 'counts' in document ? document.counts : undefined,
     error,
     durationMs: systemClock.now() - startedAt,
   };
@@ -182,6 +183,8 @@ function identify(
 }
 
 async function answer(config: Config, context: ProcessContext, wiring: Wiring): Promise<Answer> {
+  if ('tenants' in config)
+    return await (await import('./tenants-command.ts')).tenantsAnswer(config, config.tenants, context, wiring);
   if (config.command === 'up' || config.command === 'down') return await migrateAnswer(config, context, wiring);
   const { otherAnswer } = await import('./other-commands.ts');
   return await otherAnswer(config, context, wiring);

@@ -2,7 +2,7 @@
 import { systemClock } from '../adapters/clock/system-clock.ts';
 import type { AddressInput } from '../adapters/postgres/address/address.ts';
 import type { ConnectionSettings } from '../adapters/postgres/address/connection-settings.ts';
-import { PostgresDatabase } from '../adapters/postgres/database.ts';
+import { PostgresDatabase, type DatabaseOptions } from '../adapters/postgres/database.ts';
 import { DedicatedConnections, readAddress } from '../adapters/postgres/connection/dedicated.ts';
 import { WorkerHooks } from '../adapters/postgres/hooks/hooks.ts';
 import type { Config, ConnectionConfig, ConvertConfig, ProveConfig } from '../config/config.ts';
@@ -10,6 +10,7 @@ import type { AddressSettings } from '../config/settings.ts';
 import { MigratorError, toMigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
+import type { TenantDatabase } from '../core/tenants/ports.ts';
 import type { ConnectPorts } from '../engine/session/connect.ts';
 import type { ProcessContext } from './process-context.ts';
 
@@ -27,38 +28,56 @@ export interface DatabasePorts extends ConnectPorts {
   readonly hooks: WorkerHooks;
 }
 
-/** Reads the address once now, to report its problems; it is read again at each attempt to connect. */
-export function openPorts(
+export function openPorts(config: DatabaseConfig, context: ProcessContext, wiring: Wiring): DatabasePorts {
+  const { options, hooksOf, ...ports } = openParts(config, context, wiring);
+  return { ...ports, database: new PostgresDatabase(options), hooks: hooksOf() };
+}
+
+export interface TenantPorts extends Omit<DatabasePorts, 'database' | 'hooks'> {
+  readonly database: TenantDatabase;
+  readonly hooksOf: (searchPath: string) => WorkerHooks;
+}
+
+/** For many schemas of one database. */
+export function openTenantPorts(
   config: DatabaseConfig,
   context: ProcessContext,
-  { runner, reporter, written }: Wiring,
-): DatabasePorts {
+  wiring: Wiring,
+  open: (options: DatabaseOptions) => TenantDatabase,
+): TenantPorts {
+  const { options, ...ports } = openParts(config, context, wiring);
+  return { ...ports, database: open(options) };
+}
+
+interface Parts extends Pick<DatabasePorts, 'runner' | 'clock' | 'reporter'> {
+  readonly options: DatabaseOptions;
+  readonly hooksOf: (searchPath?: string) => WorkerHooks;
+}
+
+/** Reads the address once now, to report its problems; it is read again at each attempt to connect. */
+function openParts(config: DatabaseConfig, context: ProcessContext, { runner, reporter, written }: Wiring): Parts {
   const { table, lockKey, role, allowPooler, connectWaitMs } = config.connection;
   const input = addressInput(config.connection, context);
   const { connect, secretChanged, hookTarget } = new DedicatedConnections(input, role);
   addressNow(input);
+  const targetWith = (searchPath: string): ReturnType<typeof hookTarget> => {
+    const target = hookTarget();
+    return { ...target, serverSettings: { ...target.serverSettings, search_path: searchPath } };
+  };
   return {
     runner: config.identity.pod === undefined ? runnerNamed(runner, input) : runner,
     clock: systemClock,
     reporter,
-    database: new PostgresDatabase({
-      connect,
-      second: connect,
-      secretChanged,
-      allowPooler,
-      table,
-      lockKey,
-      role,
-      reporter,
-    }),
-    hooks: new WorkerHooks({
-      target: hookTarget,
-      reporter,
-      written,
-      workerUrl: HOOK_WORKER,
-      connectWaitMs,
-      memory: () => hookMemory(config, context),
-    }),
+    options: { connect, second: connect, secretChanged, allowPooler, table, lockKey, role, reporter },
+    hooksOf: (searchPath) =>
+      new WorkerHooks({
+        target: searchPath === undefined ? hookTarget : () => targetWith(searchPath),
+        reporter,
+        written,
+        workerUrl: HOOK_WORKER,
+        connectWaitMs,
+        memory: () => hookMemory(config, context),
+      }),
   };
 }
 

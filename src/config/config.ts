@@ -6,6 +6,7 @@ import type { RepairWish } from '../core/plan/repair.ts';
 import type { DownChoice } from '../core/plan/stored-down.ts';
 import type { DownTarget, UpTarget } from '../core/plan/target.ts';
 import type { TableName } from '../core/table-name.ts';
+import type { Selection } from '../core/tenants/select.ts';
 import type { ReportingConfig } from './reporting.ts';
 
 /** How to reach the database; without an address the PG* variables say it. */
@@ -49,7 +50,15 @@ interface ApplyingConfig extends DatabaseConfig {
   readonly limits: LimitsConfig;
 }
 
+/** Many schemas of one database, each with a history of its own. */
+export interface TenantsConfig {
+  readonly selection: Selection;
+  readonly parallel: number;
+  readonly failFast: boolean;
+}
+
 interface RunningConfig extends ApplyingConfig {
+  readonly tenants?: TenantsConfig;
   readonly cancelBlockedWaiters: boolean;
   readonly journalKeepMs: number;
   readonly dryRun: boolean;
@@ -98,6 +107,7 @@ export type RepairConfig = ApplyingConfig & {
 };
 export type WaitConfig = DatabaseConfig & {
   readonly command: 'wait';
+  readonly tenants?: TenantsConfig;
   readonly files: FilesConfig;
   readonly timeoutMs: number;
   readonly failOnFailure: boolean;
@@ -109,8 +119,9 @@ export interface DriftSettings {
   readonly scope: Scope;
 }
 export type DriftConfig = DatabaseConfig & { readonly command: 'drift'; readonly files: FilesConfig } & DriftSettings;
-type StatusConfig = DatabaseConfig & {
+export type StatusConfig = DatabaseConfig & {
   readonly command: 'status';
+  readonly tenants?: TenantsConfig;
   readonly files: FilesConfig;
   readonly exitCode: boolean;
 };

@@ -7,6 +7,7 @@ import { LIMIT_OPTIONS } from './options/limits.ts';
 import { REPORT_OPTIONS } from './options/report.ts';
 import { REVIEW_OPTIONS } from './options/review.ts';
 import { TARGET_OPTIONS } from './options/target.ts';
+import { TENANT_OPTIONS } from './options/tenants.ts';
 
 /** Keys are camel case: `lockWait` is the flag `--lock-wait` and the variable `LOCKSTEP_LOCK_WAIT`. */
 export const OPTIONS = {
@@ -14,6 +15,7 @@ export const OPTIONS = {
   ...REVIEW_OPTIONS,
   ...PLACE_OPTIONS,
   ...FLEET_OPTIONS,
+  ...TENANT_OPTIONS,
   ...LIMIT_OPTIONS,
   ...REPORT_OPTIONS,
 };

@@ -23,6 +23,7 @@ import { belongsTo, type RawOptions } from './options.ts';
 import { mistypedVariables, readSettings, type Environment, type Facts } from './settings.ts';
 import { reportingConfig, type ReportingConfig } from './reporting.ts';
 import { addressOf, targetProblems } from './target.ts';
+import { tenantsConfig, tenantsProblems } from './tenants.ts';
 import { whereDefined } from './omit-undefined.ts';
 
 /**
@@ -31,7 +32,7 @@ import { whereDefined } from './omit-undefined.ts';
  */
 export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Config {
   const { values, problems } = readSettings(raw, env, facts);
-  problems.push(...commandProblems(raw, values));
+  problems.push(...commandProblems(raw, values), ...tenantsProblems(values));
   // A name that is wrong is no name that is missing.
   if (!problems.some((problem) => /target|completion_index/i.test(problem)))
     problems.push(...targetProblems(raw, values));
@@ -98,13 +99,20 @@ function databaseConfig(
     case 'lock':
       return { command, ...database, terminate: values.terminate };
     case 'status':
-      return { command, ...database, files, exitCode: values.exitCode };
+      return { command, ...database, files, exitCode: values.exitCode, ...tenantsConfig(values) };
     case 'drift':
       return { command, ...database, files, ...driftConfig(values) };
     case 'fleet':
       return { command, ...database, files, ...fleetConfig(values) };
     case 'wait':
-      return { command, ...database, files, timeoutMs: values.timeout, failOnFailure: values.failOnFailure };
+      return {
+        command,
+        ...database,
+        files,
+        timeoutMs: values.timeout,
+        failOnFailure: values.failOnFailure,
+        ...tenantsConfig(values),
+      };
     case 'baseline':
       return { command, ...database, files, limits: limitsConfig(values), ...baselineConfig(values) };
     case 'import':
@@ -153,9 +161,16 @@ function limitsConfig({ lockWait, lockTimeout, statementTimeout }: OptionValues)
 
 function runConfig(
   values: OptionValues,
-): Pick<UpConfig, 'limits' | 'cancelBlockedWaiters' | 'journalKeepMs' | 'dryRun' | 'verbose'> {
+): Pick<UpConfig, 'limits' | 'cancelBlockedWaiters' | 'journalKeepMs' | 'dryRun' | 'verbose' | 'tenants'> {
   const { cancelBlockedWaiters, journalKeep, dryRun, verbose } = values;
-  return { limits: limitsConfig(values), cancelBlockedWaiters, journalKeepMs: journalKeep, dryRun, verbose };
+  return {
+    limits: limitsConfig(values),
+    cancelBlockedWaiters,
+    journalKeepMs: journalKeep,
+    dryRun,
+    verbose,
+    ...tenantsConfig(values),
+  };
 }
 
 function baselineConfig({ to = '' }: OptionValues): Pick<BaselineConfig, 'to'> {

@@ -4,6 +4,7 @@ import type { JournalEntry } from './history.ts';
 import type { HeldVersion, HeldUntil } from './plan/held-versions.ts';
 import type { Direction, Version } from './migration.ts';
 import type { Blocker, Holder } from './runner.ts';
+import type { TenantCounts } from './tenants/report.ts';
 
 export type MigratorEvent =
   | {
@@ -84,6 +85,41 @@ export type MigratorEvent =
       readonly type: 'run.finished';
       readonly direction?: Direction;
       readonly applied: readonly Version[];
+      readonly durationMs: number;
+    }
+  /** `--schemas`: what is to be done, before anything is; `withoutHistory`: where one will be made. */
+  | {
+      readonly type: 'tenants.planned';
+      readonly direction: Direction;
+      readonly schemas: number;
+      readonly work: number;
+      readonly withoutHistory: readonly string[];
+    }
+  /** What is left is held by other runs. */
+  | {
+      readonly type: 'tenants.waiting';
+      readonly schemas: readonly string[];
+      readonly waitedMs: number;
+      readonly holder: Holder | undefined;
+    }
+  /** An event of the run in one schema; for the log. */
+  | { readonly type: 'tenant.event'; readonly schema: string; readonly event: MigratorEvent }
+  | {
+      readonly type: 'tenant.done';
+      readonly schema: string;
+      readonly direction: Direction;
+      readonly versions: readonly Version[];
+      readonly durationMs: number;
+    }
+  /** `again`: it is tried once more at the end. */
+  | { readonly type: 'tenant.failed'; readonly schema: string; readonly error: MigratorError; readonly again: boolean }
+  /** It was dropped after the run had begun. */
+  | { readonly type: 'tenant.gone'; readonly schema: string }
+  | {
+      readonly type: 'tenants.finished';
+      readonly direction: Direction;
+      readonly counts: TenantCounts;
+      readonly dryRun: boolean;
       readonly durationMs: number;
     }
   /** The end of a command that failed, for whatever reason; the library throws instead. */

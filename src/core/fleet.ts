@@ -70,7 +70,7 @@ export function sqlstateOf({ error = '' }: Pick<JournalEntry, 'error'>): string 
 const NAMED = 10;
 
 /** Undefined when every target is up to date. */
-export function fleetError(reports: readonly TargetReport[]): MigratorError | undefined {
+export function fleetError(reports: readonly TargetReport[], noun = 'targets'): MigratorError | undefined {
   const wrong = reports.flatMap((report) => {
     const code = problemOf(report);
     return code === undefined ? [] : [{ report, code }];
@@ -81,9 +81,9 @@ export function fleetError(reports: readonly TargetReport[]): MigratorError | un
   const first = wrong.toSorted((a, b) => Number(b.code === code) - Number(a.code === code));
   const problems = first.slice(0, NAMED).map(({ report, code }) => `${report.target}: ${describe(report, code)}`);
   const left = wrong.length - problems.length;
-  return new MigratorError(code, `${wrong.length} of ${reports.length} targets are not up to date`, {
+  return new MigratorError(code, `${wrong.length} of ${reports.length} ${noun} are not up to date`, {
     problems: left === 0 ? problems : [...problems, `and ${left} more`],
-    hint: 'correct the causes, then run again: targets with nothing pending are left as they are',
+    hint: `correct the causes, then run again: ${noun} with nothing pending are left as they are`,
   });
 }
 

@@ -105,17 +105,11 @@ export interface Session {
    * @throws MigratorError HISTORY_CONFLICT for another tool's table, CONFIG_INVALID for another lock key or a pooler.
    */
   check(): Promise<Check>;
-  /**
-   * Session settings that make a dead holder's lock free in seconds; needed before the lock is tried. Only the first
-   * call sends them.
-   */
+  /** Settings that make a dead holder's lock free in seconds; needed before the lock. Only the first call sends them. */
   configure(): Promise<void>;
   /** Looks at this session from another one while a statement runs. */
   observe(signal: AbortSignal): Promise<Observation>;
-  /**
-   * From another session and until the signal aborts, cancels sessions that block inside PostgreSQL on our key.
-   * Resolves with them; at once when there can be no second session.
-   */
+  /** Until the signal aborts, cancels sessions that block inside PostgreSQL on our keys, and resolves with them. */
   keepWaitersAway(signal: AbortSignal): Promise<readonly Holder[]>;
   /**
    * Looks from another session, until the signal aborts, whether this one waits for a table lock behind which readers
@@ -135,7 +129,8 @@ export interface Observation {
   readonly blockers: readonly Blocker[];
 }
 
-export interface AdvisoryLock {
+/** What waiting for a lock takes. */
+export interface QueuedLock {
   /** The 64-bit key in decimal. */
   readonly key: string;
   tryAcquire(): Promise<boolean>;
@@ -148,6 +143,9 @@ export interface AdvisoryLock {
   nextRelease(): Promise<void>;
   /** Who holds it, with what the journal knows of the run. */
   holder(): Promise<Holder | undefined>;
+}
+
+export interface AdvisoryLock extends QueuedLock {
   /** Sessions that wait in the queue, or block inside PostgreSQL on the key. */
   waiters(): Promise<readonly Waiter[]>;
   /** Cancels the statements of sessions that block inside PostgreSQL on the key; returns them. */

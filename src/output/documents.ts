@@ -11,6 +11,7 @@ import type { Finding } from '../core/rules/finding.ts';
 import type { CommandName } from '../core/runner.ts';
 import { errorBody, holderBody, type ErrorBody, type HolderBody } from './bodies.ts';
 import type { FleetDocument } from './fleet.ts';
+import type { SchemasDocument, TenantsDocument } from './tenants.ts';
 import { printableJson } from '../core/text/printable.ts';
 
 /** Replaces a command's own document if there is only an error to report. */
@@ -101,6 +102,8 @@ export type JsonDocument =
   | OutcomeDocument
   | StatusDocument
   | FleetDocument
+  | TenantsDocument
+  | SchemasDocument
   | HistoryDocument
   | LockDocument
   | RepairDocument

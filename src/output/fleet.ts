@@ -16,7 +16,7 @@ export interface FleetDocument {
   readonly error?: ErrorBody;
 }
 
-interface TargetBody {
+export interface TargetBody {
   readonly target: string;
   readonly upToDate: boolean;
   /** The newest applied one. */
@@ -46,7 +46,7 @@ export function fleetDocument(reports: readonly TargetReport[], error?: Migrator
   };
 }
 
-function targetBody(report: TargetReport): TargetBody {
+export function targetBody(report: TargetReport): TargetBody {
   const { target, seen, error } = report;
   const upToDate = problemOf(report) === undefined;
   if (!seen) return { target, upToDate, ...(error && { error: errorBody(error) }) };
@@ -75,12 +75,12 @@ function targetBody(report: TargetReport): TargetBody {
 }
 
 function newest({ seen }: TargetReport): Version | undefined {
-  return seen?.rows.findLast(({ appliedAt }) => appliedAt !== undefined)?.version;
+  return seen?.rows.findLast(({ state }) => ['applied', 'changed', 'unknown'].includes(state))?.version;
 }
 
-export function formatFleet(reports: readonly TargetReport[], columns = Infinity): string {
-  const head = ['TARGET', 'VERSION', 'PENDING', 'HELD', 'FAILED', 'AT WORK'];
-  return [...table(head, reports.map(cells), columns), '', summaryOf(reports)].join('\n');
+export function formatFleet(reports: readonly TargetReport[], columns = Infinity, noun = 'target'): string {
+  const head = [noun.toUpperCase(), 'VERSION', 'PENDING', 'HELD', 'FAILED', 'AT WORK'];
+  return [...table(head, reports.map(cells), columns), '', summaryOf(reports, noun)].join('\n');
 }
 
 function cells(report: TargetReport): string[] {
@@ -107,12 +107,12 @@ function errorCell(error: MigratorError): string {
 }
 
 /** `5 targets: 3 up to date, 1 MIGRATION_FAILED, 1 PENDING`. */
-function summaryOf(reports: readonly TargetReport[]): string {
+function summaryOf(reports: readonly TargetReport[], noun: string): string {
   const counts = new Map<string, number>();
   for (const report of reports) {
     const state = problemOf(report) ?? 'up to date';
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }
   const parts = [...counts].toSorted(([a], [b]) => Number(b === 'up to date') - Number(a === 'up to date'));
-  return `${counted(reports.length, 'target')}: ${parts.map(([state, count]) => `${count} ${state}`).join(', ')}`;
+  return `${counted(reports.length, noun)}: ${parts.map(([state, count]) => `${count} ${state}`).join(', ')}`;
 }

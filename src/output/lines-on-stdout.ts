@@ -1,6 +1,7 @@
 /** The lines on stdout that people have always grepped for. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../core/events.ts';
 import type { Direction, Version } from '../core/migration.ts';
+import { describeFailure } from '../core/tenants/report.ts';
 import { printableLine } from '../core/text/printable.ts';
 import { counted } from './words.ts';
 
@@ -20,6 +21,17 @@ const LINES: Lines = {
     ...diff.map((line) => `      ${line}`),
   ],
   'run.finished': () => ['Done.'],
+  'tenants.planned': ({ withoutHistory }) =>
+    withoutHistory.length === 0 ? [] : [`  new, without a history: ${withoutHistory.join(', ')}`],
+  'tenant.done': ({ schema, direction, versions }) => [`  ${schema}: ${direction} ${versions.join(', ')}`],
+  'tenant.failed': ({ schema, error, again }) => [
+    `  ${schema}: ${describeFailure(error)}${again ? '; it is tried once more at the end' : ''}`,
+  ],
+  'tenant.gone': ({ schema }) => [`  ${schema}: it was dropped meanwhile`],
+  'tenants.finished': ({ direction, counts: { upToDate, failed, notRun }, dryRun }) => [
+    ...(upToDate === 0 ? [] : [skipLine(counted(upToDate, 'schema'), direction)]),
+    ...(failed + notRun > 0 || dryRun ? [] : ['Done.']),
+  ],
 };
 
 function skipLines(

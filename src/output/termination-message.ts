@@ -7,6 +7,7 @@ import type { Version } from '../core/migration.ts';
 import { cutBytes, oneLine } from '../core/text/one-line.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { CommandName } from '../core/runner.ts';
+import type { TenantCounts } from '../core/tenants/report.ts';
 
 /** The kubelet's limit for a container's message. */
 export const MAX_MESSAGE_BYTES = 4096;
@@ -17,6 +18,8 @@ export interface Ending {
   /** Of a fleet. */
   readonly target?: string | undefined;
   readonly outcome?: Pick<Outcome, 'done' | 'pending' | 'dryRun'> | undefined;
+  /** Of a run over many schemas. */
+  readonly schemas?: TenantCounts | undefined;
   readonly error?: MigratorError | undefined;
   readonly durationMs: number;
 }
@@ -44,6 +47,7 @@ interface TerminationMessage {
     readonly since?: string;
     readonly doing?: string;
   };
+  readonly schemas?: TenantCounts;
   readonly appliedCount?: number;
   readonly applied?: readonly Version[];
   readonly rolledBackCount?: number;
@@ -79,7 +83,7 @@ export function terminationMessage(ending: Ending): string {
   return JSON.stringify(messageFor(ending, SMALLEST));
 }
 
-function messageFor({ command, target, outcome, error, durationMs }: Ending, room: Room): TerminationMessage {
+function messageFor({ command, target, outcome, schemas, error, durationMs }: Ending, room: Room): TerminationMessage {
   return {
     exit: error?.exit ?? 0,
     ...(error && { code: error.code }),
@@ -88,6 +92,7 @@ function messageFor({ command, target, outcome, error, durationMs }: Ending, roo
     ...(outcome?.dryRun === true && { dryRun: true }),
     ...(error && errorPart(error, room)),
     ...(outcome && outcomePart(outcome, room)),
+    ...(schemas && { schemas }),
     durationMs: Math.round(durationMs),
   };
 }

@@ -236,6 +236,10 @@ const EVERY: Readonly<
   job: ['j', 'down', 'events.job', 'j', { steps: '1' }],
   jobUid: ['u', 'up', 'events.jobUid', 'u'],
   serviceAccountDir: ['/s', 'up', 'events.serviceAccountDir', '/s'],
+  schemas: ['t_*, x', 'wait', 'tenants.selection.include', ['t_*', 'x']],
+  excludeSchemas: ['t_1', 'status', 'tenants.selection.exclude', ['t_1'], { schemas: 't_*' }],
+  schemasParallel: ['4', 'up', 'tenants.parallel', 4, { schemas: 't_*' }],
+  failFast: ['true', 'down', 'tenants.failFast', true, { schemas: 't_*', all: true, confirm: 'shop' }],
   terminationLog: ['/t', 'create', 'terminationLog', '/t'],
 };
 

@@ -96,6 +96,30 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Facts<T>, Reason | 
     'MigrationsCompleted',
     'Applied 1 migration in 61.0 s; the last was 007_x',
   ],
+  'tenants.planned': [
+    { direction: 'up', schemas: 9, work: 2, withoutHistory: ['a'] },
+    'MigrationStarted',
+    'Applying in 2 of 9 schemas',
+  ],
+  'tenants.waiting': [
+    { schemas: ['a'], waitedMs: 5000, holder: undefined },
+    'WaitingForLock',
+    'Waiting for the lock, held by a session that this role cannot see',
+  ],
+  'tenant.event': [{ schema: 'a', event: { type: 'migration.applied', version: '007_x', durationMs: 1 } }, undefined],
+  'tenant.done': [{ schema: 'a', direction: 'up', versions: ['007_x'], durationMs: 20 }, undefined],
+  'tenant.failed': [{ schema: 'a', error, again: false }, undefined],
+  'tenant.gone': [{ schema: 'a' }, undefined],
+  'tenants.finished': [
+    {
+      direction: 'up',
+      dryRun: false,
+      durationMs: 1500,
+      counts: { total: 9, done: 2, upToDate: 7, failed: 0, notRun: 0, gone: 0 },
+    },
+    'MigrationsCompleted',
+    'Applied in 2 schemas in 1.5 s; nothing to do in 7',
+  ],
   'run.failed': [
     { error },
     'MigrationFailed',

@@ -15,6 +15,10 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
     targets: 'no fleet',
     targetIndex: 'no fleet',
     targetsDir: 'no fleet',
+    schemas: 'one schema a call',
+    excludeSchemas: 'one schema a call',
+    schemasParallel: 'one schema a call',
+    failFast: 'one schema a call',
   },
   ...{
     databaseUrlFile: 'no files with secrets',

@@ -10,6 +10,7 @@ import * as catalogDocuments from '../../src/output/catalog-documents.ts';
 import * as documents from '../../src/output/documents.ts';
 import { formatDryRun } from '../../src/output/dry-run.ts';
 import { fleetDocument } from '../../src/output/fleet.ts';
+import { schemasDocument, tenantsDocument } from '../../src/output/tenants.ts';
 import { formatError } from '../../src/output/error-text.ts';
 import * as reports from '../../src/output/reports.ts';
 import { terminationMessage, type Ending } from '../../src/output/termination-message.ts';
@@ -272,6 +273,28 @@ const DOCUMENTS: Readonly<Record<string, readonly object[]>> = {
     ...(Object.keys(ERRORS) as (keyof typeof ERRORS)[]).map((code) =>
       documents.errorDocument(new MigratorError(code, 'x')),
     ),
+  ],
+  schemas: [
+    schemasDocument('status', [{ target: 'a', seen: { rows: [{ version: '1_a', state: 'pending' }] } }], failure),
+    schemasDocument('wait', []),
+  ],
+  tenants: [
+    tenantsDocument({
+      direction: 'up',
+      dryRun: false,
+      durationMs: 1,
+      error: failure,
+      results: [
+        { schema: 'a', state: 'failed', outcome, error: failure },
+        { schema: 'b', state: 'not run' },
+      ],
+    }),
+    tenantsDocument({
+      direction: 'down',
+      dryRun: true,
+      durationMs: 1,
+      results: [{ schema: 'a', state: 'done', outcome: { ...outcome, wouldRun: [] } }],
+    }),
   ],
   fleet: [fleetDocument([{ target: 'eu-1', error: failure }], failure), fleetDocument([])],
   status: [

@@ -18,6 +18,7 @@ function failed(text: string, server: Partial<ServerError>, at?: string): Migrat
   const relation = {
     schema: 's',
     name: 't',
+    recordedKey: '1',
     key: '1',
     table: 's.t',
     journal: 's.t_journal',

@@ -46,7 +46,7 @@ export class Digest {
     // The table has a function per type; TypeScript can't tie the two together.
     const rule = this.#rules[event.type] as ((event: MigratorEvent) => EventText | undefined) | undefined;
     const text = rule?.(event);
-    const isLast = event.type === 'run.finished' || event.type === 'run.failed';
+    const isLast = ['run.finished', 'tenants.finished', 'run.failed'].includes(event.type);
     if (!text || this.#sum >= (isLast ? MAX_EVENTS : MAX_EVENTS - 1)) return undefined;
     this.#sum += 1;
     const { target } = this.#options;
@@ -91,6 +91,19 @@ export class Digest {
       return { reason, note: notes.finishedNote(this.#options.direction, applied, durationMs) };
     },
     'run.failed': ({ error }) => ({ reason: REASON_OF_FAILURE[error.code], note: notes.failedNote(error) }),
+    'tenants.planned': ({ direction, work, schemas }) => {
+      this.#planned = [];
+      const reason = this.#isUp ? 'MigrationStarted' : 'RollbackStarted';
+      return { reason, note: notes.tenantsPlannedNote(direction, work, schemas) };
+    },
+    'tenants.waiting': ({ holder }) =>
+      this.#count('WaitingForLock') > 0 ? undefined : { reason: 'WaitingForLock', note: notes.waitingNote(holder) },
+    'tenants.finished': (event) => this.#tenantsEnd(event),
+    // The error at the end names the first of them.
+    'tenant.failed': undefined,
+    'tenant.event': undefined,
+    'tenant.done': undefined,
+    'tenant.gone': undefined,
     // `run.failed` follows and says why.
     'migration.failed': undefined,
     // For the log only: too many, or of no interest to whoever looks at a pod.
@@ -129,6 +142,18 @@ export class Digest {
 
   #count(reason: Reason): number {
     return this.#sent.get(reason) ?? 0;
+  }
+
+  #tenantsEnd({ direction, counts, dryRun, durationMs }: MigratorEventOf<'tenants.finished'>): EventText | undefined {
+    // `run.failed` follows.
+    if (dryRun || counts.failed + counts.notRun > 0) return undefined;
+    if (this.#planned) {
+      const reason = this.#isUp ? 'MigrationsCompleted' : 'RollbackCompleted';
+      return { reason, note: notes.tenantsFinishedNote(direction, counts, durationMs) };
+    }
+    if (!this.#options.inJob) return undefined;
+    const reason = this.#isUp ? 'MigrationsUpToDate' : 'RollbackCompleted';
+    return { reason, note: notes.tenantsUpToDateNote(counts) };
   }
 
   #step(reason: Reason, note: string): EventText | undefined {

@@ -1,7 +1,7 @@
 /** Renders a log line: JSON for machines, text for people. */
 import { cutMiddle } from '../../core/text/one-line.ts';
 import { printableJson, printableLine } from '../../core/text/printable.ts';
-import type { Level } from '../../output/log/describe-event.ts';
+import type { Level } from '../../output/log/description.ts';
 
 export interface LogLine {
   readonly level: Level;

@@ -2,7 +2,8 @@
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
 import type { Reporter } from '../../core/ports.ts';
 import type { RunnerIdentity } from '../../core/runner.ts';
-import { describeEvent, type Level } from '../../output/log/describe-event.ts';
+import { describeEvent } from '../../output/log/describe-event.ts';
+import type { Level } from '../../output/log/description.ts';
 import { jsonLine, textLine, type LineWriter, type LogLine } from './log-line.ts';
 
 export interface LogOptions {

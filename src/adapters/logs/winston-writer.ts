@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { createLogger, format, transports } from 'winston';
 
-import type { Level } from '../../output/log/describe-event.ts';
+import type { Level } from '../../output/log/description.ts';
 import type { LineWriter, LogLine } from './log-line.ts';
 
 export function openWinston(

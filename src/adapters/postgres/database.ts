@@ -6,6 +6,7 @@ import type { TableName } from '../../core/table-name.ts';
 import type { Connect } from './connection/connected.ts';
 import { whenAborted } from '../../core/until-aborted.ts';
 import { PostgresSession } from './session.ts';
+import type { Tenant } from './state/context.ts';
 import { Wire } from './wire/wire.ts';
 
 /** A name that `lock` does not take for a runner's. */
@@ -19,6 +20,8 @@ export interface DatabaseOptions {
   readonly allowPooler: boolean;
   readonly table: TableName;
   readonly lockKey: bigint | undefined;
+  /** The table is that of one schema of many. */
+  readonly tenant?: Tenant | undefined;
   readonly role: string | undefined;
   /** Resolves when the reason for the last refused attempt may be gone; absent where that cannot be known. */
   readonly secretChanged?: (signal: AbortSignal) => Promise<void>;
@@ -37,7 +40,7 @@ export class PostgresDatabase implements Database {
   }
 
   async open(runner: RunnerIdentity, signal: AbortSignal): Promise<Session> {
-    const { connect, second, allowPooler, table, lockKey, role, reporter } = this.#options;
+    const { connect, second, allowPooler, table, lockKey, tenant, role, reporter } = this.#options;
     const name = applicationName(runner);
     const connected = await connect(name, signal);
     const { client, borrowed, serverSettings } = connected;
@@ -54,7 +57,7 @@ export class PostgresDatabase implements Database {
       return await PostgresSession.open({
         wire,
         address: connected.address,
-        check: { table, lockKey, serverSettings, role, release: runner.release },
+        check: { table, lockKey, tenant, serverSettings, role, release: runner.release },
         runner,
         role,
         ...(borrowed && { borrowedName: name }),

@@ -4,7 +4,7 @@ import type { Check, Observation, Session } from '../../core/ports.ts';
 import { applicationName, type Blocker, type Holder, type RunnerIdentity } from '../../core/runner.ts';
 import { cancelUntil, PostgresLock } from './lock/advisory-lock.ts';
 import { roleRefused, runCheck, type CheckOptions, type CheckResult } from './tables/check.ts';
-import type { SessionContext } from './state/context.ts';
+import { keysOf, type SessionContext } from './state/context.ts';
 import { PostgresExecutor } from './execute/executor.ts';
 import { PostgresHistory } from './tables/history.ts';
 import { PostgresJournal } from './tables/journal.ts';
@@ -72,6 +72,7 @@ export class PostgresSession implements Session {
       callerSettings: undefined,
       relation: this.#resolve(first.facts),
       named: options.check.table.schema !== undefined,
+      tenant: options.check.tenant,
       pooled: isPooled(options.wire, first.backendPid),
       role: first.role,
       accepted: new Map(),
@@ -195,7 +196,7 @@ export class PostgresSession implements Session {
   async keepWaitersAway(signal: AbortSignal): Promise<readonly Holder[]> {
     const { secondSession } = this.#options;
     if (!secondSession) return [];
-    return await secondSession((wire) => cancelUntil(signal, wire, this.lock.key), signal);
+    return await secondSession((wire) => cancelUntil(signal, wire, keysOf(this.#context)), signal);
   }
 
   async readCatalog(): Promise<Catalog> {

@@ -41,7 +41,10 @@ export async function readFleet(
   return reports;
 }
 
-async function readTarget({ name: target, open }: Target, migrations: readonly Migration[]): Promise<TargetReport> {
+export async function readTarget(
+  { name: target, open }: Target,
+  migrations: readonly Migration[],
+): Promise<TargetReport> {
   try {
     const { options, ports } = open();
     const opened = await connect({ ...options, writes: false }, ports, options.signal);

@@ -17,26 +17,37 @@ export interface ConnectOptions {
   readonly writes: boolean;
 }
 
-export interface ConnectPorts {
-  readonly database: Database;
+/** What is opened: a session of any kind. */
+interface Openable extends Pick<Session, 'address' | 'database' | 'pid' | 'close'> {
+  check(): Promise<Pick<Check, 'writesRefused'>>;
+}
+
+interface Opener<S extends Openable> extends Pick<Database, 'secretChanged'> {
+  open(runner: RunnerIdentity, signal: AbortSignal): Promise<S>;
+}
+
+interface OpenedAs<S extends Openable> {
+  readonly session: S;
+  readonly check: Awaited<ReturnType<S['check']>>;
+}
+
+export interface ConnectPorts<S extends Openable = Session> {
+  readonly database: Opener<S>;
   readonly reporter: Reporter;
   readonly clock: Clock;
 }
 
-export interface Opened {
-  readonly session: Session;
-  readonly check: Check;
-}
+export type Opened = OpenedAs<Session>;
 
 /**
  * A session and its first check.
  * @throws MigratorError DATABASE_UNAVAILABLE after the deadline; at once when waiting cannot help.
  */
-export async function connect(
+export async function connect<S extends Openable = Session>(
   options: ConnectOptions,
-  { database, reporter, clock }: ConnectPorts,
+  { database, reporter, clock }: ConnectPorts<S>,
   signal: AbortSignal,
-): Promise<Opened> {
+): Promise<OpenedAs<S>> {
   const { session, check } = await keepTrying(
     {
       connectWaitMs: options.connectWaitMs,
@@ -108,10 +119,14 @@ function isTableLocked({ code, details }: MigratorError): boolean {
   return code === 'CONTENTION' && details.blockers !== undefined;
 }
 
-async function openOnce({ runner, writes }: ConnectOptions, database: Database, signal: AbortSignal): Promise<Opened> {
+async function openOnce<S extends Openable>(
+  { runner, writes }: ConnectOptions,
+  database: Opener<S>,
+  signal: AbortSignal,
+): Promise<OpenedAs<S>> {
   const session = await database.open(runner, signal);
   try {
-    const check = await session.check();
+    const check = (await session.check()) as OpenedAs<S>['check'];
     if (writes && check.writesRefused) throw notWritable(session.address, check.writesRefused);
     return { session, check };
   } catch (error) {

@@ -11,7 +11,11 @@ export function interruption({ reason }: AbortSignal): MigratorError {
   });
 }
 
-export async function interruptedBy<T>(signal: AbortSignal, session: Session, body: () => Promise<T>): Promise<T> {
+export async function interruptedBy<T>(
+  signal: AbortSignal,
+  session: Pick<Session, 'interrupt'>,
+  body: () => Promise<T>,
+): Promise<T> {
   const interrupt = (): void => {
     // Its effect shows in the query that fails.
     session.interrupt().catch(() => undefined);

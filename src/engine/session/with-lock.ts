@@ -1,6 +1,6 @@
 /** Waits idle for the lock, reports who holds it, leaves when nothing is left to do, and always releases it. */
 import { MigratorError } from '../../core/errors.ts';
-import type { Check, Clock, Reporter, Session } from '../../core/ports.ts';
+import type { Check, Clock, QueuedLock, Reporter, Session } from '../../core/ports.ts';
 import { describeHolder, type Holder } from '../../core/runner.ts';
 import { jitter } from './jitter.ts';
 
@@ -13,17 +13,30 @@ const MISSED_MS = 50;
 /** More in a row are no coincidence: a session holds the key in another mode. */
 const MISSES_BY_CHANCE = 20;
 
-export interface WithLockOptions<T> {
-  readonly session: Session;
+/** What a check says of the lock. */
+type LockCheck = Pick<Check, 'free' | 'holder'>;
+
+/** A session, as far as its lock goes. */
+export interface Lockable<C extends LockCheck = Check> extends Pick<Session, 'configure' | 'lost' | 'outlivesUs'> {
+  readonly lock: QueuedLock;
+  check(): Promise<C>;
+}
+
+export interface WithLockOptions<T, C extends LockCheck = Check> {
+  readonly session: Lockable<C>;
   /** The newest check, decided on first. */
-  readonly check: Check;
+  readonly check: C;
   /** A result when the lock is not needed (any more). */
-  readonly settled: (check: Check) => T | undefined | Promise<T | undefined>;
+  readonly settled: (check: C) => T | undefined | Promise<T | undefined>;
   /** What needs the lock. */
   readonly body: (waitedMs: number) => Promise<T>;
   /** How long to wait for the lock, in milliseconds. */
   readonly lockWaitMs: number;
   readonly signal: AbortSignal;
+}
+
+interface Locked {
+  readonly session: Pick<Lockable, 'lock' | 'lost'>;
 }
 
 interface WithLockPorts {
@@ -32,7 +45,10 @@ interface WithLockPorts {
 }
 
 /** @throws MigratorError LOCK_TIMEOUT naming the holder. */
-export async function withLock<T>(options: WithLockOptions<T>, ports: WithLockPorts): Promise<T> {
+export async function withLock<T, C extends LockCheck = Check>(
+  options: WithLockOptions<T, C>,
+  ports: WithLockPorts,
+): Promise<T> {
   const { session, settled, signal } = options;
   const wait = new Wait(options, ports);
   try {
@@ -51,7 +67,7 @@ export async function withLock<T>(options: WithLockOptions<T>, ports: WithLockPo
 }
 
 async function whileLocked<T>(
-  { session, body }: WithLockOptions<T>,
+  { session, body }: Locked & Pick<WithLockOptions<T>, 'body'>,
   wait: Wait,
   { reporter }: WithLockPorts,
 ): Promise<T> {
@@ -75,7 +91,7 @@ async function whileLocked<T>(
 
 /** One wait for the lock: since when, whether in the queue, and when to report next. */
 class Wait {
-  readonly #session: Session;
+  readonly #session: Locked['session'];
   readonly #lockWaitMs: number;
   readonly #signal: AbortSignal;
   readonly #reporter: Reporter;
@@ -85,7 +101,10 @@ class Wait {
   #missed = 0;
   #nextReportMs = FIRST_REPORT_MS;
 
-  constructor({ session, lockWaitMs, signal }: WithLockOptions<unknown>, { reporter, clock }: WithLockPorts) {
+  constructor(
+    { session, lockWaitMs, signal }: Locked & Pick<WithLockOptions<unknown>, 'lockWaitMs' | 'signal'>,
+    { reporter, clock }: WithLockPorts,
+  ) {
     this.#session = session;
     this.#lockWaitMs = lockWaitMs;
     this.#signal = signal;

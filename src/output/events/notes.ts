@@ -5,6 +5,7 @@ import type { MigratorEventOf } from '../../core/events.ts';
 import type { Direction, Version } from '../../core/migration.ts';
 import { describeBlocker, describeHolder, type Holder } from '../../core/runner.ts';
 import { cutBytes, oneLine } from '../../core/text/one-line.ts';
+import type { TenantCounts } from '../../core/tenants/report.ts';
 import { counted, seconds } from '../words.ts';
 
 /** The API server refuses a longer note (events.k8s.io/v1). */
@@ -56,6 +57,23 @@ export function finishedNote(direction: Direction, versions: readonly Version[],
 export function failedNote(error: MigratorError): string {
   const prefix = `${error.code} (exit ${error.exit}): `;
   return prefix + describeBriefly(error, MAX_NOTE_BYTES - prefix.length);
+}
+
+export function tenantsPlannedNote(direction: Direction, work: number, schemas: number): string {
+  return `${direction === 'up' ? 'Applying' : 'Rolling back'} in ${work} of ${schemas} schemas`;
+}
+
+export function tenantsFinishedNote(
+  direction: Direction,
+  { done, upToDate }: TenantCounts,
+  durationMs: number,
+): string {
+  const doing = direction === 'up' ? 'Applied' : 'Rolled back';
+  return `${doing} in ${counted(done, 'schema')} in ${seconds(durationMs)}; nothing to do in ${upToDate}`;
+}
+
+export function tenantsUpToDateNote({ upToDate }: TenantCounts): string {
+  return `Nothing to do in ${counted(upToDate, 'schema')}`;
 }
 
 function migrations(versions: readonly Version[]): string {

@@ -4,20 +4,9 @@ import { describeHeldVersion } from '../../core/plan/held-versions.ts';
 import { describeFailure } from '../../core/history.ts';
 import { describeBlocker, describeHolder } from '../../core/runner.ts';
 import { counted, seconds } from '../words.ts';
+import type { Description } from './description.ts';
+import { TENANT_DESCRIPTIONS } from './describe-tenant-event.ts';
 import { errorFields, failureFields, holderFields } from './fields.ts';
-
-export type Level = 'debug' | 'info' | 'warn' | 'error';
-
-export interface Description {
-  readonly level: Level;
-  /** The same for every event of the type, so that logs can be searched by it. */
-  readonly message: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-  /** The facts for people; printed after the message in the text format. */
-  readonly detail?: string;
-  /** stdout, or the error at the end, shows the same. */
-  readonly alsoOnStdout?: true;
-}
 
 type Descriptions = { readonly [T in MigratorEventType]: (event: MigratorEventOf<T>) => Description };
 
@@ -265,6 +254,15 @@ const DESCRIPTIONS: Descriptions = {
     detail: `${counted(applied.length, 'migration')} in ${seconds(durationMs)}`,
     alsoOnStdout: true,
   }),
+  ...TENANT_DESCRIPTIONS,
+  'tenant.event': ({ schema, event }) => {
+    const { detail, fields, ...description } = describeEvent(event);
+    return {
+      ...description,
+      fields: { ...fields, schema, event: event.type },
+      detail: detail === undefined ? schema : `${schema}: ${detail}`,
+    };
+  },
   'run.failed': ({ error }) => ({
     level: 'error',
     message: 'failed',

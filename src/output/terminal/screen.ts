@@ -3,7 +3,8 @@ import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../co
 import type { Direction } from '../../core/migration.ts';
 import { printableLine } from '../../core/text/printable.ts';
 import { linesOnStdout, skipLine } from '../lines-on-stdout.ts';
-import { describeEvent, type Level } from '../log/describe-event.ts';
+import { describeEvent } from '../log/describe-event.ts';
+import type { Level } from '../log/description.ts';
 import { counted, seconds } from '../words.ts';
 import { Activity, type Ends } from './activity.ts';
 import { terminalError } from './error.ts';

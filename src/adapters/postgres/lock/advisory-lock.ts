@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { AdvisoryLock, Waiter } from '../../../core/ports.ts';
 import { applicationName, type CommandName, type Holder } from '../../../core/runner.ts';
 import { MigratorError } from '../../../core/errors.ts';
-import type { SessionContext } from '../state/context.ts';
+import { keysOf, type SessionContext } from '../state/context.ts';
 import { holderQuery, needsSecondLook, readHolder } from './holder.ts';
 import { derivedKey } from '../state/relation.ts';
 import { advisoryLockIs, identifier, isAdvisoryKey } from '../wire/sql.ts';
@@ -16,6 +16,14 @@ const TERMINATE_WAIT_MS = 5_000;
 
 /** By then, a runner that only checked the lock has released it. */
 const SECOND_LOOK_MS = 100;
+
+export function queueKeyOf(key: string): string {
+  return derivedKey('lockstep queue', key);
+}
+
+export function channelOf(key: string): string {
+  return `lockstep_${key}`;
+}
 
 export class PostgresLock implements AdvisoryLock {
   readonly #context: SessionContext;
@@ -40,11 +48,11 @@ export class PostgresLock implements AdvisoryLock {
    * Waiters hold this key in shared mode, so that `lockstep lock` can list the queue. No session takes it exclusively.
    */
   get #queueKey(): string {
-    return derivedKey('lockstep queue', this.key);
+    return queueKeyOf(this.key);
   }
 
   get #channel(): string {
-    return `lockstep_${this.key}`;
+    return channelOf(this.key);
   }
 
   readonly #onNotification = (notification: { readonly channel: string }): void => {
@@ -145,7 +153,7 @@ export class PostgresLock implements AdvisoryLock {
   }
 
   async cancelBlockedWaiters(): Promise<readonly Holder[]> {
-    return await cancelBlocked(this.#context.wire, this.key);
+    return await cancelAll(this.#context.wire, keysOf(this.#context));
   }
 
   async terminate(holder: Holder): Promise<boolean> {
@@ -178,13 +186,19 @@ async function cancelBlocked(wire: Wire, key: string): Promise<Holder[]> {
   return (result?.rows ?? []).map(([pid, name]) => ({ pid: Number(pid), applicationName: name ?? '' }));
 }
 
+async function cancelAll(wire: Wire, keys: readonly string[]): Promise<Holder[]> {
+  const cancelled: Holder[] = [];
+  for (const key of keys) cancelled.push(...(await cancelBlocked(wire, key)));
+  return cancelled;
+}
+
 /** Well below `deadlock_timeout` (1 s), after which PostgreSQL would end the build. */
 const CANCEL_EVERY_MS = 200;
 
-export async function cancelUntil(ended: AbortSignal, wire: Wire, key: string): Promise<Holder[]> {
+export async function cancelUntil(ended: AbortSignal, wire: Wire, keys: readonly string[]): Promise<Holder[]> {
   const cancelled: Holder[] = [];
   while (!ended.aborted) {
-    const now = await cancelBlocked(wire, key).catch((error: unknown) => {
+    const now = await cancelAll(wire, keys).catch((error: unknown) => {
       if (ended.aborted) return [];
       throw error;
     });

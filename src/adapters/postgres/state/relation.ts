@@ -11,10 +11,10 @@ import { escapeLiteral, qualified } from '../wire/sql.ts';
 
 /** The key of the original Go runner, for every table named schema_migrations: both can run during a change-over. */
 export const ORIGINAL_KEY = '7244554146635925501';
-const ORIGINAL_TABLE = 'schema_migrations';
+export const ORIGINAL_TABLE = 'schema_migrations';
 
 /** The tables' format. A run may use any format whose `readable since` is not newer than its own. */
-const FORMAT = 1;
+export const FORMAT = 1;
 
 /** Columns that a journal made by an early version may lack. */
 const LATER_COLUMNS = ['hold', 'irreversible', 'statement_sql', 'file', 'line', 'sqlstate'];
@@ -23,6 +23,8 @@ const LATER_COLUMNS = ['hold', 'irreversible', 'statement_sql', 'file', 'line', 
 export interface RelationFacts {
   readonly schema: string | null;
   readonly key: string;
+  /** What the table's comment says, if not `key`: for a tenant, the key of runs that work in its schema alone. */
+  readonly recordedKey?: string | undefined;
   /** Null when nothing has the table's name. */
   readonly shape: TableShape | null;
   readonly comment: string | null;
@@ -44,6 +46,8 @@ export interface Relation {
   readonly schema: string;
   readonly name: string;
   readonly key: string;
+  /** In the table's comment. */
+  readonly recordedKey: string;
   /** Quoted and qualified. */
   readonly table: string;
   readonly journal: string;
@@ -78,7 +82,7 @@ export function journalName(table: string): string {
   return `${table}_journal`;
 }
 
-const COMMENT = /Lockstep history, format (?<format>\d+), readable since (?<since>\d+), lock key (?<key>-?\d+)/;
+export const COMMENT = /Lockstep history, format (?<format>\d+), readable since (?<since>\d+), lock key (?<key>-?\d+)/;
 
 export function tableComment(key: string): string {
   return `Lockstep history, format ${FORMAT}, readable since ${FORMAT}, lock key ${key}`;
@@ -111,6 +115,7 @@ export function resolveRelation(
     schema: facts.schema,
     name: table.name,
     key: facts.key,
+    recordedKey: recordedKeyOf(facts),
     table: qualified(facts.schema, table.name),
     journal: qualified(facts.schema, journalName(table.name)),
     oid: facts.oid ?? undefined,
@@ -148,8 +153,13 @@ function requirePlace(table: TableName, found: string, madeIn: RelationFacts['ma
   );
 }
 
+function recordedKeyOf({ key, recordedKey = key }: Pick<RelationFacts, 'key' | 'recordedKey'>): string {
+  return recordedKey;
+}
+
 /** Whether the table has our comment. @throws MigratorError CONFIG_INVALID when that says what this run can't go by. */
-function requireComment(name: string, { comment, key }: RelationFacts): boolean {
+function requireComment(name: string, { comment, ...facts }: RelationFacts): boolean {
+  const key = recordedKeyOf(facts);
   const found = COMMENT.exec(comment ?? '')?.groups;
   if (!found) return false;
   if (Number(found['since']) > FORMAT) {

@@ -15,6 +15,7 @@ import {
   type Care,
 } from '../state/attached-objects.ts';
 import { BEGIN, OWN_PATH } from '../wire/own-path.ts';
+import type { Tenant } from '../state/context.ts';
 import { historyQuery, readHistory } from './history-rows.ts';
 import { lookQueries, readLook } from './progress-facts.ts';
 import { AT_PLACE, keepPlace, place, placed } from '../state/place.ts';
@@ -31,6 +32,7 @@ import type { Wire } from '../wire/wire.ts';
 export interface CheckOptions {
   readonly table: TableName;
   readonly lockKey: bigint | undefined;
+  readonly tenant?: Tenant | undefined;
   /** From the address (`search_path` and the like), set before names are resolved. */
   readonly serverSettings: Readonly<Record<string, string>>;
   /** Whose `current_schema()` counts. */
@@ -96,7 +98,10 @@ function addLook(message: Statements, journal: TableName, { release }: CheckOpti
 }
 
 /** Settings from the address and `--role`, before names are resolved. */
-function beforeOwnPath(message: Statements, { serverSettings, role }: CheckOptions): void {
+export function beforeOwnPath(
+  message: Statements,
+  { serverSettings, role }: Pick<CheckOptions, 'serverSettings' | 'role'>,
+): void {
   message.add(`SELECT pg_catalog.current_setting('role')`, 'role');
   if (role !== undefined) message.add(`SET LOCAL ROLE ${identifier(role)}`, '--role');
   for (const [setting, value] of Object.entries(serverSettings)) {
@@ -149,7 +154,7 @@ export async function runCheck(
   const history = message.result('history', results);
   // The known table was dropped.
   if (known && !history) return await runCheck(wire, options, { lazy });
-  const checked = readCheck(message, results, known, care);
+  const checked = readCheck(message, results, { ...options, known, care });
   if (failed !== 'guard') return { ...checked, applied: history ? readHistory(history, checked.encoding) : [] };
   const found = await lookClosely(wire, options, checked.facts);
   if (found.length === 0 && care === 'plain') return await runCheck(wire, options, { lazy, care: 'closely' });
@@ -209,7 +214,11 @@ async function lookClosely(wire: Wire, options: CheckOptions, { oid }: RelationF
 /** Unknown, invalid value, not for this role, not now. */
 const REFUSED_SETTING = /^(?:42704|42602|22|42501|55P02)/;
 
-function settingRefused({ role }: CheckOptions, failed: string | undefined, error: unknown): MigratorError | undefined {
+export function settingRefused(
+  { role }: Pick<CheckOptions, 'role'>,
+  failed: string | undefined,
+  error: unknown,
+): MigratorError | undefined {
   const server = serverErrorOf(error);
   if (!server || failed === undefined || !REFUSED_SETTING.test(server.sqlstate)) return undefined;
   if (failed === '--role') return roleRefused(role ?? '', error);
@@ -233,8 +242,11 @@ export function roleRefused(role: string, error: unknown): MigratorError {
 function readCheck(
   message: Statements,
   results: readonly ResultSet[],
-  known: RelationFacts | undefined,
-  care: Care,
+  {
+    known,
+    care,
+    tenant,
+  }: Pick<CheckOptions, 'tenant'> & { readonly known: RelationFacts | undefined; readonly care: Care },
 ): Omit<CheckResult, 'applied'> {
   const row = (name: string): readonly (string | null)[] => message.result(name, results)?.rows[0] ?? [];
   const [free, key, pid, version, database, recovery, readOnly, holder, place, encoding] = row('session');
@@ -247,6 +259,7 @@ function readCheck(
     facts: known ?? {
       ...readRelation(message, results),
       key: key ?? '',
+      recordedKey: tenant?.recordedKey,
       care,
       ...(place !== current && { madeIn: { schema: current ?? '', source: source ?? '' } }),
     },

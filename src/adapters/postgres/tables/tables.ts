@@ -22,7 +22,7 @@ const MADE_MEANWHILE: ReadonlySet<string> = new Set(['23505', '42P07', '40P01'])
 /** Resolves with warnings for the user. @throws MigratorError HISTORY_CONFLICT when the tables must not be written. */
 export async function ensureTables(context: SessionContext): Promise<readonly string[]> {
   const { relation, wire } = context;
-  const others = relation.exists ? [] : await otherHistories(context);
+  const others = relation.exists || context.tenant ? [] : await otherHistories(context);
   if (!relation.complete) {
     const make = (): Promise<Relation> => wire.withTransaction(() => makeTables(context));
     // A run with another lock key creates them at the same moment: then they exist, and their comment has its key.
@@ -73,7 +73,7 @@ export async function makeTables(context: SessionContext): Promise<Relation> {
     [
       `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS checksum text`,
       ...(relation.hasJournal ? completeJournal(journal, made) : []),
-      `COMMENT ON TABLE ${table} IS ${literal(tableComment(relation.key))}`,
+      `COMMENT ON TABLE ${table} IS ${literal(tableComment(relation.recordedKey))}`,
     ].join(';\n'),
   );
   // The grants of an existing table are its owner's choice.
@@ -86,7 +86,7 @@ export async function makeTables(context: SessionContext): Promise<Relation> {
  * another key, HISTORY_CONFLICT.
  */
 async function lookAgain({ relation, wire }: SessionContext): Promise<Relation> {
-  const { schema, name, table, journal, key } = relation;
+  const { schema, name, table, journal, key, recordedKey } = relation;
   const message = new Statements();
   for (const [what, sql] of Object.entries(relationQueries({ schema, name }))) message.add(sql, what);
   message.add(
@@ -94,7 +94,7 @@ async function lookAgain({ relation, wire }: SessionContext): Promise<Relation> 
     'findings',
   );
   const results = await wire.message(message.text);
-  const made = resolveRelation({ schema, name }, { ...readRelation(message, results), key });
+  const made = resolveRelation({ schema, name }, { ...readRelation(message, results), key, recordedKey });
   const found = readFindings(message.result('findings', results));
   if (found.length > 0) throw untrustedTables('write', found);
   return made;

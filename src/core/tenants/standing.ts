@@ -1,0 +1,60 @@
+/** Is there anything to do in a schema, as one look at many saw it? */
+import type { AppliedVersion } from '../history.ts';
+import type { Migration } from '../migration.ts';
+import { unfinished, type VersionInPart } from '../plan/in-part.ts';
+import { leavingVersions } from '../plan/plan-down.ts';
+import { planUp } from '../plan/plan.ts';
+import type { DownTarget, UpTarget } from '../plan/target.ts';
+import { onlyAddsToHistory } from '../runner.ts';
+import type { TenantLook, TenantsLook } from './ports.ts';
+
+/** `taken`: another run works there. */
+export type Standing = 'up to date' | 'work' | 'taken' | 'gone';
+
+export type Asked =
+  | { readonly direction: 'up'; readonly target: UpTarget; readonly strict: boolean }
+  | { readonly direction: 'down'; readonly target: DownTarget; readonly holds: boolean; readonly database: string };
+
+/** Plans once for all schemas with the same history. */
+export class Standings {
+  readonly #migrations: readonly Migration[];
+  readonly #asked: Asked;
+  readonly #known = new Map<readonly AppliedVersion[], boolean>();
+
+  constructor(migrations: readonly Migration[], asked: Asked) {
+    this.#migrations = migrations;
+    this.#asked = asked;
+  }
+
+  of(schema: string, { looks, present }: TenantsLook): Standing {
+    if (!present.has(schema)) return 'gone';
+    const look = looks.get(schema);
+    // What could not be read together with others is looked at alone.
+    if (!look) return 'work';
+    const isDone = this.#isDone(look);
+    if (look.holder && !(isDone && this.#asked.direction === 'up' && onlyAddsToHistory(look.holder))) return 'taken';
+    return isDone ? 'up to date' : 'work';
+  }
+
+  #isDone({ history: { applied }, journal }: TenantLook): boolean {
+    const inPart = unfinished(journal?.inPart ?? [], applied);
+    if (inPart.length > 0) return !this.#hasWork(applied, inPart);
+    if (journal?.releaseSeen === false && this.#asked.direction === 'up') return false;
+    let isDone = this.#known.get(applied);
+    if (isDone === undefined) this.#known.set(applied, (isDone = !this.#hasWork(applied, [])));
+    return isDone;
+  }
+
+  /** Also where the plan is refused, or has a warning: the run in that schema says why. */
+  #hasWork(applied: readonly AppliedVersion[], inPart: readonly VersionInPart[]): boolean {
+    const asked = this.#asked;
+    if (asked.direction === 'down') {
+      if (asked.holds) return true;
+      if (applied.length === 0 && inPart.length === 0) return false;
+      const { leaving, problems } = leavingVersions(this.#migrations, applied, { ...asked, inPart });
+      return leaving.length > 0 || problems.length > 0;
+    }
+    const planned = planUp(this.#migrations, applied, { ...asked, inPart });
+    return !planned.ok || planned.plan.steps.length > 0 || planned.plan.ahead.length > 0 || inPart.length > 0;
+  }
+}

@@ -1,0 +1,58 @@
+/** How the events of a run over many schemas are logged. */
+import type { MigratorEventOf } from '../../core/events.ts';
+import { describeFailure } from '../../core/tenants/report.ts';
+import { counted, seconds } from '../words.ts';
+import type { Description } from './description.ts';
+import { errorFields, holderFields } from './fields.ts';
+import { describeHolder } from '../../core/runner.ts';
+
+type TenantEventType =
+  | 'tenants.planned'
+  | 'tenants.waiting'
+  | 'tenant.done'
+  | 'tenant.failed'
+  | 'tenant.gone'
+  | 'tenants.finished';
+
+export const TENANT_DESCRIPTIONS: { readonly [T in TenantEventType]: (event: MigratorEventOf<T>) => Description } = {
+  'tenants.planned': ({ direction, schemas, work, withoutHistory }) => ({
+    level: 'info',
+    message: 'planned the schemas',
+    fields: { direction, schemas, work, withoutHistory },
+    detail: `${direction} in ${work} of ${counted(schemas, 'schema')}, ${withoutHistory.length} of them without a history`,
+  }),
+  'tenants.waiting': ({ schemas, waitedMs, holder }) => ({
+    level: 'info',
+    message: 'waiting for schemas that other runs work in',
+    fields: { schemas, count: schemas.length, waitedMs, ...(holder && { holder: holderFields(holder) }) },
+    detail: `${counted(schemas.length, 'schema')}${holder ? `, the first held by ${describeHolder(holder)}` : ''}`,
+  }),
+  'tenant.done': ({ schema, direction, versions, durationMs }) => ({
+    level: 'info',
+    message: 'finished a schema',
+    fields: { schema, direction, versions, count: versions.length, durationMs },
+    detail: `${schema}: ${direction} ${versions.join(', ')} in ${seconds(durationMs)}`,
+    alsoOnStdout: true,
+  }),
+  'tenant.failed': ({ schema, error, again }) => ({
+    level: again ? 'warn' : 'error',
+    message: 'a schema failed',
+    fields: { schema, again, error: errorFields(error) },
+    detail: `${schema}: ${describeFailure(error)}`,
+    alsoOnStdout: true,
+  }),
+  'tenant.gone': ({ schema }) => ({
+    level: 'warn',
+    message: 'a schema was dropped meanwhile',
+    fields: { schema },
+    detail: schema,
+    alsoOnStdout: true,
+  }),
+  'tenants.finished': ({ direction, counts, dryRun, durationMs }) => ({
+    level: 'info',
+    message: 'done with all schemas',
+    fields: { direction, ...counts, dryRun, durationMs },
+    detail: `${counted(counts.total, 'schema')} in ${seconds(durationMs)}`,
+    alsoOnStdout: true,
+  }),
+};
