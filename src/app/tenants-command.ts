@@ -66,7 +66,7 @@ async function statusAnswer(
 
 async function waitAnswer(config: WaitConfig, options: LookOptions, ports: TenantPorts): Promise<Answer> {
   const reports = await waitForTenants(
-    { ...options, timeoutMs: config.timeoutMs },
+    { ...options, timeoutMs: config.timeoutMs, failOnFailure: config.failOnFailure },
     { ...ports, source: createFileSource(config.files) },
   );
   return { document: schemasDocument('wait', reports), text: 'Nothing is pending.' };

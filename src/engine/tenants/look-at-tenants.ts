@@ -33,7 +33,11 @@ const POLL_MS = 1_000;
 
 /** Resolves when nothing is pending in any. @throws MigratorError PENDING when the time is up. */
 export async function waitForTenants(
-  { timeoutMs, ...options }: LookOptions & { readonly timeoutMs: number },
+  {
+    timeoutMs,
+    failOnFailure,
+    ...options
+  }: LookOptions & { readonly timeoutMs: number; readonly failOnFailure: boolean },
   ports: Ports,
 ): Promise<TargetReport[]> {
   const { migrations } = await ports.source.read();
@@ -50,7 +54,10 @@ export async function waitForTenants(
       const wrong = missing.filter((report) => problemOf(report) !== undefined || report.seen?.holder);
       if (wrong.length === 0) return await reportsOf(schemas, session, { ...options, migrations }, ports);
       const message = `waiting for ${wrong.length} of ${schemas.length} schemas: ${named(wrong)}`;
-      if (clock.now() >= deadline) throw timedOut(message, wrong, timeoutMs);
+      const hasFailed = wrong.some(({ seen }) => seen?.failed && !seen.holder);
+      if (failOnFailure && hasFailed) throw notApplied(`${message}; one has failed (--fail-on-failure)`, wrong);
+      if (clock.now() >= deadline)
+        throw notApplied(`not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`, wrong);
       const pending = [...new Set(wrong.flatMap(({ seen }) => missingVersions(seen?.rows ?? [])))];
       if (message !== told) reporter.report({ type: 'wait.pending', message, pending });
       told = message;
@@ -118,20 +125,18 @@ function named(reports: readonly TargetReport[]): string {
   return `${names.join(', ')}${reports.length > names.length ? ', …' : ''}`;
 }
 
-function timedOut(message: string, wrong: readonly TargetReport[], timeoutMs: number): MigratorError {
-  return new MigratorError(
-    'PENDING',
-    `not all migrations were applied within --timeout=${timeoutMs / 1000}s: ${message}`,
-    {
-      problems: [
-        ...wrong
-          .slice(0, NAMED)
-          .map(({ target, seen, error }) =>
-            error ? `${target}: ${error.summary}` : `${target}: ${missingVersions(seen?.rows ?? []).length} pending`,
-          ),
-        ...(wrong.length > NAMED ? [`and ${wrong.length - NAMED} more`] : []),
-      ],
-      hint: 'look at the runner that applies them (its log, or "lockstep status --schemas"), or wait longer',
-    },
-  );
+function notApplied(summary: string, wrong: readonly TargetReport[]): MigratorError {
+  return new MigratorError('PENDING', summary, {
+    problems: [
+      ...wrong.slice(0, NAMED).map((report) => `${report.target}: ${whyNot(report)}`),
+      ...(wrong.length > NAMED ? [`and ${wrong.length - NAMED} more`] : []),
+    ],
+    hint: 'look at the runner that applies them (its log, or "lockstep status --schemas"), or wait longer',
+  });
+}
+
+function whyNot({ seen, error }: TargetReport): string {
+  if (error) return error.summary;
+  const failed = seen?.failed ? `, ${seen.failed.version} failed` : '';
+  return `${missingVersions(seen?.rows ?? []).length} pending${failed}`;
 }
