@@ -7,11 +7,18 @@ import { MigratorError } from '../core/errors.ts';
 import { fleetError } from '../core/fleet.ts';
 import { readTenants, waitForTenants, type LookOptions } from '../engine/tenants/look-at-tenants.ts';
 import { migrateTenants } from '../engine/tenants/migrate-tenants.ts';
+import type { TenantsPorts } from '../engine/tenants/one-tenant.ts';
 import { formatFleet } from '../output/fleet.ts';
+import { printToo } from '../output/lines-on-stdout.ts';
+import { describeToo } from '../output/log/describe-event.ts';
+import { TENANT_DESCRIPTIONS } from '../output/log/describe-tenant-event.ts';
+import { TENANT_LINES } from '../output/tenant-lines.ts';
 import { formatTenantsDryRun, schemasDocument, tenantsDocument } from '../output/tenants.ts';
 import { filesOf, migrateOptions } from './migrate-command.ts';
 import type { Answer, ProcessContext } from './process-context.ts';
-import { openTenantPorts, type TenantPorts, type Wiring } from './wiring.ts';
+import { openParts, type DatabaseConfig, type DatabasePorts, type Wiring } from './wiring.ts';
+
+type TenantPorts = Omit<DatabasePorts, 'database' | 'hooks'> & Pick<TenantsPorts, 'database' | 'hooksOf'>;
 
 export async function tenantsAnswer(
   config: UpConfig | DownConfig | WaitConfig | StatusConfig,
@@ -19,13 +26,28 @@ export async function tenantsAnswer(
   context: ProcessContext,
   wiring: Wiring,
 ): Promise<Answer> {
-  const ports = openTenantPorts(config, context, wiring, (options) => new PostgresTenants(options));
+  describeToo(TENANT_DESCRIPTIONS);
+  printToo(TENANT_LINES);
+  const ports = openPorts(config, context, wiring);
   if (config.command === 'up' || config.command === 'down') return await runAnswer(config, tenants, context, ports);
   const { connectWaitMs } = config.connection;
   const options = { ...tenants, runner: ports.runner, connectWaitMs, signal: context.signal };
   return config.command === 'wait'
     ? await waitAnswer(config, options, ports)
     : await statusAnswer(config, options, ports, context);
+}
+
+function openPorts(config: DatabaseConfig, context: ProcessContext, wiring: Wiring): TenantPorts {
+  const { options, hookTarget, hooksAt, ...ports } = openParts(config, context, wiring);
+  return {
+    ...ports,
+    database: new PostgresTenants(options),
+    hooksOf: (searchPath) =>
+      hooksAt(() => {
+        const target = hookTarget();
+        return { ...target, serverSettings: { ...target.serverSettings, search_path: searchPath } };
+      }),
+  };
 }
 
 async function runAnswer(

@@ -10,7 +10,6 @@ import type { AddressSettings } from '../config/settings.ts';
 import { MigratorError, toMigratorError } from '../core/errors.ts';
 import type { Reporter } from '../core/ports.ts';
 import type { RunnerIdentity } from '../core/runner.ts';
-import type { TenantDatabase } from '../core/tenants/ports.ts';
 import type { ConnectPorts } from '../engine/session/connect.ts';
 import type { ProcessContext } from './process-context.ts';
 
@@ -29,49 +28,38 @@ export interface DatabasePorts extends ConnectPorts {
 }
 
 export function openPorts(config: DatabaseConfig, context: ProcessContext, wiring: Wiring): DatabasePorts {
-  const { options, hooksOf, ...ports } = openParts(config, context, wiring);
-  return { ...ports, database: new PostgresDatabase(options), hooks: hooksOf() };
+  const { options, hookTarget, hooksAt, ...ports } = openParts(config, context, wiring);
+  return { ...ports, database: new PostgresDatabase(options), hooks: hooksAt(hookTarget) };
 }
 
-export interface TenantPorts extends Omit<DatabasePorts, 'database' | 'hooks'> {
-  readonly database: TenantDatabase;
-  readonly hooksOf: (searchPath: string) => WorkerHooks;
-}
-
-/** For many schemas of one database. */
-export function openTenantPorts(
-  config: DatabaseConfig,
-  context: ProcessContext,
-  wiring: Wiring,
-  open: (options: DatabaseOptions) => TenantDatabase,
-): TenantPorts {
-  const { options, ...ports } = openParts(config, context, wiring);
-  return { ...ports, database: open(options) };
-}
+/** A hook's own connections. */
+type HookTarget = DedicatedConnections['hookTarget'];
 
 interface Parts extends Pick<DatabasePorts, 'runner' | 'clock' | 'reporter'> {
   readonly options: DatabaseOptions;
-  readonly hooksOf: (searchPath?: string) => WorkerHooks;
+  readonly hookTarget: HookTarget;
+  readonly hooksAt: (target: HookTarget) => WorkerHooks;
 }
 
 /** Reads the address once now, to report its problems; it is read again at each attempt to connect. */
-function openParts(config: DatabaseConfig, context: ProcessContext, { runner, reporter, written }: Wiring): Parts {
+export function openParts(
+  config: DatabaseConfig,
+  context: ProcessContext,
+  { runner, reporter, written }: Wiring,
+): Parts {
   const { table, lockKey, role, allowPooler, connectWaitMs } = config.connection;
   const input = addressInput(config.connection, context);
   const { connect, secretChanged, hookTarget } = new DedicatedConnections(input, role);
   addressNow(input);
-  const targetWith = (searchPath: string): ReturnType<typeof hookTarget> => {
-    const target = hookTarget();
-    return { ...target, serverSettings: { ...target.serverSettings, search_path: searchPath } };
-  };
   return {
     runner: config.identity.pod === undefined ? runnerNamed(runner, input) : runner,
     clock: systemClock,
     reporter,
     options: { connect, second: connect, secretChanged, allowPooler, table, lockKey, role, reporter },
-    hooksOf: (searchPath) =>
+    hookTarget,
+    hooksAt: (target) =>
       new WorkerHooks({
-        target: searchPath === undefined ? hookTarget : () => targetWith(searchPath),
+        target,
         reporter,
         written,
         workerUrl: HOOK_WORKER,

@@ -126,4 +126,6 @@ export type MigratorEvent =
   | { readonly type: 'run.failed'; readonly error: MigratorError };
 
 export type MigratorEventType = MigratorEvent['type'];
+/** Only runs over many schemas report these. */
+export type TenantEventType = Extract<MigratorEventType, `tenant${string}`>;
 export type MigratorEventOf<T extends MigratorEventType> = Extract<MigratorEvent, { type: T }>;

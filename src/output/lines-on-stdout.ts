@@ -1,11 +1,10 @@
 /** The lines on stdout that people have always grepped for. */
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../core/events.ts';
 import type { Direction, Version } from '../core/migration.ts';
-import { describeFailure } from '../core/tenants/report.ts';
 import { printableLine } from '../core/text/printable.ts';
 import { counted } from './words.ts';
 
-type Lines = { readonly [T in MigratorEventType]?: (event: MigratorEventOf<T>, verbose: boolean) => string[] };
+export type Lines = { readonly [T in MigratorEventType]?: (event: MigratorEventOf<T>, verbose: boolean) => string[] };
 
 /** Everything else is for the log. */
 const LINES: Lines = {
@@ -21,17 +20,6 @@ const LINES: Lines = {
     ...diff.map((line) => `      ${line}`),
   ],
   'run.finished': () => ['Done.'],
-  'tenants.planned': ({ withoutHistory }) =>
-    withoutHistory.length === 0 ? [] : [`  new, without a history: ${withoutHistory.join(', ')}`],
-  'tenant.done': ({ schema, direction, versions }) => [`  ${schema}: ${direction} ${versions.join(', ')}`],
-  'tenant.failed': ({ schema, error, again }) => [
-    `  ${schema}: ${describeFailure(error)}${again ? '; it is tried once more at the end' : ''}`,
-  ],
-  'tenant.gone': ({ schema }) => [`  ${schema}: it was dropped meanwhile`],
-  'tenants.finished': ({ direction, counts: { upToDate, failed, notRun }, dryRun }) => [
-    ...(upToDate === 0 ? [] : [skipLine(counted(upToDate, 'schema'), direction)]),
-    ...(failed + notRun > 0 || dryRun ? [] : ['Done.']),
-  ],
 };
 
 function skipLines(
@@ -41,6 +29,11 @@ function skipLines(
   return verbose
     ? versions.map((version) => skipLine(version, direction))
     : [skipLine(counted(versions.length, 'migration'), direction)];
+}
+
+/** For events that only some runs report, which load their lines with what reports them. */
+export function printToo(more: Lines): void {
+  Object.assign(LINES, more);
 }
 
 /** `verbose`: a line for each skipped migration, however many they are. */

@@ -1,7 +1,8 @@
 import { Writable } from 'node:stream';
 import { expect } from 'chai';
 
-import { describeEvent } from '../../src/output/log/describe-event.ts';
+import { describeEvent, describeToo } from '../../src/output/log/describe-event.ts';
+import { TENANT_DESCRIPTIONS } from '../../src/output/log/describe-tenant-event.ts';
 import { MAX_LINE_BYTES } from '../../src/adapters/logs/log-line.ts';
 import { createLogReporter, type LogOptions } from '../../src/adapters/logs/log-reporter.ts';
 import { Digest } from '../../src/adapters/kubernetes/digest.ts';
@@ -9,6 +10,8 @@ import { MAX_NOTE_BYTES } from '../../src/output/events/notes.ts';
 import { MigratorError } from '../../src/core/errors.ts';
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../src/core/events.ts';
 import { MAX_MESSAGE_BYTES, terminationMessage } from '../../src/output/termination-message.ts';
+
+describeToo(TENANT_DESCRIPTIONS);
 
 const error = new MigratorError('CONTENTION', '007_x did not get its lock', {
   location: { file: '007_x.up.sql', line: 3, column: 5, text: 'ALTER TABLE t' },

@@ -46,6 +46,8 @@ export interface TenantSession {
   check(): Promise<TenantCheck>;
   /** What is applied in each, in one more message. */
   look(schemas: readonly string[]): Promise<TenantsLook>;
+  /** Best effort, in a constant number of messages; resolves with schemas in which it may still succeed alone. */
+  noteRelease(schemas: readonly string[]): Promise<readonly string[]>;
   configure(): Promise<void>;
   /** The key of runs that work in one schema alone, in shared mode; undefined where there is no such key. */
   readonly gate: QueuedLock | undefined;

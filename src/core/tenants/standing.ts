@@ -8,8 +8,8 @@ import type { DownTarget, UpTarget } from '../plan/target.ts';
 import { onlyAddsToHistory } from '../runner.ts';
 import type { TenantLook, TenantsLook } from './ports.ts';
 
-/** `taken`: another run works there. */
-export type Standing = 'up to date' | 'work' | 'taken' | 'gone';
+/** `new release`: up to date, but the release is not recorded there yet. `taken`: another run works there. */
+export type Standing = 'up to date' | 'new release' | 'work' | 'taken' | 'gone';
 
 export type Asked =
   | { readonly direction: 'up'; readonly target: UpTarget; readonly strict: boolean }
@@ -33,13 +33,18 @@ export class Standings {
     if (!look) return 'work';
     const isDone = this.#isDone(look);
     if (look.holder && !(isDone && this.#asked.direction === 'up' && onlyAddsToHistory(look.holder))) return 'taken';
-    return isDone ? 'up to date' : 'work';
+    if (!isDone) return 'work';
+    return this.#asked.direction === 'up' && look.journal?.releaseSeen === false ? 'new release' : 'up to date';
+  }
+
+  /** Whether it may take a run before all is applied. */
+  isOpen(schema: string, look: TenantsLook): boolean {
+    return ['work', 'taken'].includes(this.of(schema, look));
   }
 
   #isDone({ history: { applied }, journal }: TenantLook): boolean {
     const inPart = unfinished(journal?.inPart ?? [], applied);
     if (inPart.length > 0) return !this.#hasWork(applied, inPart);
-    if (journal?.releaseSeen === false && this.#asked.direction === 'up') return false;
     let isDone = this.#known.get(applied);
     if (isDone === undefined) this.#known.set(applied, (isDone = !this.#hasWork(applied, [])));
     return isDone;

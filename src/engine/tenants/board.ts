@@ -48,16 +48,17 @@ export class Board {
     return this.#queue;
   }
 
-  /** Sorts schemas by what is to be done in them. */
-  sort(schemas: readonly string[], look: TenantsLook): void {
+  /** Sorts schemas by what is to be done in them. `noted`: those that know the release since the look. */
+  sort(schemas: readonly string[], look: TenantsLook, noted: ReadonlySet<string> = new Set()): void {
     const sorted = new Set(schemas);
     this.#queue = this.#queue.filter((schema) => !sorted.has(schema));
     for (const schema of schemas) {
       const standing = this.#options.standings.of(schema, look);
       this.#taken.delete(schema);
       if (standing === 'taken') this.#taken.set(schema, look.looks.get(schema)?.holder);
-      else if (standing === 'work') this.#queue.push(schema);
-      else this.settle({ schema, state: standing });
+      else if (standing === 'gone') this.settle({ schema, state: 'gone' });
+      else if (standing === 'up to date' || noted.has(schema)) this.settle({ schema, state: 'up to date' });
+      else this.#queue.push(schema);
     }
   }
 

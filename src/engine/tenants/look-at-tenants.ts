@@ -2,7 +2,9 @@
 import { MigratorError } from '../../core/errors.ts';
 import { missingVersions, problemOf, type TargetReport } from '../../core/fleet.ts';
 import type { Migration } from '../../core/migration.ts';
+import { describeHeldVersion, judgeHeldVersions } from '../../core/plan/held-versions.ts';
 import { statusOf } from '../../core/plan/plan.ts';
+import { onlyAddsToHistory } from '../../core/runner.ts';
 import type { TenantSession, TenantsLook } from '../../core/tenants/ports.ts';
 import { NAMED } from '../../core/tenants/report.ts';
 import { selectSchemas, type Selection } from '../../core/tenants/select.ts';
@@ -25,7 +27,8 @@ export async function readTenants(options: LookOptions, ports: Ports): Promise<T
   const { migrations } = await ports.source.read();
   return await inSession(options, ports, async (session) => {
     const { schemas } = await selected(session, options);
-    return await reportsOf(schemas, session, { ...options, migrations }, ports);
+    const look = await session.look(schemas);
+    return await reportsOf(schemas, { session, look }, { ...options, migrations }, ports);
   });
 }
 
@@ -48,11 +51,13 @@ export async function waitForTenants(
       const { schemas } = await selected(session, options);
       const look = await session.look(schemas);
       const standings = new Standings(migrations, { direction: 'up', target: { kind: 'latest' }, strict: false });
-      const open = schemas.filter((schema) => !['up to date', 'gone'].includes(standings.of(schema, look)));
+      const open = schemas.filter((schema) => standings.isOpen(schema, look));
       // Only what cannot be told from a look at many is read one by one.
-      const missing = open.length === 0 ? [] : await reportsOf(open, session, { ...options, migrations }, ports);
+      const missing =
+        open.length === 0 ? [] : await reportsOf(open, { session, look }, { ...options, migrations }, ports);
       const wrong = missing.filter((report) => problemOf(report) !== undefined || report.seen?.holder);
-      if (wrong.length === 0) return await reportsOf(schemas, session, { ...options, migrations }, ports);
+      if (wrong.length === 0) return await reportsOf(schemas, { session, look }, { ...options, migrations }, ports);
+      refuseHeld(wrong, schemas.length, options.runner.release);
       const message = `waiting for ${wrong.length} of ${schemas.length} schemas: ${named(wrong)}`;
       const hasFailed = wrong.some(({ seen }) => seen?.failed && !seen.holder);
       if (failOnFailure && hasFailed) throw notApplied(`${message}; one has failed (--fail-on-failure)`, wrong);
@@ -86,12 +91,11 @@ async function selected(session: TenantSession, { selection }: LookOptions): Pro
 
 async function reportsOf(
   schemas: readonly string[],
-  session: TenantSession,
+  { session, look }: { readonly session: TenantSession; readonly look: TenantsLook },
   options: LookOptions & { readonly migrations: readonly Migration[] },
   ports: Ports,
 ): Promise<TargetReport[]> {
   const { migrations } = options;
-  const look = await session.look(schemas);
   const standings = new Standings(migrations, { direction: 'up', target: { kind: 'latest' }, strict: false });
   const reports: TargetReport[] = [];
   for (const schema of schemas) {
@@ -114,9 +118,7 @@ function knownOf(
 ): TargetReport | undefined {
   const look = looks.get(schema);
   const isKnown =
-    look &&
-    look.holder === undefined &&
-    (!look.history.exists || standings.of(schema, { looks, ...more }) === 'up to date');
+    look && look.holder === undefined && (!look.history.exists || !standings.isOpen(schema, { looks, ...more }));
   return isKnown ? { target: schema, seen: { rows: statusOf(migrations, look.history.applied) } } : undefined;
 }
 
@@ -125,12 +127,34 @@ function named(reports: readonly TargetReport[]): string {
   return `${names.join(', ')}${reports.length > names.length ? ', …' : ''}`;
 }
 
+/** @throws MigratorError HISTORY_CONFLICT when a rollback holds what is pending: this release will not apply it. */
+function refuseHeld(wrong: readonly TargetReport[], count: number, release: string | undefined): void {
+  const held = wrong.flatMap(({ target, seen }) => {
+    if (!seen || (seen.holder && !onlyAddsToHistory(seen.holder))) return [];
+    const holds = seen.rows.flatMap(({ hold }) => hold ?? []);
+    const { binding } = judgeHeldVersions(holds, missingVersions(seen.rows), { release, reapply: [] });
+    return binding.length === 0 ? [] : [{ target, binding }];
+  });
+  if (held.length === 0) return;
+  const versions = [...new Set(held.flatMap(({ binding }) => binding.map(({ version }) => version)))];
+  throw new MigratorError(
+    'HISTORY_CONFLICT',
+    `${held.length} of ${count} schemas wait for versions that are held: rolled back on purpose, and not to be applied again by this release`,
+    {
+      problems: firstOf(held.map(({ target, binding }) => `${target}: ${binding.map(describeHeldVersion).join('; ')}`)),
+      hint: `deploy a new release, or apply them again on purpose: lockstep up --schemas … --reapply ${versions.join(',')}`,
+    },
+  );
+}
+
+function firstOf(problems: readonly string[]): string[] {
+  const left = problems.length - NAMED;
+  return [...problems.slice(0, NAMED), ...(left > 0 ? [`and ${left} more`] : [])];
+}
+
 function notApplied(summary: string, wrong: readonly TargetReport[]): MigratorError {
   return new MigratorError('PENDING', summary, {
-    problems: [
-      ...wrong.slice(0, NAMED).map((report) => `${report.target}: ${whyNot(report)}`),
-      ...(wrong.length > NAMED ? [`and ${wrong.length - NAMED} more`] : []),
-    ],
+    problems: firstOf(wrong.map((report) => `${report.target}: ${whyNot(report)}`)),
     hint: 'look at the runner that applies them (its log, or "lockstep status --schemas"), or wait longer',
   });
 }

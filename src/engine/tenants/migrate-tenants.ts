@@ -69,8 +69,13 @@ class TenantsRun {
         : { ...request, holds: request.hold === true, database: lead.database },
     );
     const board = new Board({ standings, lockWaitMs, failFast, signal }, this.#ports);
-    const look = await interruptedBy(signal, lead, () => lead.look(schemas));
-    board.sort(schemas, look);
+    const look = await interruptedBy(signal, lead, async () => {
+      const seen = await lead.look(schemas);
+      const unknown = schemas.filter((schema) => standings.of(schema, seen) === 'new release');
+      const left = new Set(dryRun ? [] : await lead.noteRelease(unknown));
+      board.sort(schemas, seen, new Set(unknown.filter((schema) => !left.has(schema))));
+      return seen;
+    });
     const isRollingBack = look.alone !== undefined && !onlyAddsToHistory(look.alone);
     let stopped: MigratorError | undefined;
     if (board.open > 0 || (isRollingBack && !dryRun)) {

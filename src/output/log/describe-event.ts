@@ -1,16 +1,17 @@
 /** How each event is logged: its level, its fixed message, and its facts as fields. */
-import type { MigratorEvent, MigratorEventOf, MigratorEventType } from '../../core/events.ts';
+import type { MigratorEvent, MigratorEventOf, MigratorEventType, TenantEventType } from '../../core/events.ts';
 import { describeHeldVersion } from '../../core/plan/held-versions.ts';
 import { describeFailure } from '../../core/history.ts';
 import { describeBlocker, describeHolder } from '../../core/runner.ts';
 import { counted, seconds } from '../words.ts';
 import type { Description } from './description.ts';
-import { TENANT_DESCRIPTIONS } from './describe-tenant-event.ts';
 import { errorFields, failureFields, holderFields } from './fields.ts';
 
-type Descriptions = { readonly [T in MigratorEventType]: (event: MigratorEventOf<T>) => Description };
+export type DescriptionsOf<Type extends MigratorEventType> = {
+  readonly [T in Type]: (event: MigratorEventOf<T>) => Description;
+};
 
-const DESCRIPTIONS: Descriptions = {
+const DESCRIPTIONS: DescriptionsOf<Exclude<MigratorEventType, TenantEventType>> = {
   'database.waiting': ({ attempt, retryInMs, error }) => ({
     level: 'warn',
     message: 'waiting for the database',
@@ -254,15 +255,6 @@ const DESCRIPTIONS: Descriptions = {
     detail: `${counted(applied.length, 'migration')} in ${seconds(durationMs)}`,
     alsoOnStdout: true,
   }),
-  ...TENANT_DESCRIPTIONS,
-  'tenant.event': ({ schema, event }) => {
-    const { detail, fields, ...description } = describeEvent(event);
-    return {
-      ...description,
-      fields: { ...fields, schema, event: event.type },
-      detail: detail === undefined ? schema : `${schema}: ${detail}`,
-    };
-  },
   'run.failed': ({ error }) => ({
     level: 'error',
     message: 'failed',
@@ -272,7 +264,13 @@ const DESCRIPTIONS: Descriptions = {
   }),
 };
 
+/** For events that only some runs report, which load their texts with what reports them. */
+export function describeToo(more: Partial<DescriptionsOf<MigratorEventType>>): void {
+  Object.assign(DESCRIPTIONS, more);
+}
+
 export function describeEvent(event: MigratorEvent): Description {
   // The table has a function per type; TypeScript can't tie the two together.
-  return (DESCRIPTIONS[event.type] as (event: MigratorEvent) => Description)(event);
+  const described = DESCRIPTIONS as DescriptionsOf<MigratorEventType>;
+  return (described[event.type] as (event: MigratorEvent) => Description)(event);
 }

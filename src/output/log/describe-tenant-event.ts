@@ -1,20 +1,12 @@
 /** How the events of a run over many schemas are logged. */
-import type { MigratorEventOf } from '../../core/events.ts';
+import type { TenantEventType } from '../../core/events.ts';
 import { describeFailure } from '../../core/tenants/report.ts';
 import { counted, seconds } from '../words.ts';
-import type { Description } from './description.ts';
+import { describeEvent, type DescriptionsOf } from './describe-event.ts';
 import { errorFields, holderFields } from './fields.ts';
 import { describeHolder } from '../../core/runner.ts';
 
-type TenantEventType =
-  | 'tenants.planned'
-  | 'tenants.waiting'
-  | 'tenant.done'
-  | 'tenant.failed'
-  | 'tenant.gone'
-  | 'tenants.finished';
-
-export const TENANT_DESCRIPTIONS: { readonly [T in TenantEventType]: (event: MigratorEventOf<T>) => Description } = {
+export const TENANT_DESCRIPTIONS: DescriptionsOf<TenantEventType> = {
   'tenants.planned': ({ direction, schemas, work, withoutHistory }) => ({
     level: 'info',
     message: 'planned the schemas',
@@ -27,6 +19,14 @@ export const TENANT_DESCRIPTIONS: { readonly [T in TenantEventType]: (event: Mig
     fields: { schemas, count: schemas.length, waitedMs, ...(holder && { holder: holderFields(holder) }) },
     detail: `${counted(schemas.length, 'schema')}${holder ? `, the first held by ${describeHolder(holder)}` : ''}`,
   }),
+  'tenant.event': ({ schema, event }) => {
+    const { detail, fields, ...description } = describeEvent(event);
+    return {
+      ...description,
+      fields: { ...fields, schema, event: event.type },
+      detail: detail === undefined ? schema : `${schema}: ${detail}`,
+    };
+  },
   'tenant.done': ({ schema, direction, versions, durationMs }) => ({
     level: 'info',
     message: 'finished a schema',

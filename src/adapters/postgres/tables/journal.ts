@@ -19,6 +19,9 @@ import { appliedByJournalQuery, inPartQuery, lastEnd, readInPart, VERSION_ENDS }
 import { pruneStatement } from './prune.ts';
 import { readStoredDowns, storedDownsQuery } from './stored-downs.ts';
 
+/** A run with nothing to do does not wait long to record that. */
+export const NOTE_LOCK_TIMEOUT_MS = 1_000;
+
 export class PostgresJournal implements Journal {
   readonly #context: SessionContext;
 
@@ -186,8 +189,6 @@ function unfinishedRunsQuery(journal: string): string {
     ` ORDER BY s.id`
   );
 }
-
-const NOTE_LOCK_TIMEOUT_MS = 1_000;
 
 function failuresQuery(
   journal: string,

@@ -1,27 +1,17 @@
-/**
- * What is applied in many schemas: one message of read-only transactions of a few schemas each, as one transaction over
- * all would fill the server's lock table at its default size.
- */
+/** What is applied in many schemas, and who works in which. */
 import type { AppliedVersion } from '../../../core/history.ts';
 import type { Holder } from '../../../core/runner.ts';
 import type { TenantLook } from '../../../core/tenants/ports.ts';
-import { guard } from '../state/attached-objects.ts';
 import { derivedKey, journalName } from '../state/relation.ts';
 import { OWN_LOCK_TIMEOUT_MS } from '../state/settings.ts';
 import { inPartQuery, readInPart } from '../tables/progress-facts.ts';
-import { BEGIN, OWN_PATH } from '../wire/own-path.ts';
-import { resultsBefore, type ResultSet } from '../wire/simple-query.ts';
-import { Statements } from '../wire/statements.ts';
+import type { ResultSet } from '../wire/simple-query.ts';
 import { literal, qualified } from '../wire/sql.ts';
-import { serverErrorOf } from '../wire/sqlstate.ts';
 import type { Wire } from '../wire/wire.ts';
 import type { SchemaFacts } from './schemas.ts';
+import { inSegments, type SegmentAnswer, type SegmentUse } from './segments.ts';
 
-/** Schemas of one transaction: about eight locks each, of the 6,400 that a server has at its default. */
-const SEGMENT = 50;
-
-export interface LookOptions {
-  readonly table: string;
+export interface LookOptions extends Pick<SegmentUse, 'table' | 'role'> {
   readonly release: string | undefined;
 }
 
@@ -36,17 +26,38 @@ interface Looked {
 /** Schemas that cannot be read so are left out: whoever looks at them one by one learns why. */
 export async function lookAtSchemas(wire: Wire, facts: readonly SchemaFacts[], options: LookOptions): Promise<Looked> {
   const readable = facts.filter(({ oids }) => oids);
-  // Before the histories: what a rollback has changed since is seen there.
-  const { rows, holders } = await inSegments(wire, readable, options, (one) => stateQuery(one, options));
+  const read = (query: (schema: string) => string): SegmentUse => ({
+    ...options,
+    access: 'read',
+    lockTimeoutMs: OWN_LOCK_TIMEOUT_MS,
+    statements: (schemas) => [schemas.map((schema, index) => `SELECT ${index}, ${query(schema)}`).join('\nUNION ALL ')],
+  });
+  // The holders before the histories: what a rollback has changed since is seen there.
+  const state = await inSegments(
+    wire,
+    readable,
+    read((schema) => stateQuery(schema, options)),
+    HOLDERS,
+  );
+  const holders = readHolders(state.first, wire);
+  const rows = rowsOf(state.answers);
   // Only where a file has run statement by statement: to plan this query takes longer than all others together.
   const suspects = readable.filter(({ schema }) => rows.get(schema)?.[2] === 't');
-  const parts = await inSegments(wire, suspects, options, (one) => inPartOf(one, options));
+  const parts = rowsOf(
+    (
+      await inSegments(
+        wire,
+        suspects,
+        read((schema) => inPartOf(schema, options)),
+      )
+    ).answers,
+  );
   const histories = new Histories(wire);
   const looks = new Map<string, TenantLook>();
   for (const { schema, hasHistory } of facts) {
     const holder = holders.get(derivedKey(schema, options.table));
     const [applied, seen, isSuspect] = rows.get(schema) ?? [];
-    const part = isSuspect === 't' ? parts.rows.get(schema) : [];
+    const part = isSuspect === 't' ? parts.get(schema) : [];
     if (!hasHistory) looks.set(schema, { history: { exists: false, applied: [] }, journal: undefined, holder });
     else if (applied !== undefined && part)
       looks.set(schema, {
@@ -58,64 +69,12 @@ export async function lookAtSchemas(wire: Wire, facts: readonly SchemaFacts[], o
   return { looks, holders };
 }
 
-type Row = readonly (string | null)[];
-
-/** One row of each schema, and who holds which keys. */
-async function inSegments(
-  wire: Wire,
-  facts: readonly SchemaFacts[],
-  { table }: LookOptions,
-  query: (schema: string) => string,
-): Promise<{ readonly rows: ReadonlyMap<string, Row>; readonly holders: Holders }> {
-  const rows = new Map<string, Row>();
-  let left = Array.from({ length: Math.ceil(facts.length / SEGMENT) }, (_, index) =>
-    facts.slice(index * SEGMENT, (index + 1) * SEGMENT),
-  );
-  let holders: Holders | undefined;
-  while (holders === undefined || left.length > 0) {
-    const message = new Statements();
-    if (!holders) message.add(BEGIN.read).add(OWN_PATH).add(HOLDERS, 'holders').add('COMMIT');
-    for (const [index, segment] of left.entries()) addSegment(message, segment, { table, query, name: `${index}` });
-    const results = await send(wire, message);
-    holders ??= readHolders(message.result('holders', results), wire);
-    const answers = left.map((segment, index) => [segment, message.result(`${index}`, results)] as const);
-    for (const [segment, result] of answers)
-      for (const [index, ...row] of result?.rows ?? []) rows.set(segment[Number(index)]?.schema ?? '', row);
-    // The server ends a message at its first error: what comes after that segment is sent again, without it.
-    const failed = answers.findIndex(([, result]) => !result);
-    left = failed === -1 ? [] : left.slice(failed + 1);
-  }
-  return { rows, holders };
-}
-
-async function send(wire: Wire, message: Statements): Promise<readonly ResultSet[]> {
-  try {
-    return await wire.transactionAsIs(wire.encoding.encode(message.text));
-  } catch (error) {
-    if (!serverErrorOf(error)) throw error;
-    return resultsBefore(error);
-  }
-}
-
-interface Segment {
-  readonly table: string;
-  readonly query: (schema: string) => string;
-  readonly name: string;
-}
-
-function addSegment(message: Statements, segment: readonly SchemaFacts[], { table, query, name }: Segment): void {
-  const tables = segment.flatMap(({ schema }) => [qualified(schema, table), qualified(schema, journalName(table))]);
-  const oids = segment.flatMap((one) => one.oids ?? []).join(', ');
-  message
-    .add(BEGIN.read)
-    .add(OWN_PATH)
-    .add(
-      `SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '${OWN_LOCK_TIMEOUT_MS}', true)`,
-    )
-    .add(`LOCK TABLE ${tables.join(', ')} IN ACCESS SHARE MODE`)
-    .add(guard('read', oids, 'plain'))
-    .add(segment.map(({ schema }, index) => `SELECT ${index}, ${query(schema)}`).join('\nUNION ALL '), name)
-    .add('COMMIT');
+/** One row of each schema. */
+function rowsOf(answers: readonly SegmentAnswer[]): ReadonlyMap<string, readonly (string | null)[]> {
+  const rows = new Map<string, readonly (string | null)[]>();
+  for (const { segment, result } of answers)
+    for (const [index, ...row] of result?.rows ?? []) rows.set(segment[Number(index)]?.schema ?? '', row);
+  return rows;
 }
 
 /** What is applied, whether the release is known, and whether a file may be in part. */

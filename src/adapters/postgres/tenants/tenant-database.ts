@@ -13,7 +13,8 @@ import { serverErrorOf } from '../wire/sqlstate.ts';
 import { Wire } from '../wire/wire.ts';
 import { Gate } from './gate.ts';
 import { lookAtSchemas } from './look.ts';
-import { readSchemas, type SchemasOptions, type SchemasResult } from './schemas.ts';
+import { noteReleaseIn } from './note-release.ts';
+import { readSchemas, type SchemaFacts, type SchemasOptions, type SchemasResult } from './schemas.ts';
 
 export class PostgresTenants implements TenantDatabase {
   readonly #options: DatabaseOptions;
@@ -65,8 +66,9 @@ class PostgresTenantSession implements TenantSession {
   readonly gate: Gate | undefined;
   readonly #opened: Opened;
   readonly #first: SchemasResult;
-  /** What the newest check found, until a look has used it. */
-  #fresh: SchemasResult | undefined;
+  /** What the newest check found; read again once a look has used it. */
+  #newest: SchemasResult;
+  #used = false;
   #settings = '';
   /** The session of a schema is being opened. */
   #opening = false;
@@ -74,7 +76,7 @@ class PostgresTenantSession implements TenantSession {
   constructor(opened: Opened, first: SchemasResult) {
     this.#opened = opened;
     this.#first = first;
-    this.#fresh = first;
+    this.#newest = first;
     this.address = opened.connected.address;
     this.database = first.database;
     this.pid = first.backendPid;
@@ -91,21 +93,24 @@ class PostgresTenantSession implements TenantSession {
   }
 
   async #schemas(): Promise<SchemasResult> {
-    return (this.#fresh ??= await readSchemas(this.#opened.wire, this.#opened.reading));
+    if (this.#used) this.#newest = await readSchemas(this.#opened.wire, this.#opened.reading);
+    this.#used = false;
+    return this.#newest;
   }
 
   async look(schemas: readonly string[]): Promise<TenantsLook> {
     const { wire, reading, runner } = this.#opened;
     const { facts } = await this.#schemas();
-    this.#fresh = undefined;
+    this.#used = true;
     const present = new Set(facts.map(({ schema }) => schema));
-    const wanted = new Set(schemas);
-    const { looks, holders } = await lookAtSchemas(
-      wire,
-      facts.filter(({ schema }) => wanted.has(schema)),
-      { table: reading.table, release: runner.release },
-    );
+    const { looks, holders } = await lookAtSchemas(wire, only(schemas, facts), { ...reading, release: runner.release });
     return { looks, present, alone: this.gate && holders.get(this.gate.key) };
+  }
+
+  async noteRelease(schemas: readonly string[]): Promise<readonly string[]> {
+    if (schemas.length === 0) return [];
+    const { wire, reading, runner } = this.#opened;
+    return await noteReleaseIn(wire, only(schemas, this.#newest.facts), { ...reading, runner });
   }
 
   /** A dead run frees its locks in seconds; what the server refuses, the session of a schema reports. */
@@ -183,4 +188,9 @@ class PostgresTenantSession implements TenantSession {
     if (!this.lost.aborted) await connected.release({ untouched: false, idle });
     wire.giveUp(new Error('the session has ended'));
   }
+}
+
+function only(schemas: readonly string[], facts: readonly SchemaFacts[]): SchemaFacts[] {
+  const wanted = new Set(schemas);
+  return facts.filter(({ schema }) => wanted.has(schema));
 }

@@ -12,7 +12,7 @@ import { serverErrorOf } from './sqlstate.ts';
 const HEARTBEAT_MS = 5_000;
 
 /** Longer than any busy server takes for a message of ours, which never waits longer than this for a lock. */
-const PROMPT_MS = 30_000;
+export const PROMPT_MS = 30_000;
 
 /** In ASCII, so that the server understands it in every encoding. */
 const SPEAK_UTF8 = `SET client_encoding = 'UTF8'`;
@@ -22,6 +22,8 @@ const IS_ASCII = /^[\x00-\x7f]*$/;
 export interface MessageOptions {
   /** False for messages that may take long: a migration's own statements, and the clean-up after one. */
   readonly promptly?: boolean;
+  /** For a message that does the work of many. */
+  readonly limitMs?: number;
   /** False for messages whose rows nobody reads. */
   readonly keepRows?: boolean;
 }
@@ -29,8 +31,8 @@ export interface MessageOptions {
 export class Channel {
   readonly #client: pg.ClientBase;
   readonly #lost = new AbortController();
-  /** In the order of sending; whether the answer must come promptly. */
-  readonly #inFlight = new Map<SimpleQuery, boolean>();
+  /** In the order of sending; within how many milliseconds the answer must come. */
+  readonly #inFlight = new Map<SimpleQuery, number | undefined>();
   #overdue: NodeJS.Timeout | undefined;
   #usedLately = false;
   #owesRollback = false;
@@ -117,7 +119,7 @@ export class Channel {
     // A message that is not answered yet may set another encoding, in which the server would read this one.
     if (this.#otherEncoding || (this.busy && !IS_ASCII.test(sql))) this.#speakUtf8();
     const query = new SimpleQuery(sql, { keepRows: options.keepRows ?? true });
-    this.#inFlight.set(query, options.promptly ?? true);
+    this.#inFlight.set(query, options.promptly === false ? undefined : (options.limitMs ?? PROMPT_MS));
     if (this.#inFlight.size === 1) this.#limitOldest();
     try {
       submit(this.#client, query);
@@ -137,8 +139,8 @@ export class Channel {
   /** The time of a message begins when the ones before it are answered. */
   #limitOldest(): void {
     clearTimeout(this.#overdue);
-    const [oldest] = this.#inFlight;
-    if (oldest?.[1] === true) this.#overdue = setTimeout(this.#noAnswer, PROMPT_MS);
+    const [oldest] = this.#inFlight.values();
+    if (oldest !== undefined) this.#overdue = setTimeout(this.#noAnswer, oldest, oldest);
   }
 
   /** Sent ahead and not awaited, so that no other message gets in between. */
@@ -185,8 +187,8 @@ export class Channel {
     for (const stop of this.#listening) stop();
   }
 
-  readonly #noAnswer = (): void => {
-    this.giveUp(new Error(`no answer within ${PROMPT_MS / 1000} s`));
+  readonly #noAnswer = (limitMs: number): void => {
+    this.giveUp(new Error(`no answer within ${limitMs / 1000} s`));
   };
 
   readonly #onLost = (error?: unknown): void => {
