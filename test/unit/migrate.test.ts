@@ -92,6 +92,14 @@ describe('migrate', () => {
       expect(server.peers.size).to.equal(0);
     });
 
+    it('looks for the place of the next run when it has released the lock, so that nobody waits for that', async () => {
+      server.placeOfNextRun = 'search_path is another now';
+      expect((await newRun().up()).warnings).to.deep.equal(['search_path is another now']);
+      expect(calls().slice(-2)).to.deep.equal(['lock.release', 'history.placeOfNextRun']);
+      await newRun().up();
+      expect(calls().slice(-2)).to.deep.equal(['check', 'check history']);
+    });
+
     it('skips applied migrations and reports each', async () => {
       await apply(FILES[0]!, FILES[1]!);
       const run = newRun();

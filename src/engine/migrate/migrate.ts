@@ -90,7 +90,7 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
   const { lockWaitMs, signal, dryRun } = options;
   const { direction } = options.request;
   const meant = stepsMeant(run, check.history);
-  const settled = async (now: Check): Promise<true | undefined> => {
+  const settled = async (now: Check): Promise<false | undefined> => {
     progress.sees(pendingVersions(migrations, now.history.applied));
     // A plan made while another run rolls back is about a state that will not last; nor is a rollback's while another
     // run applies.
@@ -116,13 +116,13 @@ async function planThenLock(run: Run, check: Check): Promise<void> {
       }
       return undefined;
     }
-    return true;
+    return false;
   };
-  const body = async (waitedMs: number): Promise<true> => {
+  const body = async (waitedMs: number): Promise<boolean> => {
     progress.waitedMs = waitedMs;
     const { planAgainAndApply } = await import('./under-lock.ts');
-    await planAgainAndApply(run, meant);
-    return true;
+    return await planAgainAndApply(run, meant);
   };
-  await withLock<true>({ session, check, settled, body, lockWaitMs, signal }, run.ports);
+  const applied = await withLock<boolean>({ session, check, settled, body, lockWaitMs, signal }, run.ports);
+  if (applied) await (await import('./under-lock.ts')).warnOfNextPlace(run);
 }

@@ -19,8 +19,10 @@ import type { PlannedStep } from '../apply/planned-step.ts';
 import { withProgress } from '../apply/resume.ts';
 import type { Run } from './run.ts';
 
-/** Forgets the plan made before the lock: the history may have changed since. */
-export async function planAgainAndApply(run: Run, meant: readonly Version[] | undefined): Promise<void> {
+/**
+ * Forgets the plan made before the lock: the history may have changed since. Resolves with whether anything was applied.
+ */
+export async function planAgainAndApply(run: Run, meant: readonly Version[] | undefined): Promise<boolean> {
   const { migrations, session, progress, options, ports } = run;
   const { history, journal } = session;
   progress.warn(await history.ensureTables());
@@ -32,7 +34,7 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
   if (plan.steps.length === 0) {
     progress.upToDate(plan);
     await holdMore(run, []);
-    return;
+    return false;
   }
   progress.planned(plan);
   const scripts = await withHolds(run, plan);
@@ -46,7 +48,11 @@ export async function planAgainAndApply(run: Run, meant: readonly Version[] | un
     throw error;
   });
   await holdMore(run, scripts);
-  // Only a warning: the run itself has succeeded.
+  return true;
+}
+
+/** Needs no lock: nobody waits for it. Only a warning: the run itself has succeeded. */
+export async function warnOfNextPlace({ session: { history }, progress }: Run): Promise<void> {
   const elsewhere = await history.placeOfNextRun().catch(() => undefined);
   if (elsewhere !== undefined) progress.warn([elsewhere]);
 }

@@ -116,6 +116,7 @@ export class FakeHistory implements History {
   }
 
   async placeOfNextRun(): Promise<string | undefined> {
-    return undefined;
+    await this.#context.reach('history.placeOfNextRun');
+    return this.#context.server.placeOfNextRun;
   }
 }

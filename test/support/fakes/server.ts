@@ -76,6 +76,7 @@ export class FakeServer {
   /** The observable state of a statement that runs, or that did not get its lock. */
   observation: Observation = { blockers: [] };
   catalog: Catalog = { major: 18, objects: [] };
+  placeOfNextRun: string | undefined;
   holder: Peer | undefined;
   /** Sessions that check the lock at this moment, which makes other attempts fail. */
   readonly lookers = new Set<Peer>();
