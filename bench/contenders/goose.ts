@@ -1,5 +1,4 @@
 // Answers: how is goose run? By its command line (Go), where there is one on the PATH.
-import { spawnSync } from 'node:child_process';
 import { versionOf, writeFiles, type Contender } from './contender.ts';
 import type { Migration } from '../migrations.ts';
 
@@ -14,10 +13,6 @@ export const goose: Contender = {
     return { file: 'goose', args: ['-dir', folder, 'postgres', url, 'up'], env: {}, cwd: folder };
   },
 };
-
-export function hasGoose(): boolean {
-  return spawnSync('goose', ['--version']).status === 0;
-}
 
 /** A statement whose body has semicolons needs marks; around all of them they do no harm. */
 function textOf({ sql, undo, alone }: Migration): string {

@@ -1,7 +1,7 @@
 // Answers: what do many files cost? A directory like a service's beside psql, 1,000 and 10,000 applied files beside ten.
 import { run, type Command } from '../command.ts';
 import type { Contender } from '../contenders/contender.ts';
-import { goose, hasGoose } from '../contenders/goose.ts';
+import { goPrograms, missingGoPrograms } from '../contenders/go-programs.ts';
 import { lockstep } from '../contenders/lockstep.ts';
 import { hasPsql, psql, psqlPerFile } from '../contenders/psql.ts';
 import { median, medianOf } from '../figures.ts';
@@ -36,7 +36,7 @@ export const manyFiles: Goal = {
 /** Each time on an empty database. */
 async function measurePending(place: Place, { repeat, peers, tell }: Setting): Promise<Result> {
   const reference = hasPsql() ? [psqlPerFile, psql] : [];
-  const others = [...peers, ...(hasGoose() ? [goose] : [])];
+  const others = [...peers, ...goPrograms];
   const contenders = [lockstep, ...reference, ...others];
   const walls = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
   const rounds = Math.min(repeat, 5);
@@ -80,7 +80,10 @@ async function measurePending(place: Place, { repeat, peers, tell }: Setting): P
         bound: 1,
       },
     ],
-    notes: hasPsql() ? [] : ['psql is not on the PATH: what is compared with it is left out.'],
+    notes: [
+      ...(hasPsql() ? [] : ['psql is not on the PATH: what is compared with it is left out.']),
+      ...missingGoPrograms,
+    ],
   };
 }
 
