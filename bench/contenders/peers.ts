@@ -2,6 +2,7 @@
 import type { Contender } from './contender.ts';
 import { dbmate } from './dbmate.ts';
 import { drizzleKit, drizzleOrm } from './drizzle.ts';
+import { goPrograms } from './go-programs.ts';
 import { graphileMigrate } from './graphile-migrate.ts';
 import { knex } from './knex.ts';
 import { nodePgMigrate } from './node-pg-migrate.ts';
@@ -17,4 +18,5 @@ export const peers: readonly Contender[] = [
   nodePgMigrate,
   graphileMigrate,
   drizzleKit,
+  ...goPrograms,
 ];

@@ -1,7 +1,6 @@
 // Answers: what do many files cost? A directory like a service's beside psql, 1,000 and 10,000 applied files beside ten.
 import { run, type Command } from '../command.ts';
 import type { Contender } from '../contenders/contender.ts';
-import { goPrograms, missingGoPrograms } from '../contenders/go-programs.ts';
 import { lockstep } from '../contenders/lockstep.ts';
 import { hasPsql, psql, psqlPerFile } from '../contenders/psql.ts';
 import { median, medianOf } from '../figures.ts';
@@ -36,8 +35,7 @@ export const manyFiles: Goal = {
 /** Each time on an empty database. */
 async function measurePending(place: Place, { repeat, peers, tell }: Setting): Promise<Result> {
   const reference = hasPsql() ? [psqlPerFile, psql] : [];
-  const others = [...peers, ...goPrograms];
-  const contenders = [lockstep, ...reference, ...others];
+  const contenders = [lockstep, ...reference, ...peers];
   const walls = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
   const rounds = Math.min(repeat, 5);
   const measure = async (contender: Contender, when: string): Promise<void> => {
@@ -55,7 +53,7 @@ async function measurePending(place: Place, { repeat, peers, tell }: Setting): P
   }
   // The others are there to see where one is, and take long: once. And last, as the server goes on tidying up after
   // each.
-  for (const peer of others) await measure(peer, 'once');
+  for (const peer of peers) await measure(peer, 'once');
   const typical = (contender: Contender): number => median(walls.get(contender) ?? []);
   const base = hasPsql() ? typical(psqlPerFile) : undefined;
   const overPsql = (contender: Contender): number | undefined =>
@@ -80,10 +78,7 @@ async function measurePending(place: Place, { repeat, peers, tell }: Setting): P
         bound: 1,
       },
     ],
-    notes: [
-      ...(hasPsql() ? [] : ['psql is not on the PATH: what is compared with it is left out.']),
-      ...missingGoPrograms,
-    ],
+    notes: hasPsql() ? [] : ['psql is not on the PATH: what is compared with it is left out.'],
   };
 }
 

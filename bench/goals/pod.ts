@@ -3,7 +3,7 @@
 import { run, type Command, type Cost } from '../command.ts';
 import type { Contender } from '../contenders/contender.ts';
 import { emptyNode, floor } from '../contenders/floor.ts';
-import { goPrograms, missingGoPrograms } from '../contenders/go-programs.ts';
+import { missingGoPrograms } from '../contenders/go-programs.ts';
 import { lockstep, olderLockstep } from '../contenders/lockstep.ts';
 import { cpuLimit } from '../cpu-limit.ts';
 import { median, medianOf } from '../figures.ts';
@@ -46,7 +46,7 @@ export const pod: Goal = {
 
 /** Go's own with each kind of log-in; the others on Node with the last one, as they are run in pods. */
 async function prepareAll(server: PodServer, { peers }: Setting, notes: string[]): Promise<Entry[]> {
-  const native = [...peers.filter(({ onNode }) => !onNode), ...goPrograms];
+  const native = peers.filter(({ onNode }) => !onNode);
   const own = [floor, ...olderLockstep, lockstep];
   const entries: Entry[] = [];
   const add = async (contender: Contender, logIn: LogIn): Promise<void> => {
