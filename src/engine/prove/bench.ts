@@ -1,6 +1,6 @@
-/** One scratch database, and the session that looks at it. */
+/** One scratch database, the session that changes it, and those that look at it. */
 import type { Catalog } from '../../core/catalog/catalog.ts';
-import type { Version } from '../../core/migration.ts';
+import type { Migration, Script, Version } from '../../core/migration.ts';
 import type { Session } from '../../core/ports.ts';
 import type { Scratch, Trial } from '../../core/scratch.ts';
 import { migrate } from '../migrate/migrate.ts';
@@ -8,43 +8,46 @@ import type { Request } from '../migrate/request.ts';
 import { connect } from '../session/connect.ts';
 import { interruptedBy } from '../session/interrupting.ts';
 import type { ProveOptions, ProvePorts } from './options.ts';
+import { Track } from './track.ts';
 
 export class Bench {
   readonly trial: Trial;
   readonly #options: ProveOptions;
   readonly #ports: ProvePorts;
   readonly #scratch: Scratch;
+  readonly #track: Track;
+  /** Reads the catalog: what it has prepared stays, as no migration runs in it. */
   readonly #session: Session;
 
   private constructor(
     options: ProveOptions,
     ports: ProvePorts,
-    { scratch, session, trial }: { scratch: Scratch; session: Session; trial: Trial },
+    { scratch, track, session, trial }: { scratch: Scratch; track: Track; session: Session; trial: Trial },
   ) {
     this.#options = options;
     this.#ports = ports;
     this.#scratch = scratch;
+    this.#track = track;
     this.#session = session;
     this.trial = trial;
   }
 
   static async open(options: ProveOptions, ports: ProvePorts, scratch: Scratch): Promise<Bench> {
+    // It makes our tables, which the other session has to know: they are no part of the catalog.
+    const track = await Track.open(options, ports, scratch);
     const { session } = await connect({ ...options, writes: false }, { ...ports, ...scratch }, options.signal);
-    return new Bench(options, ports, { scratch, session, trial: await scratch.trial() });
+    return new Bench(options, ports, { scratch, track, session, trial: await scratch.trial() });
   }
 
-  async up(version: Version): Promise<void> {
-    await applyTo(this.#scratch, upTo(version), this.#options, this.#ports);
+  async up(migration: Migration): Promise<void> {
+    await this.#track.up(migration);
   }
 
-  async down(): Promise<void> {
-    const request = { direction: 'down', target: { kind: 'steps', count: 1 }, hold: false } as const;
-    await applyTo(this.#scratch, request, this.#options, this.#ports);
+  async down(version: Version, script: Script): Promise<void> {
+    await this.#track.down(version, script);
   }
 
   async catalog(): Promise<Catalog> {
-    // The migration may have made our tables, which are no part of the catalog.
-    await this.#session.check();
     return await interruptedBy(this.#options.signal, this.#session, () => this.#session.readCatalog());
   }
 
@@ -61,6 +64,7 @@ export class Bench {
   }
 
   async #leave(): Promise<void> {
+    await this.#track.close();
     await this.#session.close();
     await this.trial.close();
   }

@@ -62,8 +62,9 @@ class Run {
     this.#seeds = seeds;
   }
 
-  async prove(all: readonly Migration[], first: number): Promise<Proof> {
+  async prove(files: readonly Migration[], first: number): Promise<Proof> {
     const versions: ProvedVersion[] = [];
+    const all = await this.#watched(files);
     let bench = await this.#start(all, first);
     let expected = await bench.catalog();
     for (const migration of all.slice(first)) {
@@ -93,18 +94,19 @@ class Run {
     return { versions, catalog: expected };
   }
 
-  /** With every version before the first one that is proved, and a witness in each file. */
-  async #start(all: readonly Migration[], first: number): Promise<Bench> {
-    const scratch = await this.#base.scratch.copy();
-    const trial = await scratch.trial();
-    const { parser } = this.#ports;
-    const migrations = await withWitness(all, trial.witness, parser);
+  /** With a witness in each file. */
+  async #watched(files: readonly Migration[]): Promise<readonly Migration[]> {
+    const trial = await this.#base.scratch.trial();
     await trial.close();
+    const migrations = await withWitness(files, trial.witness, this.#ports.parser);
     this.#ports = { ...this.#ports, source: { read: () => Promise.resolve({ migrations, remarks: [] }) } };
+    return migrations;
+  }
+
+  /** With every version before the first one that is proved. */
+  async #start(all: readonly Migration[], first: number): Promise<Bench> {
     const before = all[first - 1];
-    if (!before) return await this.#open(scratch);
-    await scratch.drop();
-    return await this.#open(await this.#applied(all, before.version));
+    return await this.#open(before ? await this.#applied(all, before.version) : await this.#base.scratch.copy());
   }
 
   #open(scratch: Scratch): Promise<Bench> {
@@ -130,11 +132,11 @@ class Run {
     for (const table of await trial.load(seed)) this.#seeded.add(table);
   }
 
-  async #firstUp(bench: Bench, { version }: Migration): Promise<Pick<ProvedVersion, 'locks' | 'rewritten'>> {
+  async #firstUp(bench: Bench, migration: Migration): Promise<Pick<ProvedVersion, 'locks' | 'rewritten'>> {
     const { trial } = bench;
     const before = await trial.tables();
     trial.watch();
-    await bench.up(version);
+    await bench.up(migration);
     const after = new Map((await trial.tables()).map((table) => [table.oid, table]));
     const rewritten = before.filter(({ oid, storage }) => after.has(oid) && after.get(oid)?.storage !== storage);
     const locks = trial.locksOn(before);
@@ -143,19 +145,20 @@ class Run {
 
   async #wayBack(
     bench: Bench,
-    { version, down }: Migration,
+    migration: Migration,
     { before, made, rows }: { readonly before: Catalog; readonly made: Catalog; readonly rows: KeptRows | undefined },
   ): Promise<Found> {
+    const { version, down } = migration;
     if (!down) return { way: 'none', differences: [] };
     if (down.directives.irreversible) return { way: 'irreversible', differences: [] };
     const again = `${version}.up.sql, after the down file`;
     let doing = down.file;
     try {
-      await bench.down();
+      await bench.down(version, down);
       const back = await bench.catalog();
       const lost = rows ? await lostRows(rows, bench.trial) : [];
       doing = again;
-      await bench.up(version);
+      await bench.up(migration);
       const differences = [
         ...(await this.#differences(down.file, before, back)),
         ...lost.map((row) => ({ file: down.file, ...row })),
@@ -175,12 +178,12 @@ class Run {
   }
 
   /** Down and up once more in a copy, with the rows that seeds have loaded. */
-  async #withRows(bench: Bench, { down }: Migration, found: Found): Promise<readonly [Bench, Found]> {
+  async #withRows(bench: Bench, { version, down }: Migration, found: Found): Promise<readonly [Bench, Found]> {
     if (!down) return [bench, found];
     const [kept, copy] = await bench.copies();
     const other = await this.#open(copy);
     try {
-      await other.down();
+      await other.down(version, down);
       const rows = await rowDifferences(kept.trial, other.trial, [...this.#seeded]);
       const differences = [...found.differences, ...rows.map((row) => ({ file: down.file, ...row }))];
       return [kept, { ...found, way: rows.length > 0 ? 'different' : found.way, differences }];
