@@ -118,6 +118,8 @@ export interface Session {
   cancelLongWait(limitMs: number, signal: AbortSignal): Promise<readonly Blocker[] | undefined>;
   /** What is in the database, without our own tables. */
   readCatalog(): Promise<Catalog>;
+  /** The same for who reads it many times, while nobody else changes it: only what can have changed is read. */
+  readCatalogAgain(): Promise<Catalog>;
   /** Cancels the running statement on the server: every query of this session soon fails. */
   interrupt(): Promise<void>;
   close(): Promise<void>;

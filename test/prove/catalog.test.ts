@@ -227,7 +227,7 @@ describe('the catalog', () => {
   it('is the same for a session that reads again, after every change', async () => {
     await inCopy(database(), (url) =>
       withCatalogs(url, async (read) => {
-        for (const [sql] of MUTANTS.filter((_, at) => at % 4 === 0)) {
+        for (const [sql] of MUTANTS.filter((_, at) => at % 1 === 0)) {
           await execute(url, sql.replaceAll('READER', reader)).catch(() => undefined);
           expect(await read(), sql).to.deep.equal(await readCatalogOf(url));
         }

@@ -5,14 +5,19 @@ import pg from 'pg';
 import { DedicatedConnections } from '../../src/adapters/postgres/connection/dedicated.ts';
 import { PostgresDatabase } from '../../src/adapters/postgres/database.ts';
 import type { Catalog } from '../../src/core/catalog/catalog.ts';
+import type { Session } from '../../src/core/ports.ts';
 import { Recorder } from './recorder.ts';
 
 export async function readCatalogOf(url: string): Promise<Catalog> {
-  return await withCatalogs(url, (read) => read());
+  return await withSession(url, (session) => session.readCatalog());
 }
 
-/** The same for one session that reads several times. */
+/** The same for one session that reads several times, as `prove` does. */
 export async function withCatalogs<T>(url: string, body: (read: () => Promise<Catalog>) => Promise<T>): Promise<T> {
+  return await withSession(url, (session) => body(() => session.readCatalogAgain()));
+}
+
+async function withSession<T>(url: string, body: (session: Session) => Promise<T>): Promise<T> {
   const { connect } = new DedicatedConnections({ databaseUrl: url, env: {} }, undefined);
   const database = new PostgresDatabase({
     connect,
@@ -27,7 +32,7 @@ export async function withCatalogs<T>(url: string, body: (read: () => Promise<Ca
     new AbortController().signal,
   );
   try {
-    return await body(() => session.readCatalog());
+    return await body(session);
   } finally {
     await session.close();
   }

@@ -204,6 +204,11 @@ export class PostgresSession implements Session {
     return await readCatalog(this.#context);
   }
 
+  async readCatalogAgain(): Promise<Catalog> {
+    const { readCatalogAgain } = await import('./catalog/read-again.ts');
+    return await readCatalogAgain(this.#context);
+  }
+
   async interrupt(): Promise<void> {
     const { wire, interrupt } = this.#options;
     await wire.holdBack(interrupt({ busy: wire.busy }));

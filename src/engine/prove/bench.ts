@@ -48,7 +48,7 @@ export class Bench {
   }
 
   async catalog(): Promise<Catalog> {
-    return await interruptedBy(this.#options.signal, this.#session, () => this.#session.readCatalog());
+    return await interruptedBy(this.#options.signal, this.#session, () => this.#session.readCatalogAgain());
   }
 
   /** This database as it is, twice; this bench is closed, as a template must have no sessions. */

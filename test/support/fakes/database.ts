@@ -121,6 +121,10 @@ export class FakeSession implements Session {
     return this.#context.server.catalog;
   }
 
+  readCatalogAgain(): Promise<Catalog> {
+    return this.readCatalog();
+  }
+
   async cancelLongWait(): Promise<undefined> {
     return undefined;
   }

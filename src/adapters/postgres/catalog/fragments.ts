@@ -5,6 +5,8 @@ export interface CatalogQuery {
   /** Of what it tells: kinds of objects or of parts. */
   readonly kinds: readonly (Kind | PartKind)[];
   readonly sql: string;
+  /** Of what belongs to a relation, whose oid stands behind the other columns: the same for those in $1 alone. */
+  readonly some?: string;
 }
 
 /** Set for one transaction: the role that is written `@owner`, and the tables that are ours. */

@@ -4,7 +4,6 @@ import type { SessionContext } from '../state/context.ts';
 import type { ResultSet } from '../wire/simple-query.ts';
 import { literal } from '../wire/sql.ts';
 import { serverErrorOf } from '../wire/sqlstate.ts';
-import type { Wire } from '../wire/wire.ts';
 import type { CatalogQuery } from './fragments.ts';
 import { otherQueries } from './others.ts';
 import { RELATION_QUERIES } from './relations.ts';
@@ -13,18 +12,25 @@ import { RELATION_QUERIES } from './relations.ts';
 export async function readCatalog(context: SessionContext): Promise<Catalog> {
   const { serverVersion } = context.settings;
   const queries = [...RELATION_QUERIES, ...otherQueries(serverVersion)];
-  const { results, unseen } = await readAll(context, await cheapest(context.wire, queries)).then(
+  const { results, unseen } = await readAll(
+    context,
+    queries.map(({ sql }) => sql),
+  ).then(
     (all) => ({ results: all, unseen: [] }),
     (error: unknown) => readWhatIsAllowed(context, queries, error),
   );
   const catalog = catalogOf(
-    Math.floor(serverVersion / 10_000),
+    majorOf(context),
     results.flatMap(({ rows }) => rows.map(rowOf)),
   );
   return unseen.length === 0 ? catalog : { ...catalog, unseen };
 }
 
-async function readAll(
+export function majorOf({ settings: { serverVersion } }: SessionContext): number {
+  return Math.floor(serverVersion / 10_000);
+}
+
+export async function readAll(
   { wire, relation }: SessionContext,
   statements: readonly string[],
 ): Promise<readonly ResultSet[]> {
@@ -32,28 +38,6 @@ async function readAll(
   const all = [setPlace(relation.oid, ours), ...statements];
   return (await wire.transaction('read', all, { promptly: false })).slice(1);
 }
-
-/** The sessions that have read before; those that have prepared the queries say so. */
-const READERS = new WeakMap<Wire, 'has read' | 'has prepared'>();
-
-/**
- * To plan these queries takes four times as long as to run them: whoever reads again, as `prove` does, plans them only
- * once more.
- */
-async function cheapest(wire: Wire, queries: readonly CatalogQuery[]): Promise<readonly string[]> {
-  const before = READERS.get(wire);
-  if (!before) {
-    READERS.set(wire, 'has read');
-    return queries.map(({ sql }) => sql);
-  }
-  if (before === 'has read') {
-    await wire.message(queries.map(({ sql }, at) => `PREPARE ${NAME}${at} AS ${sql}`).join(';\n'));
-    READERS.set(wire, 'has prepared');
-  }
-  return queries.map((_, at) => `EXECUTE ${NAME}${at}`);
-}
-
-const NAME = 'lockstep_catalog_';
 
 /** An administrator may have taken SELECT on a catalog from PUBLIC. */
 async function readWhatIsAllowed(
@@ -85,7 +69,7 @@ function setPlace(history: string | undefined, ours: readonly string[]): string 
   return `SELECT set_config('lockstep.catalog_owner', ${owner}::text, true), set_config('lockstep.catalog_ours', ${literal(`{${ours.join()}}`)}, true)`;
 }
 
-function rowOf([kind, name, part, partName, is, properties]: readonly (string | null)[]): CatalogRow {
+export function rowOf([kind, name, part, partName, is, properties]: readonly (string | null)[]): CatalogRow {
   return {
     kind: kind as Kind,
     name: name ?? '',

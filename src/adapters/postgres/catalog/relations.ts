@@ -176,40 +176,51 @@ const STATISTICS = object(`'statistics'`, qualifiedName('n.nspname', 's.stxname'
 });
 
 export const RELATION_QUERIES: readonly CatalogQuery[] = [
-  {
-    kinds: ['table', 'foreign table', 'view', 'materialized view', 'sequence'],
-    sql: `${RELATION} FROM ${relations(`'r', 'p', 'f', 'v', 'm', 'S'`)}`,
-  },
-  {
-    kinds: ['column'],
-    sql: `${COLUMN} FROM ${relations(
-      WITH_COLUMNS,
-      `JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum LEFT JOIN pg_description b ON b.classoid = 'pg_class'::regclass AND b.objoid = c.oid AND b.objsubid = a.attnum`,
-    )} ORDER BY c.oid, a.attnum`,
-  },
-  {
-    kinds: ['constraint'],
-    sql: `${CONSTRAINT} FROM ${relations(`'r', 'p', 'f'`, 'JOIN pg_constraint k ON k.conrelid = c.oid', `k.contype NOT IN ('n', 't')`)}`,
-  },
-  {
-    kinds: ['index'],
-    sql: `${INDEX} FROM ${relations(
-      `'r', 'p', 'm'`,
-      `JOIN pg_index i ON i.indrelid = c.oid JOIN pg_class x ON x.oid = i.indexrelid LEFT JOIN pg_constraint k ON k.conindid = x.oid AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')`,
-      SHOWN_INDEX,
-    )}`,
-  },
-  {
-    kinds: ['trigger'],
-    sql: `${TRIGGER} FROM ${relations(`'r', 'p', 'f', 'v'`, 'JOIN pg_trigger t ON t.tgrelid = c.oid', 'NOT t.tgisinternal')}`,
-  },
-  {
-    kinds: ['rule'],
-    sql: `${RULE} FROM ${relations(`'r', 'p', 'v', 'm'`, 'JOIN pg_rewrite w ON w.ev_class = c.oid', `w.rulename <> '_RETURN'`)}`,
-  },
-  { kinds: ['policy'], sql: `${POLICY} FROM ${relations(`'r', 'p'`, 'JOIN pg_policy p ON p.polrelid = c.oid')}` },
+  ofRelations(['table', 'foreign table', 'view', 'materialized view', 'sequence'], RELATION, {
+    of: `'r', 'p', 'f', 'v', 'm', 'S'`,
+  }),
+  ofRelations(['column'], COLUMN, {
+    of: WITH_COLUMNS,
+    join: `JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum LEFT JOIN pg_description b ON b.classoid = 'pg_class'::regclass AND b.objoid = c.oid AND b.objsubid = a.attnum`,
+    order: 'ORDER BY c.oid, a.attnum',
+  }),
+  ofRelations(['constraint'], CONSTRAINT, {
+    of: `'r', 'p', 'f'`,
+    join: 'JOIN pg_constraint k ON k.conrelid = c.oid',
+    where: `k.contype NOT IN ('n', 't')`,
+  }),
+  ofRelations(['index'], INDEX, {
+    of: `'r', 'p', 'm'`,
+    join: `JOIN pg_index i ON i.indrelid = c.oid JOIN pg_class x ON x.oid = i.indexrelid LEFT JOIN pg_constraint k ON k.conindid = x.oid AND k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x')`,
+    where: SHOWN_INDEX,
+  }),
+  ofRelations(['trigger'], TRIGGER, {
+    of: `'r', 'p', 'f', 'v'`,
+    join: 'JOIN pg_trigger t ON t.tgrelid = c.oid',
+    where: 'NOT t.tgisinternal',
+  }),
+  ofRelations(['rule'], RULE, {
+    of: `'r', 'p', 'v', 'm'`,
+    join: 'JOIN pg_rewrite w ON w.ev_class = c.oid',
+    where: `w.rulename <> '_RETURN'`,
+  }),
+  ofRelations(['policy'], POLICY, { of: `'r', 'p'`, join: 'JOIN pg_policy p ON p.polrelid = c.oid' }),
   {
     kinds: ['statistics'],
     sql: `${STATISTICS} FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE EXISTS (SELECT FROM ${relations(`'r', 'p', 'f', 'm'`)} AND c.oid = s.stxrelid)`,
   },
 ];
+
+function ofRelations(
+  kinds: CatalogQuery['kinds'],
+  select: string,
+  {
+    of,
+    join = '',
+    where = 'true',
+    order = '',
+  }: Readonly<Record<'of', string> & Partial<Record<'join' | 'where' | 'order', string>>>,
+): CatalogQuery {
+  const sql = (which: string): string => `${select}, c.oid FROM ${relations(of, join, which)} ${order}`;
+  return { kinds, sql: sql(where), some: sql(`${where} AND c.oid = ANY ($1)`) };
+}
