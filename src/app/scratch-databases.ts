@@ -101,7 +101,8 @@ export class ScratchDatabases {
   }
 
   #connectionsTo(databaseUrl: string): DedicatedConnections {
-    // Variables like PGOPTIONS and DATABASE_URL are about the project's own database.
-    return new DedicatedConnections({ databaseUrl, env: this.#context.env, home: this.#context.home }, undefined);
+    // PGOPTIONS is about the project's own database. Nobody needs what is here after a crash.
+    const env = { ...this.#context.env, PGOPTIONS: '-c synchronous_commit=off' };
+    return new DedicatedConnections({ databaseUrl, env, home: this.#context.home }, undefined);
   }
 }
