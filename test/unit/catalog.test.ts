@@ -154,6 +154,11 @@ describe('two deparsed texts', () => {
     [`USING btree (a)`, `USING btree (a DESC)`, false],
     [`UNIQUE USING btree (a) WHERE (b > 0)`, `UNIQUE USING btree (a) WHERE b > 0`, true],
     [`UNIQUE USING btree (a)`, `USING btree (a)`, false],
+    [
+      `TRIGGER t BEFORE UPDATE ON a FOR EACH ROW WHEN ((new.b > 0)) EXECUTE FUNCTION f()`,
+      `TRIGGER t BEFORE UPDATE ON a FOR EACH ROW WHEN (new.b > 0) EXECUTE FUNCTION f()`,
+      true,
+    ],
     [` SELECT a\n   FROM t`, `SELECT a FROM t`, true],
     [`((`, `((`, false],
   ];

@@ -1,11 +1,12 @@
 /** Do two texts that the server has deparsed mean the same? They are compared by parse tree. */
 import type { ParseResult } from '../sql/script-plan.ts';
 
-/** The statements as which a deparsed text may parse: a query or a definition, an expression, a constraint, an index. */
+/** The statements as which a deparsed text may parse: a query or a definition, an expression, a trigger, a constraint, an index. */
 export function asStatements(text: string): readonly string[] {
   return [
     text,
     `SELECT ${text}`,
+    `CREATE ${text}`,
     `ALTER TABLE t ADD CONSTRAINT c ${text}`,
     /^UNIQUE /.test(text)
       ? `CREATE UNIQUE INDEX i ON t ${text.slice('UNIQUE '.length)}`

@@ -74,7 +74,9 @@ class CatalogReader {
       `PREPARE lockstep_stamps AS ${stampQuery(this.#context.settings.serverVersion)}`,
       `PREPARE lockstep_dependents (oid[]) AS ${DEPENDENTS}`,
     ];
-    await this.#context.wire.message(`SET plan_cache_mode = force_generic_plan;\nSET enable_seqscan = off;\nSET enable_mergejoin = off;\n${all.join(';\n')}`);
+    await this.#context.wire.message(
+      `SET plan_cache_mode = force_generic_plan;\nSET enable_seqscan = off;\nSET enable_mergejoin = off;\n${all.join(';\n')}`,
+    );
   }
 
   async #readAll(): Promise<void> {
