@@ -44,6 +44,16 @@ describe('the hooks', () => {
       expect(kinds('no-events')).to.deep.equal(['ConfigMap', 'ServiceAccount', 'Job']);
       expect(kinds('start')).to.deep.equal(['ConfigMap', 'ServiceAccount', 'Role', 'RoleBinding', 'Job', 'Job']);
       expect(kinds('job')).to.deep.equal(['ConfigMap']);
+      expect(kinds('fleet')).to.deep.equal([
+        'ConfigMap',
+        'ServiceAccount',
+        'Role',
+        'RoleBinding',
+        'CronJob',
+        'Job',
+        'Job',
+      ]);
+      expect(kinds('fleet-job')).to.deep.equal(['ConfigMap', 'CronJob']);
       expect([...kinds('none'), ...kinds('argocd'), ...kinds('argocd-presync')]).to.deep.equal([]);
     }
   });
@@ -100,7 +110,7 @@ describe('the hooks', () => {
       for (const { of, spec } of podsIn(manifests)) {
         if (annotation(one(manifests, of.split('/')[0]!, of.split('/')[1]), ARGO_HOOK) !== '') continue;
         expect(recreated.includes(spec.serviceAccountName), `${name}: ${of} uses ${spec.serviceAccountName}`).to.equal(
-          isHook('Job', of),
+          recreated.length > 0 && (isHook('Job', of) || isHook('CronJob', of)),
         );
       }
     }
