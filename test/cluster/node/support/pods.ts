@@ -32,6 +32,9 @@ export interface Job {
   readonly status: {
     readonly succeeded?: number;
     readonly failed?: number;
+    /** Of an Indexed Job, such as `0-6,8`. */
+    readonly completedIndexes?: string;
+    readonly failedIndexes?: string;
     readonly conditions?: readonly Condition[];
   };
 }
@@ -57,6 +60,7 @@ export interface Told {
   readonly exit: number;
   readonly code?: string;
   readonly command?: string;
+  readonly target?: string;
   readonly appliedCount?: number;
   readonly applied?: readonly string[];
   readonly failed?: Readonly<Record<string, unknown>>;

@@ -18,13 +18,14 @@ export interface Postgres {
 export class Database {
   /** The URL for pods; with another host they connect through that one. */
   readonly address: (host?: string) => string;
-  readonly #url: string;
+  /** The URL for processes beside the node. */
+  readonly local: string;
   readonly #pool: pg.Pool;
 
   constructor(name: string, url: string, host: string) {
-    this.#url = Object.assign(new URL(url), { pathname: name }).href;
-    this.address = (by = host) => Object.assign(new URL(this.#url), { host: `${by}:5432` }).href;
-    this.#pool = new pg.Pool({ connectionString: this.#url, max: 1, application_name: 'lockstep test' });
+    this.local = Object.assign(new URL(url), { pathname: name }).href;
+    this.address = (by = host) => Object.assign(new URL(this.local), { host: `${by}:5432` }).href;
+    this.#pool = new pg.Pool({ connectionString: this.local, max: 1, application_name: 'lockstep test' });
     this.#pool.on('error', () => undefined);
   }
 
@@ -49,7 +50,7 @@ export class Database {
 
   /** Makes the migrations that pass the gate wait until it is released. */
   async closeGate(): Promise<KeyHolder> {
-    return await holdKey(this.#url, GATE_KEY, 'gate');
+    return await holdKey(this.local, GATE_KEY, 'gate');
   }
 
   /** The pod that waits at the gate, once there is one that is not `but`. */
