@@ -175,9 +175,10 @@ function parseTarget(value: string): Parsed<string> {
 
 function parseTargets(text: string): Parsed<readonly string[]> {
   const value = text.split(',').map((name) => name.trim());
+  const wrong = value.map(parseTarget).find((one) => 'problem' in one);
+  if (wrong) return wrong;
   const twice = value.find((name, index) => value.indexOf(name) !== index);
-  if (twice !== undefined) return { problem: `${shown(twice)} is in it twice` };
-  return value.map(parseTarget).find((one) => 'problem' in one) ?? { value };
+  return twice === undefined ? { value } : { problem: `${shown(twice)} is in it twice` };
 }
 
 /** The words of a command, as a shell parts them, without expanding anything. */

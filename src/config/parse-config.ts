@@ -26,6 +26,9 @@ import { addressOf, targetProblems } from './target.ts';
 import { tenantsConfig, tenantsProblems } from './tenants.ts';
 import { whereDefined } from './omit-undefined.ts';
 
+/** Problems of the settings that name a target. */
+const ABOUT_TARGETS = /target|completion_index/i;
+
 /**
  * Flag > LOCKSTEP_* > standard environment > default.
  * @throws MigratorError CONFIG_INVALID with every problem, or ROLLBACK_REFUSED for `--all` without `--confirm`.
@@ -34,8 +37,7 @@ export function parseConfig(raw: RawOptions, env: Environment, facts: Facts): Co
   const { values, problems } = readSettings(raw, env, facts);
   problems.push(...commandProblems(raw, values), ...tenantsProblems(values));
   // A name that is wrong is no name that is missing.
-  if (!problems.some((problem) => /target|completion_index/i.test(problem)))
-    problems.push(...targetProblems(raw, values));
+  if (!problems.some((problem) => ABOUT_TARGETS.test(problem))) problems.push(...targetProblems(raw, values));
   if (problems.length > 0) {
     problems.push(...addressProblems(raw, values, { facts, problems }));
     throw new MigratorError(
@@ -58,7 +60,7 @@ function addressProblems(
   { facts, problems }: { readonly facts: Facts; readonly problems: readonly string[] },
 ): readonly string[] {
   // Nobody knows then which address is meant.
-  const isUnclear = problems.some((problem) => /database[-_]url|target/i.test(problem));
+  const isUnclear = problems.some((problem) => /database[-_]url/i.test(problem) || ABOUT_TARGETS.test(problem));
   if (isUnclear || !belongsTo('databaseUrl', command)) return [];
   return facts.addressProblems?.(addressOf(values)) ?? [];
 }

@@ -1,7 +1,15 @@
 /** What does an API server accept of a fleet: 500 targets under the longest name, and Secrets as big as they may be? */
 import { expect } from 'chai';
 
-import { parseManifests, renderText, type Helm, type Manifest } from '../../scripts/chart/helm.ts';
+import {
+  CHART,
+  parseManifests,
+  renderText,
+  runHelm,
+  type Helm,
+  type HelmResult,
+  type Manifest,
+} from '../../scripts/chart/helm.ts';
 import { requireHelm } from '../chart/support/helms.ts';
 import { createNamespace, ownApiServer, type ApiServer } from './support/api-server.ts';
 
@@ -64,5 +72,22 @@ describe('a fleet on a real API server', function () {
     const more = 'fleet.moreSecretNames={more-dbs,last-dbs}';
     expect(await objections([...(await render(more)), secret('shop-dbs', MIB), secret('more-dbs', MIB)])).to.equal('');
     expect(await objections([secret('last-dbs', MIB + 1)])).to.match(/may not be more than 1048576 bytes/);
+  });
+
+  it('is refused at once where a target has no address in any of the Secrets', async () => {
+    for (const [name, target] of [
+      ['shop-dbs', 'a'],
+      ['more-dbs', 'b'],
+    ] as const)
+      await api.kubectl(['create', 'secret', 'generic', name, '-n', namespace, `--from-literal=${target}=address`]);
+    const tried = (skip: string): Promise<HelmResult> => {
+      const fleet = ['secretName=shop-dbs', 'moreSecretNames={more-dbs}', 'targets={a,b,c,d}', `skip={${skip}}`];
+      const sets = ['image.repository=shop', ...fleet.map((each) => `fleet.${each}`)].flatMap((set) => ['--set', set]);
+      const args = ['install', 'shop', CHART, '--dry-run=server', '--namespace', namespace, ...sets];
+      return runHelm(helm, args, api.kubeconfig);
+    };
+    expect((await tried('d')).stderr).to.match(/fleet\.targets: no Secret of the fleet has the keys: c$/m);
+    const { code, stderr } = await tried('c,d');
+    expect(code, stderr).to.equal(0);
   });
 });

@@ -1,10 +1,13 @@
 /** Many databases: a run finds its own by name or index, and `fleet status` reads all. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import pg from 'pg';
 
-import { runCli, type CliResult } from '../support/cli.ts';
+import { within } from '../support/bounded.ts';
+import { expectExit, startCli, type CliProcess, type CliResult } from '../support/cli.ts';
 import { useDatabase } from '../support/databases.ts';
 import { holdKey } from '../support/holder.ts';
 import { documentOf } from '../support/json-documents.ts';
@@ -42,9 +45,15 @@ describe('a fleet', () => {
     }
   });
 
-  function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+  function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliProcess {
     const { PATH = '', LOCKSTEP_DIR = '' } = workspace().env;
-    return runCli(args, { env: { PATH, LOCKSTEP_DIR, LOCKSTEP_TARGETS_DIR: targets, LOCKSTEP_POD: 'pod-7', ...env } });
+    return startCli(args, {
+      env: { PATH, LOCKSTEP_DIR, LOCKSTEP_TARGETS_DIR: targets, LOCKSTEP_POD: 'pod-7', ...env },
+    });
+  }
+
+  function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliResult> {
+    return start(args, env).exited;
   }
 
   it('is migrated by index or by name, and each run says which target it worked on', async () => {
@@ -131,5 +140,68 @@ describe('a fleet', () => {
     expect(rows.map(({ target }) => target)).to.deep.equal(['customers.eu', 'orders', 'stock']);
     expect((await run(['fleet', 'status', '--targets-dir', '/nowhere'])).code).to.equal(20);
     expect((await run(['fleet'])).code, 'the word is needed').to.equal(20);
+  });
+
+  it('has addresses as people and tools write them; one that cannot be used is a row', async () => {
+    const address = orders();
+    const { hostname, port, username } = new URL(address);
+    const files: Readonly<Record<string, string>> = {
+      bom: `\ufeff${address}\n`,
+      crlf: `${address}\r\n`,
+      words: `host=${hostname} port=${port} user=${username} dbname=${new URL(address).pathname.slice(1)}`,
+      empty: '',
+      newline: '\n',
+      neither: 's3cret',
+      twice: `${address}\n${address.replace('://', '://s3cret:s3cret@')}\n`,
+      nowhere: 'postgresql://shop:s3cret@no-such-host.invalid/shop',
+    };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(targets, name), text);
+    await symlink('/nonexistent/key', join(targets, 'dangling'));
+    const names = [...Object.keys(files), 'dangling', 'absent'];
+    const result = await run(['fleet', 'status', '--json', '--connect-wait', '0', '--targets', names.join()]);
+    expect(result.code, 'a wrong address is graver than an absent one').to.equal(20);
+    const rows = documentOf('fleet', result)['targets'] as { target: string; error?: { code: string } }[];
+    expect(Object.fromEntries(rows.map(({ target, error }) => [target, error?.code]))).to.deep.equal({
+      bom: undefined,
+      crlf: undefined,
+      words: undefined,
+      empty: 'DATABASE_UNAVAILABLE',
+      newline: 'DATABASE_UNAVAILABLE',
+      neither: 'CONFIG_INVALID',
+      twice: 'CONFIG_INVALID',
+      nowhere: 'DATABASE_UNAVAILABLE',
+      dangling: 'DATABASE_UNAVAILABLE',
+      absent: 'DATABASE_UNAVAILABLE',
+    });
+    expect(result.stdout + result.stderr).to.not.include('s3cret');
+  });
+
+  it('may name one database twice: one run applies, the other skips', async () => {
+    await writeFile(join(targets, 'twin'), orders());
+    const both = await Promise.all(['orders', 'twin'].map((target) => run(['up', '--target', target])));
+    for (const each of both) expectExit(each, 0);
+    const history = await run(['history', '--json', '--target', 'twin']);
+    const { entries } = JSON.parse(history.stdout) as { entries: { event: string; version?: string }[] };
+    expect(entries.filter(({ event }) => event === 'applied').map(({ version }) => version)).to.have.members([
+      '001_a',
+      '002_b',
+    ]);
+  });
+
+  it('ends its status with 143 on SIGTERM, also while a database is silent', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    await writeFile(join(targets, 'silent'), `postgresql://shop@127.0.0.1:${port}/shop`);
+    const connected = once(silent, 'connection');
+    try {
+      const status = start(['fleet', 'status', '--json']);
+      const [socket] = (await within(connected, 'a connection')) as [Socket];
+      status.kill('SIGTERM');
+      expect(documentOf('error', await status.exited)).to.include({ command: 'fleet', exit: 143 });
+      socket.destroy();
+    } finally {
+      silent.close();
+    }
   });
 });

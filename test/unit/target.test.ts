@@ -35,6 +35,8 @@ describe('the target of a run', () => {
       'us-1',
     ],
     ['is named by the flag', { target: 'eu-2' }, { ...FLEET, LOCKSTEP_TARGET: 'us-1' }, 'eu-2'],
+    ['may have blanks around its name', {}, { ...FLEET, LOCKSTEP_TARGETS: 'a, b ,c', JOB_COMPLETION_INDEX: '1' }, 'b'],
+    ['has a directory that may end with a slash', { target: 'a', targetsDir: '/etc/targets/' }, {}, 'a'],
     ['needs no list of names', { target: 'a.b_C-1', targetsDir: '/etc/targets' }, {}, 'a.b_C-1'],
     ['overrides DATABASE_URL', { target: 'eu-1' }, { ...FLEET, DATABASE_URL: 'postgresql://h/d' }, 'eu-1'],
   ];
@@ -81,6 +83,26 @@ describe('the target of a run', () => {
       /^JOB_COMPLETION_INDEX: "x" is not a whole number/,
     ],
     [
+      'an index below 0',
+      {},
+      { ...FLEET, JOB_COMPLETION_INDEX: '-1' },
+      /^JOB_COMPLETION_INDEX: "-1" is not a whole number/,
+    ],
+    ['an index with a fraction', {}, { ...FLEET, JOB_COMPLETION_INDEX: '1.0' }, /^JOB_COMPLETION_INDEX: "1.0" is not/],
+    ['an empty index', {}, { ...FLEET, JOB_COMPLETION_INDEX: '' }, /^--target: needed; one of eu-1, eu-2, us-1$/],
+    [
+      'a list that ends with a comma',
+      {},
+      { ...FLEET, LOCKSTEP_TARGETS: 'a,b,' },
+      /^LOCKSTEP_TARGETS: "" is not a name/,
+    ],
+    ['a list of commas', {}, { ...FLEET, LOCKSTEP_TARGETS: ',' }, /^LOCKSTEP_TARGETS: "" is not a name/],
+    ['names on lines', {}, { ...FLEET, LOCKSTEP_TARGETS: 'a\nb' }, /^LOCKSTEP_TARGETS: "a\\nb" is not a name/],
+    ['a path below', { target: 'a/b', targetsDir: '/t' }, {}, /^--target: "a\/b" is not a name/],
+    ['an absolute path', { target: '/etc/passwd', targetsDir: '/t' }, {}, /^--target: "\/etc\/passwd" is not a name/],
+    ['the directory itself', { target: '.', targetsDir: '/t' }, {}, /^--target: "\." is not a name/],
+    ['a name that is longer than a key may be', { target: 'a'.repeat(254), targetsDir: '/t' }, {}, /is not a name/],
+    [
       'an address beside it',
       {},
       { ...FLEET, JOB_COMPLETION_INDEX: '0', LOCKSTEP_DATABASE_URL: 'postgresql://h/d' },
@@ -94,6 +116,12 @@ describe('the target of a run', () => {
       expect(problems[0]).to.match(problem);
     });
   }
+
+  it('is not looked for where the index is wrong', () => {
+    const check = (): string[] => ['no database address'];
+    const env = { ...FLEET, JOB_COMPLETION_INDEX: 'x' };
+    expect(problemsOf({}, env, check)).to.deep.equal(['JOB_COMPLETION_INDEX: "x" is not a whole number from 0 up']);
+  });
 
   it('has its address checked together with other settings that are wrong', () => {
     const asked: AddressSettings[] = [];

@@ -20,7 +20,28 @@ where Helm sees the cluster: not in `helm template`, and so not in Argo CD.
 {{- range $inputs }}
 {{- $problems = concat $problems (include "lockstep.inputProblem" (prepend . $) | fromJsonArray) }}
 {{- end }}
+{{- if .Values.fleet.targets }}{{- $problems = concat $problems (include "lockstep.targetProblems" . | fromJsonArray) }}{{- end }}
 {{- end }}
+{{- $problems | toJson }}
+{{- end }}
+
+{{/* The targets whose address is in no Secret, where Helm sees all Secrets of the fleet. */}}
+{{- define "lockstep.targetProblems" -}}
+{{- $fleet := .Values.fleet }}
+{{- $addresses := dict }}
+{{- $unseen := list }}
+{{- range prepend $fleet.moreSecretNames $fleet.secretName }}
+{{- $found := lookup "v1" "Secret" $.Release.Namespace . }}
+{{- if $found }}{{- $addresses = merge $addresses ($found.data | default dict) }}
+{{- else }}{{- $unseen = append $unseen . }}
+{{- end }}
+{{- end }}
+{{- $missing := list }}
+{{- range $fleet.targets }}
+{{- if not (or $unseen (has . $fleet.skip) (hasKey $addresses .)) }}{{- $missing = append $missing . }}{{- end }}
+{{- end }}
+{{- $problems := list }}
+{{- if $missing }}{{- $problems = append $problems (printf "fleet.targets: no Secret of the fleet has the keys: %s" (join ", " $missing)) }}{{- end }}
 {{- $problems | toJson }}
 {{- end }}
 

@@ -146,9 +146,8 @@ describe('a fleet on a node', function () {
     expect(row(table, nameOf(0))).to.match(/^t-00 +004_pass_gate$/);
     expect(table).to.include('40 targets: 38 up to date, 1 ACCESS_REFUSED, 1 MIGRATION_FAILED');
     const failures = (await shop.events()).filter(({ reason }) => reason === 'MigrationFailed');
-    expect(failures.map(({ regarding, note }) => [regarding.name, note.split(':')[0]])).to.deep.equal([
-      [migrate(1), FAILING],
-    ]);
+    expect(failures.map(({ regarding }) => regarding.name)).to.deep.equal(BROKEN.map(() => migrate(1)));
+    expect(failures.map(({ note }) => note.split(':')[0])).to.have.members(BROKEN);
     for (const target of BROKEN) expect(await podsOf(migrate(1), target), target).to.have.length(1);
   });
 
