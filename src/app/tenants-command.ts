@@ -4,7 +4,7 @@ import { PostgresTenants } from '../adapters/postgres/tenants/tenant-database.ts
 import { createSqlParser } from '../adapters/sql-parser/parser.ts';
 import type { DownConfig, StatusConfig, TenantsConfig, UpConfig, WaitConfig } from '../config/config.ts';
 import { MigratorError } from '../core/errors.ts';
-import { fleetError } from '../core/fleet.ts';
+import { AS_STATUS, fleetError } from '../core/fleet.ts';
 import { readTenants, waitForTenants, type LookOptions } from '../engine/tenants/look-at-tenants.ts';
 import { migrateTenants } from '../engine/tenants/migrate-tenants.ts';
 import type { TenantsPorts } from '../engine/tenants/one-tenant.ts';
@@ -78,7 +78,7 @@ async function statusAnswer(
   context: ProcessContext,
 ): Promise<Answer> {
   const reports = await readTenants(options, { ...ports, source: createFileSource(config.files) });
-  const error = config.exitCode ? fleetError(reports, 'schemas') : undefined;
+  const error = config.exitCode ? fleetError(reports, AS_STATUS) : undefined;
   return {
     document: schemasDocument('status', reports, error),
     text: formatFleet(reports, context.screen?.columns(), 'schema'),

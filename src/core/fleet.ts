@@ -69,10 +69,25 @@ export function sqlstateOf({ error = '' }: Pick<JournalEntry, 'error'>): string 
 /** How many targets an error names; the answer has all. */
 const NAMED = 10;
 
+interface Judging {
+  /** What each is. */
+  readonly noun: string;
+  readonly codeOf: typeof problemOf;
+}
+
+/** For `status` with `--schemas`, whose exit code is that of `status`: what is not applied is pending, why ever. */
+export const AS_STATUS: Judging = {
+  noun: 'schemas',
+  codeOf: (report) => (report.seen && problemOf(report) ? 'PENDING' : problemOf(report)),
+};
+
 /** Undefined when every target is up to date. */
-export function fleetError(reports: readonly TargetReport[], noun = 'targets'): MigratorError | undefined {
+export function fleetError(
+  reports: readonly TargetReport[],
+  { noun, codeOf }: Judging = { noun: 'targets', codeOf: problemOf },
+): MigratorError | undefined {
   const wrong = reports.flatMap((report) => {
-    const code = problemOf(report);
+    const code = codeOf(report);
     return code === undefined ? [] : [{ report, code }];
   });
   const code = gravest(wrong.map((one) => one.code));
@@ -89,7 +104,12 @@ export function fleetError(reports: readonly TargetReport[], noun = 'targets'): 
 
 function describe({ seen, error }: TargetReport, code: ErrorCode): string {
   if (error) return `${code} (exit ${error.exit}): ${error.summary}`;
-  if (code === 'PENDING') return `${missingVersions(seen?.rows ?? []).length} pending`;
+  if (code === 'PENDING') return describePending(seen);
   const sqlstate = seen?.failed && sqlstateOf(seen.failed);
   return `${code} (exit ${ERRORS[code].exit})${sqlstate === undefined ? '' : `, SQLSTATE ${sqlstate}`}`;
+}
+
+export function describePending(seen: TargetReport['seen']): string {
+  const failed = seen?.failed ? `, ${seen.failed.version} failed` : '';
+  return `${missingVersions(seen?.rows ?? []).length} pending${failed}`;
 }

@@ -9,7 +9,7 @@ import { useWorkspace, type Workspace } from './workspace.ts';
 /** Of a table that is named schema_migrations. */
 export const CONSTANT_KEY = '7244554146635925501';
 
-export const TENANT_FILES = {
+const TENANT_FILES = {
   '001_users.up.sql': 'CREATE TABLE users (id int PRIMARY KEY, name text);',
   '001_users.down.sql': 'DROP TABLE users;',
   '002_orders.up.sql': 'CREATE TABLE orders (id int, owner int REFERENCES users);',

@@ -143,7 +143,10 @@ const EVENTS: { readonly [T in MigratorEventType]: readonly [Omit<MigratorEventO
     { schema: 'a', direction: 'up', versions: ['007_x'], durationMs: 20 },
     'finished a schema: a: up 007_x in 20 ms',
   ],
-  'tenant.failed': [{ schema: 'a', error, again: true }, 'a schema failed: a: CONTENTION (exit 32), SQLSTATE 55P03'],
+  'tenant.failed': [
+    { schema: 'a', error, again: true },
+    'a schema failed: a: CONTENTION (exit 32), SQLSTATE 55P03: canceling statement due to lock timeout',
+  ],
   'tenant.gone': [{ schema: 'a' }, 'a schema was dropped meanwhile: a'],
   'tenants.finished': [
     {

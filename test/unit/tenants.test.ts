@@ -61,7 +61,8 @@ describe('the standing of a schema', () => {
     ['all applied', up, applied('1_a', '2_b'), 'up to date'],
     ['one pending', up, applied('1_a'), 'work'],
     ['not to be read with others', up, undefined, 'work'],
-    ['ahead', up, applied('1_a', '2_b', '3_c'), 'work'],
+    ['ahead', up, applied('1_a', '2_b', '3_c'), 'up to date'],
+    ['older than the files, so perhaps squashed', up, applied('0_z', '1_a', '2_b'), 'work'],
     ['a new release', up, { ...applied('1_a', '2_b'), journal: { releaseSeen: false, inPart: [] } }, 'new release'],
     ['another run at work', up, { ...applied('1_a'), holder: applying }, 'taken'],
     ['another run has just applied all', up, { ...applied('1_a', '2_b'), holder: applying }, 'up to date'],
@@ -89,6 +90,29 @@ describe('the standing of a schema', () => {
       );
     });
   }
+
+  it('leaves what a run of its own would have warned of', () => {
+    const standings = new Standings(files, up);
+    const ahead = applied('1_a', '2_b', '3_c');
+    const changed: TenantLook = {
+      ...ahead,
+      history: { exists: true, applied: [{ version: '1_a', checksum: 'x' }, { version: '2_b' }] },
+    };
+    const looks = new Map([
+      ['a', ahead],
+      ['b', ahead],
+      ['c', changed],
+      ['d', applied('1_a')],
+    ]);
+    const look = { looks, present: new Set(looks.keys()), alone: undefined };
+    expect(standings.remarksOn([...looks.keys()], look)).to.deep.equal({
+      ahead: ['3_c'],
+      warnings: [
+        'applied, but without a file here (the database is ahead): 3_c (in 2 schemas, the first is a)',
+        'c: changed after it was applied: 1_a',
+      ],
+    });
+  });
 
   it('is "gone" once it was dropped', () => {
     expect(new Standings(files, up).of('a', { looks: new Map(), present: new Set(), alone: undefined })).to.equal(

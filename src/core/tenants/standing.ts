@@ -1,9 +1,10 @@
 /** Is there anything to do in a schema, as one look at many saw it? */
 import type { AppliedVersion } from '../history.ts';
-import type { Migration } from '../migration.ts';
+import { compareVersions, type Migration, type Version } from '../migration.ts';
 import { unfinished, type VersionInPart } from '../plan/in-part.ts';
 import { leavingVersions } from '../plan/plan-down.ts';
-import { planUp } from '../plan/plan.ts';
+import { planUp, type Plan } from '../plan/plan.ts';
+import { olderThanFiles } from '../plan/squashed.ts';
 import type { DownTarget, UpTarget } from '../plan/target.ts';
 import { onlyAddsToHistory } from '../runner.ts';
 import type { TenantLook, TenantsLook } from './ports.ts';
@@ -15,11 +16,14 @@ export type Asked =
   | { readonly direction: 'up'; readonly target: UpTarget; readonly strict: boolean }
   | { readonly direction: 'down'; readonly target: DownTarget; readonly holds: boolean; readonly database: string };
 
+type Remarks = Pick<Plan, 'ahead' | 'warnings'>;
+
 /** Plans once for all schemas with the same history. */
 export class Standings {
   readonly #migrations: readonly Migration[];
   readonly #asked: Asked;
   readonly #known = new Map<readonly AppliedVersion[], boolean>();
+  readonly #remarks = new Map<readonly AppliedVersion[], Remarks>();
 
   constructor(migrations: readonly Migration[], asked: Asked) {
     this.#migrations = migrations;
@@ -50,6 +54,26 @@ export class Standings {
     return isDone;
   }
 
+  /** What there is to say of schemas with nothing to do, which no run of their own says. */
+  remarksOn(schemas: readonly string[], look: TenantsLook): { readonly ahead: Version[]; readonly warnings: string[] } {
+    const ahead = new Set<Version>();
+    const said = new Map<string, { count: number; readonly first: string }>();
+    for (const schema of schemas) {
+      const applied = this.isOpen(schema, look) ? undefined : look.looks.get(schema)?.history.applied;
+      const remarks = applied && this.#remarks.get(applied);
+      for (const version of remarks?.ahead ?? []) ahead.add(version);
+      for (const warning of remarks?.warnings ?? []) {
+        const known = said.get(warning);
+        if (known) known.count += 1;
+        else said.set(warning, { count: 1, first: schema });
+      }
+    }
+    const warnings = [...said].map(([warning, { count, first }]) =>
+      count === 1 ? `${first}: ${warning}` : `${warning} (in ${count} schemas, the first is ${first})`,
+    );
+    return { ahead: [...ahead].sort(compareVersions), warnings };
+  }
+
   /** Also where the plan is refused, or has a warning: the run in that schema says why. */
   #hasWork(applied: readonly AppliedVersion[], inPart: readonly VersionInPart[]): boolean {
     const asked = this.#asked;
@@ -60,6 +84,9 @@ export class Standings {
       return leaving.length > 0 || problems.length > 0;
     }
     const planned = planUp(this.#migrations, applied, { ...asked, inPart });
-    return !planned.ok || planned.plan.steps.length > 0 || planned.plan.ahead.length > 0 || inPart.length > 0;
+    if (!planned.ok || planned.plan.steps.length > 0 || inPart.length > 0) return true;
+    this.#remarks.set(applied, planned.plan);
+    // Of these the journal says whether files were squashed.
+    return olderThanFiles(this.#migrations, applied).length > 0;
   }
 }

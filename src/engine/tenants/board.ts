@@ -106,9 +106,9 @@ export class Board {
       reporter.report({ type: 'tenant.failed', schema, error, again });
       if (this.#options.failFast && !again) this.stop();
     } else if (state === 'gone') reporter.report({ type: 'tenant.gone', schema });
-    else if (state === 'done' && outcome) {
+    else if (state === 'done' && outcome && !outcome.dryRun) {
       const direction = outcome.command === 'down' ? 'down' : 'up';
-      const versions = (outcome.wouldRun ?? outcome.done).map(({ version }) => version);
+      const versions = outcome.done.map(({ version }) => version);
       reporter.report({ type: 'tenant.done', schema, direction, versions, durationMs: outcome.durationMs });
     }
   }

@@ -1,6 +1,6 @@
 /** `status` and `wait` with `--schemas`: they read. */
 import { MigratorError } from '../../core/errors.ts';
-import { missingVersions, problemOf, type TargetReport } from '../../core/fleet.ts';
+import { describePending, missingVersions, problemOf, type TargetReport } from '../../core/fleet.ts';
 import type { Migration } from '../../core/migration.ts';
 import { describeHeldVersion, judgeHeldVersions } from '../../core/plan/held-versions.ts';
 import { statusOf } from '../../core/plan/plan.ts';
@@ -154,13 +154,9 @@ function firstOf(problems: readonly string[]): string[] {
 
 function notApplied(summary: string, wrong: readonly TargetReport[]): MigratorError {
   return new MigratorError('PENDING', summary, {
-    problems: firstOf(wrong.map((report) => `${report.target}: ${whyNot(report)}`)),
+    problems: firstOf(
+      wrong.map((report) => `${report.target}: ${report.error?.summary ?? describePending(report.seen)}`),
+    ),
     hint: 'look at the runner that applies them (its log, or "lockstep status --schemas"), or wait longer',
   });
-}
-
-function whyNot({ seen, error }: TargetReport): string {
-  if (error) return error.summary;
-  const failed = seen?.failed ? `, ${seen.failed.version} failed` : '';
-  return `${missingVersions(seen?.rows ?? []).length} pending${failed}`;
 }

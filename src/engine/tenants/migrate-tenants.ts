@@ -76,6 +76,9 @@ class TenantsRun {
       board.sort(schemas, seen, new Set(unknown.filter((schema) => !left.has(schema))));
       return seen;
     });
+    const { ahead, warnings } = standings.remarksOn(schemas, look);
+    if (ahead.length > 0) reporter.report({ type: 'database.ahead', versions: ahead });
+    for (const message of warnings) reporter.report({ type: 'warning', message });
     const isRollingBack = look.alone !== undefined && !onlyAddsToHistory(look.alone);
     let stopped: MigratorError | undefined;
     if (board.open > 0 || (isRollingBack && !dryRun)) {

@@ -1,6 +1,6 @@
 /** How the events of a run over many schemas are logged. */
 import type { TenantEventType } from '../../core/events.ts';
-import { describeFailure } from '../../core/tenants/report.ts';
+import { failureLine } from '../tenant-lines.ts';
 import { counted, seconds } from '../words.ts';
 import { describeEvent, type DescriptionsOf } from './describe-event.ts';
 import { errorFields, holderFields } from './fields.ts';
@@ -38,7 +38,7 @@ export const TENANT_DESCRIPTIONS: DescriptionsOf<TenantEventType> = {
     level: again ? 'warn' : 'error',
     message: 'a schema failed',
     fields: { schema, again, error: errorFields(error) },
-    detail: `${schema}: ${describeFailure(error)}`,
+    detail: `${schema}: ${failureLine(error)}`,
     alsoOnStdout: true,
   }),
   'tenant.gone': ({ schema }) => ({
