@@ -9,7 +9,7 @@ export interface TargetReport {
   readonly target: string;
   /** Absent if the target could not be read. */
   readonly seen?: TargetState;
-  /** Why it could not be read. */
+  /** Why it could not be read, or why a run would refuse what is pending. */
   readonly error?: MigratorError;
 }
 
@@ -52,7 +52,7 @@ export function problemOf({ seen, error }: TargetReport): ErrorCode | undefined 
   if (!seen) return error?.code;
   const isAtWork = seen.holder !== undefined;
   if (seen.rows.some(({ state }) => state === 'in part') && !isAtWork) return 'MIGRATION_INCOMPLETE';
-  return missingVersions(seen.rows).length === 0 ? undefined : (seen.failed?.code ?? 'PENDING');
+  return missingVersions(seen.rows).length === 0 ? undefined : (error?.code ?? seen.failed?.code ?? 'PENDING');
 }
 
 /** Versions whose files are not fully applied. */

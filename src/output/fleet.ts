@@ -32,7 +32,7 @@ export interface TargetBody {
     readonly at: string;
   };
   readonly holder?: HolderBody;
-  /** Why it could not be read. */
+  /** Why it could not be read, or why a run would refuse what is pending. */
   readonly error?: ErrorBody;
 }
 
@@ -71,6 +71,7 @@ export function targetBody(report: TargetReport): TargetBody {
       },
     }),
     ...(holder && { holder: holderBody(holder) }),
+    ...(error && { error: errorBody(error) }),
   };
 }
 
@@ -89,7 +90,8 @@ function cells(report: TargetReport): string[] {
   const { rows, failed, holder } = seen;
   const held = rows.filter(({ state }) => state === 'held').length;
   const pending = missingVersions(rows).length - held;
-  const failure = failed ? [failed.version, failed.code, sqlstateOf(failed)] : [];
+  const past = failed ? [failed.version, failed.code, sqlstateOf(failed)] : [];
+  const failure = error ? [error.code, ...(error.details.problems ?? [error.summary])] : past;
   return [
     target,
     newest(report) ?? '',

@@ -132,6 +132,26 @@ describe('a fleet', () => {
     expect((await run(['fleet', 'status', '--targets', 'customers.eu'])).code).to.equal(0);
   });
 
+  it('names what a run refuses without leaving a trace in the journal', async () => {
+    expect((await run(['up', '--target', 'orders', '--to', '001_a'])).code).to.equal(0);
+    await workspace().write({ ...FILES, '001_a.up.sql': 'CREATE TABLE a (n bigint);' });
+    expect((await run(['up', '--target', 'orders'])).code).to.equal(22);
+    const changed = documentOf('fleet', await run(['fleet', 'status', '--json', '--targets', 'orders']));
+    expect(changed['exit']).to.equal(22);
+    const [row] = changed['targets'] as { version: string; pending: string[]; error: { problems: string[] } }[];
+    expect(row).to.deep.include({ version: '001_a', pending: ['002_b'] });
+    expect(row!.error.problems).to.deep.equal(['changed after it was applied: 001_a']);
+
+    const client = new pg.Client({ connectionString: stock() });
+    await client.connect();
+    await workspace().write({ ...FILES, '002_b.up.sql': 'SELECT 1;' });
+    expect((await run(['up', '--target', 'stock'])).code).to.equal(0);
+    await client.query('TRUNCATE schema_migrations');
+    await client.end();
+    const lost = documentOf('fleet', await run(['fleet', 'status', '--json', '--targets', 'stock']));
+    expect(lost['exit']).to.equal(22);
+  });
+
   it('consists of every file in the directory, unless names are given', async () => {
     await mkdir(join(targets, '..2026_01_01'));
     await writeFile(join(targets, '..data'), 'a link of the kubelet');

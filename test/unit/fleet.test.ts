@@ -36,6 +36,11 @@ const PENDING: TargetReport = { target: 'eu-2', seen: { rows: rows('applied', 'p
 const FAILED: TargetReport = { target: 'us-1', seen: { rows: rows('applied', 'pending'), failed } };
 const REFUSED: TargetReport = { target: 'us-2', error: refused };
 const IN_PART: TargetReport = { target: 'us-3', seen: { rows: rows('applied', 'in part') } };
+const REFUSES: TargetReport = {
+  target: 'us-5',
+  seen: { rows: rows('changed', 'pending'), failed },
+  error: new MigratorError('HISTORY_CONFLICT', 'files and history disagree', { problems: ['changed: 001_x'] }),
+};
 const AT_WORK: TargetReport = { target: 'us-4', seen: { rows: rows('applied', 'in part'), holder } };
 
 describe('the state of a fleet', () => {
@@ -46,6 +51,7 @@ describe('the state of a fleet', () => {
     ['an old failure of a version that has gone', { ...DONE, seen: { ...DONE.seen!, failed } }, undefined],
     ['not to be read', REFUSED, 'ACCESS_REFUSED'],
     ['stopped half-way', IN_PART, 'MIGRATION_INCOMPLETE'],
+    ['pending, and refused by every run, whatever failed before', REFUSES, 'HISTORY_CONFLICT'],
     ['half-way, and somebody is at work', AT_WORK, 'PENDING'],
   ];
   for (const [title, report, problem] of table) {
@@ -89,6 +95,15 @@ describe('the state of a fleet', () => {
       '',
       '5 targets: 1 up to date, 2 PENDING, 1 MIGRATION_FAILED, 1 ACCESS_REFUSED',
     ]);
+  });
+
+  it('says of a target that a run would refuse what is pending, and why', () => {
+    expect(formatFleet([REFUSES]).split('\n')[1]).to.equal('us-5    001_x    1        HISTORY_CONFLICT changed: 001_x');
+    const document = fleetDocument([REFUSES], fleetError([REFUSES]));
+    expect(violations('fleet', JSON.parse(JSON.stringify(document)))).to.deep.equal([]);
+    expect(document).to.deep.include({ exit: 22 });
+    expect(document.targets[0]).to.deep.include({ version: '001_x', pending: ['002_x'] });
+    expect(document.targets[0]!.error).to.include({ code: 'HISTORY_CONFLICT' });
   });
 
   it('is a document that matches its schema', () => {

@@ -40,7 +40,10 @@ const LOST_FROM = 2;
  * @throws MigratorError HISTORY_CONFLICT when the history is empty although versions are applied according to the
  * journal.
  */
-async function requireNothingLost({ applied }: HistoryState, { history, journal }: Session): Promise<void> {
+export async function requireNothingLost(
+  { applied }: HistoryState,
+  { history, journal }: Pick<Session, 'history' | 'journal'>,
+): Promise<void> {
   if (applied.length > 0) return;
   const known = await journal.appliedVersions();
   if (known.length < LOST_FROM) return;
