@@ -21,6 +21,13 @@ canary is one wave before the Job's own, because the application comes in the wa
 {{- $jobs | toJson }}
 {{- end }}
 
+{{/* The targets that are not skipped, as a JSON list. */}}
+{{- define "lockstep.fleetTargets" -}}
+{{- $targets := .Values.fleet.targets }}
+{{- range .Values.fleet.skip }}{{- $targets = without $targets . }}{{- end }}
+{{- $targets | toJson }}
+{{- end }}
+
 {{/*
 The longest name that the Job may have: the API server refuses an Indexed Job where name, "-" and the highest index are
 longer than 63 characters together. (list of targets)

@@ -163,6 +163,7 @@ describe('a fleet on a node', function () {
     succeeds(await release({ targets: ALL, skip: BROKEN }));
     const { status } = await shop.ended(migrate(3));
     expect([status.succeeded, status.failed ?? 0]).to.deep.equal([40, 0]);
+    succeeds(await shop.helm(['test', 'shop']));
     const counts = new Map<string, number>();
     for (const pod of await shop.podsOfJob(migrate(3))) {
       const { target = '', exit, appliedCount = 0 } = toldBy(pod);
