@@ -1,21 +1,11 @@
-/** What does an API server accept of a fleet: 500 targets under the longest name, and Secrets as big as they may be? */
+/** Does an API server hold the addresses of a fleet, and does the chart see which are not there? */
+import { join } from 'node:path';
 import { expect } from 'chai';
 
-import {
-  CHART,
-  parseManifests,
-  renderText,
-  runHelm,
-  type Helm,
-  type HelmResult,
-  type Manifest,
-} from '../../scripts/chart/helm.ts';
+import { CHART, render, runHelm, type Helm, type HelmResult } from '../../scripts/chart/helm.ts';
 import { requireHelm } from '../chart/support/helms.ts';
 import { createNamespace, ownApiServer, type ApiServer } from './support/api-server.ts';
 
-/** As long as Helm allows. */
-const LONG = 'the-shop-of-the-far-north-with-a-name-that-is-long-a1';
-const NAMES = Array.from({ length: 500 }, (_, index) => `t-${index}`);
 const MIB = 2 ** 20;
 
 describe('a fleet on a real API server', function () {
@@ -40,28 +30,6 @@ describe('a fleet on a real API server', function () {
     );
   }
 
-  async function render(...set: string[]): Promise<Manifest[]> {
-    const values = ['image.repository=registry.example.com/shop', 'fleet.secretName=shop-dbs', ...set];
-    return parseManifests(
-      await renderText(helm, { release: LONG, namespace, set: [`fleet.targets={${NAMES.join(',')}}`, ...values] }),
-    );
-  }
-
-  for (const mode of ['hook', 'job']) {
-    it(`has 500 targets under the longest name, with mode: ${mode}`, async () => {
-      const manifests = await render(`mode=${mode}`);
-      expect(await objections(manifests)).to.equal('');
-      const job = manifests.find(({ kind }) => kind === 'Job')!;
-      const longer = { ...job, metadata: { ...job.metadata, name: job.metadata.name.padEnd(60, 'x') } };
-      expect(await objections([longer])).to.match(/invalid DNS label: \S+-499$/m);
-    });
-  }
-
-  it('has a canary of a hundred among them', async () => {
-    const canary = `fleet.canary={${NAMES.slice(0, 100).join(',')}}`;
-    expect(await objections(await render(canary))).to.equal('');
-  });
-
   it('has its addresses in several Secrets, each as big as it may be', async () => {
     const secret = (name: string, bytes: number): object => ({
       apiVersion: 'v1',
@@ -69,8 +37,9 @@ describe('a fleet on a real API server', function () {
       metadata: { name },
       data: { [name]: Buffer.alloc(bytes, 'x').toString('base64') },
     });
-    const more = 'fleet.moreSecretNames={more-dbs,last-dbs}';
-    expect(await objections([...(await render(more)), secret('shop-dbs', MIB), secret('more-dbs', MIB)])).to.equal('');
+    const values = join(CHART, 'ci/fleet-job-values.yaml');
+    const manifests = await render(helm, { values, namespace });
+    expect(await objections([...manifests, secret('shop-dbs', MIB), secret('stock-dbs', MIB)])).to.equal('');
     expect(await objections([secret('last-dbs', MIB + 1)])).to.match(/may not be more than 1048576 bytes/);
   });
 
