@@ -123,10 +123,10 @@ export class Tenants {
   }
 }
 
-/** In a `describe`: a database of its own, in which each test has the schemas that it makes. */
-export function useTenants(): () => Tenants {
+/** In a `describe`: a database, by default one of its own, in which each test has the schemas that it makes. */
+export function useTenants(database = useDatabase()): () => Tenants {
   const workspace = useWorkspace();
-  const tenants = new Tenants(workspace, useDatabase());
+  const tenants = new Tenants(workspace, database);
   beforeEach('the files, and no schema', async () => {
     await tenants.workspace.write(TENANT_FILES);
     await tenants.dropAll();
