@@ -1,13 +1,15 @@
 /** `drift` compares a database with the kept schema: what was changed behind the migrations' back is named, and only that. */
 import { expect } from 'chai';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { writeCatalog } from '../../src/core/catalog/text.ts';
 import { execute, readCatalogOf } from '../support/catalogs.ts';
-import { useDatabase } from '../support/databases.ts';
+import { inDatabase, useDatabase } from '../support/databases.ts';
 import { runInProcess, type InProcessResult } from '../support/in-process.ts';
+import { testServer } from '../support/server.ts';
 import { valid } from '../support/json-documents.ts';
 
 const SHOP = `CREATE TABLE orders (id bigint PRIMARY KEY, total numeric, state varchar CHECK (state IN ('new', 'old')));
@@ -132,6 +134,34 @@ describe('drift', () => {
     const text = await run('drift');
     expect(text.stdout).to.include('index orders_total on table public.orders is missing');
     expect(text.stderr).to.include('DRIFTED');
+  });
+
+  it("leaves out an extension's own objects, and partitions that a job makes and a pattern ignores", async () => {
+    const migrations = join(dir, 'partitioned');
+    await mkdir(migrations);
+    await writeFile(
+      join(migrations, '001_events.up.sql'),
+      'CREATE EXTENSION hstore; CREATE TABLE events (at date NOT NULL, facts hstore) PARTITION BY RANGE (at); CREATE INDEX events_at ON events (at);',
+    );
+    const { url } = await testServer();
+    await inDatabase(url, `lockstep_test_${randomBytes(6).toString('hex')}`, async (other) => {
+      const look = async (...args: readonly string[]): Promise<InProcessResult> =>
+        await runInProcess(args, { env: { DATABASE_URL: other, LOCKSTEP_DIR: migrations } });
+      expect((await look('up')).code).to.equal(0);
+      await writeFile(join(migrations, 'schema.txt'), writeCatalog(await readCatalogOf(other)));
+      expect(await readFile(join(migrations, 'schema.txt'), 'utf8'))
+        .to.include('extension hstore')
+        .and.not.include('hstore_in');
+      await execute(
+        other,
+        `CREATE TABLE events_2026_01 PARTITION OF events FOR VALUES FROM ('2026-01-01') TO ('2026-02-01'); CREATE TABLE events_2026_02 PARTITION OF events FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')`,
+      );
+      const found = await look('drift');
+      expect(found.code).to.equal(42);
+      expect(found.stdout).to.include('table public.events_2026_01 is foreign');
+      const ignored = await look('drift', '--ignore', 'public.events_20*');
+      expect(ignored.code, ignored.stdout).to.equal(0);
+    });
   });
 
   it('takes the same check from a dump for the same', async () => {

@@ -23,6 +23,7 @@ const RIGHT = {
 interface Version {
   readonly version: string;
   readonly way: string;
+  readonly failure?: { readonly file: string; readonly summary: string };
   readonly locks?: readonly { readonly table: string; readonly lock: string }[];
   readonly rewritten: readonly string[];
   readonly differences: readonly { readonly object: string; readonly file: string; readonly note?: true }[];
@@ -82,7 +83,12 @@ describe('prove', () => {
       '001_orders.down.sql': 'SELECT 1;',
       '002_index.down.sql': 'DROP INDEX nothing;',
     });
-    expect((await prove(25)).map(({ way }) => way)).to.deep.equal(['failed', 'failed', 'proved']);
+    const found = await prove(25);
+    expect(found.map(({ way, failure }) => [way, failure])).to.deep.equal([
+      ['failed', { file: '001_orders.up.sql, after the down file', summary: 'relation "orders" already exists' }],
+      ['failed', { file: '002_index.down.sql', summary: 'index "nothing" does not exist' }],
+      ['proved', undefined],
+    ]);
   });
 
   it('takes the position of a column for a note', async () => {

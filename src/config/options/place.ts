@@ -54,7 +54,7 @@ export const PLACE_OPTIONS = {
     default: '60s',
     min: 0,
     group: 'Database',
-    commands: DATABASE,
+    commands: [...DATABASE, 'prove'],
     help: 'How long to wait until the server can be reached; 0 tries once.',
   },
   table: {

@@ -174,7 +174,7 @@ class Run {
     this.#options.signal.throwIfAborted();
     const { code, summary, details } = toMigratorError(error);
     if (!OWN_FAILURES.has(code) || isLacking(details.server)) throw error;
-    return { way: 'failed', differences: [], failure: { file, summary } };
+    return { way: 'failed', differences: [], failure: { file, summary: details.server?.message ?? summary } };
   }
 
   /** Down and up once more in a copy, with the rows that seeds have loaded. */
