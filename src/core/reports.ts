@@ -73,7 +73,15 @@ export interface ProvedVersion {
   readonly locks?: readonly TableLock[];
   /** The tables that were there before and have other storage now. */
   readonly rewritten: readonly string[];
+  /** What `validate` does not say of the up file; absent where there is nothing. */
+  readonly unforeseen?: readonly Unforeseen[];
   readonly durationMs: number;
+}
+
+/** What keeps others waiting for as long as a table is large. */
+export interface Unforeseen {
+  readonly table: string;
+  readonly what: 'rewrite' | 'index build';
 }
 
 /** Of `prove`. */

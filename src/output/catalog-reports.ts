@@ -37,13 +37,18 @@ export function provedLine({ version, way, durationMs }: ProvedVersion, count: n
 export function formatProof({ versions, kept = [], wrote }: ProveReport): string {
   const proved = versions.filter(({ way }) => way === 'proved').length;
   const lines = [
-    ...versions.flatMap(({ version, way, differences, failure, locks = [], rewritten, durationMs }) => [
-      `  ${version}: ${WAYS[way]} (${seconds(durationMs)})`,
-      ...differences.map((one) => `    ${one.note === true ? 'note: ' : ''}${one.file}: ${describeDifference(one)}`),
-      ...(failure ? [`    ${failure.file}: ${failure.summary}`] : []),
-      ...locks.map(({ table, lock }) => `    ${lock} on ${table}${rewritten.includes(table) ? ', rewritten' : ''}`),
-      ...rewritten.filter((one) => !locks.some(({ table }) => table === one)).map((table) => `    rewritten: ${table}`),
-    ]),
+    ...versions.flatMap(
+      ({ version, way, differences, failure, locks = [], rewritten, unforeseen = [], durationMs }) => [
+        `  ${version}: ${WAYS[way]} (${seconds(durationMs)})`,
+        ...differences.map((one) => `    ${one.note === true ? 'note: ' : ''}${one.file}: ${describeDifference(one)}`),
+        ...(failure ? [`    ${failure.file}: ${failure.summary}`] : []),
+        ...locks.map(({ table, lock }) => `    ${lock} on ${table}${rewritten.includes(table) ? ', rewritten' : ''}`),
+        ...rewritten
+          .filter((one) => !locks.some(({ table }) => table === one))
+          .map((table) => `    rewritten: ${table}`),
+        ...unforeseen.map(({ table, what }) => `    "lockstep validate" says nothing of this ${what}: ${table}`),
+      ],
+    ),
     ...kept.map((one) => `kept schema: ${describeDifference(one)}`),
     ...(wrote === undefined ? [] : [`wrote ${wrote}`]),
     `${proved} of ${counted(versions.length, 'version')} proved`,

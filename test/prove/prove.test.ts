@@ -26,6 +26,7 @@ interface Version {
   readonly failure?: { readonly file: string; readonly summary: string };
   readonly locks?: readonly { readonly table: string; readonly lock: string }[];
   readonly rewritten: readonly string[];
+  readonly unforeseen?: readonly unknown[];
   readonly differences: readonly { readonly object: string; readonly file: string; readonly note?: true }[];
 }
 
@@ -215,6 +216,27 @@ describe('prove', () => {
       { locks: [{ table: 'public.orders', lock: 'ROW EXCLUSIVE' }], rewritten: [] },
     ]);
     expect((await run()).stdout).to.include('ACCESS EXCLUSIVE on public.orders, rewritten');
+  });
+
+  it('says what validate does not see: a rewrite and an index in a DO block', async () => {
+    const hidden = (sql: string): string => `DO $$ BEGIN EXECUTE '${sql}'; END $$;`;
+    const type = 'ALTER TABLE orders ALTER total TYPE numeric(10, 2)';
+    const index = 'CREATE INDEX orders_again ON orders (total)';
+    await workspace().write({
+      ...RIGHT,
+      '004_open.up.sql': `${type}; ${index};`,
+      '005_hidden.up.sql': hidden(type.replace('(10, 2)', '(12, 4)')),
+      '006_hidden.up.sql': hidden(index.replace('again', 'hidden')),
+      '007_light.up.sql': 'ALTER TABLE orders ADD more text;',
+    });
+    const found = await prove(0, '--from', '004_open');
+    expect(found.map(({ unforeseen }) => unforeseen)).to.deep.equal([
+      undefined,
+      [{ table: 'public.orders', what: 'rewrite' }],
+      [{ table: 'public.orders', what: 'index build' }],
+      undefined,
+    ]);
+    expect((await run()).stdout).to.include('"lockstep validate" says nothing of this rewrite: public.orders');
   });
 
   it('loads seeds after their versions, and finds rows that a down does not bring back', async () => {

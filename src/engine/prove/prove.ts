@@ -7,6 +7,7 @@ import type { ProvedVersion } from '../../core/reports.ts';
 import { compareCatalogs } from '../drift/compare-catalogs.ts';
 import { applyTo, Bench, upTo } from './bench.ts';
 import type { ProveOptions, ProvePorts } from './options.ts';
+import { Foresight } from './foresight.ts';
 import { filesAboutCluster, isLacking, provingError, refuseClusterWide } from './provable.ts';
 import { keepRows, lostRows, refuseStraySeeds, rowDifferences, type KeptRows } from './rows.ts';
 import { withWitness } from './witness.ts';
@@ -37,7 +38,8 @@ export async function prove(options: ProveOptions, ports: ProvePorts): Promise<P
   }
 }
 
-type Found = Omit<ProvedVersion, 'version' | 'durationMs' | 'locks' | 'rewritten'>;
+type Seen = Pick<ProvedVersion, 'locks' | 'rewritten' | 'unforeseen'>;
+type Found = Omit<ProvedVersion, 'version' | 'durationMs' | keyof Seen>;
 
 class Run {
   readonly #options: ProveOptions;
@@ -47,6 +49,7 @@ class Run {
   readonly #replays: boolean;
   /** The tables to which seeds have given rows. */
   readonly #seeded = new Set<string>();
+  readonly #foresight: Foresight;
 
   readonly #seeds: ReadonlyMap<Version, string>;
 
@@ -60,6 +63,7 @@ class Run {
     this.#base = new Base(base);
     this.#replays = replays;
     this.#seeds = seeds;
+    this.#foresight = new Foresight(ports.parser);
   }
 
   async prove(files: readonly Migration[], first: number): Promise<Proof> {
@@ -67,6 +71,7 @@ class Run {
     const all = await this.#watched(files);
     let bench = await this.#start(all, first);
     let expected = await bench.catalog();
+    for (const migration of all.slice(0, first)) await this.#foresight.unforeseen(migration, { rewritten: [] });
     for (const migration of all.slice(first)) {
       const startedAt = this.#ports.clock.now();
       const rows = this.#seeded.size === 0 ? undefined : await keepRows(bench.trial, this.#seeded);
@@ -132,7 +137,7 @@ class Run {
     for (const table of await trial.load(seed)) this.#seeded.add(table);
   }
 
-  async #firstUp(bench: Bench, migration: Migration): Promise<Pick<ProvedVersion, 'locks' | 'rewritten'>> {
+  async #firstUp(bench: Bench, migration: Migration): Promise<Seen> {
     const { trial } = bench;
     const before = await trial.tables();
     trial.watch();
@@ -140,7 +145,9 @@ class Run {
     const after = new Map((await trial.tables()).map((table) => [table.oid, table]));
     const rewritten = before.filter(({ oid, storage }) => after.has(oid) && after.get(oid)?.storage !== storage);
     const locks = trial.locksOn(before);
-    return { ...(locks && { locks }), rewritten: rewritten.map(({ name }) => name) };
+    const seen = { ...(locks && { locks }), rewritten: rewritten.map(({ name }) => name) };
+    const unforeseen = await this.#foresight.unforeseen(migration, seen);
+    return { ...seen, ...(unforeseen.length > 0 && { unforeseen }) };
   }
 
   async #wayBack(
