@@ -50,9 +50,11 @@ export function gravest(codes: readonly ErrorCode[]): ErrorCode | undefined {
 /** Undefined for a target that is up to date. */
 export function problemOf({ seen, error }: TargetReport): ErrorCode | undefined {
   if (!seen) return error?.code;
-  const isAtWork = seen.holder !== undefined;
-  if (seen.rows.some(({ state }) => state === 'in part') && !isAtWork) return 'MIGRATION_INCOMPLETE';
-  return missingVersions(seen.rows).length === 0 ? undefined : (error?.code ?? seen.failed?.code ?? 'PENDING');
+  const { rows, failed, holder } = seen;
+  const inPart = rows.find(({ state }) => state === 'in part');
+  // A failure says more; without one, the run was killed.
+  if (inPart && !holder && failed?.version !== inPart.version) return 'MIGRATION_INCOMPLETE';
+  return missingVersions(rows).length === 0 ? undefined : (error?.code ?? failed?.code ?? 'PENDING');
 }
 
 /** Versions whose files are not fully applied. */

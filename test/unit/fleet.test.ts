@@ -52,6 +52,11 @@ describe('the state of a fleet', () => {
     ['not to be read', REFUSED, 'ACCESS_REFUSED'],
     ['stopped half-way', IN_PART, 'MIGRATION_INCOMPLETE'],
     ['pending, and refused by every run, whatever failed before', REFUSES, 'HISTORY_CONFLICT'],
+    [
+      'stopped half-way by a failure',
+      { ...IN_PART, seen: { ...IN_PART.seen!, failed: { ...failed, code: 'MIGRATION_FAILED' } } },
+      'MIGRATION_FAILED',
+    ],
     ['half-way, and somebody is at work', AT_WORK, 'PENDING'],
   ];
   for (const [title, report, problem] of table) {
