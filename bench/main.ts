@@ -15,12 +15,13 @@ import { pod } from './goals/pod.ts';
 import { queue } from './goals/queue.ts';
 import { roundTrips } from './goals/round-trips.ts';
 import { serverCost } from './goals/server-cost.ts';
+import { schemas } from './goals/schemas.ts';
 import { storm } from './goals/storm.ts';
 import { readOptions, usage, type Options } from './options.ts';
 import { writeDocs } from './report/docs.ts';
 import { resultText } from './report/text.ts';
 
-const goals = [pod, nothingToDo, roundTrips, queue, storm, manyFiles, serverCost, correctness];
+const goals = [pod, nothingToDo, roundTrips, queue, storm, manyFiles, schemas, serverCost, correctness];
 const tell = (text: string): void => console.error(text);
 
 async function bench(options: Options, folder: string): Promise<void> {

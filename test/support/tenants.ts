@@ -4,6 +4,7 @@ import pg from 'pg';
 import { startCli, type CliProcess, type CliResult } from './cli.ts';
 import { useDatabase } from './databases.ts';
 import { documentOf } from './json-documents.ts';
+import { copiesOf } from './tenant-copies.ts';
 import { useWorkspace, type Workspace } from './workspace.ts';
 
 /** Of a table that is named schema_migrations. */
@@ -67,17 +68,7 @@ export class Tenants {
 
   /** Makes schemas with these numbers, with the history that `t0001` has. */
   async copy(from: number, to: number): Promise<void> {
-    const columns = 'run, event, command, version, direction, release, checksum';
-    await this.query(
-      `DO $$ BEGIN FOR i IN ${from}..${to} LOOP EXECUTE format('CREATE SCHEMA %1$s;` +
-        ` CREATE TABLE %1$s.schema_migrations (LIKE t0001.schema_migrations INCLUDING ALL);` +
-        ` INSERT INTO %1$s.schema_migrations SELECT * FROM t0001.schema_migrations;` +
-        ` COMMENT ON TABLE %1$s.schema_migrations IS %2$L;` +
-        ` CREATE TABLE %1$s.schema_migrations_journal (LIKE t0001.schema_migrations_journal INCLUDING ALL);` +
-        ` INSERT INTO %1$s.schema_migrations_journal (${columns}) SELECT ${columns} FROM t0001.schema_migrations_journal',` +
-        ` 't' || lpad(i::text, 4, '0'), obj_description('t0001.schema_migrations'::regclass, 'pg_class'));` +
-        ` IF i % 50 = 0 THEN COMMIT; END IF; END LOOP; END $$`,
-    );
+    await this.query(copiesOf(from, to));
   }
 
   /** A few in each transaction, as one over all would fill the lock table. */
