@@ -42,6 +42,8 @@ const EXCLUSIVE: readonly (readonly OptionKey[])[] = [
   ['to', 'steps', 'toFiles', 'all'],
 ];
 
+const TARGETS: readonly OptionKey[] = ['target', 'targets', 'targetIndex'];
+
 /** A variable that stands in a template as the harmless default: whatever is added beside it is meant instead. */
 const YIELDING: ReadonlySet<OptionKey> = new Set(['toFiles']);
 
@@ -88,7 +90,10 @@ function dropWeaker(settings: Map<OptionKey, Setting>, problems: string[]): void
     const strongest = rivals.filter((key) => settings.get(key)?.rank === best);
     if (strongest.length > 1)
       problems.push(`give only one of ${strongest.map((key) => settings.get(key)?.source).join(', ')}`);
-    for (const key of rivals) if (!strongest.includes(key)) settings.delete(key);
+    const weaker = rivals.filter((key) => !strongest.includes(key));
+    // An address means no target that a weaker source names.
+    const targets = TARGETS.filter((key) => weaker.includes('targetsDir') && (settings.get(key)?.rank ?? 0) > best);
+    for (const key of [...weaker, ...targets]) settings.delete(key);
   }
 }
 

@@ -50,6 +50,14 @@ describe('the target of a run', () => {
     });
   }
 
+  it('is none where a flag gives an address, also in a pod of a fleet', () => {
+    const env = { ...FLEET, JOB_COMPLETION_INDEX: '1', LOCKSTEP_TARGET: 'us-1' };
+    const { identity, connection } = up({ databaseUrl: 'postgresql://h/d' }, env);
+    expect(identity).to.not.have.property('target');
+    expect(connection).to.include({ databaseUrl: 'postgresql://h/d' }).and.not.have.property('databaseUrlFile');
+    expect(problemsOf({ databaseUrl: 'postgresql://h/d', target: 'eu-1' }, env)[0]).to.match(/^--targets-dir: needed/);
+  });
+
   it('is none without a fleet, also in an Indexed Job of somebody else', () => {
     const { identity, connection } = up({ databaseUrl: 'postgresql://h/d' }, { JOB_COMPLETION_INDEX: '3' });
     expect(identity).to.not.have.property('target');
