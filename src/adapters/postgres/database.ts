@@ -83,7 +83,7 @@ export class PostgresDatabase implements Database {
 /** How long a second session may take when nothing else ends it, in milliseconds. */
 const SECOND_SESSION_MS = 5_000;
 
-async function withSecondSession<T>(
+export async function withSecondSession<T>(
   connect: Connect,
   body: (wire: Wire) => Promise<T>,
   signal = AbortSignal.timeout(SECOND_SESSION_MS),

@@ -132,7 +132,8 @@ export class PostgresSession implements Session {
     const { wire, settings } = this.#context;
     // Until now each message could go to another backend; from here on all must reach the same one.
     if (this.#context.pooled) {
-      await requireSessionPooling(wire, this.pid, this.#options.secondSession);
+      // Of a tenant the session over all has asked it.
+      if (!this.#context.tenant) await requireSessionPooling(wire, this.pid, this.#options.secondSession);
       // RESET ALL would give the session the name that the pooler began it with.
       Object.assign(settings.serverSettings, { application_name: applicationName(this.#context.runner) });
     }

@@ -4,8 +4,8 @@ import { applicationName, type RunnerIdentity } from '../../../core/runner.ts';
 import type { TenantCheck, TenantDatabase, TenantSession, TenantsLook } from '../../../core/tenants/ports.ts';
 import { whenAborted } from '../../../core/until-aborted.ts';
 import type { Connected, SessionState } from '../connection/connected.ts';
-import { PostgresDatabase, type DatabaseOptions } from '../database.ts';
-import { isPooled, poolerRefused } from '../lock/pooler.ts';
+import { PostgresDatabase, withSecondSession, type DatabaseOptions } from '../database.ts';
+import { isPooled, poolerRefused, requireSessionPooling } from '../lock/pooler.ts';
 import { derivedKey, ORIGINAL_KEY, ORIGINAL_TABLE } from '../state/relation.ts';
 import { hygiene, RESET_STATEMENTS, setStatement } from '../state/settings.ts';
 import { identifier } from '../wire/sql.ts';
@@ -116,8 +116,17 @@ class PostgresTenantSession implements TenantSession {
   /** A dead run frees its locks in seconds; what the server refuses, the session of a schema reports. */
   async configure(): Promise<void> {
     if (this.#settings !== '') return;
-    this.#settings = setStatement(hygiene(this.#first.serverVersion));
-    await this.#opened.wire.asIs(this.#settings).catch((error: unknown) => {
+    const { wire, database, runner } = this.#opened;
+    const settings = new Map(hygiene(this.#first.serverVersion));
+    if (isPooled(wire, this.pid)) {
+      // Until now each message could go to another backend; from here on all must reach the same one.
+      const { second } = database;
+      await requireSessionPooling(wire, this.pid, second && ((body) => withSecondSession(second, body)));
+      // RESET ALL gives the session the name that the pooler began it with.
+      settings.set('application_name', applicationName(runner));
+    }
+    this.#settings = setStatement(settings);
+    await wire.asIs(this.#settings).catch((error: unknown) => {
       if (!serverErrorOf(error)) throw error;
       this.#settings = 'SELECT 1';
     });
