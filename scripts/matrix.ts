@@ -41,6 +41,7 @@ const SUITES = [
   'test/prove/**/*.test.ts',
   'test/race/**/*.test.ts',
   'test/surroundings/**/*.test.ts',
+  'test/tenants/{kinds,poolers,sharing}.test.ts',
 ];
 const LIMIT_MS = 25 * 60_000;
 

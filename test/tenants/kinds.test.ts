@@ -83,6 +83,9 @@ describe('one schema of many', () => {
       const result = await tenants().run(['up', '--json', '--schemas', '?'], { DATABASE_URL: url.href });
       expect(result.code, result.stderr).to.equal(23);
       expect(statesOf(result)).to.deep.equal({ a: 'done', b: 'ACCESS_REFUSED', c: 'done' });
+      const wait = await tenants().run(['wait', '--schemas', '?', '--timeout', '1m'], { DATABASE_URL: url.href });
+      expect(wait.code, wait.stderr).to.equal(23);
+      expect(wait.stderr).to.include('b: ACCESS_REFUSED');
       const owners = await tenants().query(
         `SELECT DISTINCT pg_get_userbyid(relowner) AS owner FROM pg_class WHERE relname LIKE 'schema_migrations%'`,
       );
@@ -125,6 +128,17 @@ describe('one schema of many', () => {
     expect(wait.stderr).to.match(/b: 002_orders was rolled back by .*: slow/);
     expectExit(await tenants().run(['up', '--schemas', '?', '--reapply', '2'], RELEASE), 0);
     expectExit(await tenants().run(['wait', '--schemas', '?', '--timeout', '0'], RELEASE), 0);
+  });
+
+  it('is waited for, also when the session is lost meanwhile', async () => {
+    await tenants().make('a', 'b');
+    const waiting = tenants().start(['wait', '--schemas', '?'], { LOCKSTEP_LOG_FORMAT: 'json' });
+    await waiting.waitForLog('wait.pending');
+    await tenants().query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'lockstep wait%' AND datname = current_database()`,
+    );
+    expectExit(await tenants().run(['up', '--schemas', '?']), 0);
+    expectExit(await waiting.exited, 0);
   });
 
   it('that is ahead of the files, or has changed ones, is a warning, and no work', async () => {

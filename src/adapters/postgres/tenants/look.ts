@@ -54,11 +54,12 @@ export async function lookAtSchemas(wire: Wire, facts: readonly SchemaFacts[], o
   );
   const histories = new Histories(wire);
   const looks = new Map<string, TenantLook>();
-  for (const { schema, hasHistory } of facts) {
+  for (const { schema, hasHistory, isOpen } of facts) {
     const holder = holders.get(derivedKey(schema, options.table));
     const [applied, seen, isSuspect] = rows.get(schema) ?? [];
     const part = isSuspect === 't' ? parts.get(schema) : [];
-    if (!hasHistory) looks.set(schema, { history: { exists: false, applied: [] }, journal: undefined, holder });
+    if (!hasHistory && isOpen)
+      looks.set(schema, { history: { exists: false, applied: [] }, journal: undefined, holder });
     else if (applied !== undefined && part)
       looks.set(schema, {
         history: { exists: true, applied: histories.read(applied ?? '[]') },

@@ -12,6 +12,8 @@ import type { Wire } from '../wire/wire.ts';
 export interface SchemaFacts extends Candidate {
   /** Of history and journal, where both can be read together with those of other schemas. */
   readonly oids: readonly [history: string, journal: string] | undefined;
+  /** This role may look into the schema. */
+  readonly isOpen: boolean;
   /** This role owns both, or has the rights of their owner. */
   readonly isWritable: boolean;
 }
@@ -74,7 +76,7 @@ function schemasQuery(table: string): string {
   return (
     `SELECT n.nspname, EXISTS (SELECT FROM pg_extension x WHERE x.extnamespace = n.oid), h.oid IS NOT NULL,` +
     ` CASE WHEN ${readable('h')} THEN h.oid END, CASE WHEN ${readable('j')} THEN j.oid END, obj_description(h.oid, 'pg_class'),` +
-    ` ${owned('h')} AND ${owned('j')}` +
+    ` ${owned('h')} AND ${owned('j')}, has_schema_privilege(n.oid, 'USAGE')` +
     ` FROM pg_namespace n LEFT JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = ${literal(table)}` +
     ` LEFT JOIN pg_class j ON j.relnamespace = n.oid AND j.relname = ${literal(journalName(table))}` +
     ` WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM pg_depend d` +
@@ -83,7 +85,7 @@ function schemasQuery(table: string): string {
 }
 
 function readFacts(
-  [name, extension, exists, history, journal, comment, writable]: ResultSet['rows'][number],
+  [name, extension, exists, history, journal, comment, writable, open]: ResultSet['rows'][number],
   { encoding }: Wire,
   { recordedKey }: SchemasOptions,
 ): SchemaFacts {
@@ -95,6 +97,7 @@ function readFacts(
     hasExtension: extension === 't',
     hasHistory: exists === 't',
     oids: history != null && journal != null && isOurs ? [history, journal] : undefined,
+    isOpen: open === 't',
     isWritable: writable === 't',
   };
 }
