@@ -7,6 +7,7 @@ import { canTellCost, killCommands } from './command.ts';
 import { buildLockstep } from './contenders/lockstep.ts';
 import { installPeers } from './contenders/peer.ts';
 import { peers } from './contenders/peers.ts';
+import { catalog } from './goals/catalog.ts';
 import { correctness } from './goals/correctness.ts';
 import type { Result } from './goals/goal.ts';
 import { manyFiles } from './goals/many-files.ts';
@@ -21,7 +22,7 @@ import { readOptions, usage, type Options } from './options.ts';
 import { writeDocs } from './report/docs.ts';
 import { resultText } from './report/text.ts';
 
-const goals = [pod, nothingToDo, roundTrips, queue, storm, manyFiles, schemas, serverCost, correctness];
+const goals = [pod, nothingToDo, roundTrips, queue, storm, manyFiles, schemas, catalog, serverCost, correctness];
 const tell = (text: string): void => console.error(text);
 
 async function bench(options: Options, folder: string): Promise<void> {

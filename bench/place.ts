@@ -31,6 +31,11 @@ export class Place {
     return new Place(server, admin, folder);
   }
 
+  /** The server's own database. */
+  get url(): string {
+    return this.#server.url;
+  }
+
   /** An empty database. The address says what libpq and its likes need to hear: that there is no TLS. */
   async database(): Promise<string> {
     this.#count += 1;

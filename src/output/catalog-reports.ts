@@ -1,5 +1,5 @@
 /** What the commands about catalogs print for people on stdout. */
-import { describeDifference } from '../core/catalog/describe.ts';
+import { describeDifference, describeLeft } from '../core/catalog/describe.ts';
 import type { DriftReport, ProvedVersion, ProveReport } from '../core/reports.ts';
 import { printableLine } from '../core/text/printable.ts';
 import { counted, seconds } from './words.ts';
@@ -40,7 +40,7 @@ export function formatProof({ versions, kept = [], wrote }: ProveReport): string
     ...versions.flatMap(
       ({ version, way, differences, failure, locks = [], rewritten, unforeseen = [], durationMs }) => [
         `  ${version}: ${WAYS[way]} (${seconds(durationMs)})`,
-        ...differences.map((one) => `    ${one.note === true ? 'note: ' : ''}${one.file}: ${describeDifference(one)}`),
+        ...differences.map((one) => `    ${one.note === true ? 'note: ' : ''}${describeLeft(one)}`),
         ...(failure ? [`    ${failure.file}: ${failure.summary}`] : []),
         ...locks.map(({ table, lock }) => `    ${lock} on ${table}${rewritten.includes(table) ? ', rewritten' : ''}`),
         ...rewritten

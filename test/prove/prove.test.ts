@@ -90,6 +90,9 @@ describe('prove', () => {
       ['failed', { file: '002_index.down.sql', summary: 'index "nothing" does not exist' }],
       ['proved', undefined],
     ]);
+    expect(found[0]?.differences).to.deep.equal([
+      { file: '001_orders.down.sql', object: 'table public.orders', change: 'foreign' },
+    ]);
   });
 
   it('takes the position of a column for a note', async () => {

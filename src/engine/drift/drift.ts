@@ -66,7 +66,7 @@ export function driftError(differences: readonly Difference[]): MigratorError | 
     'DRIFTED',
     `${objects} ${objects === 1 ? 'object differs' : 'objects differ'} from the kept schema`,
     {
-      problems: failures.map(describeDifference),
+      problems: failures.map((one) => describeDifference(one)),
       hint: 'make a migration of the change, or undo it in the database; --ignore leaves out what others make',
     },
   );

@@ -159,21 +159,20 @@ class Run {
     if (!down) return { way: 'none', differences: [] };
     if (down.directives.irreversible) return { way: 'irreversible', differences: [] };
     const again = `${version}.up.sql, after the down file`;
+    const differences: ProvedVersion['differences'][number][] = [];
     let doing = down.file;
     try {
       await bench.down(version, down);
-      const back = await bench.catalog();
+      differences.push(...(await this.#differences(down.file, before, await bench.catalog())));
       const lost = rows ? await lostRows(rows, bench.trial) : [];
+      differences.push(...lost.map((row) => ({ file: down.file, ...row })));
       doing = again;
       await bench.up(migration);
-      const differences = [
-        ...(await this.#differences(down.file, before, back)),
-        ...lost.map((row) => ({ file: down.file, ...row })),
-        ...(await this.#differences(again, made, await bench.catalog())),
-      ];
+      differences.push(...(await this.#differences(again, made, await bench.catalog())));
       return { way: differences.some(({ note }) => note !== true) ? 'different' : 'proved', differences };
     } catch (error) {
-      return this.#failed(error, doing);
+      // What the down file has left is often why the up file fails.
+      return { ...this.#failed(error, doing), differences };
     }
   }
 

@@ -1,6 +1,6 @@
 /** Does what was proved fail the command, and is the kept schema what the migrations make? */
 import type { Catalog } from '../../core/catalog/catalog.ts';
-import { describeDifference } from '../../core/catalog/describe.ts';
+import { describeDifference, describeLeft } from '../../core/catalog/describe.ts';
 import { MigratorError } from '../../core/errors.ts';
 import type { ProvedVersion, ProveReport } from '../../core/reports.ts';
 import type { SqlParser } from '../../core/sql/script-plan.ts';
@@ -22,10 +22,12 @@ export function reportOf(versions: readonly ProvedVersion[], strict: boolean): P
 }
 
 function describeProved({ version, way, failure, differences }: ProvedVersion): string[] {
-  if (failure) return [`${failure.file}: ${failure.summary}`];
   if (way === 'none') return [`${version}: has no down file`];
   if (way === 'irreversible') return [`${version}: is irreversible`];
-  return differences.filter(({ note }) => note !== true).map((one) => `${one.file}: ${describeDifference(one)}`);
+  return [
+    ...differences.filter(({ note }) => note !== true).map(describeLeft),
+    ...(failure ? [`${failure.file}: ${failure.summary}`] : []),
+  ];
 }
 
 /** With what the kept schema differs from the migrations, which fails too; a sentence for one that cannot be read. */
@@ -36,7 +38,9 @@ export async function checkKept(
 ): Promise<ProveReport> {
   const differences = typeof kept === 'string' ? [] : await compareCatalogs(kept, catalog, parser);
   const problems =
-    typeof kept === 'string' ? [kept] : differences.filter(({ note }) => note !== true).map(describeDifference);
+    typeof kept === 'string'
+      ? [kept]
+      : differences.filter(({ note }) => note !== true).map((one) => describeDifference(one));
   if (problems.length === 0) return { ...report, kept: differences };
   const error = new MigratorError('NOT_PROVEN', 'the kept schema is not what the migrations make', {
     problems,
