@@ -61,7 +61,7 @@ export async function runCommand(config: Config, context: ProcessContext): Promi
   const ending = {
     command: config.command,
     outcome: 'done' in document ? document : undefined,
-    schemas: 'counts' in document ? document.counts : undefined,
+    schemas: 'counts' in document ? document : undefined,
     error,
     durationMs: systemClock.now() - startedAt,
   };

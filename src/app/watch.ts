@@ -11,7 +11,7 @@ import type { MigratorEvent } from '../core/events.ts';
 import { releaseName } from '../core/release.ts';
 import { RunRecorder, type RunRecord } from '../core/run-record.ts';
 import { VERSION } from '../core/version.ts';
-import type { Ending } from '../output/termination-message.ts';
+import { isChange, isDryRun, type Ending } from '../output/termination-message.ts';
 import { metricsText, pushPath } from '../output/watch/metrics.ts';
 import { noticeBody } from '../output/watch/notice.ts';
 import { tracesDocument } from '../output/watch/traces.ts';
@@ -49,7 +49,7 @@ export class Watch {
 
   /** Resolves when everything is written and sent, or after `ms`. Never rejects. */
   async end(ending: Ending, ms: number): Promise<void> {
-    if (ending.outcome?.dryRun === true) return;
+    if (isDryRun(ending)) return;
     const { metricsFile, metricsPush, notifyFile } = this.#options.config.watch ?? {};
     const record = this.#recorder.recorded(systemClock.now());
     const limit = Math.min(ms, POST_MS);
@@ -66,9 +66,9 @@ export class Watch {
   }
 
   /** Of a thousand replicas that had nothing to do, nobody wants to hear; of a Job, yes. */
-  #isWorthSending({ outcome, error }: Ending): boolean {
+  #isWorthSending(ending: Ending): boolean {
     const inJob = this.#options.config.events?.job !== undefined;
-    return inJob || error !== undefined || (outcome?.done.length ?? 0) > 0;
+    return inJob || ending.error !== undefined || isChange(ending);
   }
 
   async #best(what: string, work: () => Promise<void> | void): Promise<void> {
@@ -135,8 +135,9 @@ export class Watch {
  * Something changed, or failed. A run that repeats what the journal says of an earlier failure, or that a signal ended
  * before it began with a migration, is no news.
  */
-function isNews({ outcome, error }: Ending, { steps }: RunRecord): boolean {
-  if ((outcome?.done.length ?? 0) > 0) return true;
+function isNews(ending: Ending, { steps }: RunRecord): boolean {
+  const { error } = ending;
+  if (isChange(ending)) return true;
   if (!error || error.details.recorded) return false;
   return error.code !== 'INTERRUPTED' || steps.length > 0;
 }

@@ -2,6 +2,7 @@
 import type { MigratorError } from './errors.ts';
 import type { MigratorEvent, MigratorEventOf, MigratorEventType } from './events.ts';
 import type { Direction, Version } from './migration.ts';
+import type { StepResult } from './outcome.ts';
 
 /** In milliseconds since the epoch. */
 export interface Span {
@@ -23,6 +24,13 @@ export interface RunRecord extends Span {
   /** Undefined if the lock was not needed. */
   readonly lockWait?: Span | undefined;
   readonly steps: readonly RecordedStep[];
+  /** Of a run over many schemas, instead of steps: each migration once, with its longest time. */
+  readonly inSchemas: readonly RecordedInSchemas[];
+}
+
+export interface RecordedInSchemas extends StepResult {
+  /** In how many schemas. */
+  readonly count: number;
 }
 
 type Rules = { readonly [T in MigratorEventType]?: (event: MigratorEventOf<T>, now: number) => void };
@@ -30,6 +38,7 @@ type Rules = { readonly [T in MigratorEventType]?: (event: MigratorEventOf<T>, n
 export class RunRecorder {
   readonly #startedAt: number;
   readonly #steps: RecordedStep[] = [];
+  readonly #inSchemas = new Map<string, RecordedInSchemas>();
   #database: string | undefined;
   #waitsSince: number | undefined;
   #lockWait: Span | undefined;
@@ -54,6 +63,7 @@ export class RunRecorder {
       database: this.#database,
       lockWait: this.#lockWait ?? waited,
       steps: this.#steps,
+      inSchemas: [...this.#inSchemas.values()],
     };
   }
 
@@ -67,6 +77,10 @@ export class RunRecorder {
     'lock.acquired': ({ waitedMs }, now) => {
       this.#lockWait = { startedAt: now - waitedMs, endedAt: now };
     },
+    'tenant.event': ({ event }) => {
+      if (event.type === 'migration.applied') this.#addInSchemas({ ...event, direction: 'up' });
+      if (event.type === 'migration.rolled-back') this.#addInSchemas({ ...event, direction: 'down' });
+    },
     'hook.started': ({ version }, now) => this.#begin(version, now),
     'migration.started': ({ version }, now) => this.#begin(version, now),
     'migration.applied': ({ version, durationMs }, now) => {
@@ -79,6 +93,16 @@ export class RunRecorder {
       this.#steps.push({ version, direction, error, startedAt: this.#step.since, endedAt: now });
     },
   };
+
+  #addInSchemas({ version, direction, durationMs }: StepResult): void {
+    const known = this.#inSchemas.get(`${direction} ${version}`);
+    this.#inSchemas.set(`${direction} ${version}`, {
+      version,
+      direction,
+      durationMs: Math.max(durationMs, known?.durationMs ?? 0),
+      count: (known?.count ?? 0) + 1,
+    });
+  }
 
   /** A hook comes before its migration, and is a part of it. */
   #begin(version: Version, now: number): void {

@@ -19,7 +19,7 @@ export interface Ending {
   readonly target?: string | undefined;
   readonly outcome?: Pick<Outcome, 'done' | 'pending' | 'dryRun'> | undefined;
   /** Of a run over many schemas. */
-  readonly schemas?: TenantCounts | undefined;
+  readonly schemas?: { readonly counts: TenantCounts; readonly dryRun: boolean } | undefined;
   readonly error?: MigratorError | undefined;
   readonly durationMs: number;
 }
@@ -83,16 +83,26 @@ export function terminationMessage(ending: Ending): string {
   return JSON.stringify(messageFor(ending, SMALLEST));
 }
 
+/** Nothing was changed, and nothing was to be. */
+export function isDryRun({ outcome, schemas }: Pick<Ending, 'outcome' | 'schemas'>): boolean {
+  return (outcome ?? schemas)?.dryRun === true;
+}
+
+/** Whether the run has changed anything. */
+export function isChange({ outcome, schemas }: Pick<Ending, 'outcome' | 'schemas'>): boolean {
+  return (outcome?.done.length ?? schemas?.counts.done ?? 0) > 0;
+}
+
 function messageFor({ command, target, outcome, schemas, error, durationMs }: Ending, room: Room): TerminationMessage {
   return {
     exit: error?.exit ?? 0,
     ...(error && { code: error.code }),
     ...(command !== undefined && { command }),
     ...(target !== undefined && { target: cutBytes(target, room.bytes) }),
-    ...(outcome?.dryRun === true && { dryRun: true }),
+    ...(isDryRun({ outcome, schemas }) && { dryRun: true }),
     ...(error && errorPart(error, room)),
     ...(outcome && outcomePart(outcome, room)),
-    ...(schemas && { schemas }),
+    ...(schemas && { schemas: schemas.counts }),
     durationMs: Math.round(durationMs),
   };
 }

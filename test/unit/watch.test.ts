@@ -56,6 +56,22 @@ describe('the metrics', () => {
     return await registry.metrics();
   }
 
+  it('of many schemas count what was applied in each, and have the longest time of a migration', () => {
+    const recorder = new RunRecorder(0);
+    for (const [schema, durationMs] of [
+      ['a', 20],
+      ['b', 50],
+      ['c', 30],
+    ] as const)
+      recorder.see(
+        { type: 'tenant.event', schema, event: { type: 'migration.applied', version: '1_a', durationMs } },
+        9,
+      );
+    expect(metricsText({ command: 'up', durationMs: 9 }, recorder.recorded(9)))
+      .to.include('lockstep_last_run_applied_migrations 3\n')
+      .and.include('lockstep_last_run_migration_duration_seconds{version="1_a",direction="up"} 0.05\n');
+  });
+
   const odd = 'a"b\\c\nd';
 
   it('are the text that prom-client writes', async () => {

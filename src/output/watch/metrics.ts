@@ -16,8 +16,8 @@ interface Metric {
 
 /** With a line break at the end. */
 export function metricsText({ outcome, error }: Ending, record: RunRecord): string {
-  const { startedAt, endedAt, lockWait } = record;
-  const done = outcome?.done ?? [];
+  const { startedAt, endedAt, lockWait, inSchemas } = record;
+  const done = outcome ? outcome.done.map((step) => ({ ...step, count: 1 })) : inSchemas;
   const lastRun = (name: string, help: string, value: number): Metric => ({
     name: `lockstep_last_run_${name}`,
     help,
@@ -35,7 +35,7 @@ export function metricsText({ outcome, error }: Ending, record: RunRecord): stri
     lastRun(
       'applied_migrations',
       'How many migrations the last run applied.',
-      done.filter(({ direction }) => direction === 'up').length,
+      done.reduce((sum, { direction, count }) => sum + (direction === 'up' ? count : 0), 0),
     ),
     {
       name: 'lockstep_last_run_migration_duration_seconds',

@@ -1,5 +1,5 @@
 /** The notice that a chat or a pipeline gets of a run's end: the termination message, and a `text` for people. */
-import { failedNote, finishedNote } from '../events/notes.ts';
+import { failedNote, finishedNote, tenantsFinishedNote } from '../events/notes.ts';
 import { terminationMessage, type Ending } from '../termination-message.ts';
 
 export interface NoticeSubject {
@@ -12,13 +12,16 @@ export function noticeBody(ending: Ending, subject: NoticeSubject): string {
 }
 
 function noticeText(
-  { command, target, outcome, error, durationMs }: Ending,
+  { command, target, outcome, schemas, error, durationMs }: Ending,
   { release, database }: NoticeSubject,
 ): string {
   const parts = [release === undefined ? undefined : `of ${release}`, placeOf(target, database)];
   const what = ['lockstep', command, ...parts].filter((part) => part !== undefined).join(' ');
   const versions = (outcome?.done ?? []).map(({ version }) => version);
-  return `${what}: ${error ? failedNote(error) : finishedNote(command === 'down' ? 'down' : 'up', versions, durationMs)}`;
+  const direction = command === 'down' ? 'down' : 'up';
+  if (error) return `${what}: ${failedNote(error)}`;
+  if (schemas) return `${what}: ${tenantsFinishedNote(direction, schemas.counts, durationMs)}`;
+  return `${what}: ${finishedNote(direction, versions, durationMs)}`;
 }
 
 function placeOf(target: string | undefined, database: string | undefined): string | undefined {
