@@ -7,17 +7,18 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { CHART, type HelmResult } from '../../../scripts/chart/helm.ts';
+import { CHART, type Helm, type HelmResult } from '../../../scripts/chart/helm.ts';
+import { requireHelm3 } from '../../chart/support/helms.ts';
 import { expectExit, runCli } from '../../support/cli.ts';
 import { versionsOf } from '../../support/migrations.ts';
 import { commandBlocks } from '../../support/page-commands.ts';
 import { shellOf } from '../support/person.ts';
 import { MIGRATIONS } from './support/images.ts';
 import { useNode } from './support/node.ts';
-import { names, toldBy } from './support/pods.ts';
+import { names, toldBy, type Told } from './support/pods.ts';
 import type { Database } from './support/postgres.ts';
 import { RELEASES } from './support/releases.ts';
-import { Shop, succeeds } from './support/shop.ts';
+import { Shop, succeeds, useShop } from './support/shop.ts';
 
 const FILES = versionsOf(RELEASES.slow);
 const migrate = (revision: number): string => `shop-lockstep-migrate-${revision}`;
@@ -28,62 +29,84 @@ const ALL = [...FIRST, nameOf(40), nameOf(41)];
 const [REFUSED, FAILING] = [nameOf(7), nameOf(23)];
 const BROKEN = [REFUSED, FAILING];
 
+type Values = Readonly<Record<string, unknown>>;
+
+async function upgrade(shop: Shop, fleet: Values, more: Values = {}, helm: Helm = shop.node.helm): Promise<HelmResult> {
+  const values = {
+    image: { repository: MIGRATIONS, tag: shop.node.images.tag('slow'), pullPolicy: 'IfNotPresent' },
+    resources: { requests: { cpu: '5m' } },
+    // As long waits a run for another password.
+    extraEnv: [{ name: 'LOCKSTEP_CONNECT_WAIT', value: '5s' }],
+    fleet: { secretName: 'shop-dbs', parallelism: 4, ...fleet },
+    ...more,
+  };
+  const sets = Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
+  return await shop.helm(['upgrade', '--install', 'shop', CHART, '--timeout=280s', ...sets], helm);
+}
+
+async function create(
+  { node, namespace }: Shop,
+  kind: 'Secret' | 'ConfigMap',
+  name: string,
+  text: Readonly<Record<string, string>>,
+): Promise<void> {
+  const content = kind === 'Secret' ? { stringData: text } : { data: text };
+  const object = { apiVersion: 'v1', kind, metadata: { name }, ...content };
+  await node.kubectl(['create', '--namespace', namespace, '-f', '-'], JSON.stringify(object));
+}
+
+function withoutAccess(address: string): string {
+  return Object.assign(new URL(address), { password: 'wrong' }).href;
+}
+
+describe('a fleet on a node, with Helm 3', function () {
+  this.timeout(120_000);
+  const shop = useShop();
+
+  it('fails the release where one of three fails; the others are migrated', async function () {
+    const address = shop().database.address();
+    await create(shop(), 'Secret', 'shop-dbs', { a: withoutAccess(address), b: address, c: address });
+    const { code, stdout } = await upgrade(shop(), { targets: ['a', 'b', 'c'] }, {}, await requireHelm3(this));
+    expect(code, stdout).not.to.equal(0);
+    const { status } = await shop().ended(migrate(1));
+    expect(status).to.include({ completedIndexes: '1,2', failedIndexes: '0' });
+    expect(await shop().database.journal('applied'), 'of two runs in one database').to.deep.equal(FILES);
+  });
+});
+
 describe('a fleet on a node', function () {
   this.timeout(300_000);
   const node = useNode();
   const databases = new Map<string, Database>();
   let shop: Shop;
   let folder: string;
+  let failed = false;
+  /** Once there is something to remove. */
+  let close: (() => Promise<void>) | undefined;
 
   before('a database for each target, and a Secret with the addresses', async function () {
     this.timeout(120_000);
     shop = await Shop.create(node());
     folder = await mkdtemp(join(tmpdir(), 'lockstep-fleet-'));
+    close = async () => {
+      for (const database of databases.values()) await database.close();
+      if (failed) console.error(`      kept: namespace ${shop.namespace}`);
+      await shop.close({ keep: failed });
+      await rm(folder, { recursive: true, force: true });
+    };
     for (const name of ALL) databases.set(name, await node().postgres.createDatabase());
     const addresses = Object.fromEntries([...databases].map(([name, { address }]) => [name, address()]));
-    const wrong = Object.assign(new URL(addresses[REFUSED]!), { password: 'wrong' }).href;
-    await create('Secret', 'shop-dbs', { ...addresses, [REFUSED]: wrong });
+    await create(shop, 'Secret', 'shop-dbs', { ...addresses, [REFUSED]: withoutAccess(addresses[REFUSED]!) });
     await databases.get(FAILING)!.query('CREATE TABLE users (id int)');
   });
 
-  let failed = false;
   afterEach(function () {
     failed ||= this.currentTest?.state === 'failed';
   });
 
-  after('remove the namespace', async () => {
-    for (const database of databases.values()) await database.close();
-    if (failed) console.error(`      kept: namespace ${shop.namespace}`);
-    await shop.close({ keep: failed });
-    await rm(folder, { recursive: true, force: true });
-  });
+  after('remove the namespace', () => close?.());
 
-  async function create(
-    kind: 'Secret' | 'ConfigMap',
-    name: string,
-    text: Readonly<Record<string, string>>,
-  ): Promise<void> {
-    const content = kind === 'Secret' ? { stringData: text } : { data: text };
-    const object = { apiVersion: 'v1', kind, metadata: { name }, ...content };
-    await node().kubectl(['create', '--namespace', shop.namespace, '-f', '-'], JSON.stringify(object));
-  }
-
-  async function release(
-    fleet: Readonly<Record<string, unknown>>,
-    values: Readonly<Record<string, unknown>> = {},
-  ): Promise<HelmResult> {
-    const file = join(folder, 'values.json');
-    await writeFile(
-      file,
-      JSON.stringify({
-        image: { repository: MIGRATIONS, tag: node().images.tag('slow'), pullPolicy: 'IfNotPresent' },
-        resources: { requests: { cpu: '5m' } },
-        fleet: { secretName: 'shop-dbs', parallelism: 4, ...fleet },
-        ...values,
-      }),
-    );
-    return await shop.helm(['upgrade', '--install', 'shop', CHART, '--timeout=280s', '--values', file]);
-  }
+  const release = (fleet: Values, more: Values = {}): Promise<HelmResult> => upgrade(shop, fleet, more);
 
   /** Runs the block of the page with these words; it must succeed, and say what the page shows. */
   async function page(words: string, instead: Readonly<Record<string, string>> = {}): Promise<string> {
@@ -149,6 +172,13 @@ describe('a fleet on a node', function () {
     expect(failures.map(({ regarding }) => regarding.name)).to.deep.equal(BROKEN.map(() => migrate(1)));
     expect(failures.map(({ note }) => note.split(':')[0])).to.have.members(BROKEN);
     for (const target of BROKEN) expect(await podsOf(migrate(1), target), target).to.have.length(1);
+    const messages = (await page('terminated.message')).split('\n').filter((line) => line !== '');
+    const endings = messages.map((message) => JSON.parse(message) as Told);
+    for (const [target, code] of [
+      [REFUSED, 'ACCESS_REFUSED'],
+      [FAILING, 'MIGRATION_FAILED'],
+    ])
+      expect(endings.find((one) => one.target === target)).to.include({ code });
   });
 
   it('stops behind a canary that fails: the others do not start', async () => {
@@ -189,13 +219,40 @@ describe('a fleet on a node', function () {
     expect(await databases.get(nameOf(6))!.versions()).to.deep.equal(FILES);
   });
 
+  it('ends as a whole, at once, for what is the same everywhere: files that are not there', async () => {
+    const { code } = await release({ targets: FIRST }, { extraEnv: [{ name: 'LOCKSTEP_DIR', value: '/' }] });
+    expect(code).not.to.equal(0);
+    const { status } = await shop.ended(migrate(4));
+    const failure = status.conditions?.find(({ type }) => type === 'Failed');
+    expect(failure?.reason).to.equal('PodFailurePolicy');
+    expect(failure?.message).to.match(/failed with exit code 21 matching FailJob rule at index 1$/);
+    const pods = await shop.podsOfJob(migrate(4));
+    expect(pods.length, 'no more than ran at that time').to.be.at.most(8);
+  });
+
+  it('ends what runs where one more target fails than fleet.maxFailedIndexes allows', async () => {
+    const [running, last] = [nameOf(5), nameOf(3)];
+    const gate = await databases.get(running)!.closeGate();
+    try {
+      const { code } = await release({ targets: [running, REFUSED, last], parallelism: 2, maxFailedIndexes: 0 });
+      expect(code).not.to.equal(0);
+    } finally {
+      await gate.release();
+    }
+    const { status } = await shop.ended(migrate(5));
+    expect(status.conditions?.find(({ type }) => type === 'Failed')?.reason).to.equal('MaxFailedIndexesExceeded');
+    const third = 'batch.kubernetes.io/job-completion-index=2';
+    expect(await shop.pods(`batch.kubernetes.io/job-name=${migrate(5)},${third}`), 'never starts').to.deep.equal([]);
+    expect(await databases.get(running)!.versions()).to.deep.equal(FILES.slice(0, 3));
+  });
+
   it('is compared with the files target by target, with addresses from a second Secret as big as it may be', async () => {
     const more = await node().postgres.createDatabase();
-    const [same, other, last] = [nameOf(0), nameOf(1), 't-42'];
+    const [same, other, last] = [nameOf(0), nameOf(5), 't-42'];
     databases.set(last, more);
     const address = more.address();
-    await create('Secret', 'more-dbs', { [last]: address, filler: 'x'.repeat(2 ** 20 - address.length) });
-    await create('ConfigMap', 'catalog', { 'schema.txt': await catalog() });
+    await create(shop, 'Secret', 'more-dbs', { [last]: address, filler: 'x'.repeat(2 ** 20 - address.length) });
+    await create(shop, 'ConfigMap', 'catalog', { 'schema.txt': await catalog() });
     const targets = [same, other, last];
     succeeds(
       await release(
@@ -209,6 +266,7 @@ describe('a fleet on a node', function () {
       ),
     );
     expect(await appliedIn(last)).to.deep.equal(FILES);
+    expect(await databases.get(other)!.versions(), 'finished').to.deep.equal(FILES);
     await databases.get(other)!.query('ALTER TABLE users ADD COLUMN foreign_to_all int');
     await shop.kubectl('create', 'job', 'drift', '--from=cronjob/shop-lockstep-drift');
     const { status } = await shop.ended('drift');
