@@ -2,7 +2,10 @@
  * Plants every object that a role with CREATE in one schema of the path can create and that Lockstep's statements could
  * resolve by name.
  */
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+
+import { eventually } from './bounded.ts';
 
 /** Types of values in Lockstep's statements, and the types to which the server converts them. */
 const TYPES = [
@@ -159,8 +162,40 @@ export async function plant(databaseUrl: string, role: string): Promise<Planted>
   });
 }
 
-/** Every function of `schema` that has run since `plant`, by name. Sessions report their counts when they end. */
+/** Every function of `schema` that has run since `plant`, by name, in sessions that have ended. */
 export async function callsOf(databaseUrl: string, schema = 'public'): Promise<Record<string, number>> {
+  await countsAreIn(databaseUrl);
+  return await countsOf(databaseUrl, schema);
+}
+
+/**
+ * Sessions report their counts when they end. Before PostgreSQL 15 a process of its own collects them, in the order in
+ * which they come, and up to 500 ms may pass before others see them: so a call that comes last must be seen.
+ */
+async function countsAreIn(databaseUrl: string): Promise<void> {
+  const last = `lockstep_test_last_${randomBytes(4).toString('hex')}`;
+  await eventually('the sessions of Lockstep to end', () =>
+    withClient(databaseUrl, async (client) => {
+      await client.query('SET search_path = pg_catalog');
+      const { rowCount } = await client.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^lockstep (?!test)'`,
+      );
+      return rowCount === 0;
+    }),
+  );
+  await withClient(databaseUrl, (client) =>
+    client.query(
+      `CREATE SCHEMA ${last}; CREATE FUNCTION ${last}.call() RETURNS pg_catalog.void LANGUAGE plpgsql AS $$ BEGIN END $$`,
+    ),
+  );
+  await eventually('the counts of calls to be reported', async () => {
+    await withClient(databaseUrl, (client) => client.query(`SET track_functions = 'all'; SELECT ${last}.call()`));
+    return Object.keys(await countsOf(databaseUrl, last)).length > 0;
+  });
+  await withClient(databaseUrl, (client) => client.query(`DROP SCHEMA ${last} CASCADE`));
+}
+
+async function countsOf(databaseUrl: string, schema: string): Promise<Record<string, number>> {
   return await withClient(databaseUrl, async (client) => {
     await client.query('SET search_path = pg_catalog');
     const { rows } = await client.query<{ called: string; calls: number }>(
