@@ -14,6 +14,7 @@ import { compareCatalogs } from '../../src/engine/drift/compare-catalogs.ts';
 import { SCHEMA } from '../support/catalog-mutants.ts';
 import { execute, inCopy, readCatalogOf } from '../support/catalogs.ts';
 import { ownServer } from '../support/server.ts';
+import { skip } from '../support/skip.ts';
 
 const VERSION = Number(process.env['LOCKSTEP_POSTGRES'] ?? NEWEST_VERSION);
 
@@ -66,18 +67,19 @@ describe(`the catalog on PostgreSQL ${VERSION}`, () => {
     });
   });
 
-  // pg_dump reads no server that is newer than itself, and Debian has that of 15.
-  if (VERSION <= 15) {
-    it('is the same after pg_dump and psql', async () => {
-      await inCopy(url, async (copy) => {
-        await execute(copy, 'DROP SCHEMA app CASCADE; DROP PUBLICATION outside');
-        const { stdout } = spawnSync('pg_dump', [url], { encoding: 'utf8' });
-        const restored = spawnSync('psql', ['-qX', '-v', 'ON_ERROR_STOP=1', copy], { input: stdout, encoding: 'utf8' });
-        expect(restored.status, restored.stderr).to.equal(0);
-        expect(await differences(await readCatalogOf(copy))).to.deep.equal([]);
-      });
+  it('is the same after pg_dump and psql', async function () {
+    const newest = Number(/ (\d+)\./.exec(spawnSync('pg_dump', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1]);
+    if (!(newest >= VERSION)) skip(this, `pg_dump reads no server that is newer than itself: ${newest} is on the PATH`);
+    await inCopy(url, async (copy) => {
+      await execute(copy, 'DROP SCHEMA app CASCADE; DROP PUBLICATION outside');
+      const { stdout } = spawnSync('pg_dump', [url], { encoding: 'utf8' });
+      // A pg_dump of 17 or later sets what servers before 17 do not have.
+      const input = stdout.replace('SET transaction_timeout = 0;', '');
+      const restored = spawnSync('psql', ['-qX', '-v', 'ON_ERROR_STOP=1', copy], { input, encoding: 'utf8' });
+      expect(restored.status, restored.stderr).to.equal(0);
+      expect(await differences(await readCatalogOf(copy))).to.deep.equal([]);
     });
-  }
+  });
 
   if (VERSION !== NEWEST_VERSION) {
     it(`differs from that on PostgreSQL ${NEWEST_VERSION} in no more than texts of the server`, async () => {
