@@ -51,14 +51,16 @@ function catchUpSequence(journal: string): string {
 
 /** To be called in a transaction. Resolves with the tables as they are then. */
 export async function makeTables(context: SessionContext): Promise<Relation> {
-  const { relation, wire } = context;
+  const { wire } = context;
+  // While we wait for a reader of the old table, later sessions queue behind us.
+  await wire.message([`SET LOCAL lock_timeout = '5s'`, ...asOurselves(context)].join(';\n'));
+  // Another run may have had the lock between the check and ours.
+  const relation = await lookAgain(context);
+  if (relation.complete) return relation;
   const { table, journal } = relation;
   await wire.message(
     [
-      // While we wait for a reader of the old table, later sessions queue behind us.
-      `SET LOCAL lock_timeout = '5s'`,
-      ...asOurselves(context),
-      // Another run may have created it since the check; one with another lock key even while we hold the lock.
+      // A run with another lock key may create it even now.
       ...(relation.exists
         ? []
         : [
@@ -68,6 +70,7 @@ export async function makeTables(context: SessionContext): Promise<Relation> {
       `LOCK TABLE ${table}, ${journal} IN ACCESS EXCLUSIVE MODE`,
     ].join(';\n'),
   );
+  // They are locked, so nothing changes any more.
   const made = await lookAgain(context);
   await wire.message(
     [
@@ -81,10 +84,7 @@ export async function makeTables(context: SessionContext): Promise<Relation> {
   return { ...made, exists: true, hasJournal: true, complete: true };
 }
 
-/**
- * The tables are locked, so nothing changes any more. @throws MigratorError CONFIG_INVALID when they were made for
- * another key, HISTORY_CONFLICT.
- */
+/** @throws MigratorError CONFIG_INVALID when the tables were made for another key, HISTORY_CONFLICT. */
 async function lookAgain({ relation, wire }: SessionContext): Promise<Relation> {
   const { schema, name, table, journal, key, recordedKey } = relation;
   const message = new Statements();
