@@ -68,7 +68,7 @@ describe(`the catalog on PostgreSQL ${VERSION}`, () => {
   });
 
   it('is the same after pg_dump and psql', async function () {
-    const newest = Number(/ (\d+)\./.exec(spawnSync('pg_dump', ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1]);
+    const newest = Number(/ (\d+)\./.exec(String(spawnSync('pg_dump', ['--version']).stdout))?.[1]);
     if (!(newest >= VERSION)) skip(this, `pg_dump reads no server that is newer than itself: ${newest} is on the PATH`);
     await inCopy(url, async (copy) => {
       await execute(copy, 'DROP SCHEMA app CASCADE; DROP PUBLICATION outside');
