@@ -45,7 +45,7 @@ export const bundleOptions = {
 
 const START = 'src/start.ts';
 // A worker thread is started by its file's address, so it is a file of its own.
-const HOOK_WORKER = 'src/adapters/postgres/hooks/hook-worker.ts';
+export const HOOK_WORKER = 'src/adapters/postgres/hooks/hook-worker.ts';
 
 /**
  * Bundles the executable into `outDir`, which is emptied first. `plugins` run before esbuild's own reading of files.

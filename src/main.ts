@@ -57,6 +57,14 @@ async function fail(cause: unknown): Promise<number> {
   return await reportUncaught(cause, argv, context);
 }
 
+async function exit(code: number): Promise<never> {
+  // What was written last may still be on its way where a pipe is slow.
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<unknown>((resolve) => stream.write('', resolve));
+  // To take Node apart first takes longer than to ask the server.
+  process.exit(code);
+}
+
 /** The first signal ends the run in order; a second one ends the process. */
 function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
   if (interrupted.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -104,9 +112,5 @@ process.title = 'lockstep';
 process.on('uncaughtException', onBug);
 process.on('unhandledRejection', onBug);
 process.on('beforeExit', () => onBug(new Error('nothing is left to wait for, but the command has not ended')));
-const exitCode = await main();
-// What was written last may still be on its way where a pipe is slow.
-for (const stream of [process.stdout, process.stderr])
-  await new Promise<unknown>((resolve) => stream.write('', resolve));
-// To take Node apart first takes longer than to ask the server.
-process.exit(exitCode);
+// No await here: Bun never comes to beforeExit where that of a module never ends.
+main().then(exit, onBug);

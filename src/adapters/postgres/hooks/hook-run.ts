@@ -34,7 +34,9 @@ export function describe(error: unknown, path: string | undefined): string {
   const start = file === undefined ? -1 : (error.stack?.indexOf(`${file}:`) ?? -1);
   const place = start === -1 ? undefined : /^[^:]+:\d+(?::\d+)?/.exec(error.stack?.slice(start) ?? '')?.[0];
   if (place !== undefined) return `${message} (${place})`;
-  return error instanceof SyntaxError && file !== undefined ? `${message} (importing ${file})` : message;
+  // Bun's errors of syntax are of a class of their own, without a stack.
+  const isOfSyntax = error instanceof SyntaxError || error.stack === undefined;
+  return isOfSyntax && file !== undefined ? `${message} (importing ${file})` : message;
 }
 
 /** Waits for the hook; asks it to stop on the signal or after the timeout, and gives it a moment to do so. */
