@@ -9,7 +9,7 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 
 import { blocksOf } from '../../scripts/docs/pages.ts';
-import { distFolder } from '../support/cli.ts';
+import { distFolder, lockstepCommand } from '../support/cli.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const WHO = ['-c', 'user.name=x', '-c', 'user.email=x@example.org'];
@@ -29,7 +29,8 @@ describe('reviews in CI', () => {
     clone = join(root, 'clone');
     const program = join(root, 'bin', 'lockstep');
     await mkdir(join(root, 'bin'));
-    await writeFile(program, `#!/bin/sh\nexec "${process.execPath}" "${join(distFolder(), 'lockstep.mjs')}" "$@"\n`);
+    const words = lockstepCommand().map((word) => `"${word}"`);
+    await writeFile(program, `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`);
     await chmod(program, 0o755);
     env = {
       PATH: [join(root, 'bin'), dirname(process.execPath), process.env['PATH'] ?? ''].join(':'),

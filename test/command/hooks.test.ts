@@ -113,7 +113,7 @@ describe('a pre-migration hook', () => {
     ],
     'has no default export': ['export const up = () => {};', 'is not a function'],
     'cannot be imported': [`import './not-there.mjs';\nexport default () => {};`, 'not-there'],
-    'has a syntax error': ['\nexport default () => {', /Unexpected end of input.*002_hooked\.before\.mjs/],
+    'has a syntax error': ['\nexport default () => {', /Unexpected end of (?:input|file).*002_hooked\.before\.mjs/],
     'does not await its queries': [
       'export default ({ pool }) => { for (let n = 0; n < 9; n += 1) void pool.query("SELECT pg_sleep(0.1)").catch(() => {}); };',
       'await each of them',

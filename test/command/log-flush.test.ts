@@ -1,11 +1,10 @@
 /** The log is complete when the process ends, even with a slow reader. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { eventually, within } from '../support/bounded.ts';
-import { distFolder } from '../support/cli.ts';
+import { lockstepCommand } from '../support/cli.ts';
 import { useWorkspace } from '../support/workspace.ts';
 
 /** More than a pipe and its stream can buffer. */
@@ -20,7 +19,8 @@ describe('the log', () => {
         '001_talk.up.sql': `CREATE TABLE talk ();\nDO $$ BEGIN FOR n IN 1..${LINES} LOOP RAISE NOTICE 'line % %', n, repeat('x', 100); END LOOP; END $$;`,
         ...(exit === 40 && { '002_wrong.up.sql': 'SELECT nope;' }),
       });
-      const child = spawn(process.execPath, [join(distFolder(), 'lockstep.mjs'), 'up'], {
+      const [command, ...first] = lockstepCommand();
+      const child = spawn(command, [...first, 'up'], {
         env: workspace().env,
         stdio: ['ignore', 'ignore', 'pipe'],
       });

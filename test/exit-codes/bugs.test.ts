@@ -49,7 +49,11 @@ describe('a bug in Lockstep', () => {
       async function runBroken(args: readonly string[]): Promise<CliResult> {
         const module = join(workspace().dir, 'broken.mjs');
         await writeFile(module, breaking(connect));
-        const env = { ...workspace().env, NODE_OPTIONS: `--import=${pathToFileURL(module).href}` };
+        const env = {
+          ...workspace().env,
+          NODE_OPTIONS: `--import=${pathToFileURL(module).href}`,
+          BUN_OPTIONS: `--preload=${module}`,
+        };
         const result = await runCli(['up', ...args], { env });
         expectExit(result, 1);
         if (!NOT_OURS.includes(what)) expect(result.stderr).to.include('a bug of ours');

@@ -1,4 +1,7 @@
-/** Runs the built command line in separate processes, from the directory LOCKSTEP_DIST, else ./dist. */
+/**
+ * Runs the built command line in separate processes: the executable LOCKSTEP_TEST_EXECUTABLE, else by Node the build in
+ * the directory LOCKSTEP_DIST, else in ./dist.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -71,6 +74,13 @@ export function distFolder(): string {
   );
 }
 
+/** The program that is `lockstep`, and its first arguments. */
+export function lockstepCommand(dist?: string): readonly [file: string, ...args: string[]] {
+  const executable = process.env['LOCKSTEP_TEST_EXECUTABLE'] ?? '';
+  if (executable !== '' && dist === undefined) return [executable];
+  return [process.execPath, join(dist ?? distFolder(), 'lockstep.mjs')];
+}
+
 /** Runs to the end, whatever the exit code. */
 export async function runCli(args: readonly string[], options: CliOptions): Promise<CliResult> {
   return await startCli(args, options).exited;
@@ -86,12 +96,10 @@ export function expectExit({ code, signal, stdout, stderr, logs }: CliResult, ex
   throw new Error(`exit ${code ?? signal} instead of ${expected}${reason}\n${stdout}${stderr}`);
 }
 
-export function startCli(
-  args: readonly string[],
-  { env, cwd, dist = distFolder(), timeoutMs = TIMEOUT_MS }: CliOptions,
-): CliProcess {
+export function startCli(args: readonly string[], { env, cwd, dist, timeoutMs = TIMEOUT_MS }: CliOptions): CliProcess {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [join(dist, 'lockstep.mjs'), ...args], {
+  const [file, ...first] = lockstepCommand(dist);
+  const child = spawn(file, [...first, ...args], {
     env,
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,10 +2,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 import { eventually, within } from './bounded.ts';
+import { lockstepCommand } from './cli.ts';
 import { skip } from './skip.ts';
 
 interface ElsewhereResult {
@@ -25,8 +25,6 @@ export interface Elsewhere {
   readonly end: () => void;
 }
 
-const script = join(process.env['LOCKSTEP_DIST'] ?? resolve(import.meta.dirname, '../../dist'), 'lockstep.mjs');
-
 /** `before` is a wrapper command and its arguments, which receives the runner's command as its last arguments. */
 export function startElsewhere(
   before: readonly string[],
@@ -34,7 +32,7 @@ export function startElsewhere(
   env: Readonly<Record<string, string>>,
 ): Elsewhere {
   const [command = '', ...rest] = before;
-  const child = spawn(command, [...rest, process.execPath, script, ...args], {
+  const child = spawn(command, [...rest, ...lockstepCommand(), ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

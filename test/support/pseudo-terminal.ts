@@ -1,10 +1,9 @@
 /** Runs the built command line on a terminal of 80 columns, which `script` of util-linux makes. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 
 import { within } from './bounded.ts';
-import { distFolder } from './cli.ts';
+import { lockstepCommand } from './cli.ts';
 
 /** What clears a line (ECMA-48: CR, EL). */
 export const CLEAR = '\r\u001b[2K';
@@ -31,7 +30,7 @@ export function startOnTerminal(
   env: Readonly<Record<string, string>>,
   piped = '',
 ): TerminalRun {
-  const words = [process.execPath, join(distFolder(), 'lockstep.mjs'), ...args].map((word) => `'${word}'`).join(' ');
+  const words = [...lockstepCommand(), ...args].map((word) => `'${word}'`).join(' ');
   const command = `stty cols 80 rows 24; ${piped === '' ? 'exec ' : ''}${words} ${piped}`;
   const child = spawn('script', ['--quiet', '--return', '--flush', '--command', command, '/dev/null'], {
     env: { SHELL: '/bin/sh', TERM: 'xterm', ...env },

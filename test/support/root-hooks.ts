@@ -1,8 +1,9 @@
 /**
- * Mocha's root hooks, named in .mocharc.json: the developer's PostgreSQL settings do not affect tests, and no server is
- * left running.
+ * Mocha's root hooks, named in .mocharc.json: the developer's PostgreSQL settings do not affect tests, no server is left
+ * running, and an executable is not tested for what only the build for Node has.
  */
 import { cleanUp } from './cleanup.ts';
+import { isOnlyForNode } from './only-node.ts';
 
 // The driver reads PGOPTIONS, PGSSLMODE and the like; only DATABASE_URL may configure tests.
 for (const name of Object.keys(process.env)) {
@@ -10,6 +11,10 @@ for (const name of Object.keys(process.env)) {
 }
 
 export const mochaHooks = {
+  beforeEach(this: Mocha.Context): void {
+    const isExecutable = (process.env['LOCKSTEP_TEST_EXECUTABLE'] ?? '') !== '';
+    if (isExecutable && this.currentTest && isOnlyForNode(this.currentTest)) this.skip();
+  },
   /** With --parallel, mocha calls it after each file of a worker. */
   async afterAll(): Promise<void> {
     await cleanUp();

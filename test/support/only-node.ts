@@ -1,0 +1,34 @@
+/**
+ * Answers: which tests are no concern of an executable that brings its own runtime? Those about the files that Node runs:
+ * they say nothing about what LOCKSTEP_TEST_EXECUTABLE names.
+ */
+
+/** By file, what the titles begin with; all of a file without them. */
+const ONLY_NODE: Readonly<Record<string, readonly string[]>> = {
+  'test/command/ci.test.ts': ['reviews in CI by action.yml'],
+  'test/command/code-cache.test.ts': [],
+  'test/command/events.test.ts': ['Kubernetes Events without the Kubernetes client'],
+  // Of the bundle for Node.
+  'test/command/notices.test.ts': [],
+  'test/command/old-node.test.ts': [],
+  // Of npm.
+  'test/command/pack.test.ts': [],
+  // Run `node dist/lockstep.mjs`, as the page has it.
+  'test/command/pages.test.ts': [],
+  'test/command/picture.test.ts': [],
+  'test/command/watch.test.ts': ['watching is not loaded unless it is asked for'],
+  'test/exit-codes/bugs.test.ts': ['an installation that lacks a file'],
+  'test/exit-codes/exit-codes.test.ts': ['people', 'machines'].map(
+    (who) => `exit code 1, for ${who}: a damaged installation: the SQL parser is gone`,
+  ),
+  'test/scripts/bench.test.ts': [],
+  'test/scripts/demo.test.ts': [],
+};
+
+export function isOnlyForNode(test: Mocha.Test): boolean {
+  return Object.entries(ONLY_NODE).some(
+    ([file, titles]) =>
+      test.file?.endsWith(`/${file}`) === true &&
+      (titles.length === 0 || titles.some((title) => test.fullTitle().startsWith(title))),
+  );
+}
