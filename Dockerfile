@@ -2,6 +2,7 @@
 # Both base images can be replaced: docker build --build-arg RUNTIME_IMAGE=registry.example.com/nodejs24-debian13:nonroot .
 ARG BUILD_IMAGE=docker.io/library/node:24-bookworm-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
+ARG BUN_RUNTIME_IMAGE=gcr.io/distroless/base-nossl-debian13:nonroot
 
 # What it makes runs on every processor, so it is made once, on the builder's own.
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
@@ -16,6 +17,32 @@ RUN node scripts/build.ts --only-command \
  && cp dist/* LICENSE /out/app/ \
  && chmod -R a=rX /out/app \
  && chmod 0755 /out/migrations
+
+# The second image, by --target bun: the same sources as one executable, with Bun in it instead of Node. docs/image.md says
+# what differs. Bun makes it of its own binary, so it is built on the processor that it is for, or one that is emulated.
+FROM --platform=$TARGETPLATFORM ${BUILD_IMAGE} AS bun-build
+WORKDIR /src
+COPY package.json package-lock.json ./
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=cache,target=/root/.npm \
+    npm ci --ignore-scripts && npm rebuild esbuild bun
+COPY . .
+RUN node scripts/build-bun.ts \
+ && mkdir -p /out/app /out/migrations \
+ && cp dist-bun/* LICENSE /out/app/ \
+ && chmod -R a=rX /out/app \
+ && chmod 0755 /out/migrations
+
+# It links to the C library and nothing else, and needs /proc, which every container has.
+FROM --platform=$TARGETPLATFORM ${BUN_RUNTIME_IMAGE} AS bun
+COPY --from=bun-build /out /
+ENV LOCKSTEP_DIR=/migrations
+USER 65532:65532
+ENTRYPOINT ["/app/lockstep"]
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="Lockstep" \
+      org.opencontainers.image.description="PostgreSQL migrations for Kubernetes: every replica may run them, exactly one does" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 
 # What V8 keeps of a run with nothing to do, made by the very Node that will use it; where that is for another processor
 # than the builder's, it finds no cache of its own, and works without.

@@ -1,10 +1,10 @@
 // Answers: how is the command built as one executable, with Bun in it instead of Node? Into dist-bun/, from the same sources.
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 import { banner, bundleOptions, HOOK_WORKER } from './build.ts';
 import { kubernetesClient } from './build/kubernetes-client.ts';
@@ -29,7 +29,7 @@ async function buildExecutable(outfile: string): Promise<void> {
       splitting: true,
       banner: { js: banner },
       define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
-      plugins: [kubernetesClient],
+      plugins: [kubernetesClient, insteadOfNode],
     });
     await copyFile(join(dirname(require.resolve('libpg-query')), WASM), join(folder, WASM));
     await rm(dirname(outfile), { recursive: true, force: true });
@@ -42,6 +42,19 @@ async function buildExecutable(outfile: string): Promise<void> {
     await rm(folder, { recursive: true });
   }
 }
+
+/** The differences from the build for Node, all of them. */
+const insteadOfNode: Plugin = {
+  name: 'instead of node',
+  setup(build) {
+    const own = (name: string): string => join(root, 'scripts/build/bun', name);
+    build.onLoad({ filter: /\/src\/main\.ts$/ }, async ({ path }) => ({
+      contents: `import ${JSON.stringify(own('streams.ts'))};${await readFile(path, 'utf8')}`,
+      loader: 'ts',
+    }));
+    build.onResolve({ filter: /\/hook-memory\.ts$/ }, () => ({ path: own('hook-memory.ts') }));
+  },
+};
 
 const OPTIONS = [
   '--compile',

@@ -98,9 +98,9 @@ describe('the memory of a run', () => {
     it(`stays below ${LIMIT_MIB} MiB with ${name}`, async () => {
       await workspace().write(files);
       const peakFile = join(folder, 'peak');
-      const run = await runCli(['up'], {
-        env: { ...workspace().env, NODE_OPTIONS: `--require ${join(folder, 'watch.cjs')}`, PEAK_FILE: peakFile },
-      });
+      const watch = join(folder, 'watch.cjs');
+      const options = { NODE_OPTIONS: `--require ${watch}`, BUN_OPTIONS: `--preload ${watch}` };
+      const run = await runCli(['up'], { env: { ...workspace().env, ...options, PEAK_FILE: peakFile } });
       expectExit(run, exit);
       const [{ longest } = { longest: 0 }] = await workspace().query<{ longest: number }>(
         'SELECT coalesce(max(length(error)), 0) AS longest FROM schema_migrations_journal',

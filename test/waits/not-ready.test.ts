@@ -105,14 +105,14 @@ describe('a server with TLS', () => {
     });
   }
 
-  const REFUSALS: readonly (readonly [what: string, url: () => string, words: string])[] = [
+  const REFUSALS: readonly (readonly [what: string, url: () => string, words: string | RegExp])[] = [
     ['a wrong password (28P01)', () => server.url('readonly').replace(/:[^:@]*@/, ':wrong@'), '28P01'],
     ['no line in pg_hba.conf (28000)', () => server.url('only_tls', 'sslmode=disable'), '28000'],
     ['a database that is not there (3D000)', () => server.url('trusted').replace('/postgres?', '/nowhere?'), '3D000'],
     [
       'a certificate of a stranger',
       () => server.url('trusted', `sslmode=verify-ca&sslrootcert=${server.files.otherCa}`),
-      'self-signed certificate',
+      /self[- ]signed certificate/,
     ],
     [
       'a certificate for another name',
@@ -122,14 +122,14 @@ describe('a server with TLS', () => {
     [
       'a client certificate of a stranger',
       () => server.url('by_cert', `sslmode=require&sslcert=${server.files.otherCert}&sslkey=${server.files.otherKey}`),
-      'unknown ca',
+      /unknown[ _]ca/i,
     ],
   ];
   for (const [what, url, words] of REFUSALS) {
     it(`makes a run exit with 23 at once when it refuses the connection: ${what}`, async () => {
       const result = await runCli(['wait', '--connect-wait', '20s'], { env: environment({ DATABASE_URL: url() }) });
       expectExit(result, 23);
-      expect(result.stderr).to.include(words);
+      expect(result.stderr).to.match(new RegExp(words));
       expect(waits(result)).to.equal(0);
       expectNoPassword(result);
     });

@@ -15,6 +15,8 @@ interface BuildOptions {
   /** The text of a Dockerfile; default: the context's own Dockerfile. */
   readonly dockerfile?: string;
   readonly args?: Readonly<Record<string, string>>;
+  /** A stage of the Dockerfile; default: the last one. */
+  readonly target?: string;
   /** For example `linux/arm64`; default: the machine's own. */
   readonly platform?: string;
   /** Reuses finished steps of an earlier build, and makes each step a layer. */
@@ -74,7 +76,10 @@ export class ContainerStore {
   }
 
   /** Nothing is pulled: every base image is in this store. */
-  async build(name: string, { context, dockerfile, args = {}, platform, cached = false }: BuildOptions): Promise<void> {
+  async build(
+    name: string,
+    { context, dockerfile, target, args = {}, platform, cached = false }: BuildOptions,
+  ): Promise<void> {
     const file = join(this.folder, 'Dockerfile');
     if (dockerfile !== undefined) await writeFile(file, dockerfile);
     await output(
@@ -85,6 +90,7 @@ export class ContainerStore {
         `--layers=${cached}`,
         `--tag=${name}`,
         ...(dockerfile === undefined ? [] : [`--file=${file}`]),
+        ...(target === undefined ? [] : [`--target=${target}`]),
         // Timestamp 0 gives the same content the same layer in each run, so a node need not load it again. But an older
         // buildah would then reuse finished steps of another platform, and it takes BUILDPLATFORM to be the target.
         ...(platform === undefined

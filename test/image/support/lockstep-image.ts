@@ -1,4 +1,7 @@
-/** The image under test, built once per mocha process from the Dockerfile, and its containers. */
+/**
+ * The image under test, built once per mocha process from the Dockerfile, and its containers. LOCKSTEP_TEST_TARGET=bun
+ * names the second one.
+ */
 import { randomBytes } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -7,11 +10,13 @@ import { within } from '../../support/bounded.ts';
 import { skipUnless } from '../../support/elsewhere.ts';
 import { useWorkspace, type Workspace } from '../../support/workspace.ts';
 import { ContainerStore } from './container-store.ts';
-import { makeNode, makeRuntime, NODE, RUNTIME } from './stand-ins.ts';
+import { BUN_RUNTIME, makeBunRuntime, makeNode, makeRuntime, NODE, RUNTIME } from './stand-ins.ts';
 import { whyNotAll, type ToolResult } from './tool.ts';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../../..');
 export const LOCKSTEP = 'localhost/lockstep-test/lockstep:test';
+
+export const IS_BUN = process.env['LOCKSTEP_TEST_TARGET'] === 'bun';
 
 interface LogLine {
   readonly event: string;
@@ -98,9 +103,10 @@ export class LockstepImage {
 
   /** The output of this JavaScript in such a container, in place of Lockstep. */
   async probe(script: string, options: RunOptions = {}): Promise<string> {
+    const how = IS_BUN ? '--env=BUN_BE_BUN=1' : '--entrypoint=/nodejs/bin/node';
     const { code, stdout, stderr } = await this.run(['-e', script], {
       ...options,
-      more: [...(options.more ?? []), '--entrypoint=/nodejs/bin/node'],
+      more: [...(options.more ?? []), how],
     });
     if (code !== 0) throw new Error(`exit ${code}: ${stdout}${stderr}`);
     return stdout.trim();
@@ -153,7 +159,7 @@ export async function lockstepImage(): Promise<LockstepImage> {
 
 async function build(): Promise<LockstepImage> {
   const store = await ContainerStore.create();
-  await makeRuntime(store);
+  await (IS_BUN ? makeBunRuntime(store) : makeRuntime(store));
   await makeNode(store);
   await buildLockstep(store, LOCKSTEP);
   return new LockstepImage(store);
@@ -168,7 +174,8 @@ export async function buildLockstep(
   const build = store.build(name, {
     context: REPOSITORY,
     cached: true,
-    args: { BUILD_IMAGE: NODE, RUNTIME_IMAGE: runtime },
+    args: { BUILD_IMAGE: NODE, RUNTIME_IMAGE: runtime, BUN_RUNTIME_IMAGE: BUN_RUNTIME },
+    ...(IS_BUN && { target: 'bun' }),
     ...(platform !== undefined && { platform }),
   });
   await within(build, 'the image to be built', 12 * 60_000);

@@ -17,11 +17,11 @@ export class RootFileSystem {
     if (file === undefined) throw new Error(`there is no program ${name} to put into an image`);
     await this.copy(await realpath(file), join(to, basename(name)));
     await chmod(join(this.folder, to, basename(name)), 0o755);
-    await this.#libraries(file);
+    await this.libraries(file);
   }
 
   /** The libraries that the dynamic linker loads for it, and the linker itself, where they are on this machine. */
-  async #libraries(file: string): Promise<void> {
+  async libraries(file: string): Promise<void> {
     for (const [path] of (await output('ldd', [file])).matchAll(/(?<=\s)\/[^ \n)]+/g)) {
       // A library that is found relative to the program comes with the program.
       if (!path.includes('/../')) await this.copy(await realpath(path), path);

@@ -13,15 +13,25 @@ import { programPath } from './tool.ts';
 export const RUNTIME = 'localhost/lockstep-test/distroless-node:24';
 /** One name for several processors, as in a registry. */
 export const RUNTIMES = `${RUNTIME}-all`;
+export const BUN_RUNTIME = 'localhost/lockstep-test/distroless-base:13';
 export const NODE = 'localhost/lockstep-test/node:24';
 export const POSTGRES = 'localhost/lockstep-test/postgres:18';
 
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+const NONROOT = 'COPY --chown=65532:65532 home/ /home/\nUSER 65532\nWORKDIR /home/nonroot\n';
 const PASSWD = 'root:x:0:0:root:/root:/sbin/nologin\n';
 
 /** Like gcr.io/distroless/nodejs24-debian13:nonroot, but contains only node, its libraries and certificates. */
 export async function makeRuntime(store: ContainerStore): Promise<void> {
   await makeRuntimeAs(store, RUNTIME);
+}
+
+/** Like gcr.io/distroless/base-nossl-debian13:nonroot, but contains only the C library and certificates. */
+export async function makeBunRuntime(store: ContainerStore): Promise<void> {
+  await make(store, { name: BUN_RUNTIME, instructions: NONROOT }, async (root) => {
+    await root.libraries(createRequire(import.meta.url).resolve('bun/bin/bun.exe'));
+    await addNonroot(root);
+  });
 }
 
 /** The same image for this processor and for `platform`. */
@@ -32,13 +42,16 @@ export async function makeRuntimes(store: ContainerStore, platform: string): Pro
 }
 
 async function makeRuntimeAs(store: ContainerStore, name: string, platform?: string): Promise<void> {
-  const instructions =
-    'COPY --chown=65532:65532 home/ /home/\nUSER 65532\nWORKDIR /home/nonroot\nENTRYPOINT ["/nodejs/bin/node"]\n';
+  const instructions = `${NONROOT}ENTRYPOINT ["/nodejs/bin/node"]\n`;
   await make(store, { name, instructions, ...(platform !== undefined && { platform }) }, async (root) => {
     await root.program(process.execPath, '/nodejs/bin');
-    await root.directory('/home/nonroot');
-    await root.file('/etc/passwd', `${PASSWD}nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n`);
+    await addNonroot(root);
   });
+}
+
+async function addNonroot(root: RootFileSystem): Promise<void> {
+  await root.directory('/home/nonroot');
+  await root.file('/etc/passwd', `${PASSWD}nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n`);
 }
 
 /** Like node:24-bookworm-slim: node, npm, a shell and the few commands that a Dockerfile uses. */
