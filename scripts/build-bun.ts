@@ -73,7 +73,8 @@ const OPTIONS = [
   '--no-compile-autoload-dotenv',
   '--no-compile-autoload-bunfig',
   '--no-compile-autoload-tsconfig',
-  '--no-compile-autoload-package-json',
+  // The packages that a hook imports are found by theirs.
+  '--compile-autoload-package-json',
 ];
 
 /** Its install script puts the binary there; until then a file is there that says so. */

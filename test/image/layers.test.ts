@@ -9,7 +9,7 @@ import { output } from './support/tool.ts';
 
 /** In bytes; docs/image.md names them. */
 const MAX_UNPACKED = IS_BUN ? 125_000_000 : 4_400_000;
-const MAX_COMPRESSED = IS_BUN ? 50_000_000 : 1_300_000;
+const MAX_COMPRESSED = IS_BUN ? 60_000_000 : 1_300_000;
 const FILES = IS_BUN
   ? ['app/lockstep']
   : ['app/lockstep.mjs', 'app/hook-worker.mjs', 'app/libpg-query.wasm', 'app/THIRD-PARTY-LICENSES.txt'];

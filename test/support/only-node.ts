@@ -1,6 +1,6 @@
 /**
  * Answers: which tests are no concern of an executable that brings its own runtime? Those about the files that Node runs:
- * they say nothing about what LOCKSTEP_TEST_EXECUTABLE names.
+ * they say nothing about what LOCKSTEP_TEST_EXECUTABLE or LOCKSTEP_TEST_TARGET names.
  */
 
 /** By file, what the titles begin with; all of a file without them. */
@@ -22,6 +22,8 @@ const ONLY_NODE: Readonly<Record<string, readonly string[]>> = {
   'test/exit-codes/exit-codes.test.ts': ['people', 'machines'].map(
     (who) => `exit code 1, for ${who}: a damaged installation: the SQL parser is gone`,
   ),
+  // Bun makes an executable for the processor that it runs on.
+  'test/image/layers.test.ts': ['the layers of the image are built for another processor'],
   'test/scripts/bench.test.ts': [],
   'test/scripts/demo.test.ts': [],
 };

@@ -12,8 +12,8 @@ for (const name of Object.keys(process.env)) {
 
 export const mochaHooks = {
   beforeEach(this: Mocha.Context): void {
-    const isExecutable = (process.env['LOCKSTEP_TEST_EXECUTABLE'] ?? '') !== '';
-    if (isExecutable && this.currentTest && isOnlyForNode(this.currentTest)) this.skip();
+    const { LOCKSTEP_TEST_EXECUTABLE: executable = '', LOCKSTEP_TEST_TARGET: target = '' } = process.env;
+    if (executable + target !== '' && this.currentTest && isOnlyForNode(this.currentTest)) this.skip();
   },
   /** With --parallel, mocha calls it after each file of a worker. */
   async afterAll(): Promise<void> {
