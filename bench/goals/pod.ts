@@ -4,7 +4,7 @@ import { run, type Command, type Cost } from '../command.ts';
 import type { Contender } from '../contenders/contender.ts';
 import { emptyNode, floor } from '../contenders/floor.ts';
 import { missingGoPrograms } from '../contenders/go-programs.ts';
-import { lockstep, olderLockstep } from '../contenders/lockstep.ts';
+import { lockstep, otherBuilds } from '../contenders/lockstep.ts';
 import { cpuLimit } from '../cpu-limit.ts';
 import { median, medianOf } from '../figures.ts';
 import { smallTables } from '../migrations.ts';
@@ -47,7 +47,7 @@ export const pod: Goal = {
 /** Go's own with each kind of log-in; the others on Node with the last one, as they are run in pods. */
 async function prepareAll(server: PodServer, { peers }: Setting, notes: string[]): Promise<Entry[]> {
   const native = peers.filter(({ onNode }) => !onNode);
-  const own = [floor, ...olderLockstep, lockstep];
+  const own = [floor, ...otherBuilds, lockstep];
   const entries: Entry[] = [];
   const add = async (contender: Contender, logIn: LogIn): Promise<void> => {
     const command = await server.prepare(contender, logIn, smallTables(10));
@@ -97,7 +97,7 @@ async function measureLimited(
 }
 
 function isOwn(contender: Contender): boolean {
-  return [emptyNode, floor, ...olderLockstep, lockstep].includes(contender);
+  return [emptyNode, floor, ...otherBuilds, lockstep].includes(contender);
 }
 
 const columns = ['', 'log-in', 'wall, ms', 'CPU, ms', '÷ floor', 'memory, MB'];
@@ -140,7 +140,7 @@ function checksOf(entries: readonly Entry[]): Result['checks'] {
 /** What a start costs in a pod: CPU, with SCRAM and TLS. */
 function barsOf(entries: readonly Entry[]): Bar[] {
   return entries
-    .filter(({ logIn, contender }) => logIn === 'SCRAM, TLS' && !olderLockstep.includes(contender))
+    .filter(({ logIn, contender }) => logIn === 'SCRAM, TLS' && !otherBuilds.includes(contender))
     .flatMap((entry): Bar[] => {
       const ms = cpuOf(entry);
       const { contender } = entry;
