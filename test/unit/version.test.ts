@@ -16,8 +16,8 @@ describe('version', () => {
     expect(VERSION).to.equal(packageJson.version);
   });
 
-  it("is the one in the image's label", async () => {
-    expect(await found('Dockerfile', /^ARG VERSION=(.+)$/gm)).to.deep.equal([VERSION]);
+  it('is the one in the labels of both images', async () => {
+    expect(await found('Dockerfile', /^ARG VERSION=(.+)$/gm)).to.deep.equal([VERSION, VERSION]);
   });
 
   it('is the one that the chart installs', async () => {
@@ -44,10 +44,12 @@ describe('Dockerfile', () => {
     expect(stages.at(-1)).not.to.match(/^RUN /m);
   });
 
-  it('takes both base images as arguments with a registry and a tag by default', async () => {
+  it('takes all base images as arguments with a registry and a tag by default', async () => {
     const lines = (await readFile(new URL('../../Dockerfile', import.meta.url), 'utf8')).split('\n');
     expect(lines.filter((line) => line.startsWith('FROM '))).to.deep.equal([
       'FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build',
+      'FROM --platform=$TARGETPLATFORM ${BUILD_IMAGE} AS bun-build',
+      'FROM --platform=$TARGETPLATFORM ${BUN_RUNTIME_IMAGE} AS bun',
       'FROM --platform=$BUILDPLATFORM ${RUNTIME_IMAGE} AS cache',
       'FROM --platform=$TARGETPLATFORM ${RUNTIME_IMAGE}',
     ]);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 
 import { CHART } from '../../../scripts/chart/helm.ts';
-import { REPOSITORY } from '../../image/support/lockstep-image.ts';
+import { IS_BUN, REPOSITORY } from '../../image/support/lockstep-image.ts';
 import { versionsOf } from '../../support/migrations.ts';
 import { MIGRATIONS, WEB } from './support/images.ts';
 import { endingOf, toldBy } from './support/pods.ts';
@@ -122,7 +122,8 @@ describe('on a node', function () {
       name: 'agent',
       image: `${MIGRATIONS}:${tag('v2')}`,
       restartPolicy: 'Always',
-      command: ['/nodejs/bin/node', '-e', LATE_AGENT, decodeURIComponent(password)],
+      command: [IS_BUN ? '/app/lockstep' : '/nodejs/bin/node', '-e', LATE_AGENT, decodeURIComponent(password)],
+      env: [{ name: 'BUN_BE_BUN', value: '1' }],
       securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
       volumeMounts: [mount],
     };
