@@ -159,7 +159,8 @@ export async function lockstepImage(): Promise<LockstepImage> {
 
 async function build(): Promise<LockstepImage> {
   const store = await ContainerStore.create();
-  await (IS_BUN ? makeBunRuntime(store) : makeRuntime(store));
+  await makeRuntime(store);
+  if (IS_BUN) await makeBunRuntime(store);
   await makeNode(store);
   await buildLockstep(store, LOCKSTEP);
   return new LockstepImage(store);
