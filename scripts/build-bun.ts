@@ -1,13 +1,16 @@
 // Answers: how is the command built as one executable, with Bun in it instead of Node? Into dist-bun/, from the same sources.
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 import { banner, bundleOptions, HOOK_WORKER } from './build.ts';
+import { bunNotices, bunParts } from './build/bun/parts.ts';
 import { kubernetesClient } from './build/kubernetes-client.ts';
+import { bundledPackages, thirdPartyLicenses } from './build/licenses.ts';
+import { SBOM, sbom } from './build/sbom.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
@@ -20,7 +23,7 @@ const WASM = 'libpg-query.wasm';
 async function buildExecutable(outfile: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-bun-'));
   try {
-    await build({
+    const { metafile } = await build({
       ...bundleOptions,
       minify: false,
       entryPoints: { lockstep: 'src/main.ts', 'hook-worker': HOOK_WORKER },
@@ -29,6 +32,7 @@ async function buildExecutable(outfile: string): Promise<void> {
       splitting: true,
       banner: { js: banner },
       define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
+      metafile: true,
       plugins: [kubernetesClient, insteadOfNode],
     });
     await copyFile(join(dirname(require.resolve('libpg-query')), WASM), join(folder, WASM));
@@ -38,6 +42,13 @@ async function buildExecutable(outfile: string): Promise<void> {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
+    const packages = await bundledPackages(root, metafile);
+    const { version } = require(join(root, 'package.json')) as { version: string };
+    await writeFile(
+      join(dirname(outfile), 'THIRD-PARTY-LICENSES.txt'),
+      await thirdPartyLicenses(packages, bunNotices()),
+    );
+    await writeFile(join(dirname(outfile), SBOM), sbom(version, packages, bunParts()));
   } finally {
     await rm(folder, { recursive: true });
   }

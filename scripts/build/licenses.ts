@@ -4,11 +4,20 @@ import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 import spdx from 'spdx-license-list/full.js';
 
+/** Code in the bundle that is no package of npm. */
+export interface Part {
+  readonly name: string;
+  readonly version?: string;
+  /** The identifier of SPDX. */
+  readonly license: string;
+  readonly copyright: readonly string[];
+}
+
 /**
  * What libpg-query.wasm is made of, with the identifiers of SPDX: its package holds the licence of the package's own
  * code alone.
  */
-export const WASM_PARTS = [
+export const WASM_PARTS: readonly Part[] = [
   {
     name: 'libpg_query',
     license: 'BSD-3-Clause',
@@ -39,9 +48,15 @@ export const WASM_PARTS = [
   },
 ];
 
-/** A notice for everything of which there is code in the bundle; packages with the same text share it. */
-export async function thirdPartyLicenses(packages: readonly BundledPackage[]): Promise<string> {
-  const notices = [...(await packageNotices(packages)), ...WASM_PARTS.map(partNotice)];
+/**
+ * A notice for everything of which there is code in the bundle, and `more` of them; packages with the same text share
+ * it.
+ */
+export async function thirdPartyLicenses(
+  packages: readonly BundledPackage[],
+  more: readonly string[] = [],
+): Promise<string> {
+  const notices = [...(await packageNotices(packages)), ...WASM_PARTS.map(partNotice), ...more];
   return notices.join(`\n${'-'.repeat(80)}\n\n`);
 }
 
@@ -87,7 +102,7 @@ async function licenseText(folder: string): Promise<string> {
   return text;
 }
 
-function partNotice({ name, license, copyright }: (typeof WASM_PARTS)[number]): string {
+function partNotice({ name, license, copyright }: Part): string {
   // The standard text begins with a title and a copyright line to be filled in.
   const terms = spdx[license]?.licenseText.replace(/^.*?(?=Permission|Redistribution)/s, '').trim();
   if (!terms) throw new Error(`there is no text of the licence ${license}`);

@@ -9,8 +9,6 @@ const ONLY_NODE: Readonly<Record<string, readonly string[]>> = {
   'test/command/ci.test.ts': ['reviews in CI by action.yml'],
   'test/command/code-cache.test.ts': [],
   'test/command/events.test.ts': ['Kubernetes Events without the Kubernetes client'],
-  // Of the bundle for Node.
-  'test/command/notices.test.ts': [],
   'test/command/old-node.test.ts': [],
   // Of npm.
   'test/command/pack.test.ts': [],
