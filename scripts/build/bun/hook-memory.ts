@@ -1,6 +1,7 @@
 /**
- * Watches the memory of a hook's thread, in the place of src/adapters/postgres/hooks/hook-memory.ts: Bun ignores resourceLimits
- * (oven-sh/bun#31411), and tells nothing of the heap of a thread that does not yield. So the whole process is watched.
+ * Watches the memory of a hook's thread, in the place of src/adapters/postgres/hooks/hook-memory.ts: Bun ignores
+ * resourceLimits (oven-sh/bun#31411), and tells nothing of the heap of a thread that does not yield (oven-sh/bun#42360).
+ * So the whole process is watched.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ResourceLimits, Worker } from 'node:worker_threads';

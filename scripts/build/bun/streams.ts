@@ -1,6 +1,7 @@
 /**
  * Answers: when is everything written? Bun calls back at once for an empty text, although what was written before still
- * waits for a slow reader, and a process that ends then loses it. Here such a text waits for those before it, as in Node.
+ * waits for a slow reader (oven-sh/bun#33508 is about the same), and a process that ends then loses it. Here such a text
+ * waits for those before it, as in Node.
  */
 type Done = (error?: Error | null) => void;
 
