@@ -23,8 +23,9 @@ RUN node scripts/build.ts --only-command \
 FROM --platform=$TARGETPLATFORM ${BUILD_IMAGE} AS bun-build
 WORKDIR /src
 COPY package.json package-lock.json ./
+COPY scripts/build/bun/package.json scripts/build/bun/package-lock.json scripts/build/bun/
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=cache,target=/root/.npm \
-    npm ci --ignore-scripts && npm rebuild esbuild bun
+    npm ci --ignore-scripts && npm rebuild esbuild && npm ci --ignore-scripts --prefix scripts/build/bun
 COPY . .
 RUN node scripts/build-bun.ts \
  && mkdir -p /out/app /out/migrations \

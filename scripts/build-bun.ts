@@ -11,6 +11,7 @@ import { bunNotices, bunParts } from './build/bun/parts.ts';
 import { kubernetesClient } from './build/kubernetes-client.ts';
 import { bundledPackages, thirdPartyLicenses } from './build/licenses.ts';
 import { SBOM, sbom } from './build/sbom.ts';
+import { installApart } from './build/install-apart.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
@@ -88,9 +89,12 @@ const OPTIONS = [
   '--compile-autoload-package-json',
 ];
 
-/** Its install script puts the binary there; until then a file is there that says so. */
+/** The program of the pinned version, for this machine: its package has one for each, and a script that chooses. */
 function bun(): string {
-  return join(dirname(require.resolve('bun/package.json')), 'bin', 'bun.exe');
+  const home = join(root, 'scripts/build/bun');
+  installApart(home, console.error);
+  const arch = process.arch === 'arm64' ? 'aarch64' : process.arch;
+  return join(home, 'node_modules', '@oven', `bun-${process.platform}-${arch}`, 'bin', 'bun');
 }
 
 const outfile = join(root, 'dist-bun', 'lockstep');

@@ -23,7 +23,7 @@ const BY_LICENSE: Readonly<Record<string, readonly string[]>> = {
 
 /** The Bun that builds, and what it links. */
 export function bunParts(): readonly Part[] {
-  const { version } = createRequire(import.meta.url)('bun/package.json') as { version: string };
+  const { version } = createRequire(import.meta.url)('./node_modules/bun/package.json') as { version: string };
   return Object.entries(BY_LICENSE).flatMap(([license, names]) =>
     names.map((name) => ({
       name,
