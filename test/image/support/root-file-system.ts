@@ -21,10 +21,10 @@ export class RootFileSystem {
   }
 
   /** The libraries that the dynamic linker loads for it, and the linker itself, where they are on this machine. */
-  async libraries(file: string): Promise<void> {
+  async libraries(file: string, which = /./): Promise<void> {
     for (const [path] of (await output('ldd', [file])).matchAll(/(?<=\s)\/[^ \n)]+/g)) {
       // A library that is found relative to the program comes with the program.
-      if (!path.includes('/../')) await this.copy(await realpath(path), path);
+      if (!path.includes('/../') && which.test(path)) await this.copy(await realpath(path), path);
     }
   }
 

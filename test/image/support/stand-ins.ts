@@ -29,7 +29,7 @@ export async function makeRuntime(store: ContainerStore): Promise<void> {
 /** Like gcr.io/distroless/base-nossl-debian13:nonroot, but contains only the C library and certificates. */
 export async function makeBunRuntime(store: ContainerStore): Promise<void> {
   await make(store, { name: BUN_RUNTIME, instructions: NONROOT }, async (root) => {
-    await root.libraries(createRequire(import.meta.url).resolve('bun/bin/bun.exe'));
+    await root.libraries(process.execPath, /\/(?:lib(?:c|m|dl|pthread)\.so|ld-)/);
     await addNonroot(root);
   });
 }
