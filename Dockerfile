@@ -39,7 +39,7 @@ COPY --from=bun-build /out /
 ENV LOCKSTEP_DIR=/migrations
 USER 65532:65532
 ENTRYPOINT ["/app/lockstep"]
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="Lockstep" \
       org.opencontainers.image.description="PostgreSQL migrations for Kubernetes: every replica may run them, exactly one does" \
       org.opencontainers.image.version="${VERSION}" \
@@ -63,7 +63,7 @@ USER 65532:65532
 # with the machine's memory: 4 MB cost no time, and 50,000 files need 118 MB instead of 179.
 ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=4", "--", "/app/lockstep.mjs"]
 # Equal to the version in package.json.
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="Lockstep" \
       org.opencontainers.image.description="PostgreSQL migrations for Kubernetes: every replica may run them, exactly one does" \
       org.opencontainers.image.version="${VERSION}" \

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
+
+import { placesOfTheVersion, released } from '../../scripts/release.ts';
 import { VERSION } from '../../src/core/version.ts';
 
 describe('version', () => {
@@ -20,9 +22,22 @@ describe('version', () => {
     expect(await found('Dockerfile', /^ARG VERSION=(.+)$/gm)).to.deep.equal([VERSION, VERSION]);
   });
 
-  it('is the one that the chart installs', async () => {
-    const chart = await text('charts/lockstep/Chart.yaml').catch(() => undefined);
-    if (chart !== undefined) expect(/^appVersion: ["']?([^"'\s]+)/m.exec(chart)?.[1]).to.equal(VERSION);
+  it("is the chart's, and the one that it installs", async () => {
+    expect(await found('charts/lockstep/Chart.yaml', /^(?:version|appVersion): ["']?([^"'\s]+)/gm)).to.deep.equal([
+      VERSION,
+      VERSION,
+    ]);
+  });
+
+  it('is the one of the chart that the examples depend on', async () => {
+    for (const name of ['app-chart', 'two-databases'])
+      expect(new Set(await found(`examples/${name}/Chart.yaml`, /^ +version: (.+)$/gm)), name).to.deep.equal(
+        new Set([VERSION]),
+      );
+  });
+
+  it('is the newest in the changelog', async () => {
+    expect((await found('CHANGELOG.md', /^## \[(\d.*)\] - \d{4}-\d\d-\d\d$/gm))[0]).to.equal(VERSION);
   });
 
   for (const path of [
@@ -35,6 +50,38 @@ describe('version', () => {
       expect(new Set(await found(path, /\blockstep:(\d[\w.-]*)/g))).to.deep.equal(new Set([VERSION]));
     });
   }
+});
+
+describe('a release', () => {
+  const release = { from: VERSION, to: '99.98.97', on: '2099-12-31' };
+
+  it('changes the version everywhere, and no other', async () => {
+    const places = placesOfTheVersion();
+    expect(places).to.include.members(['Dockerfile', 'docs/helm.md', 'examples/app-chart/Chart.yaml']);
+    for (const path of places) {
+      const before = await readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+      const after = released(path, before.replace(/(?<=## \[Unreleased\]\n)/, '\n- An entry.\n'), release);
+      if (path === 'CHANGELOG.md')
+        expect(after).to.include('## [Unreleased]\n\n## [99.98.97] - 2099-12-31\n\n- An entry.\n');
+      else if (path.endsWith('/Chart.yaml') && path.startsWith('examples/'))
+        expect(after)
+          .to.include(/^version: .*$/m.exec(before)?.[0])
+          .and.include('    version: 99.98.97');
+      else expect(after.replaceAll('99.98.97', VERSION)).to.equal(before);
+    }
+  });
+
+  it('leaves versions that only contain it', () => {
+    expect(released('docs/x.md', 'a:1.2.3, v1.2.3. 11.2.3 1.2.34 1.2.3.4', { ...release, from: '1.2.3' })).to.equal(
+      'a:99.98.97, v99.98.97. 11.2.3 1.2.34 1.2.3.4',
+    );
+  });
+
+  it('is refused without an entry in the changelog', () => {
+    expect(() =>
+      released('CHANGELOG.md', '# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-01-01\n', release),
+    ).to.throw(/nothing under \[Unreleased\]/);
+  });
 });
 
 describe('Dockerfile', () => {
