@@ -202,6 +202,8 @@ describe('the pods of the chart', () => {
     expect(container('configmap', 'Job').image).to.match(/^registry\.example\.com\/lockstep:\d+\.\d+\.\d+$/);
     expect(container('volume', 'Job').image).to.match(/^registry\.example\.com:5000\/lockstep@sha256:0{64}$/);
     expect(envValue(container('volume', 'Job'), 'LOCKSTEP_RELEASE')).to.match(/^shop\/1@sha256:0{64}$/);
+    expect(container('account', 'Job').image).to.match(/:1\.4\.0-bun$/);
+    expect(envValue(container('account', 'Job'), 'LOCKSTEP_RELEASE')).to.match(/^shop\/1@1\.4\.0-bun$/);
   });
 
   it('have another release for another digest, also under the same tag', async () => {

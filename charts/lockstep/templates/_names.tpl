@@ -90,13 +90,13 @@ default
 {{- end }}
 
 {{- define "lockstep.tag" -}}
-{{- .Values.image.tag | default .Chart.AppVersion }}
+{{- printf "%s%s" (.Values.image.tag | default .Chart.AppVersion) .Values.image.tagSuffix }}
 {{- end }}
 
 {{/* What tells one image from the next: by a digest, which may be of another image under the same tag. */}}
 {{- define "lockstep.imageVersion" -}}
 {{- if and .Values.image.tag .Values.image.digest }}
-{{- printf "%s@%s" .Values.image.tag .Values.image.digest }}
+{{- printf "%s@%s" (include "lockstep.tag" .) .Values.image.digest }}
 {{- else }}
 {{- .Values.image.digest | default (include "lockstep.tag" .) }}
 {{- end }}
